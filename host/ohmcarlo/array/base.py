@@ -1,0 +1,145 @@
+"""What every array offers to the controller, and the ledger that counts what it costs."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..spec import CODE_LSB_US, Geometry
+
+IntArray = NDArray[np.int32]
+
+
+# Places in ``Ledger.counts``: the compiled step loop counts there too.
+SET, RESET, READ, DOT, FORM, SET_CODES, DOT_CODES, DOT_DEVICES = range(8)
+
+
+class Ledger:
+    """Counts every operation, per kind and per device.
+
+    Attributes
+    ----------
+    counts : int64 (8,)
+        Running totals; read them through the properties below.
+    wear : int32 (rows, row_devices)
+        SET pulses that each device has seen.
+    """
+
+    def __init__(self, geometry: Geometry) -> None:
+        self.counts = np.zeros(8, np.int64)
+        self.wear = np.zeros((geometry.rows, geometry.row_devices), np.int32)
+
+    @property
+    def set(self) -> int:
+        """SET pulses."""
+        return int(self.counts[SET])
+
+    @property
+    def reset(self) -> int:
+        """Devices reset (a RESET of a row counts each device of the row)."""
+        return int(self.counts[RESET])
+
+    @property
+    def read(self) -> int:
+        """Devices read."""
+        return int(self.counts[READ])
+
+    @property
+    def dot(self) -> int:
+        """Array accesses of dot products."""
+        return int(self.counts[DOT])
+
+    @property
+    def form(self) -> int:
+        """Devices formed."""
+        return int(self.counts[FORM])
+
+    @property
+    def dot_devices(self) -> int:
+        """Devices driven, summed over the DOT accesses."""
+        return int(self.counts[DOT_DEVICES])
+
+    @property
+    def set_conductance_us(self) -> float:
+        """Conductance reached, summed over the SET pulses (µS)."""
+        return float(self.counts[SET_CODES]) * CODE_LSB_US
+
+    @property
+    def dot_conductance_us(self) -> float:
+        """Conductance of all driven devices, summed over the DOT accesses (µS)."""
+        return float(self.counts[DOT_CODES]) * CODE_LSB_US
+
+    def note_form(self, devices: int) -> None:
+        self.counts[FORM] += devices
+
+    def note_reset(self, devices: int) -> None:
+        self.counts[RESET] += devices
+
+    def note_program(self, row: int, devices: IntArray, codes: IntArray) -> None:
+        """One SET and one READ of each of ``devices`` of ``row`` that gave ``codes``."""
+        self.counts[SET] += len(devices)
+        self.counts[SET_CODES] += int(codes.sum())
+        self.counts[READ] += len(devices)
+        self.wear[row, devices] += 1
+
+    def note_read(self, devices: int) -> None:
+        self.counts[READ] += devices
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        return {"counts": self.counts.copy(), "wear": self.wear.copy()}
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        self.counts[:] = state["counts"]
+        self.wear[:] = state["wear"]
+
+
+class Array(Protocol):
+    """A resistive-memory array seen through its sequencer.
+
+    ``exact_dot`` is True when a dot product is the integer sum over the codes read back, so that
+    the golden model may compute it from the codes alone.
+    """
+
+    geometry: Geometry
+    ledger: Ledger
+    exact_dot: bool
+    name: str
+
+    def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Cycle-to-cycle spread (µS) that the controller should assume at a target (µS)."""
+        ...
+
+    def reset(self, row: int) -> None:
+        """RESET a whole row: every device to its high-resistance state."""
+        ...
+
+    def program(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
+        """SET and READ each device of ``row`` in order; returns the codes (0..1023), int32 (n,).
+
+        ``dac`` holds 12-bit DAC codes, one per device (see ``dac_of_target``).
+        """
+        ...
+
+    def read(self, row: int, devices: IntArray) -> IntArray:
+        """READ devices without programming them; codes, int32 (n,)."""
+        ...
+
+    def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Dot products of ``row`` with each input: int8 (n, pairs) → int32 (n,).
+
+        The unit is one feature LSB times one code. The ledger is not touched: the controller
+        knows how many accesses it really needed and says so.
+        """
+        ...
+
+    def dac_of_target(self) -> IntArray:
+        """The conductance→DAC table: 257 nodes over the 12-bit target, values 0..4095."""
+        ...
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Everything that decides the array's future, for a checkpoint."""
+        ...
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None: ...

@@ -1,0 +1,29 @@
+"""Threefry-2x32 with 20 rounds (Salmon et al., SC 2011): the emulator's source of noise.
+
+Counter-based: word n needs no earlier word, so hardware pipelines it and the model jumps in it.
+"""
+
+from __future__ import annotations
+
+from ..jit import compiled
+
+MASK = 0xFFFFFFFF
+PARITY = 0x1BD11BDA
+ROUNDS = 20
+ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
+
+
+@compiled
+def threefry2x32(key0: int, key1: int, counter0: int, counter1: int) -> tuple[int, int]:
+    """Two 32-bit words from a 64-bit key and a 64-bit counter, each given as two words."""
+    key2 = PARITY ^ key0 ^ key1
+    x0 = (counter0 + key0) & MASK
+    x1 = (counter1 + key1) & MASK
+    for injection in range(1, ROUNDS // 4 + 1):
+        for turn in ROTATIONS[4:] if injection % 2 == 0 else ROTATIONS[:4]:
+            x0 = (x0 + x1) & MASK
+            x1 = (((x1 << turn) | (x1 >> (32 - turn))) & MASK) ^ x0
+        key0, key1, key2 = key1, key2, key0
+        x0 = (x0 + key0) & MASK
+        x1 = (x1 + key1 + injection) & MASK
+    return x0, x1

@@ -1,0 +1,163 @@
+"""One Metropolis-Hastings step, block by block, and the compiled loop over the emulated array.
+
+A step has two halves with the array between them: ``propose`` writes DAC codes, the array is
+programmed and read, and ``conclude`` prices, evaluates and decides. The loop below and the
+``Controller``, which drives any array, call the same functions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..array.base import DOT, DOT_CODES, DOT_DEVICES
+from ..array.emulated import Emulator, emulator_program, emulator_reset
+from ..jit import compiled
+from .entropy import begin_coin, harvest, minus_log_u
+from .likelihood import evaluate
+from .machine import (
+    ALARM,
+    COIN_READY,
+    STEPS,
+    TURN,
+    Data,
+    Machine,
+    State,
+    Stream,
+)
+from .proposal import is_valid, log_hastings, log_prior, propose, propose_coin
+from .rows import NO_GROUP, first_row, give_back, keep_retired, push_free, take_free
+
+RUNNING, EXHAUSTED, ENTROPY_ALARM = 0, 1, 2
+
+
+@compiled
+def threshold_of(m: Machine, state: State, region: int, row: int, t: int) -> tuple[int, int]:
+    """(L*, prior′): what the log-likelihood of the proposal must reach, and its log-prior."""
+    prior = log_prior(m, state.proposed)
+    hastings = log_hastings(m, state, region, row) if m.hastings else 0
+    return state.loglik[region] + state.prior[region] - prior - hastings - t, prior
+
+
+@compiled
+def accept(m: Machine, state: State, out: Stream, region: int, group: int) -> None:
+    """The proposal becomes the current sample; the old one is retired and streamed out."""
+    sample = out.cursor[1]
+    for i in range(state.codes.shape[1]):
+        out.codes[sample, i] = state.codes[region, i]
+    out.multiplicity[sample] = state.multiplicity[region]
+    out.sample_chain[sample] = region
+    out.sample_log_posterior[sample] = state.loglik[region] + state.prior[region]
+    out.cursor[1] = sample + 1
+    keep_retired(m, state, region)
+    settle(state, region, group)
+
+
+@compiled
+def settle(state: State, region: int, group: int) -> None:
+    """``state.proposed``, in ``group``, is the current sample from now on."""
+    state.group[region] = group
+    state.multiplicity[region] = 1
+    state.failures[group] = 0
+    for i in range(state.codes.shape[1]):
+        state.codes[region, i] = state.proposed[i]
+
+
+@compiled
+def conclude(
+    m: Machine, state: State, out: Stream, region: int, group: int, valid: bool,
+    accepted: bool, loglik: int, prior: int, points: int,
+) -> None:  # fmt: skip
+    """Act on the decision and note the step."""
+    if accepted:
+        accept(m, state, out, region, group)
+        state.loglik[region] = loglik
+        state.prior[region] = prior
+    else:
+        state.multiplicity[region] += 1
+        give_back(m, state, region, group, valid)
+    step = out.cursor[0]
+    out.accepted[step] = accepted
+    out.valid[step] = valid
+    out.points[step] = points
+    out.chain[step] = region
+    out.log_posterior[step] = state.loglik[region] + state.prior[region]
+    out.cursor[0] = step + 1
+    state.scalars[STEPS] += 1
+    state.scalars[TURN] = (region + 1) % m.regions
+
+
+@compiled
+def count_dots(m: Machine, counts: Any, codes: Any, points: int) -> None:
+    """Enter the accesses of ``points`` evaluated points in a ledger's counts."""
+    planes = 8 // m.converter.access_bits
+    width = 2 * m.features
+    for row in range(m.group_rows):
+        start = row * width
+        stop = start + width if row < m.hidden or m.hidden == 0 else len(codes)
+        tiles = ((stop - start) // 2 + m.converter.tile_pairs - 1) // m.converter.tile_pairs
+        held = 0
+        for i in range(start, stop):
+            held += codes[i]
+        counts[DOT] += points * planes * tiles
+        counts[DOT_CODES] += points * planes * held
+        counts[DOT_DEVICES] += points * planes * (stop - start)
+
+
+@compiled
+def _emulated_coin(m: Machine, state: State, e: Emulator, row: int) -> bool:
+    """Program the entropy devices of ``row`` until the coin is ready; False on an alarm."""
+    begin_coin(state)
+    propose_coin(m, state, row)
+    while not state.scalars[COIN_READY]:
+        emulator_reset(e, row)
+        emulator_program(e, row, m.coin_devices, state.coin_dac, state.coin_codes)
+        harvest(m, state)
+        if state.scalars[ALARM]:
+            return False
+    return True
+
+
+@compiled
+def run_emulated(m: Machine, data: Data, state: State, e: Emulator, out: Stream, steps: int) -> int:
+    """``steps`` MH steps over the emulated array; how it ended."""
+    no_logits = out.log_posterior[:0]
+    for _ in range(steps):
+        region = state.scalars[TURN]
+        group = take_free(m, state, region)
+        if group == NO_GROUP:
+            return EXHAUSTED
+        row = first_row(m, group)
+        if not _emulated_coin(m, state, e, row):
+            push_free(m, state, region, group)
+            return ENTROPY_ALARM
+        t = minus_log_u(m, state)
+        propose(m, state, region, row, False)
+        start = 0
+        for i in range(m.group_rows):
+            stop = start
+            while stop < len(m.slot_row) and m.slot_row[stop] == i:
+                stop += 1
+            if i > 0:
+                emulator_reset(e, row + i)
+            emulator_program(
+                e, row + i, m.slot_device[start:stop], state.dac[start:stop],
+                state.proposed[start:stop],
+            )  # fmt: skip
+            start = stop
+        valid = is_valid(m, state.proposed)
+        loglik, prior, points, accepted = 0, 0, 0, False
+        if valid:
+            threshold, prior = threshold_of(m, state, region, row, t)
+            loglik, points = evaluate(m, data, state.proposed, no_logits, threshold)
+            count_dots(m, e.counts, state.proposed, points)
+            accepted = loglik >= threshold
+        conclude(m, state, out, region, group, valid, accepted, loglik, prior, points)
+    return RUNNING
+
+
+@compiled
+def first_sample(m: Machine, state: State, region: int, group: int, loglik: int) -> None:
+    """``state.proposed`` in ``group`` is the first sample of a region's chain."""
+    settle(state, region, group)
+    state.loglik[region] = loglik
+    state.prior[region] = log_prior(m, state.proposed)

@@ -1,0 +1,323 @@
+"""The controller over any array: the reference that hardware is compared with, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..array.base import Array
+from ..array.emulated import EmulatedArray
+from ..errors import OhmcarloError, UsageError
+from ..spec import ACC_MAX, PROB_FRAC, STARTUP_WINDOWS, Points
+from .chain import (
+    ENTROPY_ALARM,
+    EXHAUSTED,
+    RUNNING,
+    conclude,
+    count_dots,
+    first_sample,
+    run_emulated,
+    threshold_of,
+)
+from .entropy import begin_coin, harvest, minus_log_u, restart_tests
+from .likelihood import NEVER, evaluate, hidden_layer, logits_from_dots, predict_sums, terms_of
+from .machine import (
+    ALARM,
+    ALARMS,
+    CLEAN_WINDOWS,
+    COIN_READY,
+    RAW_BITS,
+    STEPS,
+    TURN,
+    Stream,
+    build_data,
+    build_machine,
+    build_state,
+    build_stream,
+)
+from .proposal import is_valid, propose, propose_coin
+from .registers import Registers
+from .rows import NO_GROUP, first_row, give_back, push_free, take_free
+
+External = Callable[[NDArray[np.int32]], int]
+
+
+class EntropyAlarm(OhmcarloError):
+    """The coin failed its health tests; nothing is accepted until a start-up test passes."""
+
+
+class Controller:
+    """The MH chain of an array, bit for bit as the hardware runs it.
+
+    Parameters
+    ----------
+    registers : Registers
+    array : Array
+        An ``EmulatedArray`` runs in one compiled loop; any other is asked operation by operation.
+    points : Points
+        The data memory (may be empty in external-likelihood mode).
+    external : callable, optional
+        External-likelihood mode: codes of a proposal, int32 (sample devices,) → log-likelihood,
+        LSB 2**-LOGLIK_FRAC. Must be a function: equal codes, equal value.
+    """
+
+    def __init__(
+        self,
+        registers: Registers,
+        array: Array,
+        points: Points,
+        external: External | None = None,
+    ) -> None:
+        if len(points) and points.features != registers.features:
+            raise UsageError(
+                f"the points have {points.features} inputs, the registers are set for "
+                f"{registers.features}"
+            )
+        self.registers = registers
+        self.array = array
+        self.points = points
+        self.machine = build_machine(registers, array)
+        self.state = build_state(registers)
+        self.data = build_data(points)
+        self.external = external
+        self._rows = [
+            np.flatnonzero(self.machine.slot_row == i) for i in range(self.machine.group_rows)
+        ]
+        self._inputs = np.zeros((len(points), registers.geometry.pairs), np.int8)
+        self._inputs[:, : registers.features] = points.inputs
+
+    # -- running -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start-up test of the coin, then the first sample of every region that has none.
+
+        Raises EntropyAlarm when the test fails; the array is left with its rows reset.
+        """
+        restart_tests(self.state)
+        scalars = self.state.scalars
+        while scalars[CLEAN_WINDOWS] < STARTUP_WINDOWS:
+            region = int(scalars[TURN])
+            group = self._take(region)
+            row = first_row(self.machine, group)
+            begin_coin(self.state)
+            propose_coin(self.machine, self.state, row)
+            self._harvest(row)
+            push_free(self.machine, self.state, region, group)
+            scalars[TURN] = (region + 1) % self.machine.regions
+            if scalars[ALARM]:
+                raise EntropyAlarm(
+                    "the coin failed its start-up health test: the entropy devices do not vary; "
+                    "run `ohmcarlo characterize` on this array"
+                )
+        scalars[TURN] = 0
+        for region in range(self.machine.regions):
+            while self.state.group[region] < 0:
+                self._start_region(region)
+
+    def _start_region(self, region: int) -> None:
+        group = self._take(region)
+        row = first_row(self.machine, group)
+        propose(self.machine, self.state, region, row, True)
+        self.array.reset(row)
+        self._program(row)
+        if not is_valid(self.machine, self.state.proposed):
+            give_back(self.machine, self.state, region, group, False)
+            return
+        loglik, _ = self._evaluate(row, NEVER)
+        first_sample(self.machine, self.state, region, group, loglik)
+
+    def _take(self, region: int) -> int:
+        group = int(take_free(self.machine, self.state, region))
+        if group == NO_GROUP:
+            raise OhmcarloError(
+                f"region {region} has no working rows left: "
+                f"{int(self.state.bad.sum())} row groups are out of service"
+            )
+        return group
+
+    def run(self, steps: int) -> tuple[Stream, int]:
+        """``steps`` steps of every region, in turn; (what was streamed, how it ended)."""
+        if self.state.group.min() < 0:
+            raise UsageError("start() comes before run()")
+        total = steps * self.machine.regions
+        out = build_stream(total, self.registers.sample_devices)
+        if self.state.scalars[ALARM]:
+            return out, ENTROPY_ALARM
+        if isinstance(self.array, EmulatedArray) and self.external is None:
+            args = (self.machine, self.data, self.state, self.array.state, out, total)
+            return out, int(run_emulated(*args))
+        for _ in range(total):
+            status = self._step(out)
+            if status != RUNNING:
+                return out, status
+        return out, RUNNING
+
+    def _step(self, out: Stream) -> int:
+        m, state = self.machine, self.state
+        region = int(state.scalars[TURN])
+        group = int(take_free(m, state, region))
+        if group == NO_GROUP:
+            return EXHAUSTED
+        row = int(first_row(m, group))
+        begin_coin(state)
+        propose_coin(m, state, row)
+        while not state.scalars[COIN_READY]:
+            self._harvest(row)
+            if state.scalars[ALARM]:
+                push_free(m, state, region, group)
+                return ENTROPY_ALARM
+        t = minus_log_u(m, state)
+        propose(m, state, region, row, False)
+        self._program(row)
+        valid = bool(is_valid(m, state.proposed))
+        loglik, prior, points, accepted = 0, 0, 0, False
+        if valid:
+            threshold, prior = threshold_of(m, state, region, row, t)
+            loglik, points = self._evaluate(row, threshold)
+            accepted = loglik >= threshold
+        conclude(m, state, out, region, group, valid, accepted, loglik, prior, points)
+        return RUNNING
+
+    # -- the array ---------------------------------------------------------------------------
+
+    def _harvest(self, row: int) -> None:
+        """RESET ``row``, program and read its entropy devices once, test and take the bits."""
+        self.array.reset(row)
+        codes = self.array.program(row, self.machine.coin_devices, self.state.coin_dac)
+        self.state.coin_codes[:] = codes
+        harvest(self.machine, self.state)
+
+    def _program(self, row: int) -> None:
+        """Program and read back every device of the sample; the first row is reset already."""
+        for i, slots in enumerate(self._rows):
+            if i:
+                self.array.reset(row + i)
+            devices = self.machine.slot_device[slots]
+            self.state.proposed[slots] = self.array.program(row + i, devices, self.state.dac[slots])
+
+    def _evaluate(self, row: int, threshold: int) -> tuple[int, int]:
+        """Log-likelihood of the proposal in ``row``; stops early below ``threshold``."""
+        proposed = self.state.proposed
+        if self.external is not None:
+            loglik = int(self.external(proposed))
+            if abs(loglik) > ACC_MAX:
+                raise OhmcarloError(f"external log-likelihood {loglik} does not fit 32 bits")
+            return loglik, 0
+        logits = np.zeros(0, np.int64)
+        if not self.array.exact_dot:
+            logits = np.empty(len(self.points), np.int64)
+            self._logits(row, self._inputs, self.data.offsets, logits)
+        loglik, points = evaluate(self.machine, self.data, proposed, logits, threshold)
+        count_dots(self.machine, self.array.ledger.counts, proposed, points)
+        return int(loglik), int(points)
+
+    def _logits(
+        self,
+        row: int,
+        inputs: NDArray[np.int8],
+        offsets: NDArray[np.int16],
+        out: NDArray[np.int64],
+    ) -> None:
+        """Logits as this array computes them: inputs int8 (n, pairs) → ``out``, int64 (n,)."""
+        m = self.machine
+        if m.hidden:
+            dots = np.stack([self.array.dot(row + h, inputs) for h in range(m.hidden)])
+            hidden = np.zeros_like(inputs)
+            hidden_layer(m, dots, hidden)
+            inputs = hidden
+        logits_from_dots(m, self.array.dot(row + m.group_rows - 1, inputs), offsets, out)
+
+    # -- looking at it -----------------------------------------------------------------------
+
+    def set_order(self, order: NDArray[np.int32]) -> None:
+        """Load the order table: a permutation of the points."""
+        if not np.array_equal(np.sort(order), np.arange(len(self.points))):
+            raise UsageError("the order table must name every point once")
+        self.data.order[:] = order
+
+    def held_samples(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+        """Samples in the array now, the current ones included: first rows, multiplicities and
+        the codes read back from those rows, (n,), (n,), (n, sample devices)."""
+        m, state = self.machine, self.state
+        held = state.held.copy()
+        current = state.group[state.group >= 0]
+        held[current] = state.multiplicity[state.group >= 0]
+        groups = np.flatnonzero(held)
+        rows = np.array([first_row(m, g) for g in groups], np.int32)
+        codes = np.zeros((len(groups), self.registers.sample_devices), np.int32)
+        for i, row in enumerate(rows):
+            for j, slots in enumerate(self._rows):
+                codes[i, slots] = self.array.read(int(row) + j, m.slot_device[slots])
+        return rows, held[groups], codes
+
+    def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Prediction mode: mean and variance of sigmoid(z), float64 (n,) each, over the samples
+        held in the array, weighted with their multiplicities."""
+        _, multiplicity, codes = self.held_samples()
+        for sample in codes:
+            count_dots(self.machine, self.array.ledger.counts, sample, len(points))
+        return predict(self.registers, points, codes, multiplicity)
+
+    def entropy(self) -> dict[str, Any]:
+        """Counters of the entropy unit."""
+        s = self.state.scalars
+        return {
+            "alarms": int(s[ALARMS]),
+            "raw_bits": int(s[RAW_BITS]),
+            "symbol_counts": self.state.symbol_counts.copy(),
+        }
+
+    def bad_rows(self) -> list[int]:
+        """First rows of the row groups out of service."""
+        return [int(first_row(self.machine, g)) for g in np.flatnonzero(self.state.bad)]
+
+    @property
+    def steps(self) -> int:
+        """Steps so far, over all regions."""
+        return int(self.state.scalars[STEPS])
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Controller and array, complete."""
+        state = {f"controller.{k}": v for k, v in self.state.state_dict().items()}
+        state["controller.order"] = self.data.order.copy()
+        state |= {f"array.{k}": v for k, v in self.array.state_dict().items()}
+        return state
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        """Go on from ``state_dict()`` of a controller with the same registers, array and data."""
+        own = {k.removeprefix("controller."): v for k, v in state.items() if k[:3] == "con"}
+        self.set_order(own.pop("order"))
+        self.state.load_state_dict(own)
+        self.array.load_state_dict(
+            {k.removeprefix("array."): v for k, v in state.items() if k[:3] == "arr"}
+        )
+
+
+def predict(
+    registers: Registers,
+    points: Points,
+    codes: NDArray[Any],
+    multiplicity: NDArray[Any],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of sigmoid(z), float64 (n,) each, over samples (s, sample devices).
+
+    The sums are the integers that the controller's prediction mode accumulates.
+    """
+    if not len(codes):
+        raise UsageError("prediction needs at least one sample")
+    sums = np.zeros((len(points), 2), np.int64)
+    data = build_data(points)
+    predict_sums(build_machine(registers), data, np.ascontiguousarray(codes), multiplicity, sums)
+    mean, square = (sums / (int(multiplicity.sum()) << PROB_FRAC)).T
+    return mean, np.maximum(square - mean**2, 0.0)
+
+
+def terms(registers: Registers, points: Points, codes: NDArray[Any]) -> NDArray[np.int64]:
+    """Log-likelihood term of every point under one sample, int64 (n,), LSB 2**-LOGLIK_FRAC."""
+    out = np.empty(len(points), np.int64)
+    data = build_data(points)
+    terms_of(build_machine(registers), data, np.ascontiguousarray(codes, np.int32), out)
+    return out

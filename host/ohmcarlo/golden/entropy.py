@@ -1,0 +1,140 @@
+"""The coin: raw bits from entropy devices, their health tests, and t = -log u.
+
+The tests are those of NIST SP 800-90B, section 4.4: repetition count and adaptive proportion over
+the raw bits, and a repetition count over the symbols of each entropy column, which also catches
+devices that are frozen at codes whose bits look mixed.
+"""
+
+from __future__ import annotations
+
+from ..jit import compiled, inlined
+from ..spec import (
+    APT_WINDOW,
+    COIN_BITS,
+    LN2,
+    NEG_LOG_SEGMENT_BITS,
+    SYMBOL_BITS,
+    interpolate,
+)
+from .machine import (
+    ALARM,
+    ALARMS,
+    APT_FIRST,
+    APT_MATCHES,
+    APT_SEEN,
+    CLEAN_WINDOWS,
+    COIN_READY,
+    NO_BIT,
+    RAW_BITS,
+    RCT_LAST,
+    RCT_RUN,
+    WORD,
+    WORD_BITS,
+    ZEROS_BEFORE,
+    Machine,
+    State,
+)
+
+
+@compiled
+def restart_tests(state: State) -> None:
+    """Begin the start-up test: forget the past of the health tests and clear the alarm."""
+    s = state.scalars
+    s[ALARM] = 0
+    s[CLEAN_WINDOWS] = 0
+    s[RCT_LAST] = NO_BIT
+    s[RCT_RUN] = 0
+    s[APT_SEEN] = 0
+    s[APT_MATCHES] = 0
+    for i in range(len(state.symbol_last)):
+        state.symbol_last[i] = -1
+        state.symbol_run[i] = 0
+
+
+@compiled
+def begin_coin(state: State) -> None:
+    """Discard what is left of the last coin."""
+    s = state.scalars
+    s[WORD] = 0
+    s[WORD_BITS] = 0
+    s[ZEROS_BEFORE] = 0
+    s[COIN_READY] = 0
+
+
+@inlined
+def _test_bit(m: Machine, state: State, bit: int) -> bool:
+    s = state.scalars
+    failed = False
+    s[RAW_BITS] += 1
+    if bit == s[RCT_LAST]:
+        s[RCT_RUN] += 1
+        failed = s[RCT_RUN] >= m.rct_cutoff
+    else:
+        s[RCT_LAST] = bit
+        s[RCT_RUN] = 1
+    if s[APT_SEEN] == 0:
+        s[APT_FIRST] = bit
+    s[APT_SEEN] += 1
+    if bit == s[APT_FIRST]:
+        s[APT_MATCHES] += 1
+        failed = failed or s[APT_MATCHES] >= m.apt_cutoff
+    if s[APT_SEEN] == APT_WINDOW:
+        s[APT_SEEN] = 0
+        s[APT_MATCHES] = 0
+        s[CLEAN_WINDOWS] += 1
+    return failed
+
+
+@inlined
+def _test_symbol(m: Machine, state: State, column: int, symbol: int) -> bool:
+    state.symbol_counts[symbol] += 1
+    if symbol == state.symbol_last[column]:
+        state.symbol_run[column] += 1
+    else:
+        state.symbol_last[column] = symbol
+        state.symbol_run[column] = 1
+    return state.symbol_run[column] >= m.rct_symbol_cutoff
+
+
+@inlined
+def _take_bit(state: State, bit: int) -> None:
+    s = state.scalars
+    s[WORD] = (s[WORD] << 1) | bit
+    s[WORD_BITS] += 1
+    if s[WORD_BITS] == COIN_BITS:
+        if s[WORD]:
+            s[COIN_READY] = 1
+        else:  # all zero: u is smaller still, go on with the next word
+            s[ZEROS_BEFORE] += COIN_BITS
+            s[WORD_BITS] = 0
+
+
+@compiled
+def harvest(m: Machine, state: State) -> None:
+    """Take the low bits of ``state.coin_codes``, least significant first, device after device.
+
+    Sets COIN_READY when a word with a one in it is complete, ALARM when a health test failed.
+    """
+    for column in range(len(state.coin_codes)):
+        symbol = state.coin_codes[column] & ((1 << SYMBOL_BITS) - 1)
+        failed = _test_symbol(m, state, column, symbol)
+        for i in range(SYMBOL_BITS):
+            bit = (symbol >> i) & 1
+            failed = _test_bit(m, state, bit) or failed
+            if not state.scalars[COIN_READY]:
+                _take_bit(state, bit)
+        if failed and not state.scalars[ALARM]:
+            state.scalars[ALARM] = 1
+            state.scalars[ALARMS] += 1
+
+
+@compiled
+def minus_log_u(m: Machine, state: State) -> int:
+    """t = -log u of the finished coin, LSB 2**-LOGLIK_FRAC; u = 0.zeros word in binary."""
+    word = state.scalars[WORD]
+    zeros = 0
+    while (word >> (COIN_BITS - 1 - zeros)) == 0:
+        zeros += 1
+    mantissa = (word << zeros) & ((1 << (COIN_BITS - 1)) - 1)
+    log_mantissa = interpolate(m.neg_log, mantissa, COIN_BITS - 1 - NEG_LOG_SEGMENT_BITS)
+    return (state.scalars[ZEROS_BEFORE] + zeros + 1) * LN2 - log_mantissa

@@ -1,0 +1,207 @@
+"""The likelihood pipe: dot products, logits, log-sigmoid, the running sum and its early stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..jit import compiled, inlined
+from ..spec import (
+    ACC_MAX,
+    FEATURE_FRAC,
+    FEATURE_MAX,
+    LABEL_POSITIVE,
+    LABEL_QUADRATIC,
+    LOGIT_FRAC,
+    LOGIT_MAX,
+    LOGLIK_FRAC,
+    OFFSET_FRAC,
+    PROB_FRAC,
+    over_magnitude,
+    saturate,
+    shift_round,
+)
+from .machine import Converter, Data, Machine, Scale
+
+NEVER = -2 * ACC_MAX  # below every sum
+
+
+@compiled
+def differences(codes: Any) -> Any:
+    """k⁺ - k⁻ of every pair, int32: what an access multiplies the inputs with."""
+    out = np.empty(len(codes) // 2, np.int32)
+    for j in range(len(out)):
+        out[j] = codes[2 * j] - codes[2 * j + 1]
+    return out
+
+
+@inlined
+def dot_access(
+    inputs: Any, point: int, weights: Any, first: int, pairs: int, converter: Converter
+) -> int:
+    """Σ x (k⁺ - k⁻) of one point, as the accumulator builds it from accesses.
+
+    ``inputs`` is int8 (points, ≥ pairs); ``weights`` from ``first`` on are ``differences``. A
+    converter of full resolution loses nothing, so the sum is taken at once (32 bits hold it:
+    127 · 1023 · 256). Otherwise each access (``access_bits`` bits of every input, one tile of
+    columns) is rounded and saturated by the converter, then shifted and added; the top bits of
+    an input are the signed ones.
+    """
+    total = 0
+    if converter.limit == ACC_MAX:
+        exact = np.int32(0)
+        for j in range(pairs):
+            exact += np.int32(inputs[point, j]) * weights[first + j]
+        total = np.int64(exact)
+    else:
+        planes = 8 // converter.access_bits
+        for tile in range(0, pairs, converter.tile_pairs):
+            last = min(tile + converter.tile_pairs, pairs)
+            for plane in range(planes):
+                shift = plane * converter.access_bits
+                partial = 0
+                for j in range(tile, last):
+                    bits = np.int64(inputs[point, j]) >> shift
+                    if plane < planes - 1:
+                        bits &= (1 << converter.access_bits) - 1
+                    partial += bits * weights[first + j]
+                reading = saturate(shift_round(partial, converter.shift), converter.limit)
+                total += reading << (converter.shift + shift)
+    return total
+
+
+@inlined
+def logit_of(dot: int, offset: int, scale: Scale) -> int:
+    """Logit of a dot product, LSB 2**-LOGIT_FRAC, saturating at ±32."""
+    scaled = shift_round(dot * scale.mantissa, scale.shift)
+    return saturate(scaled + (np.int64(offset) << (LOGIT_FRAC - OFFSET_FRAC)), LOGIT_MAX)
+
+
+@inlined
+def activation(dot: int, scale: Scale) -> int:
+    """Hidden unit: saturating linear, an int8 like the features; rounded once, not via a logit."""
+    value = shift_round(dot * scale.mantissa, scale.shift + LOGIT_FRAC - FEATURE_FRAC)
+    return min(max(value, -FEATURE_MAX), FEATURE_MAX)
+
+
+@inlined
+def point_logit(
+    inputs: Any, offset: int, point: int, weights: Any, hidden: Any,
+    features: int, converter: Converter, scale: Scale,
+) -> int:  # fmt: skip
+    """Logit of one point under a sample's ``differences``.
+
+    ``hidden`` is room for one point's hidden layer, int8 (1, H + 1); (1, 1) for no such layer.
+    """
+    units = hidden.shape[1] - 1
+    if units == 0:
+        dot = dot_access(inputs, point, weights, 0, features, converter)
+    else:
+        for h in range(units):
+            unit = dot_access(inputs, point, weights, h * features, features, converter)
+            hidden[0, h] = activation(unit, scale)
+        hidden[0, units] = 1 << FEATURE_FRAC  # the output row's bias input
+        dot = dot_access(hidden, 0, weights, units * features, units + 1, converter)
+    return logit_of(dot, offset, scale)
+
+
+@inlined
+def term_of(softplus: Any, label: int, z: int) -> int:
+    """Log-likelihood of one point, never positive, LSB 2**-LOGLIK_FRAC."""
+    if label == LABEL_QUADRATIC:
+        return -shift_round(z * z, 2 * LOGIT_FRAC + 1 - LOGLIK_FRAC)
+    magnitude = abs(z)
+    term = -over_magnitude(softplus, magnitude, 0)
+    if (z >= 0) != (label == LABEL_POSITIVE):
+        term -= magnitude << (LOGLIK_FRAC - LOGIT_FRAC)
+    return term
+
+
+@compiled
+def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) -> tuple[int, int]:
+    """Sum the terms in the order of the table; stop once the sum is below ``threshold``.
+
+    Every later term is <= 0, so a sum below the threshold stays there. ``logits`` holds the logit
+    of every point where the array computes them itself, or nothing: then they come from the codes.
+    Returns (sum, points evaluated).
+    """
+    inputs, labels, offsets, order = data.inputs, data.labels, data.offsets, data.order
+    softplus, converter, scale, features = m.softplus, m.converter, m.logit, m.features
+    given = len(logits) > 0
+    stop = threshold if m.early_reject else NEVER
+    hidden = np.empty((1, m.hidden + 1), np.int8)
+    weights = differences(codes)
+    total = 0
+    n = len(order)
+    for visited in range(n):
+        i = order[visited]
+        if given:
+            z = logits[i]
+        else:
+            z = point_logit(
+                inputs, offsets[i], i, weights, hidden, features, converter, scale
+            )  # fmt: skip
+        total = saturate(total + term_of(softplus, labels[i], z), ACC_MAX)
+        if total < stop:
+            return total, visited + 1
+    return total, n
+
+
+@compiled
+def logits_from_dots(m: Machine, dots: Any, offsets: Any, out: Any) -> None:
+    """Logits of the output row from its dot products."""
+    for i in range(len(dots)):
+        out[i] = logit_of(np.int64(dots[i]), offsets[i], m.logit)
+
+
+@compiled
+def hidden_layer(m: Machine, dots: Any, hidden: Any) -> None:
+    """Hidden activations from dot products: (H, n) → int8 (n, ≥ H + 1), the bias input set."""
+    for i in range(dots.shape[1]):
+        for h in range(m.hidden):
+            hidden[i, h] = activation(np.int64(dots[h, i]), m.logit)
+        hidden[i, m.hidden] = 1 << FEATURE_FRAC
+
+
+@compiled
+def logits_of(m: Machine, data: Data, codes: Any, out: Any) -> None:
+    """Every point's logit under one sample, int64 (n,), LSB 2**-LOGIT_FRAC."""
+    inputs, offsets = data.inputs, data.offsets
+    converter, scale, features = m.converter, m.logit, m.features
+    hidden = np.empty((1, m.hidden + 1), np.int8)
+    weights = differences(codes)
+    for i in range(len(out)):
+        out[i] = point_logit(inputs, offsets[i], i, weights, hidden, features, converter, scale)
+
+
+@compiled
+def terms_of(m: Machine, data: Data, codes: Any, out: Any) -> None:
+    """Every point's term under one sample (the host sorts the order table by them)."""
+    logits_of(m, data, codes, out)
+    softplus, labels = m.softplus, data.labels
+    for i in range(len(out)):
+        out[i] = term_of(softplus, labels[i], out[i])
+
+
+@inlined
+def sigmoid_of(nodes: Any, z: int) -> int:
+    """sigmoid(z), LSB 2**-PROB_FRAC."""
+    p = over_magnitude(nodes, abs(z), 1 << PROB_FRAC)
+    return p if z >= 0 else (1 << PROB_FRAC) - p
+
+
+@compiled
+def predict_sums(m: Machine, data: Data, samples: Any, multiplicity: Any, out: Any) -> None:
+    """Prediction mode: Σ multiplicity · p and Σ multiplicity · p² per point, into (n, 2).
+
+    p has PROB_FRAC bits; its square is rounded back to PROB_FRAC bits.
+    """
+    nodes = m.sigmoid
+    logits = np.empty(len(data.labels), np.int64)
+    for s in range(len(samples)):
+        logits_of(m, data, samples[s].astype(np.int32), logits)
+        for i in range(len(logits)):
+            p = sigmoid_of(nodes, logits[i])
+            out[i, 0] += multiplicity[s] * p
+            out[i, 1] += multiplicity[s] * shift_round(p * p, PROB_FRAC)

@@ -1,0 +1,128 @@
+"""The proposal: targets, trim and DAC codes; and its price: priors and Hastings term."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..jit import compiled, inlined
+from ..spec import (
+    ACC_MAX,
+    DAC_MAX,
+    INV_SIGMA_FRAC,
+    LOGLIK_FRAC,
+    RHO_FRAC,
+    SEGMENT_FRAC,
+    TARGET_FRAC,
+    TRIM_GAIN_FRAC,
+    Z_FRAC,
+    Z_MAX,
+    interpolate,
+    saturate,
+    shift_round,
+)
+from .machine import Machine, State
+
+
+@inlined
+def per_device(table: Any, row: int, device: int) -> int:
+    """A per-device register; a (1, 1) table holds the same value for all."""
+    if table.shape[0] == 1:
+        return table[0, 0]
+    return table[row, device]
+
+
+@inlined
+def target_of(code: int, centre: int, rho: int, lo: int, hi: int) -> int:
+    """µ(k) = clip(c + ρ (k - c), lo, hi), in targets."""
+    away = (code << TARGET_FRAC) - centre
+    return min(max(centre + shift_round(away * rho, RHO_FRAC), lo), hi)
+
+
+@inlined
+def dac_of(nodes: Any, mid: int, offset: int, gain: int, target: int) -> int:
+    """The DAC code that programs a device to ``target``: its trim, then the common table."""
+    trimmed = target + (offset << TARGET_FRAC) + shift_round((target - mid) * gain, TRIM_GAIN_FRAC)
+    trimmed = min(max(trimmed, 0), DAC_MAX)
+    return min(max(interpolate(nodes, trimmed, SEGMENT_FRAC), 0), DAC_MAX)
+
+
+@compiled
+def propose(m: Machine, state: State, region: int, row: int, cold: bool) -> None:
+    """DAC codes for every device of the sample, into ``state.dac``; ``cold``: at the centre."""
+    centres, offsets, gains, nodes = m.centre, m.trim_offset, m.trim_gain, m.dac
+    rows, devices, codes, out = m.slot_row, m.slot_device, state.codes, state.dac
+    for i in range(len(devices)):
+        place, device = row + rows[i], devices[i]
+        target = per_device(centres, place, device)
+        if not cold:
+            target = target_of(codes[region, i], target, m.rho, m.lo, m.hi)
+        offset, gain = per_device(offsets, place, device), per_device(gains, place, device)
+        out[i] = dac_of(nodes, m.mid, offset, gain, target)
+
+
+@compiled
+def propose_coin(m: Machine, state: State, row: int) -> None:
+    """Entropy devices are programmed to the middle every time, into ``state.coin_dac``."""
+    for i in range(len(m.coin_devices)):
+        device = m.coin_devices[i]
+        offset, gain = per_device(m.trim_offset, row, device), per_device(m.trim_gain, row, device)
+        state.coin_dac[i] = dac_of(m.dac, m.mid, offset, gain, m.mid)
+
+
+@compiled
+def is_valid(m: Machine, codes: Any) -> bool:
+    """Whether every read-back lies in the window outside which the prior is zero."""
+    for code in codes:
+        if code < m.valid_lo or code > m.valid_hi:
+            return False
+    return True
+
+
+@compiled
+def log_prior(m: Machine, codes: Any) -> int:
+    """-Σ w²/2σ_p² - Σ (g⁺ + g⁻ - 2 g_mid)²/2τ², LSB 2**-LOGLIK_FRAC."""
+    weights = 0
+    common = 0
+    for i in range(0, len(codes), 2):
+        plus, minus = np.int64(codes[i]), np.int64(codes[i + 1])
+        difference = plus - minus
+        weights += difference * difference
+        away = ((plus + minus) << TARGET_FRAC) - 2 * m.mid
+        common += away * away
+    total = shift_round(weights * m.weight.mantissa, m.weight.shift)
+    total += shift_round(common * m.common.mantissa, m.common.shift)
+    return saturate(-total, ACC_MAX)
+
+
+@compiled
+def log_hastings(m: Machine, state: State, region: int, row: int) -> int:
+    """Σ [log q(k|k′) - log q(k′|k)] over the devices, LSB 2**-LOGLIK_FRAC.
+
+    Both directions use the proposal of the devices just programmed: the kernel "propose into this
+    row" leaves the posterior invariant whichever row it is, also where rows have other centres.
+    """
+    centres, rows, devices = m.centre, m.slot_row, m.slot_device
+    codes, proposed, inv_sigma, log_sigma = state.codes, state.proposed, m.inv_sigma, m.log_sigma
+    squares = 0
+    logs = 0
+    for i in range(len(devices)):
+        centre = per_device(centres, row + rows[i], devices[i])
+        old, new = np.int64(codes[region, i]), np.int64(proposed[i])
+        there = target_of(old, centre, m.rho, m.lo, m.hi)
+        back = target_of(new, centre, m.rho, m.lo, m.hi)
+        z_there = deviation(inv_sigma, new, there)
+        z_back = deviation(inv_sigma, old, back)
+        squares += z_there * z_there - z_back * z_back
+        logs += interpolate(log_sigma, there, SEGMENT_FRAC)
+        logs -= interpolate(log_sigma, back, SEGMENT_FRAC)
+    return saturate(shift_round(squares, 2 * Z_FRAC + 1 - LOGLIK_FRAC) + logs, ACC_MAX)
+
+
+@inlined
+def deviation(inv_sigma: Any, code: int, target: int) -> int:
+    """(code - µ) / σ(µ), LSB 2**-Z_FRAC, saturating at ±32."""
+    away = (code << TARGET_FRAC) - target
+    inverse = interpolate(inv_sigma, target, SEGMENT_FRAC)
+    return saturate(shift_round(away * inverse, TARGET_FRAC + INV_SIGMA_FRAC - Z_FRAC), Z_MAX)

@@ -1,0 +1,243 @@
+"""What the host decides about a chain, in units; and the integers that the controller gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..spec import (
+    CODE_LSB_US,
+    CODE_MAX,
+    DAC_MAX,
+    DEFAULT_HI_US,
+    DEFAULT_LO_US,
+    DEFAULT_MID_US,
+    FEATURE_FRAC,
+    LOGIT_FRAC,
+    LOGLIK_FRAC,
+    RHO_FRAC,
+    TARGET_LSB_US,
+    VALID_HI_CODE,
+    VALID_LO_CODE,
+    Geometry,
+    coefficient,
+    hastings_tables,
+    health_cutoffs,
+)
+
+KERNELS = ("corrected", "published")
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """A chain, described in units.
+
+    Attributes
+    ----------
+    kernel : {"corrected", "published"}
+        ``corrected`` samples the posterior exactly; ``published`` leaves out the Hastings term and
+        the common-mode prior, as the paper does.
+    rho : float
+        The proposal is centred at ``c + rho (k - c)``; 1 is the plain random walk.
+    gamma_us : float
+        µS per unit of weight.
+    sigma_p : float
+        Standard deviation of the weight prior; ``inf``: no weight prior (it is in the data, as
+        quadratic points).
+    tau_us : float
+        Standard deviation of the common-mode prior, µS.
+    centre_us, lo_us, hi_us : float
+        Centre of the devices and clip limits of a programming target, µS.
+    hidden : int
+        Hidden units; 0: logistic regression.
+    stream : bool
+        Retired rows return to service once they were streamed out; False: the run ends when the
+        array is full.
+    retries : int
+        A row whose read-back was invalid this many times in a row is retired.
+    min_entropy : float
+        Bits of min-entropy per raw bit that the health tests assume.
+    """
+
+    kernel: str = "corrected"
+    rho: float = 1.0
+    gamma_us: float = 25.0
+    sigma_p: float = 1.0
+    tau_us: float = 40.0
+    centre_us: float = DEFAULT_MID_US
+    lo_us: float = DEFAULT_LO_US
+    hi_us: float = DEFAULT_HI_US
+    hidden: int = 0
+    early_reject: bool = True
+    stream: bool = True
+    retries: int = 3
+    min_entropy: float = 0.98
+
+    def __post_init__(self) -> None:
+        if self.kernel not in KERNELS:
+            raise UsageError(f"kernel {self.kernel!r} is unknown: choose one of {KERNELS}")
+        if not 0 < self.rho <= 1:
+            raise UsageError(f"rho = {self.rho:g}: choose a value in (0, 1]; 1 is the random walk")
+        for name in ("gamma_us", "sigma_p", "tau_us"):
+            if not getattr(self, name) > 0:
+                raise UsageError(f"{name} = {getattr(self, name):g} must be positive")
+        top = DAC_MAX * TARGET_LSB_US
+        if not 0 <= self.lo_us < self.centre_us < self.hi_us <= top:
+            raise UsageError(
+                f"targets need 0 <= lo < centre < hi <= {top:g} µS, got {self.lo_us:g}, "
+                f"{self.centre_us:g}, {self.hi_us:g}"
+            )
+        if not 0 <= self.hidden <= 63:
+            raise UsageError(f"hidden = {self.hidden}: choose 0 (none) to 63 hidden units")
+        if not 1 <= self.retries <= 7:
+            raise UsageError(f"retries = {self.retries}: choose 1 to 7")
+        if not 0.1 <= self.min_entropy <= 1:
+            raise UsageError(f"min_entropy = {self.min_entropy:g}: choose 0.1 to 1 bit per bit")
+
+    @classmethod
+    def whitened(cls, rel: float, rho: float = 0.8, **others: object) -> SamplerSettings:
+        """Settings for whitened data: unit posterior spread per weight, prior as points.
+
+        ``rel`` is the cycle-to-cycle spread of a device as a fraction of its median at the centre.
+        The stationary spread of a device under the autoregressive proposal alone is
+        ``rel * centre / sqrt(1 - rho²)``; matching it to posterior and common mode mixes best.
+        """
+        if not 0 < rho < 1:
+            raise UsageError(f"rho = {rho:g}: whitened data need rho in (0, 1), e.g. 0.8")
+        centre = float(others.get("centre_us", DEFAULT_MID_US))  # type: ignore[arg-type]
+        spread = np.sqrt(2) * centre * rel / np.sqrt(1 - rho**2)
+        settings = cls(
+            rho=rho,
+            gamma_us=float((0.75 if rho >= 0.9 else 0.85) * spread),
+            tau_us=float(spread),
+            sigma_p=float("inf"),
+        )
+        return replace(settings, **others)  # type: ignore[arg-type]
+
+    def registers(
+        self,
+        geometry: Geometry,
+        features: int,
+        sigma_us: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+        calibration: Calibration | None = None,
+    ) -> Registers:
+        """The integers that the controller computes with.
+
+        ``features`` counts the inputs of a point, bias included; ``sigma_us`` maps a target (µS)
+        to the spread (µS) that the Hastings term assumes (an array's ``sigma_us``, or a measured
+        one).
+        """
+        if self.hidden and geometry.row_group != self.hidden + 1:
+            raise UsageError(
+                f"{self.hidden} hidden units need row groups of {self.hidden + 1} rows, not "
+                f"{geometry.row_group}"
+            )
+        if not self.hidden and geometry.row_group != 1:
+            raise UsageError("logistic regression keeps a sample in one row: row_group = 1")
+        geometry.require_features(max(features, self.hidden + 1))
+        logit = coefficient(CODE_LSB_US / self.gamma_us * 2.0**-FEATURE_FRAC, LOGIT_FRAC)
+        # gamma is what the coefficient represents exactly
+        gamma = CODE_LSB_US * 2.0 ** (LOGIT_FRAC + logit[1] - FEATURE_FRAC) / logit[0]
+        weight = 0.0 if np.isinf(self.sigma_p) else (CODE_LSB_US / gamma / self.sigma_p) ** 2 / 2
+        common = (TARGET_LSB_US / self.tau_us) ** 2 / 2  # sums are in targets: the centre is one
+        exact = self.kernel == "corrected"
+        inv_sigma, log_sigma = hastings_tables(sigma_us)
+        rct, rct_symbol, apt = health_cutoffs(self.min_entropy)
+        return Registers(
+            geometry=geometry,
+            features=features,
+            hidden=self.hidden,
+            hastings=exact,
+            gamma_us=gamma,
+            rho=int(np.rint(self.rho * (1 << RHO_FRAC))),
+            centre=int(np.rint(self.centre_us / TARGET_LSB_US)),
+            lo=int(np.rint(self.lo_us / TARGET_LSB_US)),
+            hi=int(np.rint(self.hi_us / TARGET_LSB_US)),
+            valid_lo=VALID_LO_CODE,
+            valid_hi=min(VALID_HI_CODE, CODE_MAX - 1),
+            logit_coef=logit,
+            weight_coef=coefficient(weight, LOGLIK_FRAC),
+            common_coef=coefficient(common if exact else 0.0, LOGLIK_FRAC),
+            inv_sigma=inv_sigma,
+            log_sigma=log_sigma,
+            early_reject=self.early_reject,
+            stream=self.stream,
+            retries=self.retries,
+            rct_cutoff=rct,
+            rct_symbol_cutoff=rct_symbol,
+            apt_cutoff=apt,
+            calibration=calibration or Calibration(),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What ``characterize`` learnt about an array; every field may be left out.
+
+    Attributes
+    ----------
+    dac : int32 (257,) or None
+        Conductance→DAC table over the target; None: the array's own.
+    trim_offset : int16 (rows, row_devices) or None
+        Per-device offset in codes, added to the target.
+    trim_gain : int8 (rows, row_devices) or None
+        Per-device gain, LSB 2**-TRIM_GAIN_FRAC, applied to target - centre.
+    centre : uint16 (rows, row_devices) or None
+        Per-device centre, in targets; None: the common one.
+    bad_rows : bool (rows,) or None
+    """
+
+    dac: NDArray[np.int32] | None = None
+    trim_offset: NDArray[np.int16] | None = None
+    trim_gain: NDArray[np.int8] | None = None
+    centre: NDArray[np.uint16] | None = None
+    bad_rows: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Registers:
+    """The integers of one chain: the register file and the tables of the controller.
+
+    Targets (``centre``, ``lo``, ``hi``) have TARGET_FRAC fraction bits; a ``*_coef`` is a mantissa
+    and a right shift; ``inv_sigma`` and ``log_sigma`` are 257 nodes over the target.
+    """
+
+    geometry: Geometry
+    features: int
+    hidden: int
+    hastings: bool
+    gamma_us: float
+    rho: int
+    centre: int
+    lo: int
+    hi: int
+    valid_lo: int
+    valid_hi: int
+    logit_coef: tuple[int, int]
+    weight_coef: tuple[int, int]
+    common_coef: tuple[int, int]
+    inv_sigma: NDArray[np.int64]
+    log_sigma: NDArray[np.int64]
+    early_reject: bool
+    stream: bool
+    retries: int
+    rct_cutoff: int
+    rct_symbol_cutoff: int
+    apt_cutoff: int
+    calibration: Calibration = field(default_factory=Calibration)
+
+    @property
+    def sample_devices(self) -> int:
+        """Devices in the sampled state: 2 × pairs of every row of the group."""
+        if self.hidden:
+            return 2 * (self.hidden * self.features + self.hidden + 1)
+        return 2 * self.features
+
+    def weights(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
+        """Weights of samples: uint16 (n, sample_devices) → float64 (n, sample_devices / 2)."""
+        diff = codes[..., 0::2].astype(np.float64) - codes[..., 1::2]
+        return diff * (CODE_LSB_US / self.gamma_us)

@@ -1,0 +1,122 @@
+"""The shape of an array and what one may ask of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from .formats import ACC_MAX, COIN_BITS, SYMBOL_BITS
+
+ACCESS_BITS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """``rows`` × ``pairs`` × 2 devices, the last ``entropy_pairs`` of every row kept for the coin.
+
+    Device ``d`` of a row is ``2 * pair`` for g⁺ and ``2 * pair + 1`` for g⁻. A sample lives in a
+    *row group* of ``row_group`` consecutive rows: 1 for logistic regression, H + 1 for a network
+    with H hidden units. ``regions`` equal ranges of rows hold one chain each.
+    """
+
+    rows: int = 256
+    pairs: int = 32
+    entropy_pairs: int = 4
+    row_group: int = 1
+    regions: int = 1
+    access_bits: int = 8
+    tile_pairs: int = 0  # pairs that one access sums; 0: all of them
+    dot_bits: int = 0  # resolution of the DOT converter; 0: full, nothing is rounded
+    dot_shift: int = 0  # its LSB: 2**dot_shift units of one input LSB times one code
+
+    def __post_init__(self) -> None:
+        self.validate()
+
+    @property
+    def devices(self) -> int:
+        """All devices of the array."""
+        return self.rows * self.pairs * 2
+
+    @property
+    def row_devices(self) -> int:
+        return self.pairs * 2
+
+    @property
+    def max_features(self) -> int:
+        """Pairs of a row that inputs (the bias among them) may use."""
+        return self.pairs - self.entropy_pairs
+
+    @property
+    def region_groups(self) -> int:
+        """Row groups in one region."""
+        return self.rows // self.regions // self.row_group
+
+    @property
+    def groups(self) -> int:
+        return self.region_groups * self.regions
+
+    @property
+    def coin_rounds(self) -> int:
+        """How often a row's entropy devices are programmed for one 24-bit coin."""
+        per_round = 2 * self.entropy_pairs * SYMBOL_BITS
+        return -(-COIN_BITS // per_round)
+
+    @property
+    def dot_limit(self) -> int:
+        """Largest DOT reading; it saturates there."""
+        return (1 << (self.dot_bits - 1)) - 1 if self.dot_bits else ACC_MAX
+
+    def group_row(self, group: int) -> int:
+        """First row of a row group (groups are numbered region after region)."""
+        region, index = divmod(group, self.region_groups)
+        return region * (self.rows // self.regions) + index * self.row_group
+
+    def accesses_per_row(self, pairs_used: int) -> int:
+        """Array accesses of one dot product: bit planes × column tiles."""
+        tile = self.tile_pairs or self.pairs
+        return (8 // self.access_bits) * -(-pairs_used // tile)
+
+    def validate(self) -> None:
+        """Raise UsageError with a message that says what to change."""
+        if not 4 <= self.rows <= 65536:
+            raise UsageError(f"rows = {self.rows}: an array needs 4 to 65536 rows")
+        if not 2 <= self.pairs <= 256:
+            raise UsageError(f"pairs = {self.pairs}: a row needs 2 to 256 pairs")
+        if not 1 <= self.entropy_pairs < self.pairs:
+            raise UsageError(
+                f"entropy_pairs = {self.entropy_pairs}: the coin needs at least one pair and must "
+                f"leave at least one of the {self.pairs} pairs of a row to the model"
+            )
+        if self.access_bits not in ACCESS_BITS:
+            raise UsageError(f"access_bits = {self.access_bits}: choose one of 1, 2, 4, 8")
+        if not 1 <= self.row_group <= 64:
+            raise UsageError(f"row_group = {self.row_group}: choose 1 to 64 rows per sample")
+        if not 1 <= self.regions <= 64:
+            raise UsageError(f"regions (chains) = {self.regions}: choose 1 to 64")
+        if not 0 <= self.tile_pairs <= self.pairs:
+            raise UsageError(f"tile_pairs = {self.tile_pairs}: choose 0 (no tiles) to {self.pairs}")
+        if self.dot_bits and not (4 <= self.dot_bits <= 24 and 0 <= self.dot_shift <= 20):
+            raise UsageError(
+                f"dot_bits = {self.dot_bits}, dot_shift = {self.dot_shift}: choose 4 to 24 bits "
+                "and a shift of 0 to 20, or dot_bits = 0 for full resolution"
+            )
+        if self.dot_shift and not self.dot_bits:
+            raise UsageError("dot_shift needs dot_bits: give the converter a resolution")
+        if self.region_groups < 4:
+            raise UsageError(
+                f"{self.rows} rows hold only {self.region_groups} row groups of {self.row_group} "
+                f"in each of {self.regions} regions; a chain needs 4: use more rows or fewer "
+                "chains"
+            )
+
+    def require_features(self, features: int) -> None:
+        """Refuse a model with more inputs (bias included) than the row has pairs for."""
+        if features > self.max_features:
+            raise UsageError(
+                f"{features} inputs (bias included) do not fit: a row has {self.pairs} pairs, "
+                f"{self.entropy_pairs} of them for the coin, so at most {self.max_features}; use "
+                f"--pairs {features + self.entropy_pairs} or more, or fewer features"
+            )
+
+
+REFERENCE = Geometry()

@@ -1,0 +1,91 @@
+"""Small, seeded problems that several tests share (no file of the project is needed for them)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.preprocessing import StandardScaler
+
+from ohmcarlo.array import EmulatedArray
+from ohmcarlo.golden import Controller, SamplerSettings
+from ohmcarlo.spec import FEATURE_FRAC, FEATURE_MAX, Geometry, Points
+
+
+def quantised(x: np.ndarray) -> np.ndarray:
+    """Standardised features as int8, a bias column of 1.0 at the end."""
+    q = np.clip(np.rint(x * (1 << FEATURE_FRAC)), -FEATURE_MAX, FEATURE_MAX)
+    return np.c_[q, np.full(len(x), 1 << FEATURE_FRAC)].astype(np.int8)
+
+
+def wdbc_points(features: int = 15) -> Points:
+    """Every second case of WDBC, its first ``features`` columns."""
+    x, y = load_breast_cancer(return_X_y=True)
+    x = StandardScaler().fit_transform(x[::2, :features])
+    return Points.of(quantised(x), (1 - y[::2]).astype(np.uint8))
+
+
+def xor_points(n: int = 200, seed: int = 0) -> Points:
+    """Four clouds that no straight line separates."""
+    rng = np.random.default_rng(seed)
+    corner = rng.integers(0, 2, (n, 2))
+    x = (2.0 * corner - 1) * 1.5 + 0.5 * rng.standard_normal((n, 2))
+    return Points.of(quantised(x), (corner[:, 0] ^ corner[:, 1]).astype(np.uint8))
+
+
+class SlowArray:
+    """An emulated array that the controller cannot recognise: it is driven operation by operation.
+
+    ``exact`` False makes the controller ask the array for its dot products as well.
+    """
+
+    name = "slow"
+
+    def __init__(self, array: EmulatedArray, exact: bool = True) -> None:
+        self.inner = array
+        self.exact_dot = exact
+        self.geometry = array.geometry
+        self.ledger = array.ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def controller(
+    points: Points,
+    geometry: Geometry | None = None,
+    seed: int = 1,
+    slow: bool | None = None,
+    array: dict[str, Any] | None = None,
+    calibration: Any = None,
+    external: Any = None,
+    **settings: Any,
+) -> Controller:
+    """A started controller; ``slow`` True/False wraps the array (exact dots or its own)."""
+    geometry = geometry or Geometry()
+    device = EmulatedArray(geometry, seed, **(array or {}))
+    registers = SamplerSettings(**settings).registers(
+        geometry, points.features, device.sigma_us, calibration
+    )
+    wrapped = device if slow is None else SlowArray(device, slow)
+    made = Controller(registers, wrapped, points, external)
+    made.start()
+    return made
+
+
+def trace(made: Controller, steps: int) -> dict[str, np.ndarray]:
+    """Run and return what was streamed, cut to its length, with how it ended."""
+    out, status = made.run(steps)
+    n, m = (int(v) for v in out.cursor)
+    per_step = {k: getattr(out, k)[:n] for k in ("accepted", "valid", "log_posterior", "chain")}
+    per_sample = {
+        k: getattr(out, k)[:m]
+        for k in ("codes", "multiplicity", "sample_chain", "sample_log_posterior")
+    }
+    return {**per_step, **per_sample, "points": out.points[:n], "status": np.array(status)}
+
+
+def same_trace(a: dict[str, np.ndarray], b: dict[str, np.ndarray], but: tuple[str, ...] = ()) -> bool:
+    """Whether two traces are equal in everything (except the keys ``but``)."""
+    return all(np.array_equal(a[k], b[k]) for k in a if k not in but)
