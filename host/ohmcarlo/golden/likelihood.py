@@ -85,24 +85,33 @@ def activation(dot: int, scale: Scale) -> int:
     return min(max(value, -FEATURE_MAX), FEATURE_MAX)
 
 
+@compiled
+def network_dot(
+    inputs: Any, point: int, weights: Any, hidden: Any,
+    features: int, converter: Converter, scale: Scale,
+) -> int:  # fmt: skip
+    """Dot product of the output row, after the hidden rows have seen the point.
+
+    ``hidden`` is room for one point's hidden layer, int8 (1, H + 1).
+    """
+    units = hidden.shape[1] - 1
+    for h in range(units):
+        unit = dot_access(inputs, point, weights, h * features, features, converter)
+        hidden[0, h] = activation(unit, scale)
+    hidden[0, units] = 1 << FEATURE_FRAC  # the output row's bias input
+    return dot_access(hidden, 0, weights, units * features, units + 1, converter)
+
+
 @inlined
 def point_logit(
     inputs: Any, offset: int, point: int, weights: Any, hidden: Any,
     features: int, converter: Converter, scale: Scale,
 ) -> int:  # fmt: skip
-    """Logit of one point under a sample's ``differences``.
-
-    ``hidden`` is room for one point's hidden layer, int8 (1, H + 1); (1, 1) for no such layer.
-    """
-    units = hidden.shape[1] - 1
-    if units == 0:
+    """Logit of one point under a sample's ``differences``; ``hidden`` is (1, 1) without a layer."""
+    if hidden.shape[1] == 1:
         dot = dot_access(inputs, point, weights, 0, features, converter)
     else:
-        for h in range(units):
-            unit = dot_access(inputs, point, weights, h * features, features, converter)
-            hidden[0, h] = activation(unit, scale)
-        hidden[0, units] = 1 << FEATURE_FRAC  # the output row's bias input
-        dot = dot_access(hidden, 0, weights, units * features, units + 1, converter)
+        dot = network_dot(inputs, point, weights, hidden, features, converter, scale)
     return logit_of(dot, offset, scale)
 
 
@@ -139,9 +148,7 @@ def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) ->
         if given:
             z = logits[i]
         else:
-            z = point_logit(
-                inputs, offsets[i], i, weights, hidden, features, converter, scale
-            )  # fmt: skip
+            z = point_logit(inputs, offsets[i], i, weights, hidden, features, converter, scale)
         total = saturate(total + term_of(softplus, labels[i], z), ACC_MAX)
         if total < stop:
             return total, visited + 1
