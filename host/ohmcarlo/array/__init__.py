@@ -1,6 +1,21 @@
 """Arrays of devices: emulated (integers, the FPGA's twin), physical model, measured cells."""
 
 from .base import Array, Ledger
+from .characterize import Characterization, characterize
 from .emulated import EmulatedArray
+from .energy import energy
+from .measured import MeasuredArray
+from .physics import PhysicsArray
+from .presets import get_preset
 
-__all__ = ["Array", "EmulatedArray", "Ledger"]
+__all__ = [
+    "Array",
+    "Characterization",
+    "EmulatedArray",
+    "Ledger",
+    "MeasuredArray",
+    "PhysicsArray",
+    "characterize",
+    "energy",
+    "get_preset",
+]

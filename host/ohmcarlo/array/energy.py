@@ -1,0 +1,172 @@
+"""Joules of a run: the ledger's counts times sourced constants, with their bounds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..spec import Geometry
+from .base import Ledger
+from .presets import Tag, Value
+
+PJ = 1e-12
+
+
+def _v(
+    value: float, low: float, high: float, unit: str, tag: Tag, source: str, note: str = ""
+) -> Value:
+    return Value(value, unit, tag, source, low, high, note)
+
+
+@dataclass(frozen=True)
+class EnergyModel:
+    """Energy per operation. ``low`` and ``high`` of each value bound the report.
+
+    Array energies are for 100 ns programming pulses and 25 ns reads at 0.2 V; digital energies for
+    45 nm logic. The lowest numbers in print (0.6 pJ per pulse at 10 ns, NVS sample cell) describe
+    another pulse and are no bound here.
+    """
+
+    set_pj_per_us: Value = field(
+        default=_v(
+            0.10, 0.06, 0.40, "pJ/µS", Tag.ASSUMED, "ESTIMATE",
+            "V_BL V_C t; low V_C 0.3 V, high V² t, the cost model of RADAR",
+        )
+    )  # fmt: skip
+    reset_pj: Value = field(
+        default=_v(10, 5, 25, "pJ/device", Tag.ASSUMED, "ESTIMATE", "I_RESET ~ I_SET at 2.3-2.5 V")
+    )
+    form_pj: Value = field(
+        default=_v(5000, 500, 20000, "pJ/device", Tag.ASSUMED, "ESTIMATE", "once per device")
+    )
+    read_pj_per_us: Value = field(
+        default=_v(
+            0.001, 0.00025, 0.00225, "pJ/µS", Tag.DERIVED, "RADAR",
+            "V² t with 0.2 V and 25 ns; bounds 0.1 and 0.3 V",
+        )
+    )  # fmt: skip
+    adc_10bit_pj: Value = field(
+        default=_v(15, 2, 60, "pJ/conversion", Tag.ASSUMED, "SURVEY", "medians 2.4-10 pJ")
+    )
+    adc_8bit_pj: Value = field(
+        default=_v(5, 1, 15, "pJ/conversion", Tag.ASSUMED, "SURVEY", "1.67 pJ in ISAAC")
+    )
+    line_driver_pj: Value = field(
+        default=_v(0.417, 0.2, 0.8, "pJ/line", Tag.FOUND, "ISAAC", "1-bit driver, 32 nm")
+    )
+    line_dac_pj: Value = field(
+        default=_v(0.5, 0.1, 2, "pJ/update", Tag.ASSUMED, "ESTIMATE", "multi-bit DAC")
+    )
+    word_line_pj: Value = field(
+        default=_v(3, 1, 10, "pJ/pulse", Tag.ASSUMED, "ESTIMATE", "0.5 pF at 2.5 V")
+    )
+    mult_32_pj: Value = field(default=_v(3.1, 1.55, 15.5, "pJ", Tag.FOUND, "HOROWITZ", "45 nm"))
+    add_32_pj: Value = field(default=_v(0.1, 0.05, 0.5, "pJ", Tag.FOUND, "HOROWITZ", "45 nm"))
+    table_pj: Value = field(
+        default=_v(1, 0.3, 3, "pJ/look-up", Tag.ASSUMED, "ESTIMATE", "256 x 16 bit, 45 nm")
+    )
+    memory_word_pj: Value = field(
+        default=_v(5, 2.5, 25, "pJ/32 bit", Tag.FOUND, "EIE", "32 KB SRAM, 45 nm")
+    )
+    mults_per_access: Value = field(default=_v(2, 1, 3, "operations", Tag.ASSUMED, "ESTIMATE"))
+    adds_per_access: Value = field(default=_v(6, 3, 12, "operations", Tag.ASSUMED, "ESTIMATE"))
+    tables_per_access: Value = field(default=_v(1, 0, 1, "operations", Tag.ASSUMED, "ESTIMATE"))
+    mults_per_device: Value = field(default=_v(7, 5, 10, "operations", Tag.ASSUMED, "ESTIMATE"))
+    adds_per_device: Value = field(default=_v(16, 8, 32, "operations", Tag.ASSUMED, "ESTIMATE"))
+    tables_per_device: Value = field(default=_v(5, 4, 6, "operations", Tag.ASSUMED, "ESTIMATE"))
+
+
+@dataclass(frozen=True)
+class Joules:
+    """An energy with its bounds, J."""
+
+    joules: float
+    low: float
+    high: float
+
+    def __add__(self, other: Joules) -> Joules:
+        return Joules(self.joules + other.joules, self.low + other.low, self.high + other.high)
+
+
+@dataclass(frozen=True)
+class EnergyReport:
+    """Energy by operation.
+
+    Attributes
+    ----------
+    parts : dict of str to Joules
+        ``set``, ``reset``, ``form``, ``read_devices``, ``read_adc``, ``dot_devices``, ``dot_adc``,
+        ``dot_lines``, ``word_line``, ``digital``.
+    """
+
+    parts: dict[str, Joules]
+
+    @property
+    def total(self) -> Joules:
+        """Sum of all parts; its bounds take every constant at its bound at once."""
+        return sum(self.parts.values(), Joules(0.0, 0.0, 0.0))
+
+    @property
+    def array(self) -> Joules:
+        """Without the digital part: devices, converters, drivers, word lines."""
+        return sum((v for k, v in self.parts.items() if k != "digital"), Joules(0.0, 0.0, 0.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: total with bounds, and the same of each part."""
+        parts = {name: asdict(part) for name, part in self.parts.items()}
+        return {"total": asdict(self.total), "parts": parts}
+
+
+def _sum(*terms: tuple[float, Value]) -> Joules:
+    """Σ count · value, pJ → J."""
+    return Joules(
+        sum(n * v.value for n, v in terms) * PJ,
+        sum(n * v.low for n, v in terms) * PJ,
+        sum(n * v.high for n, v in terms) * PJ,
+    )
+
+
+def _operations(n: float, counts: tuple[Value, ...], costs: tuple[Value, ...]) -> Joules:
+    """n · Σ operations · energy: both factors have bounds."""
+    pairs = list(zip(counts, costs, strict=True))
+    return Joules(
+        n * sum(c.value * e.value for c, e in pairs) * PJ,
+        n * sum(c.low * e.low for c, e in pairs) * PJ,
+        n * sum(c.high * e.high for c, e in pairs) * PJ,
+    )
+
+
+def energy(ledger: Ledger, geometry: Geometry, model: EnergyModel | None = None) -> EnergyReport:
+    """The energy of everything that ``ledger`` has counted.
+
+    A RESET is counted per device, its word-line pulse per row. A read takes the mean conductance
+    that the SET pulses reached. A DOT access drives one line per pair at full read voltage (an
+    upper bound for multi-bit inputs) and needs one conversion: 8 bits where the geometry's
+    converter has at most 8, else 10.
+    """
+    m = model or EnergyModel()
+    mean_us = ledger.set_conductance_us / ledger.set if ledger.set else 0.0
+    adc = m.adc_8bit_pj if 0 < geometry.dot_bits <= 8 else m.adc_10bit_pj
+    line = m.line_driver_pj if geometry.access_bits == 1 else m.line_dac_pj
+    lines = ledger.dot_devices / 2
+    pulses = ledger.set + ledger.read + ledger.reset / geometry.row_devices + ledger.form
+    fetched = lines * geometry.access_bits / 32
+    costs = (m.mult_32_pj, m.add_32_pj, m.table_pj)
+    per_access = (m.mults_per_access, m.adds_per_access, m.tables_per_access)
+    per_device = (m.mults_per_device, m.adds_per_device, m.tables_per_device)
+    return EnergyReport(
+        {
+            "set": _sum((ledger.set_conductance_us, m.set_pj_per_us), (ledger.set, m.line_dac_pj)),
+            "reset": _sum((ledger.reset, m.reset_pj)),
+            "form": _sum((ledger.form, m.form_pj)),
+            "read_devices": _sum((ledger.read * mean_us, m.read_pj_per_us)),
+            "read_adc": _sum((ledger.read, m.adc_10bit_pj)),
+            "dot_devices": _sum((ledger.dot_conductance_us, m.read_pj_per_us)),
+            "dot_adc": _sum((ledger.dot, adc)),
+            "dot_lines": _sum((lines, line)),
+            "word_line": _sum((pulses + ledger.dot, m.word_line_pj)),
+            "digital": _operations(ledger.dot, per_access, costs)
+            + _operations(ledger.set, per_device, costs)
+            + _sum((fetched, m.memory_word_pj)),
+        }
+    )

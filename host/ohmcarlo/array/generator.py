@@ -1,0 +1,33 @@
+"""Seeded generators for the floating-point arrays, and their state as a plain array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Generator = np.random.Generator
+
+
+def philox(seed: int, count: int) -> list[Generator]:
+    """``count`` independent generators from one seed."""
+    return [Generator(np.random.Philox(s)) for s in np.random.SeedSequence(seed).spawn(count)]
+
+
+def pack_generator(generator: Generator) -> NDArray[np.uint64]:
+    """Everything that decides the next draw of a Philox generator, uint64 (13,)."""
+    state = generator.bit_generator.state
+    tail = (state["buffer_pos"], state["has_uint32"], state["uinteger"])
+    inner = state["state"]
+    parts = (inner["counter"], inner["key"], state["buffer"], np.array(tail, np.uint64))
+    return np.concatenate(parts).astype(np.uint64)
+
+
+def unpack_generator(generator: Generator, packed: NDArray[np.uint64]) -> None:
+    """Put a Philox generator where ``pack_generator`` found it."""
+    state: dict[str, Any] = dict(generator.bit_generator.state)
+    state["state"] = {"counter": packed[:4].copy(), "key": packed[4:6].copy()}
+    state["buffer"] = packed[6:10].copy()
+    state["buffer_pos"], state["has_uint32"], state["uinteger"] = (int(v) for v in packed[10:])
+    generator.bit_generator.state = state

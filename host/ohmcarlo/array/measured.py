@@ -1,0 +1,315 @@
+"""Measured cells in place of a model: every SET is drawn from repeats that a real cell gave.
+
+A sweep file has one line per SET pulse: cell address, pulse width (ns), bit-line voltage (V),
+word-line voltage (V), resistance before and after the pulse (Ω); tabs or spaces, no header; each
+cell's lines are consecutive sweeps of rising word-line voltage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
+from .base import IntArray, Ledger
+from .generator import pack_generator, philox, unpack_generator
+
+FloatArray = NDArray[np.float64]
+HALVES = ("calibration", "operation", "all")
+SPLITS = ("alternate", "sequential")
+BETWEEN = ("mixture", "nearest")
+COLUMNS = (
+    "cell address, pulse width (ns), bit-line voltage (V), word-line voltage (V), "
+    "resistance before and after the pulse (ohm)"
+)
+MIN_SWEEPS = 4  # fewer cannot be halved and still show a spread
+HRS_LIMIT_OHM = 60e3  # below this the sweep applied another RESET
+MIN_SIGMA_US = 5.0  # σ law of the 50 cells of RADAR, 45-171 µS: max(5, 21.15 - 0.085 g)
+SIGMA_INTERCEPT_US, SIGMA_SLOPE = 21.15, 0.085
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A sweep file, arranged.
+
+    Attributes
+    ----------
+    volts : float (voltages,)
+        Word-line voltages, rising.
+    set_us : float (cells, voltages, sweeps)
+        Conductance (µS) after the SET; NaN where a sweep had ended or has no such voltage.
+    before_us : float (cells, voltages, sweeps)
+        Conductance (µS) before it.
+    top : int (cells,)
+        Highest voltage index up to which *every* sweep of the cell has a value. A sweep ends when
+        the cell has reached its final conductance, so the values beyond are a selection of the
+        low ones and are not used.
+    """
+
+    volts: FloatArray
+    set_us: FloatArray
+    before_us: FloatArray
+    top: NDArray[np.int64]
+
+    @property
+    def cells(self) -> int:
+        return self.set_us.shape[0]
+
+    @property
+    def sweeps(self) -> int:
+        return self.set_us.shape[2]
+
+
+def _line_error(path: Path, number: int, problem: str) -> UsageError:
+    return UsageError(f"{path}, line {number}: {problem}; expected {COLUMNS}")
+
+
+def _parse(path: Path) -> FloatArray:
+    """The numbers of a sweep file, float (lines, 6); UsageError names the first bad line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not a text file; expected {COLUMNS}") from error
+    rows = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 6:
+            raise _line_error(path, number, f"{len(words)} columns")
+        try:
+            row = [float(word) for word in words]
+        except ValueError:
+            raise _line_error(path, number, f"not numbers: {line.strip()[:60]!r}") from None
+        if not (np.isfinite(row).all() and row[4] > 0 and row[5] > 0):
+            raise _line_error(path, number, "a resistance that is not a positive number")
+        rows.append(row)
+    if not rows:
+        raise UsageError(f"{path} is empty; expected {COLUMNS}")
+    return np.array(rows)
+
+
+def load_sweep(path: str | Path) -> Sweep:
+    """Read and arrange a sweep file.
+
+    Cells with fewer than two voltages that every sweep has are left out. Raises UsageError on a
+    malformed line (with its number) or when too little is left.
+    """
+    path = Path(path)
+    table = _parse(path)
+    addresses = np.unique(table[:, 0])
+    volts, level = np.unique(np.rint(table[:, 3] * 1000).astype(np.int64), return_inverse=True)
+    runs = []
+    for address in addresses:
+        mine = np.flatnonzero(table[:, 0] == address)
+        run = np.cumsum(np.diff(level[mine], prepend=level[mine[0]]) < 0)
+        duplicate = np.flatnonzero(np.diff(level[mine]) == 0)
+        if len(duplicate):
+            raise UsageError(
+                f"{path}: cell {address:g} has the same word-line voltage twice in a row; "
+                "each sweep must rise"
+            )
+        runs.append((mine, run))
+    sweeps = int(np.median([run[-1] + 1 for _, run in runs]))
+    if sweeps < MIN_SWEEPS:
+        raise UsageError(
+            f"{path}: {sweeps} sweeps per cell are too few to draw from: at least {MIN_SWEEPS}"
+        )
+    shape = (len(addresses), len(volts), sweeps)
+    after, before = np.full(shape, np.nan), np.full(shape, np.nan)
+    for cell, (mine, run) in enumerate(runs):
+        kept = run < sweeps
+        mine, run = mine[kept], run[kept]
+        after[cell, level[mine], run] = 1e6 / table[mine, 5]
+        before[cell, level[mine], run] = 1e6 / table[mine, 4]
+    complete = np.isfinite(after).all(axis=2)
+    top = np.cumprod(complete, axis=1).sum(axis=1) - 1
+    usable = top >= 1
+    if not usable.any():
+        raise UsageError(f"{path}: no cell has two voltages that all its {sweeps} sweeps cover")
+    return Sweep(volts / 1000, after[usable], before[usable], top[usable])
+
+
+class MeasuredArray:
+    """``ohmcarlo.array.Array`` made of real cells.
+
+    Every device is one of the sweep's cells, chosen by seed. A SET draws one of the repeats that
+    the cell gave at the word-line voltage of the DAC code; what a real cell remembers from one
+    cycle to the next is lost in that. Nothing is known about reading the same state twice, so a
+    device keeps the code drawn, and a dot product is the exact sum over the codes.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    geometry : Geometry
+    seed : int
+        Decides which cell stands where, whatever the half, and the draws.
+    half : {"operation", "calibration", "all"}
+        Which half of each cell's sweeps is drawn from: characterise on one, run on the other.
+    split : {"alternate", "sequential"}
+        Halves are every other sweep (equal age), or the first and the second half in time: the
+        second then comes from older cells.
+    between : {"mixture", "nearest"}
+        Between two measured voltages: draw from one of the two neighbours, the nearer more often
+        (the mean interpolates linearly), or always from the nearest.
+    """
+
+    name = "measured"
+    exact_dot = True
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        geometry: Geometry,
+        seed: int = 0,
+        *,
+        half: str = "operation",
+        split: str = "alternate",
+        between: str = "mixture",
+    ) -> None:
+        for word, value, known in (
+            ("half", half, HALVES),
+            ("split", split, SPLITS),
+            ("between", between, BETWEEN),
+        ):
+            if value not in known:
+                raise UsageError(f"{word} {value!r} is unknown: choose one of {', '.join(known)}")
+        if not 0 <= seed < 1 << 64:
+            raise UsageError(f"seed = {seed}: choose 0 to 2**64 - 1")
+        self.geometry = geometry
+        self.seed = seed
+        self.half = half
+        self.ledger = Ledger(geometry)
+        self._mix = between == "mixture"
+        index = np.arange(sweep.sweeps)
+        first = index % 2 == 0 if split == "alternate" else index < sweep.sweeps // 2
+        chosen = {"calibration": first, "operation": ~first, "all": index >= 0}[half]
+        self._codes = self._to_codes(sweep.set_us[:, :, chosen])
+        self._top = sweep.top
+        self._hrs = self._hrs_codes(sweep.before_us[:, :, chosen])
+        self._volts = sweep.volts
+        self._top_v = float(sweep.volts[sweep.top.max()])
+        self._nominal = self._nominal_us(sweep.set_us[:, :, first], sweep.top)
+        shape = (geometry.rows, geometry.row_devices)
+        places, self._generator = philox(seed, 2)
+        self.cell = places.integers(sweep.cells, size=shape)
+        self._state = self._hrs[self.cell, 0]
+
+    @classmethod
+    def from_sweep(
+        cls,
+        path: str | Path,
+        geometry: Geometry,
+        seed: int = 0,
+        *,
+        half: str = "operation",
+        split: str = "alternate",
+        between: str = "mixture",
+    ) -> MeasuredArray:
+        """An array from a sweep file; see the class and ``load_sweep`` for the errors."""
+        sweep = load_sweep(path)
+        return cls(sweep, geometry, seed, half=half, split=split, between=between)
+
+    @staticmethod
+    def _to_codes(g_us: FloatArray) -> IntArray:
+        codes = np.clip(np.rint(g_us / CODE_LSB_US), 0, CODE_MAX)
+        return np.nan_to_num(codes, nan=0).astype(np.int32)  # NaN: beyond `top`, never drawn
+
+    def _hrs_codes(self, before_us: FloatArray) -> IntArray:
+        """What each cell showed after RESET, (cells, n): the states before a SET above 60 kΩ.
+
+        Cells have unequal numbers of them: each is resampled to the same number of quantiles.
+        """
+        steps = (np.arange(64) + 0.5) / 64
+        out = []
+        for cell in before_us:
+            known = cell[np.isfinite(cell)]
+            high = known[known <= 1e6 / HRS_LIMIT_OHM]
+            out.append(np.quantile(high if len(high) else known, steps, method="nearest"))
+        return self._to_codes(np.array(out))
+
+    @staticmethod
+    def _nominal_us(calibration_us: FloatArray, top: NDArray[np.int64]) -> FloatArray:
+        """Median over cells of the mean conductance at each voltage, rising; (voltages,).
+
+        A cell stands at its last complete voltage beyond it, as it does when programmed. It comes
+        from the calibration half whatever half is drawn: both share one conductance→DAC table.
+        """
+        level = np.minimum(np.arange(calibration_us.shape[1])[None, :], top[:, None])
+        means = np.take_along_axis(calibration_us, level[:, :, None], axis=1).mean(axis=2)
+        return np.maximum.accumulate(np.median(means, axis=0))
+
+    def _volts_of_dac(self, dac: NDArray[Any]) -> FloatArray:
+        low = self._volts[0]
+        return low + np.asarray(dac, np.float64) * ((self._top_v - low) / DAC_MAX)
+
+    def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
+        """One law for all cells, although they differ by 0.5-2 ×; derived over 45-171 µS."""
+        return np.maximum(MIN_SIGMA_US, SIGMA_INTERCEPT_US - SIGMA_SLOPE * np.asarray(target_us))
+
+    def dac_of_target(self) -> IntArray:
+        rising, index = np.unique(self._nominal, return_index=True)
+        volts = np.interp(target_nodes_us(), rising, self._volts[index])
+        low = self._volts[0]
+        code = np.rint((volts - low) * (DAC_MAX / (self._top_v - low)))
+        return np.clip(code, 0, DAC_MAX).astype(np.int32)
+
+    def reset(self, row: int) -> None:
+        draw = self._generator.integers(self._hrs.shape[1], size=self.geometry.row_devices)
+        self._state[row] = self._hrs[self.cell[row], draw]
+        self.ledger.note_reset(self.geometry.row_devices)
+
+    def program(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
+        if len(devices) == 0:
+            return np.empty(0, np.int32)
+        if dac.min() < 0 or dac.max() > DAC_MAX:
+            raise UsageError(f"DAC codes must lie in 0..{DAC_MAX}")
+        which, repeat = self._generator.random((2, len(devices)))
+        cells = self.cell[row, devices]
+        volts = self._volts_of_dac(dac)
+        upper = np.clip(np.searchsorted(self._volts, volts), 1, len(self._volts) - 1)
+        below, above = self._volts[upper - 1], self._volts[upper]
+        distance = (volts - below) / (above - below)
+        go_up = distance > (which if self._mix else 0.5)
+        level = np.minimum(upper - 1 + go_up, self._top[cells])
+        draw = (repeat * self._codes.shape[2]).astype(np.int64)
+        codes = self._codes[cells, level, draw]
+        self._state[row, devices] = codes
+        self.ledger.note_program(row, devices, codes)
+        return codes
+
+    def read(self, row: int, devices: IntArray) -> IntArray:
+        self.ledger.note_read(len(devices))
+        return self._state[row, devices]
+
+    def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
+        codes = self._state[row, : 2 * inputs.shape[1]]
+        return inputs.astype(np.int32) @ (codes[0::2] - codes[1::2])
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        return {
+            "seed": np.array([self.seed], np.uint64),
+            "cells": self.cell.copy(),
+            "codes": self._state.copy(),
+            "pulses": pack_generator(self._generator),
+            **{f"ledger.{k}": v for k, v in self.ledger.state_dict().items()},
+        }
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        if state["codes"].shape != self._state.shape or not np.array_equal(
+            state["cells"], self.cell
+        ):
+            raise UsageError(
+                "the checkpoint belongs to another measured array: build this one with the same "
+                f"sweep file, geometry and seed (seed {int(state['seed'][0])})"
+            )
+        self._state[...] = state["codes"]
+        unpack_generator(self._generator, state["pulses"])
+        self.ledger.load_state_dict({k: state[f"ledger.{k}"] for k in ("counts", "wear")})

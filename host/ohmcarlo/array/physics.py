@@ -1,0 +1,341 @@
+"""The physical array: floating point, one switchable effect beside the other.
+
+The chain from a SET pulse to a code: DAC code → gate voltage → median conductance → ageing →
+the device's own offset → this cycle's deviation (partly slow, partly new) → relaxation since the
+pulse → noise of this read → ADC. Each arrow is a constant of a ``DevicePreset``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
+from .base import IntArray, Ledger
+from .generator import pack_generator, philox, unpack_generator
+from .presets import DevicePreset, FloatArray, get_preset
+
+PULSES, READS = range(2)  # generators: programming and reading do not disturb each other
+STUCK_HRS_US, STUCK_LRS_US = 1.0, 400.0  # read 4 and full scale, outside the valid codes
+AGED_LIMIT = 1e8  # cycles: the ageing table ends here
+
+
+class ValidityWarning(UserWarning):
+    """The model works outside the range that its sources cover."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Which effects are on. ``c2c`` off: every SET gives the device's median."""
+
+    c2c: bool = True
+    c2c_device: bool = True
+    correlation: bool = True
+    d2d: bool = True
+    hrs: bool = True
+    read_noise: bool = True
+    drift: bool = True
+    ageing: bool = True
+    stuck: bool = True
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(cls))
+
+
+class PhysicsArray:
+    """``ohmcarlo.array.Array`` with the physics of a preset.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    preset : DevicePreset or str
+    seed : int
+        Equal seeds give equal arrays, and switching an effect off leaves the draws of the others
+        as they are.
+    cycles : float
+        Endurance cycles that every device has seen before the first pulse of this object.
+    **switches : bool
+        Fields of ``Effects``; all are on unless switched off.
+
+    Raises UsageError on an unknown switch, seed or age; programming outside the preset's
+    ``valid_us`` warns once with ``ValidityWarning``.
+    """
+
+    name = "physics"
+    exact_dot = False
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        preset: DevicePreset | str = "rram-1t1r",
+        seed: int = 0,
+        *,
+        cycles: float = 0.0,
+        **switches: bool,
+    ) -> None:
+        unknown = sorted(set(switches) - set(Effects.names()))
+        if unknown:
+            raise UsageError(
+                f"unknown effect {', '.join(unknown)}: choose among {', '.join(Effects.names())}"
+            )
+        if not 0 <= seed < 1 << 64:
+            raise UsageError(f"seed = {seed}: choose 0 to 2**64 - 1")
+        if not 0 <= cycles <= AGED_LIMIT:
+            raise UsageError(
+                f"cycles = {cycles:g}: the ageing table covers 0 to {AGED_LIMIT:g} cycles"
+            )
+        self.geometry = geometry
+        self.preset = get_preset(preset) if isinstance(preset, str) else preset
+        self.seed = seed
+        self.cycles = float(cycles)
+        self.effects = Effects(**switches)
+        self.ledger = Ledger(geometry)
+        self._warned = False
+        self._build_devices()
+        self._build_constants()
+
+    def _build_devices(self) -> None:
+        """Per-device properties, which the seed alone decides, and the state before any pulse."""
+        p, on = self.preset, self.effects
+        shape = (self.geometry.rows, self.geometry.row_devices)
+        fixed, pulses, reads = philox(self.seed, 3)
+        self._generators = (pulses, reads)
+        self._d2d = fixed.standard_normal(shape) * on.d2d
+        spread_ln = fixed.standard_normal(shape) * (p.c2c_device_ln.value * on.c2c_device)
+        self._sigma_device = np.exp(spread_ln)
+        slow = fixed.standard_normal(shape)  # stationary from the first cycle on
+        hrs = fixed.standard_normal(shape)
+        stuck, kind = fixed.random(shape), fixed.random(shape)
+        broken = (stuck < p.stuck_fraction.value) & on.stuck
+        level = np.where(kind < p.stuck_hrs_share.value, STUCK_HRS_US, STUCK_LRS_US)
+        self.stuck_us: FloatArray = np.where(broken, level, np.nan)
+        self._moves = ~broken
+        self._any_stuck = bool(broken.any())
+        self._slow = slow
+        self._g = np.where(broken, level, self._hrs_us(hrs, np.ones(shape)))
+        self._relax = np.zeros(shape)
+        self._time = np.zeros(shape)
+        self._clock = np.zeros(1)
+
+    def _build_constants(self) -> None:
+        p, on = self.preset, self.effects
+        self._lookup_v = np.asarray(p.set_law.x)
+        self._lookup_us = np.asarray(p.set_law.y)
+        dac_valid = p.dac_of_us(np.array(p.valid_us))
+        self._valid_dac = (int(dac_valid[0]), int(dac_valid[1]))
+        share = p.slow_share.value if on.correlation else 0.0
+        self._slow_weight, self._new_weight = float(np.sqrt(share)), float(np.sqrt(1 - share))
+        self._phi = p.slow_phi.value
+        self._phi_new = float(np.sqrt(1 - self._phi**2))
+        self._read_rel = p.read_noise_rel.value if on.read_noise else 0.0
+        self._drifts = on.drift and (p.relax_us.value > 0 or p.drift_rel_per_decade.value > 0)
+        self._decades_at_1s = float(np.log10(1 + 1 / p.relax_onset_s.value))
+        self._ages = on.ageing and max(*p.ageing.sigma_gain, *p.ageing.hrs_gain) > 1
+
+    # -- what the controller asks ------------------------------------------------------------
+
+    def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The preset's c2c law for a fresh device; an aged array must be characterised again."""
+        return self.preset.c2c(target_us)
+
+    def dac_of_target(self) -> IntArray:
+        return self.preset.dac_of_us(target_nodes_us())
+
+    def reset(self, row: int) -> None:
+        p = self.preset
+        z = self._generators[PULSES].standard_normal(self.geometry.row_devices)
+        gain = self._age(row, slice(None))[2]
+        g = self._hrs_us(z, gain)
+        self._g[row] = np.where(self._moves[row], g, self._g[row]) if self._any_stuck else g
+        self._relax[row] = 0.0
+        self._clock += p.pulse_reset_s.value
+        self._time[row] = self._clock[0]
+        self.ledger.note_reset(self.geometry.row_devices)
+
+    def program(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
+        p, n = self.preset, len(devices)
+        if n == 0:
+            return np.empty(0, np.int32)
+        lowest, highest = int(dac.min()), int(dac.max())
+        if lowest < 0 or highest > DAC_MAX:
+            raise UsageError(f"DAC codes must lie in 0..{DAC_MAX}")
+        if not self._warned and (lowest < self._valid_dac[0] or highest > self._valid_dac[1]):
+            self._warn()
+        pulses = self._generators[PULSES].standard_normal((3, n))
+        slow = self._phi * self._slow[row, devices] + self._phi_new * pulses[0]
+        self._slow[row, devices] = slow
+        median_gain, sigma_gain, _ = self._age(row, devices)
+        median = np.interp(p.gate_v(dac), self._lookup_v, self._lookup_us)
+        median += self._d2d[row, devices] * p.d2d_us(median)
+        median = np.maximum(median * median_gain, 0.0)
+        g = median
+        if self.effects.c2c:
+            sigma = p.c2c(median) * (sigma_gain * self._sigma_device[row, devices])
+            g = median + sigma * (self._slow_weight * slow + self._new_weight * pulses[1])
+            g = np.maximum(g, 0.0)
+        self._relax[row, devices] = pulses[2]
+        if self._any_stuck:
+            moves = self._moves[row, devices]
+            g = np.where(moves, g, self._g[row, devices])
+            self._relax[row, devices] *= moves
+        self._g[row, devices] = g
+        self._clock += n * (p.pulse_set_s.value + p.pulse_read_s.value)
+        self._time[row, devices] = self._clock[0]
+        codes = self._convert(g, n)
+        self.ledger.note_program(row, devices, codes)
+        return codes
+
+    def read(self, row: int, devices: IntArray) -> IntArray:
+        n = len(devices)
+        self._clock += n * self.preset.pulse_read_s.value
+        self.ledger.note_read(n)
+        return self._convert(self.conductance_us(row)[devices], n)
+
+    def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Dot products with read noise, converted access by access as the geometry says.
+
+        Time goes on as if every point had been evaluated, whether or not the caller needs all.
+        """
+        geometry = self.geometry
+        points, pairs = inputs.shape
+        g = self.conductance_us(row)[: 2 * pairs] / CODE_LSB_US
+        weights = g[0::2] - g[1::2]
+        power = (g[0::2] ** 2 + g[1::2] ** 2) * self._read_rel**2
+        tile = geometry.tile_pairs or pairs
+        planes = 8 // geometry.access_bits
+        total = np.zeros(points, np.int64)
+        for start in range(0, pairs, tile):
+            columns = slice(start, min(start + tile, pairs))
+            for plane in range(planes):
+                shift = plane * geometry.access_bits
+                x = inputs[:, columns] >> shift
+                if plane < planes - 1:
+                    x = x & np.int8((1 << geometry.access_bits) - 1)
+                drive = x.astype(np.float64)
+                reading = self._access(drive, weights[columns], power[columns])
+                total += reading << shift
+        accesses = points * planes * -(-pairs // tile)
+        self._clock += accesses * self.preset.pulse_read_s.value
+        return total.astype(np.int32)
+
+    def _access(self, drive: FloatArray, weights: FloatArray, power: FloatArray) -> Any:
+        """One access: analogue sum, noise, converter; int64 (points,)."""
+        geometry = self.geometry
+        value = drive @ weights
+        if self._read_rel:
+            noise = self._generators[READS].standard_normal(len(drive))
+            np.square(drive, out=drive)
+            value += noise * np.sqrt(drive @ power)
+        step = 1 << geometry.dot_shift
+        reading = np.floor(value / step + 0.5)
+        np.clip(reading, -geometry.dot_limit - 1, geometry.dot_limit, out=reading)
+        return reading.astype(np.int64) * step
+
+    # -- the model ---------------------------------------------------------------------------
+
+    def conductance_us(self, row: int) -> FloatArray:
+        """True conductance (µS) of a row now, without the noise of a read; (row_devices,)."""
+        g = self._g[row]
+        if not self._drifts:
+            return g
+        p = self.preset
+        elapsed = self._clock[0] - self._time[row]
+        decades = np.log10(1 + elapsed / p.relax_onset_s.value)
+        change = self._relax[row] * (p.relax_us.value / self._decades_at_1s)
+        if p.drift_rel_per_decade.value:
+            change = change - p.drift_rel_per_decade.value * g * self._moves[row]
+        return np.maximum(g + change * decades, 0.0)
+
+    def rest(self, seconds: float) -> None:
+        """Let time pass without an operation."""
+        if not seconds >= 0:
+            raise UsageError(f"seconds = {seconds:g}: time does not run backwards")
+        self._clock += seconds
+
+    @property
+    def clock_s(self) -> float:
+        """Time that the operations so far have taken, s."""
+        return float(self._clock[0])
+
+    @property
+    def stuck(self) -> NDArray[np.bool_]:
+        """Devices that do not move, bool (rows, row_devices)."""
+        return ~self._moves
+
+    def _convert(self, g_us: FloatArray, n: int) -> IntArray:
+        if self._read_rel:
+            noise = self._generators[READS].standard_normal(n)
+            g_us = g_us * (1 + self._read_rel * noise)
+        return np.clip(np.rint(g_us / CODE_LSB_US), 0, CODE_MAX).astype(np.int32)
+
+    def _hrs_us(self, z: FloatArray, gain: FloatArray | float) -> FloatArray:
+        p = self.preset
+        spread = p.hrs_ln_sigma.value if self.effects.hrs else 0.0
+        g = p.hrs_median_us.value * gain * np.exp(spread * z)
+        return np.minimum(g, p.hrs_max_us.value * gain)
+
+    def _age(self, row: int, devices: Any) -> tuple[Any, Any, Any]:
+        if not self._ages:
+            return 1.0, 1.0, 1.0
+        wear = self.ledger.wear[row, devices]
+        if self.cycles + wear.max() <= self.preset.ageing.cycles[0]:
+            return 1.0, 1.0, 1.0
+        return self.preset.ageing.at(self.cycles + wear)
+
+    def _warn(self) -> None:
+        self._warned = True
+        low, high = self.preset.valid_us
+        warnings.warn(
+            f"preset {self.preset.name} is sourced from {low:g} to {high:g} µS; devices are being "
+            "programmed outside and the model extrapolates there: narrow lo_us/hi_us, or treat "
+            "the result as a sensitivity study",
+            ValidityWarning,
+            stacklevel=3,
+        )
+
+    # -- checkpoints -------------------------------------------------------------------------
+
+    def _arrays(self) -> dict[str, NDArray[Any]]:
+        return {
+            "g_us": self._g,
+            "slow": self._slow,
+            "relax": self._relax,
+            "time_s": self._time,
+            "clock_s": self._clock,
+        }
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        return {
+            "seed": np.array([self.seed], np.uint64),
+            "cycles": np.array([self.cycles]),
+            "effects": np.array(list(asdict(self.effects).values())),
+            "pulses": pack_generator(self._generators[PULSES]),
+            "reads": pack_generator(self._generators[READS]),
+            **{name: value.copy() for name, value in self._arrays().items()},
+            **{f"ledger.{k}": v for k, v in self.ledger.state_dict().items()},
+        }
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        own = self.state_dict()
+        for key in ("seed", "cycles", "effects"):
+            if not np.array_equal(own[key], state[key]):
+                raise UsageError(
+                    f"the checkpoint belongs to an array with {key} = {state[key].tolist()}, this "
+                    f"one has {own[key].tolist()}: build the array as it was built then"
+                )
+        for name, value in self._arrays().items():
+            if state[name].shape != value.shape:
+                raise UsageError(
+                    f"the checkpoint's {name} has shape {state[name].shape}, this array needs "
+                    f"{value.shape}"
+                )
+            value[...] = state[name]
+        unpack_generator(self._generators[PULSES], state["pulses"])
+        unpack_generator(self._generators[READS], state["reads"])
+        self.ledger.load_state_dict({k: state[f"ledger.{k}"] for k in ("counts", "wear")})

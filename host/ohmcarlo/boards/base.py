@@ -1,0 +1,103 @@
+"""One face for every board: the golden model in process, the Verilated board, a real one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..array.base import Ledger
+from ..golden import Registers
+from ..spec import Geometry, Points
+
+RUNNING, EXHAUSTED, ENTROPY_ALARM = "running", "exhausted", "entropy-alarm"
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """What a board streamed while it ran some steps.
+
+    Steps are in execution order; with several chains they interleave (chain 0, 1, … of the first
+    step, then of the second, …).
+
+    Attributes
+    ----------
+    accepted, valid : bool (n,)
+        Decision of each step; ``valid`` is False where a read-back left the valid window.
+    log_posterior : int64 (n,)
+        Of the current sample after each step, LSB 2**-LOGLIK_FRAC nat.
+    chain : uint8 (n,)
+    points : int32 (n,)
+        Data points evaluated in each step.
+    codes : uint16 (m, devices of a sample)
+        Samples retired in this block, in the order they were retired.
+    multiplicity : int32 (m,)
+    sample_chain : uint8 (m,)
+    sample_log_posterior : int64 (m,)
+    status : str
+        RUNNING, or why the chain stopped: EXHAUSTED (no free rows), ENTROPY_ALARM.
+    """
+
+    accepted: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+    log_posterior: NDArray[np.int64]
+    chain: NDArray[np.uint8]
+    points: NDArray[np.int32]
+    codes: NDArray[np.uint16]
+    multiplicity: NDArray[np.int32]
+    sample_chain: NDArray[np.uint8]
+    sample_log_posterior: NDArray[np.int64]
+    status: str
+
+
+class Board(Protocol):
+    """A controller with an array behind it."""
+
+    name: str
+    geometry: Geometry
+    ledger: Ledger
+
+    def identify(self) -> dict[str, Any]:
+        """Versions, geometry and the array behind the controller, for the run's manifest."""
+        ...
+
+    def configure(self, registers: Registers, points: Points) -> None:
+        """Load registers, tables and data. Refuses what does not fit before anything is sent."""
+        ...
+
+    def start(self) -> None:
+        """Entropy start-up test and the first sample of every chain."""
+        ...
+
+    def run(self, steps: int) -> Block:
+        """``steps`` MH steps of every chain (fewer if the chain stops: see ``Block.status``)."""
+        ...
+
+    def current(self) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.int64]]:
+        """Codes (chains, devices), multiplicity and log-posterior of every chain's sample."""
+        ...
+
+    def set_order(self, order: NDArray[np.int32]) -> None:
+        """The order in which points are visited: a permutation of the points."""
+        ...
+
+    def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Prediction mode: mean and variance of sigmoid(z) over the samples held in the array,
+        weighted with their multiplicities; float64 (n,) each."""
+        ...
+
+    def entropy(self) -> dict[str, Any]:
+        """``{"min_entropy": bits per raw bit, "alarms": int, "raw_bits": int}``."""
+        ...
+
+    def retired_rows(self) -> list[int]:
+        """First rows of the row groups taken out of service."""
+        ...
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Controller and array, complete: a board loaded with it goes on bit for bit."""
+        ...
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None: ...

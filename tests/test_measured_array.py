@@ -1,0 +1,250 @@
+"""An array of real cells: parsing, drawing, halves, and what trimming does to it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ohmcarlo.array.characterize import characterize
+from ohmcarlo.array.measured import MeasuredArray, Sweep, load_sweep
+from ohmcarlo.errors import UsageError
+from ohmcarlo.spec import CODE_LSB_US, Geometry
+
+GEOMETRY = Geometry(rows=16, pairs=32)
+ALL = np.arange(GEOMETRY.row_devices, dtype=np.int32)
+FILE = Path("rram-set-sweep") / "set-sweep-wl-inner-5-31-20.csv"
+
+
+@pytest.fixture(scope="module")
+def sweep() -> Sweep:
+    folder = os.environ.get("OHMCARLO_DATA")
+    if not folder or not (Path(folder) / FILE).exists():
+        pytest.skip(f"OHMCARLO_DATA must name a folder that holds {FILE}")
+    return load_sweep(Path(folder) / FILE)
+
+
+def sweep_text(cells: int = 3, sweeps: int = 6, levels: int = 5, separator: str = "\t") -> str:
+    """A small sweep: cell c, sweep s, level k gives 20 + 20 k + 2 c + s µS."""
+    lines = []
+    for c in range(cells):
+        for s in range(sweeps):
+            for k in range(levels):
+                after = 1e6 / (20 + 20 * k + 2 * c + s)
+                row = (c, 100, 2, 2 + 0.1 * k, 2e5, after)
+                lines.append(separator.join(f"{v:.6f}" for v in row))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    path = tmp_path / "sweep.csv"
+    path.write_text(sweep_text(), encoding="utf-8")
+    return path
+
+
+# -- the file --------------------------------------------------------------------------------
+
+
+def test_tabs_and_spaces_read_alike(small: Path, tmp_path: Path):
+    spaced = tmp_path / "spaced.csv"
+    spaced.write_text("\n" + sweep_text(separator="   "), encoding="utf-8")
+    a, b = load_sweep(small), load_sweep(spaced)
+    assert np.array_equal(a.set_us, b.set_us)
+    assert a.set_us.shape == (3, 5, 6)
+    assert a.set_us[2, 4, 3] == pytest.approx(20 + 80 + 4 + 3, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("1 100 2 2.0 5e4", "5 columns"),
+        ("1 100 2 2.0 5e4 high", "not numbers"),
+        ("1 100 2 2.0 5e4 -3", "a resistance that is not a positive number"),
+        ("1 100 2 2.0 5e4 nan", "a resistance that is not a positive number"),
+    ],
+)
+def test_a_malformed_line_is_named(tmp_path: Path, line: str, problem: str):
+    lines = sweep_text().splitlines()
+    lines[6] = line
+    path = tmp_path / "bad.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(UsageError, match=rf"line 7: {problem}.*; expected cell address, pulse"):
+        load_sweep(path)
+
+
+def test_useless_files_are_refused(tmp_path: Path):
+    with pytest.raises(UsageError, match="cannot read"):
+        load_sweep(tmp_path / "none.csv")
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(UsageError, match="not a text file"):
+        load_sweep(path)
+    path.write_text("\n\n")
+    with pytest.raises(UsageError, match="is empty"):
+        load_sweep(path)
+    path.write_text(sweep_text(sweeps=2))
+    with pytest.raises(UsageError, match="2 sweeps per cell are too few"):
+        load_sweep(path)
+    path.write_text(sweep_text(levels=1))
+    with pytest.raises(UsageError, match="same word-line voltage twice"):
+        load_sweep(path)
+
+
+def test_voltages_that_a_sweep_lacks_are_not_drawn_from(tmp_path: Path):
+    lines = sweep_text(sweeps=6, levels=5).splitlines()
+    del lines[29]  # cell 0, sweep 5, the highest voltage
+    path = tmp_path / "short.csv"
+    path.write_text("\n".join(lines))
+    loaded = load_sweep(path)
+    assert loaded.top.tolist() == [3, 4, 4]
+    array = MeasuredArray(loaded, GEOMETRY, 1, half="all")
+    codes = array.program(0, ALL, np.full(64, 4095, np.int32))
+    level3 = array.cell[0] == 0
+    assert codes[level3].max() * CODE_LSB_US <= 80 + 5
+    assert codes[~level3].min() * CODE_LSB_US >= 100
+
+
+def test_names_are_checked(small: Path):
+    for wrong in ({"half": "third"}, {"split": "banana"}, {"between": "stairs"}):
+        with pytest.raises(UsageError, match="is unknown: choose one of"):
+            MeasuredArray.from_sweep(small, GEOMETRY, 1, **wrong)
+
+
+# -- drawing ---------------------------------------------------------------------------------
+
+
+def draws(array: MeasuredArray, dac: int, times: int) -> np.ndarray:
+    """µS, (times, devices) of row 0."""
+    codes = np.full(64, dac, np.int32)
+    return np.array([array.program(0, ALL, codes) for _ in range(times)]) * CODE_LSB_US
+
+
+def test_halves_share_cells_and_no_repeat(small: Path):
+    halves = {h: MeasuredArray.from_sweep(small, GEOMETRY, 5, half=h)
+              for h in ("calibration", "operation", "all")}  # fmt: skip
+    first, second = halves["calibration"], halves["operation"]
+    assert np.array_equal(first.cell, second.cell)
+    assert np.array_equal(first.dac_of_target(), second.dac_of_target())
+    level = 20 + 2 * first.cell[0]
+    seen = {h: np.unique(np.rint(draws(a, 0, 50) - level)) for h, a in halves.items()}
+    assert seen["calibration"].tolist() == [0, 2, 4]
+    assert seen["operation"].tolist() == [1, 3, 5]
+    assert seen["all"].tolist() == [0, 1, 2, 3, 4, 5]
+    late = MeasuredArray.from_sweep(small, GEOMETRY, 5, half="operation", split="sequential")
+    assert np.unique(np.rint(draws(late, 0, 50) - level)).tolist() == [3, 4, 5]
+
+
+@pytest.mark.stats
+def test_mixture_interpolates_the_mean(small: Path):
+    dac = 4095 // 4 // 4  # a quarter of the way between the first two voltages, 20 µS apart
+
+    def mean_rise(between: str) -> float:
+        array = MeasuredArray.from_sweep(small, GEOMETRY, 5, half="all", between=between)
+        return float((draws(array, dac, 400) - draws(array, 0, 400)).mean())
+
+    assert mean_rise("mixture") == pytest.approx(5, abs=0.4)
+    assert mean_rise("nearest") == pytest.approx(0, abs=0.4)
+
+
+def test_dot_is_exact(small: Path):
+    array = MeasuredArray.from_sweep(small, GEOMETRY, 5)
+    draws(array, 2000, 1)
+    codes = array.read(0, ALL).astype(np.int64)
+    x = np.random.default_rng(0).integers(-128, 128, (40, 32)).astype(np.int8)
+    assert array.exact_dot
+    assert np.array_equal(array.dot(0, x), x.astype(np.int64) @ (codes[0::2] - codes[1::2]))
+
+
+def test_checkpoint_continues_bit_for_bit(small: Path):
+    def play(array: MeasuredArray) -> np.ndarray:
+        array.reset(0)
+        return np.concatenate([draws(array, 1500, 5).ravel(), array.read(1, ALL)])
+
+    array = MeasuredArray.from_sweep(small, GEOMETRY, 5)
+    play(array)
+    state = array.state_dict()
+    expected = play(array)
+    fresh = MeasuredArray.from_sweep(small, GEOMETRY, 5)
+    assert not np.array_equal(play(fresh), expected)
+    fresh.load_state_dict(state)
+    assert np.array_equal(play(fresh), expected)
+    assert np.array_equal(fresh.ledger.wear, array.ledger.wear)
+    with pytest.raises(UsageError, match="same sweep file, geometry and seed"):
+        MeasuredArray.from_sweep(small, GEOMETRY, 6).load_state_dict(state)
+
+
+# -- the real cells --------------------------------------------------------------------------
+
+# REFERENCES section 1: word line (V), median over cells of mean g, c2c σ, d2d σ (µS)
+TABLE = (
+    (2.30, 45.0, 15.5, 13.0),
+    (2.35, 73.0, 15.1, 12.3),
+    (2.40, 97.5, 13.8, 11.7),
+    (2.45, 119.8, 11.1, 12.7),
+    (2.50, 139.2, 9.2, 13.1),
+    (2.55, 152.6, 8.0, 11.1),
+    (2.60, 164.6, 7.0, 11.2),
+)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("volts", "mean", "sigma", "d2d"), TABLE)
+def test_the_sweep_is_the_one_in_the_references(
+    sweep: Sweep, volts: float, mean: float, sigma: float, d2d: float
+):
+    assert (sweep.cells, sweep.sweeps) == (50, 20)
+    g = sweep.set_us[:, int(np.argmin(np.abs(sweep.volts - volts)))]
+    means, spreads = np.nanmean(g, axis=1), np.nanstd(g, axis=1, ddof=1)
+    assert np.median(means) == pytest.approx(mean, abs=0.5)
+    assert np.median(spreads) == pytest.approx(sigma, abs=0.2)
+    corrected = np.sqrt(means.var(ddof=1) - (spreads**2).mean() / 20)
+    assert corrected == pytest.approx(d2d, abs=0.9)
+
+
+@pytest.mark.data
+@pytest.mark.stats
+def test_every_draw_is_a_real_repeat_of_that_cell(sweep: Sweep):
+    array = MeasuredArray(sweep, GEOMETRY, 3, half="operation")
+    table = np.rint(sweep.set_us / CODE_LSB_US)
+    drawn = draws(array, int(array.dac_of_target()[115]), 20) / CODE_LSB_US
+    for device in range(64):
+        assert np.isin(drawn[:, device], table[array.cell[0, device], :, 1::2]).all()
+
+
+@pytest.mark.data
+@pytest.mark.stats
+def test_trim_of_one_half_serves_the_other(sweep: Sweep):
+    """Device-to-device spread on the half that the calibration never saw, with and without."""
+    # the trim is a straight line per device: judged where the cells do not yet saturate
+    targets = (75.0, 95.0, 115.0, 135.0, 155.0)
+    calibration = MeasuredArray(sweep, GEOMETRY, 3, half="calibration")
+    learnt = characterize(calibration, targets_us=targets, cycles=20)
+    left, before = (
+        characterize(
+            MeasuredArray(sweep, GEOMETRY, 3, half="operation"),
+            targets_us=targets,
+            cycles=20,
+            trim=trim,
+        )
+        for trim in (learnt, None)
+    )
+    inner = slice(1, 4)
+    assert np.all(before.d2d_us[inner] > 9)
+    assert np.all(left.d2d_us[inner] < 7)
+    assert abs(left.common_offset_rel) < 0.02
+
+
+@pytest.mark.data
+@pytest.mark.stats
+def test_cells_drift_between_the_first_and_the_second_half(sweep: Sweep):
+    """Halves in time differ by several percent in the median, alternating ones do not."""
+
+    def offset(split: str) -> float:
+        array = MeasuredArray(sweep, GEOMETRY, 3, half="operation", split=split)
+        return characterize(array, cycles=20).common_offset_rel
+
+    assert offset("sequential") < -0.04
+    assert abs(offset("alternate")) < 0.03
