@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.preprocessing import StandardScaler
 
 from ohmcarlo.array import EmulatedArray
+from ohmcarlo.datasets import load, split_half
+from ohmcarlo.datasets.encode import Encoder
 from ohmcarlo.golden import Controller, SamplerSettings
 from ohmcarlo.spec import FEATURE_FRAC, FEATURE_MAX, Geometry, Points
 
@@ -86,6 +89,22 @@ def trace(made: Controller, steps: int) -> dict[str, np.ndarray]:
     return {**per_step, **per_sample, "points": out.points[:n], "status": np.array(status)}
 
 
-def same_trace(a: dict[str, np.ndarray], b: dict[str, np.ndarray], but: tuple[str, ...] = ()) -> bool:
+def same_trace(
+    a: dict[str, np.ndarray], b: dict[str, np.ndarray], but: tuple[str, ...] = ()
+) -> bool:
     """Whether two traces are equal in everything (except the keys ``but``)."""
     return all(np.array_equal(a[k], b[k]) for k in a if k not in but)
+
+
+def wdbc_half() -> Points:
+    """The half of WDBC that `train breast-cancer --seed 0` learns from: 284 points, 16 inputs."""
+    dataset = load("breast-cancer")
+    rows, _ = split_half(dataset.y, 0)
+    encoder = Encoder.fit(dataset.x[rows], dataset.y[rows], features=15)
+    return encoder.encode(dataset.x[rows], dataset.y[rows])
+
+
+def wdbc_half_digest() -> str:
+    """SHA-256 of its inputs and labels: a reference is good for exactly these."""
+    points = wdbc_half()
+    return hashlib.sha256(points.inputs.tobytes() + points.labels.tobytes()).hexdigest()

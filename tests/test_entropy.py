@@ -1,10 +1,9 @@
-"""The coin: good bits pass, bad ones raise the alarm within the window that the cut-off promises."""
+"""The coin: good bits pass, bad ones raise the alarm within the window of the cut-off."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from problems import SlowArray, controller, trace, wdbc_points
 from scipy import stats
 
 from ohmcarlo.array import EmulatedArray
@@ -12,6 +11,7 @@ from ohmcarlo.golden import ENTROPY_ALARM, Controller, EntropyAlarm, SamplerSett
 from ohmcarlo.golden.entropy import begin_coin, harvest
 from ohmcarlo.golden.machine import ALARM, CLEAN_WINDOWS, COIN_READY, WORD, ZEROS_BEFORE
 from ohmcarlo.spec import APT_WINDOW, COIN_BITS, Geometry, health_cutoffs
+from problems import SlowArray, controller, trace, wdbc_points
 
 
 def test_cutoffs_follow_the_standard() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from problems import controller, trace, wdbc_points, xor_points
 from scipy import special
 
 from ohmcarlo.golden.chain import threshold_of
@@ -31,6 +30,7 @@ from ohmcarlo.spec import (
     sigmoid_table,
     softplus_table,
 )
+from problems import controller, trace, wdbc_points, xor_points
 
 LL = 1 << LOGLIK_FRAC
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from problems import controller, same_trace, trace, wdbc_points, xor_points
 
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import EXHAUSTED, Calibration, terms
 from ohmcarlo.golden.rows import first_row
 from ohmcarlo.spec import LOGLIK_FRAC, Geometry, Points
+from problems import controller, same_trace, trace, wdbc_points, xor_points
 
 NETWORK = {"geometry": Geometry(row_group=4), "hidden": 3, "sigma_p": 2.0}
 
@@ -86,7 +86,8 @@ def test_uncompiled_python_gives_the_compiled_trace() -> None:
         "from problems import *\n"
         "import hashlib, numpy as np\n"
         "t = trace(controller(wdbc_points(), rho=0.8), 3)\n"
-        "print(hashlib.sha256(b''.join(np.ascontiguousarray(t[k]).tobytes() for k in t)).hexdigest())"
+        "raw = b''.join(np.ascontiguousarray(t[k]).tobytes() for k in t)\n"
+        "print(hashlib.sha256(raw).hexdigest())"
     )
     digests = []
     for disable in ("0", "1"):
@@ -138,7 +139,8 @@ def test_current_sample_and_ring_match_the_array() -> None:
     at = int(np.flatnonzero(rows == current)[0])
     assert np.array_equal(codes[at], made.state.codes[0])
     assert multiplicity[at] == made.state.multiplicity[0]
-    emitted = {tuple(c): m for c, m in zip(streamed["codes"], streamed["multiplicity"])}
+    pairs = zip(streamed["codes"], streamed["multiplicity"], strict=True)
+    emitted = {tuple(c): m for c, m in pairs}
     for i in range(len(rows)):
         if i != at:
             assert emitted[tuple(codes[i])] == multiplicity[i]
@@ -183,7 +185,7 @@ def test_stuck_rows_are_retired_and_the_chain_goes_on() -> None:
 
 
 def test_all_rows_bad_is_an_error_not_a_hang() -> None:
-    with pytest.raises((OhmcarloError, UsageError), match="out of service|bad row"):
+    with pytest.raises((OhmcarloError, UsageError), match=r"out of service|bad row"):
         controller(wdbc_points(), array={"stuck": 0.5})
 
 
@@ -202,9 +204,7 @@ def test_per_device_centre_moves_the_proposal() -> None:
     rng = np.random.default_rng(3)
     centre = np.rint(rng.uniform(90, 140, 64) / 0.0625).astype(np.uint16)
     calibration = Calibration(centre=np.tile(centre, (256, 1)))
-    made = controller(
-        empty, rho=0.5, sigma_p=1e3, tau_us=1e3, gamma_us=50, calibration=calibration
-    )
+    made = controller(empty, rho=0.5, sigma_p=1e3, tau_us=1e3, gamma_us=50, calibration=calibration)
     t = trace(made, 4000)
     mean = np.average(t["codes"], axis=0, weights=t["multiplicity"]) * 0.25
     # the Hastings term divides the proposal's own pull out: a flat target stays flat, so the

@@ -1,81 +1,275 @@
-"""How far to trust a chain: burn-in, effective samples, R-hat, calibration, entropy."""
+"""Is the posterior to be trusted, and are its predictions any good?
+
+Draws are step by step: float (chains, steps, weights), a sample repeated as often as the chain
+stayed at it. Effective sample size and R-hat are ArviZ's (Vehtari et al. 2021,
+doi 10.1214/20-BA1221); it is imported when first needed, because that takes seconds.
+"""
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import UsageError
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.integer[Any]]
+
+MIN_STEPS = 8  # fewer cannot be halved twice and still show a spread
+BURN_IN_SHARE = 0.25
 ECE_BINS = 10
-Z_99 = 2.5758293035489008  # SP 800-90B 6.3.1: upper end of the two-sided 99 % interval
+MCV_Z = 2.576  # 99 % of a normal distribution, two-sided: SP 800-90B, 6.3.1
 
 
-def arviz() -> Any:
-    """The arviz module (imported late: it takes a second)."""
-    import warnings
-
+def arviz() -> ModuleType:
+    """ArviZ, without what it says about its own future on import."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import arviz as module
-
     return module
 
 
-def burn_in(log_posterior: FloatArray) -> int:
-    """Steps to drop from one chain, (steps,): at least a quarter, at most half.
+# -- chains ------------------------------------------------------------------------------------
 
-    The chain has arrived once its log-posterior reaches the median of its second half.
+
+def expand(
+    multiplicity: IntArray, values: NDArray[Any], sample_chain: IntArray | None = None
+) -> NDArray[Any]:
+    """Samples → steps: each sample as often as the chain stayed at it.
+
+    Parameters
+    ----------
+    multiplicity : int (samples,)
+    values : (samples, …)
+        Codes, weights, log-posteriors, …
+    sample_chain : int (samples,), optional
+        The chain each sample belongs to; default: all to chain 0. A chain's samples are in the
+        order in which it visited them.
+
+    Returns
+    -------
+    (chains, steps, …)
+        Raises UsageError when the chains were not equally long.
     """
-    n = len(log_posterior)
-    median = np.median(log_posterior[n // 2 :])
-    arrived = int(np.argmax(log_posterior >= median))
-    return min(max(n // 4, arrived), n // 2)
+    multiplicity = np.asarray(multiplicity)
+    chain = np.zeros(len(multiplicity), np.int64) if sample_chain is None else sample_chain
+    if not len(multiplicity) == len(values) == len(chain):
+        raise UsageError(
+            f"{len(multiplicity)} multiplicities, {len(values)} samples and {len(chain)} chain "
+            "numbers do not describe the same samples"
+        )
+    steps = np.bincount(chain, weights=multiplicity)
+    if len(set(steps)) != 1:
+        raise UsageError(
+            f"the chains made {', '.join(f'{s:.0f}' for s in steps)} steps: cut them to equal "
+            "lengths first"
+        )
+    order = np.argsort(chain, kind="stable")
+    rows = np.repeat(order, multiplicity[order])
+    return values[rows].reshape(len(steps), -1, *values.shape[1:])
 
 
-def _per_weight(draws: FloatArray, statistic: str, method: str) -> FloatArray:
-    function = getattr(arviz(), statistic)
-    return np.array([function(draws[:, :, i], method=method) for i in range(draws.shape[2])])
+def burn_in(log_posterior: ArrayLike) -> int:
+    """Steps of one chain to leave out: log_posterior (steps,), of the current sample.
 
-
-def ess(draws: FloatArray) -> FloatArray:
-    """Bulk effective sample size of every weight: draws (chains, steps, weights)."""
-    return _per_weight(draws, "ess", "bulk")
-
-
-def rhat(draws: FloatArray) -> FloatArray:
-    """Rank-normalised split R-hat of every weight; a single chain counts as its two halves."""
-    if len(draws) == 1:
-        half = draws.shape[1] // 2
-        draws = draws[0, : 2 * half].reshape(2, half, -1)
-    return _per_weight(draws, "rhat", "rank")
-
-
-def mcse(draws: FloatArray) -> FloatArray:
-    """Monte Carlo standard error of every weight's mean."""
-    return _per_weight(draws, "mcse", "mean")
-
-
-def ece(labels: NDArray[Any], probability: FloatArray, bins: int = ECE_BINS) -> float:
-    """Expected calibration error over ``bins`` equal bins of P(class 1).
-
-    Mean over the points of |share of class 1 - mean probability| in the point's bin.
+    A quarter, or up to the first step whose log-posterior reaches the median of the second half,
+    whichever is more.
     """
-    index = np.minimum((probability * bins).astype(int), bins - 1)
-    total = np.bincount(index, minlength=bins)
-    gap = np.bincount(index, np.asarray(labels) - probability, minlength=bins)
-    return float(np.abs(gap).sum() / total.sum())
+    values = np.asarray(log_posterior)
+    steps = len(values)
+    if not steps:
+        return 0
+    reached = int(np.argmax(values >= np.median(values[steps // 2 :])))
+    return max(int(BURN_IN_SHARE * steps), reached)
 
 
-def min_entropy_mcv(counts: NDArray[np.int64]) -> float:
-    """Min-entropy per symbol (bits), most common value estimate of NIST SP 800-90B 6.3.1.
+def posterior(
+    weights: ArrayLike,
+    multiplicity: IntArray,
+    sample_chain: IntArray | None = None,
+    burn_in: int = 0,
+    names: list[str] | None = None,
+) -> Any:
+    """The samples as ``arviz.InferenceData``: variable ``w`` with dimension ``weight``.
 
-    ``counts`` holds how often each symbol was seen; 0.0 before there are two symbols.
+    Parameters
+    ----------
+    weights : float (samples, weights)
+    multiplicity, sample_chain : int (samples,)
+        As in ``expand``.
+    burn_in : int
+        Steps of every chain to leave out.
+    names : list of str, optional
+        Names of the weights.
     """
-    total = int(counts.sum())
+    draws = expand(multiplicity, np.asarray(weights), sample_chain)
+    if not 0 <= burn_in < draws.shape[1]:
+        raise UsageError(f"burn_in = {burn_in}: the chains have {draws.shape[1]} steps")
+    return arviz().from_dict(
+        posterior={"w": draws[:, burn_in:]},
+        coords={"weight": list(range(draws.shape[2])) if names is None else names},
+        dims={"w": ["weight"]},
+    )
+
+
+def ess(draws: ArrayLike) -> FloatArray:
+    """Bulk effective sample size per weight: (chains, steps, weights) → float64 (weights,).
+
+    NaN for fewer than 8 steps. A weight that never moved has an effective size of one.
+    """
+    return _per_weight(draws, "ess", stuck=1.0)
+
+
+def rhat(draws: ArrayLike) -> FloatArray:
+    """Split R-hat per weight, rank-normalised: (chains, steps, weights) → float64 (weights,).
+
+    One chain is compared with itself: its halves count as chains. NaN for fewer than 8 steps,
+    infinite for a weight that never moved.
+    """
+    values = np.asarray(draws, np.float64)
+    if values.ndim == 3 and len(values) == 1:
+        half = values.shape[1] // 2
+        values = np.concatenate([values[:, :half], values[:, half : 2 * half]])
+    return _per_weight(values, "rhat", stuck=np.inf)
+
+
+def mcse(draws: ArrayLike) -> FloatArray:
+    """Monte Carlo standard error of the posterior means, in units of the weights: (weights,).
+
+    The posterior standard deviation over √ESS of the mean; NaN for fewer than 8 steps.
+    """
+    return _per_weight(draws, "mcse", stuck=np.inf)
+
+
+def _per_weight(draws: ArrayLike, statistic: str, stuck: float) -> FloatArray:
+    values = np.asarray(draws, np.float64)
+    if values.ndim != 3:
+        raise UsageError(f"draws must be (chains, steps, weights), got shape {values.shape}")
+    out = np.full(values.shape[2], np.nan)
+    if values.shape[1] < MIN_STEPS:
+        return out
+    # ArviZ calls constant draws perfect; each chain frozen where it started is no better
+    frozen = (np.ptp(values, axis=1) == 0).all(axis=0)
+    out[frozen] = stuck
+    if not frozen.all():
+        az = arviz()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # more chains than draws in a short run
+            moving = az.convert_to_dataset({"w": values[..., ~frozen]})
+            out[~frozen] = getattr(az, statistic)(moving)["w"].to_numpy()
+    return out
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How well a run has explored its posterior.
+
+    Attributes
+    ----------
+    ess_min, ess_median : float
+        Bulk effective sample size, worst and median weight.
+    ess_per_1000_min : float
+        Of the worst weight, per 1,000 steps of all chains together.
+    rhat_max : float
+        Split R-hat, worst weight.
+    mcse_max : float
+        Monte Carlo standard error of the posterior means, worst weight, in posterior standard
+        deviations.
+    acceptance_rate : float
+        Accepted share of the proposals.
+    """
+
+    ess_min: float
+    ess_median: float
+    ess_per_1000_min: float
+    rhat_max: float
+    mcse_max: float
+    acceptance_rate: float
+
+
+def summary(draws: ArrayLike, accepted: ArrayLike) -> Summary:
+    """Worst-case diagnostics of draws (chains, steps, weights) and decisions bool (any shape)."""
+    values = np.asarray(draws, np.float64)
+    sizes = ess(values)
+    steps = values.shape[0] * values.shape[1]
+    sd = values.reshape(steps, -1).std(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = mcse(values) / sd
+    return Summary(
+        ess_min=float(sizes.min()),
+        ess_median=float(np.median(sizes)),
+        ess_per_1000_min=float(1000 * sizes.min() / steps),
+        rhat_max=float(rhat(values).max()),
+        mcse_max=float(relative.max()),
+        acceptance_rate=float(np.mean(np.asarray(accepted))),
+    )
+
+
+# -- predictions -------------------------------------------------------------------------------
+
+
+def accuracy(labels: ArrayLike, probability: ArrayLike) -> float:
+    """Share of right answers: labels 0/1 (n,), probability of class 1 (n,), 1 from 0.5 on."""
+    y, p = _checked(labels, probability)
+    return float(((p >= 0.5) == (y == 1)).mean())
+
+
+def balanced_accuracy(labels: ArrayLike, probability: ArrayLike) -> float:
+    """Mean over the classes that are present of the share of right answers."""
+    y, p = _checked(labels, probability)
+    right = (p >= 0.5) == (y == 1)
+    return float(np.mean([right[y == c].mean() for c in np.unique(y)]))
+
+
+def log_loss(labels: ArrayLike, probability: ArrayLike) -> float:
+    """Mean of -log p(label), nat; scikit-learn's, which keeps p off 0 and 1 by one epsilon."""
+    from sklearn.metrics import log_loss as loss
+
+    y, p = _checked(labels, probability)
+    return float(loss(y, p, labels=[0, 1]))
+
+
+def ece(labels: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> float:
+    """Expected calibration error: labels 0/1 (n,), probability of class 1 (n,).
+
+    Mean over the points of |share of class 1 - mean probability| in their bin; ``bins`` equal
+    parts of [0, 1], 1.0 in the last one (Naeini et al. 2015, for the probability of class 1).
+    """
+    y, p = _checked(labels, probability)
+    if bins < 1:
+        raise UsageError(f"bins = {bins}: choose at least one")
+    index = np.minimum((p * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(index, weights=y - p, minlength=bins)
+    return float(np.abs(gaps).sum() / len(y))
+
+
+def _checked(labels: ArrayLike, probability: ArrayLike) -> tuple[NDArray[np.int64], FloatArray]:
+    y, p = np.asarray(labels, np.int64), np.asarray(probability, np.float64)
+    if y.shape != p.shape or y.ndim != 1 or not len(y):
+        raise UsageError(f"labels {y.shape} and probabilities {p.shape} must be (n,), n > 0")
+    if not ((p >= 0) & (p <= 1)).all():
+        raise UsageError("probabilities must lie in [0, 1]")
+    return y, p
+
+
+# -- coin --------------------------------------------------------------------------------------
+
+
+def min_entropy_mcv(counts: ArrayLike) -> float:
+    """Min-entropy per symbol, bits: the most common value estimate of NIST SP 800-90B, 6.3.1.
+
+    ``counts`` (symbols,) are how often each symbol was seen. The upper end of the 99 % interval
+    of the largest share is what counts; fewer than two symbols give 0: nothing is known.
+    """
+    seen = np.asarray(counts, np.float64)
+    total = float(seen.sum())
     if total < 2:
         return 0.0
-    p = counts.max() / total
-    bound = min(1.0, p + Z_99 * np.sqrt(p * (1 - p) / (total - 1)))
-    return float(-np.log2(bound)) + 0.0
+    share = float(seen.max()) / total
+    upper = min(1.0, share + MCV_Z * float(np.sqrt(share * (1 - share) / (total - 1))))
+    return 0.0 if upper == 1.0 else -float(np.log2(upper))

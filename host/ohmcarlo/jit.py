@@ -12,12 +12,13 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 from numba import njit
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+# compiled code takes Python and numpy integers alike, so its signatures are not checked
+Function = Callable[..., Any]
 PACKAGE = Path(__file__).parent
 COMPILED_FOLDERS = ("spec", "array", "golden")
 
@@ -38,9 +39,9 @@ def _compile(function: Function, inline: str) -> Function:
     if not saved:  # a user's own NUMBA_CACHE_DIR comes first, split by the same key
         numba.config.CACHE_DIR = cache_folder()
     else:
-        numba.config.CACHE_DIR = os.path.join(saved, Path(cache_folder()).name)
+        numba.config.CACHE_DIR = str(Path(saved) / Path(cache_folder()).name)
     try:
-        return njit(cache=True, inline=inline)(function)  # type: ignore[no-any-return]
+        return njit(cache=True, inline=inline)(function)
     finally:
         numba.config.CACHE_DIR = saved
 

@@ -16,10 +16,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from problems import controller, wdbc_points  # noqa: E402
-
-from ohmcarlo.golden import Controller, terms  # noqa: E402
-from ohmcarlo.spec import Points  # noqa: E402
+from ohmcarlo.golden import Controller, terms
+from ohmcarlo.spec import Points
+from problems import controller, wdbc_points
 
 STEPS = 20_000
 ROUNDS = 5
@@ -68,7 +67,9 @@ def main() -> None:
     print(f"{len(points)} points × {points.features} weights, median of {ROUNDS} rounds")
     for name, seconds in rows.items():
         s = median(seconds)
-        print(f"  {name:28s} {s * 1e6:7.1f} µs/step {1 / s:9,.0f} steps/s   {base / s:5.2f} × NumPy")
+        print(
+            f"  {name:28s} {s * 1e6:7.1f} µs/step {1 / s:9,.0f} steps/s   {base / s:5.2f} × NumPy"
+        )
 
 
 if __name__ == "__main__":

@@ -1,246 +1,294 @@
-"""From real-valued features to the integers in the data memory.
-
-Selection (chi-squared), standardisation, int8; optionally *whitening*: the model is re-stated in
-coordinates in which the posterior is close to a unit normal around zero, which is what the
-autoregressive proposal mixes best on.
-"""
+"""From features to the int8 inputs that the array multiplies."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special
-from sklearn.feature_selection import chi2
+from numpy.typing import ArrayLike, NDArray
 
-from ..errors import UsageError
-from ..spec import (
-    FEATURE_FRAC,
-    FEATURE_MAX,
-    LABEL_QUADRATIC,
-    OFFSET_FRAC,
-    OFFSET_MAX,
-    Points,
-)
+from ..errors import OhmcarloError, UsageError
+from ..spec import FEATURE_FRAC, FEATURE_MAX, Points
+from .csvfile import MAX_MAGNITUDE
+from .whitening import INPUT_ONE, Whitening
 
-FloatArray = NDArray[np.float64]
-ONE = 1 << FEATURE_FRAC
-DIGITS = 9  # of fitted numbers: enough, and the same on machines whose sums differ in the last bit
-NEWTON_STEPS = 100
-NEWTON_TOLERANCE = 1e-10
-
-
-def _rounded(values: FloatArray) -> FloatArray:
-    return np.vectorize(lambda v: float(f"{v:.{DIGITS}g}"), otypes=[np.float64])(values)
-
-
-def _int8(values: FloatArray) -> NDArray[np.int8]:
-    return np.clip(np.rint(values * ONE), -FEATURE_MAX, FEATURE_MAX).astype(np.int8)
-
-
-def _offsets(values: FloatArray) -> NDArray[np.int16]:
-    scaled = np.rint(values * (1 << OFFSET_FRAC))
-    return np.clip(scaled, -OFFSET_MAX - 1, OFFSET_MAX).astype(np.int16)
-
-
-@dataclass(frozen=True, eq=False)
-class Whitening:
-    """w = mode + scale · basis · u: what the sampled weights u mean.
-
-    Attributes
-    ----------
-    mode : float64 (features,)
-        Posterior mode w₀ of the logistic model (bias included).
-    basis : float64 (features, features)
-        A with A Aᵀ = H⁻¹, H the negative Hessian of the log-posterior at the mode.
-    scale : float
-        Power of two by which inputs are enlarged to use the int8 range; the array then holds
-        u = v / scale, v the unit coordinates, so a chain needs ``scale`` times the gamma.
-    sigma_p : float
-        Standard deviation of the prior on the original weights.
-    """
-
-    mode: FloatArray
-    basis: FloatArray
-    scale: float
-    sigma_p: float
-
-    @classmethod
-    def fit(cls, inputs: NDArray[np.int8], y: NDArray[Any], sigma_p: float) -> Whitening:
-        """Laplace fit on quantised inputs, int8 (n, features) with the bias column."""
-        x = inputs.astype(np.float64) / ONE
-        w = np.zeros(x.shape[1])
-        prior = np.eye(len(w)) / sigma_p**2
-        for _ in range(NEWTON_STEPS):
-            p = special.expit(x @ w)
-            hessian = (x * (p * (1 - p))[:, None]).T @ x + prior
-            step = np.linalg.solve(hessian, x.T @ (y - p) - w / sigma_p**2)
-            w = w + step * min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))
-            if np.abs(step).max() < NEWTON_TOLERANCE:
-                break
-        values, vectors = np.linalg.eigh(hessian)
-        basis = _rounded((vectors / np.sqrt(values)) @ vectors.T)
-        largest = max(float(np.abs(x @ basis).max()), float(np.abs(basis).max()) / sigma_p)
-        scale = 2.0 ** np.floor(np.log2(FEATURE_MAX / ONE / largest))
-        return cls(_rounded(w), basis, max(float(scale), 1.0), sigma_p)
-
-    def inputs(self, inputs: NDArray[np.int8]) -> tuple[NDArray[np.int8], NDArray[np.int16]]:
-        """Whitened inputs and logit offsets of quantised points."""
-        x = inputs.astype(np.float64) / ONE
-        return _int8(x @ self.basis * self.scale), _offsets(x @ self.mode)
-
-    def prior_points(self) -> Points:
-        """The prior N(0, sigma_p²) on each original weight as one quadratic point."""
-        return Points(
-            _int8(self.basis / self.sigma_p * self.scale),
-            np.full(len(self.mode), LABEL_QUADRATIC, np.uint8),
-            _offsets(self.mode / self.sigma_p),
-        )
+FORMAT = 1  # of to_dict
+ALIKE = 1e-12  # a column whose spread is so small a part of its size is constant but for rounding
+SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie on every machine
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """What was learnt from the training half about how data become int8.
+    """What was learnt from the training half: which features, how scaled, how rotated.
+
+    Unwhitened, the inputs of a point are its standardised features, rounded to the grid of
+    FEATURE_FRAC fraction bits and clipped to ±FEATURE_MAX, and a bias input of 1.0 at the end.
+    Whitened, they are the coordinates of ``whitening.Whitening``. Either way the integers are
+    the same on every machine.
 
     Attributes
     ----------
-    columns : tuple of int
-        Columns of the data that are used, in the order of the inputs.
-    feature_names : tuple of str
-        Their names.
-    width : int
-        Columns that the data must have.
-    mean, spread : float64 (len(columns),)
-        Of the training half.
+    data_names : tuple of str (d,)
+        All columns of the data.
+    columns : int64 (k,)
+        Those kept, in the order of the data.
+    mean, scale : float64 (k,)
+        Of the training half, in units of the data; scale is the standard deviation (1/n).
     whitening : Whitening or None
     """
 
-    columns: tuple[int, ...]
-    feature_names: tuple[str, ...]
-    width: int
-    mean: FloatArray
-    spread: FloatArray
+    data_names: tuple[str, ...]
+    columns: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
     whitening: Whitening | None = None
 
     @classmethod
     def fit(
         cls,
-        x: FloatArray,
-        y: NDArray[Any],
+        x: ArrayLike,
+        y: ArrayLike,
         *,
         feature_names: Sequence[str] | None = None,
         features: int | None = None,
         whiten: bool = False,
         sigma_p: float = 1.0,
     ) -> Encoder:
-        """Learn from x float64 (n, d) and y 0/1 (n,).
+        """Learn an encoding from the training half.
 
-        ``features`` keeps the best by chi-squared (on features scaled to 0..1); None keeps all.
-        Columns that do not vary are left out. Raises UsageError when nothing remains, or when
-        more features are asked for than there are.
+        Parameters
+        ----------
+        x : (n, d)
+            Features in units of the data.
+        y : (n,)
+            Classes, 0 or 1.
+        feature_names : sequence of str, optional
+            Names of the d columns; default ``x0``, ``x1``, …
+        features : int, optional
+            Features to keep, those with the largest chi² score; default all. chi² is taken of
+            the values as they are, as scikit-learn's ``SelectKBest(chi2)`` does, or, where any is
+            negative, of values scaled to [0, 1]. Columns that are constant in the training half
+            are never kept: fewer may come out than asked for.
+        whiten : bool
+        sigma_p : float
+            Standard deviation of the weight prior, per standardised feature; only whitening
+            needs it here.
+
+        Raises UsageError for data that cannot be used.
         """
-        names = [f"x{i}" for i in range(x.shape[1])] if feature_names is None else feature_names
-        if features is not None and features > x.shape[1]:
-            raise UsageError(f"features = {features}: the data have only {x.shape[1]}")
-        low, high = x.min(0), x.max(0)
-        varying = np.flatnonzero(high > low)
+        x = _table(x)
+        labels = _classes(y, len(x))
+        names = _names(feature_names, x.shape[1])
+        if features is not None and not 1 <= features <= x.shape[1]:
+            raise UsageError(
+                f"features = {features}: the data have {x.shape[1]}; keep 1 to {x.shape[1]}"
+            )
+        mean, scale = _moments(x)
+        varying = np.flatnonzero(scale > 0)
         if not len(varying):
-            raise UsageError("no feature varies: there is nothing to learn from")
-        columns = varying
-        if features is not None and features < len(varying):
-            unit = (x[:, varying] - low[varying]) / (high - low)[varying]
-            score = _rounded(np.nan_to_num(chi2(unit, y)[0]))
-            best = np.argsort(-score, kind="stable")[:features]
-            columns = varying[np.sort(best)]
-        mean = _rounded(x[:, columns].mean(0))
-        spread = _rounded(x[:, columns].std(0))
-        encoder = cls(
-            tuple(int(c) for c in columns),
-            tuple(str(names[c]) for c in columns),
-            x.shape[1],
-            mean,
-            spread,
-        )
+            raise UsageError("no feature differs between the training points: nothing to learn")
+        columns = _select(x, labels, varying, features)
+        encoder = cls(names, columns, mean[columns], scale[columns])
         if not whiten:
             return encoder
-        whitening = Whitening.fit(encoder._quantise(x), np.asarray(y), sigma_p)
-        return cls(encoder.columns, encoder.feature_names, encoder.width, mean, spread, whitening)
+        whitening = Whitening.fit(encoder._inputs(x), labels, sigma_p)
+        return cls(names, columns, mean[columns], scale[columns], whitening)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features kept (k,)."""
+        return tuple(self.data_names[c] for c in self.columns)
 
     @property
     def inputs(self) -> int:
-        """Inputs of a point: the features and the bias."""
+        """Inputs of a point, the bias among them."""
         return len(self.columns) + 1
 
     @property
-    def weight_scale(self) -> float:
-        """Factor that gamma needs (see ``Whitening.scale``); 1 without whitening."""
-        return 1.0 if self.whitening is None else self.whitening.scale
+    def spread(self) -> float:
+        """About the posterior standard deviation of a sampled weight; 1 when not whitened.
 
-    def _quantise(self, x: FloatArray) -> NDArray[np.int8]:
-        if x.ndim != 2 or x.shape[1] != self.width:
-            raise UsageError(
-                f"the data have shape {x.shape}; this model was trained on {self.width} columns"
-            )
-        unit = (x[:, list(self.columns)] - self.mean) / self.spread
-        return np.c_[_int8(unit), np.full(len(x), ONE, np.int8)]
-
-    def encode(self, x: FloatArray, y: NDArray[Any] | None = None) -> Points:
-        """Points of x float64 (n, width), labelled with y (0/1) if given.
-
-        Features beyond ±3.97 standard deviations saturate.
+        A gamma that suits weights of unit spread is to be divided by it.
         """
-        inputs = self._quantise(np.asarray(x, np.float64))
-        labels = None if y is None else np.asarray(y, np.uint8)
+        return 1.0 if self.whitening is None else self.whitening.spread
+
+    def encode(self, x: ArrayLike, y: ArrayLike | None = None) -> Points:
+        """Points of x (n, d), columns as in the data that were fitted; labels zero without y.
+
+        Raises UsageError when the columns are others, or a value is not finite.
+        """
+        inputs = self._inputs(_table(x))
+        labels = None if y is None else _classes(y, len(inputs), both=False).astype(np.uint8)
         if self.whitening is None:
             return Points.of(inputs, labels)
-        whitened, offsets = self.whitening.inputs(inputs)
-        return Points.of(whitened, labels, offsets)
+        return Points.of(self.whitening.inputs(inputs), labels, self.whitening.offsets(inputs))
 
-    def training_points(self, x: FloatArray, y: NDArray[Any]) -> Points:
-        """``encode`` with the prior as quadratic points where the model is whitened."""
+    def training_points(self, x: ArrayLike, y: ArrayLike) -> Points:
+        """What a chain learns from: the training half, x (n, d) and y (n,).
+
+        Whitened, the inputs differ from ``encode`` in single LSBs (``whitening`` says why), and
+        the prior follows as quadratic points: the chain runs without one of its own
+        (sigma_p = inf).
+        """
         points = self.encode(x, y)
-        return points if self.whitening is None else points.joined(self.whitening.prior_points())
-
-    def original_weights(self, u: FloatArray) -> FloatArray:
-        """Weights as sampled, (n, inputs) → weights of the standardised features, (n, inputs)."""
         if self.whitening is None:
-            return u
-        return self.whitening.mode + (u * self.whitening.scale) @ self.whitening.basis.T
+            return points
+        balanced = self.whitening.training_inputs(self._inputs(_table(x)), points.labels)
+        learnt = Points(balanced, points.labels, points.offsets)
+        return learnt.joined(self.whitening.prior_points())
+
+    def weights_to_original(self, v: ArrayLike) -> NDArray[np.float64]:
+        """Weights per standardised feature, the bias last, of weights as sampled.
+
+        Both are (n, k + 1); without whitening they are the same.
+        """
+        sampled = np.asarray(v, np.float64)
+        if sampled.shape[-1] != self.inputs:
+            raise UsageError(f"{sampled.shape[-1]} weights per sample, expected {self.inputs}")
+        return sampled.copy() if self.whitening is None else self.whitening.weights(sampled)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; ``from_dict`` gives the same encoder back, to the bit."""
-        w = self.whitening
+        """For JSON; ``from_dict`` gives back the same numbers, to the bit."""
         return {
-            "columns": list(self.columns),
-            "feature_names": list(self.feature_names),
-            "width": self.width,
+            "format": FORMAT,
+            "data_names": list(self.data_names),
+            "columns": self.columns.tolist(),
             "mean": self.mean.tolist(),
-            "spread": self.spread.tolist(),
-            "whitening": None
-            if w is None
-            else {
-                "mode": w.mode.tolist(),
-                "basis": w.basis.tolist(),
-                "scale": w.scale,
-                "sigma_p": w.sigma_p,
-            },
+            "scale": self.scale.tolist(),
+            "whitening": None if self.whitening is None else self.whitening.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Encoder:
-        w = values["whitening"]
-        whitening = None
-        if w is not None:
-            mode, basis = np.array(w["mode"]), np.array(w["basis"])
-            whitening = Whitening(mode, basis, w["scale"], w["sigma_p"])
-        return cls(
-            tuple(values["columns"]),
-            tuple(values["feature_names"]),
-            values["width"],
-            np.array(values["mean"]),
-            np.array(values["spread"]),
-            whitening,
+        """Raises OhmcarloError when ``values`` are not what ``to_dict`` gave."""
+        try:
+            if values["format"] != FORMAT:
+                raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
+            whitening = values["whitening"]
+            found = cls(
+                data_names=tuple(str(name) for name in values["data_names"]),
+                columns=np.array(values["columns"], np.int64),
+                mean=np.array(values["mean"], np.float64),
+                scale=np.array(values["scale"], np.float64),
+                whitening=None if whitening is None else Whitening.from_dict(whitening),
+            )
+            found._validate()
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise OhmcarloError(
+                f"the stored encoder is damaged or of another version ({error}): train again"
+            ) from error
+        return found
+
+    def _validate(self) -> None:
+        k, d = len(self.columns), len(self.data_names)
+        if self.mean.shape != (k,) or self.scale.shape != (k,):
+            raise ValueError(f"{k} columns, {len(self.mean)} means, {len(self.scale)} scales")
+        if not k or self.columns.min() < 0 or self.columns.max() >= d:
+            raise ValueError(f"columns {self.columns.tolist()} of {d}")
+        if not (np.isfinite(self.mean).all() and (self.scale > 0).all()):
+            raise ValueError("means must be finite and scales positive")
+        if self.whitening is not None and len(self.whitening.centre) != k + 1:
+            raise ValueError(f"whitening of {len(self.whitening.centre)} weights, not {k + 1}")
+
+    def _inputs(self, x: NDArray[np.float64]) -> NDArray[np.int8]:
+        """Standardised and quantised, the bias at the end: float64 (n, d) → int8 (n, k + 1).
+
+        Every operation here is rounded correctly by IEEE 754, so no machine differs.
+        """
+        if x.shape[1] != len(self.data_names):
+            raise UsageError(
+                f"the data have {x.shape[1]} columns, the encoder was fitted on "
+                f"{len(self.data_names)}: {_shortened(self.data_names)}"
+            )
+        standard = (x[:, self.columns] - self.mean) / self.scale
+        quantised = np.clip(np.rint(standard * INPUT_ONE), -FEATURE_MAX, FEATURE_MAX)
+        bias = np.full((len(x), 1), 1 << FEATURE_FRAC)
+        return np.hstack([quantised, bias]).astype(np.int8)
+
+
+def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:
+    """Order table that visits the most negative term first; equal terms keep their order.
+
+    ``terms`` (n,) are log-likelihoods of the points, in any unit; returns a permutation (n,).
+    """
+    return np.argsort(np.asarray(terms), kind="stable").astype(np.int32)
+
+
+def _table(x: ArrayLike) -> NDArray[np.float64]:
+    try:
+        table = np.ascontiguousarray(x, np.float64)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the features are not a table of numbers: {error}") from error
+    if table.ndim != 2:
+        raise UsageError(f"the features have {table.ndim} dimensions: give a table (n, d)")
+    bad = ~(np.abs(table) <= MAX_MAGNITUDE)
+    if bad.any():
+        row, column = np.argwhere(bad)[0]
+        raise UsageError(
+            f"row {row}, column {column} is {table[row, column]:g}: "
+            "give finite numbers of reasonable size"
         )
+    return table
+
+
+def _classes(y: ArrayLike, n: int, both: bool = True) -> NDArray[np.int64]:
+    labels = np.asarray(y)
+    if labels.shape != (n,):
+        raise UsageError(f"{n} points need {n} labels, got an array of shape {labels.shape}")
+    if not np.isin(labels, (0, 1)).all():
+        raise UsageError("labels must be 0 or 1")
+    if both and len(np.unique(labels)) < 2:
+        raise UsageError("all training points are of one class: two are needed to learn")
+    return labels.astype(np.int64)
+
+
+def _names(names: Sequence[str] | None, d: int) -> tuple[str, ...]:
+    if names is None:
+        return tuple(f"x{i}" for i in range(d))
+    if len(names) != d:
+        raise UsageError(f"{len(names)} feature names for {d} columns")
+    return tuple(str(name) for name in names)
+
+
+def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and standard deviation (1/n) of every column; the latter is 0 where it is constant.
+
+    ``math.fsum`` rounds once, at the end: no machine's order of summation shows.
+    """
+    n = len(x)
+    mean, scale = np.empty(x.shape[1]), np.empty(x.shape[1])
+    for j, column in enumerate(x.T):
+        mean[j] = math.fsum(column) / n
+        deviation = column - mean[j]
+        largest = float(np.abs(deviation).max())
+        if largest <= ALIKE * float(np.abs(column).max()):
+            scale[j] = 0.0
+            continue
+        # relative to the largest, squares neither overflow nor vanish
+        scale[j] = largest * math.sqrt(math.fsum((deviation / largest) ** 2) / n)
+    return mean, scale
+
+
+def _select(
+    x: NDArray[np.float64], y: NDArray[np.int64], candidates: NDArray[np.int64], k: int | None
+) -> NDArray[np.int64]:
+    """The k candidate columns with the largest chi² scores, in rising order; ties: the first."""
+    if k is None or k >= len(candidates):
+        return candidates
+    from sklearn.feature_selection import chi2
+
+    chosen = x[:, candidates]
+    low = chosen.min(axis=0)
+    if (low < 0).any():  # chi² is defined for amounts
+        chosen = (chosen - low) / (chosen.max(axis=0) - low)
+    scores, _ = chi2(chosen, y)
+    rounded = [float(f"{score:.{SCORE_DIGITS - 1}e}") for score in scores]
+    best = np.argsort(-np.array(rounded), kind="stable")[:k]
+    return np.sort(candidates[best])
+
+
+def _shortened(names: Sequence[str], shown: int = 6) -> str:
+    return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")

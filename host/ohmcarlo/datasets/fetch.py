@@ -1,152 +1,200 @@
-"""Files that cannot ship: where they are, and how they are fetched with their checksum."""
+"""Data that cannot ship with the package: where they are, and how they get there.
+
+A data set is looked for in the folder that the environment variable OHMCARLO_DATA names, then in
+the user's cache, where ``fetch`` puts it. Wherever it is found, its SHA-256 must be the published
+one.
+"""
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import os
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
-import pooch
-
 from ..errors import OhmcarloError, UsageError
+from .names import unknown
 
+DATA_VARIABLE = "OHMCARLO_DATA"
+TIMEOUT_S = 60
+UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases/breast-cancer-wisconsin/"
+RADAR = (
+    "https://raw.githubusercontent.com/akashlevy/RRAM-RADAR-Tuning/"
+    "5038af308a4bf0d8ca233f9699f31019d6580985/exptdata/sweeps/data/"
+)
 PHYSIONET = "https://physionet.org/files/mitdb/1.0.0/"
-MITDB_RECORDS = (
-    *range(100, 110), *range(111, 120), *range(121, 125), *range(200, 204), 205,
-    *range(207, 211), *range(212, 216), 217, *range(219, 224), 228, *range(230, 235),
-)  # fmt: skip
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Source:
-    """A set of files under one folder name.
+    """Files of one data set.
 
     Attributes
     ----------
     folder : str
-        Name of the folder, in OHMCARLO_DATA as well as in the cache.
+        Folder under OHMCARLO_DATA, and under the cache.
     url : str
-        Base address; file names are appended.
-    files : dict
-        File name → SHA-256, or None where ``checksums`` (a file of the set) lists it.
-    licence : str
-    checksums : str or None
-        A file of the set that holds the digests of the others, as ``sha256sum`` prints them.
+        Address of the folder that holds the files.
+    digests : dict of str to str
+        SHA-256 of every file, hexadecimal.
+    description : str
+        One line, with the licence.
     """
 
     folder: str
     url: str
-    files: dict[str, str | None]
-    licence: str
-    checksums: str | None = None
+    digests: dict[str, str]
+    description: str
+
+    def path(self, base: Path) -> Path:
+        """What ``find`` and ``fetch`` give: the file, or the folder where there are several."""
+        folder = base / self.folder
+        return folder / next(iter(self.digests)) if len(self.digests) == 1 else folder
 
 
-SOURCES = {
+def _listed(resource: str) -> dict[str, str]:
+    text = resources.files(__package__).joinpath(resource).read_text(encoding="ascii")
+    return {row["file"]: row["sha256"] for row in csv.DictReader(text.splitlines())}
+
+
+SOURCES: dict[str, Source] = {
     "breast-cancer-original": Source(
-        "wbc-original",
-        "https://archive.ics.uci.edu/ml/machine-learning-databases/breast-cancer-wisconsin/",
-        {
+        folder="wbc-original",
+        url=UCI,
+        # the digest that several public projects pin for this address
+        digests={
             "breast-cancer-wisconsin.data": (
                 "402c585309c399237740f635ef9919dc512cca12cbeb20de5e563a4593f22b64"
             )
         },
-        "CC BY 4.0, doi 10.24432/C5HP4Z",
+        description="Breast Cancer Wisconsin (Original), UCI; CC BY 4.0",
     ),
     "rram-set-sweep": Source(
-        "rram-set-sweep",
-        "https://raw.githubusercontent.com/akashlevy/RRAM-RADAR-Tuning/"
-        "5038af308a4bf0d8ca233f9699f31019d6580985/exptdata/sweeps/data/",
-        {
+        folder="rram-set-sweep",
+        url=RADAR,
+        digests={
             "set-sweep-wl-inner-5-31-20.csv": (
                 "29726a06fb35b2e7c0fa624b972eaa1fc9d9339b0fc8f0341b0ca7536ed280cc"
             )
         },
-        "no licence stated: for your own fitting and checking; doi 10.1109/TED.2021.3097975",
+        description="SET sweeps of 50 RRAM cells (doi 10.1109/TED.2021.3097975); no licence file",
     ),
     "mitdb": Source(
-        "mitdb",
-        PHYSIONET,
-        {
-            "SHA256SUMS.txt": "b61158a96d5f2ca80edfb354a9a66a6324836c390a84e1966dcee2b907d6be43",
-            **{f"{r}.{e}": None for r in MITDB_RECORDS for e in ("hea", "dat", "atr")},
-        },
-        "ODC-By 1.0, doi 10.13026/C2F305",
-        "SHA256SUMS.txt",
+        folder="mitdb",
+        url=PHYSIONET,
+        digests=_listed("mitdb_sha256.csv"),  # as in PhysioNet's SHA256SUMS.txt
+        description="MIT-BIH Arrhythmia Database 1.0.0, PhysioNet, 48 records (90 MB); ODC-By 1.0",
     ),
 }
 
 
-def source(name: str) -> Source:
-    """Raises UsageError, with the names that exist."""
-    if name not in SOURCES:
-        raise UsageError(f"no data set {name!r} to fetch: choose {', '.join(SOURCES)}")
-    return SOURCES[name]
-
-
 def cache_folder() -> Path:
-    """Where fetched files are kept."""
+    """The user's cache, where fetched data live."""
+    import pooch
+
     return Path(pooch.os_cache("ohmcarlo"))
 
 
-def find(name: str) -> Path | None:
-    """The folder that holds all files of ``name``: in OHMCARLO_DATA, then in the cache."""
-    wanted = source(name)
-    roots = [cache_folder()]
-    if os.environ.get("OHMCARLO_DATA"):
-        roots.insert(0, Path(os.environ["OHMCARLO_DATA"]))
-    for root in roots:
-        folder = root / wanted.folder
-        if all((folder / file).is_file() for file in wanted.files):
-            return folder
-    return None
+def find(name: str) -> Path:
+    """Where a data set is on this machine: its file, or its folder where it has several files.
 
-
-def require(name: str) -> Path:
-    """``find``, or a UsageError that says how to get the files."""
-    found = find(name)
+    Raises UsageError when it is not here (with what to do), OhmcarloError when a file is damaged.
+    """
+    source = _source(name)
+    found = _present(source)
     if found is None:
         raise UsageError(
-            f"the data of {name} are not here: run `ohmcarlo data fetch {name}`, or set "
-            f"OHMCARLO_DATA to a folder that holds {source(name).folder}/"
+            f"the data set {name!r} is not on this machine: run `ohmcarlo data fetch {name}`, or "
+            f"put {_what(source)} into a folder {source.folder!r} under the one that "
+            f"{DATA_VARIABLE} names"
         )
     return found
 
 
 def fetch(name: str) -> Path:
-    """Find or download the files of ``name``, check their SHA-256, and return their folder.
+    """Like ``find``, but downloads what is missing into the user's cache.
 
-    Raises OhmcarloError when a file cannot be reached or is not what it should be; a file that
-    failed its check is not kept.
+    Raises UsageError for an unknown name; OhmcarloError when there is no connection, the cache
+    cannot be written, or a file is not the published one.
     """
-    wanted = source(name)
-    folder = find(name) or cache_folder() / wanted.folder
-    digests = dict(wanted.files)
-    if wanted.checksums is not None:
-        _retrieve(wanted, wanted.checksums, digests[wanted.checksums], folder)
-        listed = (folder / wanted.checksums).read_text().split()
-        digests |= {
-            file: digest
-            for digest, file in zip(listed[::2], listed[1::2], strict=True)
-            if file in digests
-        }
-    for file, digest in digests.items():
-        _retrieve(wanted, file, digest, folder)
-    return folder
+    source = _source(name)
+    found = _present(source)
+    if found is not None:
+        return found
+    base = cache_folder()
+    for file, digest in source.digests.items():
+        _download(name, source, file, digest, base / source.folder)
+    return source.path(base)
 
 
-def _retrieve(wanted: Source, file: str, digest: str | None, folder: Path) -> None:
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise unknown("data set", name, SOURCES)
+    return SOURCES[name]
+
+
+def _what(source: Source) -> str:
+    if len(source.digests) == 1:
+        return f"{next(iter(source.digests))} (from {source.url})"
+    return f"the {len(source.digests)} files of {source.url}"
+
+
+def _present(source: Source) -> Path | None:
+    """The first place that has all files; they must be the published ones."""
+    for base in _bases():
+        files = {base / source.folder / file: digest for file, digest in source.digests.items()}
+        if all(file.is_file() for file in files):
+            for file, digest in files.items():
+                _check(file, digest)
+            return source.path(base)
+    return None
+
+
+def _bases() -> list[Path]:
+    named = os.environ.get(DATA_VARIABLE)
+    return [*([Path(named)] if named else []), cache_folder()]
+
+
+def _check(file: Path, digest: str) -> None:
+    try:
+        with file.open("rb") as stream:
+            got = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise OhmcarloError(f"cannot read {file}: {error.strerror}") from error
+    if got != digest:
+        raise OhmcarloError(
+            f"{file} is not the published file (SHA-256 {got[:12]}…, expected {digest[:12]}…): "
+            "remove it and run `ohmcarlo data fetch` again"
+        )
+
+
+def _download(name: str, source: Source, file: str, digest: str, folder: Path) -> None:
+    """Fetch one file; what arrives damaged is not kept."""
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
     try:
         pooch.retrieve(
-            wanted.url + file, f"sha256:{digest}", fname=file, path=folder, progressbar=False
+            url=source.url + file,
+            known_hash=f"sha256:{digest}",
+            fname=file,
+            path=folder,
+            downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
         )
-    except ValueError as error:
+    except OSError as error:
+        if error.errno is not None:  # of a file; what requests raises about the net has none
+            where = folder / file
+            raise OhmcarloError(f"cannot write {where}: {error.strerror}") from error
         raise OhmcarloError(
-            f"{file} from {wanted.url} is not what it should be (its SHA-256 differs): "
-            "nothing was kept; try again, or get it by hand"
+            f"cannot download {source.url}{file} ({type(error).__name__}): check the connection, "
+            f"or copy the data into a folder {source.folder!r} under the one that "
+            f"{DATA_VARIABLE} names"
         ) from error
-    except Exception as error:  # pooch lets the errors of its transport through, of many kinds
+    except ValueError as error:  # pooch says so when the digest differs
         raise OhmcarloError(
-            f"cannot fetch {file} from {wanted.url}: {type(error).__name__}; check the network, "
-            f"or put the files into a folder {wanted.folder}/ and set OHMCARLO_DATA to its parent"
+            f"{source.url}{file} is not the published file (SHA-256 differs from "
+            f"{digest[:12]}…): try again later, or get {name} elsewhere and put it under "
+            f"{DATA_VARIABLE}"
         ) from error

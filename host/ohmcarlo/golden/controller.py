@@ -98,6 +98,7 @@ class Controller:
         """
         restart_tests(self.state)
         scalars = self.state.scalars
+        turn = scalars[TURN]
         while scalars[CLEAN_WINDOWS] < STARTUP_WINDOWS:
             region = int(scalars[TURN])
             group = self._take(region)
@@ -112,7 +113,7 @@ class Controller:
                     "the coin failed its start-up health test: the entropy devices do not vary; "
                     "run `ohmcarlo characterize` on this array"
                 )
-        scalars[TURN] = 0
+        scalars[TURN] = turn  # a chain that goes on after an alarm goes on in turn
         for region in range(self.machine.regions):
             while self.state.group[region] < 0:
                 self._start_region(region)

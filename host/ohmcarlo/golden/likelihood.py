@@ -48,7 +48,7 @@ def dot_access(
     columns) is rounded and saturated by the converter, then shifted and added; the top bits of
     an input are the signed ones.
     """
-    total = 0
+    total: Any = 0
     if converter.limit == ACC_MAX:
         exact = np.int32(0)
         for j in range(pairs):

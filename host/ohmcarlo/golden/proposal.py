@@ -74,17 +74,17 @@ def propose_coin(m: Machine, state: State, row: int) -> None:
 @compiled
 def is_valid(m: Machine, codes: Any) -> bool:
     """Whether every read-back lies in the window outside which the prior is zero."""
+    low, high = codes[0], codes[0]
     for code in codes:
-        if code < m.valid_lo or code > m.valid_hi:
-            return False
-    return True
+        low, high = min(low, code), max(high, code)
+    return low >= m.valid_lo and high <= m.valid_hi
 
 
 @compiled
 def log_prior(m: Machine, codes: Any) -> int:
     """-Σ w²/2σ_p² - Σ (g⁺ + g⁻ - 2 g_mid)²/2τ², LSB 2**-LOGLIK_FRAC."""
-    weights = 0
-    common = 0
+    weights = np.int64(0)
+    common = np.int64(0)
     for i in range(0, len(codes), 2):
         plus, minus = np.int64(codes[i]), np.int64(codes[i + 1])
         difference = plus - minus

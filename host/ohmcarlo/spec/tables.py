@@ -108,7 +108,7 @@ def neg_log_table() -> IntTable:
     return _frozen((np.log1p(x) + gap) * (1 << LOGLIK_FRAC))
 
 
-def target_nodes_us() -> NDArray[np.float64]:
+def target_nodes_us() -> NDArray[Any]:
     """Conductance (µS) at the 257 nodes of a table over the target."""
     return np.arange(SEGMENTS + 1) * (1 << SEGMENT_FRAC) * TARGET_LSB_US
 

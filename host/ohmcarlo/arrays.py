@@ -1,0 +1,137 @@
+"""From an array's name to an array that is ready for a chain: opened, characterised, trimmed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .array.base import Array
+from .array.characterize import Characterization, characterize
+from .array.emulated import EmulatedArray
+from .array.fit import fit_preset
+from .array.measured import MeasuredArray
+from .array.physics import PhysicsArray
+from .array.presets import DevicePreset, get_preset
+from .errors import UsageError
+from .golden import Calibration
+from .spec import DEFAULT_HI_US, DEFAULT_LO_US, DEFAULT_MID_US, Geometry
+
+MODELS = ("emulator", "physics")
+MEASURED = "measured:"
+MEASURED_WINDOW_US = (45.0, 165.0)  # what the weaker cells of the sweep reach
+DEFAULT_PHYSICS = "rram-1t1r"
+TARGETS = 7
+TOP_TARGET_US = 215.0  # higher, the ADC cuts the spread off and the mean looks too low
+Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+def check_array_name(name: str) -> None:
+    """Raise UsageError, with what exists, unless ``name`` can be an array."""
+    if name not in MODELS and not name.startswith(MEASURED):
+        raise UsageError(f"array {name!r} is unknown: choose {', '.join(MODELS)} or {MEASURED}FILE")
+    if name == MEASURED:
+        raise UsageError(f"--array {MEASURED}FILE needs the name of a sweep file")
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedArray:
+    """An array, and what one may ask of its devices.
+
+    Attributes
+    ----------
+    array : Array
+        Where the chain runs.
+    teacher : Array
+        Where the trim is learnt: the same array, or the other half of its cells' repeats.
+    window_us : (float, float)
+        Limits of a programming target, µS.
+    ideal : bool
+        Devices are alike and hit their targets: there is nothing to trim.
+    """
+
+    array: Array
+    teacher: Array
+    window_us: tuple[float, float]
+    ideal: bool
+
+    def rel(self) -> float:
+        """Cycle-to-cycle spread at the centre, as a fraction of the conductance."""
+        centre = np.array([DEFAULT_MID_US])
+        return float(self.array.sigma_us(centre)[0] / DEFAULT_MID_US)
+
+    def characterize(self, devices: Sequence[int] | None = None) -> Characterization:
+        """Learn offset, spread, trim and bad rows of ``devices`` (default: all) of every row."""
+        low, high = self.window_us
+        targets = np.linspace(low, min(high, TOP_TARGET_US), TARGETS)
+        return characterize(self.teacher, devices=devices, targets_us=tuple(targets))
+
+
+def open_array(
+    name: str, preset: str | None, geometry: Geometry, seed: int, rel: float | None = None
+) -> OpenedArray:
+    """The array that ``name`` and ``preset`` describe.
+
+    ``rel`` is the emulator's cycle-to-cycle spread as a fraction of the median, where no preset
+    gives one. Raises UsageError for an unknown name or preset, or a sweep that cannot be read.
+    """
+    check_array_name(name)
+    if name.startswith(MEASURED):
+        return _open_measured(Path(name.removeprefix(MEASURED)), preset, geometry, seed)
+    if name == "physics":
+        device = device_preset(preset or DEFAULT_PHYSICS)
+        physics = PhysicsArray(geometry, device, seed)
+        return OpenedArray(physics, physics, _window(device), _is_ideal(device))
+    if preset is None:
+        ideal = (
+            EmulatedArray(geometry, seed) if rel is None else EmulatedArray(geometry, seed, rel=rel)
+        )
+        return OpenedArray(ideal, ideal, (DEFAULT_LO_US, DEFAULT_HI_US), True)
+    device = device_preset(preset)
+    emulated = EmulatedArray(
+        geometry,
+        seed,
+        sigma_law_us=device.c2c,
+        d2d_rel=float(device.d2d_us(np.array([DEFAULT_MID_US]))[0] / DEFAULT_MID_US),
+        stuck=device.stuck_fraction.value,
+    )
+    return OpenedArray(emulated, emulated, _window(device), _is_ideal(device))
+
+
+def device_preset(name: str) -> DevicePreset:
+    """A preset by name, or one fitted to the measurements in a CSV file.
+
+    Raises UsageError, with what exists, for a name that is neither.
+    """
+    path = Path(name)
+    return fit_preset(path, path.stem) if path.suffix.lower() == ".csv" else get_preset(name)
+
+
+def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int) -> OpenedArray:
+    if preset is not None:
+        raise UsageError("a measured array has no preset: its cells are what they are")
+    array = MeasuredArray.from_sweep(path, geometry, seed, half="operation")
+    teacher = MeasuredArray.from_sweep(path, geometry, seed, half="calibration")
+    return OpenedArray(array, teacher, MEASURED_WINDOW_US, False)
+
+
+def _window(device: DevicePreset) -> tuple[float, float]:
+    low, high = device.valid_us
+    return max(DEFAULT_LO_US, low), min(DEFAULT_HI_US, high)
+
+
+def _is_ideal(device: DevicePreset) -> bool:
+    return not (device.d2d_rel.value or device.stuck_fraction.value)
+
+
+def calibration_of(found: Characterization) -> Calibration:
+    """What the controller needs of a characterisation."""
+    return Calibration(
+        dac=found.dac,
+        trim_offset=found.trim_offset,
+        trim_gain=found.trim_gain,
+        bad_rows=found.bad_rows,
+    )

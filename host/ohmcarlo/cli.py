@@ -1,0 +1,446 @@
+"""The command line. Exit codes: 0 done, 1 failed, 2 bad use, 130 interrupted.
+
+Everything heavy is imported inside the verbs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from . import __version__
+from .errors import OhmcarloError
+
+PACKAGE = Path(__file__).parent
+DONE, FAILED, BAD_USE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="ohmcarlo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""A resistive-memory array that samples a Bayesian posterior in place.
+
+    Start with `ohmcarlo tasks`, then `ohmcarlo train breast-cancer`.""",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Data that cannot ship with the program.")
+app.add_typer(data_app, name="data")
+
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of `train --out`.")]
+RowsOption = Annotated[int, typer.Option(help="Rows of the array.", rich_help_panel="Array")]
+PairsOption = Annotated[
+    int, typer.Option(help="Device pairs in a row (the coin's included).", rich_help_panel="Array")
+]
+ArrayOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="emulator (integers, the FPGA's twin), physics (device model) or measured:FILE "
+        "(replays a sweep of real cells).",
+        rich_help_panel="Array",
+    ),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Device preset of the array model, or a CSV file of own measurements to fit one to.",
+        rich_help_panel="Array",
+    ),
+]
+BackendOption = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="Board that runs the chain.", rich_help_panel="Array"),
+]
+SeedOption = Annotated[
+    int, typer.Option(help="Decides data split and array; equal seeds give equal runs.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ohmcarlo {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _global(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None: ...
+
+
+@app.command()
+def train(
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK", help="A task (see `ohmcarlo tasks`) or a CSV file with a label column."
+        ),
+    ],
+    backend: BackendOption = "model",
+    array: ArrayOption = "emulator",
+    preset: PresetOption = None,
+    kernel: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="corrected: the exact posterior; published: the algorithm as in the paper.",
+            rich_help_panel="Chain",
+        ),
+    ] = "corrected",
+    rho: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="Proposals are centred at c + R (g - c): 1 is the random walk, 0.8 mixes best on "
+            "whitened data (and is the default there).",
+            rich_help_panel="Chain",
+        ),
+    ] = None,
+    whiten: Annotated[
+        bool,
+        typer.Option(
+            "--whiten",
+            help="Sample whitened weights: the same posterior, ten times the effective samples.",
+            rich_help_panel="Chain",
+        ),
+    ] = False,
+    rows: RowsOption = 256,
+    pairs: PairsOption = 32,
+    entropy_pairs: Annotated[
+        int,
+        typer.Option(help="Pairs of every row that make the coin.", rich_help_panel="Array"),
+    ] = 4,
+    chains: Annotated[
+        int, typer.Option(help="Independent chains, in equal shares of the rows.")
+    ] = 4,
+    steps: Annotated[int, typer.Option(help="Steps of each chain.")] = 2000,
+    seed: SeedOption = 0,
+    features: Annotated[
+        int | None,
+        typer.Option(
+            help="Features to keep, the most telling first (default: as the task suggests).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    hidden: Annotated[
+        int | None,
+        typer.Option(
+            help="Hidden units of a two-layer network; 0: logistic regression.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    gamma: Annotated[
+        float | None, typer.Option(help="µS per unit of weight.", rich_help_panel="Model")
+    ] = None,
+    sigma_p: Annotated[
+        float | None,
+        typer.Option(help="Standard deviation of the weight prior.", rich_help_panel="Model"),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard deviation of the common-mode prior, µS.", rich_help_panel="Model"
+        ),
+    ] = None,
+    early_reject: Annotated[
+        bool,
+        typer.Option(
+            "--early-reject/--no-early-reject",
+            help="Stop reading data once a proposal is lost; the decisions stay the same.",
+            rich_help_panel="Chain",
+        ),
+    ] = True,
+    trim: Annotated[
+        bool,
+        typer.Option(
+            "--trim/--no-trim",
+            help="Correct device-to-device differences first (measured and physics arrays).",
+            rich_help_panel="Array",
+        ),
+    ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Keep the run in this new folder (resume, report)."),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Let an array learn a task, and test it on data it has not seen.
+
+    Examples:
+
+    - `ohmcarlo train breast-cancer --whiten --rho 0.8`: the quick, well-mixing way
+
+    - `ohmcarlo train breast-cancer --out runs/first`: keep everything; `resume` after a crash
+
+    - `ohmcarlo train my-data.csv --steps 5000`: your own data; the last column is the label
+
+    - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
+    """
+    from .config import TrainConfig
+    from .console import Console
+    from .training import Outputs, train_run
+
+    config = TrainConfig(
+        task=task,
+        backend=backend,
+        array=array,
+        preset=preset,
+        kernel=kernel,
+        rho=rho,
+        whiten=whiten,
+        rows=rows,
+        pairs=pairs,
+        entropy_pairs=entropy_pairs,
+        chains=chains,
+        steps=steps,
+        seed=seed,
+        features=features,
+        hidden=hidden,
+        gamma=gamma,
+        sigma_p=sigma_p,
+        tau=tau,
+        early_reject=early_reject,
+        trim=trim,
+    )
+    console = Console(json)
+    console.show_result(train_run(config, Outputs(out, trace, console.json_file), console))
+
+
+@app.command()
+def resume(
+    run: RunArgument,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Finish an interrupted run: no sample is lost, none repeated.
+
+    The trace is the one that an uninterrupted run gives.
+    """
+    from .console import Console
+    from .training import Outputs, resume_run
+
+    console = Console(json)
+    console.show_result(resume_run(Outputs(run, trace, console.json_file), console))
+
+
+@app.command()
+def predict(
+    run: RunArgument,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA", help="CSV file with the columns of the training data; label optional."
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the predictions as CSV (default: print them)."),
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Classify new data with a finished run, with an uncertainty for every answer.
+
+    `spread` is the epistemic uncertainty: how much the samples of the posterior disagree.
+    """
+    from .console import Console
+    from .prediction import predict_file
+
+    console = Console(json)
+    console.show_predictions(predict_file(run, data), out)
+
+
+@app.command()
+def report(
+    run: RunArgument,
+    plots: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where the pictures go (default: RUN/report)."),
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Show a finished run: its numbers as text, its pictures as PNG."""
+    from .console import Console
+    from .report import write_report
+
+    console = Console(json)
+    result, pictures = write_report(run, plots)
+    console.show_result(result)
+    for picture in pictures:
+        console.say(f"wrote {picture}")
+
+
+@app.command()
+def characterize(
+    array: ArrayOption = "emulator",
+    preset: PresetOption = None,
+    backend: BackendOption = "model",
+    rows: RowsOption = 256,
+    pairs: PairsOption = 32,
+    seed: SeedOption = 0,
+    fit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA.csv",
+            help="Fit the physics model to own measurements (columns device, target_us, g_us), "
+            "show its constants and characterise it.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the calibration (.npz)."),
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Measure an array: offset, spread, trim, stuck devices, and which kernel it can carry.
+
+    Examples:
+
+    - `ohmcarlo characterize --array physics --preset rram-1t1r`
+
+    - `ohmcarlo characterize --array measured:sweep.csv --out trim.npz`
+    """
+    from .checks import characterize_array, fitted_constants
+    from .console import Console
+
+    console = Console(json)
+    if fit is not None:
+        console.show_table("Fitted constants", fitted_constants(fit))
+        array, preset = "physics", str(fit)
+    console.show_values("Array", characterize_array(array, preset, backend, rows, pairs, seed, out))
+
+
+@app.command()
+def selftest(
+    backend: BackendOption = "model",
+    array: ArrayOption = "emulator",
+    preset: PresetOption = None,
+    seed: SeedOption = 0,
+    json: JsonOption = None,
+) -> None:
+    """Check generator, coin, devices, chain and checkpoint; a minute at most."""
+    from .checks import run_selftest
+    from .console import Console
+
+    console = Console(json)
+    if not console.show_checks(run_selftest(backend, array, preset, seed)):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def tasks(json: JsonOption = None) -> None:
+    """List the tasks that `train` knows."""
+    from .console import Console
+    from .tasks import TASKS
+
+    console = Console(json)
+    console.show_tasks(TASKS)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.")],
+    json: JsonOption = None,
+) -> None:
+    """Fetch a data set and check its digest.
+
+    Data are looked for in the folder that OHMCARLO_DATA names first.
+    """
+    from .console import Console
+    from .datasets.fetch import fetch
+
+    console = Console(json)
+    path = fetch(name)
+    console.show_values("Data", {"name": name, "path": str(path)})
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    print(f"ohmcarlo: {' '.join(message.split())}", file=sys.stderr)
+
+
+class _Notes:
+    """Shows what this package warns of as one line each, once; other packages' warnings not."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def __call__(
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = str(message)
+        ours = issubclass(category, UserWarning) and PACKAGE in Path(filename).parents
+        if ours and text not in self._said:
+            self._said.add(text)
+            complain(f"note: {text}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    with warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("always")
+            warnings.showwarning = _Notes()
+        return _main(arguments)
+
+
+def _main(arguments: Sequence[str] | None) -> int:
+    try:
+        code: Any = app(
+            args=None if arguments is None else list(arguments),
+            prog_name="ohmcarlo",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except typer.TyperException as error:
+        if not error.format_message():  # the help was shown instead
+            return BAD_USE
+        complain(f"{error.format_message()} (ohmcarlo --help shows how)")
+        return BAD_USE
+    except OhmcarloError as error:
+        complain(str(error))
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader went away (`| head`); keep Python from complaining at exit, too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except OSError as error:
+        # without a name it is what the compiler keeps: the files of a run are written elsewhere
+        where = error.filename or "the folder of compiled code (in XDG_CACHE_HOME or ~/.cache)"
+        complain(f"{where}: {error.strerror or error}: free some space or choose another place")
+        return FAILED
+    return int(code or DONE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Data sets known by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .base import Dataset
+from .fetch import find
+
+WBC_FEATURES = (
+    "clump thickness",
+    "uniformity of cell size",
+    "uniformity of cell shape",
+    "marginal adhesion",
+    "single epithelial cell size",
+    "bare nuclei",
+    "bland chromatin",
+    "normal nucleoli",
+    "mitoses",
+)
+WBC_MALIGNANT = 4  # class column: 2 benign, 4 malignant
+WBC_MISSING = "?"
+TOY_SEED = 2021
+TOY_POINTS = 200
+
+
+def wdbc() -> Dataset:
+    """Breast Cancer Wisconsin (Diagnostic), 569 × 30, out of scikit-learn; 1 is malignant."""
+    from sklearn.datasets import load_breast_cancer
+
+    bunch = load_breast_cancer()
+    return Dataset(
+        name="breast-cancer",
+        x=np.ascontiguousarray(bunch.data, np.float64),
+        y=(1 - bunch.target).astype(np.int64),  # scikit-learn calls benign 1
+        feature_names=tuple(str(name) for name in bunch.feature_names),
+        class_names=("benign", "malignant"),
+        description="WDBC: is a breast mass malignant? 30 measurements of cell nuclei",
+        source="Wolberg, Street, Mangasarian 1993; doi 10.24432/C5DW2B, CC BY 4.0; "
+        "the copy inside scikit-learn",
+    )
+
+
+def wbc_original() -> Dataset:
+    """Breast Cancer Wisconsin (Original), the 683 complete rows of 699, 9 grades; 1 is malignant.
+
+    Raises UsageError, with what to do, when the file is not on this machine.
+    """
+    lines = find("breast-cancer-original").read_text(encoding="ascii").split()
+    cells = [line.split(",") for line in lines]
+    table = np.array([row for row in cells if WBC_MISSING not in row], np.int64)
+    return Dataset(
+        name="breast-cancer-original",
+        x=table[:, 1:10].astype(np.float64),  # column 0 is the patient
+        y=(table[:, 10] == WBC_MALIGNANT).astype(np.int64),
+        feature_names=WBC_FEATURES,
+        class_names=("benign", "malignant"),
+        description="WBC: is a breast mass malignant? 9 grades (1 to 10) given by a pathologist",
+        source="Wolberg, Mangasarian 1990; doi 10.24432/C5HP4Z, CC BY 4.0",
+    )
+
+
+def toy2d() -> Dataset:
+    """Two elongated clouds side by side, 2 × 100 points: they overlap in the middle of their
+    length, and beyond its ends there are no data, so that one sees where a model is uncertain."""
+    rng = np.random.default_rng(TOY_SEED)
+    y = np.arange(TOY_POINTS, dtype=np.int64) % 2
+    along = rng.uniform(-1.5, 1.5, TOY_POINTS)
+    # nobody lives in the middle third: there the boundary is a guess
+    along += np.where(along >= 0, 0.75, -0.75)
+    across = rng.normal(0.0, 0.7, TOY_POINTS) + np.where(y == 1, 0.8, -0.8)
+    x = np.stack([0.8 * along + 0.6 * across, -0.6 * along + 0.8 * across], axis=1)
+    return Dataset(
+        name="toy2d",
+        x=x,
+        y=y,
+        feature_names=("x1", "x2"),
+        class_names=("blue", "orange"),
+        description="Two features, two overlapping classes with a gap: to look at uncertainty",
+        source="made here from a fixed seed",
+    )
+
+
+BUILTIN: dict[str, Callable[[], Dataset]] = {
+    "toy2d": toy2d,
+    "breast-cancer": wdbc,
+    "breast-cancer-original": wbc_original,
+}

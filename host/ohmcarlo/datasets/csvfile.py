@@ -1,0 +1,214 @@
+"""CSV files: numbers with a label column, checked cell by cell."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from .base import Dataset
+
+LABEL_NAMES = ("label", "class", "target", "y")
+MISSING = ("", "na", "nan", "null", "none", "?")
+OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+MIN_ROWS = 8
+MIN_PER_CLASS = 2  # one to learn from, one to test
+MAX_MAGNITUDE = 1e100  # squares and sums of squares stay finite
+SHOWN = 40  # characters of a bad cell in a message
+
+
+class _Table:
+    """The cells of a file with their line numbers; every complaint names file and place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        rows = self._rows()
+        if not rows:
+            raise UsageError(f"{path} is empty: give a CSV file with a header and a label column")
+        (_, header), *self.rows = rows
+        self.header = [cell.strip() for cell in header]
+
+    def _rows(self) -> list[tuple[int, list[str]]]:
+        """Lines that are not blank, with their numbers."""
+        try:
+            text = self.path.read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            raise UsageError(f"cannot read {self.path}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise self._no_text() from error
+        if "\0" in text:
+            raise self._no_text()
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        try:
+            return [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
+        except csv.Error as error:
+            raise UsageError(
+                f"{self.path}, line {reader.line_num}: not CSV ({error}); check the quotes"
+            ) from error
+
+    def _no_text(self) -> UsageError:
+        return UsageError(f"{self.path} is not a text file: save the table as CSV in UTF-8")
+
+    def error(self, line: int, column: int, problem: str) -> UsageError:
+        return UsageError(
+            f"{self.path}, line {line}, column {column + 1} ({self.header[column]}): {problem}"
+        )
+
+    def check_header(self) -> None:
+        if len(self.header) == 1:
+            found = [name for mark, name in OTHER_SEPARATORS.items() if mark in self.header[0]]
+            hint = f"; {found[0]} separate them here" if found else ""
+            raise UsageError(
+                f"{self.path}, line 1: one column only; features and label need at least two, "
+                f"separated by commas{hint}"
+            )
+        for column, name in enumerate(self.header):
+            where = f"{self.path}, line 1, column {column + 1}"
+            if not name:
+                raise UsageError(f"{where}: the column has no name; give it one")
+            if _number(name) is not None:
+                raise UsageError(
+                    f"{where}: {name!r} is a number where a column name belongs; put the names "
+                    "of the columns into line 1"
+                )
+            if name in self.header[:column]:
+                raise UsageError(f"{where}: a second column is called {name!r}; rename one of them")
+
+    def check_lengths(self) -> None:
+        width = len(self.header)
+        for line, row in self.rows:
+            if len(row) != width:
+                raise UsageError(
+                    f"{self.path}, line {line}: {len(row)} columns, but the header has {width}; "
+                    "complete or remove the line"
+                )
+
+    def label_column(self, label: str | None) -> int:
+        if label is not None:
+            if label not in self.header:
+                raise UsageError(
+                    f"{self.path} has no column {label!r}: its columns are {', '.join(self.header)}"
+                )
+            return self.header.index(label)
+        lower = [name.lower() for name in self.header]
+        named = [lower.index(name) for name in LABEL_NAMES if name in lower]
+        return named[0] if named else len(self.header) - 1
+
+    def labels(self, column: int) -> tuple[NDArray[np.int64], tuple[str, str]]:
+        """0/1 of every row, and the names of the two classes as the file writes them."""
+        cells = [row[column].strip() for _, row in self.rows]
+        for (line, _), cell in zip(self.rows, cells, strict=True):
+            if cell.lower() in MISSING:
+                raise self.error(line, column, "no label; complete or remove the line")
+        values = [_number(cell) for cell in cells]
+        numeric = [value for value in values if value is not None]
+        # by value where all are numbers: 9 before 10, and 1.0 is 1
+        y = _ranks(numeric) if len(numeric) == len(cells) else _ranks(cells)
+        where = f"{self.path}, label column {self.header[column]!r}"
+        classes = int(y.max()) + 1
+        if classes == 1:
+            raise UsageError(
+                f"{where}: all rows are of class {cells[0]!r}; two classes are needed to learn "
+                "a difference"
+            )
+        if classes > 2:
+            raise UsageError(
+                f"{where}: {classes} classes, but two are needed; if another column holds "
+                "the label, rename it to 'label', otherwise merge or remove classes"
+            )
+        names = (cells[int(y.argmin())], cells[int(y.argmax())])
+        self._check_counts(y, names)
+        return y, names
+
+    def _check_counts(self, y: NDArray[np.int64], names: tuple[str, str]) -> None:
+        counts = np.bincount(y, minlength=2)
+        if len(y) < MIN_ROWS or counts.min() < MIN_PER_CLASS:
+            raise UsageError(
+                f"{self.path}: too few rows ({counts[0]} of class {names[0]!r}, {counts[1]} of "
+                f"{names[1]!r}); at least {MIN_ROWS} are needed, and {MIN_PER_CLASS} of each class"
+            )
+
+    def numbers(self, columns: list[int]) -> NDArray[np.float64]:
+        x = np.empty((len(self.rows), len(columns)))
+        for i, (line, row) in enumerate(self.rows):
+            for j, column in enumerate(columns):
+                x[i, j] = self._cell(line, column, row[column].strip())
+        return x
+
+    def _cell(self, line: int, column: int, cell: str) -> float:
+        value = _number(cell)
+        if value is not None and abs(value) <= MAX_MAGNITUDE:
+            return value
+        shown = repr(cell if len(cell) <= SHOWN else f"{cell[:SHOWN]}…")
+        if value is not None:
+            problem = f"{shown} is not a finite number of reasonable size"
+        elif not cell:
+            problem = "no value; fill it in or remove the line"
+        elif cell.lower() in MISSING:
+            problem = f"no value ({shown}); fill it in or remove the line"
+        else:
+            problem = f"{shown} is not a number; encode it as numbers or remove the column"
+        raise self.error(line, column, problem)
+
+
+def _ranks(values: list[float] | list[str]) -> NDArray[np.int64]:
+    """Position of every value among the distinct ones, sorted."""
+    _, ranks = np.unique(values, return_inverse=True)
+    return ranks.astype(np.int64)
+
+
+def _number(cell: str) -> float | None:
+    """The number that a cell holds (infinities included), or None. Python's 1_000 is none."""
+    try:
+        value = float(cell) if "_" not in cell else math.nan
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
+
+
+def load_csv(path: Path, label: str | None = None) -> Dataset:
+    """A data set from a CSV file: UTF-8, commas, names in the first line, numbers below.
+
+    The label column is the one called ``label`` here; by default the first that is there of
+    ``label``, ``class``, ``target``, ``y`` (in any case), else the last column. It holds two
+    values, numbers or text. Class 1 (positive) is the larger number, or the text that comes last
+    in the alphabet: 0/1, -1/1, no/yes, benign/malignant, negative/positive come out as one
+    expects. Lines that are blank are skipped.
+
+    A feature that is the same in every row carries no information: it is announced by a
+    UserWarning and left out by ``Encoder.fit``.
+
+    Raises UsageError, one line that names file, line and column and says what to do.
+    """
+    table = _Table(path)
+    table.check_header()
+    table.check_lengths()
+    if not table.rows:
+        raise UsageError(f"{path} has a header and no data: add at least {MIN_ROWS} rows")
+    label_column = table.label_column(label)
+    y, class_names = table.labels(label_column)
+    columns = [c for c in range(len(table.header)) if c != label_column]
+    x = table.numbers(columns)
+    names = tuple(table.header[c] for c in columns)
+    constant = [name for name, column in zip(names, x.T, strict=True) if np.ptp(column) == 0]
+    if len(constant) == len(names):
+        raise UsageError(f"{path}: no feature differs between rows, so there is nothing to learn")
+    if constant:
+        warnings.warn(
+            f"{path}: left out, the same in every row: {', '.join(constant)}", stacklevel=3
+        )
+    return Dataset(
+        name=path.stem,
+        x=x,
+        y=y,
+        feature_names=names,
+        class_names=class_names,
+        description=f"{len(y)} rows, {len(names)} features, label {table.header[label_column]!r}",
+        source=str(path),
+    )

@@ -1,0 +1,195 @@
+"""A scikit-learn estimator whose weights are samples held in a resistive-memory array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags, check_random_state
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from . import diagnostics
+from .config import TrainConfig
+from .experiment import Prepared, prepare
+from .golden import predict
+from .results import burn_in_of
+from .spec import Geometry
+from .tasks import Task
+from .trace import Trace
+from .training import ChainRun, Silence
+
+TASK = Task(name="data", dataset="data", description="data handed to an estimator")
+PAIRS = (16, 32, 64, 128, 256)  # widths that `pairs="auto"` chooses from
+
+
+class MemristorClassifier(ClassifierMixin, BaseEstimator):
+    """Bayesian logistic regression (or a small network) sampled in an RRAM array.
+
+    ``fit`` standardises and quantises the features, lets the array sample the posterior, and
+    keeps the samples; predictions average over them. Two classes; for more, wrap it in
+    ``sklearn.multiclass.OneVsRestClassifier``.
+
+    Parameters
+    ----------
+    steps : int
+        Metropolis-Hastings steps of each chain; burn-in is cut off.
+    chains : int
+        Independent chains, in equal shares of the rows.
+    array : str
+        ``"emulator"``, ``"physics"`` or ``"measured:FILE"``.
+    preset : str or None
+        Device preset of the array.
+    kernel : {"corrected", "published"}
+    whiten : bool
+        Sample whitened weights (ignored with hidden units).
+    rho : float or None
+        Autoregression of the proposal; None: 0.8 whitened, else 1 (random walk).
+    hidden : int
+        Hidden units; 0: logistic regression.
+    features : int or None
+        Features kept by chi-squared; None: all.
+    rows : int
+    pairs : int or "auto"
+        Geometry; "auto" takes the narrowest array that holds the features.
+    sigma_p : float
+        Standard deviation of the weight prior (standardised features).
+    random_state : int, RandomState or None
+        Seed of the array and of its noise.
+
+    Attributes
+    ----------
+    classes_ : (2,)
+    n_features_in_ : int
+    codes_, multiplicity_ : uint16 (n, devices), int64 (n,)
+        Samples after burn-in, and for how many steps each was current.
+    weights_ : float64 (n, weights)
+        The same samples as weights of the standardised features, bias last.
+    acceptance_rate_ : float
+    trace_ : Trace
+        Every step.
+    """
+
+    def __init__(
+        self,
+        steps: int = 2000,
+        *,
+        chains: int = 1,
+        array: str = "emulator",
+        preset: str | None = None,
+        kernel: str = "corrected",
+        whiten: bool = True,
+        rho: float | None = None,
+        hidden: int = 0,
+        features: int | None = None,
+        rows: int = 256,
+        pairs: int | str = "auto",
+        sigma_p: float = 1.0,
+        random_state: Any = None,
+    ) -> None:
+        self.steps = steps
+        self.chains = chains
+        self.array = array
+        self.preset = preset
+        self.kernel = kernel
+        self.whiten = whiten
+        self.rho = rho
+        self.hidden = hidden
+        self.features = features
+        self.rows = rows
+        self.pairs = pairs
+        self.sigma_p = sigma_p
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> MemristorClassifier:
+        """Sample the posterior given X (n, features) and y (n,), two classes.
+
+        Raises ValueError (UsageError) for data or settings that cannot be used.
+        """
+        x: NDArray[np.float64]
+        x, y = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) > 2:
+            raise ValueError(
+                "Only binary classification is supported. The type of the target is "
+                f"{type_of_target(y)}."
+            )
+        if len(self.classes_) < 2:
+            raise ValueError("y has only one class: two are needed")
+        ready = prepare(self._config(x.shape[1]), TASK, x, labels)
+        run = ChainRun(ready, None, np.inf, Silence())
+        run.run()
+        self._keep(ready, Trace.of(run.streamed(), ready.board.current()))
+        return self
+
+    def _config(self, features: int) -> TrainConfig:
+        kept = features if self.features is None else self.features
+        seed = check_random_state(self.random_state).randint(1 << 31)
+        return TrainConfig(
+            task=TASK.name,
+            array=self.array,
+            preset=self.preset,
+            kernel=self.kernel,
+            rho=self.rho,
+            whiten=self.whiten and not self.hidden,
+            rows=self.rows,
+            pairs=self._pairs(kept) if self.pairs == "auto" else int(self.pairs),
+            chains=self.chains,
+            steps=self.steps,
+            seed=seed,
+            features=self.features,
+            hidden=self.hidden,
+            sigma_p=self.sigma_p,
+        )
+
+    def _pairs(self, features: int) -> int:
+        coin = Geometry().entropy_pairs
+        needed = max(features, self.hidden) + 1 + coin
+        return next((p for p in PAIRS if p >= needed), PAIRS[-1])
+
+    def _keep(self, ready: Prepared, trace: Trace) -> None:
+        self.encoder_, self.registers_ = ready.encoder, ready.registers
+        self.trace_ = trace
+        self.burn_in_ = burn_in_of(trace)
+        self.codes_, self.multiplicity_ = trace.after(self.burn_in_)
+        self.weights_ = ready.weights(self.codes_)
+        self.acceptance_rate_ = float(trace.accepted.mean())
+        self._draws = ready.weights(trace.codes)[trace.draws()][:, self.burn_in_ :]
+
+    def _probability(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float64, reset=False)
+        points = self.encoder_.encode(X)
+        return predict(self.registers_, points, self.codes_, self.multiplicity_)
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Posterior mean of the class probabilities, float64 (n, 2)."""
+        mean, _ = self._probability(X)
+        return np.c_[1 - mean, mean]
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The more probable class of each case, (n,)."""
+        mean, _ = self._probability(X)
+        return self.classes_[(mean >= 0.5).astype(int)]
+
+    def predict_uncertainty(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Epistemic standard deviation of P(second class), float64 (n,): what more data would
+        shrink, as against the noise that ``predict_proba`` itself states."""
+        _, variance = self._probability(X)
+        return np.sqrt(variance)
+
+    def convergence(self) -> dict[str, float]:
+        """``ess_min`` (worst weight's effective samples) and ``rhat_max`` (split R-hat)."""
+        check_is_fitted(self)
+        return {
+            "ess_min": float(diagnostics.ess(self._draws).min()),
+            "rhat_max": float(diagnostics.rhat(self._draws).max()),
+        }

@@ -1,0 +1,324 @@
+"""Training: run the chains in blocks, keep a checkpoint, and write the outputs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from .boards import ENTROPY_ALARM, RUNNING, Block
+from .config import TrainConfig
+from .datasets import hardest_first
+from .errors import OhmcarloError, UsageError
+from .experiment import Experiment, Prepared, build_experiment, warm_up
+from .golden import terms
+from .results import Result, evaluate
+from .runs import (
+    EVALUATION,
+    POSTERIOR,
+    RESULT,
+    TRACE,
+    RunFolder,
+    check_free,
+    join_blocks,
+    read_manifest,
+    read_result,
+    read_trace,
+    require_run,
+    write_arrays,
+    write_bytes,
+    write_json,
+)
+
+ORDER_AT = (100, 200, 400)  # steps after which the points are sorted again, hardest first
+BLOCK_SECONDS = 0.1  # between looks at the clock and at Ctrl-C
+FIRST_BLOCK = 20
+MAX_BLOCK = 10_000
+
+
+class Interrupted(OhmcarloError):
+    """The user stopped the run; the message says how to go on."""
+
+    exit_code = 130
+
+
+class Observer(Protocol):
+    """Who watches a run."""
+
+    def say(self, text: str) -> None: ...
+
+    def begin(self, steps: int, total: int) -> None:
+        """Sampling begins (again) at step ``steps`` of ``total``."""
+        ...
+
+    def advance(self, steps: int, acceptance: float) -> None:
+        """Where it is, and the acceptance rate of the last block."""
+        ...
+
+    def end(self) -> None: ...
+
+
+class Silence:
+    """An ``Observer`` that does not look."""
+
+    def say(self, text: str) -> None: ...
+
+    def begin(self, steps: int, total: int) -> None: ...
+
+    def advance(self, steps: int, acceptance: float) -> None: ...
+
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a run goes; None: nowhere.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Run folder.
+    trace, json : Path or None
+        Files beside it.
+    checkpoint_seconds : float
+        Time between checkpoints; the chain does not depend on it.
+    """
+
+    folder: Path | None = None
+    trace: Path | None = None
+    json: Path | None = None
+    checkpoint_seconds: float = 2.0
+
+    def check(self) -> None:
+        """Refuse what could not be written, before any work is done."""
+        for path in (self.trace, self.json):
+            if path is None:
+                continue
+            if path.is_dir():
+                raise UsageError(f"{path} is a folder: give a file name")
+            if not path.absolute().parent.is_dir():
+                raise UsageError(f"{path}: the folder {path.parent} does not exist; make it first")
+
+
+def train(config: TrainConfig, observer: Observer | None = None) -> Result:
+    """Train in memory; see ``train_run`` for a run that is kept."""
+    return _complete(build_experiment(config), None, Outputs(), observer or Silence())
+
+
+def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict[str, Any]:
+    """Train, write what ``outputs`` asks for, and return the result (as in the JSON).
+
+    Raises UsageError for a bad request, OhmcarloError when the run fails or its files cannot be
+    written, Interrupted after Ctrl-C.
+    """
+    outputs.check()
+    if outputs.folder is not None:
+        check_free(outputs.folder)
+    experiment = build_experiment(config, observer.say)
+    if outputs.folder is None:
+        return _complete(experiment, None, outputs, observer).values
+    with RunFolder.create(outputs.folder, experiment.manifest()) as folder:
+        return _complete(experiment, folder, outputs, observer).values
+
+
+def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
+    """Finish the run in ``outputs.folder``; a complete one is only shown again."""
+    outputs.check()
+    path = outputs.folder
+    if path is None:
+        raise UsageError("resume needs a run folder")
+    require_run(path)
+    with RunFolder.open(path) as folder:
+        if (path / RESULT).exists():
+            observer.say(f"the run in {path} is complete already")
+            values = read_result(path)
+            if outputs.trace is not None:
+                write_arrays(outputs.trace, read_trace(path))
+            if outputs.json is not None:
+                write_json(outputs.json, values)
+            return values
+        manifest = read_manifest(path)
+        experiment = build_experiment(TrainConfig.from_dict(manifest["config"]), observer.say)
+        experiment.require_same_data(manifest)
+        return _complete(experiment, folder, outputs, observer).values
+
+
+def _complete(
+    experiment: Experiment, folder: RunFolder | None, outputs: Outputs, observer: Observer
+) -> Result:
+    for line in experiment.description():
+        observer.say(line)
+    chain_run = ChainRun(experiment, folder, outputs.checkpoint_seconds, observer)
+    chain_run.run()
+    result = evaluate(
+        experiment,
+        chain_run.streamed(),
+        sampling_seconds=chain_run.seconds,
+    )
+    arrays = result.trace.arrays()
+    if folder is not None:
+        write_bytes(folder.path / POSTERIOR, result.posterior)
+        write_arrays(folder.path / TRACE, arrays)
+        write_arrays(folder.path / EVALUATION, result.evaluation())
+    if outputs.trace is not None:
+        write_arrays(outputs.trace, arrays)
+    if outputs.json is not None:
+        write_json(outputs.json, result.values)
+    if folder is not None:
+        write_json(folder.path / RESULT, result.values)
+    return result
+
+
+class ChainRun:
+    """The chains of an experiment, from their start or a checkpoint to their last step.
+
+    Parameters
+    ----------
+    experiment : Prepared
+    folder : RunFolder or None
+        Where checkpoints go; a checkpoint found there is where the run goes on.
+    checkpoint_seconds : float
+    observer : Observer
+    """
+
+    def __init__(
+        self,
+        experiment: Prepared,
+        folder: RunFolder | None,
+        checkpoint_seconds: float,
+        observer: Observer,
+    ) -> None:
+        self.experiment = experiment
+        self.board = experiment.board
+        self.folder = folder
+        self.observer = observer
+        self.steps = 0
+        self.seconds = 0.0
+        self.status = RUNNING
+        self._checkpoint_seconds = checkpoint_seconds
+        self._blocks: list[Block] = []  # everything streamed …
+        self._saved = 0  # … of which so many blocks are on disk …
+        self._chunks = 0  # … in so many chunk files
+        self._block_steps = FIRST_BLOCK
+
+    def run(self) -> None:
+        """Run to the last step. Raises Interrupted after Ctrl-C, with the checkpoint written."""
+        warm_up(self.experiment, self.observer.say)
+        self._restore_or_start()
+        total = self.experiment.config.steps
+        self.observer.begin(self.steps, total)
+        last_checkpoint = time.monotonic()
+        try:
+            with _ctrl_c() as stop:
+                while self.steps < total and self.status == RUNNING:
+                    self._run_block(total)
+                    if time.monotonic() - last_checkpoint >= self._checkpoint_seconds:
+                        self._checkpoint()
+                        last_checkpoint = time.monotonic()
+                    if stop.is_set():
+                        self._checkpoint()
+                        raise Interrupted(self._how_to_go_on())
+                self._checkpoint()
+        finally:
+            self.observer.end()
+        if self.status == ENTROPY_ALARM:
+            raise OhmcarloError(
+                f"the coin failed its health test after {self.steps} steps and nothing was "
+                "accepted on its bits: run `ohmcarlo characterize` on this array; `resume` "
+                "repeats the start-up test"
+            )
+
+    def streamed(self) -> Block:
+        """All blocks as one; raises OhmcarloError when no step could be made."""
+        if not self._blocks or not len(self._blocks[0].accepted):
+            raise OhmcarloError("the array has too few working rows for a single step")
+        return join_blocks(self._blocks)
+
+    def _restore_or_start(self) -> None:
+        found = self.folder.checkpoint() if self.folder else None
+        if self.folder is None or found is None:
+            self._start()
+            return
+        self._blocks = self.folder.blocks(found.chunks)
+        self._saved, self._chunks = len(self._blocks), found.chunks
+        self.steps, self.seconds, self.status = found.steps, found.seconds, found.status
+        self.board.load_state_dict(found.state)
+        if self.status == ENTROPY_ALARM:
+            self._start()
+            self.status = RUNNING
+
+    def _start(self) -> None:
+        began = time.perf_counter()
+        self.board.start()
+        self.seconds += time.perf_counter() - began
+
+    def _run_block(self, total: int) -> None:
+        stop = min(s for s in (*ORDER_AT, total) if s > self.steps)
+        wanted = min(self._block_steps, stop - self.steps)
+        began = time.perf_counter()
+        block = self.board.run(wanted)
+        taken = time.perf_counter() - began
+        self.seconds += taken
+        self._blocks.append(block)
+        self.status = block.status
+        self.steps += len(block.accepted) // self.experiment.config.chains
+        if self.steps in ORDER_AT and self.status == RUNNING:
+            self._sort_points()
+        rate = wanted / max(taken, 1e-6)
+        self._block_steps = int(np.clip(rate * BLOCK_SECONDS, 1, MAX_BLOCK))
+        if len(block.accepted):
+            self.observer.advance(self.steps, float(block.accepted.mean()))
+
+    def _sort_points(self) -> None:
+        """Hardest first: the points whose terms are the largest under the current samples."""
+        codes, _, _ = self.board.current()
+        registers, points = self.experiment.registers, self.experiment.points
+        together = np.sum([terms(registers, points, sample) for sample in codes], axis=0)
+        self.board.set_order(hardest_first(together))
+
+    def _checkpoint(self) -> None:
+        if self.folder is None:
+            return
+        fresh = self._blocks[self._saved :]
+        self._chunks = self.folder.save(
+            join_blocks(fresh) if fresh else None,
+            steps=self.steps,
+            chunks=self._chunks,
+            seconds=self.seconds,
+            status=self.status,
+            state=self.board.state_dict(),
+        )
+        self._saved = len(self._blocks)
+
+    def _how_to_go_on(self) -> str:
+        where = f"interrupted after {self.steps} of {self.experiment.config.steps} steps"
+        if self.folder is None:
+            return f"{where}; nothing was kept: with --out RUN an interrupted run can be resumed"
+        return f"{where}; the checkpoint is kept: `ohmcarlo resume {self.folder.path}` goes on"
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets; a second one interrupts at once."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handler(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    signal.signal(signal.SIGINT, handler)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

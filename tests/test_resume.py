@@ -1,0 +1,197 @@
+"""A run killed at any moment and resumed ends with the trace of an uninterrupted run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ohmcarlo import runs, training
+from ohmcarlo.config import TrainConfig
+from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo.training import Interrupted, Outputs, Silence, resume_run, train_run
+
+KILLS = 50
+CONFIG = TrainConfig("breast-cancer", steps=700, chains=2, rows=64, pairs=16, features=9, seed=11)
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+
+
+def files_of(folder: Path) -> dict[str, np.ndarray]:
+    return runs.read_trace(folder)
+
+
+def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k]) for k in a)
+
+
+def begin_or_go_on(folder: Path) -> None:
+    """What a user does: train, and resume when there is a run to resume.
+
+    With a checkpoint every few steps: the most there is to go wrong.
+    """
+    training.MAX_BLOCK = 7
+    outputs = Outputs(folder, checkpoint_seconds=0.0)
+    if (folder / runs.MANIFEST).exists():
+        resume_run(outputs, Silence())
+    else:
+        train_run(CONFIG, outputs, Silence())
+
+
+def in_a_fork(folder: Path) -> multiprocessing.process.BaseProcess:
+    """A process with everything imported and compiled: kills hit the run, not its imports."""
+    process = multiprocessing.get_context("fork").Process(target=begin_or_go_on, args=(folder,))
+    process.start()
+    return process
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, np.ndarray], float]:
+    """The trace of a run without checkpoints on the way, and how long one with them takes."""
+    base = tmp_path_factory.mktemp("uninterrupted")
+    train_run(CONFIG, Outputs(base / "plain"), Silence())
+    began = time.monotonic()
+    in_a_fork(base / "timed").join()
+    seconds = time.monotonic() - began
+    reference = files_of(base / "plain")
+    assert same(files_of(base / "timed"), reference), "checkpoints changed the chain"
+    return reference, seconds
+
+
+def test_killed_fifty_times(
+    uninterrupted: tuple[dict[str, np.ndarray], float], tmp_path: Path
+) -> None:
+    reference, seconds = uninterrupted
+    rng = random.Random(2021)
+    kills, landed, finished = 0, [], 0
+    while kills < KILLS:
+        folder = tmp_path / f"run-{finished}"
+        process = in_a_fork(folder)
+        process.join(rng.uniform(0.0, 0.7 * seconds))
+        if process.is_alive():
+            os.kill(process.pid or 0, signal.SIGKILL)
+            process.join()
+            kills += 1
+            landed.append(len(list(folder.glob("chunk-*.npz"))))
+        else:
+            assert process.exitcode == 0
+        if (folder / runs.RESULT).exists():
+            assert same(files_of(folder), reference), f"after {kills} kills"
+            finished += 1
+    folder = tmp_path / f"run-{finished}"
+    begin_or_go_on(folder)
+    assert same(files_of(folder), reference)
+    assert len(set(landed)) > 5, "the kills did not hit different stages"
+
+
+def test_a_different_seed_gives_a_different_trace(
+    uninterrupted: tuple[dict[str, np.ndarray], float], tmp_path: Path
+) -> None:
+    """The control: equality of traces is not a matter of course."""
+    other = TrainConfig(**(CONFIG.to_dict() | {"seed": 12}))
+    train_run(other, Outputs(tmp_path / "run"), Silence())
+    assert not same(files_of(tmp_path / "run"), uninterrupted[0])
+
+
+class PressesCtrlC(Silence):
+    def advance(self, steps: int, acceptance: float) -> None:
+        if steps >= 130:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"array": "physics"}, id="physics"),
+        pytest.param({"array": "physics", "whiten": True, "trim": False}, id="untrimmed"),
+        pytest.param({"hidden": 2, "features": 4}, id="network"),
+        pytest.param({"preset": "rram-1t1r", "kernel": "published"}, id="preset"),
+    ],
+)
+def test_every_kind_of_run_goes_on_bit_for_bit(changes: dict[str, object], tmp_path: Path) -> None:
+    config = TrainConfig(**(CONFIG.to_dict() | {"steps": 180} | changes))
+    whole = train_run(config, Outputs(tmp_path / "whole"), Silence())
+    with pytest.raises(Interrupted):
+        train_run(config, Outputs(tmp_path / "run"), PressesCtrlC())
+    resumed = resume_run(Outputs(tmp_path / "run"), Silence())
+    assert same(files_of(tmp_path / "run"), files_of(tmp_path / "whole"))
+    timeless = [{k: v for k, v in r.items() if k != "wall_seconds"} for r in (whole, resumed)]
+    assert timeless[0] == timeless[1]
+
+
+def test_ctrl_c_keeps_a_checkpoint(
+    uninterrupted: tuple[dict[str, np.ndarray], float], tmp_path: Path
+) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match="ohmcarlo resume"):
+        train_run(CONFIG, Outputs(tmp_path / "run"), PressesCtrlC())
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not (tmp_path / "run" / runs.RESULT).exists()
+    resume_run(Outputs(tmp_path / "run"), Silence())
+    assert same(files_of(tmp_path / "run"), uninterrupted[0])
+
+
+def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
+    code = "import sys; from ohmcarlo.cli import main; sys.exit(main())"
+    arguments = ["train", "toy2d", "--steps", "3000000", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "run" / runs.CHECKPOINT).exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "ohmcarlo resume" in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_resuming_a_complete_run_changes_nothing(tmp_path: Path) -> None:
+    first = train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
+    trace_file = tmp_path / "again.npz"
+    again = resume_run(Outputs(tmp_path / "run", trace=trace_file), Silence())
+    assert again == first
+    assert same(runs.read_arrays(trace_file), files_of(tmp_path / "run"))
+
+
+def test_two_processes_cannot_share_a_run(tmp_path: Path) -> None:
+    train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
+    (tmp_path / "run" / runs.RESULT).unlink()
+    with (
+        runs.RunFolder.open(tmp_path / "run"),
+        pytest.raises(OhmcarloError, match="another process"),
+    ):
+        resume_run(Outputs(tmp_path / "run"), Silence())
+
+
+def test_changed_data_are_noticed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = np.c_[rng.normal(size=(40, 2)), np.arange(40) % 2]
+    data = tmp_path / "data.csv"
+    np.savetxt(data, table, delimiter=",", header="a,b,label", comments="")
+    config = TrainConfig(str(data), steps=20, chains=1, rows=64, pairs=16)
+    train_run(config, Outputs(tmp_path / "run"), Silence())
+    (tmp_path / "run" / runs.RESULT).unlink()
+    table[3, 1] += 1
+    np.savetxt(data, table, delimiter=",", header="a,b,label", comments="")
+    with pytest.raises(UsageError, match="data"):
+        resume_run(Outputs(tmp_path / "run"), Silence())
+
+
+@pytest.mark.parametrize("name", [runs.CHECKPOINT, "chunk-000000.npz", runs.MANIFEST])
+def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
+    train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
+    (tmp_path / "run" / runs.RESULT).unlink()
+    path = tmp_path / "run" / name
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(OhmcarloError, match=name):
+        resume_run(Outputs(tmp_path / "run"), Silence())

@@ -1,0 +1,75 @@
+"""MemristorClassifier is a scikit-learn estimator by scikit-learn's own checks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, make_moons
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from ohmcarlo.errors import UsageError
+from ohmcarlo.sklearn import MemristorClassifier
+
+
+@parametrize_with_checks([MemristorClassifier(steps=300)])
+def test_check_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
+    check(estimator)
+
+
+def test_as_good_as_logistic_regression_on_wdbc() -> None:
+    x, y = load_breast_cancer(return_X_y=True)
+    ours = cross_val_score(MemristorClassifier(random_state=0), x, y, cv=5)
+    theirs = cross_val_score(
+        make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)), x, y, cv=5
+    )
+    assert ours.mean() > theirs.mean() - 0.01 > 0.95
+
+
+def test_uncertainty_flags_the_errors() -> None:
+    x, y = load_breast_cancer(return_X_y=True)
+    xa, xb, ya, yb = train_test_split(x, y, test_size=0.5, stratify=y, random_state=0)
+    model = MemristorClassifier(random_state=0).fit(xa, ya)
+    wrong = model.predict(xb) != yb
+    spread = model.predict_uncertainty(xb)
+    assert wrong.any() and spread[wrong].mean() > 3 * spread[~wrong].mean()
+    far = model.predict_uncertainty(xb.mean(0, keepdims=True) * 0.0)
+    assert np.isfinite(far).all()
+
+
+def test_same_seed_same_model_other_seed_other_samples() -> None:
+    x, y = make_moons(80, noise=0.2, random_state=0)
+    a, b, c = (MemristorClassifier(300, random_state=s).fit(x, y) for s in (1, 1, 2))
+    assert np.array_equal(a.codes_, b.codes_)
+    assert not np.array_equal(a.codes_, c.codes_)
+    assert a.convergence()["rhat_max"] < 1.5
+
+
+def test_hidden_units_learn_the_moons() -> None:
+    x, y = make_moons(300, noise=0.15, random_state=0)
+    straight = MemristorClassifier(3000, random_state=0).fit(x, y).score(x, y)
+    bent = MemristorClassifier(8000, hidden=4, sigma_p=2.0, random_state=0).fit(x, y).score(x, y)
+    assert bent > straight + 0.03
+
+
+def test_more_classes_one_against_the_rest() -> None:
+    from sklearn.datasets import load_iris
+
+    x, y = load_iris(return_X_y=True)
+    ours = OneVsRestClassifier(MemristorClassifier(1000, random_state=0))
+    theirs = OneVsRestClassifier(make_pipeline(StandardScaler(), LogisticRegression()))
+    assert cross_val_score(ours, x, y, cv=3).mean() > (
+        cross_val_score(theirs, x, y, cv=3).mean() - 0.03
+    )
+
+
+def test_bad_settings_say_what_to_do() -> None:
+    x, y = make_moons(40, random_state=0)
+    with pytest.raises(UsageError, match="kernel"):
+        MemristorClassifier(kernel="gibbs").fit(x, y)
+    with pytest.raises(UsageError, match="--pairs"):
+        MemristorClassifier(pairs=6).fit(x, y)
