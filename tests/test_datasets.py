@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from dataclasses import replace
@@ -290,10 +291,23 @@ def test_wrong_file_downloaded(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not [p for p in nowhere.rglob("*") if p.is_file()], "nothing is left behind"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_cache_cannot_be_written(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    download(monkeypatch, b"")
-    nowhere.chmod(0o500)
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left"),
+        (PermissionError("no right to write"), "permission denied"),
+    ],
+)
+def test_cache_cannot_be_written(
+    error: OSError, words: str, nowhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download(monkeypatch, error)
+    with pytest.raises(OhmcarloError, match=f"cannot write .*{words}"):
+        fetch("breast-cancer-original")
+
+
+def test_a_file_where_the_cache_should_be(nowhere: Path) -> None:
+    (nowhere / "cache").write_text("")
     with pytest.raises(OhmcarloError, match="cannot write"):
         fetch("breast-cancer-original")
 

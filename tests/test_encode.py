@@ -275,6 +275,15 @@ def test_equal_columns_and_separated_classes() -> None:
     assert np.array_equal(a.inputs, b.inputs) and np.array_equal(a.offsets, b.offsets)
 
 
+def test_a_prior_too_wide_to_whiten() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 3))
+    y = (x[:, 0] > 0).astype(int)
+    assert Encoder.fit(x, y, whiten=True, sigma_p=1.0).spread < 2
+    with pytest.raises(UsageError, match="choose a smaller sigma_p, or do not whiten"):
+        Encoder.fit(x, y, whiten=True, sigma_p=1000.0)
+
+
 def test_weights_to_original_without_whitening() -> None:
     x, y, *_ = halves()
     encoder = Encoder.fit(x, y, features=3)

@@ -184,9 +184,10 @@ def _download(name: str, source: Source, file: str, digest: str, folder: Path) -
             downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
         )
     except OSError as error:
-        if error.errno is not None:  # of a file; what requests raises about the net has none
-            where = folder / file
-            raise OhmcarloError(f"cannot write {where}: {error.strerror}") from error
+        # what requests raises about the net has no errno; nor has pooch's own PermissionError
+        if error.errno is not None or isinstance(error, PermissionError):
+            why = error.strerror or "permission denied"
+            raise OhmcarloError(f"cannot write {folder / file}: {why}") from error
         raise OhmcarloError(
             f"cannot download {source.url}{file} ({type(error).__name__}): check the connection, "
             f"or copy the data into a folder {source.folder!r} under the one that "

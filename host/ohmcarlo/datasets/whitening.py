@@ -91,8 +91,8 @@ class Whitening:
         largest = np.take_along_axis(q, np.abs(q).argmax(axis=0)[None], axis=0)
         q = q * np.sign(largest)
         unit = 1 / (sigma_p * np.sqrt(eigenvalues))  # D at s = 1
-        scale = _scale(sigma_p * (x @ q) * unit, unit)
-        prior_inputs = np.clip(np.rint(scale * unit * INPUT_ONE), 1, FEATURE_MAX)
+        reach = sigma_p * np.abs(x @ q).max(axis=0)
+        scale, prior_inputs = _scale(reach, unit)
         prior_offsets = np.clip(np.rint(q.T @ mode / sigma_p * OFFSET_ONE), -OFFSET_MAX, OFFSET_MAX)
         return cls(
             matrix=_on_grid(sigma_p * q * (prior_inputs / INPUT_ONE)),
@@ -183,11 +183,24 @@ def laplace(
     return mode, (x.T * (p * (1 - p))) @ x + np.eye(len(mode)) / sigma_p**2
 
 
-def _scale(rotated: NDArray[np.float64], unit: NDArray[np.float64]) -> float:
-    """The largest s for which all inputs, of data and prior, stay within int8."""
-    limit = FEATURE_MAX / INPUT_ONE
-    largest = max(float(np.abs(rotated).max()) / HEADROOM, float(unit.max()))
-    return max(1, np.floor(limit / largest * SCALE_STEPS)) / SCALE_STEPS
+def _scale(
+    reach: NDArray[np.float64], unit: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """The largest s for which all inputs, of data and prior, stay within int8; and 32 D, integers.
+
+    ``reach`` (m,) is the largest |σ_p x Q| of the data, ``unit`` (m,) is D at s = 1.
+    """
+    largest = max(float((reach * unit).max()) / HEADROOM, float(unit.max()))
+    first = int(FEATURE_MAX / INPUT_ONE / largest * SCALE_STEPS)
+    for steps in range(first, 0, -1):
+        scale = steps / SCALE_STEPS
+        prior_inputs = np.maximum(np.rint(scale * unit * INPUT_ONE), 1)
+        if (reach * prior_inputs).max() <= FEATURE_MAX:
+            return scale, prior_inputs
+    raise UsageError(
+        "the whitened data do not fit into int8, because the prior is so much wider than the "
+        "posterior: choose a smaller sigma_p, or do not whiten"
+    )
 
 
 def _saturated(inputs: NDArray[np.float64]) -> NDArray[np.float64]:
