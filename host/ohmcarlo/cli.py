@@ -127,7 +127,7 @@ def train(
     ] = 4,
     chains: Annotated[
         int, typer.Option(help="Independent chains, in equal shares of the rows.")
-    ] = 4,
+    ] = 1,
     steps: Annotated[int, typer.Option(help="Steps of each chain.")] = 2000,
     seed: SeedOption = 0,
     features: Annotated[

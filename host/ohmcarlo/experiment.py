@@ -260,20 +260,22 @@ def choose_settings(
         "lo_us": low,
         "hi_us": high,
     }
-    if config.tau is not None:
-        common["tau_us"] = config.tau
     if config.whiten:
         rho = WHITENED_RHO if config.rho is None else config.rho
         settings = SamplerSettings.whitened(rel, rho, **common)
-        gamma = settings.gamma_us if config.gamma is None else config.gamma
-        return replace(settings, gamma_us=gamma / unit)
-    return SamplerSettings(
-        rho=1.0 if config.rho is None else config.rho,
-        gamma_us=task.gamma_us * rel / task.rel if config.gamma is None else config.gamma,
-        sigma_p=task.sigma_p if config.sigma_p is None else config.sigma_p,
-        hidden=hidden,
-        **common,
-    )
+        scales = opened.whitened_scales
+    else:
+        settings = SamplerSettings(
+            rho=1.0 if config.rho is None else config.rho,
+            gamma_us=task.gamma_us * rel / task.rel,
+            sigma_p=task.sigma_p if config.sigma_p is None else config.sigma_p,
+            hidden=hidden,
+            **common,
+        )
+        scales = (1.0, 1.0)
+    gamma = settings.gamma_us * scales[0] if config.gamma is None else config.gamma
+    tau = settings.tau_us * scales[1] if config.tau is None else config.tau
+    return replace(settings, gamma_us=gamma / unit, tau_us=tau)
 
 
 def warm_up(experiment: Prepared, say: Callable[[str], None]) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..array.base import Array
 from ..errors import UsageError
-from ..spec import PRECISION_FRAC, SYMBOL_BITS, Points, identity_dac, neg_log_table, sigmoid_table, softplus_table
+from ..spec import SYMBOL_BITS, Points, identity_dac, neg_log_table, sigmoid_table, softplus_table
 from .registers import Registers
 
 # Scalars of State.scalars
@@ -84,7 +84,6 @@ class Machine(NamedTuple):
     centre: NDArray[np.int32]  # (rows, row_devices), or (1, 1): the same for all
     trim_offset: NDArray[np.int32]  # likewise
     trim_gain: NDArray[np.int32]
-    precision: NDArray[np.int32]
     dac: NDArray[np.int64]  # (257,)
     inv_sigma: NDArray[np.int64]
     log_sigma: NDArray[np.int64]
@@ -177,7 +176,7 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
             f"{array.geometry.rows} × {array.geometry.pairs}"
         )
     shape = (g.rows, g.row_devices)
-    for name in ("trim_offset", "trim_gain", "precision", "centre"):
+    for name in ("trim_offset", "trim_gain", "centre"):
         table = getattr(c, name)
         if table is not None and table.shape != shape:
             raise UsageError(f"the calibration's {name} has shape {table.shape}, not {shape}")
@@ -220,7 +219,6 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
         centre=_per_device(c.centre, r.centre),
         trim_offset=_per_device(c.trim_offset, 0),
         trim_gain=_per_device(c.trim_gain, 0),
-        precision=_per_device(c.precision, 1 << PRECISION_FRAC),
         dac=np.ascontiguousarray(dac, np.int64),
         inv_sigma=r.inv_sigma,
         log_sigma=r.log_sigma,

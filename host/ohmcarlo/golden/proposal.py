@@ -12,7 +12,6 @@ from ..spec import (
     DAC_MAX,
     INV_SIGMA_FRAC,
     LOGLIK_FRAC,
-    PRECISION_FRAC,
     RHO_FRAC,
     SEGMENT_FRAC,
     TARGET_FRAC,
@@ -105,7 +104,6 @@ def log_hastings(m: Machine, state: State, region: int, row: int) -> int:
     row" leaves the posterior invariant whichever row it is, also where rows have other centres.
     """
     centres, rows, devices = m.centre, m.slot_row, m.slot_device
-    precisions = m.precision
     codes, proposed, inv_sigma, log_sigma = state.codes, state.proposed, m.inv_sigma, m.log_sigma
     squares = 0
     logs = 0
@@ -116,12 +114,10 @@ def log_hastings(m: Machine, state: State, region: int, row: int) -> int:
         back = target_of(new, centre, m.rho, m.lo, m.hi)
         z_there = deviation(inv_sigma, new, there)
         z_back = deviation(inv_sigma, old, back)
-        precision = per_device(precisions, row + rows[i], devices[i])
-        squares += (z_there * z_there - z_back * z_back) * precision
+        squares += z_there * z_there - z_back * z_back
         logs += interpolate(log_sigma, there, SEGMENT_FRAC)
         logs -= interpolate(log_sigma, back, SEGMENT_FRAC)
-    shift = PRECISION_FRAC + 2 * Z_FRAC + 1 - LOGLIK_FRAC
-    return saturate(shift_round(squares, shift) + logs, ACC_MAX)
+    return saturate(shift_round(squares, 2 * Z_FRAC + 1 - LOGLIK_FRAC) + logs, ACC_MAX)
 
 
 @inlined

@@ -188,8 +188,6 @@ class Calibration:
         Per-device gain, LSB 2**-TRIM_GAIN_FRAC, applied to target - centre.
     centre : uint16 (rows, row_devices) or None
         Per-device centre, in targets; None: the common one.
-    precision : uint8 (rows, row_devices) or None
-        (σ of the table / σ of the device)², LSB 2**-PRECISION_FRAC; None: all as the table says.
     bad_rows : bool (rows,) or None
     """
 
@@ -197,7 +195,6 @@ class Calibration:
     trim_offset: NDArray[np.int16] | None = None
     trim_gain: NDArray[np.int8] | None = None
     centre: NDArray[np.uint16] | None = None
-    precision: NDArray[np.uint8] | None = None
     bad_rows: NDArray[np.bool_] | None = None
 
 

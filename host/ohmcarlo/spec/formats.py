@@ -36,8 +36,6 @@ LOG_SIGMA_FRAC = 16
 TRIM_OFFSET_BITS = 9  # signed, in codes: ±64 µS
 TRIM_GAIN_BITS = 7  # signed, LSB 2**-7: ±0.5
 TRIM_GAIN_FRAC = 7
-PRECISION_BITS = 8  # per-device precision (1/σ² relative to the table's), unsigned …
-PRECISION_FRAC = 5  # … LSB 2**-5: 1/32 to 8
 
 # -- likelihood ------------------------------------------------------------------------------
 FEATURE_FRAC = 5  # int8 features and hidden activations, LSB 2**-5
