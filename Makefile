@@ -48,7 +48,7 @@ format: $(VENV)/.installed-dev  ## let ruff put imports and layout right
 test: lint  ## lint, types and all tests
 	$(BIN)/python -m pytest -n $(JOBS)
 
-bench: $(VENV)/.installed-dev  ## the benchmarks of tests/bench
+bench: $(VENV)/.installed-dev  ## accuracy and speed as the README states them (3 minutes)
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 clean:  ## remove what was built and installed

@@ -1,6 +1,6 @@
 """Accuracy on held-out data over random halves, beside logistic regression on the same halves.
 
-    python tests/bench/accuracy.py [--splits 20] [--json FILE]
+    python tests/bench/bench_accuracy.py [--splits 20] [--json FILE]
 
 Every row is ``ohmcarlo train`` with the options shown, once per split (``--seed`` 0, 1, …); the
 measured cells need ``ohmcarlo data fetch rram-set-sweep``.
