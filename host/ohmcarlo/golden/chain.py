@@ -42,8 +42,9 @@ def threshold_of(m: Machine, state: State, region: int, row: int, t: int) -> tup
 def accept(m: Machine, state: State, out: Stream, region: int, group: int) -> None:
     """The proposal becomes the current sample; the old one is retired and streamed out."""
     sample = out.cursor[1]
-    for i in range(state.codes.shape[1]):
-        out.codes[sample, i] = state.codes[region, i]
+    streamed, codes = out.codes, state.codes
+    for i in range(codes.shape[1]):
+        streamed[sample, i] = codes[region, i]
     out.multiplicity[sample] = state.multiplicity[region]
     out.sample_chain[sample] = region
     out.sample_log_posterior[sample] = state.loglik[region] + state.prior[region]
@@ -58,8 +59,9 @@ def settle(state: State, region: int, group: int) -> None:
     state.group[region] = group
     state.multiplicity[region] = 1
     state.failures[group] = 0
-    for i in range(state.codes.shape[1]):
-        state.codes[region, i] = state.proposed[i]
+    codes, proposed = state.codes, state.proposed
+    for i in range(len(proposed)):
+        codes[region, i] = proposed[i]
 
 
 @compiled

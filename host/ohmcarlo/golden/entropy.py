@@ -7,6 +7,8 @@ devices that are frozen at codes whose bits look mixed.
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..jit import compiled, inlined
 from ..spec import (
     APT_WINDOW,
@@ -62,13 +64,12 @@ def begin_coin(state: State) -> None:
 
 
 @inlined
-def _test_bit(m: Machine, state: State, bit: int) -> bool:
-    s = state.scalars
+def _test_bit(s: Any, bit: int, rct_cutoff: int, apt_cutoff: int) -> bool:
     failed = False
     s[RAW_BITS] += 1
     if bit == s[RCT_LAST]:
         s[RCT_RUN] += 1
-        failed = s[RCT_RUN] >= m.rct_cutoff
+        failed = s[RCT_RUN] >= rct_cutoff
     else:
         s[RCT_LAST] = bit
         s[RCT_RUN] = 1
@@ -77,7 +78,7 @@ def _test_bit(m: Machine, state: State, bit: int) -> bool:
     s[APT_SEEN] += 1
     if bit == s[APT_FIRST]:
         s[APT_MATCHES] += 1
-        failed = failed or s[APT_MATCHES] >= m.apt_cutoff
+        failed = failed or s[APT_MATCHES] >= apt_cutoff
     if s[APT_SEEN] == APT_WINDOW:
         s[APT_SEEN] = 0
         s[APT_MATCHES] = 0
@@ -86,19 +87,17 @@ def _test_bit(m: Machine, state: State, bit: int) -> bool:
 
 
 @inlined
-def _test_symbol(m: Machine, state: State, column: int, symbol: int) -> bool:
-    state.symbol_counts[symbol] += 1
-    if symbol == state.symbol_last[column]:
-        state.symbol_run[column] += 1
+def _test_symbol(last: Any, run: Any, column: int, symbol: int, cutoff: int) -> bool:
+    if symbol == last[column]:
+        run[column] += 1
     else:
-        state.symbol_last[column] = symbol
-        state.symbol_run[column] = 1
-    return state.symbol_run[column] >= m.rct_symbol_cutoff
+        last[column] = symbol
+        run[column] = 1
+    return run[column] >= cutoff
 
 
 @inlined
-def _take_bit(state: State, bit: int) -> None:
-    s = state.scalars
+def _take_bit(s: Any, bit: int) -> None:
     s[WORD] = (s[WORD] << 1) | bit
     s[WORD_BITS] += 1
     if s[WORD_BITS] == COIN_BITS:
@@ -115,17 +114,20 @@ def harvest(m: Machine, state: State) -> None:
 
     Sets COIN_READY when a word with a one in it is complete, ALARM when a health test failed.
     """
-    for column in range(len(state.coin_codes)):
-        symbol = state.coin_codes[column] & ((1 << SYMBOL_BITS) - 1)
-        failed = _test_symbol(m, state, column, symbol)
+    s, codes, counts = state.scalars, state.coin_codes, state.symbol_counts
+    last, run = state.symbol_last, state.symbol_run
+    for column in range(len(codes)):
+        symbol = codes[column] & ((1 << SYMBOL_BITS) - 1)
+        counts[symbol] += 1
+        failed = _test_symbol(last, run, column, symbol, m.rct_symbol_cutoff)
         for i in range(SYMBOL_BITS):
             bit = (symbol >> i) & 1
-            failed = _test_bit(m, state, bit) or failed
-            if not state.scalars[COIN_READY]:
-                _take_bit(state, bit)
-        if failed and not state.scalars[ALARM]:
-            state.scalars[ALARM] = 1
-            state.scalars[ALARMS] += 1
+            failed = _test_bit(s, bit, m.rct_cutoff, m.apt_cutoff) or failed
+            if not s[COIN_READY]:
+                _take_bit(s, bit)
+        if failed and not s[ALARM]:
+            s[ALARM] = 1
+            s[ALARMS] += 1
 
 
 @compiled

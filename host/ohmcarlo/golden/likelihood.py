@@ -37,23 +37,30 @@ def differences(codes: Any) -> Any:
 
 
 @inlined
+def dot_exact(inputs: Any, point: int, weights: Any, first: int, pairs: int) -> int:
+    """Σ x (k⁺ - k⁻) of one point; 32 bits hold it (127 · 1023 · 256).
+
+    ``inputs`` is int8 (points, ≥ pairs); ``weights`` from ``first`` on are ``differences``.
+    """
+    total = np.int32(0)
+    for j in range(pairs):
+        total += np.int32(inputs[point, j]) * weights[first + j]
+    return total
+
+
+@inlined
 def dot_access(
     inputs: Any, point: int, weights: Any, first: int, pairs: int, converter: Converter
 ) -> int:
-    """Σ x (k⁺ - k⁻) of one point, as the accumulator builds it from accesses.
+    """``dot_exact`` as the accumulator builds it from accesses.
 
-    ``inputs`` is int8 (points, ≥ pairs); ``weights`` from ``first`` on are ``differences``. A
-    converter of full resolution loses nothing, so the sum is taken at once (32 bits hold it:
-    127 · 1023 · 256). Otherwise each access (``access_bits`` bits of every input, one tile of
-    columns) is rounded and saturated by the converter, then shifted and added; the top bits of
-    an input are the signed ones.
+    A converter of full resolution loses nothing, so the sum is taken at once. Otherwise each
+    access (``access_bits`` bits of every input, one tile of columns) is rounded and saturated by
+    the converter, then shifted and added; the top bits of an input are the signed ones.
     """
     total: Any = 0
     if converter.limit == ACC_MAX:
-        exact = np.int32(0)
-        for j in range(pairs):
-            exact += np.int32(inputs[point, j]) * weights[first + j]
-        total = np.int64(exact)
+        total = np.int64(dot_exact(inputs, point, weights, first, pairs))
     else:
         planes = 8 // converter.access_bits
         for tile in range(0, pairs, converter.tile_pairs):
@@ -128,6 +135,39 @@ def term_of(softplus: Any, label: int, z: int) -> int:
 
 
 @compiled
+def sum_of_logits(
+    logits: Any, labels: Any, order: Any, softplus: Any, stop: int
+) -> tuple[int, int]:
+    """The running sum over logits that are known, until it is below ``stop``."""
+    total = 0
+    n = len(order)
+    for visited in range(n):
+        i = order[visited]
+        total = saturate(total + term_of(softplus, labels[i], logits[i]), ACC_MAX)
+        if total < stop:
+            return total, visited + 1
+    return total, n
+
+
+@compiled
+def sum_of_points(
+    inputs: Any, offsets: Any, labels: Any, order: Any, weights: Any, softplus: Any, stop: int,
+    features: int, scale: Scale,
+) -> tuple[int, int]:  # fmt: skip
+    """The same for a logistic model and exact dot products, each computed when its turn comes."""
+    total = 0
+    n = len(order)
+    for visited in range(n):
+        i = order[visited]
+        dot = np.int64(dot_exact(inputs, i, weights, 0, features))
+        z = logit_of(dot, offsets[i], scale)
+        total = saturate(total + term_of(softplus, labels[i], z), ACC_MAX)
+        if total < stop:
+            return total, visited + 1
+    return total, n
+
+
+@compiled
 def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) -> tuple[int, int]:
     """Sum the terms in the order of the table; stop once the sum is below ``threshold``.
 
@@ -135,24 +175,16 @@ def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) ->
     of every point where the array computes them itself, or nothing: then they come from the codes.
     Returns (sum, points evaluated).
     """
-    inputs, labels, offsets, order = data.inputs, data.labels, data.offsets, data.order
-    softplus, converter, scale, features = m.softplus, m.converter, m.logit, m.features
-    given = len(logits) > 0
     stop = threshold if m.early_reject else NEVER
-    hidden = np.empty((1, m.hidden + 1), np.int8)
-    weights = differences(codes)
-    total = 0
-    n = len(order)
-    for visited in range(n):
-        i = order[visited]
-        if given:
-            z = logits[i]
-        else:
-            z = point_logit(inputs, offsets[i], i, weights, hidden, features, converter, scale)
-        total = saturate(total + term_of(softplus, labels[i], z), ACC_MAX)
-        if total < stop:
-            return total, visited + 1
-    return total, n
+    if len(logits) == 0 and m.hidden == 0 and m.converter.limit == ACC_MAX:
+        return sum_of_points(
+            data.inputs, data.offsets, data.labels, data.order, differences(codes), m.softplus,
+            stop, m.features, m.logit,
+        )  # fmt: skip
+    if len(logits) == 0:
+        logits = np.empty(len(data.labels), np.int64)
+        logits_of(m, data, codes, logits)
+    return sum_of_logits(logits, data.labels, data.order, m.softplus, stop)
 
 
 @compiled

@@ -3,7 +3,8 @@
 ``Machine`` never changes while a chain runs, ``State`` does; ``Data`` is the data memory and
 ``Stream`` what leaves the controller. All are named tuples of integers and arrays, so that each
 block below is a plain function of named integers: the twin that a block of hardware is checked
-against.
+against. In their loops they name the arrays they use first: an array looked up in a tuple is
+reference-counted each time, which can cost more than the arithmetic.
 """
 
 from __future__ import annotations

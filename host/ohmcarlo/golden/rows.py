@@ -31,17 +31,18 @@ def take_free(m: Machine, state: State, region: int) -> int:
     streaming chain runs low, the oldest retired sample, long since streamed out, gives its rows
     back.
     """
-    if m.stream and state.free_count[region] < m.min_free and state.retired_count[region] > 0:
+    count, head = state.free_count, state.free_head
+    if m.stream and count[region] < m.min_free and state.retired_count[region] > 0:
         oldest = state.retired[region, state.retired_head[region]]
         state.retired_head[region] = (state.retired_head[region] + 1) % m.region_groups
         state.retired_count[region] -= 1
         state.held[oldest] = 0
         push_free(m, state, region, oldest)
-    if state.free_count[region] < 2:
+    if count[region] < 2:
         return NO_GROUP
-    group = state.free[region, state.free_head[region]]
-    state.free_head[region] = (state.free_head[region] + 1) % m.region_groups
-    state.free_count[region] -= 1
+    group = state.free[region, head[region]]
+    head[region] = (head[region] + 1) % m.region_groups
+    count[region] -= 1
     return group
 
 
