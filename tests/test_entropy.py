@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from ohmcarlo.array import EmulatedArray
+from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import ENTROPY_ALARM, Controller, EntropyAlarm, SamplerSettings
 from ohmcarlo.golden.entropy import begin_coin, harvest
 from ohmcarlo.golden.machine import ALARM, CLEAN_WINDOWS, COIN_READY, WORD, ZEROS_BEFORE
@@ -136,3 +137,27 @@ def test_few_entropy_pairs_are_programmed_more_often() -> None:
         trace(made, 100)
         per_step = (made.array.ledger.set - before) / 100
         assert per_step == 2 * 5 + 2 * pairs * rounds
+
+
+@pytest.mark.parametrize("slow", [None, True])
+def test_rows_with_a_stuck_entropy_device_give_no_coin(slow: bool | None) -> None:
+    """A stuck device fixes three bits of its row's coin, and rotating rows hide it from the
+    health tests."""
+    points = wdbc_points(4)
+    made = controller(points, geometry=Geometry(rows=64, pairs=16), seed=3, slow=slow)
+    emulator = getattr(made.array, "inner", made.array)
+    coin = made.machine.coin_devices
+    emulator.state.stuck[5, coin[0]] = 0
+    emulator.state.stuck[40, coin[3]] = 1023
+    t = trace(made, 1000)
+    assert made.bad_rows() == [5, 40]
+    assert (~t["valid"]).sum() == 2 * made.machine.retries
+    assert not t["accepted"][~t["valid"]].any()
+
+
+def test_settings_beyond_the_registers_are_refused() -> None:
+    for settings in ({"tau_us": 1e-3}, {"gamma_us": 1e-5}, {"sigma_p": 1e9}):
+        with pytest.raises(UsageError, match=f"{next(iter(settings))} = .* outside"):
+            controller(wdbc_points(4), **settings)
+    with pytest.raises(UsageError, match="spread by less"):
+        controller(wdbc_points(4), array={"rel": 0.002})

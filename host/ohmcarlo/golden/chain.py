@@ -107,14 +107,17 @@ def count_dots(m: Machine, counts: Any, codes: Any, points: int) -> None:
 
 @compiled
 def _emulated_coin(m: Machine, state: State, e: Emulator, row: int) -> bool:
-    """Program the entropy devices of ``row`` until the coin is ready; False on an alarm."""
+    """Program the entropy devices of ``row`` until the coin is ready.
+
+    False when there is none: after an alarm, or because an entropy device read back invalid.
+    """
     begin_coin(state)
     propose_coin(m, state, row)
     while not state.scalars[COIN_READY]:
         emulator_reset(e, row)
         emulator_program(e, row, m.coin_devices, state.coin_dac, state.coin_codes)
         harvest(m, state)
-        if state.scalars[ALARM]:
+        if state.scalars[ALARM] or not is_valid(m, state.coin_codes):
             return False
     return True
 
@@ -130,8 +133,11 @@ def run_emulated(m: Machine, data: Data, state: State, e: Emulator, out: Stream,
             return EXHAUSTED
         row = first_row(m, group)
         if not _emulated_coin(m, state, e, row):
-            push_free(m, state, region, group)
-            return ENTROPY_ALARM
+            if state.scalars[ALARM]:
+                push_free(m, state, region, group)
+                return ENTROPY_ALARM
+            conclude(m, state, out, region, group, False, False, 0, 0, 0)
+            continue
         t = minus_log_u(m, state)
         propose(m, state, region, row, False)
         start = 0

@@ -106,7 +106,8 @@ class Controller:
             begin_coin(self.state)
             propose_coin(self.machine, self.state, row)
             self._harvest(row)
-            push_free(self.machine, self.state, region, group)
+            valid = bool(is_valid(self.machine, self.state.coin_codes))
+            give_back(self.machine, self.state, region, group, valid)
             scalars[TURN] = (region + 1) % self.machine.regions
             if scalars[ALARM]:
                 raise EntropyAlarm(
@@ -170,6 +171,9 @@ class Controller:
             if state.scalars[ALARM]:
                 push_free(m, state, region, group)
                 return ENTROPY_ALARM
+            if not is_valid(m, state.coin_codes):
+                conclude(m, state, out, region, group, False, False, 0, 0, 0)
+                return RUNNING
         t = minus_log_u(m, state)
         propose(m, state, region, row, False)
         self._program(row)

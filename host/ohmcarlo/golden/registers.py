@@ -139,13 +139,14 @@ class SamplerSettings:
         if not self.hidden and geometry.row_group != 1:
             raise UsageError("logistic regression keeps a sample in one row: row_group = 1")
         geometry.require_features(max(features, self.hidden + 1))
-        logit = coefficient(CODE_LSB_US / self.gamma_us * 2.0**-FEATURE_FRAC, LOGIT_FRAC)
+        unit = CODE_LSB_US / self.gamma_us * 2.0**-FEATURE_FRAC
+        logit = _coefficient("gamma_us", self.gamma_us, unit, LOGIT_FRAC)
         # gamma is what the coefficient represents exactly
         gamma = CODE_LSB_US * 2.0 ** (LOGIT_FRAC + logit[1] - FEATURE_FRAC) / logit[0]
         weight = 0.0 if np.isinf(self.sigma_p) else (CODE_LSB_US / gamma / self.sigma_p) ** 2 / 2
         common = (TARGET_LSB_US / self.tau_us) ** 2 / 2  # sums are in targets: the centre is one
         exact = self.kernel == "corrected"
-        inv_sigma, log_sigma = hastings_tables(sigma_us)
+        inv_sigma, log_sigma = hastings_tables(sigma_us, self.lo_us)
         rct, rct_symbol, apt = health_cutoffs(self.min_entropy)
         return Registers(
             geometry=geometry,
@@ -160,8 +161,8 @@ class SamplerSettings:
             valid_lo=VALID_LO_CODE,
             valid_hi=min(VALID_HI_CODE, CODE_MAX - 1),
             logit_coef=logit,
-            weight_coef=coefficient(weight, LOGLIK_FRAC),
-            common_coef=coefficient(common if exact else 0.0, LOGLIK_FRAC),
+            weight_coef=_coefficient("sigma_p", self.sigma_p, weight, LOGLIK_FRAC),
+            common_coef=_coefficient("tau_us", self.tau_us, common if exact else 0.0, LOGLIK_FRAC),
             inv_sigma=inv_sigma,
             log_sigma=log_sigma,
             early_reject=self.early_reject,
@@ -172,6 +173,13 @@ class SamplerSettings:
             apt_cutoff=apt,
             calibration=calibration or Calibration(),
         )
+
+
+def _coefficient(name: str, setting: float, value: float, frac: int) -> tuple[int, int]:
+    try:
+        return coefficient(value, frac)
+    except UsageError as error:
+        raise UsageError(f"{name} = {setting:g} is outside what the registers hold") from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import UsageError
 from ..jit import inlined
 
 # -- devices ---------------------------------------------------------------------------------
@@ -101,5 +102,5 @@ def coefficient(value: float, frac: int) -> tuple[int, int]:
     if mantissa == 1 << COEF_BITS:
         mantissa, shift = mantissa >> 1, shift - 1
     if not 0 <= shift <= 47:
-        raise ValueError(f"coefficient {value:g} needs a right shift of {shift}, outside 0..47")
+        raise UsageError(f"a coefficient of {value:g} needs a right shift of {shift}, not 0 to 47")
     return mantissa, shift

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from ..errors import UsageError
 from ..jit import inlined
 from .formats import (
     CODE_BITS,
@@ -115,14 +116,21 @@ def target_nodes_us() -> NDArray[Any]:
 
 def hastings_tables(
     sigma_us: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    lo_us: float = 4.0,
 ) -> tuple[IntTable, IntTable]:
     """1/σ (per code, LSB 2**-INV_SIGMA_FRAC) and log σ (LSB 2**-LOG_SIGMA_FRAC) over the target.
 
-    Nodes below 4 µS repeat the one there: no target lies so low, and σ ∝ g has no logarithm at 0.
+    Nodes below the lowest target ``lo_us`` repeat the last one before it: σ ∝ g has no logarithm
+    at 0, and a kink must not fall inside a segment that is used.
     """
-    sigma = np.asarray(sigma_us(np.maximum(target_nodes_us(), 4.0)), np.float64) / CODE_LSB_US
+    nodes = target_nodes_us()
+    lowest = nodes[max(int(np.searchsorted(nodes, lo_us, side="right")) - 1, 1)]
+    sigma = np.asarray(sigma_us(np.maximum(nodes, lowest)), np.float64) / CODE_LSB_US
     if not np.all(np.isfinite(sigma)) or np.any(sigma <= 0.25):
-        raise ValueError("the spread of a device must be at least 0.0625 µS at every target")
+        raise UsageError(
+            f"devices spread by less than 0.0625 µS at {lowest:g} µS or above: too little for the "
+            "controller's tables, and for a proposal"
+        )
     return (
         _frozen((1 << INV_SIGMA_FRAC) / sigma),
         _frozen(np.log(sigma) * (1 << LOG_SIGMA_FRAC)),
