@@ -12,6 +12,7 @@ from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.errors import UsageError
+from ohmcarlo.golden.proposal import dac_of
 from ohmcarlo.spec import Geometry, identity_dac
 
 GEOMETRY = Geometry(rows=32, pairs=32)
@@ -233,3 +234,14 @@ def test_foreign_files_are_refused(tmp_path: Path):
     other.write_bytes(b"hello")
     with pytest.raises(UsageError, match="cannot read"):
         Characterization.load(other)
+
+
+def test_programs_through_the_trim_as_the_controller_does() -> None:
+    """``trimmed_dac`` is ``golden.proposal.dac_of`` over whole arrays."""
+    rng = np.random.default_rng(4)
+    nodes = np.sort(rng.integers(0, 4096, 257)).astype(np.int32)
+    centre = 1840
+    for _ in range(2000):
+        target, offset, gain = (int(rng.integers(*r)) for r in ((0, 4096), (-256, 256), (-64, 64)))
+        ours = trimmed_dac(np.array([target]), centre, offset, gain, nodes)[0]
+        assert ours == dac_of(nodes.astype(np.int64), centre, offset, gain, target)

@@ -22,7 +22,7 @@ KEYS = {
     "task", "backend", "array", "kernel", "seed", "geometry", "chains", "steps", "accepted",
     "acceptance_rate", "samples", "accuracy", "balanced_accuracy", "log_loss", "ece", "accesses",
     "accesses_without_early_reject", "pulses", "energy_joules", "wall_seconds", "clock_cycles",
-    "clock_hz", "ess_min", "rhat_max", "entropy", "retired_rows",
+    "clock_hz", "ess_min", "rhat_max", "entropy", "retired_rows", "status",
 }  # fmt: skip
 
 
@@ -84,6 +84,9 @@ def test_json_and_trace_keep_their_promise(call: Call, tmp_path: Path) -> None:
     assert set(result["geometry"]) >= {"rows", "pairs", "row_group"}
     assert set(result["entropy"]) >= {"min_entropy", "alarms"}
     assert result["accuracy"] > 0.85
+    low, high = result["accuracy_interval_95"]
+    assert low < result["accuracy"] < high
+    assert result["status"] == "complete"
     assert result["accesses"] <= result["accesses_without_early_reject"]
     assert result["pulses"]["set"] > 0 and result["energy_joules"] > 0
     with np.load(tmp_path / "t.npz") as stored:
@@ -168,6 +171,56 @@ def test_predict_without_labels_and_in_another_order(call: Call, tmp_path: Path)
     assert "accuracy" not in first[2]
 
 
+def test_predict_knows_the_label_of_the_training_file(call: Call, tmp_path: Path) -> None:
+    """A label column of any name, where no other column could be it; numbers by their value."""
+    rows = [[*r[:2], "grade" if i == 0 else r[2]] for i, r in enumerate(table())]
+    run = tmp_path / "run"
+    assert call("train", write_csv(tmp_path / "d.csv", rows), *SMALL, "--out", run)[0] == 0
+    as_floats = [rows[0], *[[*r[:2], f"{r[2]}.0"] for r in rows[1:]]]
+    first = call("predict", run, tmp_path / "d.csv")
+    assert "accuracy" in first[2] and "of class '1'" in first[2]
+    assert call("predict", run, write_csv(tmp_path / "f.csv", as_floats)) == first
+    remarks = [[*r[:2], "remark" if i == 0 else "?"] for i, r in enumerate(rows)]
+    assert "accuracy" not in call("predict", run, write_csv(tmp_path / "r.csv", remarks))[2]
+
+
+def test_predict_says_what_is_extrapolated(call: Call, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert call("train", write_csv(tmp_path / "d.csv", table()), *SMALL, "--out", run)[0] == 0
+    data = write_csv(tmp_path / "n.csv", [["f0", "f1"], [0.5, 0.5], [1e9, 0.5]])
+    code, out, err = call("predict", run, data, "--json", tmp_path / "p.json")
+    assert code == 0 and len(out.splitlines()) == 3
+    assert "note: 1 row beyond the range" in err and "(2)" in err
+    answers = json.loads((tmp_path / "p.json").read_text())
+    assert [p["extrapolated"] for p in answers["predictions"]] == [False, True]
+    assert answers["probability_of"] == "1"
+
+
+def test_report_of_a_network_and_of_a_perfect_run(call: Call, tmp_path: Path) -> None:
+    """Pictures of hidden weights; bins whose share is exactly 1; names that look like markup."""
+    rows = [["$a[red]", "b", "label"]] + [[i % 2 * 5 + i / 60, i % 7, i % 2] for i in range(60)]
+    data = write_csv(tmp_path / "[bold]d.csv", rows)  # type: ignore[arg-type]
+    for run, extra in ((tmp_path / "n", ["--hidden", 2]), (tmp_path / "w", ["--whiten"])):
+        code, out, _ = call("train", data, *SMALL, *extra, "--out", run, "--json", tmp_path / "a")
+        assert code == 0 and "[bold]d.csv" in out.replace("\n", "")
+        assert call("report", run, "--json", tmp_path / "b")[0] == 0
+        assert len(list((run / "report").glob("*.png"))) == 6
+        assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_result_says_how_far_to_trust_it(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short random walk of one chain is not to be trusted; four whitened chains are."""
+    monkeypatch.setenv("COLUMNS", "200")
+    _, walk, _ = call("train", "breast-cancer", "--steps", 500)
+    _, good, _ = call("train", "toy2d", "--whiten", "--chains", 4, "--steps", 3000)
+    _, still, _ = call("train", "toy2d", "--whiten", "--steps", 1)
+    assert "DO NOT TRUST" in walk and "two halves of the chain do not agree" in walk
+    assert "95 % interval" in walk and "energy, not measured" in walk
+    assert "settled: " in good and "DO NOT TRUST" not in good and "note:" not in good
+    assert "the computer fits the mode" in good
+    assert "UNKNOWN" in still
+
+
 def test_tasks_and_selftest(call: Call) -> None:
     code, out, _ = call("tasks", "--json", "-")
     assert code == 0
@@ -216,6 +269,18 @@ def test_characterize_fits_own_measurements(call: Call, tmp_path: Path) -> None:
     assert_refused(call("characterize", "--fit", data), cli.BAD_USE, "own.csv")
 
 
+def test_physics_beyond_its_sources_is_one_line(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, err = call("train", "toy2d", *SMALL, "--array", "physics", "--preset", "rram-1t1r")
+    assert code == 0
+    notes = [line for line in err.splitlines() if line.startswith("ohmcarlo: note:")]
+    assert len(notes) == 1 and "rram-1t1r" in notes[0]
+    assert "Warning" not in err + out
+    assert out.count("characterisation included") == 2  # wear and energy
+
+
 def test_help_names_every_option(call: Call) -> None:
     code, out, _ = call("train", "--help")
     assert code == 0
@@ -253,6 +318,10 @@ def test_help_names_every_option(call: Call) -> None:
         (["train", "toy2d", "--gamma", "-1"], ["gamma"]),
         (["train", "toy2d", "--sigma-p", "0"], ["sigma_p"]),
         (["train", "toy2d", "--tau", "inf"], ["tau"]),
+        (["train", "toy2d", "--tau", "nan"], ["tau", "choose"]),
+        (["train", "toy2d", "--gamma", "1e-9"], ["gamma", "choose"]),
+        (["train", "toy2d", "--gamma", "1e9"], ["gamma", "choose"]),
+        (["train", "toy2d", "--sigma-p", "1e-12"], ["sigma_p", "choose"]),
         (["train", "toy2d", "--seed", "-1"], ["seed"]),
         (["train", "toy2d", "--hidden", "99"], ["hidden"]),
         (["train", "toy2d", "--whiten", "--hidden", "3"], ["whiten"]),
@@ -260,6 +329,13 @@ def test_help_names_every_option(call: Call) -> None:
         (["train", "breast-cancer", "--features", "30", "--pairs", "32"], ["--pairs 35"]),
         (["train", "toy2d", "--trace", "no/such/folder/t.npz"], ["folder"]),
         (["train", "toy2d", "--json", "no/such/folder/r.json"], ["folder"]),
+        (["train", "toy2d", "--json", ""], ["file name"]),
+        (["train", "toy2d", "--trace", "."], ["file name"]),
+        (["characterize", "--json", "no/such/folder/r.json"], ["folder"]),
+        (["characterize", "--out", "no/such/folder/c.npz"], ["folder"]),
+        (["characterize", "--out", "."], ["file name"]),
+        (["selftest", "--json", "no/such/folder/r.json"], ["folder"]),
+        (["tasks", "--json", "."], ["file name"]),
         (["train"], ["TASK"]),
         (["train", "toy2d", "--no-such-option"], ["--no-such-option"]),
         (["no-such-verb"], ["no-such-verb"]),
@@ -278,7 +354,8 @@ def test_bad_use(call: Call, arguments: list[str], words: list[str]) -> None:
 
 def cli_verbs() -> set[str]:
     return {
-        "train", "resume", "report", "predict", "data", "characterize", "selftest", "no-such-verb",
+        "train", "resume", "report", "predict", "data", "characterize", "selftest", "tasks",
+        "no-such-verb",
     }  # fmt: skip
 
 
@@ -388,10 +465,49 @@ def test_predict_refuses_what_does_not_fit(call: Call, tmp_path: Path) -> None:
         ("length", [["f0", "f1"], [1, 2, 3]], ["line 2", "3 columns"]),
         ("label", [["f0", "f1", "label"], [1, 2, "maybe"]], ["maybe"]),
         ("rows", [["f0", "f1"]], ["no data"]),
+        ("twice", [["f0", "f0", "f1"], [1, 2, 3]], ["second column", "f0"]),
+        ("underscore", [["f0", "f1"], ["1_0", 2]], ["1_0"]),
+        ("huge", [["f0", "f1"], [1, 1e300]], ["line 2", "size"]),
+        ("semicolons", [["f0;f1"], ["1;2"]], ["semicolons"]),
     ):
         data = write_csv(tmp_path / f"{name}.csv", rows)  # type: ignore[arg-type]
         assert_refused(call("predict", run, data), cli.BAD_USE, f"{name}.csv", *words)
     assert_refused(call("predict", run, tmp_path / "none.csv"), cli.BAD_USE, "none.csv")
+    data = write_csv(tmp_path / "good.csv", [["f0", "f1"], [1, 2]])
+    for option in ("--out", "--json"):
+        for target, word in ((tmp_path, "file name"), (tmp_path / "no" / "x", "make it first")):
+            assert_refused(call("predict", run, data, option, target), cli.BAD_USE, word)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (runs.MANIFEST, b'{"format": 1}', ["encoder", "train again"]),
+        (runs.RESULT, b"{}", ["no 'task'", "resume"]),
+        (runs.RESULT, b"[1]", ["JSON object", "resume"]),
+        (runs.TRACE, b"garbage", ["resume"]),
+        (runs.TRACE, {"accepted": [True]}, ["log_posterior", "resume"]),
+        (runs.EVALUATION, {"labels": [1]}, ["probability", "resume"]),
+    ],
+)
+def test_a_damaged_result(
+    call: Call, name: str, content: bytes | dict[str, object], words: list[str], tmp_path: Path
+) -> None:
+    """Named, with what to do; and what it says to do helps."""
+    run = tmp_path / "run"
+    assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
+    before = (run / runs.TRACE).read_bytes()
+    if isinstance(content, dict):
+        np.savez(run / name, **content)  # type: ignore[arg-type]
+    else:
+        (run / name).write_bytes(content)
+    assert_refused(call("report", run), cli.FAILED, name, "damaged", *words)
+    assert not (run / "report").exists()
+    if name != runs.MANIFEST:
+        (run / runs.RESULT).unlink()
+        assert call("resume", run)[0] == 0
+        assert call("report", run)[0] == 0
+        assert (run / runs.TRACE).read_bytes() == before
 
 
 # -- a full disk -------------------------------------------------------------------------------
@@ -444,7 +560,7 @@ def test_disk_full_later(call: Call, tmp_path: Path) -> None:
     assert not list(run.glob(f"*{runs.TEMPORARY}"))
     assert call("resume", run)[0] == 0
     assert call("train", "toy2d", *SMALL, "--out", whole)[0] == 0
-    a, b = runs.read_trace(run), runs.read_trace(whole)
+    a, b = runs.read_trace(run).arrays(), runs.read_trace(whole).arrays()
     assert all(np.array_equal(a[k], b[k]) for k in a)
 
 

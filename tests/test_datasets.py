@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ohmcarlo.datasets import load, load_csv, split_half
+from ohmcarlo.datasets.csvfile import Table
 from ohmcarlo.datasets.fetch import DATA_VARIABLE, SOURCES, fetch, find
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.tasks import TASKS, get_task
@@ -390,3 +391,29 @@ def test_nothing_is_said_on_good_files(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load(write(tmp_path, ["a,b,label", *GOOD]))
+
+
+def test_a_table_of_known_classes(tmp_path: Path) -> None:
+    table = Table(write(tmp_path, ["a,y", "1,0.0", "2, 1", "3,maybe"]))
+    table.check()
+    assert table.classes(1, ["0", "1"]) == [0, 1, None]
+    assert table.classes(1, ["maybe", "no"]) == [None, None, 0]
+    assert table.usual_label() == 1
+    assert np.array_equal(table.numbers([0]), [[1.0], [2.0], [3.0]])
+
+
+def test_only_what_is_needed_must_be_in_order(tmp_path: Path) -> None:
+    """A table that a program wrote may hold an index without a name, and more."""
+    table = Table(write(tmp_path, [",a,b,b,7", "0,1,2,3,4"]))
+    table.check(["a"])
+    with pytest.raises(UsageError, match="second column is called 'b'"):
+        table.check(["a", "b"])
+    with pytest.raises(UsageError, match=r"no column 'c' \(1 of the 2"):
+        table.check(["a", "c"])
+
+
+def test_one_column_is_enough_where_no_label_is_needed(tmp_path: Path) -> None:
+    table = Table(write(tmp_path, ["a", "1"]))
+    table.check(["a"])
+    with pytest.raises(UsageError, match="one column only"):
+        table.check()

@@ -185,6 +185,15 @@ def test_stuck_rows_are_retired_and_the_chain_goes_on() -> None:
     assert abs(gap) / (1 << LOGLIK_FRAC) < 3.0
 
 
+def test_samples_near_the_end_of_the_range_retire_no_healthy_row() -> None:
+    """100 µS per unit of weight and a flat likelihood: read-backs beyond the range are common."""
+    empty = Points.of(np.zeros((0, 8), np.int8))
+    made = controller(empty, gamma_us=100.0, sigma_p=1.5, tau_us=100.0)
+    t = trace(made, 5000)
+    assert (~t["valid"]).sum() > 20 and len(t["valid"]) == 5000
+    assert made.bad_rows() == []
+
+
 def test_all_rows_bad_is_an_error_not_a_hang() -> None:
     with pytest.raises((OhmcarloError, UsageError), match=r"out of service|bad row"):
         controller(wdbc_points(), array={"stuck": 0.5})

@@ -54,7 +54,7 @@ def test_the_queue_of_free_groups_is_first_in_first_out() -> None:
     m, state = parts(Geometry(rows=16, pairs=12, regions=2), stream=False)
     taken = [take_free(m, state, 1) for _ in range(3)]
     assert taken == [8, 9, 10]
-    give_back(m, state, 1, 9, True)
+    give_back(m, state, 1, 9, False)
     assert [take_free(m, state, 1) for _ in range(5)] == [11, 12, 13, 14, 15]
     assert take_free(m, state, 1) == NO_GROUP, "the last free group must not be programmed again"
     push_free(m, state, 1, 8)
@@ -66,19 +66,19 @@ def test_a_group_that_fails_three_times_in_a_row_is_retired() -> None:
     """DESIGN, 2: R times *in a row*; one valid read-back in between clears the count."""
     m, state = parts(retries=3)
     for valid in (False, False, True, False, False):
-        give_back(m, state, 0, 5, valid)
+        give_back(m, state, 0, 5, not valid)
         assert not state.bad[5]
     free = int(state.free_count[0])
-    give_back(m, state, 0, 5, False)
+    give_back(m, state, 0, 5, True)
     assert state.bad[5] and state.free_count[0] == free, "out of service, not in the queue"
 
 
 def test_an_accepted_read_back_clears_the_count_too() -> None:
     m, state = parts(retries=3)
-    give_back(m, state, 0, 5, False)
-    give_back(m, state, 0, 5, False)
+    give_back(m, state, 0, 5, True)
+    give_back(m, state, 0, 5, True)
     settle(state, 0, 5)
-    give_back(m, state, 0, 5, False)
+    give_back(m, state, 0, 5, True)
     assert not state.bad[5]
 
 

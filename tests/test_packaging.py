@@ -26,7 +26,7 @@ LAYERS = [
     {"boards"},
     {"datasets"},
     {"tasks"},
-    {"arrays", "trace", "runs"},
+    {"bring_up", "trace", "runs"},
     {"config"},
     {"experiment", "results", "training", "prediction", "report", "checks", "sklearn"},
     {"console"},

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and 
 
 
 def files_of(folder: Path) -> dict[str, np.ndarray]:
-    return runs.read_trace(folder)
+    return runs.read_trace(folder).arrays()
 
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
@@ -194,4 +194,30 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
     path = tmp_path / "run" / name
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(OhmcarloError, match=name):
+        resume_run(Outputs(tmp_path / "run"), Silence())
+
+
+@pytest.mark.parametrize("name", [runs.CHECKPOINT, "chunk-000000.npz"])
+@pytest.mark.parametrize("how", ["emptied of its arrays", "of other shapes"])
+def test_a_damaged_file_costs_time_but_no_sample(name: str, how: str, tmp_path: Path) -> None:
+    """What the message says to do brings the same trace."""
+    train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
+    wanted = (tmp_path / "run" / runs.TRACE).read_bytes()
+    (tmp_path / "run" / runs.RESULT).unlink()
+    path = tmp_path / "run" / name
+    arrays = runs.read_arrays(path)
+    changed = {k: v.ravel()[:3] if v.ndim else v for k, v in arrays.items()}
+    runs.write_arrays(path, changed if how == "of other shapes" else {})
+    with pytest.raises(OhmcarloError, match=rf"{name} is damaged.*remove .*{runs.CHECKPOINT}"):
+        resume_run(Outputs(tmp_path / "run"), Silence())
+    (tmp_path / "run" / runs.CHECKPOINT).unlink()
+    resume_run(Outputs(tmp_path / "run"), Silence())
+    assert (tmp_path / "run" / runs.TRACE).read_bytes() == wanted
+
+
+def test_a_manifest_without_its_configuration(tmp_path: Path) -> None:
+    train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
+    (tmp_path / "run" / runs.RESULT).unlink()
+    (tmp_path / "run" / runs.MANIFEST).write_text('{"format": 1}')
+    with pytest.raises(OhmcarloError, match=r"config.*train again"):
         resume_run(Outputs(tmp_path / "run"), Silence())

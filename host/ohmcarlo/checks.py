@@ -11,13 +11,13 @@ import numpy as np
 
 from .array.characterize import Characterization, characterize
 from .array.threefry import threefry2x32
-from .arrays import device_preset, open_array
 from .boards import check_backend
+from .bring_up import device_preset, open_array
 from .config import TrainConfig
 from .errors import OhmcarloError
 from .experiment import build_experiment
 from .results import plain
-from .runs import atomic
+from .runs import atomic, check_file
 from .spec import Geometry
 from .trace import Trace
 
@@ -59,6 +59,8 @@ def characterize_array(
     ``out``: where the calibration is kept (.npz). Raises UsageError for a bad request.
     """
     check_backend(backend)
+    if out is not None:
+        check_file(out)
     opened = open_array(array, preset, Geometry(rows=rows, pairs=pairs), seed)
     found = opened.characterize()
     left = characterize(

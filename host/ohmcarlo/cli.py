@@ -56,16 +56,24 @@ PresetOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Device preset of the array model, or a CSV file of own measurements to fit one to.",
+        help="Device preset of the array model (rram-1t1r, relative-5pct, relative-2pct, stress), "
+        "a .json file with one, or a CSV file of own measurements to fit one to.",
         rich_help_panel="Array",
     ),
 ]
 BackendOption = Annotated[
     str,
-    typer.Option(metavar="NAME", help="Board that runs the chain.", rich_help_panel="Array"),
+    typer.Option(
+        metavar="NAME",
+        help="Board that runs the chain; model is the bit-exact reference, on this computer.",
+        rich_help_panel="Array",
+    ),
 ]
 SeedOption = Annotated[
     int, typer.Option(help="Decides data split and array; equal seeds give equal runs.")
+]
+ArraySeedOption = Annotated[
+    int, typer.Option(help="Decides the array; equal seeds give equal devices.")
 ]
 
 
@@ -115,7 +123,8 @@ def train(
         bool,
         typer.Option(
             "--whiten",
-            help="Sample whitened weights: the same posterior, ten times the effective samples.",
+            help="The computer fits the mode first, the array samples around it: the same "
+            "posterior, ten times the effective samples.",
             rich_help_panel="Chain",
         ),
     ] = False,
@@ -126,7 +135,11 @@ def train(
         typer.Option(help="Pairs of every row that make the coin.", rich_help_panel="Array"),
     ] = 4,
     chains: Annotated[
-        int, typer.Option(help="Independent chains, in equal shares of the rows.")
+        int,
+        typer.Option(
+            help="Independent chains, in equal shares of the rows; with 4, R-hat shows whether "
+            "they agree."
+        ),
     ] = 1,
     steps: Annotated[int, typer.Option(help="Steps of each chain.")] = 2000,
     seed: SeedOption = 0,
@@ -145,11 +158,19 @@ def train(
         ),
     ] = None,
     gamma: Annotated[
-        float | None, typer.Option(help="µS per unit of weight.", rich_help_panel="Model")
+        float | None,
+        typer.Option(
+            help="µS per unit of weight: larger is smaller steps (default: what suits the spread "
+            "of the array).",
+            rich_help_panel="Model",
+        ),
     ] = None,
     sigma_p: Annotated[
         float | None,
-        typer.Option(help="Standard deviation of the weight prior.", rich_help_panel="Model"),
+        typer.Option(
+            help="Standard deviation of the weight prior, per standardised feature (default 1).",
+            rich_help_panel="Model",
+        ),
     ] = None,
     tau: Annotated[
         float | None,
@@ -191,9 +212,13 @@ def train(
 
     - `ohmcarlo train breast-cancer --out runs/first`: keep everything; `resume` after a crash
 
-    - `ohmcarlo train my-data.csv --steps 5000`: your own data; the last column is the label
+    - `ohmcarlo train my-data.csv --whiten --chains 4`: your own data; the label is the column
+      called label, class, target or y, else the last one
 
     - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
+
+    Half of the data are held out for the test. `--out` keeps what `predict`, `report` and
+    `resume` need.
     """
     from .config import TrainConfig
     from .console import Console
@@ -236,7 +261,8 @@ def resume(
 ) -> None:
     """Finish an interrupted run: no sample is lost, none repeated.
 
-    The trace is the one that an uninterrupted run gives.
+    The trace is the one that an uninterrupted run gives. A run can be interrupted in any way:
+    Ctrl-C, a crash, a power cut.
     """
     from .console import Console
     from .training import Outputs, resume_run
@@ -262,12 +288,18 @@ def predict(
 ) -> None:
     """Classify new data with a finished run, with an uncertainty for every answer.
 
-    `spread` is the epistemic uncertainty: how much the samples of the posterior disagree.
+    `probability` is that of the second class; `spread` is the epistemic uncertainty: how much
+    the samples of the posterior disagree.
+
+    Example: `ohmcarlo predict runs/first new-cases.csv --out answers.csv`
     """
     from .console import Console
     from .prediction import predict_file
+    from .runs import check_file
 
     console = Console(json)
+    if out is not None:
+        check_file(out)
     console.show_predictions(predict_file(run, data), out)
 
 
@@ -280,13 +312,17 @@ def report(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Show a finished run: its numbers as text, its pictures as PNG."""
+    """Show a finished run: its numbers as text, its pictures as PNG.
+
+    Pictures: have the chains settled, what each feature counts for, are the probabilities right,
+    does it know what it does not know, wear; for two features the decision boundary.
+    """
     from .console import Console
     from .report import write_report
 
     console = Console(json)
     result, pictures = write_report(run, plots)
-    console.show_result(result)
+    console.show_result(result, write=True)
     for picture in pictures:
         console.say(f"wrote {picture}")
 
@@ -298,7 +334,7 @@ def characterize(
     backend: BackendOption = "model",
     rows: RowsOption = 256,
     pairs: PairsOption = 32,
-    seed: SeedOption = 0,
+    seed: ArraySeedOption = 0,
     fit: Annotated[
         Path | None,
         typer.Option(
@@ -328,7 +364,9 @@ def characterize(
     if fit is not None:
         console.show_table("Fitted constants", fitted_constants(fit))
         array, preset = "physics", str(fit)
-    console.show_values("Array", characterize_array(array, preset, backend, rows, pairs, seed, out))
+    console.show_characterization(
+        characterize_array(array, preset, backend, rows, pairs, seed, out)
+    )
 
 
 @app.command()
@@ -336,7 +374,7 @@ def selftest(
     backend: BackendOption = "model",
     array: ArrayOption = "emulator",
     preset: PresetOption = None,
-    seed: SeedOption = 0,
+    seed: ArraySeedOption = 0,
     json: JsonOption = None,
 ) -> None:
     """Check generator, coin, devices, chain and checkpoint; a minute at most."""
@@ -360,7 +398,9 @@ def tasks(json: JsonOption = None) -> None:
 
 @data_app.command("fetch")
 def data_fetch(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the data set.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="breast-cancer-original, rram-set-sweep or mitdb.")
+    ],
     json: JsonOption = None,
 ) -> None:
     """Fetch a data set and check its digest.
@@ -419,6 +459,8 @@ def _main(arguments: Sequence[str] | None) -> int:
             standalone_mode=False,
         )
         sys.stdout.flush()
+        if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
+            complain("interrupted")
     except typer.TyperException as error:
         if not error.format_message():  # the help was shown instead
             return BAD_USE

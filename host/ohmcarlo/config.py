@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from .arrays import check_array_name
 from .boards import check_backend
+from .bring_up import check_array_name
 from .errors import UsageError
 from .golden import KERNELS
 
 MAX_STEPS = 100_000_000
+# What the fixed-point coefficients hold, whatever the other two are.
+RANGES = {"gamma": (5.0, 2000.0, "µS"), "sigma_p": (0.05, 1000.0, ""), "tau": (0.1, 1e4, "µS")}
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,10 @@ class TrainConfig:
             raise UsageError(f"features = {self.features}: keep at least one")
         if self.hidden is not None and not 0 <= self.hidden <= 63:
             raise UsageError(f"hidden = {self.hidden}: choose 0 (none) to 63")
-        for name in ("gamma", "sigma_p", "tau"):
+        for name, (low, high, unit) in RANGES.items():
             value = getattr(self, name)
-            if value is not None and not (value > 0 and math.isfinite(value)):
-                raise UsageError(f"{name} = {value:g} must be positive and finite")
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name} = {value:g}: choose {low:g} to {high:g} {unit}".rstrip())
         if self.whiten and self.hidden:
             raise UsageError(
                 "whitening needs a logistic model: leave out --whiten or use --hidden 0"
@@ -106,11 +107,14 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
-        """Raises UsageError for a name that this version does not know."""
+        """Raises UsageError for a name this version does not know, or a value it cannot use."""
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise UsageError(
                 f"the configuration has unknown entries: {', '.join(sorted(unknown))}; "
                 "use the version of ohmcarlo that wrote it"
             )
-        return cls(**values)
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise UsageError(f"the configuration cannot be used ({error}): train again") from error

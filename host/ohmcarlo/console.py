@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console as Rich
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,15 +22,14 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from .errors import UsageError
-from .runs import to_json, write_bytes, write_json
+from .results import COMPLETE, ESS_LIMIT, RHAT_LIMIT
+from .runs import check_file, to_json, write_bytes, write_json
 
 if TYPE_CHECKING:
     from .checks import Check
     from .prediction import Predictions
 
-RHAT_LIMIT = 1.05
-ESS_LIMIT = 100
+LOW_ACCEPTANCE = 0.02
 SHOWN_ROWS = 8
 SI = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 Rows = list[tuple[str, str]]
@@ -42,11 +42,15 @@ class Console:
     ----------
     json : str or None
         ``--json``: a file, or ``-`` for standard output (tables then go to standard error).
+
+    Raises UsageError, before any work is done, when the file could not be written.
     """
 
     def __init__(self, json: str | None) -> None:
         self._json_on_stdout = json == "-"
-        self.json_file = Path(json) if json and json != "-" else None
+        self.json_file = None if json is None or json == "-" else Path(json)
+        if self.json_file is not None:
+            check_file(self.json_file)
         self.err = Rich(stderr=True, highlight=False)
         self.out = self.err if self._json_on_stdout else Rich(highlight=False)
         self._progress: Progress | None = None
@@ -83,20 +87,21 @@ class Console:
 
     # -- results ---------------------------------------------------------------------------------
 
-    def show_result(self, values: Mapping[str, Any]) -> None:
-        """A run's result. Its JSON file is written where the run is; stdout is served here."""
-        if self._json_on_stdout:
-            print(to_json(values), end="")
+    def show_result(self, values: Mapping[str, Any], write: bool = False) -> None:
+        """A run's result, and its JSON; ``write``: the JSON file, too, which a run does itself."""
+        if write or self._json_on_stdout:
+            self._json(values)
         self._table(f"{values['task']} · {_model_name(values)}", result_rows(values))
         for warning in result_warnings(values):
-            self.out.print(f"[yellow]note[/yellow] {warning}", soft_wrap=True)
+            self.out.print(f"[yellow]note:[/yellow] {escape(warning)}", soft_wrap=True)
 
     def show_predictions(self, predictions: Predictions, out: Path | None) -> None:
         """Predictions as CSV; a summary on standard error."""
+        positive = predictions.class_names[1]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["row", "class", "probability", "spread"])
-        for i, (name, p, s) in enumerate(predictions.rows()):
+        for i, (name, p, s) in enumerate(predictions.rows(), start=1):
             writer.writerow([i, name, f"{p:.6f}", f"{s:.6f}"])
         if out is not None:
             write_bytes(out, text.getvalue().encode())
@@ -104,10 +109,33 @@ class Console:
         elif not self._json_on_stdout:
             print(text.getvalue(), end="")
         self._json(predictions.values())
+        self.say(f"probability: of class {positive!r}; spread: its posterior standard deviation")
         if predictions.accuracy is not None:
             self.say(
                 f"accuracy on these {len(predictions.probability)}: {predictions.accuracy:.1%}"
             )
+        if rows := [i for i, beyond in enumerate(predictions.clipped, start=1) if beyond]:
+            self.say(
+                f"note: {_count(len(rows), 'row')} beyond the range of the training data, where "
+                f"the 8-bit inputs end ({_first(rows)}): probability and spread are extrapolated"
+            )
+
+    def show_characterization(self, values: Mapping[str, Any]) -> None:
+        """What ``characterize`` found: a table over the targets, and the rest in words."""
+        self._json(values)
+        table = Table(title="Programming (median over devices)", title_justify="left")
+        columns = {
+            "target µS": "target_us",
+            "mean reached µS": "mean_us",
+            "cycle to cycle σ µS": "sigma_c2c_us",
+            "device to device σ µS": "sigma_d2d_us",
+        }
+        for column in columns:
+            table.add_column(column, justify="right")
+        for cells in zip(*(values[name] for name in columns.values()), strict=True):
+            table.add_row(*(f"{cell:.1f}" for cell in cells))
+        self.out.print(table)
+        self._table("Array", characterization_rows(values))
 
     def show_values(self, title: str, values: Mapping[str, Any]) -> None:
         """Any flat result."""
@@ -124,7 +152,7 @@ class Console:
         for check in checks:
             done.append(check)
             mark = "[green]ok[/green]    " if check.passed else "[red]FAILED[/red]"
-            self.out.print(f"{mark} {check.name}: {check.detail}", soft_wrap=True)
+            self.out.print(f"{mark} {check.name}: {escape(check.detail)}", soft_wrap=True)
         passed = all(c.passed for c in done)
         self._json(
             {
@@ -141,48 +169,51 @@ class Console:
         self.out.print("Any CSV file with a label column is a task, too.")
 
     def _table(self, title: str, rows: Rows) -> None:
-        table = Table(title=title, title_justify="left", show_header=False, title_style="bold")
+        """A table of names and values; they are shown as they are, whatever brackets they hold."""
+        table = Table(
+            title=escape(title), title_justify="left", show_header=False, title_style="bold"
+        )
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for name, value in rows:
-            table.add_row(name, value)
+            table.add_row(escape(name), escape(value))
         self.out.print(table)
 
     def _json(self, values: Mapping[str, Any]) -> None:
         if self._json_on_stdout:
             print(to_json(values), end="")
         elif self.json_file is not None:
-            if not self.json_file.absolute().parent.is_dir():
-                raise UsageError(f"{self.json_file}: this folder does not exist; make it first")
             write_json(self.json_file, values)
 
 
 def result_rows(v: Mapping[str, Any]) -> Rows:
     """What a person wants to know about a run, in this order."""
     n, referral, geometry = v["test_points"], v["referral"], v["geometry"]
-    right = round(v["accuracy"] * n)
+    right, (low, high) = round(v["accuracy"] * n), v["accuracy_interval_95"]
     return [
         (
             "accuracy on held-out data",
-            f"[bold]{v['accuracy']:.1%}[/bold] ({right} of {n} right; "
-            f"scikit-learn's logistic regression: {v['baseline']['accuracy']:.1%})",
+            f"{v['accuracy']:.1%} ({right} of {n} right; 95 % interval {low:.1%} to {high:.1%})",
+        ),
+        ("for comparison", f"scikit-learn's logistic regression {v['baseline']['accuracy']:.1%}"),
+        (
+            "quality of probabilities",
+            f"log loss {v['log_loss']:.3f} nat, calibration error {v['ece']:.3f} (0 is perfect); "
+            f"balanced accuracy {v['balanced_accuracy']:.1%}",
         ),
         (
-            "balanced, log loss, ECE",
-            f"{v['balanced_accuracy']:.1%}, {v['log_loss']:.3f}, {v['ece']:.3f}",
+            "without the least certain",
+            f"{referral['accuracy']:.1%} right when the {referral['points']} least certain of {n} "
+            f"are left to a person ({referral['errors_kept']} of "
+            f"{_count(referral['errors'], 'error')} left)",
         ),
-        (
-            "knowing what it knows",
-            f"without the {referral['fraction']:.0%} it is least sure of: "
-            f"{referral['accuracy']:.1%} right "
-            f"({referral['errors_kept']} of {referral['errors']} errors left)",
-        ),
+        ("method", _method(v)),
         (
             "chains",
-            f"{v['chains']} × {v['steps']:,} steps, {v['acceptance_rate']:.1%} accepted, "
-            f"{v['samples']:,} samples, the first {v['burn_in']:,} steps left out",
+            f"{v['chains']} × {_count(v['steps'], 'step')}, {v['acceptance_rate']:.1%} accepted, "
+            f"{_count(v['samples'], 'sample')}, the first {_count(v['burn_in'], 'step')} left out",
         ),
-        ("mixing", _mixing(v)),
+        ("weights, uncertainties", _mixing(v)),
         (
             "array",
             f"{geometry['rows']} × {geometry['pairs']} pairs = {geometry['devices']:,} devices, "
@@ -191,15 +222,15 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
         ),
         (
             "wear",
-            f"{v['wear']['mean']:,.0f} SET pulses per device on average, {v['wear']['max']:,} at "
-            f"most; {len(v['retired_rows'])} rows retired",
+            f"{v['wear']['mean']:,.1f} SET pulses per device on average, {v['wear']['max']:,} at "
+            f"most{_characterising(v)}; {_count(len(v['retired_rows']), 'row')} retired",
         ),
         (
-            "data accesses",
+            "array reads for the data",
             f"{v['accesses']:,} = {v['accesses'] / max(1, v['accesses_without_early_reject']):.0%} "
             "of those without early rejection",
         ),
-        ("energy (model)", _energy(v)),
+        ("energy, not measured", _energy(v)),
         ("coin", _coin(v["entropy"])),
         ("time", f"{v['wall_seconds']:.2f} s of sampling"),
     ]
@@ -211,19 +242,74 @@ def _array_name(v: Mapping[str, Any]) -> str:
     return f"{kind} ({detail})" if detail else kind
 
 
+def _method(v: Mapping[str, Any]) -> str:
+    walk = "random walk" if v["rho"] == 1 else f"rho {v['rho']:g}"
+    method = f"{v['kernel']} kernel, {walk}"
+    if v["whiten"]:
+        method += ", whitened: the computer fits the mode, the array samples around it"
+    return method
+
+
 def _mixing(v: Mapping[str, Any]) -> str:
     ess, rhat = v["ess_min"], v["rhat_max"]
+    if not v["accepted"]:
+        return "UNKNOWN: the chain never moved"
     if ess is None or rhat is None:
-        return "too few steps to tell"
+        return "UNKNOWN: too few steps to tell"
+    verdict = "DO NOT TRUST" if rhat > RHAT_LIMIT else "rough" if ess < ESS_LIMIT else "settled"
+    between = " (two halves of one chain)" if v["chains"] == 1 else ""
     return (
-        f"{ess:,.0f} effective samples (worst weight; {v['ess_min_per_1000_steps']:.1f} per "
-        f"1,000 steps), split R-hat {rhat:.3f}"
+        f"{verdict}: {ess:,.0f} effective samples for the worst weight "
+        f"({v['ess_min_per_1000_steps']:.1f} per 1,000 steps), split R-hat {rhat:.3f}{between}"
     )
 
 
 def _energy(v: Mapping[str, Any]) -> str:
     low, high = v["energy"]["total"]["low"], v["energy"]["total"]["high"]
-    return f"{si(v['energy_joules'], 'J')} (estimates from {si(low, 'J')} to {si(high, 'J')})"
+    return (
+        f"{si(v['energy_joules'], 'J')} by a model of published parts, which allow "
+        f"{si(low, 'J')} to {si(high, 'J')}{_characterising(v)}"
+    )
+
+
+def _characterising(v: Mapping[str, Any]) -> str:
+    """Whether wear and energy hold what the characterisation before the run cost."""
+    if not v["trimmed"]:
+        return ""
+    # recorded cells are characterised on repeats of their own
+    return ", without the characterisation" if ":" in v["array"] else ", characterisation included"
+
+
+def characterization_rows(v: Mapping[str, Any]) -> Rows:
+    """What a person wants to know about an array, in this order."""
+    return [
+        (
+            "array",
+            f"{v['rows']} × {v['pairs']} pairs = {v['devices']:,} devices, {_array_name(v)}",
+        ),
+        ("measured", f"{v['cycles_per_target']} SET pulses per device and target"),
+        ("untrimmed", _spread(v["untrimmed"])),
+        ("trimmed", _spread(v["trimmed"])),
+        (
+            "devices that do not follow",
+            f"{v['dead_devices']:,}; {v['rows_without_dead_devices']:,} of {v['rows']:,} rows have "
+            "none",
+        ),
+        (
+            "differ in spread",
+            f"σ(ln σ) = {v['sigma_spread_ln']:.2f} between devices",
+        ),
+        ("successive pulses", f"correlation {v['cycle_correlation']:.2f}"),
+        ("read noise", f"{v['read_noise_rel']:.2%} of the conductance"),
+        ("advice", v["advice"]),
+    ]
+
+
+def _spread(v: Mapping[str, Any]) -> str:
+    return (
+        f"common offset {v['common_offset_rel']:+.2%} ± {v['common_offset_error']:.2%}, device to "
+        f"device {v['d2d_rel']:.1%}"
+    )
 
 
 def _coin(entropy: Mapping[str, Any]) -> str:
@@ -245,23 +331,30 @@ def _model_name(v: Mapping[str, Any]) -> str:
 def result_warnings(v: Mapping[str, Any]) -> list[str]:
     """What the numbers of a run do not support, and what would help."""
     warnings = []
-    better = "more --steps" if v["whiten"] or v["hidden"] else "--whiten --rho 0.8, or more --steps"
-    rhat, ess = v["rhat_max"], v["ess_min"]
-    if rhat is None or rhat > RHAT_LIMIT:
-        shown = "unknown" if rhat is None else f"{rhat:.2f}"
+    rhat, ess, better = v["rhat_max"], v["ess_min"], _better(v)
+    if not v["accepted"]:
         warnings.append(
-            f"the chains do not agree yet (R-hat {shown}, should be below {RHAT_LIMIT}): "
+            "no proposal was accepted: every answer is that of the "
+            f"{'fit that the computer began with' if v['whiten'] else 'first, random weights'}, "
+            "nothing was learnt by the array; do not trust weights and uncertainties of this run; "
+            f"try {better}"
+        )
+    elif rhat is None or rhat > RHAT_LIMIT:
+        shown = "unknown" if rhat is None else f"{rhat:.2f}"
+        parts = "two halves of the chain do" if v["chains"] == 1 else "chains do"
+        warnings.append(
+            f"the {parts} not agree yet (R-hat {shown}, should be below {RHAT_LIMIT}): "
             f"do not trust weights and uncertainties of this run; try {better}"
         )
     elif ess is None or ess < ESS_LIMIT:
         warnings.append(
-            f"only {0 if ess is None else ess:.0f} effective samples for the worst weight: "
-            f"intervals are rough; try {better}"
+            f"only {0 if ess is None else ess:.0f} effective samples for the worst weight "
+            f"({ESS_LIMIT} are wanted): intervals are rough; try {better}"
         )
-    if v["acceptance_rate"] < 0.02:
+    if 0 < v["acceptance_rate"] < LOW_ACCEPTANCE:
         warnings.append(
             f"only {v['acceptance_rate']:.1%} of the proposals were accepted: `ohmcarlo "
-            "characterize` says which kernel this array can carry (often --whiten --rho 0.8)"
+            "characterize` says which kernel this array can carry"
         )
     if v["kernel"] == "published":
         warnings.append(
@@ -269,14 +362,37 @@ def result_warnings(v: Mapping[str, Any]) -> list[str]:
             "--kernel corrected is exact"
         )
     if v["retired_rows"]:
-        shown = ", ".join(str(row) for row in v["retired_rows"][:SHOWN_ROWS])
-        more = ", …" if len(v["retired_rows"]) > SHOWN_ROWS else ""
         warnings.append(
-            f"{len(v['retired_rows'])} rows hold dead devices and are out of service: {shown}{more}"
+            f"{_count(len(v['retired_rows']), 'row')} out of service: devices that are dead, or "
+            f"were driven beyond the range of the ADC ({_first(v['retired_rows'])})"
         )
-    if v["status"] != "running":
-        warnings.append(f"the chains stopped early ({v['status']}): no free rows were left")
+    if v["status"] != COMPLETE:
+        warnings.append(
+            f"the chains stopped after {_count(v['steps'], 'step')} ({v['status']}): no free rows "
+            "were left; use more --rows or a smaller --gamma"
+        )
     return warnings
+
+
+def _better(v: Mapping[str, Any]) -> str:
+    """What would make a run like this mix better."""
+    if v["hidden"]:
+        return f"more --steps, or another step size (--gamma, now {v['gamma_us']:.3g} µS)"
+    if not v["accepted"] and v["retired_rows"]:
+        return "an array with more working rows"
+    if v["whiten"]:
+        return "more --steps"
+    return "--whiten, or more --steps"
+
+
+def _count(n: int, noun: str) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def _first(numbers: Sequence[int]) -> str:
+    more = ", …" if len(numbers) > SHOWN_ROWS else ""
+    return ", ".join(str(n) for n in numbers[:SHOWN_ROWS]) + more
 
 
 def si(value: float, unit: str) -> str:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from .arrays import OpenedArray, calibration_of, open_array
 from .boards import Board, open_board
+from .bring_up import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
 from .datasets import Dataset, Encoder, load, split_half
 from .errors import UsageError
@@ -165,11 +165,12 @@ class Experiment(Prepared):
     def description(self) -> list[str]:
         """What is about to happen, for a person."""
         geometry = self.registers.geometry
+        chains = "1 chain" if geometry.regions == 1 else f"{geometry.regions} chains"
         return [
             f"{self.config.task}: {len(self.train)} points to learn from, {len(self.test)} held "
             f"out, {len(self.encoder.columns)} of {self.dataset.x.shape[1]} features",
             f"array: {geometry.rows} rows × {geometry.pairs} pairs "
-            f"({geometry.devices:,} devices), {geometry.regions} chains of "
+            f"({geometry.devices:,} devices), {chains} of "
             f"{self.config.steps:,} steps, rho {self.settings.rho:g}, "
             f"gamma {self.registers.gamma_us:.3g} µS",
         ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .datasets import Encoder
-from .datasets.csvfile import LABEL_NAMES
+from .datasets.csvfile import Table
 from .errors import UsageError
 from .golden import Registers, SamplerSettings, predict
-from .runs import EVALUATION, read_arrays, read_manifest, read_result, read_trace
-from .spec import Geometry
-from .trace import Trace
+from .runs import (
+    MANIFEST,
+    RESULT,
+    intact,
+    read_evaluation,
+    read_manifest,
+    read_result,
+    read_trace,
+)
+from .spec import FEATURE_FRAC, FEATURE_MAX, Geometry
 
 FloatArray = NDArray[np.float64]
+INPUT_LIMIT_SD = FEATURE_MAX / (1 << FEATURE_FRAC)  # an 8-bit input ends here, standard deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,26 +58,38 @@ class Predictor:
     @classmethod
     def of_run(cls, path: Path) -> Predictor:
         """Raises UsageError when the run is not complete, OhmcarloError when it is damaged."""
-        result, manifest = read_result(path), read_manifest(path)
-        codes, counts = Trace.from_arrays(read_trace(path)).after(int(result["burn_in"]))
-        return cls(
-            encoder=Encoder.from_dict(manifest["encoder"]),
-            registers=prediction_registers(result),
-            codes=codes,
-            counts=counts,
-            feature_names=manifest["data"]["feature_names"],
-            class_names=manifest["data"]["class_names"],
-            weight_names=manifest["weight_names"],
-            evaluation=read_arrays(path / EVALUATION),
-        )
+        result, manifest, trace = read_result(path), read_manifest(path), read_trace(path)
+        with intact(path / RESULT):
+            codes, counts = trace.after(int(result["burn_in"]))
+            registers = prediction_registers(result)
+        with intact(path / MANIFEST):
+            return cls(
+                encoder=Encoder.from_dict(manifest["encoder"]),
+                registers=registers,
+                codes=codes,
+                counts=counts,
+                feature_names=list(manifest["data"]["feature_names"]),
+                class_names=list(manifest["data"]["class_names"]),
+                weight_names=list(manifest["weight_names"]),
+                evaluation=read_evaluation(path),
+            )
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and variance of P(class 1): x float64 (n, features) as in the data, (n,) each."""
         return predict(self.registers, self.encoder.encode(x), self.codes, self.counts)
 
+    def clipped(self, x: FloatArray) -> NDArray[np.bool_]:
+        """Points with a feature beyond the machine's 8-bit inputs, which are cut off there: x
+        float64 (n, features) → bool (n,). Neither probability nor spread shows it."""
+        used = x[:, self.encoder.columns]
+        standard = (used - self.encoder.mean) / self.encoder.scale
+        return np.asarray(np.abs(standard).max(axis=1) > INPUT_LIMIT_SD)
+
     def weights(self) -> FloatArray:
         """Weights of the standardised features after burn-in, float64 (steps, weights)."""
-        samples = self.encoder.weights_to_original(self.registers.weights(self.codes))
+        samples = self.registers.weights(self.codes)
+        if self.encoder.whitening is not None:
+            samples = self.encoder.weights_to_original(samples)
         return np.repeat(samples, self.counts, axis=0)
 
 
@@ -96,6 +115,9 @@ class Predictions:
     probability, spread : float64 (n,)
         Posterior mean and standard deviation of P(class 1).
     class_names : list of str
+        Of class 0 and class 1.
+    clipped : bool (n,)
+        Answers that are extrapolated: a feature lies beyond what the run's inputs can represent.
     labels : int (n,) or None
         If the file had them.
     """
@@ -103,6 +125,7 @@ class Predictions:
     probability: FloatArray
     spread: FloatArray
     class_names: list[str]
+    clipped: NDArray[np.bool_]
     labels: NDArray[np.int64] | None = None
 
     @property
@@ -123,9 +146,11 @@ class Predictions:
         """For JSON."""
         return {
             "class_names": self.class_names,
+            "probability_of": self.class_names[1],
             "accuracy": self.accuracy,
             "predictions": [
-                {"class": name, "probability": p, "spread": s} for name, p, s in self.rows()
+                {"class": name, "probability": p, "spread": s, "extrapolated": bool(c)}
+                for (name, p, s), c in zip(self.rows(), self.clipped, strict=True)
             ],
         }
 
@@ -134,69 +159,45 @@ def predict_file(run: Path, data: Path) -> Predictions:
     """Answers for the rows of a CSV file.
 
     The run's features are found by the names in the first line, in any order; a label column may
-    hold the truth. Raises UsageError naming line and column of what cannot be used.
+    hold the truth: one that is called as ``load_csv`` expects it, or the only other column when
+    it holds nothing but the run's classes. Raises UsageError naming line and column of what
+    cannot be used.
     """
     predictor = Predictor.of_run(run)
-    x, labels = read_table(data, predictor.feature_names, predictor.class_names)
+    x, labels = read_points(data, predictor.feature_names, predictor.class_names)
     probability, variance = predictor.predict(x)
-    return Predictions(probability, np.sqrt(variance), predictor.class_names, labels)
+    return Predictions(
+        probability=probability,
+        spread=np.sqrt(variance),
+        class_names=predictor.class_names,
+        clipped=predictor.clipped(x),
+        labels=labels,
+    )
 
 
-def read_table(
+def read_points(
     path: Path, features: list[str], classes: list[str]
 ) -> tuple[FloatArray, NDArray[np.int64] | None]:
     """Columns ``features`` of a CSV file, float64 (n, features), and labels if there are any."""
-    header, rows = _read_rows(path)
-    missing = [name for name in features if name not in header]
-    if missing:
-        raise UsageError(
-            f"{path} has no column {missing[0]!r} ({len(missing)} of the {len(features)} columns "
-            "that the run was trained on are missing)"
-        )
-    x = np.empty((len(rows), len(features)))
-    columns = [header.index(name) for name in features]
-    for i, (line, row) in enumerate(rows):
-        if len(row) != len(header):
-            raise UsageError(f"{path}, line {line}: {len(row)} columns, expected {len(header)}")
-        for j, column in enumerate(columns):
-            x[i, j] = _number(path, line, features[j], row[column])
-    lower = [name.lower() for name in header]
-    named = [lower.index(name) for name in LABEL_NAMES if name in lower]
-    if not named or header[named[0]] in features:
-        return x, None
-    labels = [_label(path, line, row[named[0]], classes) for line, row in rows]
-    return x, np.array(labels, np.int64)
+    table = Table(path)
+    table.check(features)
+    if not table.rows:
+        raise UsageError(f"{path} has a header and no data: add a line for every case")
+    x = table.numbers([table.header.index(name) for name in features])
+    return x, _labels(table, features, classes)
 
 
-def _read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """Header, and lines that are not blank with their numbers."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text file: give a CSV file in UTF-8") from error
-    except csv.Error as error:
-        raise UsageError(f"{path} is not a CSV file: {error}") from error
-    rows = [(line, row) for line, row in rows if any(row)]
-    if len(rows) < 2:
-        raise UsageError(f"{path} has no data: give a line with column names and rows of numbers")
-    return rows[0][1], rows[1:]
-
-
-def _number(path: Path, line: int, column: str, cell: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise UsageError(f"{path}, line {line}, column {column!r}: {cell!r} is no finite number")
-    return value
-
-
-def _label(path: Path, line: int, cell: str, classes: list[str]) -> int:
-    if cell not in classes:
-        raise UsageError(f"{path}, line {line}: label {cell!r} is none of {', '.join(classes)}")
-    return classes.index(cell)
+def _labels(table: Table, features: list[str], classes: list[str]) -> NDArray[np.int64] | None:
+    column = table.usual_label()
+    if column is not None and table.header[column] not in features:
+        found = table.classes(column, classes)
+        if None in found:
+            line, row = table.rows[found.index(None)]
+            raise table.error(
+                line, column, f"label {row[column]!r} is none of {', '.join(classes)}"
+            )
+        return np.array(found, np.int64)
+    others = [c for c, name in enumerate(table.header) if name not in features]
+    if len(others) == 1 and None not in (found := table.classes(others[0], classes)):
+        return np.array(found, np.int64)
+    return None

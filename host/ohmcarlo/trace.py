@@ -62,7 +62,16 @@ class Trace:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Trace:
-        return cls(**{f.name: arrays[f.name] for f in fields(cls)})
+        """Raises KeyError or ValueError when ``arrays`` are not what ``arrays()`` gave."""
+        trace = cls(**{f.name: arrays[f.name] for f in fields(cls)})
+        steps, samples = len(trace.accepted), len(trace.codes)
+        if not steps == len(trace.log_posterior) == len(trace.chain):
+            raise ValueError("its steps are incomplete")
+        if trace.codes.ndim != 2 or not samples == len(trace.multiplicity) == len(
+            trace.sample_chain
+        ):
+            raise ValueError("its samples are incomplete")
+        return trace
 
     @property
     def chains(self) -> int:

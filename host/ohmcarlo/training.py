@@ -21,12 +21,16 @@ from .experiment import Experiment, Prepared, build_experiment, warm_up
 from .golden import terms
 from .results import Result, evaluate
 from .runs import (
+    CHECKPOINT,
     EVALUATION,
+    MANIFEST,
     POSTERIOR,
     RESULT,
     TRACE,
     RunFolder,
+    check_file,
     check_free,
+    intact,
     join_blocks,
     read_manifest,
     read_result,
@@ -99,12 +103,8 @@ class Outputs:
     def check(self) -> None:
         """Refuse what could not be written, before any work is done."""
         for path in (self.trace, self.json):
-            if path is None:
-                continue
-            if path.is_dir():
-                raise UsageError(f"{path} is a folder: give a file name")
-            if not path.absolute().parent.is_dir():
-                raise UsageError(f"{path}: the folder {path.parent} does not exist; make it first")
+            if path is not None:
+                check_file(path)
 
 
 def train(config: TrainConfig, observer: Observer | None = None) -> Result:
@@ -140,12 +140,16 @@ def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
             observer.say(f"the run in {path} is complete already")
             values = read_result(path)
             if outputs.trace is not None:
-                write_arrays(outputs.trace, read_trace(path))
+                write_arrays(outputs.trace, read_trace(path).arrays())
             if outputs.json is not None:
                 write_json(outputs.json, values)
             return values
         manifest = read_manifest(path)
-        experiment = build_experiment(TrainConfig.from_dict(manifest["config"]), observer.say)
+        with intact(path / MANIFEST):
+            config, digest = manifest["config"], manifest["data"]["sha256"]
+            if not isinstance(config, dict) or not isinstance(digest, str):
+                raise ValueError("its configuration or its data digest is none")
+        experiment = build_experiment(TrainConfig.from_dict(config), observer.say)
         experiment.require_same_data(manifest)
         return _complete(experiment, folder, outputs, observer).values
 
@@ -156,12 +160,17 @@ def _complete(
     for line in experiment.description():
         observer.say(line)
     chain_run = ChainRun(experiment, folder, outputs.checkpoint_seconds, observer)
-    chain_run.run()
-    result = evaluate(
-        experiment,
-        chain_run.streamed(),
-        sampling_seconds=chain_run.seconds,
-    )
+    try:
+        chain_run.run()
+        result = evaluate(experiment, chain_run.streamed(), sampling_seconds=chain_run.seconds)
+        _write(result, folder, outputs)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(chain_run.how_to_go_on()) from interrupt
+    return result
+
+
+def _write(result: Result, folder: RunFolder | None, outputs: Outputs) -> None:
+    """Everything that was asked for; the run's own result last, because it says "complete"."""
     arrays = result.trace.arrays()
     if folder is not None:
         write_bytes(folder.path / POSTERIOR, result.posterior)
@@ -173,7 +182,6 @@ def _complete(
         write_json(outputs.json, result.values)
     if folder is not None:
         write_json(folder.path / RESULT, result.values)
-    return result
 
 
 class ChainRun:
@@ -224,7 +232,7 @@ class ChainRun:
                         last_checkpoint = time.monotonic()
                     if stop.is_set():
                         self._checkpoint()
-                        raise Interrupted(self._how_to_go_on())
+                        raise Interrupted(self.how_to_go_on())
                 self._checkpoint()
         finally:
             self.observer.end()
@@ -249,7 +257,8 @@ class ChainRun:
         self._blocks = self.folder.blocks(found.chunks)
         self._saved, self._chunks = len(self._blocks), found.chunks
         self.steps, self.seconds, self.status = found.steps, found.seconds, found.status
-        self.board.load_state_dict(found.state)
+        with intact(self.folder.path / CHECKPOINT):
+            self.board.load_state_dict(found.state)
         if self.status == ENTROPY_ALARM:
             self._start()
             self.status = RUNNING
@@ -297,7 +306,8 @@ class ChainRun:
         )
         self._saved = len(self._blocks)
 
-    def _how_to_go_on(self) -> str:
+    def how_to_go_on(self) -> str:
+        """What to tell a person whose run was interrupted now."""
         where = f"interrupted after {self.steps} of {self.experiment.config.steps} steps"
         if self.folder is None:
             return f"{where}; nothing was kept: with --out RUN an interrupted run can be resumed"

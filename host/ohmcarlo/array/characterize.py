@@ -150,6 +150,7 @@ class Characterization:
                 np.savez(file, version=np.array(FILE_VERSION), **content)
                 file.flush()
                 os.fsync(file.fileno())
+            Path(temporary).chmod(0o644)  # mkstemp keeps its files private
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import csv
 import io
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,19 @@ MAX_MAGNITUDE = 1e100  # squares and sums of squares stay finite
 SHOWN = 40  # characters of a bad cell in a message
 
 
-class _Table:
-    """The cells of a file with their line numbers; every complaint names file and place."""
+class Table:
+    """The cells of a CSV file with their line numbers; every complaint names file and place.
+
+    Attributes
+    ----------
+    path : Path
+    header : list of str
+        Names of the columns.
+    rows : list of (int, list of str)
+        Line number and cells of every line that is not blank.
+
+    Raises UsageError, one line that says what to do, for a file that is no CSV file.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -60,14 +72,29 @@ class _Table:
             f"{self.path}, line {line}, column {column + 1} ({self.header[column]}): {problem}"
         )
 
-    def check_header(self) -> None:
-        if len(self.header) == 1:
+    def check(self, needed: Sequence[str] | None = None) -> None:
+        """Every column has a name of its own, every line is as long as the header.
+
+        ``needed``: only these columns must be there, whatever else there is; by default features
+        and a label are expected. Raises UsageError.
+        """
+        self._check_columns(2 if needed is None else len(needed))
+        if needed is None:
+            self._check_names()
+        else:
+            self._check_needed(needed)
+        self._check_lengths()
+
+    def _check_columns(self, least: int) -> None:
+        if len(self.header) == 1 < least:
             found = [name for mark, name in OTHER_SEPARATORS.items() if mark in self.header[0]]
             hint = f"; {found[0]} separate them here" if found else ""
             raise UsageError(
                 f"{self.path}, line 1: one column only; features and label need at least two, "
                 f"separated by commas{hint}"
             )
+
+    def _check_names(self) -> None:
         for column, name in enumerate(self.header):
             where = f"{self.path}, line 1, column {column + 1}"
             if not name:
@@ -77,10 +104,28 @@ class _Table:
                     f"{where}: {name!r} is a number where a column name belongs; put the names "
                     "of the columns into line 1"
                 )
-            if name in self.header[:column]:
-                raise UsageError(f"{where}: a second column is called {name!r}; rename one of them")
+            self._check_single(column)
 
-    def check_lengths(self) -> None:
+    def _check_needed(self, needed: Sequence[str]) -> None:
+        missing = [name for name in needed if name not in self.header]
+        if missing:
+            raise UsageError(
+                f"{self.path} has no column {missing[0]!r} ({len(missing)} of the {len(needed)} "
+                "columns that are needed are missing)"
+            )
+        for column, name in enumerate(self.header):
+            if name in needed:
+                self._check_single(column)
+
+    def _check_single(self, column: int) -> None:
+        name = self.header[column]
+        if name in self.header[:column]:
+            raise UsageError(
+                f"{self.path}, line 1, column {column + 1}: a second column is called {name!r}; "
+                "rename one of them"
+            )
+
+    def _check_lengths(self) -> None:
         width = len(self.header)
         for line, row in self.rows:
             if len(row) != width:
@@ -90,15 +135,20 @@ class _Table:
                 )
 
     def label_column(self, label: str | None) -> int:
+        """The column called ``label``; without a name the first of LABEL_NAMES, else the last."""
         if label is not None:
             if label not in self.header:
                 raise UsageError(
                     f"{self.path} has no column {label!r}: its columns are {', '.join(self.header)}"
                 )
             return self.header.index(label)
+        named = self.usual_label()
+        return len(self.header) - 1 if named is None else named
+
+    def usual_label(self) -> int | None:
+        """The column with one of LABEL_NAMES (in any case), the first of these names first."""
         lower = [name.lower() for name in self.header]
-        named = [lower.index(name) for name in LABEL_NAMES if name in lower]
-        return named[0] if named else len(self.header) - 1
+        return next((lower.index(name) for name in LABEL_NAMES if name in lower), None)
 
     def labels(self, column: int) -> tuple[NDArray[np.int64], tuple[str, str]]:
         """0/1 of every row, and the names of the two classes as the file writes them."""
@@ -126,6 +176,21 @@ class _Table:
         self._check_counts(y, names)
         return y, names
 
+    def classes(self, column: int, names: Sequence[str]) -> list[int | None]:
+        """Which of ``names`` each cell of a column is, as text or as a number; None: neither."""
+        numbers = [_number(name) for name in names]
+        found: list[int | None] = []
+        for _, row in self.rows:
+            cell = row[column].strip()
+            value = _number(cell)
+            if cell in names:
+                found.append(names.index(cell))
+            elif value is not None and value in numbers:
+                found.append(numbers.index(value))
+            else:
+                found.append(None)
+        return found
+
     def _check_counts(self, y: NDArray[np.int64], names: tuple[str, str]) -> None:
         counts = np.bincount(y, minlength=2)
         if len(y) < MIN_ROWS or counts.min() < MIN_PER_CLASS:
@@ -135,6 +200,7 @@ class _Table:
             )
 
     def numbers(self, columns: list[int]) -> NDArray[np.float64]:
+        """Cells of the columns as finite numbers, float64 (rows, columns)."""
         x = np.empty((len(self.rows), len(columns)))
         for i, (line, row) in enumerate(self.rows):
             for j, column in enumerate(columns):
@@ -186,9 +252,8 @@ def load_csv(path: Path, label: str | None = None) -> Dataset:
 
     Raises UsageError, one line that names file, line and column and says what to do.
     """
-    table = _Table(path)
-    table.check_header()
-    table.check_lengths()
+    table = Table(path)
+    table.check()
     if not table.rows:
         raise UsageError(f"{path} has a header and no data: add at least {MIN_ROWS} rows")
     label_column = table.label_column(label)

@@ -24,7 +24,7 @@ from .machine import (
     State,
     Stream,
 )
-from .proposal import is_valid, log_hastings, log_prior, propose, propose_coin
+from .proposal import is_stuck, is_valid, log_hastings, log_prior, propose, propose_coin
 from .rows import NO_GROUP, first_row, give_back, keep_retired, push_free, take_free
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = 0, 1, 2
@@ -66,7 +66,7 @@ def settle(state: State, region: int, group: int) -> None:
 
 @compiled
 def conclude(
-    m: Machine, state: State, out: Stream, region: int, group: int, valid: bool,
+    m: Machine, state: State, out: Stream, region: int, group: int, valid: bool, stuck: bool,
     accepted: bool, loglik: int, prior: int, points: int,
 ) -> None:  # fmt: skip
     """Act on the decision and note the step."""
@@ -76,7 +76,7 @@ def conclude(
         state.prior[region] = prior
     else:
         state.multiplicity[region] += 1
-        give_back(m, state, region, group, valid)
+        give_back(m, state, region, group, stuck)
     step = out.cursor[0]
     out.accepted[step] = accepted
     out.valid[step] = valid
@@ -136,7 +136,7 @@ def run_emulated(m: Machine, data: Data, state: State, e: Emulator, out: Stream,
             if state.scalars[ALARM]:
                 push_free(m, state, region, group)
                 return ENTROPY_ALARM
-            conclude(m, state, out, region, group, False, False, 0, 0, 0)
+            conclude(m, state, out, region, group, False, True, False, 0, 0, 0)
             continue
         t = minus_log_u(m, state)
         propose(m, state, region, row, False)
@@ -153,13 +153,14 @@ def run_emulated(m: Machine, data: Data, state: State, e: Emulator, out: Stream,
             )  # fmt: skip
             start = stop
         valid = is_valid(m, state.proposed)
+        stuck = not valid and is_stuck(m, state, region, row)
         loglik, prior, points, accepted = 0, 0, 0, False
         if valid:
             threshold, prior = threshold_of(m, state, region, row, t)
             loglik, points = evaluate(m, data, state.proposed, no_logits, threshold)
             count_dots(m, e.counts, state.proposed, points)
             accepted = loglik >= threshold
-        conclude(m, state, out, region, group, valid, accepted, loglik, prior, points)
+        conclude(m, state, out, region, group, valid, stuck, accepted, loglik, prior, points)
     return RUNNING
 
 

@@ -38,7 +38,7 @@ from .machine import (
     build_state,
     build_stream,
 )
-from .proposal import is_valid, propose, propose_coin
+from .proposal import is_stuck, is_valid, propose, propose_coin
 from .registers import Registers
 from .rows import NO_GROUP, first_row, give_back, push_free, take_free
 
@@ -106,8 +106,8 @@ class Controller:
             begin_coin(self.state)
             propose_coin(self.machine, self.state, row)
             self._harvest(row)
-            valid = bool(is_valid(self.machine, self.state.coin_codes))
-            give_back(self.machine, self.state, region, group, valid)
+            stuck = not is_valid(self.machine, self.state.coin_codes)
+            give_back(self.machine, self.state, region, group, stuck)
             scalars[TURN] = (region + 1) % self.machine.regions
             if scalars[ALARM]:
                 raise EntropyAlarm(
@@ -126,7 +126,7 @@ class Controller:
         self.array.reset(row)
         self._program(row)
         if not is_valid(self.machine, self.state.proposed):
-            give_back(self.machine, self.state, region, group, False)
+            give_back(self.machine, self.state, region, group, True)
             return
         loglik, _ = self._evaluate(row, NEVER)
         first_sample(self.machine, self.state, region, group, loglik)
@@ -172,18 +172,19 @@ class Controller:
                 push_free(m, state, region, group)
                 return ENTROPY_ALARM
             if not is_valid(m, state.coin_codes):
-                conclude(m, state, out, region, group, False, False, 0, 0, 0)
+                conclude(m, state, out, region, group, False, True, False, 0, 0, 0)
                 return RUNNING
         t = minus_log_u(m, state)
         propose(m, state, region, row, False)
         self._program(row)
         valid = bool(is_valid(m, state.proposed))
+        stuck = not valid and bool(is_stuck(m, state, region, row))
         loglik, prior, points, accepted = 0, 0, 0, False
         if valid:
             threshold, prior = threshold_of(m, state, region, row, t)
             loglik, points = self._evaluate(row, threshold)
             accepted = loglik >= threshold
-        conclude(m, state, out, region, group, valid, accepted, loglik, prior, points)
+        conclude(m, state, out, region, group, valid, stuck, accepted, loglik, prior, points)
         return RUNNING
 
     # -- the array ---------------------------------------------------------------------------

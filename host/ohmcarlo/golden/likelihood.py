@@ -42,7 +42,7 @@ def dot_exact(inputs: Any, point: int, weights: Any, first: int, pairs: int) -> 
 
     ``inputs`` is int8 (points, ≥ pairs); ``weights`` from ``first`` on are ``differences``.
     """
-    total = np.int32(0)
+    total: Any = np.int32(0)
     for j in range(pairs):
         total += np.int32(inputs[point, j]) * weights[first + j]
     return total

@@ -14,6 +14,7 @@ from ..spec import (
     LOGLIK_FRAC,
     RHO_FRAC,
     SEGMENT_FRAC,
+    STUCK_Z,
     TARGET_FRAC,
     TRIM_GAIN_FRAC,
     Z_FRAC,
@@ -78,6 +79,24 @@ def is_valid(m: Machine, codes: Any) -> bool:
     for code in codes:
         low, high = min(low, code), max(high, code)
     return low >= m.valid_lo and high <= m.valid_hi
+
+
+@compiled
+def is_stuck(m: Machine, state: State, region: int, row: int) -> bool:
+    """Whether an invalid read-back is too far from its target for a device that moves.
+
+    A sample near the end of the range makes invalid proposals with healthy devices too.
+    """
+    centres, rows, devices = m.centre, m.slot_row, m.slot_device
+    codes, proposed, inv_sigma = state.codes, state.proposed, m.inv_sigma
+    stuck = False
+    for i in range(len(devices)):
+        new = np.int64(proposed[i])
+        if new < m.valid_lo or new > m.valid_hi:
+            centre = per_device(centres, row + rows[i], devices[i])
+            target = target_of(np.int64(codes[region, i]), centre, m.rho, m.lo, m.hi)
+            stuck = stuck or abs(deviation(inv_sigma, new, target)) > STUCK_Z << Z_FRAC
+    return stuck
 
 
 @compiled

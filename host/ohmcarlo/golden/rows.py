@@ -57,12 +57,12 @@ def keep_retired(m: Machine, state: State, region: int) -> None:
 
 
 @compiled
-def give_back(m: Machine, state: State, region: int, group: int, valid: bool) -> None:
+def give_back(m: Machine, state: State, region: int, group: int, stuck: bool) -> None:
     """A proposal was turned down: its group queues again, or leaves service.
 
-    A group that was read back invalid ``retries`` times in a row is stuck or worn.
+    A group whose devices did not follow ``retries`` times in a row is stuck or worn.
     """
-    if valid:
+    if not stuck:
         state.failures[group] = 0
     else:
         state.failures[group] += 1

@@ -22,6 +22,7 @@ DAC_MAX = (1 << DAC_BITS) - 1
 TARGET_LSB_US = CODE_LSB_US / (1 << TARGET_FRAC)
 HRS_CODE = 8  # what a device reads after RESET in the emulator (2 µS)
 VALID_LO_CODE, VALID_HI_CODE = 20, CODE_MAX - 1  # read-backs outside have prior probability zero
+STUCK_Z = 6  # … and if they miss their target by more than so many σ, they look like a stuck device
 DEFAULT_MID_US = 115.0
 DEFAULT_LO_US, DEFAULT_HI_US = 30.0, 250.0
 

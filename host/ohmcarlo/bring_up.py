@@ -1,4 +1,4 @@
-"""From an array's name to an array that is ready for a chain: opened, characterised, trimmed."""
+"""Bring up an array: from its name to one that is opened, characterised and ready for a chain."""
 
 from __future__ import annotations
 
