@@ -156,7 +156,7 @@ def _float_delta(made, old: np.ndarray, new: np.ndarray, points: Points) -> floa
 )
 def test_whole_log_posterior_and_decisions(case: str) -> None:
     """Within 0.01 nat of float64; fewer than 0.1 % of decisions differ."""
-    proposals = 3000
+    proposals = 10_000
     if case == "network":
         points = xor_points(284)
         made = controller(points, geometry=Geometry(row_group=4), hidden=3, sigma_p=2.0)
@@ -188,6 +188,7 @@ def test_whole_log_posterior_and_decisions(case: str) -> None:
             accepted = loglik >= threshold
             differ += accepted != (exact >= np.log(s[WORD] / 2.0**COIN_BITS))
         trace(made, 20)
+    print(f"{case}: {np.abs(errors).max():.4f} nat at most, {differ} of {proposals} decisions")
     assert len(errors) > 500
     assert np.abs(errors).max() < 0.01
     assert differ <= max(1, 0.001 * proposals)
