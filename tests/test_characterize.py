@@ -12,8 +12,7 @@ from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.errors import UsageError
-from ohmcarlo.golden.proposal import dac_of
-from ohmcarlo.spec import Geometry, identity_dac
+from ohmcarlo.spec import Geometry, dac_of, identity_dac
 
 GEOMETRY = Geometry(rows=32, pairs=32)
 
@@ -237,7 +236,7 @@ def test_foreign_files_are_refused(tmp_path: Path):
 
 
 def test_programs_through_the_trim_as_the_controller_does() -> None:
-    """``trimmed_dac`` is ``golden.proposal.dac_of`` over whole arrays."""
+    """``trimmed_dac`` is ``dac_of`` over whole arrays."""
     rng = np.random.default_rng(4)
     nodes = np.sort(rng.integers(0, 4096, 257)).astype(np.int32)
     centre = 1840

@@ -12,6 +12,7 @@ from ohmcarlo.array.characterize import characterize
 from ohmcarlo.array.measured import MeasuredArray, Sweep, load_sweep
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_LSB_US, Geometry
+from published import SET_SWEEP
 
 GEOMETRY = Geometry(rows=16, pairs=32)
 ALL = np.arange(GEOMETRY.row_devices, dtype=np.int32)
@@ -178,20 +179,9 @@ def test_checkpoint_continues_bit_for_bit(small: Path):
 
 # -- the real cells --------------------------------------------------------------------------
 
-# REFERENCES section 1: word line (V), median over cells of mean g, c2c σ, d2d σ (µS)
-TABLE = (
-    (2.30, 45.0, 15.5, 13.0),
-    (2.35, 73.0, 15.1, 12.3),
-    (2.40, 97.5, 13.8, 11.7),
-    (2.45, 119.8, 11.1, 12.7),
-    (2.50, 139.2, 9.2, 13.1),
-    (2.55, 152.6, 8.0, 11.1),
-    (2.60, 164.6, 7.0, 11.2),
-)
-
 
 @pytest.mark.data
-@pytest.mark.parametrize(("volts", "mean", "sigma", "d2d"), TABLE)
+@pytest.mark.parametrize(("volts", "mean", "sigma", "d2d"), SET_SWEEP)
 def test_the_sweep_is_the_one_in_the_references(
     sweep: Sweep, volts: float, mean: float, sigma: float, d2d: float
 ):

@@ -12,20 +12,10 @@ from ohmcarlo.array.physics import Effects, PhysicsArray, ValidityWarning
 from ohmcarlo.array.presets import PRESET_NAMES, SOURCES, Tag, get_preset
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_LSB_US, VALID_HI_CODE, VALID_LO_CODE, Geometry
+from published import SET_SWEEP
 
 GEOMETRY = Geometry(rows=64, pairs=32)
 ALL = np.arange(GEOMETRY.row_devices, dtype=np.int32)
-
-# REFERENCES section 1 (50 cells, 20 repeats): gate voltage, mean g, c2c σ, d2d σ; V and µS
-MEASURED = (
-    (2.30, 45.0, 15.5, 13.0),
-    (2.35, 73.0, 15.1, 12.3),
-    (2.40, 97.5, 13.8, 11.7),
-    (2.45, 119.8, 11.1, 12.7),
-    (2.50, 139.2, 9.2, 13.1),
-    (2.55, 152.6, 8.0, 11.1),
-    (2.60, 164.6, 7.0, 11.2),
-)
 
 
 def only(*names: str) -> dict[str, bool]:
@@ -50,12 +40,12 @@ def cycle(array: PhysicsArray, target_us: float, cycles: int, rows: range) -> np
 
 def test_set_law_passes_through_the_measured_table():
     preset = get_preset("rram-1t1r")
-    for volts, mean_us, _, _ in MEASURED:
+    for volts, mean_us, _, _ in SET_SWEEP:
         assert preset.set_law(np.array([volts]))[0] == pytest.approx(mean_us)
 
 
 def deviation_from_measured(law) -> float:
-    return max(abs(law(np.array([g]))[0] / sigma - 1) for _, g, sigma, _ in MEASURED[1:])
+    return max(abs(law(np.array([g]))[0] / sigma - 1) for _, g, sigma, _ in SET_SWEEP[1:])
 
 
 def test_sigma_law_follows_the_measured_table():

@@ -38,6 +38,10 @@ JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
 ]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of `train --out`.")]
 RowsOption = Annotated[int, typer.Option(help="Rows of the array.", rich_help_panel="Array")]
 PairsOption = Annotated[
@@ -198,10 +202,7 @@ def train(
         Path | None,
         typer.Option(metavar="RUN", help="Keep the run in this new folder (resume, report)."),
     ] = None,
-    trace: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),
-    ] = None,
+    trace: TraceOption = None,
     json: JsonOption = None,
 ) -> None:
     """Let an array learn a task, and test it on data it has not seen.
@@ -253,10 +254,7 @@ def train(
 @app.command()
 def resume(
     run: RunArgument,
-    trace: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),
-    ] = None,
+    trace: TraceOption = None,
     json: JsonOption = None,
 ) -> None:
     """Finish an interrupted run: no sample is lost, none repeated.

@@ -18,19 +18,20 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ..errors import UsageError
+from ..jit import compiled
 from ..spec import (
     CODE_LSB_US,
     DAC_MAX,
     DEFAULT_MID_US,
     SEGMENT_FRAC,
     SEGMENTS,
-    TARGET_FRAC,
     TARGET_LSB_US,
     TRIM_GAIN_BITS,
     TRIM_GAIN_FRAC,
     TRIM_OFFSET_BITS,
     VALID_HI_CODE,
     VALID_LO_CODE,
+    dac_of,
     target_nodes_us,
 )
 from .base import Array
@@ -181,22 +182,23 @@ class Characterization:
         return cls(**(content | scalars))
 
 
+@compiled
+def _each_dac(nodes: Any, centre: int, offset: Any, gain: Any, target: Any, out: Any) -> None:
+    for i in range(len(out)):
+        out[i] = dac_of(nodes, centre, offset[i], gain[i], target[i])
+
+
 def trimmed_dac(
     target: NDArray[np.int64], centre: int, offset: Any, gain: Any, dac: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    """DAC codes of 12-bit targets through a trim, in the controller's integer arithmetic.
+    """DAC codes of 12-bit targets (n,) through a trim, as the controller computes them.
 
     ``offset`` in codes and ``gain`` with LSB 2**-TRIM_GAIN_FRAC broadcast against ``target``.
     """
-    half = 1 << (TRIM_GAIN_FRAC - 1)
-    turned = ((target - centre) * np.asarray(gain, np.int64) + half) >> TRIM_GAIN_FRAC
-    trimmed = target + (np.asarray(offset, np.int64) << TARGET_FRAC) + turned
-    trimmed = np.clip(trimmed, 0, DAC_MAX)
-    index, fraction = trimmed >> SEGMENT_FRAC, trimmed & ((1 << SEGMENT_FRAC) - 1)
-    nodes = np.asarray(dac, np.int64)
-    delta = (nodes[index + 1] - nodes[index]) * fraction
-    code = nodes[index] + ((delta + (1 << (SEGMENT_FRAC - 1))) >> SEGMENT_FRAC)
-    return np.clip(code, 0, DAC_MAX).astype(np.int32)
+    out = np.empty(len(target), np.int32)
+    trims = (np.broadcast_to(np.asarray(t, np.int64), out.shape).copy() for t in (offset, gain))
+    _each_dac(np.asarray(dac, np.int64), centre, *trims, target, out)
+    return out
 
 
 def _place(name: str, chosen: Sequence[int] | None, count: int) -> NDArray[np.int32]:

@@ -250,10 +250,6 @@ class DevicePreset:
         """Median conductance (µS) that a fresh, typical device takes at DAC codes."""
         return self.set_law(self.gate_v(dac))
 
-    def compliance_ua(self, dac: NDArray[Any]) -> FloatArray:
-        """SET current (µA) that the gate voltage of DAC codes admits."""
-        return self.median_us(dac) * self.compliance_v.value
-
     def dac_of_us(self, g_us: FloatArray) -> NDArray[np.int32]:
         """The DAC code whose median conductance is nearest to ``g_us``, clipped to 0..DAC_MAX."""
         low, high = self.dac_low_v.value, self.dac_high_v.value

@@ -9,16 +9,15 @@ import numpy as np
 from ..jit import compiled, inlined
 from ..spec import (
     ACC_MAX,
-    DAC_MAX,
     INV_SIGMA_FRAC,
     LOGLIK_FRAC,
     RHO_FRAC,
     SEGMENT_FRAC,
     STUCK_Z,
     TARGET_FRAC,
-    TRIM_GAIN_FRAC,
     Z_FRAC,
     Z_MAX,
+    dac_of,
     interpolate,
     saturate,
     shift_round,
@@ -39,14 +38,6 @@ def target_of(code: int, centre: int, rho: int, lo: int, hi: int) -> int:
     """µ(k) = clip(c + ρ (k - c), lo, hi), in targets."""
     away = (code << TARGET_FRAC) - centre
     return min(max(centre + shift_round(away * rho, RHO_FRAC), lo), hi)
-
-
-@inlined
-def dac_of(nodes: Any, mid: int, offset: int, gain: int, target: int) -> int:
-    """The DAC code that programs a device to ``target``: its trim, then the common table."""
-    trimmed = target + (offset << TARGET_FRAC) + shift_round((target - mid) * gain, TRIM_GAIN_FRAC)
-    trimmed = min(max(trimmed, 0), DAC_MAX)
-    return min(max(interpolate(nodes, trimmed, SEGMENT_FRAC), 0), DAC_MAX)
 
 
 @compiled

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..spec import (
     CODE_LSB_US,
-    CODE_MAX,
     DAC_MAX,
     DEFAULT_HI_US,
     DEFAULT_LO_US,
@@ -159,7 +158,7 @@ class SamplerSettings:
             lo=int(np.rint(self.lo_us / TARGET_LSB_US)),
             hi=int(np.rint(self.hi_us / TARGET_LSB_US)),
             valid_lo=VALID_LO_CODE,
-            valid_hi=min(VALID_HI_CODE, CODE_MAX - 1),
+            valid_hi=VALID_HI_CODE,
             logit_coef=logit,
             weight_coef=_coefficient("sigma_p", self.sigma_p, weight, LOGLIK_FRAC),
             common_coef=_coefficient("tau_us", self.tau_us, common if exact else 0.0, LOGLIK_FRAC),

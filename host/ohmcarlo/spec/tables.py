@@ -21,6 +21,7 @@ from .formats import (
     CODE_BITS,
     CODE_LSB_US,
     CODE_MAX,
+    DAC_MAX,
     GAUSS_FRAC,
     GAUSS_INTERP_BITS,
     GAUSS_SUB_BITS,
@@ -35,7 +36,9 @@ from .formats import (
     SEGMENTS,
     SIGMA_FRAC,
     SYMBOL_BITS,
+    TARGET_FRAC,
     TARGET_LSB_US,
+    TRIM_GAIN_FRAC,
     shift_round,
 )
 
@@ -183,6 +186,14 @@ def interpolate(nodes: IntTable, position: int, bits: int) -> int:
     if fraction == 0:
         return low
     return low + shift_round((nodes[index + 1] - low) * fraction, bits)
+
+
+@inlined
+def dac_of(nodes: Any, mid: int, offset: int, gain: int, target: int) -> int:
+    """The DAC code that programs a device to ``target``: its trim, then the common table."""
+    trimmed = target + (offset << TARGET_FRAC) + shift_round((target - mid) * gain, TRIM_GAIN_FRAC)
+    trimmed = min(max(trimmed, 0), DAC_MAX)
+    return min(max(interpolate(nodes, trimmed, SEGMENT_FRAC), 0), DAC_MAX)
 
 
 @inlined
