@@ -1,0 +1,1 @@
+"""The controller as hardware: Amaranth components with bit-exact twins in the golden model."""

@@ -1,0 +1,133 @@
+"""What is fixed when the controller is elaborated; everything else is a register."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from amaranth.utils import bits_for
+
+from ohmcarlo.errors import UsageError
+from ohmcarlo.spec import CODE_BITS, Geometry
+
+
+@dataclass(frozen=True)
+class CoreConfig:
+    """The size of a controller.
+
+    Attributes
+    ----------
+    geometry : Geometry
+        Rows, pairs, entropy pairs, access bits, tiles and converter of the array. Its
+        ``row_group`` and ``regions`` are registers of the hardware and play no part here.
+    max_points : int
+        Data points that the data memory holds, a power of two.
+    max_group_rows : int
+        Rows of the largest row group, a power of two: 1 for logistic regression only,
+        8 for up to 7 hidden units.
+    max_regions : int
+        Chains that share the array, a power of two.
+    device_calibration : bool
+        Whether every device has a trim and a centre of its own (28 bits of memory per device).
+    """
+
+    geometry: Geometry = field(default_factory=Geometry)
+    max_points: int = 1024
+    max_group_rows: int = 8
+    max_regions: int = 4
+    device_calibration: bool = True
+
+    def __post_init__(self) -> None:
+        self.validate()
+
+    def validate(self) -> None:
+        """Raise UsageError with a message that says what to change."""
+        for name, low, high in (
+            ("max_points", 16, 1 << 16),
+            ("max_group_rows", 1, 64),
+            ("max_regions", 1, 64),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high or value & (value - 1):
+                raise UsageError(f"{name} = {value}: choose a power of two from {low} to {high}")
+        if self.max_group_rows > self.geometry.rows:
+            raise UsageError(
+                f"max_group_rows = {self.max_group_rows}: the array has {self.geometry.rows} rows"
+            )
+
+    # -- the array -------------------------------------------------------------------------
+    @property
+    def row_bits(self) -> int:
+        return bits_for(self.geometry.rows - 1)
+
+    @property
+    def device_bits(self) -> int:
+        """Bits of a device's address within its row: twice the pair, plus one for g⁻."""
+        return 1 + bits_for(self.geometry.pairs - 1)
+
+    @property
+    def coin_devices(self) -> int:
+        """Entropy devices of a row; the first of them is device ``2 * max_features``."""
+        return 2 * self.geometry.entropy_pairs
+
+    @property
+    def max_features(self) -> int:
+        """Inputs of a point, the bias among them."""
+        return self.geometry.max_features
+
+    # -- an access -------------------------------------------------------------------------
+    @property
+    def access_bits(self) -> int:
+        return self.geometry.access_bits
+
+    @property
+    def planes(self) -> int:
+        """Accesses that an 8-bit input takes."""
+        return 8 // self.access_bits
+
+    @property
+    def tile_pairs(self) -> int:
+        """Pairs that one access sums."""
+        return self.geometry.tile_pairs or self.geometry.pairs
+
+    @property
+    def tiles(self) -> int:
+        """Column tiles that hold inputs (the entropy pairs need no access of their own)."""
+        return -(-self.max_features // self.tile_pairs)
+
+    @property
+    def tile_bits(self) -> int:
+        return bits_for(self.tiles - 1)
+
+    @property
+    def dot_bits(self) -> int:
+        """Signed width of a whole dot product: int8 × pair difference, summed over a row."""
+        return 8 + (CODE_BITS + 1) + bits_for(self.geometry.pairs)
+
+    @property
+    def reading_bits(self) -> int:
+        """Signed width of what an access returns; a READ returns a code in the same field."""
+        if self.geometry.dot_bits:
+            return max(self.geometry.dot_bits, CODE_BITS + 1)
+        return self.access_bits + (CODE_BITS + 1) + bits_for(self.tile_pairs)
+
+    # -- a model ---------------------------------------------------------------------------
+    @property
+    def point_bits(self) -> int:
+        return bits_for(self.max_points - 1)
+
+    @property
+    def group_row_bits(self) -> int:
+        return bits_for(self.max_group_rows - 1)
+
+    @property
+    def region_bits(self) -> int:
+        return bits_for(self.max_regions - 1)
+
+    @property
+    def point_words(self) -> int:
+        """32-bit words of one point in the data memory, a power of two: see core/likelihood.py."""
+        used = 1 + -(-self.max_features // 4)
+        return 1 << (used - 1).bit_length()
+
+
+REFERENCE = CoreConfig()

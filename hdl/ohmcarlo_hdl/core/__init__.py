@@ -1,0 +1,1 @@
+"""The Metropolis-Hastings step in logic."""

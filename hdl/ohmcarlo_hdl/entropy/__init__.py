@@ -1,0 +1,1 @@
+"""The coin: bits from the array, under health tests."""

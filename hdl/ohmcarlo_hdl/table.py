@@ -1,0 +1,96 @@
+"""Tables of linear segments, RAM or ROM, interpolated as ``spec.interpolate`` does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from amaranth import Module, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .arith import shift_round
+from .window import Window
+
+
+def segment(low_bits: int, delta_bits: int) -> data.StructLayout:
+    """One segment of a table: its first node and the step to the next one, both signed."""
+    return data.StructLayout({"low": signed(low_bits), "delta": signed(delta_bits)})
+
+
+def segments_of(nodes: Sequence[int]) -> list[dict[str, int]]:
+    """Contents of a segment memory from n + 1 nodes."""
+    return [{"low": int(a), "delta": int(b) - int(a)} for a, b in pairwise(nodes)]
+
+
+class SegmentTable(wiring.Component):
+    """``low + shift_round(delta * fraction, fraction_bits)``, ``LATENCY`` clocks after its inputs.
+
+    A free-running pipeline: one lookup a clock, no handshake. ``index`` selects the segment. With
+    ``nodes`` the table is a ROM; without, it is loaded through ``load``: segment ``i`` takes word
+    ``2 i`` (low) and word ``2 i + 1`` (delta), each sign-extended to 32 bits.
+
+    Twin: ``ohmcarlo.spec.interpolate``.
+    """
+
+    LATENCY = 3
+
+    def __init__(
+        self,
+        segments: int,
+        fraction_bits: int,
+        low_bits: int,
+        delta_bits: int,
+        nodes: Sequence[int] | None = None,
+    ) -> None:
+        self.segments = segments
+        self.fraction_bits = fraction_bits
+        self.layout = segment(low_bits, delta_bits)
+        self.low_bits, self.delta_bits = low_bits, delta_bits
+        self.nodes = nodes
+        ports: dict[str, Any] = {
+            "index": In(range(segments)),
+            "fraction": In(unsigned(fraction_bits)),
+            "value": Out(signed(low_bits + 1)),
+        }
+        if nodes is None:
+            ports["load"] = In(Window(1 + (segments - 1).bit_length()))
+        super().__init__(ports)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        init = [] if self.nodes is None else segments_of(self.nodes)
+        if self.nodes is None:
+            # two memories, so that either half of a segment is written on its own
+            lows = Memory(shape=signed(self.low_bits), depth=self.segments, init=[])
+            deltas = Memory(shape=signed(self.delta_bits), depth=self.segments, init=[])
+        else:
+            lows = Memory(
+                shape=signed(self.low_bits), depth=self.segments, init=[s["low"] for s in init]
+            )
+            deltas = Memory(
+                shape=signed(self.delta_bits), depth=self.segments, init=[s["delta"] for s in init]
+            )
+        m.submodules.lows, m.submodules.deltas = lows, deltas
+        if self.nodes is None:
+            for half, memory in enumerate((lows, deltas)):
+                write = memory.write_port()
+                m.d.comb += [
+                    write.addr.eq(self.load.addr[1:]),
+                    write.data.eq(self.load.data),
+                    write.en.eq(self.load.stb & (self.load.addr[0] == half)),
+                ]
+        low_port, delta_port = lows.read_port(), deltas.read_port()
+        m.d.comb += [low_port.addr.eq(self.index), delta_port.addr.eq(self.index)]
+        fraction = Signal(self.fraction_bits)
+        low = Signal(signed(self.low_bits))
+        step = Signal(signed(self.delta_bits + self.fraction_bits + 1))
+        m.d.sync += [
+            fraction.eq(self.fraction),
+            low.eq(low_port.data),
+            step.eq(delta_port.data * fraction),
+            self.value.eq(low + shift_round(step, self.fraction_bits)),
+        ]
+        return m

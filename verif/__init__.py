@@ -1,0 +1,1 @@
+"""Benches of the hardware: cocotb on Verilator, called by pytest."""

@@ -1,0 +1,18 @@
+"""What every bench stands on: build and run a component, drive and watch its streams."""
+
+from .build import Case, case_parameters, run_bench
+from .packing import Packer
+from .streams import Clocked, Sink, Source, load_window, segment_words, start_clock
+
+__all__ = [
+    "Case",
+    "Clocked",
+    "Packer",
+    "Sink",
+    "Source",
+    "case_parameters",
+    "load_window",
+    "run_bench",
+    "segment_words",
+    "start_clock",
+]

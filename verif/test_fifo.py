@@ -1,0 +1,33 @@
+"""StreamFifo: what goes in comes out, in order, whatever stalls; nothing is withdrawn."""
+
+from __future__ import annotations
+
+import random
+
+import cocotb
+import pytest
+
+from ohmcarlo_hdl.fifo import StreamFifo
+from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
+
+WIDTH, DEPTH, ITEMS = 13, 5, 400
+
+
+@cocotb.test()
+async def keeps_order(dut) -> None:  # type: ignore[no-untyped-def]
+    case = case_parameters()
+    rng = random.Random(7)
+    items = [rng.randrange(1 << WIDTH) for _ in range(ITEMS)]
+    source = Source(dut, "input", WIDTH, items, case["source"], rng)
+    sink = Sink(dut, "output", WIDTH, case["sink"], rng)
+    await start_clock(dut)
+    bench = Clocked(dut, source, sink).start()
+    await bench.until(lambda: len(sink.items) == ITEMS, 20 * ITEMS, "the FIFO")
+    assert sink.items == items
+    if not case["source"] and not case["sink"]:
+        assert bench.cycle <= ITEMS + 6, "one item a clock"
+
+
+@pytest.mark.parametrize(("source", "sink"), [(0, 0), (0.6, 0), (0, 0.6), (0.5, 0.5)])
+def test_fifo(source: float, sink: float) -> None:
+    run_bench(StreamFifo(WIDTH, DEPTH), __name__, {"source": source, "sink": sink})
