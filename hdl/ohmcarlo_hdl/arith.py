@@ -27,4 +27,8 @@ def saturate(value: ValueLike, bits: int) -> Value:
 
 def clip(value: ValueLike, low: ValueLike, high: ValueLike) -> Value:
     """``value`` within [``low``, ``high``]."""
-    return Mux(Value.cast(value) < low, low, Mux(Value.cast(value) > high, high, value))
+    value = Value.cast(value)
+    below_top = Mux(value > high, high, value)
+    if isinstance(low, int) and low == 0 and not value.shape().signed:
+        return below_top  # no comparison that is always false
+    return Mux(value < low, low, below_top)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth import signed, unsigned
+from amaranth import Cat, Const, Shape, Value, signed, unsigned
+from amaranth.hdl import ValueLike
 from amaranth.lib import data, enum
 
 from ohmcarlo.spec import DAC_BITS
@@ -47,6 +48,20 @@ def array_request(config: CoreConfig) -> data.StructLayout:
             "inputs": data.ArrayLayout(unsigned(config.access_bits), config.tile_pairs),
         }
     )
+
+
+def request_of(config: CoreConfig, **fields: ValueLike) -> Value:
+    """A whole request from some of its fields, the others zero.
+
+    Assigned as one, it becomes one expression; field by field, the constant ones would become
+    processes that no event ever starts.
+    """
+    layout = array_request(config)
+    parts = []
+    for name, member in layout:
+        part = Value.cast(fields.pop(name, Const(0, Shape.cast(member.shape).width)))
+        parts.append((part | Const(0, member.width))[: member.width])
+    return Cat(parts)
 
 
 def array_response(config: CoreConfig) -> data.StructLayout:

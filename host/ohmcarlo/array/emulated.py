@@ -18,6 +18,7 @@ from ..spec import (
     CODE_MAX,
     D2D_FRAC,
     DAC_MAX,
+    DEVICE_KEY,
     GAUSS_FRAC,
     HRS_CODE,
     MEDIAN_FRAC,
@@ -26,6 +27,7 @@ from ..spec import (
     SEGMENT_FRAC,
     SIGMA_FRAC,
     SIGMA_GAIN_FRAC,
+    STUCK_BITS,
     Geometry,
     gauss,
     gauss_table,
@@ -39,9 +41,7 @@ from ..spec import (
 from .base import READ, RESET, SET, SET_CODES, IntArray, Ledger
 from .threefry import MASK, threefry2x32
 
-DEVICE_KEY = 0x44324421  # sets the stream of per-device properties apart from that of the pulses
 NOT_STUCK = -1
-STUCK_BITS = 16
 Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -198,8 +198,10 @@ class EmulatedArray:
         nodes = gauss_table()
         d2d, stuck_codes = np.zeros(shape, np.int32), np.full(shape, NOT_STUCK, np.int32)
         key0, key1 = seed & MASK, seed >> 32
-        level = to_fixed(stuck, STUCK_BITS)
-        emulator_devices(key0, key1, to_fixed(d2d_rel, D2D_FRAC), level, nodes, d2d, stuck_codes)
+        self.d2d_level = to_fixed(d2d_rel, D2D_FRAC)
+        self.stuck_level = to_fixed(stuck, STUCK_BITS)
+        levels = self.d2d_level, self.stuck_level
+        emulator_devices(key0, key1, *levels, nodes, d2d, stuck_codes)
         self.state = Emulator(
             key0=key0,
             key1=key1,

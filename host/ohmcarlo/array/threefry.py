@@ -6,21 +6,19 @@ Counter-based: word n needs no earlier word, so hardware pipelines it and the mo
 from __future__ import annotations
 
 from ..jit import compiled
+from ..spec import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_ROUNDS
 
 MASK = 0xFFFFFFFF
-PARITY = 0x1BD11BDA
-ROUNDS = 20
-ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 
 
 @compiled
 def threefry2x32(key0: int, key1: int, counter0: int, counter1: int) -> tuple[int, int]:
     """Two 32-bit words from a 64-bit key and a 64-bit counter, each given as two words."""
-    key2 = PARITY ^ key0 ^ key1
+    key2 = THREEFRY_PARITY ^ key0 ^ key1
     x0 = (counter0 + key0) & MASK
     x1 = (counter1 + key1) & MASK
-    for injection in range(1, ROUNDS // 4 + 1):
-        for turn in ROTATIONS[4:] if injection % 2 == 0 else ROTATIONS[:4]:
+    for injection in range(1, THREEFRY_ROUNDS // 4 + 1):
+        for turn in THREEFRY_ROTATIONS[4:] if injection % 2 == 0 else THREEFRY_ROTATIONS[:4]:
             x0 = (x0 + x1) & MASK
             x1 = (((x1 << turn) | (x1 >> (32 - turn))) & MASK) ^ x0
         key0, key1, key2 = key1, key2, key0

@@ -66,6 +66,11 @@ GAUSS_INTERP_BITS = 12
 D2D_FRAC = 16  # relative device-to-device spread, fraction of the median
 MEDIAN_GAIN_FRAC = 16  # age: multiplies the median …
 SIGMA_GAIN_FRAC = 8  # … and the spread
+STUCK_BITS = 16  # fraction of stuck devices
+DEVICE_KEY = 0x44324421  # sets the stream of per-device properties apart from that of the pulses
+THREEFRY_PARITY = 0x1BD11BDA  # Threefry-2x32 (Salmon et al., SC 2011)
+THREEFRY_ROUNDS = 20
+THREEFRY_ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 
 
 @inlined

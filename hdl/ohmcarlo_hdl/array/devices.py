@@ -1,0 +1,150 @@
+"""Properties of devices without a memory of the array's size: two rows of them, hashed ahead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Array, Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..config import CoreConfig
+from .flow import flow
+from .generator import FOUND, PROPERTIES
+
+
+def hash_job(config: CoreConfig) -> data.StructLayout:
+    """Device cache → generator: one device to be hashed, for one of the banks."""
+    return data.StructLayout(
+        {
+            "row": unsigned(config.row_bits),
+            "device": unsigned(config.device_bits),
+            "bank": unsigned(1),
+        }
+    )
+
+
+class DeviceCache(wiring.Component):
+    """Two banks, each with the properties of one row, as far as they are hashed.
+
+    ``row`` and ``device`` are those of the request that waits to be accepted; ``known`` says that
+    the device's properties are in ``bank``. With ``need`` the request cannot do without: its row
+    is hashed into the bank that is not in use, unless a bank has it. ``use``: the request is
+    accepted, and its row now the one in use. ``hint``: the row comes next; it is hashed after
+    what is needed, into the bank that is not in use. Devices are hashed in the order in which a
+    step programs them: the coin's first.
+
+    ``properties`` are those of ``read_device`` in ``read_bank`` one clock before, and nothing
+    (no offset, not stuck) with ``off``, when nothing is hashed either. ``restart`` forgets all.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        device = unsigned(config.device_bits)
+        super().__init__(
+            {
+                "row": In(config.row_bits),
+                "device": In(device),
+                "need": In(1),
+                "use": In(1),
+                "hint": In(1),
+                "known": Out(1),
+                "bank": Out(1),
+                "read_bank": In(1),
+                "read_device": In(device),
+                "properties": Out(PROPERTIES),
+                "ask": Out(stream.Signature(hash_job(config))),
+                "found": In(flow(FOUND)),
+                "off": In(1),
+                "restart": In(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        coin, last = 2 * config.max_features, 2 * config.geometry.pairs - 1
+        bits = config.device_bits
+        valid = [Signal(name=f"valid_{b}") for b in range(2)]
+        tag = [Signal(config.row_bits, name=f"tag_{b}") for b in range(2)]
+        # how far a bank is filled: coin devices below ``upto``, then all of them and the devices
+        # below ``upto``, then all
+        upto = [Signal(bits, init=coin, name=f"upto_{b}") for b in range(2)]
+        coin_done = [Signal(name=f"coin_done_{b}") for b in range(2)]
+        done = [Signal(name=f"done_{b}") for b in range(2)]
+
+        # -- the request at the head
+        hit = Signal(2)
+        known = Signal(2)
+        for b in range(2):
+            below = self.device < upto[b]
+            filled = Mux(self.device >= coin, coin_done[b] | below, coin_done[b] & below)
+            m.d.comb += [
+                hit[b].eq(valid[b] & (tag[b] == self.row)),
+                known[b].eq(hit[b] & (done[b] | filled)),
+            ]
+        m.d.comb += [self.known.eq(self.off | known.any()), self.bank.eq(hit[1])]
+        current = Signal()
+        in_use = Signal()
+        m.d.comb += in_use.eq(Mux(self.use & hit.any(), hit[1], current))
+        m.d.sync += current.eq(in_use)
+
+        # -- what is to be hashed next
+        need, hint, busy = Signal(), Signal(), Signal()
+        need_row, hint_row = Signal(config.row_bits), Signal(config.row_bits)
+        row = Mux(need, need_row, hint_row)
+        spare = ~in_use
+        there = Cat(valid[b] & (tag[b] == row) for b in range(2)).any()
+        free = Array(done[b] | ~valid[b] for b in range(2))[spare]
+        job: Any = self.ask.payload
+        m.d.comb += self.ask.valid.eq(busy)
+        with m.If(busy), m.If(self.ask.ready):
+            m.d.sync += job.device.eq(Mux(job.device == last, 0, job.device + 1))
+            with m.If(job.device == coin - 1):
+                m.d.sync += busy.eq(0)
+        with m.Elif((need | hint) & (there | free)):
+            m.d.sync += need.eq(0)
+            with m.If(~need):
+                m.d.sync += hint.eq(0)
+            with m.If(~there):
+                m.d.sync += [busy.eq(1), job.bank.eq(spare), job.row.eq(row), job.device.eq(coin)]
+                with m.If(need):
+                    m.d.sync += current.eq(spare)
+                for b in range(2):
+                    with m.If(spare == b):
+                        m.d.sync += [
+                            valid[b].eq(1),
+                            tag[b].eq(row),
+                            upto[b].eq(coin),
+                            coin_done[b].eq(0),
+                            done[b].eq(0),
+                        ]
+        with m.If(self.need & ~self.off & ~hit.any()):
+            m.d.sync += [need.eq(1), need_row.eq(self.row)]
+        with m.If(self.hint & ~self.off):
+            m.d.sync += [hint.eq(~hit.any()), hint_row.eq(self.row)]
+
+        # -- what comes back
+        found: Any = self.found.payload
+        m.submodules.banks = banks = Memory(shape=PROPERTIES, depth=2 << bits, init=[])
+        write, read = banks.write_port(), banks.read_port()
+        m.d.comb += [
+            write.addr.eq(Cat(Mux(found.bank, upto[1], upto[0]), found.bank)),
+            write.data.eq(found.properties),
+            write.en.eq(self.found.valid),
+            read.addr.eq(Cat(self.read_device, self.read_bank)),
+        ]
+        with m.If(~self.off):
+            m.d.comb += self.properties.eq(read.data)
+        for b in range(2):
+            with m.If(self.found.valid & (found.bank == b)):
+                m.d.sync += upto[b].eq(Mux(upto[b] == last, 0, upto[b] + 1))
+                with m.If(upto[b] == last):
+                    m.d.sync += coin_done[b].eq(1)
+                with m.If(upto[b] == coin - 1):
+                    m.d.sync += done[b].eq(1)
+
+        with m.If(self.restart):
+            m.d.sync += [Cat(valid).eq(0), Cat(need, hint, busy).eq(0)]
+        return m

@@ -1,0 +1,266 @@
+"""The array in FPGA memory: what a person without memristors runs the controller on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import CODE_BITS, D2D_FRAC, HRS_CODE, SEGMENT_BITS, STUCK_BITS
+
+from ..config import CoreConfig
+from ..pipeline import CreditFifo, delayed
+from ..window import Window
+from .devices import DeviceCache
+from .dot import DotUnit
+from .generator import Generator, NormalQueue
+from .interface import Op, array_request, array_response
+from .pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS, PulseLaw
+
+
+class Emulator(wiring.Component):
+    """An array of emulated devices: integers, and pseudo-random by construction.
+
+    SET pulse number n since ``restart`` takes word n of the generator, whether its device is stuck
+    or not. A device's offset and stuck code are a hash of its address. Codes are HRS_CODE after
+    power-up and after a RESET of the row, which takes one clock. FORM does nothing, nor does an
+    operation that is not listed in ``Op``.
+
+    A READ of a stuck device answers its stuck code always; a DOT sees the stuck code only after the
+    device's first SET since the last RESET of its row, and HRS_CODE before. (A controller programs
+    every device that it drives; the twin's ``dot`` differs in this one point.)
+
+    Speed, while responses are taken: a request a clock; a READ answers ``READ_LATENCY`` clocks
+    after it was accepted, a DOT after ``DotUnit.latency`` clocks. A DOT waits until RESET, SET and
+    READ before it are through. A SET waits for a normal (``fast`` makes one a clock), SET and READ
+    wait for the properties of their device, unless ``d2d_rel`` and ``stuck_level`` are zero:
+    SELECT has them hashed ahead.
+
+    ``key0``, ``key1``, ``d2d_rel`` (LSB 2**-D2D_FRAC), ``stuck_level`` (LSB 2**-STUCK_BITS),
+    ``median_gain``, ``sigma_gain`` and the two tables are quasi-static: after a change, and
+    before the next request, one clock of ``restart`` sets the pulse counter to zero and forgets
+    what was made ahead under the old ones. It comes only while nothing is in flight (``idle``),
+    and leaves the codes alone. ``pulses`` counts SETs since then.
+
+    Twin: ``ohmcarlo.array.EmulatedArray``.
+    """
+
+    READ_LATENCY = PulseLaw.LATENCY
+    # A READ fetches its row late, so that only two pulses before it are not in memory yet
+    FETCH_AT = PulseLaw.LATENCY - 3
+    SLOTS = 16
+    """Answers under way or waiting; more than the latency, so that they do not limit the rate."""
+
+    def __init__(self, config: CoreConfig, fast: bool = True) -> None:
+        self.config = config
+        self.fast = fast
+        super().__init__(
+            {
+                "requests": In(stream.Signature(array_request(config))),
+                "responses": Out(stream.Signature(array_response(config))),
+                "load_median": In(Window(1 + SEGMENT_BITS)),
+                "load_sigma": In(Window(1 + SEGMENT_BITS)),
+                "key0": In(32),
+                "key1": In(32),
+                "d2d_rel": In(D2D_FRAC + 1),
+                "stuck_level": In(STUCK_BITS + 1),
+                "median_gain": In(MEDIAN_GAIN_BITS),
+                "sigma_gain": In(SIGMA_GAIN_BITS),
+                "restart": In(1),
+                "pulses": Out(64),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        m.submodules.generator = generator = Generator(self.fast)
+        m.submodules.normals = normals = NormalQueue()
+        m.submodules.devices = devices = DeviceCache(config)
+        m.submodules.law = law = PulseLaw()
+        m.submodules.dot = dot = DotUnit(config)
+        m.submodules.answers = answers = CreditFifo(array_response(config), self.SLOTS)
+        self._make_noise(m, generator, normals, devices)
+
+        # -- acceptance
+        request: Any = self.requests.payload
+        is_reset, is_set = request.op == Op.RESET, request.op == Op.SET
+        is_read, is_dot = request.op == Op.READ, request.op == Op.DOT
+        busy = Signal()
+        can = Signal()
+        with m.Switch(request.op):
+            with m.Case(Op.SET):
+                m.d.comb += can.eq(devices.known & normals.available)
+            with m.Case(Op.READ):
+                m.d.comb += can.eq(devices.known & answers.room)
+            with m.Case(Op.DOT):
+                m.d.comb += can.eq(answers.room & ~busy)
+            with m.Default():
+                m.d.comb += can.eq(1)
+        m.d.comb += self.requests.ready.eq(can & ~self.restart)
+        accept = self.requests.valid & self.requests.ready
+        is_piped = is_set | is_read | is_reset
+        m.d.comb += [
+            normals.claim.eq(accept & is_set),
+            devices.row.eq(request.row),
+            devices.device.eq(request.device),
+            devices.need.eq(self.requests.valid & is_piped),
+            devices.use.eq(accept & is_piped),
+            devices.hint.eq(accept & (request.op == Op.SELECT)),
+            dot.start.eq(accept & is_dot),
+            dot.inputs.eq(request.inputs),
+            dot.top.eq(request.top),
+            dot.tile.eq(request.tile),
+        ]
+        m.d.sync += self.pulses.eq(self.pulses + normals.claim)
+        with m.If(self.restart):
+            m.d.sync += self.pulses.eq(0)
+
+        # -- the pipe of RESET, SET and READ; pipe[k] is what was accepted k clocks ago
+        layout = data.StructLayout(
+            {
+                "reset": unsigned(1),
+                "set": unsigned(1),
+                "read": unsigned(1),
+                "row": unsigned(config.row_bits),
+                "device": unsigned(config.device_bits),
+            }
+        )
+        depth = PulseLaw.LATENCY
+        pipe: list[Any] = [Signal(layout, name=f"pipe_{k}") for k in range(depth + 1)]
+        m.d.comb += [
+            pipe[0].reset.eq(accept & is_reset),
+            pipe[0].set.eq(accept & is_set),
+            pipe[0].read.eq(accept & is_read),
+            pipe[0].row.eq(request.row),
+            pipe[0].device.eq(request.device),
+        ]
+        m.d.sync += [pipe[k + 1].eq(pipe[k]) for k in range(depth)]
+        active = [p.reset | p.set | p.read for p in pipe]
+        # what is in the last stage is written when a DOT accepted now has its row read
+        m.d.sync += busy.eq(Cat(active[: depth - 1]).any())
+
+        # -- properties of the device
+        bank = Signal()
+        m.d.sync += bank.eq(devices.bank)
+        m.d.comb += [devices.read_bank.eq(bank), devices.read_device.eq(pipe[1].device)]
+        properties: Any = delayed(m, devices.properties, PulseLaw.OFFSET_AT - 2, "properties")
+        m.d.comb += law.offset.eq(properties.offset)
+        ends = Signal(2)
+        m.d.comb += ends.eq(Cat(properties.stuck, properties.high))
+        ends = delayed(m, ends, PulseLaw.FORCE_AT - PulseLaw.OFFSET_AT, "ends")
+        stuck, stuck_code = ends[0], ends[1].replicate(CODE_BITS)
+
+        # -- the pulse
+        wiring.connect(m, wiring.flipped(self.load_median), law.load_median)
+        wiring.connect(m, wiring.flipped(self.load_sigma), law.load_sigma)
+        m.d.comb += [
+            law.dac.eq(request.dac),
+            law.median_gain.eq(self.median_gain),
+            law.sigma_gain.eq(self.sigma_gain),
+            normals.pop.eq(pipe[PulseLaw.NORMAL_AT - 1].set),
+            law.normal.eq(normals.normal),
+            law.force.eq(pipe[PulseLaw.FORCE_AT].reset | stuck),
+            law.forced.eq(Mux(pipe[PulseLaw.FORCE_AT].reset, HRS_CODE, stuck_code)),
+        ]
+
+        # -- the codes: a row at once for a DOT, any of its devices for a SET
+        row_devices = 2 * config.geometry.pairs
+        row_of_codes = data.ArrayLayout(unsigned(CODE_BITS), row_devices)
+        m.submodules.codes = codes = Memory(
+            shape=row_of_codes,
+            depth=config.geometry.rows,
+            init=[[HRS_CODE] * row_devices] * config.geometry.rows,
+        )
+        write = codes.write_port(granularity=1)
+        fetch = codes.read_port(transparent_for=[write])
+        done = pipe[depth]
+        m.d.comb += [
+            write.addr.eq(done.row),
+            fetch.addr.eq(Mux(pipe[self.FETCH_AT].read, pipe[self.FETCH_AT].row, request.row)),
+            dot.codes.eq(fetch.data),
+        ]
+        for device in range(row_devices):
+            m.d.comb += [
+                write.data[device].eq(law.code),
+                write.en[device].eq(done.reset | (done.set & (done.device == device))),
+            ]
+
+        # -- what a READ finds: memory, unless one of the two pulses before it says otherwise
+        newest, second = Signal(), Signal()
+        m.d.sync += [
+            newest.eq(self._changes(pipe[2], pipe[1])),
+            second.eq(self._changes(pipe[3], pipe[1])),
+        ]
+        newest, second = (
+            delayed(m, hit, depth - 3, name)
+            for hit, name in ((newest, "newest"), (second, "second"))
+        )
+        earlier = Signal(CODE_BITS)
+        m.d.sync += earlier.eq(law.code)
+        held = self._picked(m, fetch.data, pipe[self.FETCH_AT + 1], pipe[self.FETCH_AT + 2])
+        answer = Signal(CODE_BITS)
+        moved = Mux(newest, law.code, Mux(second, earlier, held))
+        m.d.sync += answer.eq(Mux(stuck, stuck_code, moved))
+
+        # -- answers: a READ takes longer than a DOT, and a DOT waits for the READs before it
+        wiring.connect(m, answers.output, wiring.flipped(self.responses))
+        m.d.comb += [
+            answers.enter.eq(accept & (is_read | is_dot)),
+            answers.arrived.eq(done.read | dot.done),
+            answers.payload.value.eq(Mux(done.read, answer, dot.reading)),
+        ]
+        unanswered = Signal(range(self.SLOTS + 1))
+        taken = self.responses.valid & self.responses.ready
+        m.d.sync += unanswered.eq(unanswered + answers.enter - taken)
+        m.d.comb += self.idle.eq((unanswered == 0) & ~busy & ~active[depth])
+        return m
+
+    def _make_noise(
+        self, m: Module, generator: Generator, normals: NormalQueue, devices: DeviceCache
+    ) -> None:
+        """Device properties first, normals in the clocks between."""
+        job: Any = devices.ask.payload
+        counter: Any = generator.input.payload
+        m.d.comb += [
+            generator.key0.eq(self.key0),
+            generator.key1.eq(self.key1),
+            generator.d2d_rel.eq(self.d2d_rel),
+            generator.stuck_level.eq(self.stuck_level),
+            generator.restart.eq(self.restart),
+            normals.restart.eq(self.restart),
+            devices.restart.eq(self.restart),
+            devices.off.eq((self.d2d_rel == 0) & (self.stuck_level == 0)),
+            generator.input.valid.eq(devices.ask.valid | normals.ask.valid),
+            devices.ask.ready.eq(generator.input.ready),
+            normals.ask.ready.eq(generator.input.ready & ~devices.ask.valid),
+        ]
+        with m.If(devices.ask.valid):
+            m.d.comb += [
+                counter.counter0.eq((job.row << 16) | job.device),
+                counter.device.eq(1),
+                counter.tag.eq(job.bank),
+            ]
+        with m.Else():
+            m.d.comb += counter.eq(normals.ask.payload)
+        wiring.connect(m, generator.normal, normals.made)
+        wiring.connect(m, generator.found, devices.found)
+
+    def _changes(self, before: Any, read: Any) -> Value:
+        """Whether what went ``before`` changes the device that is read."""
+        same_row = before.row == read.row
+        return same_row & (before.reset | (before.set & (before.device == read.device)))
+
+    def _picked(self, m: Module, row: Any, first: Any, second: Any) -> Value:
+        """The device of a fetched row, in two steps: among eight, then among the groups."""
+        groups = []
+        for low in range(0, len(row), 8):
+            group = Signal(CODE_BITS, name=f"group_{low // 8}")
+            members = Cat(row[i] for i in range(low, min(low + 8, len(row))))
+            m.d.sync += group.eq(members.word_select(first.device[:3], CODE_BITS))
+            groups.append(group)
+        return Cat(groups).word_select(second.device[3:], CODE_BITS)

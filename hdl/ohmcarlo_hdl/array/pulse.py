@@ -1,0 +1,128 @@
+"""What a SET gives: a code from a DAC code, a device's offset and a normal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from ohmcarlo.spec import (
+    CODE_BITS,
+    CODE_MAX,
+    D2D_FRAC,
+    DAC_BITS,
+    GAUSS_FRAC,
+    MEDIAN_FRAC,
+    MEDIAN_GAIN_FRAC,
+    MEDIAN_SEGMENT_SHIFT,
+    SEGMENT_BITS,
+    SEGMENT_FRAC,
+    SEGMENTS,
+    SIGMA_FRAC,
+    SIGMA_GAIN_FRAC,
+)
+
+from ..arith import clip
+from ..pipeline import delayed
+from ..table import SegmentTable
+from ..window import Window
+from .gauss import NORMAL_BITS
+
+MEDIAN_BITS = bits_for((CODE_MAX + 1) << MEDIAN_FRAC)
+"""Unsigned width of a node of the median table."""
+SIGMA_BITS = 20
+"""Unsigned width of a node of the spread table."""
+OFFSET_BITS = 18
+"""Signed width of a device's relative offset, LSB 2**-D2D_FRAC."""
+MEDIAN_GAIN_BITS = 18
+SIGMA_GAIN_BITS = 12
+
+
+class PulseLaw(wiring.Component):
+    """One code a clock, ``LATENCY`` clocks after its DAC code; a free-running pipeline.
+
+    The other inputs of a pulse come later, just when they are used: ``offset`` after ``OFFSET_AT``
+    clocks, ``normal`` after ``NORMAL_AT``, ``force`` (the code is ``forced``, whatever the pulse
+    did) after ``FORCE_AT``. Gains are quasi-static.
+
+    Twin: ``ohmcarlo.array.emulated.emulator_code``.
+    """
+
+    OFFSET_AT = SegmentTable.LATENCY
+    SPREAD_AT = OFFSET_AT + 3
+    NORMAL_AT = SPREAD_AT + SegmentTable.LATENCY + 1
+    FORCE_AT = NORMAL_AT + 1
+    LATENCY = FORCE_AT + 1
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "dac": In(DAC_BITS),
+                "offset": In(signed(OFFSET_BITS)),
+                "normal": In(signed(NORMAL_BITS)),
+                "force": In(1),
+                "forced": In(CODE_BITS),
+                "median_gain": In(MEDIAN_GAIN_BITS),
+                "sigma_gain": In(SIGMA_GAIN_BITS),
+                "load_median": In(Window(1 + SEGMENT_BITS)),
+                "load_sigma": In(Window(1 + SEGMENT_BITS)),
+                "code": Out(CODE_BITS),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.medians = medians = SegmentTable(
+            SEGMENTS, SEGMENT_FRAC, MEDIAN_BITS + 1, MEDIAN_BITS + 1
+        )
+        m.submodules.sigmas = sigmas = SegmentTable(
+            SEGMENTS, MEDIAN_SEGMENT_SHIFT, SIGMA_BITS + 1, SIGMA_BITS + 1
+        )
+        wiring.connect(m, wiring.flipped(self.load_median), medians.load)
+        wiring.connect(m, wiring.flipped(self.load_sigma), sigmas.load)
+        m.d.comb += [
+            medians.index.eq(self.dac[SEGMENT_FRAC:]),
+            medians.fraction.eq(self.dac[:SEGMENT_FRAC]),
+        ]
+        # a product is rounded half up with the sum that follows it: p >> s, plus the bit below
+        fresh = medians.value[:MEDIAN_BITS]  # between nodes that are not negative
+        drift = Signal(signed(MEDIAN_BITS + OFFSET_BITS))
+        m.d.sync += drift.eq(fresh * self.offset)
+        own = Signal(signed(OFFSET_BITS + 1))
+        whole = Signal(MEDIAN_BITS)
+        m.d.sync += whole.eq(fresh)
+        m.d.comb += own.eq((drift >> D2D_FRAC) + drift[D2D_FRAC - 1])
+        # a median below zero stays there under any gain, and is clipped there in the end
+        shifted = Signal(signed(MEDIAN_BITS + 2))
+        median = Signal(MEDIAN_BITS + 1)
+        m.d.comb += shifted.eq(whole + own)
+        m.d.sync += median.eq(Mux(shifted < 0, 0, shifted))
+        aged = Signal(MEDIAN_BITS + 1 + MEDIAN_GAIN_BITS)
+        m.d.sync += aged.eq(median * self.median_gain)
+        top = ((CODE_MAX + 1) << MEDIAN_FRAC) - 1
+        centre = Signal(CODE_BITS + MEDIAN_FRAC)
+        m.d.comb += [
+            centre.eq(clip((aged >> MEDIAN_GAIN_FRAC) + aged[MEDIAN_GAIN_FRAC - 1], 0, top)),
+            sigmas.index.eq(centre[MEDIAN_SEGMENT_SHIFT:]),
+            sigmas.fraction.eq(centre[:MEDIAN_SEGMENT_SHIFT]),
+        ]
+        sigma = Signal(SIGMA_BITS + SIGMA_GAIN_BITS)
+        m.d.sync += sigma.eq(sigmas.value[:SIGMA_BITS] * self.sigma_gain)
+        centre_there = delayed(m, centre, SegmentTable.LATENCY + 1, "centre")
+        point = SIGMA_FRAC + GAUSS_FRAC
+        spread = Signal(signed(SIGMA_BITS + SIGMA_GAIN_BITS - SIGMA_GAIN_FRAC + NORMAL_BITS + 1))
+        base = Signal(signed(CODE_BITS + point + 2))
+        m.d.sync += [
+            spread.eq((sigma >> SIGMA_GAIN_FRAC) * self.normal),
+            base.eq(
+                (centre_there << (point - MEDIAN_FRAC))
+                + Mux(sigma[SIGMA_GAIN_FRAC - 1], self.normal, 0)
+                + (1 << (point - 1))
+            ),
+        ]
+        drawn = (base + spread) >> point
+        m.d.sync += self.code.eq(Mux(self.force, self.forced, clip(drawn, 0, CODE_MAX)))
+        return m

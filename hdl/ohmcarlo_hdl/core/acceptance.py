@@ -1,0 +1,149 @@
+"""Acceptance: the threshold L*, the running sum of log-likelihood terms, and the decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..arith import saturate
+from ..config import CoreConfig
+from .interface import ACC_BITS, PRICE, TERM
+
+
+class Mode(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
+    """What the decision rests on."""
+
+    STEP = 0
+    """A proposal: the sum of the terms against the threshold."""
+    FIRST = 1
+    """First sample of a chain: accepted whatever it is; the sum is wanted."""
+    INVALID = 2
+    """A read-back left the valid window: rejected as soon as the price says whether stuck."""
+
+
+def decision(config: CoreConfig) -> data.StructLayout:
+    """Acceptance → step controller. ``loglik`` and ``prior`` are those of an accepted proposal."""
+    return data.StructLayout(
+        {
+            "accepted": unsigned(1),
+            "stuck": unsigned(1),
+            "loglik": signed(ACC_BITS),
+            "prior": signed(ACC_BITS),
+            "points": unsigned(config.point_bits + 1),
+        }
+    )
+
+
+class Acceptance(wiring.Component):
+    """Twin: ``golden.chain.threshold_of``, ``golden.likelihood.sum_of_logits``.
+
+    One decision follows each ``start`` strobe (``mode``, ``empty``, ``external`` are taken then):
+    once the price is there, and the sum reached its last term (``empty``: there is none;
+    ``external``: ``external_loglik`` is the sum) or fell below
+
+        L* = loglik + prior - prior' - hastings - t.
+
+    Every later term is <= 0, so a sum below the threshold stays there. Terms wait until the
+    threshold is known. ``stop`` is high while a decision is offered: whoever makes terms may drop
+    the rest. ``LATENCY`` clocks lie between the last term taken and the decision.
+    """
+
+    LATENCY = 2
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "mode": In(Mode),
+                "empty": In(1),
+                "external": In(1),
+                "external_loglik": In(signed(ACC_BITS)),
+                "early_reject": In(1),
+                "loglik": In(signed(ACC_BITS)),
+                "prior": In(signed(ACC_BITS)),
+                "t": In(unsigned(32)),
+                "t_valid": In(1),
+                "price": In(stream.Signature(PRICE)),
+                "terms": In(stream.Signature(TERM)),
+                "decision": Out(stream.Signature(decision(config))),
+                "stop": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        out = self.decision.payload
+        mode, empty, external = Signal(Mode), Signal(), Signal()
+        partial = Signal(signed(ACC_BITS + 2))
+        threshold = Signal(signed(ACC_BITS + 4))
+        total = Signal(signed(ACC_BITS))
+        points = Signal(self.config.point_bits + 1)
+        summed = Signal()  # the total changed in the clock before
+        ended = Signal()  # … for the last time
+        below = Signal()
+        m.d.comb += below.eq((mode == Mode.STEP) & (total < threshold))
+
+        with m.FSM(name="state"):
+            with m.State("IDLE"), m.If(self.start):
+                m.d.sync += [
+                    mode.eq(self.mode),
+                    empty.eq(self.empty),
+                    external.eq(self.external),
+                    total.eq(Mux(self.external, self.external_loglik, 0)),
+                    points.eq(0),
+                ]
+                m.next = "PRICE"
+
+            with m.State("PRICE"):
+                m.d.comb += self.price.ready.eq(self.t_valid | (mode != Mode.STEP))
+                with m.If(self.price.valid & self.price.ready):
+                    price = self.price.payload
+                    m.d.sync += [
+                        out.prior.eq(price.prior),
+                        out.stuck.eq(price.stuck),
+                        partial.eq(self.loglik + self.prior - price.prior),
+                        threshold.eq(-price.hastings - self.t),
+                    ]
+                    m.next = "THRESHOLD"
+
+            with m.State("THRESHOLD"):
+                m.d.sync += [
+                    threshold.eq(threshold + partial),
+                    summed.eq(empty | external),
+                    ended.eq(empty | external),
+                ]
+                with m.If(mode == Mode.INVALID):
+                    m.d.sync += [out.accepted.eq(0), out.points.eq(0)]
+                    m.next = "DECIDED"
+                with m.Else():
+                    m.next = "SUM"
+
+            with m.State("SUM"):
+                m.d.comb += self.terms.ready.eq(~ended)
+                taken = self.terms.valid & self.terms.ready
+                m.d.sync += [
+                    summed.eq(taken),
+                    out.loglik.eq(total),
+                    out.points.eq(points),
+                    out.accepted.eq(~below),
+                ]
+                with m.If(taken):
+                    m.d.sync += [
+                        total.eq(saturate(total + self.terms.payload.term, ACC_BITS)),
+                        points.eq(points + 1),
+                        ended.eq(self.terms.payload.last),
+                    ]
+                with m.If(summed & (ended | (below & self.early_reject))):
+                    m.next = "DECIDED"
+
+            with m.State("DECIDED"):
+                m.d.comb += self.decision.valid.eq(1)
+                with m.If(self.decision.ready):
+                    m.next = "IDLE"
+
+        m.d.comb += self.stop.eq(self.decision.valid)
+        return m

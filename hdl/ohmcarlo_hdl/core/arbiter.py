@@ -1,0 +1,90 @@
+"""One way to the sequencer for everybody who asks something of the array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..array.interface import Op, array_request
+from ..config import CoreConfig
+from .programmer import Reader, tag
+
+
+class CommandArbiter(wiring.Component):
+    """Programmer first, then raw operations, then accesses of the likelihood pipe.
+
+    An offer that was made stays until it is taken, whoever comes in between. Accesses wait while
+    ``hold_dots`` is high. Every READ and DOT leaves a tag for the result router, in order: the
+    programmer's comes with its command, the others' are made here.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        request = stream.Signature(array_request(config))
+        super().__init__(
+            {
+                "program": In(request),
+                "program_tags": In(stream.Signature(tag(config))),
+                "raw": In(request),
+                "dots": In(request),
+                "hold_dots": In(1),
+                "closed": In(1),
+                "commands": Out(request),
+                "tags": Out(stream.Signature(tag(config))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        out = self.commands
+        dot_offered, raw_offered = Signal(), Signal()
+        # nothing begins while the arbiter is closed; what was offered stays
+        programming, raw, dot = Signal(), Signal(), Signal()
+        begun = Signal()
+        m.d.comb += [
+            dot.eq(dot_offered | (~begun & ~self.program.valid & ~self.raw.valid)),
+            raw.eq(raw_offered | (~begun & ~self.program.valid & self.raw.valid)),
+            programming.eq(~dot & ~raw),
+        ]
+        # not only while programming: whether a READ is offered depends on it
+        m.d.comb += self.program_tags.ready.eq(self.tags.ready)
+        fresh = ~self.closed | begun
+        with m.If(programming):
+            m.d.comb += [
+                out.payload.eq(self.program.payload),
+                out.valid.eq(self.program.valid & fresh),
+                self.program.ready.eq(out.ready & fresh),
+                self.tags.valid.eq(self.program_tags.valid),
+                self.tags.payload.eq(self.program_tags.payload),
+            ]
+        with m.Elif(raw):
+            reads = self.raw.payload.op == Op.READ
+            m.d.comb += [
+                out.payload.eq(self.raw.payload),
+                out.valid.eq(self.raw.valid & self.tags.ready & fresh),
+                self.raw.ready.eq(out.ready & self.tags.ready & fresh),
+                self.tags.payload.reader.eq(Reader.RAW),
+                self.tags.valid.eq(out.valid & out.ready & reads),
+            ]
+        with m.Else():
+            m.d.comb += [
+                out.payload.eq(self.dots.payload),
+                out.valid.eq(
+                    self.dots.valid & self.tags.ready & (dot_offered | (~self.hold_dots & fresh))
+                ),
+                self.dots.ready.eq(
+                    out.ready & self.tags.ready & (dot_offered | (~self.hold_dots & fresh))
+                ),
+                self.tags.payload.reader.eq(Reader.LIKELIHOOD),
+                self.tags.valid.eq(out.valid & out.ready),
+            ]
+        waits = out.valid & ~out.ready
+        m.d.sync += [
+            begun.eq(waits),
+            dot_offered.eq(waits & dot),
+            raw_offered.eq(waits & raw),
+        ]
+        return m

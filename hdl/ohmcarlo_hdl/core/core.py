@@ -1,0 +1,340 @@
+"""The controller as one component, alone or with the emulator behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, ResetInserter, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import D2D_FRAC, SEGMENT_BITS, STUCK_BITS
+
+from ..array.emulator import Emulator
+from ..array.interface import array_request, array_response
+from ..array.pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS
+from ..array.sequencer import Sequencer, array_lines
+from ..config import REFERENCE, CoreConfig
+from ..entropy.unit import EntropyUnit, raw_symbol
+from ..regs.bank import RegisterBank
+from ..regs.bus import Bus
+from ..regs.map import register_map
+from ..window import Window
+from .counters import COUNTED, Counters
+from .interface import PREDICTION
+from .likelihood import Likelihood
+from .pricing import Pricing
+from .proposal import Proposal
+from .sample import RECORD_WORD
+from .step import Reason, StepController, step_record
+
+
+def outputs(config: CoreConfig) -> dict[str, Any]:
+    """Ports of a controller that do not depend on what is behind it.
+
+    ``bus``: registers and memory windows (``regs/ohmcarlo.rdl``). ``samples``: records of retired
+    samples (``core/sample.py``); ``step_records``: one item a step, if ``model.options`` asks for
+    it; ``predictions``: sums of one data point. A stream that nobody takes holds up the chain;
+    nothing is lost. ``raw_bits``: the coin's raw symbols.
+    """
+    return {
+        "bus": In(Bus(register_map(config).addr_width)),
+        "samples": Out(stream.Signature(RECORD_WORD)),
+        "step_records": Out(stream.Signature(step_record(config))),
+        "predictions": Out(stream.Signature(PREDICTION)),
+        "raw_bits": Out(raw_symbol(config)),
+    }
+
+
+EMULATOR_REGISTERS = ("key0", "key1", "d2d_rel", "stuck_level", "median_gain", "sigma_gain")
+EMULATOR_STATUS = ("pulses", "idle")
+EMULATOR_WINDOWS = ("load_median", "load_sigma")
+
+
+class EmulatorRegisters(wiring.Signature):
+    """The emulator's part of the register map: registers, windows, a strobe; and its status."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "key0": Out(32),
+                "key1": Out(32),
+                "d2d_rel": Out(D2D_FRAC + 1),
+                "stuck_level": Out(STUCK_BITS + 1),
+                "median_gain": Out(MEDIAN_GAIN_BITS),
+                "sigma_gain": Out(SIGMA_GAIN_BITS),
+                "load_median": Out(Window(1 + SEGMENT_BITS)),
+                "load_sigma": Out(Window(1 + SEGMENT_BITS)),
+                "restart": Out(1),
+                "pulses": In(64),
+                "idle": In(1),
+            }
+        )
+
+
+def _connect_settings(m: Module, component: wiring.Component, source: dict[str, Any]) -> None:
+    """Drive each port of ``component`` that ``source`` names."""
+    for name, value in source.items():
+        m.d.comb += getattr(component, name).eq(value)
+
+
+class Core(wiring.Component):
+    """The controller. ``requests`` and ``responses`` go to an array; ``lines`` are its pulses.
+
+    With ``emulator`` the register map has those of an emulator too, at the port of that name, for
+    whoever puts one behind the controller.
+    """
+
+    def __init__(self, config: CoreConfig = REFERENCE, emulator: bool = False) -> None:
+        self.config = config
+        self.has_emulator = emulator
+        ports = outputs(config) | {
+            "requests": Out(stream.Signature(array_request(config))),
+            "responses": In(stream.Signature(array_response(config))),
+            "lines": Out(array_lines(config)),
+        }
+        if emulator:
+            ports["emulator"] = Out(EmulatorRegisters())
+        super().__init__(ports)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        m.submodules.registers = bank = RegisterBank(config, self.has_emulator)
+        wiring.connect(m, wiring.flipped(self.bus), bank.bus)
+        command = bank.control_command
+        # "forget everything": whatever is not a register, a table or the array
+        restart = ResetInserter(command.reset_state)
+        step = StepController(config)
+        proposal, pricing = Proposal(config), Pricing(config)
+        entropy, likelihood = EntropyUnit(config), Likelihood(config)
+        sequencer, counters = Sequencer(config), Counters(config)
+        m.submodules.step = restart(step)
+        m.submodules.proposal = restart(proposal)
+        m.submodules.pricing = restart(pricing)
+        m.submodules.entropy = restart(entropy)
+        m.submodules.likelihood = restart(likelihood)
+        m.submodules.sequencer = restart(sequencer)
+        m.submodules.counters = restart(counters)
+
+        for source, sink in (
+            (step.orders, proposal.orders),
+            (proposal.targets, step.targets),
+            (step.programmed, pricing.devices),
+            (pricing.price, step.price),
+            (step.coin_codes, entropy.codes),
+            (step.jobs, likelihood.jobs),
+            (likelihood.terms, step.terms),
+            (likelihood.requests, step.dots),
+            (step.readings, likelihood.readings),
+            (likelihood.predictions, wiring.flipped(self.predictions)),
+            (step.commands, sequencer.commands),
+            (sequencer.results, step.results),
+            (sequencer.requests, wiring.flipped(self.requests)),
+            (wiring.flipped(self.responses), sequencer.responses),
+            (step.samples, wiring.flipped(self.samples)),
+            (step.step_records, wiring.flipped(self.step_records)),
+            (bank.load_points, likelihood.load_points),
+            (bank.load_order, likelihood.load_order),
+            (bank.load_dac, proposal.load_dac),
+            (bank.load_inv_sigma, pricing.load_inv_sigma),
+            (bank.load_log_sigma, pricing.load_log_sigma),
+            (bank.load_bad_rows, step.load_bad_rows),
+        ):
+            wiring.connect(m, source, sink)
+        if config.device_calibration:
+            wiring.connect(m, bank.load_calibration, proposal.load_calibration)
+
+        options = bank.model_options
+        targets = {
+            "rho": bank.proposal_rho,
+            "mid": bank.proposal_mid,
+            "lo": bank.proposal_lo,
+            "hi": bank.proposal_hi,
+        }
+        valid = {"valid_lo": bank.proposal_valid_lo, "valid_hi": bank.proposal_valid_hi}
+        model = {"features": bank.model_features, "hidden": bank.model_hidden}
+        _connect_settings(
+            m,
+            proposal,
+            targets | {"trim_enable": options.trim_enable, "centre_enable": options.centre_enable},
+        )
+        _connect_settings(
+            m,
+            pricing,
+            targets
+            | valid
+            | {
+                "hastings": options.hastings,
+                "weight_mantissa": bank.proposal_weight.mantissa,
+                "weight_shift": bank.proposal_weight.shift,
+                "common_mantissa": bank.proposal_common.mantissa,
+                "common_shift": bank.proposal_common.shift,
+            },
+        )
+        _connect_settings(
+            m,
+            entropy,
+            {
+                "begin": step.coin_begin,
+                "restart": step.coin_restart,
+                "rct_cutoff": bank.entropy_rct_cutoff,
+                "rct_symbol_cutoff": bank.entropy_rct_symbol_cutoff,
+                "apt_cutoff": bank.entropy_apt_cutoff,
+            },
+        )
+        _connect_settings(
+            m,
+            likelihood,
+            model
+            | {
+                "stop": step.stop,
+                "points": bank.model_points,
+                "logit_mantissa": bank.proposal_logit.mantissa,
+                "logit_shift": bank.proposal_logit.shift,
+            },
+        )
+        # A fault ends the chain, also when it is cleared: an operation was lost.
+        faulted = Signal()
+        with m.If(sequencer.fault):
+            m.d.sync += faulted.eq(1)
+        with m.Elif(command.reset_state):
+            m.d.sync += faulted.eq(0)
+        _connect_settings(
+            m,
+            step,
+            model
+            | valid
+            | {
+                "steps": bank.control_steps,
+                "regions": bank.model_regions,
+                "region_groups": bank.model_region_groups,
+                "rows_per_region": bank.model_rows_per_region,
+                "min_free": bank.model_min_free,
+                "stream": options.stream,
+                "retries": bank.model_retries,
+                "points": bank.model_points,
+                "early_reject": options.early_reject,
+                "record_steps": options.record_steps,
+                "external": options.external,
+                "external_loglik": bank.control_external_loglik,
+                "start": command.start,
+                "run": command.run,
+                "halt": command.halt,
+                "flush": command.flush,
+                "predict": command.predict,
+                "external_given": command.external,
+                "closed": faulted,
+                "raw_start": command.raw,
+                "query_row": bank.row_select,
+                "coin_ready": entropy.ready,
+                "coin_settled": entropy.settled,
+                "coin_alarm": entropy.alarm,
+                "clean_windows": entropy.clean_windows,
+                "t": entropy.t,
+                "t_valid": entropy.t_valid,
+                "likelihood_idle": likelihood.idle,
+            },
+        )
+        raw = step.raw_operation
+        m.d.comb += [
+            raw.op.eq(bank.raw_command.op),
+            raw.row.eq(bank.raw_command.row),
+            raw.device.eq(bank.raw_command.device),
+            raw.dac.eq(bank.raw_dac),
+            self.lines.eq(sequencer.lines),
+            self.raw_bits.eq(entropy.raw),
+            sequencer.clear.eq(command.clear_fault),
+            sequencer.off.eq(command.off),
+            sequencer.settings.watchdog.eq(bank.sequencer_watchdog),
+        ]
+        for name in ("form", "reset", "set", "read", "dot"):
+            pulse, register = sequencer.settings[name], getattr(bank, f"sequencer_{name}")
+            for field in ("width", "guard_before", "guard_after"):
+                m.d.comb += pulse[field].eq(register[field])
+
+        # -- what software reads ------------------------------------------------------------
+        status = bank.status_state
+        m.d.comb += [
+            status.busy.eq(step.busy),
+            status.started.eq(step.started),
+            status.state.eq(step.activity),
+            status.reason.eq(step.reason),
+            status.alarm.eq(entropy.alarm),
+            status.fault.eq(sequencer.fault),
+            status.fault_cause.eq(sequencer.fault_cause),
+            status.waiting_external.eq(step.waiting_external),
+            status.raw_valid.eq(step.raw_valid),
+            bank.status_steps_done.eq(step.steps_done),
+            bank.status_turn.eq(step.turn),
+            bank.entropy_alarms.eq(entropy.alarms),
+            bank.entropy_clean_windows.eq(entropy.clean_windows),
+            bank.entropy_raw_bits.eq(entropy.raw_bits),
+            bank.raw_result.eq(step.raw_result),
+            bank.row_status.bad.eq(step.query_bad),
+            bank.row_status.failures.eq(step.query_failures),
+            bank.row_held.eq(step.query_held),
+            bank.row_wear.eq(step.query_wear),
+            counters.busy.eq(step.busy),
+            counters.request.eq(self.requests.valid & self.requests.ready),
+            counters.op.eq(self.requests.payload.op),
+            counters.step.eq(step.step_ends),
+            counters.valid.eq(step.step.valid),
+            counters.accepted.eq(step.step.accepted),
+            counters.evaluated.eq(step.step.points),
+        ]
+        with m.If(faulted):
+            m.d.comb += status.reason.eq(Reason.FAULT)
+        for i in range(len(bank.entropy_symbol_counts)):
+            m.d.comb += bank.entropy_symbol_counts[i].eq(entropy.symbol_counts[i])
+        for name in COUNTED:
+            m.d.comb += getattr(bank, f"counters_{name}").eq(getattr(counters, name))
+        if self.has_emulator:
+            self._connect_emulator(m, bank)
+        return m
+
+    def _connect_emulator(self, m: Module, bank: RegisterBank) -> None:
+        there = self.emulator
+        for name in EMULATOR_REGISTERS:
+            m.d.comb += getattr(there, name).eq(getattr(bank, f"emulator_{name}"))
+        for name in EMULATOR_WINDOWS:
+            wiring.connect(m, getattr(bank, name), wiring.flipped(getattr(there, name)))
+        m.d.comb += [
+            there.restart.eq(bank.control_command.emulator_restart),
+            bank.emulator_pulses.eq(there.pulses),
+            bank.status_state.emulator_idle.eq(there.idle),
+        ]
+
+
+class EmulatedCore(wiring.Component):
+    """The controller with the emulated array behind it: what runs on a board without devices.
+
+    ``fast`` as in ``Emulator``.
+    """
+
+    def __init__(self, config: CoreConfig = REFERENCE, fast: bool = True) -> None:
+        self.config = config
+        self.fast = fast
+        super().__init__(outputs(config))
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.core = core = Core(self.config, emulator=True)
+        m.submodules.emulator = emulator = Emulator(self.config, fast=self.fast)
+        wiring.connect(m, core.requests, emulator.requests)
+        wiring.connect(m, emulator.responses, core.responses)
+        for name in (*EMULATOR_REGISTERS, "restart"):
+            m.d.comb += getattr(emulator, name).eq(getattr(core.emulator, name))
+        for name in EMULATOR_WINDOWS:
+            wiring.connect(m, getattr(core.emulator, name), getattr(emulator, name))
+        for name in EMULATOR_STATUS:
+            m.d.comb += getattr(core.emulator, name).eq(getattr(emulator, name))
+        for name in outputs(self.config):
+            inner, outer = getattr(core, name), getattr(self, name)
+            if name == "bus":
+                wiring.connect(m, wiring.flipped(outer), inner)
+            elif name == "raw_bits":
+                m.d.comb += outer.eq(inner)
+            else:
+                wiring.connect(m, inner, wiring.flipped(outer))
+        return m

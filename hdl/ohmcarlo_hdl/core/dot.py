@@ -1,0 +1,113 @@
+"""The accumulator: readings of accesses become dot products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from ohmcarlo.spec import CODE_MAX
+
+from ..array.interface import array_response
+from ..config import CoreConfig
+from ..fifo import StreamFifo
+
+
+def access_tag(config: CoreConfig) -> data.StructLayout:
+    """What the pipe has to know of an access when its reading comes back.
+
+    ``first`` and ``last`` access of a dot product, the bit ``plane``, and whether the row is the
+    ``output`` row (its dot product is a logit) or a hidden one.
+    """
+    return data.StructLayout(
+        {
+            "output": unsigned(1),
+            "first": unsigned(1),
+            "last": unsigned(1),
+            "plane": unsigned(bits_for(config.planes - 1)),
+        }
+    )
+
+
+def total_bits(config: CoreConfig) -> int:
+    """Signed width that holds every accumulated dot product, the converter's rounding included."""
+    g, bits = config.geometry, config.access_bits
+    bound = 0
+    for tile in range(config.tiles):
+        pairs = min(config.tile_pairs, config.max_features - tile * config.tile_pairs)
+        for plane in range(config.planes):
+            top = 1 << (bits - 1) if plane == config.planes - 1 else (1 << bits) - 1
+            reading = (top * CODE_MAX * pairs + ((1 << g.dot_shift) >> 1)) >> g.dot_shift
+            bound += reading << (g.dot_shift + plane * bits)
+    return max(1 + bits_for(bound), config.dot_bits)
+
+
+class DotAccumulator(wiring.Component):
+    """Adds up the readings of a dot product: ``total += reading << (dot_shift + plane bits)``.
+
+    A tag is noted (``note`` high, ``room`` high) for each access that is issued; tags wait here for
+    their readings. A complete dot product stands at ``dot`` for the clock in which ``valid`` is
+    high, ``LATENCY`` clocks after its last reading was taken; nothing stalls it. Up to ``DEPTH``
+    accesses may be under way.
+
+    While ``drop`` is high readings are taken and forgotten. ``busy``: readings are still to come.
+
+    Twin: ``golden.likelihood.dot_access``.
+    """
+
+    LATENCY = 1
+    DEPTH = 64
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        self.width = total_bits(config)
+        super().__init__(
+            {
+                "note": In(1),
+                "tag": In(access_tag(config)),
+                "room": Out(1),
+                "readings": In(stream.Signature(array_response(config))),
+                "drop": In(1),
+                "busy": Out(1),
+                "valid": Out(1),
+                "output": Out(1),
+                "dot": Out(signed(self.width)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        m.submodules.tags = tags = StreamFifo(access_tag(config), self.DEPTH)
+        tag = tags.output.payload
+        m.d.comb += [
+            tags.input.payload.eq(self.tag),
+            tags.input.valid.eq(self.note),
+            self.room.eq(tags.input.ready),
+            self.readings.ready.eq(tags.output.valid),
+            tags.output.ready.eq(self.readings.valid),
+            self.busy.eq(tags.level != 0),
+        ]
+        part = Signal(signed(self.width))
+        value = self.readings.payload.value
+        shifts = [config.geometry.dot_shift + p * config.access_bits for p in range(config.planes)]
+        if config.planes == 1:
+            m.d.comb += part.eq(value << shifts[0])
+        else:
+            with m.Switch(tag.plane):
+                for plane, shift in enumerate(shifts):
+                    with m.Case(plane):
+                        m.d.comb += part.eq(value << shift)
+        taken = Signal()
+        m.d.comb += taken.eq(self.readings.valid & self.readings.ready)
+        m.d.sync += self.valid.eq(taken & tag.last & ~self.drop)
+        with m.If(taken):
+            m.d.sync += self.output.eq(tag.output)
+            with m.If(tag.first):
+                m.d.sync += self.dot.eq(part)
+            with m.Else():
+                m.d.sync += self.dot.eq(self.dot + part)
+        return m

@@ -1,0 +1,175 @@
+"""Data memory and order table: from jobs to points, one point a clock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ..config import CoreConfig
+from ..window import Window
+
+INPUT_BITS = 8
+OFFSET_BITS = 16
+LABEL_BITS = 2
+WORD_INPUTS = 4
+"""Inputs in one 32-bit word of the data memory."""
+
+
+def fetch_job(config: CoreConfig) -> data.StructLayout:
+    """All points in the order of the table, or (``predict``) the one ``point``."""
+    return data.StructLayout(
+        {"predict": 1, "row": unsigned(config.row_bits), "point": unsigned(config.point_bits)}
+    )
+
+
+def fetched_point(config: CoreConfig) -> data.StructLayout:
+    """Inputs of a point and the first row of the sample that it is evaluated under."""
+    inputs = data.ArrayLayout(signed(INPUT_BITS), config.max_features)
+    return data.StructLayout({"row": unsigned(config.row_bits), "inputs": inputs})
+
+
+CONTEXT = data.StructLayout(
+    {"offset": signed(OFFSET_BITS), "label": unsigned(LABEL_BITS), "last": unsigned(1)}
+)
+"""The rest of a point, needed when its dot product is back; ``last`` of an evaluation."""
+
+
+class Fetch(wiring.Component):
+    """Reads points from memory: 3 clocks from a job to its first point (``LATENCY``), then one a
+    clock.
+
+    ``note`` is high, with ``context``, in the clock in which a point appears at ``points``. At most
+    ``credits`` points are out; each ``returned`` gives one back. Two jobs may wait: their ``ready``
+    comes from a register.
+
+    ``load_points``: point i has words ``i * point_words ..``; word 0 is ``{offset [15:0], label
+    [17:16]}``, the words after it hold four int8 inputs each, input j in word ``1 + j // 4``, the
+    lowest input in the lowest byte. ``load_order``: one word per position, the point's index.
+    """
+
+    LATENCY = 3
+
+    def __init__(self, config: CoreConfig, credits: int) -> None:
+        self.config, self.credits = config, credits
+        super().__init__(
+            {
+                "points_used": In(config.point_bits + 1),
+                "jobs": In(stream.Signature(fetch_job(config))),
+                "points": Out(stream.Signature(fetched_point(config))),
+                "note": Out(1),
+                "context": Out(CONTEXT),
+                "returned": In(1),
+                "load_points": In(
+                    Window(config.point_bits + (config.point_words - 1).bit_length())
+                ),
+                "load_order": In(Window(config.point_bits)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+
+        # jobs: the one at work and the next one
+        layout = fetch_job(config)
+        job, job_valid = Signal(layout), Signal()
+        waiting, waiting_valid = Signal(layout), Signal()
+        job_done = Signal()
+        m.d.comb += self.jobs.ready.eq(~waiting_valid)
+        with m.If(job_done | ~job_valid):
+            m.d.sync += [
+                job.eq(Mux(waiting_valid, waiting, self.jobs.payload)),
+                job_valid.eq(waiting_valid | self.jobs.valid),
+                waiting_valid.eq(0),
+            ]
+        with m.Elif(self.jobs.valid & self.jobs.ready):
+            m.d.sync += [waiting.eq(self.jobs.payload), waiting_valid.eq(1)]
+
+        # the stages before the memories, between them, behind them; each moves when the next does
+        order_moves, data_moves, point_moves = Signal(), Signal(), Signal()
+        at_order, at_data = Signal(), Signal()
+        m.d.comb += [
+            order_moves.eq(~at_order | data_moves),
+            data_moves.eq(~at_data | point_moves),
+            point_moves.eq(~self.points.valid | self.points.ready),
+        ]
+        position = Signal(config.point_bits)
+        issue, last, room = Signal(), Signal(), Signal(init=1)
+        m.d.comb += [
+            issue.eq(job_valid & room & order_moves),
+            last.eq(position + 1 >= self.points_used),
+            job_done.eq(issue & (job.predict | last)),
+        ]
+        with m.If(issue & ~job.predict):
+            m.d.sync += position.eq(Mux(last, 0, position + 1))
+        out = Signal(range(self.credits + 1))
+        out_next = Signal.like(out)
+        m.d.comb += out_next.eq(out + issue - self.returned)
+        m.d.sync += [out.eq(out_next), room.eq(out_next != self.credits)]
+
+        # the order table
+        m.submodules.order = order = Memory(
+            shape=unsigned(config.point_bits), depth=config.max_points, init=[]
+        )
+        write, read = order.write_port(), order.read_port()
+        m.d.comb += [
+            write.addr.eq(self.load_order.addr),
+            write.data.eq(self.load_order.data),
+            write.en.eq(self.load_order.stb),
+            read.addr.eq(position),
+            read.en.eq(order_moves),
+        ]
+        direct, ordered_job, ordered_last = Signal(), Signal(layout), Signal()
+        m.d.comb += direct.eq(ordered_job.predict)
+        with m.If(order_moves):
+            m.d.sync += [at_order.eq(issue), ordered_job.eq(job), ordered_last.eq(last)]
+
+        # the points: a whole one a clock
+        address = Mux(direct, ordered_job.point, read.data)
+        words = self._memories(m, address, data_moves)
+        data_row, data_last = Signal(config.row_bits), Signal()
+        with m.If(data_moves):
+            m.d.sync += [
+                at_data.eq(at_order),
+                data_row.eq(ordered_job.row),
+                data_last.eq(ordered_last),
+            ]
+        m.d.comb += [
+            self.note.eq(at_data & point_moves),
+            self.context.offset.eq(words[0][:OFFSET_BITS]),
+            self.context.label.eq(words[0][OFFSET_BITS:]),
+            self.context.last.eq(data_last),
+        ]
+        with m.If(point_moves):
+            m.d.sync += [
+                self.points.valid.eq(at_data),
+                self.points.payload.row.eq(data_row),
+                self.points.payload.inputs.eq(Cat(*words[1:])),
+            ]
+        return m
+
+    def _memories(self, m: Module, address: Any, enable: Any) -> list[Any]:
+        """The words of the point at ``address``, one clock later; memories have used bits only."""
+        config = self.config
+        widths = [OFFSET_BITS + LABEL_BITS]
+        for first in range(0, config.max_features, WORD_INPUTS):
+            widths.append(INPUT_BITS * min(WORD_INPUTS, config.max_features - first))
+        word_bits = (config.point_words - 1).bit_length()
+        words = []
+        for i, width in enumerate(widths):
+            memory = Memory(shape=unsigned(width), depth=config.max_points, init=[])
+            m.submodules[f"word{i}"] = memory
+            write, read = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                write.addr.eq(self.load_points.addr[word_bits:]),
+                write.data.eq(self.load_points.data),
+                write.en.eq(self.load_points.stb & (self.load_points.addr[:word_bits] == i)),
+                read.addr.eq(address),
+                read.en.eq(enable),
+            ]
+            words.append(read.data)
+        return words

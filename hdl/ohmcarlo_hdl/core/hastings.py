@@ -1,0 +1,151 @@
+"""The Hastings term of a proposal, and whether one of its devices looks stuck."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from ohmcarlo.spec import (
+    CODE_BITS,
+    DAC_BITS,
+    INV_SIGMA_FRAC,
+    LOG_SIGMA_FRAC,
+    LOGLIK_FRAC,
+    RHO_FRAC,
+    SEGMENT_FRAC,
+    SEGMENTS,
+    STUCK_Z,
+    TARGET_FRAC,
+    Z_FRAC,
+    Z_MAX,
+)
+
+from ..arith import saturate, shift_round
+from ..config import CoreConfig
+from ..pipeline import delayed
+from ..table import SegmentTable
+from ..window import Window
+from .interface import ACC_BITS
+from .target import Target
+
+INV_SIGMA_BITS = INV_SIGMA_FRAC + 4
+"""Signed width of a node of 1/σ: devices spread by more than a quarter of a code."""
+LOG_SIGMA_BITS = LOG_SIGMA_FRAC + 6
+"""Signed width of a node of log σ: ±32, far more than codes can spread."""
+Z_BITS = Z_MAX.bit_length() + 1
+Z_SHIFT = TARGET_FRAC + INV_SIGMA_FRAC - Z_FRAC
+LOW_BITS = 12
+"""1/σ meets the distance in two parts, the lower one of so many bits."""
+SQUARE_SHIFT = 2 * Z_FRAC + 1 - LOGLIK_FRAC
+SEGMENT_INDEX_BITS = (SEGMENTS - 1).bit_length()
+
+LOOKUP = data.StructLayout({"back": unsigned(1), "first": unsigned(1)})
+"""Travels with a lookup: its direction, and whether it is the first one of a proposal."""
+
+
+class Hastings(wiring.Component):
+    """Σ [log q(k|k′) - log q(k′|k)] over the devices of a proposal, and whether one looks stuck.
+
+    A device takes two lookups, *there* (``start`` is its old code, ``end`` its new one) and
+    ``back`` (the other way round), one a clock. ``first`` marks the first lookup of a proposal.
+    Results are valid ``LATENCY`` clocks after the last one, until the next proposal's first lookup
+    arrives there. The tables are loaded as any ``SegmentTable``.
+
+    Twins: ``ohmcarlo.golden.proposal.log_hastings``, ``deviation`` and ``is_stuck``.
+    """
+
+    Z_LATENCY = Target.LATENCY + SegmentTable.LATENCY + 2
+    LATENCY = Z_LATENCY + 2
+
+    def __init__(self, config: CoreConfig) -> None:
+        devices = config.max_group_rows * 2 * config.max_features
+        self.squares_bits = 1 + bits_for(devices << (2 * Z_BITS - 2))
+        self.logs_bits = 1 + bits_for(2 * devices << (LOG_SIGMA_BITS - 1))
+        super().__init__(
+            {
+                "valid": In(1),
+                "back": In(1),
+                "first": In(1),
+                "start": In(CODE_BITS),
+                "end": In(CODE_BITS),
+                "centre": In(DAC_BITS),
+                "rho": In(RHO_FRAC + 1),
+                "lo": In(DAC_BITS),
+                "hi": In(DAC_BITS),
+                "valid_lo": In(CODE_BITS),
+                "valid_hi": In(CODE_BITS),
+                "load_inv_sigma": In(Window(1 + SEGMENT_INDEX_BITS)),
+                "load_log_sigma": In(Window(1 + SEGMENT_INDEX_BITS)),
+                "hastings": Out(signed(ACC_BITS)),
+                "stuck": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.target = target = Target()
+        m.d.comb += [
+            target.code.eq(self.start),
+            target.centre.eq(self.centre),
+            target.walk.eq(1),
+            target.rho.eq(self.rho),
+            target.lo.eq(self.lo),
+            target.hi.eq(self.hi),
+        ]
+        end = delayed(m, self.end, target.LATENCY, "end")
+
+        # 1/σ and log σ at the target; how far from it the device ended
+        m.submodules.inv_sigma = inv_sigma = SegmentTable(
+            SEGMENTS, SEGMENT_FRAC, INV_SIGMA_BITS, INV_SIGMA_BITS
+        )
+        m.submodules.log_sigma = log_sigma = SegmentTable(
+            SEGMENTS, SEGMENT_FRAC, LOG_SIGMA_BITS, LOG_SIGMA_BITS + 1
+        )
+        wiring.connect(m, inv_sigma.load, wiring.flipped(self.load_inv_sigma))
+        wiring.connect(m, log_sigma.load, wiring.flipped(self.load_log_sigma))
+        for table in (inv_sigma, log_sigma):
+            m.d.comb += Cat(table.fraction, table.index).eq(target.target)
+        missed = Signal(signed(DAC_BITS + 1), reset_less=True)
+        m.d.sync += missed.eq((end << TARGET_FRAC) - target.target)
+        distance = delayed(m, missed, SegmentTable.LATENCY - 1, "distance")
+
+        # z, from two products; the half that rounds up stands below the upper one
+        low = Signal(signed(DAC_BITS + 1 + LOW_BITS), reset_less=True)
+        high = Signal(signed(DAC_BITS + 2 + INV_SIGMA_BITS - LOW_BITS), reset_less=True)
+        z = Signal(signed(Z_BITS), reset_less=True)
+        product = Cat(Const(1 << (Z_SHIFT - 1), LOW_BITS), high).as_signed() + low
+        m.d.sync += [
+            low.eq(distance * inv_sigma.value[:LOW_BITS]),
+            high.eq(distance * inv_sigma.value[LOW_BITS:].as_signed()),
+            z.eq(saturate(product >> Z_SHIFT, Z_BITS)),
+        ]
+
+        # sums; what is added for the way there is taken off for the way back
+        square = Signal(2 * Z_BITS - 1, reset_less=True)
+        far = Signal(reset_less=True)
+        invalid = ~self.back & ((self.end < self.valid_lo) | (self.end > self.valid_hi))
+        limit = STUCK_Z << Z_FRAC
+        m.d.sync += [
+            square.eq(z * z),
+            far.eq(delayed(m, invalid, self.Z_LATENCY, "invalid") & ((z > limit) | (z < -limit))),
+        ]
+        log = delayed(m, log_sigma.value, 3, "log")
+        tag = Signal(LOOKUP)
+        m.d.comb += [tag.back.eq(self.back), tag.first.eq(self.first)]
+        tag_late = delayed(m, tag, self.Z_LATENCY + 1, "tag")
+        squares = Signal(signed(self.squares_bits), reset_less=True)
+        logs = Signal(signed(self.logs_bits), reset_less=True)
+        squares_so_far = Mux(tag_late.first, 0, squares)
+        logs_so_far = Mux(tag_late.first, 0, logs)
+        with m.If(delayed(m, self.valid, self.Z_LATENCY + 1, "valid", reset=True)):
+            m.d.sync += [
+                squares.eq(Mux(tag_late.back, squares_so_far - square, squares_so_far + square)),
+                logs.eq(Mux(tag_late.back, logs_so_far - log, logs_so_far + log)),
+                self.stuck.eq((~tag_late.first & self.stuck) | far),
+            ]
+        m.d.comb += self.hastings.eq(saturate(shift_round(squares, SQUARE_SHIFT) + logs, ACC_BITS))
+        return m

@@ -1,0 +1,157 @@
+"""The order of programming: which device, when, around which code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import CoreConfig
+from .interface import Kind, device_order
+from .sample import PAIR_CODES, SlotWalk, place
+
+
+class OrderIssuer(wiring.Component):
+    """Makes the orders of one proposal, an order a clock.
+
+    ``coin``: RESET of ``row``, then its entropy devices in order (a SELECT of ``row`` first when
+    ``ahead``: the row's turn is yet to come). ``sample``: the devices of the sample, row after row
+    (RESET first for every row but the first, or for all with ``cold``; the row after each is
+    announced by a SELECT). ``last`` marks the last device of either. ``cold`` programs the sample
+    at the centre. Not to be asked while ``busy``; ``row``, ``region``, ``bank`` and ``cold`` are
+    taken at the strobe.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "features": In(range(config.max_features + 1)),
+                "hidden": In(range(config.max_group_rows)),
+                "coin": In(1),
+                "sample": In(1),
+                "ahead": In(1),
+                "cold": In(1),
+                "row": In(config.row_bits),
+                "region": In(config.region_bits),
+                "bank": In(1),
+                "busy": Out(1),
+                "read": Out(1),
+                "place": Out(place(config)),
+                "codes": In(PAIR_CODES),
+                "orders": Out(stream.Signature(device_order(config))),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        m.submodules.walk = walk = SlotWalk(config)
+        row = Signal(config.row_bits)
+        region = Signal(config.region_bits)
+        bank, cold, odd = Signal(), Signal(), Signal()
+        column = Signal(range(config.coin_devices))
+        order = self.orders.payload
+        # what is offered in the state DEVICE: the pair before the walk's
+        offered_pair = Signal(config.device_bits - 1)
+        offered_end, offered_row_end = Signal(), Signal()
+        m.d.comb += [
+            walk.features.eq(self.features),
+            walk.hidden.eq(self.hidden),
+            self.read.eq(walk.step),
+            self.place.region.eq(region),
+            self.place.bank.eq(bank),
+            self.place.group_row.eq(walk.group_row),
+            self.place.pair.eq(walk.pair),
+            order.row.eq(row),
+        ]
+
+        def fetch() -> list[Any]:
+            """Move on to the walk's pair; its codes arrive with it."""
+            return [
+                offered_pair.eq(walk.pair),
+                offered_end.eq(walk.end),
+                offered_row_end.eq(walk.row_end),
+                odd.eq(0),
+            ]
+
+        with m.FSM(name="state") as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            with m.State("IDLE"):
+                m.d.comb += walk.clear.eq(1)
+                with m.If(self.coin | self.sample):
+                    m.d.sync += [
+                        row.eq(self.row),
+                        region.eq(self.region),
+                        bank.eq(self.bank),
+                        cold.eq(self.cold),
+                        column.eq(0),
+                    ]
+                with m.If(self.coin):
+                    m.next = "RESET COIN"
+                    with m.If(self.ahead):
+                        m.next = "SELECT COIN"
+                with m.Elif(self.sample):
+                    m.next = "ROW"
+                    with m.If(self.cold):
+                        m.next = "RESET"
+
+            with m.State("SELECT COIN"):
+                m.d.comb += [self.orders.valid.eq(1), order.kind.eq(Kind.SELECT)]
+                with m.If(self.orders.ready):
+                    m.next = "RESET COIN"
+            with m.State("RESET COIN"):
+                m.d.comb += [self.orders.valid.eq(1), order.kind.eq(Kind.RESET)]
+                with m.If(self.orders.ready):
+                    m.next = "COIN"
+            with m.State("COIN"):
+                m.d.comb += [
+                    self.orders.valid.eq(1),
+                    order.kind.eq(Kind.COIN),
+                    order.device.eq(2 * config.max_features + column),
+                    order.last.eq(column == config.coin_devices - 1),
+                ]
+                with m.If(self.orders.ready):
+                    m.d.sync += column.eq(column + 1)
+                    with m.If(order.last):
+                        m.next = "IDLE"
+
+            with m.State("RESET"):
+                m.d.comb += [self.orders.valid.eq(1), order.kind.eq(Kind.RESET)]
+                with m.If(self.orders.ready):
+                    m.next = "ROW"
+            with m.State("ROW"):
+                # a row begins: announce the one after it, and fetch the first pair
+                more = Signal()
+                m.d.comb += [
+                    more.eq(walk.group_row != self.hidden),
+                    self.orders.valid.eq(more),
+                    order.kind.eq(Kind.SELECT),
+                    order.row.eq(row + 1),
+                ]
+                with m.If(~more | self.orders.ready):
+                    m.d.comb += walk.step.eq(1)
+                    m.d.sync += fetch()
+                    m.next = "DEVICE"
+            with m.State("DEVICE"):
+                m.d.comb += [
+                    self.orders.valid.eq(1),
+                    order.kind.eq(Mux(cold, Kind.COLD, Kind.WALK)),
+                    order.device.eq((offered_pair << 1) | odd),
+                    order.code.eq(Mux(odd, self.codes[1], self.codes[0])),
+                    order.last.eq(offered_end & odd),
+                ]
+                with m.If(self.orders.ready):
+                    m.d.sync += odd.eq(1)
+                    with m.If(odd):
+                        with m.If(offered_end):
+                            m.next = "IDLE"
+                        with m.Elif(offered_row_end):
+                            m.d.sync += row.eq(row + 1)
+                            m.next = "RESET"
+                        with m.Else():
+                            m.d.comb += walk.step.eq(1)
+                            m.d.sync += fetch()
+        return m

@@ -1,0 +1,113 @@
+"""The price of a proposal: priors and Hastings term, from the codes of its devices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import CODE_BITS, COEF_BITS, DAC_BITS, RHO_FRAC
+
+from ..config import CoreConfig
+from ..pipeline import CreditFifo, delayed
+from ..window import Window
+from .hastings import SEGMENT_INDEX_BITS, Hastings
+from .interface import PRICE, PROGRAMMED
+from .prior import SHIFT_BITS, Prior
+
+DEVICE_CLOCKS = 2
+"""A device needs two lookups."""
+SHORTEST = 2 * DEVICE_CLOCKS
+"""Clocks that the devices of the smallest proposal take: one pair."""
+
+
+class Pricing(wiring.Component):
+    """Sums over the devices of a proposal, as they are programmed; a price at its ``last`` one.
+
+    Takes a device every two clocks, pair after pair, g⁺ before g⁻; the price is offered
+    ``LATENCY`` clocks after the last device was taken. Proposals may follow each other at once;
+    devices wait while as many prices wait as a pipeline full of one-pair proposals makes.
+    Registers and tables must not change while devices are inside.
+
+    ``hastings`` low: the Hastings term is left out (0). ``load_inv_sigma`` and ``load_log_sigma``
+    take the nodes of ``spec.hastings_tables`` as a ``SegmentTable`` does. ``stuck`` is worked out
+    for every proposal and means something for those with an invalid read-back.
+
+    Twins: ``ohmcarlo.golden.proposal.log_prior``, ``log_hastings`` and ``is_stuck``.
+    """
+
+    LATENCY = Hastings.LATENCY + DEVICE_CLOCKS
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "devices": In(stream.Signature(PROGRAMMED)),
+                "price": Out(stream.Signature(PRICE)),
+                "rho": In(RHO_FRAC + 1),
+                "mid": In(DAC_BITS),
+                "lo": In(DAC_BITS),
+                "hi": In(DAC_BITS),
+                "valid_lo": In(CODE_BITS),
+                "valid_hi": In(CODE_BITS),
+                "hastings": In(1),
+                "weight_mantissa": In(COEF_BITS),
+                "weight_shift": In(SHIFT_BITS),
+                "common_mantissa": In(COEF_BITS),
+                "common_shift": In(SHIFT_BITS),
+                "load_inv_sigma": In(Window(1 + SEGMENT_INDEX_BITS)),
+                "load_log_sigma": In(Window(1 + SEGMENT_INDEX_BITS)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.prior = prior = Prior(self.config)
+        m.submodules.lookups = lookups = Hastings(self.config)
+        m.submodules.landing = landing = CreditFifo(PRICE, 1 + -(-self.LATENCY // SHORTEST))
+        wiring.connect(m, landing.output, wiring.flipped(self.price))
+
+        device = self.devices.payload
+        taken = self.devices.valid & self.devices.ready
+        back = Signal()  # the device just taken has its second lookup
+        held = Signal(PROGRAMMED, reset_less=True)
+        first = Signal(init=1)
+        m.d.sync += back.eq(taken)
+        with m.If(taken):
+            m.d.sync += [held.eq(device), first.eq(device.last)]
+        m.d.comb += [
+            self.devices.ready.eq(landing.room & ~back),
+            landing.enter.eq(taken & device.last),
+            prior.valid.eq(taken),
+            prior.code.eq(device.new),
+            prior.odd.eq(device.odd),
+            prior.last.eq(device.last),
+            lookups.valid.eq(taken | back),
+            lookups.back.eq(back),
+            lookups.first.eq(~back & first),
+            lookups.start.eq(Mux(back, held.new, device.old)),
+            lookups.end.eq(Mux(back, held.old, device.new)),
+            lookups.centre.eq(Mux(back, held.centre, device.centre)),
+        ]
+        for name in ("mid", "weight_mantissa", "weight_shift", "common_mantissa", "common_shift"):
+            m.d.comb += getattr(prior, name).eq(getattr(self, name))
+        for name in ("rho", "lo", "hi", "valid_lo", "valid_hi"):
+            m.d.comb += getattr(lookups, name).eq(getattr(self, name))
+        for name in ("load_inv_sigma", "load_log_sigma"):
+            wiring.connect(m, getattr(lookups, name), wiring.flipped(getattr(self, name)))
+
+        # The way back of the last device comes out of the lookups one clock after the prior is
+        # there, which it is until the next proposal's, four clocks later at the earliest.
+        price = Signal(PRICE, reset_less=True)
+        m.d.sync += [
+            price.prior.eq(prior.prior),
+            price.hastings.eq(Mux(self.hastings, lookups.hastings, 0)),
+            price.stuck.eq(lookups.stuck),
+        ]
+        m.d.comb += [
+            landing.arrived.eq(delayed(m, landing.enter, self.LATENCY, "last", reset=True)),
+            landing.payload.eq(price),
+        ]
+        return m

@@ -1,0 +1,194 @@
+"""Programmer and result router: from targets to operations of the array, and back to codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import CODE_BITS, DAC_BITS
+
+from ..array.interface import Op, array_request, array_response, request_of
+from ..config import CoreConfig
+from ..fifo import StreamFifo
+from .interface import Kind, device_target
+
+
+class Reader(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
+    """Who waits for a reading."""
+
+    SAMPLE = 0
+    COIN = 1
+    LIKELIHOOD = 2
+    RAW = 3
+
+
+def tag(config: CoreConfig) -> data.StructLayout:
+    """What is remembered of a READ or DOT until its reading comes."""
+    return data.StructLayout(
+        {
+            "reader": Reader,
+            "row": unsigned(config.row_bits),
+            "device": unsigned(config.device_bits),
+            "old": unsigned(CODE_BITS),
+            "centre": unsigned(DAC_BITS),
+            "last": unsigned(1),
+        }
+    )
+
+
+def read_back(config: CoreConfig) -> data.StructLayout:
+    """Router → step controller: a device of the sample or of the coin, read back."""
+    return data.StructLayout({"tag": tag(config), "code": unsigned(CODE_BITS)})
+
+
+class Programmer(wiring.Component):
+    """Turns targets into RESET, SET + READ and SELECT: two clocks a device, one a row.
+
+    Targets wait until their turn: entropy devices (and the RESET before them) while
+    ``allow_coin`` is high, devices of the sample (and RESETs among them) while ``allow_sample``;
+    a SELECT goes at any time. The ``last`` device of either kind ends its permission: ``coin_done``
+    or ``sample_done`` is high for the clock in which its READ is transferred, and nothing follows
+    until the permission was low for a clock. ``discard`` drops targets instead.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "targets": In(stream.Signature(device_target(config))),
+                "commands": Out(stream.Signature(array_request(config))),
+                "tags": Out(stream.Signature(tag(config))),
+                "allow_coin": In(1),
+                "allow_sample": In(1),
+                "discard": In(1),
+                "coin_done": Out(1),
+                "sample_done": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        target = self.targets.payload
+        exhausted = Signal()  # the last device of this permission went
+        reading = Signal()  # SET is done, READ comes
+
+        with m.If(~self.allow_coin & ~self.allow_sample):
+            m.d.sync += exhausted.eq(0)
+
+        is_device, allowed = Signal(), Signal()
+        with m.Switch(target.kind):
+            with m.Case(Kind.SELECT):
+                m.d.comb += allowed.eq(1)
+            with m.Case(Kind.RESET):
+                m.d.comb += allowed.eq((self.allow_coin | self.allow_sample) & ~exhausted)
+            with m.Case(Kind.COIN):
+                m.d.comb += [is_device.eq(1), allowed.eq(self.allow_coin & ~exhausted)]
+            with m.Default():
+                m.d.comb += [is_device.eq(1), allowed.eq(self.allow_sample & ~exhausted)]
+
+        is_set = is_device & ~reading
+        op = Signal(3)
+        with m.Switch(target.kind):
+            with m.Case(Kind.SELECT):
+                m.d.comb += op.eq(Op.SELECT)
+            with m.Case(Kind.RESET):
+                m.d.comb += op.eq(Op.RESET)
+            with m.Default():
+                m.d.comb += op.eq(Mux(reading, Op.READ, Op.SET))
+        m.d.comb += Value.cast(self.commands.payload).eq(
+            request_of(
+                self.config,
+                op=op,
+                row=target.row,
+                device=Mux(is_device, target.device, 0),
+                dac=Mux(is_set, target.dac, 0),
+            )
+        )
+
+        is_coin = target.kind == Kind.COIN
+        m.d.comb += [
+            self.tags.payload.reader.eq(Mux(is_coin, Reader.COIN, Reader.SAMPLE)),
+            self.tags.payload.row.eq(target.row),
+            self.tags.payload.device.eq(target.device),
+            self.tags.payload.old.eq(target.code),
+            self.tags.payload.centre.eq(target.centre),
+            self.tags.payload.last.eq(target.last),
+        ]
+
+        # A tag is stored in the clock of its READ: the offer of a READ waits for room first, since
+        # an offer must not be withdrawn.
+        offered = Signal()
+        go = Signal()
+        m.d.comb += [
+            go.eq(self.targets.valid & allowed & ~(self.discard & ~reading & ~offered)),
+            self.commands.valid.eq(go & (~reading | self.tags.ready)),
+        ]
+        taken = self.commands.valid & self.commands.ready
+        m.d.sync += offered.eq(self.commands.valid & ~self.commands.ready)
+        with m.If(taken):
+            with m.If(is_device & ~reading):
+                m.d.sync += reading.eq(1)
+            with m.Else():
+                m.d.comb += self.targets.ready.eq(1)
+                m.d.sync += reading.eq(0)
+                with m.If(is_device):
+                    m.d.comb += [
+                        self.tags.valid.eq(1),
+                        self.coin_done.eq(target.last & is_coin),
+                        self.sample_done.eq(target.last & ~is_coin),
+                    ]
+                    with m.If(target.last):
+                        m.d.sync += exhausted.eq(1)
+        with m.Elif(self.discard & self.targets.valid & ~reading & ~offered):
+            m.d.comb += self.targets.ready.eq(1)
+        return m
+
+
+class ResultRouter(wiring.Component):
+    """Hands every reading to the one that asked: readings come in the order of their ``tags``.
+
+    ``depth`` readings may be on their way. Read-backs, DOT readings and raw results each have an
+    output; one that is not taken holds up those behind it.
+    """
+
+    def __init__(self, config: CoreConfig, depth: int = 64) -> None:
+        self.config = config
+        self.depth = depth
+        super().__init__(
+            {
+                "tags": In(stream.Signature(tag(config))),
+                "results": In(stream.Signature(array_response(config))),
+                "read_backs": Out(stream.Signature(read_back(config))),
+                "readings": Out(stream.Signature(array_response(config))),
+                "raw": Out(stream.Signature(array_response(config))),
+                "empty": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.waiting = waiting = StreamFifo(tag(self.config), self.depth)
+        wiring.connect(m, wiring.flipped(self.tags), waiting.input)
+        head = waiting.output
+        m.d.comb += [
+            self.empty.eq(waiting.level == 0),
+            self.read_backs.payload.tag.eq(head.payload),
+            self.read_backs.payload.code.eq(self.results.payload.value),
+            self.readings.payload.eq(self.results.payload),
+            self.raw.payload.eq(self.results.payload),
+        ]
+        with m.If(head.valid & self.results.valid), m.Switch(head.payload.reader):
+            with m.Case(Reader.LIKELIHOOD):
+                taker = self.readings
+                m.d.comb += [taker.valid.eq(1), self.results.ready.eq(taker.ready)]
+            with m.Case(Reader.RAW):
+                taker = self.raw
+                m.d.comb += [taker.valid.eq(1), self.results.ready.eq(taker.ready)]
+            with m.Default():
+                taker = self.read_backs
+                m.d.comb += [taker.valid.eq(1), self.results.ready.eq(taker.ready)]
+        m.d.comb += head.ready.eq(self.results.valid & self.results.ready)
+        return m

@@ -1,0 +1,161 @@
+"""The proposal: which target and which DAC code a device is programmed with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import (
+    DAC_BITS,
+    DAC_MAX,
+    RHO_FRAC,
+    SEGMENT_FRAC,
+    SEGMENTS,
+    TARGET_FRAC,
+    TRIM_GAIN_BITS,
+    TRIM_GAIN_FRAC,
+    TRIM_OFFSET_BITS,
+)
+
+from ..arith import clip
+from ..config import CoreConfig
+from ..pipeline import CreditFifo, delayed
+from ..table import SegmentTable
+from ..window import Window
+from .interface import Kind, device_order, device_target
+from .target import Target
+
+DAC_NODE_BITS = DAC_BITS + 2
+"""Signed width of a node of the DAC table, 0 to 2**DAC_BITS, and of the step between two."""
+
+DEVICE_CALIBRATION = data.StructLayout(
+    {
+        "offset": signed(TRIM_OFFSET_BITS),
+        "gain": signed(TRIM_GAIN_BITS),
+        "centre": unsigned(DAC_BITS),
+    }
+)
+"""One device's word of the calibration window: trim (codes; LSB 2**-TRIM_GAIN_FRAC) and centre."""
+
+
+class Proposal(wiring.Component):
+    """From an order to the DAC code of its device: target, the device's trim, the common table.
+
+    One order a clock, in order; a target is offered ``LATENCY`` clocks after its order was taken.
+    Orders that mean no device (RESET, SELECT) pass in their turn, with ``dac`` and ``centre`` 0.
+    Registers and tables must not change while orders are inside.
+
+    ``mid`` is the common centre, and where trims turn around. ``trim_enable`` and
+    ``centre_enable`` say whether devices have trims and centres of their own; where
+    ``config.device_calibration`` is off they have none. ``load_calibration`` takes a word of
+    ``DEVICE_CALIBRATION`` for each device, at ``row * 2**config.device_bits + device``;
+    ``load_dac`` the nodes of the DAC table as a ``SegmentTable`` does.
+
+    Twin: ``ohmcarlo.golden.proposal.propose`` and ``propose_coin``.
+    """
+
+    LATENCY = 1 + Target.LATENCY + 2 + SegmentTable.LATENCY
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        ports: dict[str, Any] = {
+            "orders": In(stream.Signature(device_order(config))),
+            "targets": Out(stream.Signature(device_target(config))),
+            "rho": In(RHO_FRAC + 1),
+            "mid": In(DAC_BITS),
+            "lo": In(DAC_BITS),
+            "hi": In(DAC_BITS),
+            "trim_enable": In(1),
+            "centre_enable": In(1),
+            "load_dac": In(Window(1 + (SEGMENTS - 1).bit_length())),
+        }
+        if config.device_calibration:
+            ports["load_calibration"] = In(Window(config.row_bits + config.device_bits))
+        super().__init__(ports)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        layout = device_target(self.config)
+        m.submodules.landing = landing = CreditFifo(layout, 1 << self.LATENCY.bit_length())
+        wiring.connect(m, landing.output, wiring.flipped(self.targets))
+        enter = self.orders.valid & self.orders.ready
+        m.d.comb += [self.orders.ready.eq(landing.room), landing.enter.eq(enter)]
+        # names count clocks since the order was taken
+        order_0 = self.orders.payload
+        order_1 = delayed(m, order_0, 1, "order")
+        offset_1, gain_1, own_centre_1 = self._calibration(m)
+
+        # 2 to 4: the target; what chooses the centre is ready when the memory answers
+        sample_0 = (order_0.kind == Kind.WALK) | (order_0.kind == Kind.COLD)
+        device_0 = sample_0 | (order_0.kind == Kind.COIN)
+        device_1 = delayed(m, device_0, 1, "device")
+        own_1 = delayed(m, sample_0 & self.centre_enable, 1, "own")
+        common_1 = delayed(m, Mux(device_0, self.mid, 0), 1, "common")
+        centre_1 = Signal(DAC_BITS)
+        m.d.comb += centre_1.eq(Mux(own_1, own_centre_1, common_1))
+        m.submodules.target = target = Target()
+        m.d.comb += [
+            target.code.eq(order_1.code),
+            target.centre.eq(centre_1),
+            target.walk.eq(order_1.kind == Kind.WALK),
+            target.rho.eq(self.rho),
+            target.lo.eq(self.lo),
+            target.hi.eq(self.hi),
+        ]
+        trim = Mux(self.trim_enable, Cat(offset_1, gain_1), 0)
+        trim_4 = delayed(m, trim, target.LATENCY, "trim")
+        offset_4 = trim_4[:TRIM_OFFSET_BITS].as_signed()
+        gain_5 = delayed(m, trim_4[TRIM_OFFSET_BITS:], 1, "gain").as_signed()
+
+        # 5, 6: the trim
+        spread_5 = Signal(signed(DAC_BITS + 1), reset_less=True)
+        base_5 = Signal(signed(max(DAC_BITS, TRIM_OFFSET_BITS + TARGET_FRAC) + 2), reset_less=True)
+        turned_6 = Signal(signed(DAC_BITS + 1 + TRIM_GAIN_BITS), reset_less=True)
+        base_6 = delayed(m, base_5, 1, "base")
+        m.d.sync += [
+            spread_5.eq(target.target - self.mid),
+            base_5.eq(target.target + (offset_4 << TARGET_FRAC)),
+            turned_6.eq(spread_5 * gain_5),
+        ]
+        half = Const(1 << (TRIM_GAIN_FRAC - 1), TRIM_GAIN_FRAC)
+        trimmed_6 = (Cat(half, base_6).as_signed() + turned_6) >> TRIM_GAIN_FRAC
+
+        # the table
+        m.submodules.dac = dac = SegmentTable(SEGMENTS, SEGMENT_FRAC, DAC_NODE_BITS, DAC_NODE_BITS)
+        wiring.connect(m, dac.load, wiring.flipped(self.load_dac))
+        m.d.comb += Cat(dac.fraction, dac.index).eq(clip(trimmed_6, 0, DAC_MAX))
+
+        later = self.LATENCY - 1
+        order = delayed(m, order_1, later, "order_late")
+        programs = delayed(m, device_1, later, "device_late")
+        m.d.comb += [
+            landing.arrived.eq(delayed(m, enter, self.LATENCY, "valid", reset=True)),
+            landing.payload.dac.eq(Mux(programs, clip(dac.value, 0, DAC_MAX), 0)),
+            landing.payload.centre.eq(delayed(m, centre_1, later, "centre")),
+        ]
+        for name, _ in device_order(self.config):
+            m.d.comb += landing.payload[name].eq(order[name])
+        return m
+
+    def _calibration(self, m: Module) -> tuple[Any, Any, Any]:
+        """Offset, gain and centre of the device on offer, one clock later."""
+        if not self.config.device_calibration:
+            return Const(0, signed(TRIM_OFFSET_BITS)), Const(0, signed(TRIM_GAIN_BITS)), self.mid
+        order, load = self.orders.payload, self.load_calibration
+        m.submodules.calibration = memory = Memory(
+            shape=DEVICE_CALIBRATION,
+            depth=self.config.geometry.rows << self.config.device_bits,
+            init=[],
+        )
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.addr.eq(load.addr),
+            write.data.eq(load.data),
+            write.en.eq(load.stb),
+            read.addr.eq(Cat(order.device, order.row)),
+        ]
+        return read.data.offset, read.data.gain, read.data.centre

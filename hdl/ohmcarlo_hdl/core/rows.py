@@ -1,0 +1,335 @@
+"""Row groups: queues of free ones, rings of retired samples, rows out of service, and wear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Array, Module, Mux, Signal, unsigned
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from ..config import CoreConfig
+from ..window import Window
+from .interface import MULTIPLICITY_BITS
+
+RETRY_BITS = 3
+WEAR_BITS = 32
+
+
+def group_state(config: CoreConfig) -> data.StructLayout:
+    """What is known of a row group, kept at its first row."""
+    return data.StructLayout({"failures": unsigned(RETRY_BITS), "bad": unsigned(1)})
+
+
+def rows_registers(config: CoreConfig) -> dict[str, Any]:
+    """Registers of the layout and the life of row groups, by name."""
+    count = range(config.geometry.rows + 1)
+    return {
+        "regions": In(range(config.max_regions + 1)),
+        "region_groups": In(count),
+        "rows_per_region": In(count),
+        "min_free": In(4),
+        "stream": In(1),
+        "retries": In(RETRY_BITS),
+        "load_bad_rows": In(Window(bits_for(config.geometry.rows - 1))),
+    }
+
+
+class Region:
+    """Registers of one chain: where its rows begin, its queue and its ring, its sample."""
+
+    def __init__(self, config: CoreConfig, index: int) -> None:
+        rows = range(config.geometry.rows + 1)
+        name = f"region{index}"
+        self.base = Signal(config.row_bits, name=f"{name}_base")
+        self.free_head = Signal(config.row_bits, name=f"{name}_free_head")
+        self.free_count = Signal(rows, name=f"{name}_free_count")
+        self.retired_head = Signal(config.row_bits, name=f"{name}_retired_head")
+        self.retired_count = Signal(rows, name=f"{name}_retired_count")
+        self.row = Signal(config.row_bits, name=f"{name}_row")
+        self.multiplicity = Signal(MULTIPLICITY_BITS, name=f"{name}_multiplicity")
+        self.has_sample = Signal(name=f"{name}_has_sample")
+
+
+class Rows(wiring.Component):
+    """Twin: ``golden.rows``, and ``golden.machine.build_state`` for ``init``.
+
+    A group is named by its first row. Rings have room for ``region_groups`` groups and start at
+    the first row of their region.
+
+    - ``init``: forget everything; every group without a bad row becomes free. ``busy`` until done.
+    - ``take``: the group at the head of the queue of ``region`` leaves it; one or two clocks later
+      ``taken`` (``row`` is valid from then on) or ``none`` (the run has to end) is high for one.
+    - ``conclude`` with ``accepted``: the current sample of ``region`` joins the ring, ``row``
+      becomes current with multiplicity 1; else multiplicity + 1 (``counts``) and ``row`` queues
+      again, or leaves service when it was ``stuck`` for the ``retries``-th time in a row. Done in
+      one clock, at the earliest two clocks after ``taken``.
+    - ``put_back``: ``row`` goes to the tail of the queue as if nothing had happened.
+
+    ``next_row`` is the head of the queue of ``next_region``, two clocks after either changed.
+    ``held_index``: the ``held_row`` and ``held_multiplicity`` of the ring entry of ``region``, two
+    clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
+    ``query_row``, a clock later; ``query_wear`` counts how often the group was taken.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        row = unsigned(config.row_bits)
+        count = range(config.geometry.rows + 1)
+        super().__init__(
+            rows_registers(config)
+            | {
+                "group_rows": In(range(config.max_group_rows + 1)),
+                # operations
+                "region": In(config.region_bits),
+                "next_region": In(config.region_bits),
+                "init": In(1),
+                "take": In(1),
+                "conclude": In(1),
+                "accepted": In(1),
+                "counts": In(1),
+                "stuck": In(1),
+                "put_back": In(1),
+                "busy": Out(1),
+                "taken": Out(1),
+                "none": Out(1),
+                "row": Out(row),
+                "next_row": Out(row),
+                # the region's sample
+                "has_sample": Out(1),
+                "sample_row": Out(row),
+                "multiplicity": Out(MULTIPLICITY_BITS),
+                "retired_count": Out(count),
+                "held_index": In(row),
+                "held_row": Out(row),
+                "held_multiplicity": Out(MULTIPLICITY_BITS),
+                # looking at it
+                "query": In(1),
+                "query_row": In(row),
+                "query_bad": Out(1),
+                "query_failures": Out(RETRY_BITS),
+                "query_held": Out(MULTIPLICITY_BITS),
+                "query_wear": Out(WEAR_BITS),
+                "bad_groups": Out(count),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config, rows = self.config, self.config.geometry.rows
+        free = Memory(shape=unsigned(config.row_bits), depth=rows, init=[])
+        retired = Memory(shape=unsigned(config.row_bits), depth=rows, init=[])
+        held = Memory(shape=unsigned(MULTIPLICITY_BITS), depth=rows, init=[])
+        states = Memory(shape=group_state(config), depth=rows, init=[])
+        wear = Memory(shape=unsigned(WEAR_BITS), depth=rows, init=[])
+        bad_map = Memory(shape=unsigned(1), depth=rows, init=[])
+        m.submodules.free, m.submodules.retired, m.submodules.held = free, retired, held
+        m.submodules.states, m.submodules.wear, m.submodules.bad_map = states, wear, bad_map
+        free_write, free_read = free.write_port(), free.read_port()
+        retired_write, retired_read = retired.write_port(), retired.read_port()
+        held_write, held_read = held.write_port(), held.read_port()
+        state_write, state_read = states.write_port(), states.read_port()
+        wear_write, wear_read = wear.write_port(), wear.read_port()
+        bad_write, bad_read = bad_map.write_port(), bad_map.read_port()
+        m.d.comb += [
+            bad_write.en.eq(self.load_bad_rows.stb),
+            bad_write.addr.eq(self.load_bad_rows.addr),
+            bad_write.data.eq(self.load_bad_rows.data[0]),
+        ]
+
+        regions = [Region(config, i) for i in range(config.max_regions)]
+
+        def of(name: str, index: Any) -> Any:
+            return Array(getattr(r, name) for r in regions)[index]
+
+        def ring_index(head: Any, step: Any) -> Any:
+            """Place ``step`` after ``head`` in a ring of ``region_groups``."""
+            total = head + step
+            return Mux(total >= self.region_groups, total - self.region_groups, total)
+
+        here = self.region
+        base, count = of("base", here), of("free_count", here)
+        ring = of("retired_count", here)
+        tail = Signal(config.row_bits)
+        ring_tail = Signal(config.row_bits)
+        m.d.comb += [
+            tail.eq(base + ring_index(of("free_head", here), count)),
+            ring_tail.eq(base + ring_index(of("retired_head", here), ring)),
+            self.has_sample.eq(of("has_sample", here)),
+            self.sample_row.eq(of("row", here)),
+            self.multiplicity.eq(of("multiplicity", here)),
+            self.retired_count.eq(ring),
+            # the queue is looked at one step ahead
+            free_read.addr.eq(of("base", self.next_region) + of("free_head", self.next_region)),
+            self.next_row.eq(free_read.data),
+            retired_read.addr.eq(base + ring_index(of("retired_head", here), self.held_index)),
+            self.held_row.eq(retired_read.data),
+            held_read.addr.eq(Mux(self.query, self.query_row, retired_read.data)),
+            self.held_multiplicity.eq(held_read.data),
+            state_read.addr.eq(Mux(self.query, self.query_row, self.row)),
+            wear_read.addr.eq(Mux(self.query, self.query_row, self.row)),
+            self.query_held.eq(held_read.data),
+            self.query_bad.eq(state_read.data.bad),
+            self.query_failures.eq(state_read.data.failures),
+            self.query_wear.eq(wear_read.data),
+        ]
+
+        # -- init --------------------------------------------------------------------------
+        region = Signal(config.region_bits)
+        first = Signal(config.row_bits)
+        group = Signal(range(rows + 1))
+        within = Signal(range(config.max_group_rows + 1))
+        any_bad = Signal()
+        region_base = Signal(config.row_bits)
+        bad_groups = Signal.like(self.bad_groups)
+        m.d.comb += self.bad_groups.eq(bad_groups)
+
+        def push(row: Any) -> list[Any]:
+            return [free_write.en.eq(1), free_write.addr.eq(tail), free_write.data.eq(row)]
+
+        with m.FSM(name="state") as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("READY"))
+            with m.State("READY"):
+                with m.If(self.init):
+                    m.d.sync += [region.eq(0), region_base.eq(0), bad_groups.eq(0)]
+                    m.next = "REGION"
+                with m.Elif(self.take):
+                    m.next = "TAKE"
+                    with m.If(self.stream & (count < self.min_free) & (ring != 0)):
+                        # the oldest retired sample, long since streamed out, gives its rows back
+                        m.next = "RECYCLE"
+                with m.Elif(self.put_back):
+                    m.d.comb += push(self.row)
+                    m.d.sync += count.eq(count + 1)
+                with m.Elif(self.conclude):
+                    failures = state_read.data.failures
+                    worn = self.stuck & (failures + 1 >= self.retries)
+                    m.d.comb += [
+                        state_write.en.eq(1),
+                        state_write.addr.eq(self.row),
+                        wear_write.en.eq(1),
+                        wear_write.addr.eq(self.row),
+                        wear_write.data.eq(wear_read.data + 1),
+                    ]
+                    with m.If(self.accepted):
+                        with m.If(self.has_sample):
+                            m.d.comb += [
+                                retired_write.en.eq(1),
+                                retired_write.addr.eq(ring_tail),
+                                retired_write.data.eq(self.sample_row),
+                                held_write.en.eq(1),
+                                held_write.addr.eq(self.sample_row),
+                                held_write.data.eq(self.multiplicity),
+                            ]
+                            m.d.sync += ring.eq(ring + 1)
+                        m.d.sync += [
+                            of("row", here).eq(self.row),
+                            of("multiplicity", here).eq(1),
+                            of("has_sample", here).eq(1),
+                        ]
+                    with m.Else():
+                        with m.If(self.counts):
+                            m.d.sync += of("multiplicity", here).eq(self.multiplicity + 1)
+                        with m.If(self.stuck):
+                            m.d.comb += [
+                                state_write.data.failures.eq(failures + 1),
+                                state_write.data.bad.eq(worn),
+                            ]
+                        with m.If(worn):
+                            m.d.sync += bad_groups.eq(bad_groups + 1)
+                        with m.Else():
+                            m.d.comb += push(self.row)
+                            m.d.sync += count.eq(count + 1)
+
+            with m.State("RECYCLE"):
+                # held_index is zero here: the head of the ring has been read
+                m.d.comb += [
+                    *push(retired_read.data),
+                    held_write.en.eq(1),
+                    held_write.addr.eq(retired_read.data),
+                    held_write.data.eq(0),
+                ]
+                head = of("retired_head", here)
+                m.d.sync += [
+                    count.eq(count + 1),
+                    ring.eq(ring - 1),
+                    head.eq(ring_index(head, 1)),
+                ]
+                m.next = "TAKE"
+
+            with m.State("TAKE"):
+                with m.If(count < 2):
+                    m.d.comb += self.none.eq(1)
+                with m.Else():
+                    m.d.comb += self.taken.eq(1)
+                    head = of("free_head", here)
+                    m.d.sync += [
+                        self.row.eq(free_read.data),
+                        head.eq(ring_index(head, 1)),
+                        count.eq(count - 1),
+                    ]
+                m.next = "READY"
+
+            with m.State("REGION"):
+                m.d.sync += [
+                    of("base", region).eq(region_base),
+                    of("free_head", region).eq(0),
+                    of("free_count", region).eq(0),
+                    of("retired_head", region).eq(0),
+                    of("retired_count", region).eq(0),
+                    of("has_sample", region).eq(0),
+                    of("multiplicity", region).eq(0),
+                    first.eq(region_base),
+                    group.eq(0),
+                    within.eq(0),
+                    any_bad.eq(0),
+                ]
+                m.next = "READ"
+
+            with m.State("READ"):
+                m.next = "ROW"
+
+            with m.State("ROW"):
+                m.d.sync += [any_bad.eq(any_bad | bad_read.data), within.eq(within + 1)]
+                m.next = "READ"
+                with m.If(within + 1 >= self.group_rows):
+                    m.next = "GROUP"
+
+            with m.State("GROUP"):
+                there = of("free_count", region)
+                m.d.comb += [
+                    state_write.en.eq(1),
+                    state_write.addr.eq(first),
+                    state_write.data.bad.eq(any_bad),
+                    held_write.en.eq(1),
+                    held_write.addr.eq(first),
+                ]
+                with m.If(any_bad):
+                    m.d.sync += bad_groups.eq(bad_groups + 1)
+                with m.Else():
+                    m.d.comb += [
+                        free_write.en.eq(1),
+                        free_write.addr.eq(region_base + there),
+                        free_write.data.eq(first),
+                    ]
+                    m.d.sync += there.eq(there + 1)
+                m.d.sync += [
+                    first.eq(first + self.group_rows),
+                    group.eq(group + 1),
+                    within.eq(0),
+                    any_bad.eq(0),
+                ]
+                m.next = "READ"
+                with m.If(group + 1 >= self.region_groups):
+                    m.d.sync += [
+                        region.eq(region + 1),
+                        region_base.eq(region_base + self.rows_per_region),
+                    ]
+                    m.next = "REGION"
+                    with m.If(region + 1 >= self.regions):
+                        m.next = "READY"
+
+            m.d.comb += bad_read.addr.eq(first + within)
+        return m

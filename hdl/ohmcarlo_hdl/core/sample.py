@@ -1,0 +1,214 @@
+"""Codes of the current and the proposed samples, and their way out as records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal, signed, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import CODE_BITS
+
+from ..config import CoreConfig
+from .interface import ACC_BITS, MULTIPLICITY_BITS
+
+PAIR_CODES = data.ArrayLayout(unsigned(CODE_BITS), 2)
+RECORD_WORD = data.StructLayout({"word": unsigned(32), "last": unsigned(1)})
+"""A 32-bit word of a sample record; ``last`` closes the record."""
+HEADER_WORDS = 4
+
+
+def place(config: CoreConfig) -> data.StructLayout:
+    """Address of a pair of codes: each region has two banks, its current sample and a proposal."""
+    return data.StructLayout(
+        {
+            "pair": unsigned(config.device_bits - 1),
+            "group_row": unsigned(config.group_row_bits),
+            "bank": unsigned(1),
+            "region": unsigned(config.region_bits),
+        }
+    )
+
+
+class SampleMemory(wiring.Component):
+    """One write port (a code), two read ports (a pair of codes, a clock after its enable)."""
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "write": In(1),
+                "write_place": In(place(config)),
+                "write_odd": In(1),
+                "write_code": In(CODE_BITS),
+                "order_read": In(1),
+                "order_place": In(place(config)),
+                "order_codes": Out(PAIR_CODES),
+                "record_read": In(1),
+                "record_place": In(place(config)),
+                "record_codes": Out(PAIR_CODES),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        depth = 1 << place(self.config).size
+        # a memory for each side of the pairs: no write of half a word
+        for side in range(2):
+            memory = Memory(shape=unsigned(CODE_BITS), depth=depth, init=[])
+            m.submodules["plus" if side == 0 else "minus"] = memory
+            write = memory.write_port()
+            m.d.comb += [
+                write.en.eq(self.write & (self.write_odd == side)),
+                write.addr.eq(self.write_place),
+                write.data.eq(self.write_code),
+            ]
+            for enable, at, codes in (
+                (self.order_read, self.order_place, self.order_codes),
+                (self.record_read, self.record_place, self.record_codes),
+            ):
+                read = memory.read_port()
+                m.d.comb += [
+                    read.en.eq(enable),
+                    read.addr.eq(at),
+                    codes[side].eq(read.data),
+                ]
+        return m
+
+
+class SlotWalk(wiring.Component):
+    """Counts through the pairs of a sample: ``features`` of every row, H + 1 of an output row.
+
+    ``group_row``, ``pair`` start at zero after ``clear``; ``step`` moves on. ``row_end``: the pair
+    is the last of its row; ``end``: the last of the sample.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "features": In(range(config.max_features + 1)),
+                "hidden": In(range(config.max_group_rows)),
+                "clear": In(1),
+                "step": In(1),
+                "group_row": Out(config.group_row_bits),
+                "pair": Out(config.device_bits - 1),
+                "row_end": Out(1),
+                "end": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        length = Signal(range(max(self.config.max_features, self.config.max_group_rows) + 1))
+        final = Signal()
+        m.d.comb += [
+            final.eq(self.group_row == self.hidden),
+            length.eq(self.features),
+            self.row_end.eq(self.pair + 1 == length),
+            self.end.eq(self.row_end & final),
+        ]
+        with m.If(final & (self.hidden != 0)):
+            m.d.comb += length.eq(self.hidden + 1)
+        with m.If(self.step):
+            m.d.sync += self.pair.eq(self.pair + 1)
+            with m.If(self.row_end):
+                m.d.sync += [self.pair.eq(0), self.group_row.eq(self.group_row + 1)]
+        with m.If(self.clear):
+            m.d.sync += [self.pair.eq(0), self.group_row.eq(0)]
+        return m
+
+
+class Recorder(wiring.Component):
+    """Streams a sample as a record of 32-bit words.
+
+    | word | content |
+    |---|---|
+    | 0 | region [7:0]; bit 8: a current sample (``flush``), not a retired one; bit 9: a proposal that waits for its log-likelihood (external mode) |
+    | 1 | multiplicity |
+    | 2 | log-likelihood, signed, LSB 2**-LOGLIK_FRAC |
+    | 3 | log-prior, likewise |
+    | 4 … | a pair each, row after row: g⁺ in [9:0], g⁻ in [25:16] |
+
+    ``start`` (not while ``busy``) takes everything but the codes, which are read from the sample
+    memory until ``busy`` falls: nobody may write that bank until then.
+    """  # noqa: E501
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "features": In(range(config.max_features + 1)),
+                "hidden": In(range(config.max_group_rows)),
+                "start": In(1),
+                "region": In(config.region_bits),
+                "bank": In(1),
+                "current": In(1),
+                "proposal": In(1),
+                "multiplicity": In(MULTIPLICITY_BITS),
+                "loglik": In(signed(ACC_BITS)),
+                "prior": In(signed(ACC_BITS)),
+                "busy": Out(1),
+                "read": Out(1),
+                "place": Out(place(config)),
+                "codes": In(PAIR_CODES),
+                "record": Out(stream.Signature(RECORD_WORD)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.walk = walk = SlotWalk(self.config)
+        header = Signal(data.ArrayLayout(unsigned(32), HEADER_WORDS))
+        index = Signal(range(HEADER_WORDS))
+        region = Signal(self.config.region_bits)
+        bank = Signal()
+        out = self.record
+        m.d.comb += [
+            walk.features.eq(self.features),
+            walk.hidden.eq(self.hidden),
+            self.read.eq(walk.step),
+            self.place.region.eq(region),
+            self.place.bank.eq(bank),
+            self.place.group_row.eq(walk.group_row),
+            self.place.pair.eq(walk.pair),
+        ]
+        last = Signal()  # of the pair that is offered
+        with m.FSM(name="state") as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))
+            with m.State("IDLE"):
+                m.d.comb += walk.clear.eq(1)
+                with m.If(self.start):
+                    m.d.sync += [
+                        header[0].eq(self.region | (self.current << 8) | (self.proposal << 9)),
+                        header[1].eq(self.multiplicity),
+                        header[2].eq(self.loglik),
+                        header[3].eq(self.prior),
+                        region.eq(self.region),
+                        bank.eq(self.bank),
+                        index.eq(0),
+                    ]
+                    m.next = "HEADER"
+            with m.State("HEADER"):
+                m.d.comb += [out.valid.eq(1), out.payload.word.eq(header[index])]
+                with m.If(out.ready):
+                    m.d.sync += index.eq(index + 1)
+                    with m.If(index == HEADER_WORDS - 1):
+                        m.d.comb += walk.step.eq(1)
+                        m.d.sync += last.eq(walk.end)
+                        m.next = "PAIRS"
+            with m.State("PAIRS"):
+                m.d.comb += [
+                    out.valid.eq(1),
+                    out.payload.word[:CODE_BITS].eq(self.codes[0]),
+                    out.payload.word[16 : 16 + CODE_BITS].eq(self.codes[1]),
+                    out.payload.last.eq(last),
+                ]
+                with m.If(out.ready):
+                    m.d.comb += walk.step.eq(1)
+                    m.d.sync += last.eq(walk.end)
+                    with m.If(last):
+                        m.next = "IDLE"
+        return m

@@ -1,0 +1,54 @@
+"""The target that a device is programmed to, from the code that it has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import CODE_BITS, DAC_BITS, RHO_FRAC, TARGET_FRAC
+
+from ..arith import clip
+from ..pipeline import delayed
+
+
+class Target(wiring.Component):
+    """µ(k) = clip(c + ρ (k - c), lo, hi), ``LATENCY`` clocks after its inputs, one a clock.
+
+    With ``walk`` low the target is the centre itself, not clipped.
+
+    Twin: ``ohmcarlo.golden.proposal.target_of``.
+    """
+
+    LATENCY = 3
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "code": In(CODE_BITS),
+                "centre": In(DAC_BITS),
+                "walk": In(1),
+                "rho": In(RHO_FRAC + 1),
+                "lo": In(DAC_BITS),
+                "hi": In(DAC_BITS),
+                "target": Out(DAC_BITS),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        away = Signal(signed(DAC_BITS + 1), reset_less=True)
+        moved = Signal(signed(DAC_BITS + 1 + RHO_FRAC + 1), reset_less=True)
+        centre = delayed(m, self.centre, 2, "centre")
+        walk = delayed(m, self.walk, 2, "walk")
+        # the half that rounds up stands below the centre: one adder does both
+        half = Const(1 << (RHO_FRAC - 1), RHO_FRAC)
+        target = (Cat(half, centre) + moved) >> RHO_FRAC
+        m.d.sync += [
+            away.eq((self.code << TARGET_FRAC) - self.centre),
+            moved.eq(away * self.rho),
+            self.target.eq(Mux(walk, clip(target, self.lo, self.hi), centre)),
+        ]
+        return m

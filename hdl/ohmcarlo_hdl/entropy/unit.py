@@ -1,0 +1,167 @@
+"""The coin: read-backs of entropy devices in, a uniform word and the alarm out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import COIN_BITS, LN2, SYMBOL_BITS
+
+from ..config import CoreConfig
+from ..core.interface import coin_code
+from .health import (
+    ALARMS_BITS,
+    APT_BITS,
+    CLEAN_WINDOWS_BITS,
+    RCT_BITS,
+    RCT_SYMBOL_BITS,
+    HealthTests,
+    capped,
+)
+from .neg_log import T_BITS, NegLog
+
+RAW_BITS_BITS = 64
+COUNT_BITS = 32
+WORD_SYMBOLS = COIN_BITS // SYMBOL_BITS
+
+
+def raw_symbol(config: CoreConfig) -> data.StructLayout:
+    """The tap on the raw bits: a symbol, in the order it was taken, in each clock with ``valid``.
+
+    Nothing holds it back: who listens takes it at once.
+    """
+    return data.StructLayout(
+        {
+            "valid": unsigned(1),
+            "symbol": unsigned(SYMBOL_BITS),
+            "column": range(config.coin_devices),
+        }
+    )
+
+
+class EntropyUnit(wiring.Component):
+    """Harvest, health tests and ``-log u``; a symbol a clock.
+
+    ``codes`` are always taken, except in the clock of a strobe. ``begin`` discards what is left of
+    the last coin; ``restart`` begins the start-up test. What was taken before a strobe counts
+    before it, what is taken after it after it.
+
+    Everything below is up to date while ``settled``: no code is offered and none is under way.
+    That is ``LATENCY`` clocks after the last code or strobe. ``ready`` rises with the symbol that
+    completes a word with a one in it, and stays until ``begin``; ``t`` = -log u of that word is
+    good while ``t_valid``, at most ``NegLog.LATENCY`` clocks later. An ``alarm`` stays until
+    ``restart``; ``clean_windows`` counts since then. ``alarms``, ``raw_bits`` and
+    ``symbol_counts`` count for ever, ``alarms`` and ``symbol_counts`` modulo 2**32.
+
+    Twins: ``harvest``, ``begin_coin``, ``restart_tests`` and ``minus_log_u`` of
+    ``ohmcarlo.golden.entropy``.
+    """
+
+    LATENCY = 1 + HealthTests.LATENCY
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "codes": In(stream.Signature(coin_code(config))),
+                "begin": In(1),
+                "restart": In(1),
+                "rct_cutoff": In(unsigned(RCT_BITS)),
+                "rct_symbol_cutoff": In(unsigned(RCT_SYMBOL_BITS)),
+                "apt_cutoff": In(unsigned(APT_BITS)),
+                "ready": Out(1),
+                "t": Out(unsigned(T_BITS)),
+                "t_valid": Out(1),
+                "settled": Out(1),
+                "alarm": Out(1),
+                "alarms": Out(unsigned(ALARMS_BITS)),
+                "raw_bits": Out(unsigned(RAW_BITS_BITS)),
+                "clean_windows": Out(unsigned(CLEAN_WINDOWS_BITS)),
+                "symbol_counts": Out(data.ArrayLayout(unsigned(COUNT_BITS), 1 << SYMBOL_BITS)),
+                "raw": Out(raw_symbol(config)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        # one clock holds a symbol or strobes, so that they take effect in their order
+        taken = self.codes.valid & self.codes.ready
+        begin, restart = Signal(), Signal()
+        m.d.comb += self.codes.ready.eq(~(self.begin | self.restart))
+        m.d.sync += [
+            self.raw.valid.eq(taken),
+            self.raw.symbol.eq(self.codes.payload.code[:SYMBOL_BITS]),
+            self.raw.column.eq(self.codes.payload.column),
+            begin.eq(self.begin),
+            restart.eq(self.restart),
+        ]
+
+        m.submodules.health = health = HealthTests(self.config.coin_devices)
+        m.d.comb += [
+            health.valid.eq(self.raw.valid),
+            health.symbol.eq(self.raw.symbol),
+            health.column.eq(self.raw.column),
+            health.restart.eq(restart),
+            health.rct_cutoff.eq(self.rct_cutoff),
+            health.rct_symbol_cutoff.eq(self.rct_symbol_cutoff),
+            health.apt_cutoff.eq(self.apt_cutoff),
+            self.alarm.eq(health.alarm),
+            self.alarms.eq(health.alarms),
+            self.clean_windows.eq(health.clean_windows),
+        ]
+
+        with m.If(self.raw.valid):
+            m.d.sync += self.raw_bits.eq(self.raw_bits + SYMBOL_BITS)
+        for symbol in range(1 << SYMBOL_BITS):
+            with m.If(self.raw.valid & (self.raw.symbol == symbol)):
+                m.d.sync += self.symbol_counts[symbol].eq(self.symbol_counts[symbol] + 1)
+
+        # A word is a whole number of symbols, so it is never complete in the middle of one.
+        word = Signal(COIN_BITS)
+        filled = Signal(range(WORD_SYMBOLS))
+        before = Signal(T_BITS)  # LN2 for every zero ahead of the first one
+        found = Signal()  # that one was there
+        zeros_worth: Value = Const(SYMBOL_BITS * LN2)
+        for i, bit in reversed(list(enumerate(self.raw.symbol))):
+            zeros_worth = Mux(bit, i * LN2, zeros_worth)
+        with m.If(self.raw.valid & ~self.ready):
+            m.d.sync += [
+                word.eq(Cat(*reversed(self.raw.symbol), word)),
+                filled.eq(filled + 1),
+                found.eq(found | self.raw.symbol.any()),
+            ]
+            with m.If(~found):
+                m.d.sync += before.eq(capped(before + zeros_worth, T_BITS))
+            with m.If(filled == WORD_SYMBOLS - 1):
+                # all zero: u is smaller still, go on with the next word
+                m.d.sync += [filled.eq(0), self.ready.eq(found | self.raw.symbol.any())]
+        with m.If(begin):
+            m.d.sync += [
+                word.eq(0),
+                filled.eq(0),
+                before.eq(0),
+                found.eq(0),
+                self.ready.eq(0),
+            ]
+
+        m.submodules.neg_log = neg_log = NegLog()
+        age = Signal(NegLog.LATENCY)
+        m.d.comb += [
+            neg_log.word.eq(word),
+            neg_log.before.eq(before),
+            self.t.eq(neg_log.t),
+            self.t_valid.eq(self.ready & age[-1]),
+        ]
+        m.d.sync += age.eq(Cat(self.ready, age))
+        with m.If(~self.ready):
+            m.d.sync += age.eq(0)
+
+        busy = Signal(HealthTests.LATENCY - 1)
+        m.d.sync += busy.eq(Cat(self.raw.valid | begin | restart, busy))
+        m.d.comb += self.settled.eq(
+            ~(self.codes.valid | self.raw.valid | begin | restart | busy.any())
+        )
+        return m

@@ -1,0 +1,62 @@
+"""Free-running pipelines: registers that only delay, and the FIFO where such a pipeline ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal, Value, ValueCastable
+from amaranth.hdl import ShapeLike
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.wiring import In, Out
+
+
+def delayed(
+    m: Module, value: Value | ValueCastable, clocks: int, name: str, *, reset: bool = False
+) -> Any:
+    """``value``, ``clocks`` clocks later; ``reset`` for valid bits, data need none."""
+    for clock in range(1, clocks + 1):
+        later = Signal(value.shape(), name=f"{name}_{clock}", reset_less=not reset)
+        m.d.sync += later.eq(value)
+        value = later
+    return value
+
+
+class CreditFifo(wiring.Component):
+    """Where a free-running pipeline becomes a stream that may stall.
+
+    ``enter`` says that an item enters the pipeline, which it may only while ``room`` is high;
+    ``arrived`` that its result, ``payload``, leaves it. A result is offered on ``output`` in the
+    clock in which it arrives and is kept only if it is not taken then. Items inside the pipeline
+    and results kept are never more than ``depth``: a pipeline of ``depth - 1`` clocks or fewer
+    sustains one item a clock.
+    """
+
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
+        self.depth = depth
+        super().__init__(
+            {
+                "enter": In(1),
+                "room": Out(1),
+                "arrived": In(1),
+                "payload": In(shape),
+                "output": Out(stream.Signature(shape)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        payload = Value.cast(self.payload)
+        m.submodules.kept = kept = SyncFIFO(width=len(payload), depth=self.depth)
+        taken = self.output.valid & self.output.ready
+        credits = Signal(range(self.depth + 1), init=self.depth)
+        m.d.sync += credits.eq(credits + taken - self.enter)
+        m.d.comb += [
+            self.room.eq(credits != 0),
+            self.output.valid.eq(kept.r_rdy | self.arrived),
+            Value.cast(self.output.payload).eq(Mux(kept.r_rdy, kept.r_data, payload)),
+            kept.r_en.eq(self.output.ready),
+            kept.w_data.eq(payload),
+            kept.w_en.eq(self.arrived & (kept.r_rdy | ~self.output.ready)),
+        ]
+        return m

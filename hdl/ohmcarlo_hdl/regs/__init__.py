@@ -1,0 +1,1 @@
+"""The register map: one SystemRDL source, and what is made from it."""

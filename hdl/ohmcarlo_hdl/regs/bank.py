@@ -1,0 +1,145 @@
+"""The register bank: the map as hardware."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import CoreConfig
+from ..window import Window
+from .bus import Bus
+from .map import WORD_BYTES, Field, MemoryWindow, Register, register_map
+
+WORD_BITS = 32
+
+
+class RegisterBank(wiring.Component):
+    """Registers and memory windows on a bus.
+
+    One port for each register that is not constant, named ``group_register``:
+
+    * written by software: ``Out``; a new value one clock after the write. Fields that pulse are
+      high for that one clock, and low otherwise;
+    * driven by hardware: ``In``; a read gives what it is in the clock of the read. A 64-bit counter
+      is one port for both of its registers.
+
+    A register with a single field called ``value`` has a port of the field's shape, any other a
+    struct of its fields. A memory window ``w`` is the port ``load_w``, one clock after the write,
+    too: whatever software writes in some order arrives in that order.
+
+    ``status.state.bus_error`` is the bank's own: set by a write or read that finds no register
+    that can be written or read, cleared by ``control.command.clear_fault``.
+
+    Parameters
+    ----------
+    config : CoreConfig
+    emulator : bool
+        Whether the array is emulated beside the controller (a constant for software to read).
+    """
+
+    def __init__(self, config: CoreConfig, emulator: bool = False) -> None:
+        self.map = register_map(config, emulator)
+        ports: dict[str, Any] = {"bus": In(Bus(self.map.addr_width))}
+        for register in self.map.registers:
+            if not register.constant:
+                flow = Out if register.writable else In
+                ports[register.port] = flow(register.shape, **_init(register))
+        for window in self.map.windows:
+            ports[window.port] = Out(Window(window.addr_width))
+        super().__init__(ports)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        bus = self.bus
+        can_write, can_read, bus_error = Signal(), Signal(), Signal()
+        shadow = Signal(WORD_BITS)
+        for register in self.map.registers:
+            if register.writable:
+                self._write(m, register, can_write)
+        for window in self.map.windows:
+            self._window(m, window, can_write)
+
+        value, upper, latch = Signal(WORD_BITS), Signal(WORD_BITS), Signal()
+        with m.Switch(bus.addr):
+            for register in (r for r in self.map.registers if r.readable):
+                with m.Case(register.address // WORD_BYTES):
+                    m.d.comb += [can_read.eq(1), value.eq(self._read(register, bus_error, shadow))]
+                    if register.half == "lo":
+                        m.d.comb += [
+                            latch.eq(1),
+                            upper.eq(getattr(self, register.port)[WORD_BITS:]),
+                        ]
+        m.d.sync += bus.r_data.eq(Mux(bus.r_stb, value, 0))
+        with m.If(bus.r_stb & latch):
+            m.d.sync += shadow.eq(upper)
+
+        with m.If(self.control_command.clear_fault):
+            m.d.sync += bus_error.eq(0)
+        with m.If((bus.w_stb & ~can_write) | (bus.r_stb & ~can_read)):
+            m.d.sync += bus_error.eq(1)
+        return m
+
+    def _write(self, m: Module, register: Register, can_write: Signal) -> None:
+        port, bus = getattr(self, register.port), self.bus
+        m.d.sync += [port[f.name].eq(0) for f in register.fields if f.pulse]
+        hit = Signal(name=f"{register.port}_hit")
+        m.d.comb += hit.eq(bus.addr == register.address // WORD_BYTES)
+        with m.If(hit):
+            m.d.comb += can_write.eq(1)
+            with m.If(bus.w_stb):
+                for field in register.fields:
+                    target = port[field.name] if isinstance(port, data.View) else port
+                    m.d.sync += target.eq(bus.w_data[field.low : field.low + field.width])
+
+    def _read(self, register: Register, bus_error: Value, shadow: Value) -> Value:
+        """What a read of ``register`` gives, from bit 0 on."""
+        if register.half == "hi":
+            return shadow
+        if register.half == "lo":
+            return getattr(self, register.port)[:WORD_BITS]
+        parts: list[Value] = []
+        end = 0
+        for field in register.fields:
+            if field.low > end:
+                parts.append(Const(0, field.low - end))
+            parts.append(self._value(register, field, bus_error))
+            end = field.low + field.width
+        return Cat(*parts)
+
+    def _value(self, register: Register, field: Field, bus_error: Value) -> Value:
+        if field.own:
+            return bus_error
+        if register.constant:
+            return Const(field.reset, field.width)
+        port = getattr(self, register.port)
+        if register.elements > 1:
+            port = port[register.index]
+        return Value.cast(port[field.name] if isinstance(port, data.View) else port)
+
+    def _window(self, m: Module, window: MemoryWindow, can_write: Signal) -> None:
+        port, bus = getattr(self, window.port), self.bus
+        first, width = window.address // WORD_BYTES, window.addr_width
+        inside = bus.addr[width:] == first >> width
+        if window.words < 1 << width:
+            inside &= bus.addr[:width] < window.words
+        hit = Signal(name=f"{window.port}_hit")
+        m.d.comb += hit.eq(inside)
+        with m.If(hit):
+            m.d.comb += can_write.eq(1)
+        m.d.sync += [
+            port.stb.eq(hit & bus.w_stb),
+            port.addr.eq(bus.addr[:width]),
+            port.data.eq(bus.w_data),
+        ]
+
+
+def _init(register: Register) -> dict[str, Any]:
+    """Reset value of a port that software writes."""
+    if not register.writable:
+        return {}
+    if isinstance(register.shape, data.Layout):
+        return {"init": {f.name: f.reset for f in register.fields}}
+    return {"init": register.fields[0].reset}

@@ -1,0 +1,245 @@
+"""The register map as plain data: ``ohmcarlo.rdl``, compiled for one controller."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from amaranth import signed, unsigned
+from amaranth.hdl import ShapeLike
+from amaranth.lib import data
+from amaranth.utils import bits_for
+from systemrdl import RDLCompiler
+from systemrdl.node import AddrmapNode, FieldNode, MemNode, RegfileNode, RegNode
+
+import ohmcarlo
+
+from ..config import CoreConfig
+
+SOURCE = Path(__file__).with_name("ohmcarlo.rdl")
+WORD_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Field:
+    """Bits ``low`` to ``low + width - 1`` of a register.
+
+    ``sw`` and ``hw`` say who reads and writes it, as in SystemRDL ("r", "w", "rw", "na");
+    ``pulse``: a 1 that is written lasts one clock; ``own``: the register bank drives it.
+    """
+
+    name: str
+    low: int
+    width: int
+    sw: str
+    hw: str
+    reset: int
+    signed: bool
+    pulse: bool
+    own: bool
+
+    @property
+    def shape(self) -> ShapeLike:
+        return signed(self.width) if self.signed else unsigned(self.width)
+
+
+@dataclass(frozen=True)
+class Register:
+    """One 32-bit register at byte address ``address``.
+
+    ``name`` is its path, "group.register". ``half`` is "lo" or "hi" in a 64-bit counter, whose
+    two registers share one port; ``index`` counts the elements of an array, which share one too.
+    """
+
+    name: str
+    port: str
+    address: int
+    fields: tuple[Field, ...]
+    half: str = ""
+    index: int = 0
+    elements: int = 1
+
+    @property
+    def readable(self) -> bool:
+        return any("r" in f.sw for f in self.fields)
+
+    @property
+    def writable(self) -> bool:
+        return any("w" in f.sw for f in self.fields)
+
+    @property
+    def constant(self) -> bool:
+        """Whether software reads a value that was fixed at elaboration."""
+        return all(f.sw == "r" and f.hw == "na" and not f.own for f in self.fields)
+
+    @property
+    def shape(self) -> ShapeLike:
+        """Shape of the port: the field itself where it is the only one and is called ``value``,
+        a struct of the fields otherwise; those that the bank drives are no part of it."""
+        if self.half:
+            return unsigned(64)
+        fields = [f for f in self.fields if not f.own]
+        shape: ShapeLike
+        if [f.name for f in fields] == ["value"]:
+            shape = fields[0].shape
+        else:
+            shape = data.StructLayout({f.name: f.shape for f in fields})
+        return data.ArrayLayout(shape, self.elements) if self.elements > 1 else shape
+
+
+@dataclass(frozen=True)
+class MemoryWindow:
+    """``words`` 32-bit words from byte address ``address`` on, aligned to their rounded size."""
+
+    name: str
+    address: int
+    words: int
+
+    @property
+    def port(self) -> str:
+        return f"load_{self.name}"
+
+    @property
+    def addr_width(self) -> int:
+        """Bits of a word's address within the window."""
+        return bits_for(self.words - 1)
+
+
+@dataclass(frozen=True)
+class RegisterMap:
+    """All registers and windows, in the order of their addresses.
+
+    ``hash`` is the SHA-256 of the layout: everything in here but the values of constants.
+    """
+
+    registers: tuple[Register, ...]
+    windows: tuple[MemoryWindow, ...]
+    hash: str
+
+    def __getitem__(self, name: str) -> Register:
+        """A register by its path, "group.register"."""
+        for register in self.registers:
+            if register.name == name:
+                return register
+        raise KeyError(name)
+
+    def window(self, name: str) -> MemoryWindow:
+        for window in self.windows:
+            if window.name == name:
+                return window
+        raise KeyError(name)
+
+    @property
+    def addr_width(self) -> int:
+        """Bits of a word address that reaches everything."""
+        last = max(w.address // WORD_BYTES + w.words - 1 for w in self.windows)
+        return bits_for(last)
+
+
+def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
+    """The RDL's parameters for a controller (the map's own hash aside)."""
+    g = config.geometry
+    major, minor, patch = (int(part) for part in ohmcarlo.__version__.split(".")[:3])
+    return {
+        "ROWS": g.rows,
+        "PAIRS": g.pairs,
+        "ENTROPY_PAIRS": g.entropy_pairs,
+        "ACCESS_BITS": config.access_bits,
+        "TILE_PAIRS": config.tile_pairs,
+        "DOT_BITS": g.dot_bits,
+        "DOT_SHIFT": g.dot_shift,
+        "MAX_POINTS": config.max_points,
+        "MAX_GROUP_ROWS": config.max_group_rows,
+        "MAX_REGIONS": config.max_regions,
+        "DEVICE_CALIBRATION": config.device_calibration,
+        "POINT_WORDS": config.point_words,
+        "DEVICE_BITS": config.device_bits,
+        "EMULATOR": int(emulator),
+        "VERSION": major << 16 | minor << 8 | patch,
+    }
+
+
+def compile_rdl(config: CoreConfig, emulator: bool = False) -> AddrmapNode:
+    """The elaborated SystemRDL of a controller, its own hash among the constants."""
+    parameters = parameters_of(config, emulator)
+    return _elaborate(parameters | {"MAP_HASH": int(register_map(config, emulator).hash[:8], 16)})
+
+
+@cache
+def register_map(config: CoreConfig, emulator: bool = False) -> RegisterMap:
+    """The map of a controller; ``emulator``: whether the array is emulated beside it."""
+    parameters = parameters_of(config, emulator)
+    registers, windows = _read(_elaborate(parameters))
+    digest = _hash(registers, windows)
+    registers, windows = _read(_elaborate(parameters | {"MAP_HASH": int(digest[:8], 16)}))
+    return RegisterMap(registers, windows, digest)
+
+
+def _elaborate(parameters: dict[str, Any]) -> AddrmapNode:
+    compiler = RDLCompiler()
+    compiler.compile_file(str(SOURCE))
+    return compiler.elaborate("ohmcarlo", parameters=parameters).top
+
+
+def _read(top: AddrmapNode) -> tuple[tuple[Register, ...], tuple[MemoryWindow, ...]]:
+    registers: list[Register] = []
+    windows: list[MemoryWindow] = []
+    for child in top.children(unroll=True):
+        if isinstance(child, RegfileNode):
+            registers += _registers(child)
+        elif isinstance(child, MemNode):
+            words = int(child.get_property("mementries"))
+            windows.append(MemoryWindow(child.inst_name, child.absolute_address, words))
+    return tuple(registers), tuple(windows)
+
+
+def _registers(group: RegfileNode) -> list[Register]:
+    found = []
+    for child in group.children(unroll=True):
+        if isinstance(child, RegfileNode):
+            found += _registers(child)
+        elif isinstance(child, RegNode):
+            path = child.get_path().split(".")[1:]
+            counter = bool(group.get_property("snapshot", default=False))
+            port = path[:-1] if counter else [*path[:-1], child.inst_name]
+            found.append(
+                Register(
+                    name=".".join(path),
+                    port="_".join(port),
+                    address=child.absolute_address,
+                    fields=tuple(_field(f) for f in child.fields()),
+                    half=child.inst_name if counter else "",
+                    index=child.current_idx[0] if child.is_array else 0,
+                    elements=child.array_dimensions[0] if child.is_array else 1,
+                )
+            )
+    return found
+
+
+def _field(node: FieldNode) -> Field:
+    return Field(
+        name=node.inst_name,
+        low=node.low,
+        width=node.width,
+        sw=node.get_property("sw").name,
+        hw=node.get_property("hw").name,
+        reset=int(node.get_property("reset", default=0)),
+        signed=bool(node.get_property("twos_complement", default=False)),
+        pulse=bool(node.get_property("singlepulse")),
+        own=bool(node.get_property("own", default=False)),
+    )
+
+
+def _hash(registers: tuple[Register, ...], windows: tuple[MemoryWindow, ...]) -> str:
+    """SHA-256 of names, addresses, widths, access and resets; constants tell their values."""
+    layout = [asdict(r) for r in registers]
+    for entry, register in zip(layout, registers, strict=True):
+        if register.constant:
+            for item in entry["fields"]:
+                item["reset"] = None
+    text = json.dumps([layout, [asdict(w) for w in windows]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

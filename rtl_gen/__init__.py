@@ -1,0 +1,1 @@
+"""Generated outputs: Verilog, memory images, C header, register page, manifest."""

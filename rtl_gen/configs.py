@@ -1,0 +1,33 @@
+"""The controllers that are generated, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ohmcarlo.errors import UsageError
+from ohmcarlo.spec import Geometry
+from ohmcarlo_hdl.config import CoreConfig
+
+REFERENCE = "reference"
+
+CONFIGS: Mapping[str, CoreConfig] = {
+    REFERENCE: CoreConfig(),
+    "512x16": CoreConfig(Geometry(rows=512, pairs=16)),
+    "128x64": CoreConfig(Geometry(rows=128, pairs=64)),
+    # one bit of an input per access, for arrays whose word lines know on and off only
+    "bit-serial": CoreConfig(Geometry(access_bits=1)),
+    # logistic regression only, for the smallest FPGAs
+    "small": CoreConfig(
+        Geometry(rows=64, pairs=16, access_bits=1),
+        max_points=256,
+        max_group_rows=1,
+        max_regions=1,
+        device_calibration=False,
+    ),
+}
+
+
+def config_of(name: str) -> CoreConfig:
+    if name not in CONFIGS:
+        raise UsageError(f"configuration {name!r} is unknown: choose among {', '.join(CONFIGS)}")
+    return CONFIGS[name]

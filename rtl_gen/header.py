@@ -1,0 +1,70 @@
+"""The C header: PeakRDL's, made usable on a strict-alignment processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from peakrdl_cheader.c_standards import CStandard
+from peakrdl_cheader.exporter import CHeaderExporter
+from systemrdl.node import AddrmapNode, FieldNode
+
+from ohmcarlo_hdl.regs.map import RegisterMap
+
+PACKED = "__attribute__ ((__packed__)) "
+ASSERT = """
+#if !defined(__cplusplus) && !defined(static_assert) && \\
+    (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 202311L)
+#define static_assert _Static_assert
+#endif
+"""
+
+
+def c_header(top: AddrmapNode, layout: RegisterMap) -> str:
+    """Fields, structs, byte addresses (``*_addr``), sizes of windows and codes of enumerations.
+
+    PeakRDL packs its structs. Everything in them is a 32-bit word or padding in whole words, so
+    that packing changes no offset; but it tells the compiler that words may be unaligned, and
+    RISC-V code then touches a register byte by byte. It is taken off; the header's own assertion on
+    the size of the whole map stays.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "ohmcarlo.h"
+        CHeaderExporter().export(
+            top, str(path), std=CStandard.gnu23, reuse_typedefs=False, generate_bitfields=False
+        )
+        text = path.read_text()
+    text = text.replace(PACKED, "").replace(
+        "#include <stdint.h>\n", f"#include <stdint.h>\n{ASSERT}"
+    )
+    body, footer = text.split("\n#ifdef __cplusplus\n}\n", 1)
+    return f"{body}\n{_addresses(layout)}\n{_codes(top)}\n#ifdef __cplusplus\n}}\n{footer}"
+
+
+def _macro(path: str) -> str:
+    return "OHMCARLO__" + path.replace(".", "__").upper()
+
+
+def _addresses(layout: RegisterMap) -> str:
+    lines = ["// Byte addresses of registers, relative to the controller"]
+    for register in layout.registers:
+        if register.index == 0:
+            name = register.name.removesuffix("[0]")
+            lines.append(f"#define {_macro(name)}_addr {register.address:#06x}")
+    lines += ["", "// Memory windows: byte address and 32-bit words"]
+    for window in layout.windows:
+        lines.append(f"#define {_macro(window.name)}_addr {window.address:#x}")
+        lines.append(f"#define {_macro(window.name)}_words {window.words}")
+    lines += ["", "// The register map that this header describes: id.map_hash"]
+    lines.append(f"#define OHMCARLO__MAP_HASH 0x{layout.hash[:8]}")
+    return "\n".join(lines) + "\n"
+
+
+def _codes(top: AddrmapNode) -> str:
+    lines = ["// Codes of enumerated fields"]
+    for node in top.descendants():
+        if isinstance(node, FieldNode) and node.get_property("encode") is not None:
+            path = node.get_path().split(".", 1)[1]
+            for item in node.get_property("encode"):
+                lines.append(f"#define {_macro(path)}__{item.name.upper()}_e {int(item.value)}")
+    return "\n".join(lines) + "\n"

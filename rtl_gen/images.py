@@ -1,0 +1,37 @@
+"""Memory images: the tables that a controller is loaded with before its first run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ohmcarlo.spec import DEFAULT_LO_US, hastings_tables, identity_dac, median_table, sigma_table
+from ohmcarlo_hdl.table import segments_of
+
+REL = 0.05
+"""Cycle-to-cycle spread of the images, a fraction of the median."""
+
+
+def segment_words(nodes: Sequence[int]) -> list[int]:
+    """Words of a ``SegmentTable``'s window: each segment's first node, and its step."""
+    return [word for s in segments_of(nodes) for word in (s["low"], s["delta"])]
+
+
+def table_words() -> Mapping[str, list[int]]:
+    """Window name → its words: an array whose DAC code is its target and whose spread is REL."""
+    inv_sigma, log_sigma = hastings_tables(lambda g: REL * g, DEFAULT_LO_US)
+    tables: dict[str, Any] = {
+        "dac": identity_dac(),
+        "inv_sigma": inv_sigma,
+        "log_sigma": log_sigma,
+        "median": median_table(np.array),
+        "sigma": sigma_table(lambda g: REL * g),
+    }
+    return {name: segment_words([int(n) for n in nodes]) for name, nodes in tables.items()}
+
+
+def readmemh(words: Sequence[int]) -> str:
+    """Words as ``$readmemh`` reads them, one a line."""
+    return "".join(f"{word & 0xFFFFFFFF:08x}\n" for word in words)

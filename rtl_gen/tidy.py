@@ -1,0 +1,94 @@
+"""Four things about Yosys' Verilog, put right without a change of meaning.
+
+* A memory's initial words, most of them zero, are half of the text of a controller: runs of equal
+  words become loops.
+* A case without a default keeps what was assigned before it; an empty default says so.
+* ``always @*`` around a constant is never entered by an event-driven simulator, which leaves the
+  bits undefined; Yosys' own wake-up signal, read in every other such block, is read here, too.
+* A signal without bits, declared ``[-1:0]`` and used nowhere, would have two in Verilog.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+MEMORY = re.compile(r"^  initial begin\n((?:    \S+ ?\[\d+\] = \S+;\n)+)  end\n", re.M)
+WORD = re.compile(r"    (\S+ ?)\[(\d+)\] = (\S+);")
+LEAST = 4
+"""Words in a row from which on a loop is shorter."""
+CASE = re.compile(r"^\s*(case[xz]?) \(|^\s*(default):|^(\s*)(endcase)\b")
+CONSTANT = re.compile(r"  always @\*\n    (\S+ ?(?:\[\d+(?::\d+)?\])? = \d+'\w+;)\n")
+NO_BITS = re.compile(r"^  (?:wire|reg) \[-1:0\] \S+ ?;\n", re.M)
+MODULE = re.compile(r"^module .*?^endmodule\n", re.M | re.S)
+WAKE_UP = re.compile(r"^  reg (\\\S+ ) ?= 0;\n", re.M)
+
+
+def tidy(verilog: str) -> str:
+    """The same hardware, shorter and complete."""
+    return _wake_up(_defaults(_loops(NO_BITS.sub("", verilog))))
+
+
+# -- initial values of memories ------------------------------------------------------------------
+def _loops(verilog: str) -> str:
+    numbers = iter(range(1, len(verilog) + 1))
+    return MEMORY.sub(lambda found: _memory(found, numbers), verilog)
+
+
+def _memory(found: re.Match[str], numbers: Iterator[int]) -> str:
+    words = [(name, int(index), value) for name, index, value in WORD.findall(found[1])]
+    runs = [list(run) for _, run in groupby(enumerate(words), lambda w: _run_key(*w))]
+    if not any(len(run) >= LEAST for run in runs):
+        return found[0]
+    lines = [
+        f"  initial begin : memory_init_{next(numbers)}\n    integer memory_index;\n",
+        *(_lines([word for _, word in run]) for run in runs),
+    ]
+    return "".join(lines) + "  end\n"
+
+
+def _run_key(place: int, word: tuple[str, int, str]) -> tuple[str, int, str]:
+    """Equal for words that follow each other and have one value."""
+    name, index, value = word
+    return name, index - place, value
+
+
+def _lines(run: Sequence[tuple[str, int, str]]) -> str:
+    name, first, value = run[0]
+    if len(run) < LEAST:
+        return "".join(f"    {name}[{index}] = {value};\n" for _, index, _ in run)
+    end = first + len(run)
+    count = f"memory_index = {first}; memory_index < {end}; memory_index = memory_index + 1"
+    return f"    for ({count})\n      {name}[memory_index] = {value};\n"
+
+
+# -- defaults ------------------------------------------------------------------------------------
+def _defaults(verilog: str) -> str:
+    lines: list[str] = []
+    complete: list[bool] = []  # of the cases that are open, outermost first
+    for line in verilog.splitlines(keepends=True):
+        if found := CASE.match(line):
+            if found[1]:
+                complete.append(False)
+            elif found[2]:
+                complete[-1] = True
+            elif not complete.pop():
+                lines.append(f"{found[3]}  default:\n{found[3]}    ;\n")
+        lines.append(line)
+    return "".join(lines)
+
+
+# -- constants -----------------------------------------------------------------------------------
+def _wake_up(verilog: str) -> str:
+    return MODULE.sub(lambda found: _constants(found[0]), verilog)
+
+
+def _constants(module: str) -> str:
+    signal = WAKE_UP.search(module)
+    if signal is None:
+        return module
+    return CONSTANT.sub(
+        lambda found: f"  always @* begin\n    if ({signal[1]}) begin end\n    {found[1]}\n  end\n",
+        module,
+    )

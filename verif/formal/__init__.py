@@ -1,0 +1,1 @@
+"""Properties that are proved, not simulated, and how to prove them."""

@@ -1,0 +1,245 @@
+"""The whole controller: every decision, log-posterior, code, multiplicity of the golden trace."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+
+from ohmcarlo.golden import EXHAUSTED, RUNNING, Calibration, Registers
+from ohmcarlo.spec import Geometry, Points
+from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.core.core import EmulatedCore
+from ohmcarlo_hdl.core.step import Reason
+from problems import controller, trace, wdbc_half, xor_points
+from verif.harness import Case, case_parameters, run_bench, start_clock
+from verif.harness.core import CoreDriver, CoreTrace
+
+REASONS = {RUNNING: Reason.DONE, EXHAUSTED: Reason.EXHAUSTED}
+
+
+def config_of(case: Case) -> CoreConfig:
+    """The hardware of a case."""
+    options = case.get("config", {})
+    return CoreConfig(**(options | {"geometry": Geometry(**options.get("geometry", {}))}))
+
+
+def points_of(case: Case) -> Points:
+    """Its data: all or some of the features, the bias among them."""
+    points = {"wdbc": wdbc_half, "xor": xor_points}[case.get("data", "wdbc")]()
+    kept = [*range(case.get("features", points.features) - 1), points.features - 1]
+    inputs = np.ascontiguousarray(points.inputs[:, kept])
+    return Points(inputs, points.labels, points.offsets)
+
+
+def calibration_of(case: Case, geometry: Geometry) -> Calibration | None:
+    """Random trims and centres for every device, if the case asks for them."""
+    if not case.get("calibrated"):
+        return None
+    rng = np.random.default_rng(3)
+    shape = (geometry.rows, geometry.row_devices)
+    bad_rows = np.zeros(geometry.rows, bool)
+    bad_rows[rng.choice(geometry.rows, geometry.rows // 8, replace=False)] = True
+    return Calibration(
+        dac=np.clip(np.arange(257) * 16 + rng.integers(-9, 10, 257), 0, 4096).astype(np.int32),
+        trim_offset=rng.integers(-6, 7, shape).astype(np.int16),
+        trim_gain=rng.integers(-4, 5, shape).astype(np.int8),
+        centre=rng.integers(1800, 1880, shape).astype(np.uint16),
+        bad_rows=bad_rows,
+    )
+
+
+def golden_of(case: Case, points: Points) -> Any:
+    """The started golden controller of a case."""
+    geometry = Geometry(**(case.get("config", {}).get("geometry", {}) | case.get("chain", {})))
+    return controller(
+        points,
+        geometry,
+        case.get("seed", 1),
+        array=case.get("array"),
+        calibration=calibration_of(case, geometry),
+        **case.get("settings", {}),
+    )
+
+
+def first_difference(golden: dict[str, np.ndarray], found: CoreTrace) -> str:
+    """Where two traces part, at the first step or sample that differs; empty if nowhere."""
+    for name in (f.name for f in fields(found) if f.name in golden):
+        a, b = golden[name], getattr(found, name)
+        n = min(len(a), len(b))
+        unequal = np.flatnonzero((a[:n] != b[:n]).reshape(n, -1).any(1)) if n else []
+        if len(unequal):
+            i = int(unequal[0])
+            return f"{name}[{i}]: golden {a[i]}, hardware {b[i]}"
+        if len(a) != len(b):
+            return f"{name}: golden has {len(a)}, hardware {len(b)}"
+    return ""
+
+
+def clock_bound(registers: Registers, points: np.ndarray) -> float:
+    """Clocks that DESIGN, section 4, allows for the steps of a run that evaluated ``points``."""
+    g = registers.geometry
+    pairs = registers.sample_devices // 2 + g.entropy_pairs
+    accesses = points.astype(np.int64) * g.row_group * (8 // g.access_bits)
+    return float((1.1 * (4 * pairs + accesses) + 40).sum())
+
+
+@cocotb.test()
+async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
+    case = case_parameters()
+    points = points_of(case)
+    made = golden_of(case, points)
+    expected = trace(made, case["steps"])
+    driver = CoreDriver(dut, config_of(case), made.registers, points, made.array)
+    driver.stall = case.get("stall", 0.0)
+    await start_clock(dut)
+    await driver.load()
+    assert await driver.start() == Reason.DONE
+    before = await driver.counters()
+    clock = time.monotonic()
+    # two runs, so that what was prepared for a next step is dropped, and taken up again
+    first = case["steps"] // 3
+    assert await driver.run(first) == Reason.DONE
+    reason = await driver.run(case["steps"] - first)
+    clock = time.monotonic() - clock
+    assert reason == REASONS[int(expected["status"])]
+    after = await driver.counters()
+    found = driver.trace()
+    assert not (where := first_difference(expected, found)), where
+    assert 0 < found.accepted.sum() < len(found.accepted)
+
+    done = {name: after[name] - before[name] for name in after}
+    assert done["points"] == found.points.sum()
+    assert done["samples"] == found.accepted.sum()
+    assert done["invalid"] == (~found.valid).sum()
+    assert done["set"] == done["read"]
+    # the emulator's counter is the ledger's: no pulse too many, whatever was prepared
+    assert await driver.bus.get_counter("emulator.pulses") == made.array.ledger.set
+    assert (await driver.status())["bus_error"] == 0
+    await check_samples_and_rows(driver, made)
+    if "report" in case:
+        measured = {
+            "steps": len(found.accepted),
+            "clocks": done["clocks"],
+            "bound": clock_bound(made.registers, found.points),
+            "clocks_per_second": done["clocks"] / clock,
+            "dots": done["dot"],
+            "points": done["points"],
+        }
+        Path(case["report"]).write_text(json.dumps(measured))
+    if case.get("bounded"):
+        assert done["clocks"] <= clock_bound(made.registers, found.points)
+
+
+async def check_samples_and_rows(driver: CoreDriver, made: Any) -> None:
+    """The current samples, flushed, and what is known of every row group."""
+    streamed = len(driver.trace().codes)
+    await driver.flush()
+    found, state = driver.trace(), made.state
+    assert np.array_equal(found.codes[streamed:], state.codes)
+    assert np.array_equal(found.multiplicity[streamed:], state.multiplicity)
+    assert np.array_equal(found.sample_log_posterior[streamed:], state.loglik + state.prior)
+    assert (found.flags[streamed:] == 1).all() and (found.flags[:streamed] == 0).all()
+    g = made.registers.geometry
+    for group in range(0, g.groups, max(1, g.groups // 16)):
+        await driver.bus.set("row.select", g.group_row(group))
+        row = await driver.bus.get("row.status")
+        assert row["bad"] == state.bad[group]
+        if not state.bad[group]:
+            assert row["failures"] == state.failures[group]
+        assert (await driver.bus.get("row.held"))["value"] == state.held[group]
+
+
+def simulate(case: Case) -> None:
+    config = config_of(case)
+    run_bench(lambda: EmulatedCore(config), __name__, case, testcase="equals_the_golden_trace")
+
+
+@pytest.mark.parametrize("early_reject", [True, False], ids=["early", "full"])
+@pytest.mark.parametrize("kernel", ["corrected", "published"])
+def test_both_kernels_with_and_without_early_rejection(kernel: str, early_reject: bool) -> None:
+    settings = {"kernel": kernel, "early_reject": early_reject}
+    simulate({"steps": 1000, "settings": settings, "bounded": True})
+
+
+def test_autoregressive_kernel() -> None:
+    simulate({"steps": 400, "seed": (7 << 40) + 5, "settings": {"rho": 0.8}, "bounded": True})
+
+
+def test_three_regions() -> None:
+    simulate({"steps": 300, "chain": {"regions": 3}, "bounded": True})
+
+
+def test_stuck_devices() -> None:
+    """2 % of all devices stuck, 2 % device-to-device spread: rows retire, the chain goes on."""
+    simulate({"steps": 1000, "array": {"stuck": 0.02, "d2d_rel": 0.02}})
+
+
+def test_trims_centres_and_bad_rows() -> None:
+    simulate({"steps": 300, "calibrated": True, "settings": {"rho": 0.8}})
+
+
+def test_sample_stream_stalled_at_random() -> None:
+    simulate({"steps": 300, "stall": 0.3, "settings": {"rho": 0.8}})
+
+
+WIDE = {"geometry": {"rows": 512, "pairs": 16}}
+
+
+def test_two_layer_network() -> None:
+    """16 pairs, three hidden units: a sample in four rows."""
+    settings = {"hidden": 3, "sigma_p": 2.0}
+    chain = {"row_group": 4}
+    simulate(
+        {"steps": 300, "config": WIDE, "chain": chain, "features": 12, "settings": settings}
+        | {"array": {"rel": 0.02}, "bounded": True}
+    )
+
+
+def test_two_regions_of_networks_with_stuck_devices() -> None:
+    settings = {"hidden": 2, "sigma_p": 2.0}
+    chain = {"row_group": 3, "regions": 2}
+    array = {"stuck": 0.01, "d2d_rel": 0.01, "rel": 0.02}
+    simulate(
+        {"steps": 150, "config": WIDE, "chain": chain, "data": "xor", "settings": settings}
+        | {"array": array}
+    )
+
+
+def test_512_by_16() -> None:
+    simulate({"steps": 300, "config": WIDE, "features": 12, "bounded": True})
+
+
+def test_128_by_64() -> None:
+    simulate({"steps": 300, "config": {"geometry": {"rows": 128, "pairs": 64}}, "bounded": True})
+
+
+SMALL = {"rows": 64, "pairs": 16}
+
+
+@pytest.mark.parametrize("access_bits", [1, 2, 4, 8])
+def test_64_by_16_with_each_width_of_access(access_bits: int) -> None:
+    small = {"max_points": 512, "max_group_rows": 1, "max_regions": 1}
+    config = small | {"geometry": SMALL | {"access_bits": access_bits}}
+    simulate({"steps": 200, "config": config, "features": 12, "bounded": True})
+
+
+def test_until_the_array_is_full() -> None:
+    """Without streaming the run ends when no row is left."""
+    small = {"max_points": 512, "max_group_rows": 1, "max_regions": 1}
+    config = small | {"geometry": SMALL | {"access_bits": 8}}
+    settings = {"stream": False, "rho": 0.8}
+    simulate({"steps": 2000, "config": config, "features": 12, "settings": settings})
+
+
+def test_coarse_converter_tiles_and_one_entropy_pair() -> None:
+    """Tiles of five columns, a converter of eight bits, and four rounds of harvest for a coin."""
+    geometry = SMALL | {"entropy_pairs": 1, "tile_pairs": 5, "dot_bits": 8, "dot_shift": 8}
+    config = {"max_points": 512, "device_calibration": False, "geometry": geometry}
+    simulate({"steps": 200, "config": config, "features": 12, "array": {"stuck": 0.002}})

@@ -1,0 +1,77 @@
+"""Verilator's lint of the generated Verilog: clean with four waivers, and not blind."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rtl_gen.configs import CONFIGS, REFERENCE, config_of
+from rtl_gen.generate import TOPS, verilog_of
+from rtl_gen.lint import WAIVERS, lint
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", CONFIGS)
+def test_lint(config: str) -> None:
+    """The emulated core holds the core; alone it is looked at once."""
+    for top in TOPS if config == REFERENCE else ["ohmcarlo_emulated_core"]:
+        assert not lint(verilog_of(top, config_of(config)), top)
+
+
+def test_waivers() -> None:
+    """Four rules are waived, everywhere or not at all."""
+    waived = re.findall(r"^lint_off (.*)$", WAIVERS.read_text(), re.M)
+    assert waived == [
+        f"-rule {rule}" for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "UNUSEDSIGNAL", "PROCASSINIT")
+    ]
+
+
+FAULTS = {
+    "LATCH": "  reg planted;\n  always @* if (a) planted = b;\n",
+    "IMPLICIT": "  assign planted = a;\n",
+    "UNDRIVEN": "  wire [1:0] planted;\n  assign planted[0] = a;\n  wire used = planted[1];\n",
+    "BLKSEQ": "  reg planted;\n  always @(posedge a) planted = b;\n",
+    "UNSIGNED": "  wire planted;\n  assign planted = {a, b} < 2'h0;\n",
+    "CASEINCOMPLETE": "  reg planted;\n  always @* begin\n    planted = 1'h0;\n    case ({a, b})\n"
+    "      2'h1: planted = 1'h1;\n    endcase\n  end\n",
+    "PINMISSING": "  leaf planted (.a(a));\n",
+}
+CLEAN = """\
+module top (input a, input b, output x);
+  \\top.below  part (.a(a), .b(b), .x(x));
+  leaf left (.a(a), .b(b));
+{top}endmodule
+
+module \\top.below (input a, input b, output x);
+  assign x = a ^ b;
+{below}endmodule
+
+module leaf (input a, input b);
+endmodule
+"""
+
+
+@pytest.mark.parametrize("where", ["top", "below"])
+@pytest.mark.parametrize("rule", FAULTS)
+def test_lint_sees(rule: str, where: str) -> None:
+    """A fault is seen in the top and in a module below it."""
+    text = CLEAN.format(**{"top": "", "below": ""} | {where: FAULTS[rule]})
+    assert f"%Warning-{rule}" in lint(text, "top")
+
+
+def test_lint_of_nothing() -> None:
+    """Without a fault there is nothing to see."""
+    assert not lint(CLEAN.format(top="", below=""), "top")
+
+
+def test_example_of_the_readme() -> None:
+    """The instantiation in reference/README.md fits the committed Verilog, port for port."""
+    folder = WAIVERS.parent / REFERENCE
+    example = re.search(r"```verilog\n(.*?)```", (folder / "README.md").read_text(), re.S)
+    assert example is not None
+    core = (folder / "ohmcarlo_emulated_core.v").read_text()
+    said = lint(example[1] + core, "board")
+    assert set(re.findall(r"%Warning-(\w+)", said)) <= {"PINCONNECTEMPTY"}, said
+    assert "%Error:" not in said.replace("%Error: Exiting due to", "")
+    broken = example[1].replace(".samples__ready(", ".sample_ready(")
+    assert "PINNOTFOUND" in lint(broken + core, "board")
