@@ -149,6 +149,8 @@ async def check_samples_and_rows(driver: CoreDriver, made: Any) -> None:
     g = made.registers.geometry
     for group in range(0, g.groups, max(1, g.groups // 16)):
         await driver.bus.set("row.select", g.group_row(group))
+        for _ in range(3):
+            await driver.edge
         row = await driver.bus.get("row.status")
         assert row["bad"] == state.bad[group]
         if not state.bad[group]:

@@ -31,7 +31,7 @@ from ohmcarlo_hdl.array.dot import DotUnit
 from ohmcarlo_hdl.array.emulator import Emulator
 from ohmcarlo_hdl.array.gauss import NORMAL_BITS, Gauss
 from ohmcarlo_hdl.array.interface import Op, array_request, array_response
-from ohmcarlo_hdl.array.pulse import OFFSET_BITS, PulseLaw
+from ohmcarlo_hdl.array.pulse import OFFSET_BITS, SIGMA_STEP_BITS, PulseLaw
 from ohmcarlo_hdl.array.threefry import STEPS
 from ohmcarlo_hdl.config import CoreConfig
 from verif.harness import (
@@ -260,7 +260,13 @@ def curved_median(rng: random.Random) -> Any:
 
 
 def wild_sigma(rng: random.Random) -> Any:
-    return np.array([rng.randrange(1 << rng.randrange(8, 20)) for _ in range(257)], np.int64)
+    """Spreads up to 2048 codes, in steps as large as they may be."""
+    top = (1 << (SIGMA_STEP_BITS - 1)) - 1
+    nodes = [1 << 19]
+    while len(nodes) < 257:
+        step = rng.choice((-top, top, rng.randint(-top, top), rng.randint(-500, 500)))
+        nodes.append(min(max(nodes[-1] + step, 0), 1 << 19))
+    return np.array(nodes, np.int64)
 
 
 def worlds(rng: random.Random) -> list[World]:

@@ -17,17 +17,18 @@ NAME = re.compile(r'parameter \\FORMAT "([\w.]+)')
 class Checks:
     """Adds properties to ``m``; a name is ``group.what``, and tells a failed proof's reason.
 
-    ``groups``: assertions of other groups are left out (None: all are there).
+    ``keep``: assertions to add, by name or by group (None: all).
     """
 
-    def __init__(self, m: Module, groups: Container[str] | None = None) -> None:
+    def __init__(self, m: Module, keep: Container[str] | None = None) -> None:
         self.m = m
-        self.groups = groups
+        self.keep = keep
         self.names: list[str] = []
+        self.covers: list[str] = []
 
     def always(self, name: str, test: ValueLike) -> None:
         """``test`` holds in every clock."""
-        if self.groups is None or name.split(".")[0] in self.groups:
+        if self.keep is None or name in self.keep or name.split(".")[0] in self.keep:
             assert name not in self.names, f"two assertions are called {name}"
             self.names.append(name)
             self.m.d.comb += Assert(Value.cast(test).bool(), name)
@@ -41,6 +42,7 @@ class Checks:
 
     def cover(self, name: str, test: ValueLike) -> None:
         """``test`` must be reachable."""
+        self.covers.append(name)
         self.m.d.comb += Cover(Value.cast(test).bool(), name)
 
 

