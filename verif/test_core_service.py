@@ -1,0 +1,311 @@
+"""The whole controller beside its chains: another array, a failing coin, faults, what hosts ask."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+
+from ohmcarlo.array.emulated import EmulatedArray
+from ohmcarlo.golden import ENTROPY_ALARM, Controller, EntropyAlarm, SamplerSettings
+from ohmcarlo.golden.likelihood import predict_sums
+from ohmcarlo.spec import LOGLIK_FRAC, Geometry
+from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.core.core import Core, EmulatedCore
+from ohmcarlo_hdl.core.interface import PREDICTION
+from ohmcarlo_hdl.core.step import Reason
+from problems import trace
+from verif.harness import Case, Clocked, case_parameters, run_bench, start_clock
+from verif.harness.array_model import ArrayModel, FaultyArray
+from verif.harness.core import CoreDriver, RecordSink
+from verif.test_core import config_of, first_difference, golden_of, points_of
+
+SMALL = {
+    "max_points": 512,
+    "max_group_rows": 4,
+    "max_regions": 2,
+    "geometry": {"rows": 64, "pairs": 16},
+}
+
+
+async def loaded(dut: Any, case: Case, **options: Any) -> tuple[Any, CoreDriver]:
+    """The golden controller of a case, and hardware that was loaded with the same."""
+    points = points_of(case)
+    made = golden_of(case, points)
+    driver = CoreDriver(dut, config_of(case), made.registers, points, made.array)
+    await start_clock(dut)
+    await driver.load(**options)
+    return made, driver
+
+
+# -- another array behind the streams ----------------------------------------------------------
+
+
+def coin_pair(case: Case) -> tuple[Controller, FaultyArray]:
+    """A golden controller over a faulty array, and an array that will do just the same."""
+    geometry = Geometry(**case["config"]["geometry"])
+    arrays = [
+        FaultyArray(EmulatedArray(geometry, 3), case["fault"], case["after"]) for _ in range(2)
+    ]
+    points = points_of(case)
+    registers = SamplerSettings(**case["settings"]).registers(
+        geometry, points.features, arrays[0].sigma_us
+    )
+    return Controller(registers, arrays[0], points), arrays[1]
+
+
+@cocotb.test()
+async def python_array(dut) -> None:  # type: ignore[no-untyped-def]
+    """Equal to the golden trace over the same array; an alarm comes at the same step."""
+    case = case_parameters()
+    made, array = coin_pair(case)
+    config = config_of(case)
+    driver = CoreDriver(dut, config, made.registers, made.points)
+    model = ArrayModel(dut, config, array, case["stall"], random.Random(2))
+    await start_clock(dut)
+    await driver.load(array)
+    bench = Clocked(dut, model).start()
+    if case["fault"] and not case["after"]:
+        assert golden_start(made) == Reason.ENTROPY_ALARM
+        assert await driver.start() == Reason.ENTROPY_ALARM
+        assert (await driver.status())["started"] == 0
+        return
+    made.start()
+    expected = trace(made, case["steps"])
+    assert await driver.start() == Reason.DONE
+    reason = await driver.run(case["steps"])
+    found = driver.trace()
+    assert not (where := first_difference(expected, found)), where
+    bench.task.cancel()
+    assert model.array.harvests == made.array.harvests
+    if not case["fault"]:
+        assert reason == Reason.DONE and found.accepted.any()
+        return
+    assert reason == Reason.ENTROPY_ALARM and int(expected["status"]) == ENTROPY_ALARM
+    assert model.array.harvests - case["after"] <= case["harvests"]
+    # the chain stands still in a safe state: no operation, no step, until a start-up test passes
+    bench.start()
+    operations = dict(model.operations)
+    assert await driver.run(50) == Reason.ENTROPY_ALARM
+    assert model.operations == operations
+    assert len(driver.trace().accepted) == len(found.accepted) < case["steps"]
+    status = await driver.status()
+    assert status["alarm"] and status["started"] and not status["busy"]
+    alarms = (await driver.bus.get("entropy.alarms"))["value"]
+    assert alarms == 1
+    assert await driver.start() == golden_start(made)
+
+
+def golden_start(made: Controller) -> Reason:
+    try:
+        made.start()
+    except EntropyAlarm:
+        return Reason.ENTROPY_ALARM
+    return Reason.DONE
+
+
+def over_python_array(fault: str, after: int, steps: int, harvests: int, stall: float) -> None:
+    case = {"config": SMALL, "features": 5, "settings": {"rho": 0.8}, "fault": fault}
+    case |= {"after": after, "steps": steps, "harvests": harvests, "stall": stall}
+    run_bench(lambda: Core(config_of(case)), __name__, case, testcase="python_array")
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+def test_python_array_behind_the_streams(stall: float) -> None:
+    over_python_array("", 0, 60, 0, stall)
+
+
+@pytest.mark.parametrize(
+    ("fault", "harvests"),
+    # a repetition count over 31 bits, one over 11 symbols of a column, a window of 1,024 bits
+    [("stuck", 2), ("frozen", 12), ("biased", 8 * 43)],
+)
+def test_alarm_comes_in_time_and_nothing_is_accepted_after(fault: str, harvests: int) -> None:
+    over_python_array(fault, 120, 600, harvests, 0.0)
+
+
+@pytest.mark.parametrize("fault", ["stuck", "frozen"])
+def test_start_up_refuses_a_bad_coin(fault: str) -> None:
+    over_python_array(fault, 0, 0, 0, 0.0)
+
+
+# -- what a host asks between runs -------------------------------------------------------------
+
+
+@cocotb.test()
+async def predictions(dut) -> None:  # type: ignore[no-untyped-def]
+    """Sums over every held sample, the current ones among them, for every data point."""
+    case = case_parameters()
+    made, driver = await loaded(dut, case)
+    sums = RecordSink(dut, "predictions", PREDICTION, 0.2, random.Random(4))
+    assert await driver.start() == Reason.DONE
+    assert await driver.run(case["steps"]) == Reason.DONE
+    expected = trace(made, case["steps"])
+    assert not (where := first_difference(expected, driver.trace())), where
+    turn = (await driver.bus.get("status.turn"))["value"]
+    await driver.command("predict")
+    await driver.finished("predict")
+    for _ in range(2000):
+        await driver.edge
+    _, multiplicity, codes = made.held_samples()
+    golden = np.zeros((len(made.points), 2), np.int64)
+    predict_sums(made.machine, made.data, codes, multiplicity, golden)
+    found = [sums.packer.unpack(bits) for bits in sums.items]
+    assert [(f["sum"], f["square"]) for f in found] == [tuple(map(int, g)) for g in golden]
+    assert (await driver.bus.get("status.turn"))["value"] == turn
+
+
+@pytest.mark.parametrize("hidden", [0, 2])
+def test_predictions(hidden: int) -> None:
+    chain = {"regions": 2, "row_group": hidden + 1}
+    case = {"config": SMALL, "chain": chain, "features": 5, "steps": 40}
+    case["settings"] = {"hidden": hidden, "sigma_p": 2.0}
+    run_bench(lambda: EmulatedCore(config_of(case)), __name__, case, testcase="predictions")
+
+
+def loglik_of(codes: np.ndarray) -> int:
+    """A log-likelihood that pins the first pair: -((k⁺ - k⁻ - 100) / 40)² / 2."""
+    difference = int(codes[0]) - int(codes[1]) - 100
+    return -((difference * difference << LOGLIK_FRAC) // 3200)
+
+
+@cocotb.test()
+async def external_likelihood(dut) -> None:  # type: ignore[no-untyped-def]
+    """The host is shown each proposal, and gives its log-likelihood."""
+    case = case_parameters()
+    points = points_of(case)
+    plain = golden_of(case, points)
+    array = EmulatedArray(plain.registers.geometry, 1)
+    made = Controller(plain.registers, array, points, loglik_of)
+    made.start()
+    expected = trace(made, case["steps"])
+    driver = CoreDriver(dut, config_of(case), made.registers, points, array)
+    await start_clock(dut)
+    await driver.load(external=True)
+
+    async def served(what: str) -> None:
+        while True:
+            status = await driver.until(lambda s: s["waiting_external"] or not s["busy"], what)
+            if not status["busy"]:
+                return
+            await driver.drain()
+            shown = driver.trace()
+            assert shown.flags[-1] == 2
+            await driver.bus.set("control.external_loglik", loglik_of(shown.codes[-1]))
+            await driver.command("external")
+
+    await driver.command("start")
+    await served("start")
+    await driver.bus.set("control.steps", case["steps"])
+    await driver.command("run")
+    await served("run")
+    await driver.drain()
+    found = driver.trace()
+    retired = found.flags == 0
+    for name in ("codes", "multiplicity", "sample_chain", "sample_log_posterior"):
+        setattr(found, name, getattr(found, name)[retired])
+    assert not (where := first_difference(expected, found)), where
+    assert found.accepted.any() and not found.accepted.all()
+    assert (await driver.counters())["dot"] == 0
+
+
+def test_external_likelihood() -> None:
+    case = {"config": SMALL, "features": 3, "steps": 60}
+    run_bench(lambda: EmulatedCore(config_of(case)), __name__, case, testcase="external_likelihood")
+
+
+@cocotb.test()
+async def raw_operations(dut) -> None:  # type: ignore[no-untyped-def]
+    """RESET, SET and READ past the chain, as bring-up does; then halt, faults and a new start."""
+    case = case_parameters()
+    made, driver = await loaded(dut, case)
+    bus = driver.bus
+    twin = EmulatedArray(made.registers.geometry, 1)
+
+    async def raw(op: int, row: int, device: int = 0, dac: int = 0) -> int:
+        await bus.set("raw.command", op=op, row=row, device=device)
+        await bus.set("raw.dac", dac)
+        await driver.command("raw")
+        await driver.until(lambda s: s["raw_valid"] and not s["busy"], "raw operation")
+        return (await bus.get("raw.result"))["value"]
+
+    await raw(2, 5)
+    twin.reset(5)
+    for device, dac in ((0, 900), (1, 2400), (31, 1840)):
+        await raw(3, 5, device, dac)
+        one = np.array([device], np.int32)
+        assert await raw(4, 5, device) == twin.program(5, one, np.array([dac], np.int32))[0]
+    assert await raw(4, 6, 3) == 8  # never SET: high-resistance state
+
+    # a run that is halted goes on where it was; the coin that was prepared is dropped
+    await driver.command("emulator_restart")
+    await driver.until(lambda s: s["emulator_idle"], "the emulator's restart")
+    assert await driver.start() == Reason.DONE
+    await bus.set("control.steps", 10_000)
+    await driver.command("run")
+    for _ in range(5000):
+        await driver.edge
+    await driver.command("halt")
+    assert await driver.finished("halt") == Reason.DONE
+    done = (await bus.get("status.steps_done"))["value"]
+    assert 5 < done < 100
+    assert await driver.run(case["steps"]) == Reason.DONE
+    expected = trace(made, done + case["steps"])
+    assert not (where := first_difference(expected, driver.trace())), where
+
+    # an emergency stop in mid-run: everything off, nothing goes on until the core is reset
+    await bus.set("control.steps", 10_000)
+    await driver.command("run")
+    for _ in range(1000):
+        await driver.edge
+    await driver.command("off")
+    status = await driver.until(lambda s: not s["busy"], "the emergency stop")
+    assert status["fault"] and Reason(status["reason"]) == Reason.FAULT
+    before = await driver.counters()
+    await driver.command("clear_fault")
+    assert await driver.run(10) == Reason.FAULT
+    after = await driver.counters()
+    assert all(before[name] == after[name] for name in ("set", "reset", "read", "dot"))
+    wear = await wear_of(driver, made.registers.geometry.rows)
+
+    await driver.command("reset_state")
+    await driver.command("clear_fault")
+    await driver.command("emulator_restart")
+    await driver.until(lambda s: s["emulator_idle"], "the emulator's restart")
+    status = await driver.status()
+    assert not status["fault"] and not status["started"] and not status["bus_error"]
+    driver.records.items.clear()
+    driver.steps.items.clear()
+    assert await driver.start() == Reason.DONE
+    assert await driver.run(case["steps"]) == Reason.DONE
+    again = golden_of(case, made.points)
+    assert not (where := first_difference(trace(again, case["steps"]), driver.trace())), where
+    assert await wear_of(driver, made.registers.geometry.rows) > wear
+
+
+async def wear_of(driver: CoreDriver, rows: int) -> int:
+    """Row groups taken since power-up: a reset of the core does not heal an array."""
+    total = 0
+    for row in range(rows):
+        await driver.bus.set("row.select", row)
+        for _ in range(3):
+            await driver.edge
+        total += (await driver.bus.get("row.wear"))["value"]
+    return total
+
+
+def test_raw_operations_halt_faults_and_a_new_start() -> None:
+    case = {"config": SMALL, "features": 5, "steps": 40}
+    run_bench(lambda: EmulatedCore(config_of(case)), __name__, case, testcase="raw_operations")
+
+
+def test_configurations_that_make_no_sense_are_refused() -> None:
+    from ohmcarlo.errors import UsageError
+
+    with pytest.raises(UsageError, match="max_points = 100: choose a power of two"):
+        CoreConfig(max_points=100)
+    with pytest.raises(UsageError, match="the array has 8 rows"):
+        CoreConfig(geometry=Geometry(rows=8), max_group_rows=16)
