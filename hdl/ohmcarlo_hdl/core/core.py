@@ -194,12 +194,12 @@ class Core(wiring.Component):
                 "logit_shift": bank.proposal_logit.shift,
             },
         )
-        # A fault ends the chain, also when it is cleared: an operation was lost.
+        # A fault ends the chain until everything is reset: an operation may have been lost.
         faulted = Signal()
-        with m.If(sequencer.fault):
-            m.d.sync += faulted.eq(1)
-        with m.Elif(command.reset_state):
+        with m.If(command.reset_state):
             m.d.sync += faulted.eq(0)
+        with m.Elif(sequencer.fault):
+            m.d.sync += faulted.eq(1)
         _connect_settings(
             m,
             step,
@@ -245,7 +245,7 @@ class Core(wiring.Component):
             self.lines.eq(sequencer.lines),
             self.raw_bits.eq(entropy.raw),
             sequencer.clear.eq(command.clear_fault),
-            sequencer.off.eq(command.off),
+            sequencer.off.eq(command.off | faulted),
             sequencer.settings.watchdog.eq(bank.sequencer_watchdog),
         ]
         for name in ("form", "reset", "set", "read", "dot"):

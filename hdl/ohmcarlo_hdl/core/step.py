@@ -559,7 +559,7 @@ class StepController(wiring.Component):
                 ]
                 m.next = "EXTERNAL"
             with m.State("EXTERNAL"):
-                m.d.comb += self.waiting_external.eq(~recorder.busy)
+                m.d.comb += self.waiting_external.eq(~recorder.busy & ~self.external_given)
                 with m.If(self.external_given & ~recorder.busy):
                     m.d.comb += acceptance.start.eq(1)
                     with m.If(phase == Phase.FIRST):
