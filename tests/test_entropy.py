@@ -16,9 +16,10 @@ from problems import SlowArray, controller, trace, wdbc_points
 
 
 def test_cutoffs_follow_the_standard() -> None:
-    """SP 800-90B 4.4.1: C = 1 + ⌈30 / H⌉; 4.4.2: 1 + critbinom(W, 2^-H, 1 - α), α = 2^-30."""
+    """SP 800-90B 4.4.1: C = 1 + ⌈-log₂ α / H⌉, α = 2^-40; 4.4.2: 1 + critbinom(W, 2^-H, 1 - α),
+    α = 2^-30."""
     rct, symbol, apt = health_cutoffs(1.0)
-    assert (rct, symbol) == (31, 11)
+    assert (rct, symbol) == (41, 15)
     # the counted bit is the window's first: W - 1 further trials, at most 2^-30 beyond the cut-off
     assert stats.binom.sf(apt - 2, APT_WINDOW - 1, 0.5) <= 2.0**-30
     assert stats.binom.sf(apt - 3, APT_WINDOW - 1, 0.5) > 2.0**-30
@@ -57,7 +58,7 @@ def faulty(fault: str, after: int, seed: int = 1) -> Controller:
     return Controller(registers, array, points)
 
 
-@pytest.mark.parametrize(("fault", "harvests"), [("stuck", 2), ("frozen", 12), ("biased", 8 * 43)])
+@pytest.mark.parametrize(("fault", "harvests"), [("stuck", 2), ("frozen", 16), ("biased", 8 * 43)])
 def test_alarm_comes_in_time_and_nothing_is_accepted_after(fault: str, harvests: int) -> None:
     after = 200
     made = faulty(fault, after)

@@ -120,8 +120,8 @@ def test_python_array_behind_the_streams(stall: float) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "harvests"),
-    # a repetition count over 31 bits, one over 11 symbols of a column, a window of 1,024 bits
-    [("stuck", 2), ("frozen", 12), ("biased", 8 * 43)],
+    # a repetition count over 42 bits, one over 15 symbols of a column, a window of 1,024 bits
+    [("stuck", 2), ("frozen", 16), ("biased", 8 * 43)],
 )
 def test_alarm_comes_in_time_and_nothing_is_accepted_after(fault: str, harvests: int) -> None:
     over_python_array(fault, 120, 600, harvests, 0.0)

@@ -195,9 +195,6 @@ class CoreDriver:
         await self.command("emulator_restart")
         await self.until(lambda s: s["emulator_idle"], "the emulator's restart")
 
-    async def load_order(self, order: NDArray[np.int32]) -> None:
-        await self.bus.load("order", order)
-
     # -- running -----------------------------------------------------------------------------
 
     async def command(self, name: str) -> None:

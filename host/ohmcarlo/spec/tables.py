@@ -60,7 +60,8 @@ NEG_LOG_SEGMENT_BITS = 6  # linear segments over the mantissa of u
 LN2 = int(np.rint(np.log(2) * (1 << LOGLIK_FRAC)))
 
 # -- health tests (NIST SP 800-90B, 4.4) -----------------------------------------------------------
-ALPHA_LOG2 = 30  # false alarms: fewer than 2**-30 per window
+ALPHA_LOG2 = 30  # false alarms: fewer than 2**-30 per window, all tests together …
+REPETITION_ALPHA_LOG2 = 40  # … so 2**-40 per bit or symbol, of which a window holds a thousand
 APT_WINDOW = 1024  # binary source
 STARTUP_WINDOWS = 2
 
@@ -230,11 +231,12 @@ def health_cutoffs(min_entropy: float) -> tuple[int, int, int]:
     """Cut-offs of the health tests for ``min_entropy`` bits per raw bit (SP 800-90B, 4.4).
 
     Returns the repetition count over raw bits, the same over the SYMBOL_BITS-bit symbols of one
-    entropy device, and the adaptive proportion over a window of APT_WINDOW raw bits; each raises
-    a false alarm with probability below 2**-ALPHA_LOG2 (per bit, per symbol, per window).
+    entropy device, and the adaptive proportion over a window of APT_WINDOW raw bits. False alarms
+    come with probability below 2**-REPETITION_ALPHA_LOG2 (per bit, per symbol) and 2**-ALPHA_LOG2
+    (per window); both lie in the standard's range of 2**-20 to 2**-40.
     """
-    rct = 1 + int(np.ceil(ALPHA_LOG2 / min_entropy))
-    rct_symbol = 1 + int(np.ceil(ALPHA_LOG2 / (min_entropy * SYMBOL_BITS)))
+    rct = 1 + int(np.ceil(REPETITION_ALPHA_LOG2 / min_entropy))
+    rct_symbol = 1 + int(np.ceil(REPETITION_ALPHA_LOG2 / (min_entropy * SYMBOL_BITS)))
     # the window's first bit is the one counted, so APT_WINDOW - 1 trials remain
     critical = stats.binom.isf(2.0**-ALPHA_LOG2, APT_WINDOW - 1, 2.0**-min_entropy)
     return rct, rct_symbol, 2 + int(critical)
