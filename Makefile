@@ -61,7 +61,7 @@ coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 mi
 	COVERAGE=1 $(BIN)/python -m pytest -n $(JOBS) verif/test_core.py verif/test_core_service.py
 	$(BIN)/python -m verif.coverage
 
-bench: $(VENV)/.installed-dev  ## accuracy and speed as the README states them (3 minutes)
+bench: $(VENV)/.installed-dev  ## accuracy, speed and clocks as the README states them (8 minutes)
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 clean:  ## remove what was built and installed

@@ -88,6 +88,26 @@ def test_no_hardware_tool(path: Path) -> None:
     assert not {m.split(".")[0] for m in imported_modules(path)} & HARDWARE_TOOLS
 
 
+HARDWARE = sorted((ROOT / "hdl").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", HARDWARE, ids=lambda p: str(p.relative_to(ROOT / "hdl")))
+def test_hardware_stands_on_the_ground_floor(path: Path) -> None:
+    """Of the host package it may import formats, tables and errors only."""
+    found = {n for n in absolute_imports(path) if n.split(".")[0] == "ohmcarlo"}
+    assert {n.split(".")[1] for n in found if "." in n} <= {"spec", "errors", "__version__"}, found
+
+
+def absolute_imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
 def test_dependencies_each_have_a_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     lines = text[text.index("dependencies = [") : text.index("[project.scripts]")].splitlines()
@@ -113,7 +133,11 @@ def test_what_is_imported_is_declared() -> None:
 
 def test_no_machine_paths_and_no_registry_address() -> None:
     files = [*SOURCES, *ROOT.glob("*.md"), *ROOT.glob("*.toml"), ROOT / "Makefile"]
-    files += [*(ROOT / "tests").rglob("*.py"), *ROOT.glob(".ci/*")]
+    files += [*(ROOT / "tests").rglob("*.py"), *ROOT.glob(".ci/*"), *HARDWARE]
+    for folder in ("verif", "rtl_gen"):
+        files += [
+            f for s in ("*.py", "*.md", "*.toml", "*.v", "*.json") for f in (ROOT / folder).rglob(s)
+        ]
     forbidden = re.compile(r"(?<![\w.])/(work|home|root|Users)/|pypi\.org|index-url")
     for path in files:
         if path != Path(__file__):

@@ -296,6 +296,35 @@ async def equals_golden(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 @cocotb.test()
+async def windows_in_every_phase(dut) -> None:  # type: ignore[no-untyped-def]
+    """Windows of 1024 bits begin and end at any bit of a symbol: many in a row, no restart."""
+    case = case_parameters()
+    rng = random.Random(31)
+    config = configured(case["entropy_pairs"])
+    columns = config.coin_devices
+    twin = Twin(dut, config)
+    source = Source(dut, "codes", coin_code(config))
+    twin.set_cutoffs(*OFF)
+    await start_clock(dut)
+    bench = Clocked(dut, twin, source).start()
+    raised = 0
+    for _ in range(case["runs"]):
+        # counts that a window of good bits reaches once in a while, so the alarm is late in it
+        twin.set_cutoffs(OFF[0], OFF[1], rng.randrange(525, 545))
+        dut.restart.value = 1
+        await RisingEdge(dut.clk)
+        dut.restart.value = 0
+        items = with_columns(good(rng, columns), columns)
+        while twin[CLEAN_WINDOWS] < 7 and not twin[ALARM]:
+            source.put([next(items) for _ in range(columns)])
+            await bench.until(lambda: source.done, 3 * columns, "the round")
+            for _ in range(EntropyUnit.LATENCY + 1):
+                await RisingEdge(dut.clk)
+        raised += twin[ALARM]
+    assert case["runs"] // 5 < raised < case["runs"]
+
+
+@cocotb.test()
 async def one_symbol_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
     """A round of codes goes in clock by clock; what it means is there LATENCY clocks later."""
     config = configured(case_parameters()["entropy_pairs"])
@@ -431,7 +460,8 @@ def test_equals_golden(entropy_pairs: int) -> None:
 @pytest.mark.parametrize("entropy_pairs", [1, 4])
 def test_promises(entropy_pairs: int) -> None:
     run_unit(
-        {"entropy_pairs": entropy_pairs},
+        {"entropy_pairs": entropy_pairs, "runs": 16 if entropy_pairs == 4 else 8},
+        "windows_in_every_phase",
         "one_symbol_a_clock",
         "bad_coins_alarm_in_time",
         "counters_at_their_ends",

@@ -38,7 +38,7 @@ extern "C" {
 #define OHMCARLO__ID__MAP_HASH__VALUE_bm 0xffffffff
 #define OHMCARLO__ID__MAP_HASH__VALUE_bp 0
 #define OHMCARLO__ID__MAP_HASH__VALUE_bw 32
-#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0xb9d441ba
+#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0x7fb11264
 
 // reg - ohmcarlo.id.features
 #define OHMCARLO__ID__FEATURES__DEVICE_CALIBRATION_bm 0x1
@@ -427,13 +427,13 @@ typedef struct {
 #define OHMCARLO__ENTROPY__RCT_CUTOFF__VALUE_bm 0x1ff
 #define OHMCARLO__ENTROPY__RCT_CUTOFF__VALUE_bp 0
 #define OHMCARLO__ENTROPY__RCT_CUTOFF__VALUE_bw 9
-#define OHMCARLO__ENTROPY__RCT_CUTOFF__VALUE_reset 0x1f
+#define OHMCARLO__ENTROPY__RCT_CUTOFF__VALUE_reset 0x29
 
 // reg - ohmcarlo.entropy.rct_symbol_cutoff
 #define OHMCARLO__ENTROPY__RCT_SYMBOL_CUTOFF__VALUE_bm 0xff
 #define OHMCARLO__ENTROPY__RCT_SYMBOL_CUTOFF__VALUE_bp 0
 #define OHMCARLO__ENTROPY__RCT_SYMBOL_CUTOFF__VALUE_bw 8
-#define OHMCARLO__ENTROPY__RCT_SYMBOL_CUTOFF__VALUE_reset 0xb
+#define OHMCARLO__ENTROPY__RCT_SYMBOL_CUTOFF__VALUE_reset 0xf
 
 // reg - ohmcarlo.entropy.apt_cutoff
 #define OHMCARLO__ENTROPY__APT_CUTOFF__VALUE_bm 0x7ff
@@ -1048,7 +1048,7 @@ static_assert(sizeof(ohmcarlo_t) == 0x20000, "Packing error");
 #define OHMCARLO__CALIBRATION_words 16384
 
 // The register map that this header describes: id.map_hash
-#define OHMCARLO__MAP_HASH 0xb9d441ba
+#define OHMCARLO__MAP_HASH 0x7fb11264
 
 // Codes of enumerated fields
 #define OHMCARLO__STATUS__STATE__REASON__RUNNING_e 0

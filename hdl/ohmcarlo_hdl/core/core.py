@@ -109,7 +109,7 @@ class Core(wiring.Component):
         proposal, pricing = Proposal(config), Pricing(config)
         entropy, likelihood = EntropyUnit(config), Likelihood(config)
         sequencer, counters = Sequencer(config), Counters(config)
-        m.submodules.step = restart(step)
+        m.submodules.controller = restart(step)
         m.submodules.proposal = restart(proposal)
         m.submodules.pricing = restart(pricing)
         m.submodules.entropy = restart(entropy)
