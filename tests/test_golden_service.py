@@ -182,9 +182,9 @@ def one_pair() -> tuple[Any, Any]:
 
 @pytest.mark.parametrize("bit", [0, 1])
 def test_repetition_count(bit: int) -> None:
-    """SP 800-90B, 4.4.1, H = 1, α = 2^-30: C = 31. 30 equal bits pass, 31 do not."""
+    """SP 800-90B, 4.4.1, H = 1, α = 2^-40: C = 41. 40 equal bits pass, 41 do not."""
     other = 1 - bit
-    for run, alarm in ((30, False), (31, True)):
+    for run, alarm in ((40, False), (41, True)):
         m, state = one_pair()
         bits = [other] * 5 + [bit] * run + [other]
         bits += [0, 1] * 3
@@ -207,7 +207,7 @@ def test_adaptive_proportion(matches: int, alarm: bool) -> None:
 
 def test_an_alarm_is_latched_and_counted_once() -> None:
     m, state = one_pair()
-    feed(m, state, [1] * 36)
+    feed(m, state, [1] * 48)
     feed(m, state, [1] * 6)
     state.coin_codes[:] = [0b101, 0b010]
     harvest(m, state)
@@ -215,8 +215,8 @@ def test_an_alarm_is_latched_and_counted_once() -> None:
 
 
 def test_each_entropy_device_has_its_own_symbol_count() -> None:
-    """H = 1: C = 1 + ⌈30 / 3⌉ = 11 equal symbols of one device, while the other one moves."""
-    for rounds, alarm in ((10, False), (11, True)):
+    """H = 1: C = 1 + ⌈40 / 3⌉ = 15 equal symbols of one device, while the other one moves."""
+    for rounds, alarm in ((14, False), (15, True)):
         m, state = parts(Geometry(rows=16, pairs=12, entropy_pairs=1), min_entropy=1.0)
         for i in range(rounds):
             state.coin_codes[:] = [480 + i % 8, 485]

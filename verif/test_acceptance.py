@@ -1,4 +1,4 @@
-"""Acceptance: the threshold, the running sum and where it stops, against the arithmetic of spec."""
+"""Acceptance: the threshold, the running sum and where it stops, against golden.likelihood."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import random
 from typing import Any
 
 import cocotb
+import numpy as np
 import pytest
 from cocotb.triggers import RisingEdge
 
-from ohmcarlo.spec import ACC_MAX, saturate
+from ohmcarlo.golden.likelihood import NEVER, sum_of_logits, term_of
+from ohmcarlo.spec import ACC_MAX, LABEL_QUADRATIC, LOGIT_MAX, saturate, softplus_table
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.acceptance import Acceptance, Mode, decision
 from ohmcarlo_hdl.core.interface import PRICE, TERM, TERM_BITS
@@ -17,6 +19,7 @@ from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, sta
 
 CONFIG = CoreConfig()
 PROPOSALS = 150
+SOFTPLUS = softplus_table()
 
 
 def proposal(rng: random.Random) -> dict[str, Any]:
@@ -25,14 +28,23 @@ def proposal(rng: random.Random) -> dict[str, Any]:
     terms = [
         -rng.randrange(1 << 12 if size == TERM_BITS else size) for _ in range(1 + rng.randrange(30))
     ]
+    logits, labels = [], []
     if rng.random() < 0.1:
         terms = [-(1 << (TERM_BITS - 1))] * 25  # saturates
+    elif rng.random() < 0.3:
+        limit = rng.choice([1 << 8, LOGIT_MAX])
+        logits = [rng.randint(-limit, limit) for _ in terms]
+        labels = [rng.randrange(LABEL_QUADRATIC + 1) for _ in terms]
+        terms = [int(term_of(SOFTPLUS, label, z)) for label, z in zip(labels, logits, strict=True)]
     total, far = sum(terms), rng.random() < 0.2
     limit = ACC_MAX if far else 1 + abs(total) // 2
     prior, new_prior, hastings = (rng.randint(-limit, limit) for _ in range(3))
     t = rng.randrange(1 << 20)
-    # the current log-likelihood that puts L* close to the sum, or anywhere
-    loglik = total + rng.randint(-limit, limit) // 4 - prior + new_prior + hastings + t
+    # the current log-likelihood that puts L* close to the sum or anywhere, or at a partial sum
+    threshold = total + rng.randint(-limit, limit) // 4
+    if rng.random() < 0.5:
+        threshold = sum(terms[: rng.randint(1, len(terms))]) + rng.choice((-1, 0, 0, 1))
+    loglik = threshold - prior + new_prior + hastings + t
     return {
         "mode": rng.choices([Mode.STEP, Mode.FIRST, Mode.INVALID], [8, 1, 1])[0],
         "loglik": saturate(loglik, ACC_MAX),
@@ -40,6 +52,8 @@ def proposal(rng: random.Random) -> dict[str, Any]:
         "t": t,
         "price": {"prior": new_prior, "hastings": hastings, "stuck": rng.randrange(2)},
         "terms": terms,
+        "logits": logits,
+        "labels": labels,
         "early": rng.randrange(2),
         "empty": int(rng.random() < 0.1),
         "external": int(rng.random() < 0.1),
@@ -60,9 +74,33 @@ def expected(p: dict[str, Any]) -> dict[str, int]:
             total, points = saturate(total + term, ACC_MAX), points + 1
             if p["early"] and not first and total < threshold:
                 break
+        if p["logits"]:
+            stop = threshold if p["early"] and not first else NEVER
+            twin = sum_of_logits(
+                np.array(p["logits"]), np.array(p["labels"]), np.arange(len(p["labels"])),
+                SOFTPLUS, stop,
+            )  # fmt: skip
+            assert (total, points) == twin
     accepted = int(first or total >= threshold)
     found = {"accepted": accepted, "stuck": new["stuck"], "points": points}
     return found | ({"loglik": total, "prior": new["prior"]} if accepted else {})
+
+
+class Watch:
+    """Sees every clock: ``stop`` while a decision is offered, and when the last term was taken."""
+
+    def __init__(self, dut: Any) -> None:
+        self.dut = dut
+        self.cycle = self.last_term = self.offered = 0
+
+    def tick(self) -> None:
+        self.cycle += 1
+        valid = int(self.dut.decision__valid.value)
+        assert int(self.dut.stop.value) == valid
+        if valid and not self.offered:
+            self.offered = self.cycle
+        if int(self.dut.terms__valid.value) and int(self.dut.terms__ready.value):
+            self.last_term = self.cycle
 
 
 @cocotb.test()
@@ -74,7 +112,8 @@ async def decides(dut) -> None:  # type: ignore[no-untyped-def]
     sink = Sink(dut, "decision", decision(CONFIG), stall, rng)
     dut.start.value = dut.t_valid.value = 0
     await start_clock(dut)
-    bench = Clocked(dut, price, terms, sink).start()
+    watch = Watch(dut)
+    bench = Clocked(dut, watch, price, terms, sink).start()
     edge = RisingEdge(dut.clk)
     counted = {0: 0, 1: 0}
     early_stops = 0
@@ -91,6 +130,11 @@ async def decides(dut) -> None:  # type: ignore[no-untyped-def]
         dut.mode.value, dut.empty.value, dut.external.value = 3, 0, 0  # taken at the strobe
         last = len(p["terms"]) - 1
         terms.put([{"term": v, "last": int(i == last)} for i, v in enumerate(p["terms"])])
+        if rng.random() < 0.2:
+            sent = terms.sent
+            for _ in range(6):
+                await edge
+            assert terms.sent == sent, "terms wait for the threshold"
         price.put([p["price"]])
         for _ in range(rng.randrange(3)):
             await edge
@@ -102,6 +146,10 @@ async def decides(dut) -> None:  # type: ignore[no-untyped-def]
         terms.valid.value = 0
         found, wanted = sink.items.pop(), expected(p)
         assert {name: found[name] for name in wanted} == wanted, p
+        summed = p["mode"] != Mode.INVALID and not p["external"] and not p["empty"]
+        if summed and wanted["points"] == len(p["terms"]):
+            assert watch.offered == watch.last_term + Acceptance.LATENCY
+        watch.offered = 0
         counted[wanted["accepted"]] += 1
         early_stops += 0 < wanted["points"] <= last
         await edge

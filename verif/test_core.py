@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ohmcarlo_hdl.core.core import EmulatedCore
 from ohmcarlo_hdl.core.step import Reason
 from problems import controller, trace, wdbc_half, xor_points
 from verif.harness import Case, case_parameters, run_bench, start_clock
+from verif.harness.build import verilog_of
 from verif.harness.core import CoreDriver, CoreTrace
 
 REASONS = {RUNNING: Reason.DONE, EXHAUSTED: Reason.EXHAUSTED}
@@ -169,9 +171,15 @@ async def check_samples_and_rows(driver: CoreDriver, made: Any) -> None:
         assert (await driver.bus.get("row.held"))["value"] == state.held[group]
 
 
-def simulate(case: Case) -> None:
-    config = config_of(case)
-    run_bench(lambda: EmulatedCore(config), __name__, case, testcase="equals_the_golden_trace")
+@cache
+def verilog_for(config: CoreConfig) -> str:
+    """Elaborated once for all the cases of a configuration."""
+    return verilog_of(EmulatedCore(config))
+
+
+def simulate(case: Case, module: str = __name__, test: str = "equals_the_golden_trace") -> None:
+    text = verilog_for(config_of(case))
+    run_bench("EmulatedCore", module, case, testcase=test, verilog_text=text)
 
 
 @pytest.mark.parametrize("early_reject", [True, False], ids=["early", "full"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import cocotb
@@ -13,15 +14,16 @@ from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.golden import ENTROPY_ALARM, Controller, EntropyAlarm, SamplerSettings
 from ohmcarlo.golden.likelihood import predict_sums
 from ohmcarlo.spec import LOGLIK_FRAC, Geometry
+from ohmcarlo_hdl.array.sequencer import FaultCause
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.core.core import Core, EmulatedCore
+from ohmcarlo_hdl.core.core import Core
 from ohmcarlo_hdl.core.interface import PREDICTION
 from ohmcarlo_hdl.core.step import Reason
 from problems import trace
 from verif.harness import Case, Clocked, case_parameters, run_bench, start_clock
 from verif.harness.array_model import ArrayModel, FaultyArray
 from verif.harness.core import CoreDriver, RecordSink
-from verif.test_core import config_of, first_difference, golden_of, points_of
+from verif.test_core import config_of, first_difference, golden_of, points_of, simulate
 
 SMALL = {
     "max_points": 512,
@@ -161,9 +163,9 @@ async def predictions(dut) -> None:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("hidden", [0, 2])
 def test_predictions(hidden: int) -> None:
     chain = {"regions": 2, "row_group": hidden + 1}
-    case = {"config": SMALL, "chain": chain, "features": 5, "steps": 40}
+    case = {"chain": chain, "features": 5, "steps": 40}
     case["settings"] = {"hidden": hidden, "sigma_p": 2.0}
-    run_bench(lambda: EmulatedCore(config_of(case)), __name__, case, testcase="predictions")
+    simulate(case, __name__, "predictions")
 
 
 def loglik_of(codes: np.ndarray) -> int:
@@ -213,8 +215,8 @@ async def external_likelihood(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_external_likelihood() -> None:
-    case = {"config": SMALL, "features": 3, "steps": 60}
-    run_bench(lambda: EmulatedCore(config_of(case)), __name__, case, testcase="external_likelihood")
+    case = {"features": 3, "steps": 60}
+    simulate(case, __name__, "external_likelihood")
 
 
 @cocotb.test()
@@ -298,8 +300,98 @@ async def wear_of(driver: CoreDriver, rows: int) -> int:
 
 
 def test_raw_operations_halt_faults_and_a_new_start() -> None:
-    case = {"config": SMALL, "features": 5, "steps": 40}
-    run_bench(lambda: EmulatedCore(config_of(case)), __name__, case, testcase="raw_operations")
+    case = {"features": 5, "steps": 40}
+    simulate(case, __name__, "raw_operations")
+
+
+@cocotb.test()
+async def false_alarm(dut) -> None:  # type: ignore[no-untyped-def]
+    """A cut-off that is too low ends the run, at the step where it ends the golden one."""
+    case = case_parameters()
+    points = points_of(case)
+    plain = golden_of(case, points)
+    registers = replace(plain.registers, rct_cutoff=12)
+    for seed in range(20):
+        array = EmulatedArray(registers.geometry, seed)
+        made = Controller(registers, array, points)
+        if golden_start(made) == Reason.DONE:
+            break
+    expected = trace(made, case["steps"])
+    assert int(expected["status"]) == ENTROPY_ALARM and len(expected["accepted"]) > 20
+    driver = CoreDriver(dut, config_of(case), registers, points, array)
+    await start_clock(dut)
+    await driver.load()
+    assert await driver.start() == Reason.DONE
+    assert await driver.run(case["steps"]) == Reason.ENTROPY_ALARM
+    assert not (where := first_difference(expected, driver.trace())), where
+    again = golden_start(made)
+    assert await driver.start() == again
+    if again == Reason.DONE:  # the chain goes on from its sample
+        steps = len(expected["accepted"])
+        more = trace(made, 20)
+        await driver.run(20)
+        assert np.array_equal(driver.trace().accepted[steps:], more["accepted"])
+
+
+def test_an_alarm_in_mid_run() -> None:
+    case = {"features": 5, "steps": 2000, "chain": {"regions": 4}}
+    simulate(case, __name__, "false_alarm")
+
+
+@cocotb.test()
+async def pulses_and_watchdog(dut) -> None:  # type: ignore[no-untyped-def]
+    """Pulse widths and guard times cost clocks and change no decision; the watchdog bites."""
+    case = case_parameters()
+    made, driver = await loaded(dut, case)
+    expected, bus = trace(made, case["steps"]), driver.bus
+    for i, name in enumerate(("form", "reset", "set", "read", "dot")):
+        await bus.set(f"sequencer.{name}", width=2 + i, guard_before=i % 3, guard_after=1 + i % 2)
+    await bus.set("sequencer.watchdog", 1000)
+    await bus.set("model.group_rows", 1)
+    assert await driver.start() == Reason.DONE
+    assert await driver.run(case["steps"]) == Reason.DONE
+    assert not (where := first_difference(expected, driver.trace())), where
+
+    async def fault_of(provoke: Any) -> int:
+        await provoke()
+        status = await driver.until(lambda s: s["fault"] and not s["busy"], "a fault")
+        assert Reason(status["reason"]) == Reason.FAULT
+        for _ in range(100):
+            await driver.edge
+        await bus.set("sequencer.watchdog", 0)
+        await driver.command("reset_state")
+        await driver.edge
+        assert (await driver.status())["fault"] == 0
+        return status["fault_cause"]
+
+    async def unknown_operation() -> None:
+        await bus.set("raw.command", op=7)
+        await driver.command("raw")
+
+    async def late_answer() -> None:
+        await bus.set("sequencer.watchdog", 4)
+        await bus.set("raw.command", op=4, row=3, device=1)
+        await driver.command("raw")
+
+    async def array_not_ready() -> None:
+        # hashing the devices of a row that was not announced takes the emulator a while
+        await bus.set("emulator.d2d_rel", 1000)
+        await driver.command("emulator_restart")
+        await bus.set("sequencer.watchdog", 4)
+        await bus.set("raw.command", op=3, row=9, device=2)
+        await driver.command("raw")
+
+    causes = [await fault_of(p) for p in (unknown_operation, late_answer, array_not_ready)]
+    assert [FaultCause(cause) for cause in causes] == [
+        FaultCause.UNKNOWN_OPERATION,
+        FaultCause.RESPONSE_TIMEOUT,
+        FaultCause.REQUEST_TIMEOUT,
+    ]
+
+
+def test_pulse_timing_and_watchdog() -> None:
+    case = {"features": 5, "steps": 25}
+    simulate(case, __name__, "pulses_and_watchdog")
 
 
 def test_configurations_that_make_no_sense_are_refused() -> None:

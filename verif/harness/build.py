@@ -62,7 +62,7 @@ def verilog_of(component: wiring.Component) -> str:
 
 
 def run_bench(
-    component: wiring.Component | Callable[[], wiring.Component],
+    component: wiring.Component | Callable[[], wiring.Component] | str,
     module: str,
     case: Case | None = None,
     *,
@@ -74,7 +74,7 @@ def run_bench(
 
     Parameters
     ----------
-    component : Component, or a function that makes one
+    component : Component, a function that makes one, or the name of what ``verilog_text`` is
     module : str
         Module with the cocotb tests, usually the caller's ``__name__``.
     case : dict, optional
@@ -88,14 +88,19 @@ def run_bench(
 
     Raises AssertionError when a test failed, or when none ran.
     """
-    if not isinstance(component, wiring.Component):
-        component = component()
-    text = verilog_text or verilog_of(component)
+    name = str(component)
+    if not isinstance(component, str):
+        if not isinstance(component, wiring.Component):
+            component = component()
+        name = type(component).__name__
+        verilog_text = verilog_text or verilog_of(component)
+    assert verilog_text is not None, "a component that is only named needs its Verilog"
+    text = verilog_text
     waves, coverage = (os.environ.get(name, "0") == "1" for name in ("WAVES", "COVERAGE"))
     options = [*OPTIONS, *(["--coverage-line", "--coverage-toggle"] if coverage else [])]
     flags = (options, MAKE, waves)
     key = hashlib.sha256(json.dumps([text, flags]).encode()).hexdigest()[:16]
-    folder = BUILDS / f"{type(component).__name__.lower()}-{key}"
+    folder = BUILDS / f"{name.lower()}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
     run = uuid.uuid4().hex[:8]
     work = folder / f"run-{run}"
@@ -115,7 +120,7 @@ def run_bench(
             try:
                 _simulator(folder, work, module, case, options, waves, seed, testcase, True)
             except SystemExit as stop:  # pytest reads SystemExit as the end of the session
-                raise AssertionError(f"{type(component).__name__} was not built: {stop}") from None
+                raise AssertionError(f"{name} was not built: {stop}") from None
             _copy_runtime(folder, runtime)
             done.touch()
     os.environ["COCOTB_RESULTS_FILE"] = str(results)
@@ -182,7 +187,11 @@ def _simulator(
         timescale="1ns/1ps",
         compile_only=build,
         # cocotb reads COVERAGE, too: it would measure the bench's Python
-        extra_env={CASE: json.dumps(case or {}), "COCOTB_USER_COVERAGE": "0"},
+        extra_env={
+            CASE: json.dumps(case or {}),
+            "COCOTB_REWRITE_ASSERTION_FILES": "test_*.py",
+            "COCOTB_USER_COVERAGE": "0",
+        },
         python_search=[str(ROOT), str(ROOT / "tests"), *sys.path],
     )
     simulator.rebuild = build
