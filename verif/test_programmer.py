@@ -25,6 +25,7 @@ CONFIG = CoreConfig(
 )
 RAW_ROW = 16  # rows from here on are those of raw operations
 PROPOSALS = 40
+DEPTH = 8  # readings on their way
 FIELDS = ("op", "row", "device", "dac")
 
 
@@ -61,7 +62,7 @@ class ArrayPath(wiring.Component):
         m = Module()
         m.submodules.programmer = programmer = Programmer(self.config)
         m.submodules.arbiter = arbiter = CommandArbiter(self.config)
-        m.submodules.router = router = ResultRouter(self.config, 8)
+        m.submodules.router = router = ResultRouter(self.config, DEPTH)
         for source, sink in (
             (wiring.flipped(self.targets), programmer.targets),
             (programmer.commands, arbiter.program),
@@ -109,7 +110,7 @@ class Watch:
         self.spent = False  # the last device of a permission went
         self.ended = 0  # permissions that did
         self.outstanding = 0
-        self.dropped = self.held_up = 0
+        self.dropped = self.held_up = self.most = 0
         self.cycle, self.transfers = 0, list[int]()
 
     def get(self, name: str) -> int:
@@ -189,6 +190,7 @@ class Watch:
     def answer(self, reader: Reader, value: int, tag: dict[str, int] | None = None) -> None:
         self.array.put([{"value": value}])
         self.outstanding += 1
+        self.most = max(self.most, self.outstanding)
         where = Reader.SAMPLE if reader == Reader.COIN else reader
         self.readings[where].append({"tag": tag, "code": value} if tag else {"value": value})
 
@@ -241,7 +243,8 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     targets = Source(dut, "targets", device_target(CONFIG), (), stall, rng)
     dots = Source(dut, "dots", shape, accesses, 0.0 if stall else 0.5, rng)
     raw = Source(dut, "raw", shape, raws, 0.9, rng)
-    results = Source(dut, "results", response, (), stall, rng)
+    # a slow array: tags fill the router's memory
+    results = Source(dut, "results", response, (), 0.85 if stall else 0.0, rng)
     commands = Sink(dut, "commands", shape, stall, rng)
     sinks = {
         Reader.SAMPLE: Sink(dut, "read_backs", read_back(CONFIG), stall, rng),
@@ -324,6 +327,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     for reader, sink in sinks.items():
         assert sink.items == watch.readings[reader]
     assert watch.sent == {"raw": raws, "dots": accesses} or alone
+    assert watch.most == DEPTH or not stall
     assert alone or (watch.dropped > 30 and watch.held_up > 100)
 
 
