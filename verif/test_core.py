@@ -195,7 +195,8 @@ def test_hardest_first() -> None:
 
 
 def test_autoregressive_kernel() -> None:
-    simulate({"steps": 400, "seed": (7 << 40) + 5, "settings": {"rho": 0.8}, "bounded": True})
+    """Long enough that retired samples give their rows back."""
+    simulate({"steps": 700, "seed": (7 << 40) + 5, "settings": {"rho": 0.8}, "bounded": True})
 
 
 def test_three_regions() -> None:

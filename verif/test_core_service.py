@@ -352,6 +352,17 @@ async def pulses_and_watchdog(dut) -> None:  # type: ignore[no-untyped-def]
     assert await driver.run(case["steps"]) == Reason.DONE
     assert not (where := first_difference(expected, driver.trace())), where
 
+    readable = [r for r in driver.map.registers if r.readable]
+    words = {r.name: await bus.read(r.address) for r in readable}
+    assert words["id.magic"] == 0x4F484D43 and words["id.rows"] == 256
+    assert words["model.features"] == made.registers.features
+    assert (
+        words["status.steps_done"]
+        == case["steps"]
+        == words["counters.samples.lo"] + sum(~expected["accepted"])
+    )
+    assert (await driver.status())["bus_error"] == 0
+
     async def fault_of(provoke: Any) -> int:
         await provoke()
         status = await driver.until(lambda s: s["fault"] and not s["busy"], "a fault")
