@@ -58,6 +58,7 @@ formal: $(VENV)/.installed-dev  ## interlocks of the sequencer, proved
 	$(BIN)/python -m pytest verif/test_formal.py
 
 coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 minutes)
+	$(BIN)/python -m verif.coverage --clean
 	COVERAGE=1 $(BIN)/python -m pytest -n $(JOBS) verif/test_core.py verif/test_core_service.py
 	$(BIN)/python -m verif.coverage
 
