@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.emulated import EmulatedArray
+from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import ENTROPY_ALARM, Controller, EntropyAlarm, SamplerSettings
 from ohmcarlo.golden.likelihood import predict_sums
 from ohmcarlo.spec import LOGLIK_FRAC, Geometry
@@ -406,8 +407,6 @@ def test_pulse_timing_and_watchdog() -> None:
 
 
 def test_configurations_that_make_no_sense_are_refused() -> None:
-    from ohmcarlo.errors import UsageError
-
     with pytest.raises(UsageError, match="max_points = 100: choose a power of two"):
         CoreConfig(max_points=100)
     with pytest.raises(UsageError, match="the array has 8 rows"):

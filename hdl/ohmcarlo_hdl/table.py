@@ -7,17 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 from amaranth import Module, Signal, signed, unsigned
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .arith import shift_round
 from .window import Window
-
-
-def segment(low_bits: int, delta_bits: int) -> data.StructLayout:
-    """One segment of a table: its first node and the step to the next one, both signed."""
-    return data.StructLayout({"low": signed(low_bits), "delta": signed(delta_bits)})
 
 
 def segments_of(nodes: Sequence[int]) -> list[dict[str, int]]:
@@ -47,7 +42,6 @@ class SegmentTable(wiring.Component):
     ) -> None:
         self.segments = segments
         self.fraction_bits = fraction_bits
-        self.layout = segment(low_bits, delta_bits)
         self.low_bits, self.delta_bits = low_bits, delta_bits
         self.nodes = nodes
         ports: dict[str, Any] = {
@@ -61,18 +55,14 @@ class SegmentTable(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        init = [] if self.nodes is None else segments_of(self.nodes)
-        if self.nodes is None:
-            # two memories, so that either half of a segment is written on its own
-            lows = Memory(shape=signed(self.low_bits), depth=self.segments, init=[])
-            deltas = Memory(shape=signed(self.delta_bits), depth=self.segments, init=[])
-        else:
-            lows = Memory(
-                shape=signed(self.low_bits), depth=self.segments, init=[s["low"] for s in init]
-            )
-            deltas = Memory(
-                shape=signed(self.delta_bits), depth=self.segments, init=[s["delta"] for s in init]
-            )
+        init = segments_of(self.nodes or ())
+        # two memories, so that either half of a segment is written on its own
+        lows = Memory(
+            shape=signed(self.low_bits), depth=self.segments, init=[s["low"] for s in init]
+        )
+        deltas = Memory(
+            shape=signed(self.delta_bits), depth=self.segments, init=[s["delta"] for s in init]
+        )
         m.submodules.lows, m.submodules.deltas = lows, deltas
         if self.nodes is None:
             for half, memory in enumerate((lows, deltas)):

@@ -1,8 +1,10 @@
 """What every bench stands on: build and run a component, drive and watch its streams."""
 
+from rtl_gen.images import segment_words
+
 from .build import Case, case_parameters, run_bench
 from .packing import Packer
-from .streams import Clocked, Sink, Source, load_window, segment_words, start_clock
+from .streams import Clocked, Sink, Source, load_window, start_clock
 
 __all__ = [
     "Case",

@@ -8,8 +8,9 @@ from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb.triggers import ReadOnly, RisingEdge, Timer
 from numpy.typing import NDArray
+from rtl_gen.images import segment_words
 
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.golden import Registers
@@ -22,7 +23,6 @@ from ohmcarlo_hdl.regs.map import register_map
 
 from .bus import BusDriver
 from .packing import Packer
-from .streams import segment_words
 
 
 def point_words(config: CoreConfig, points: Points) -> NDArray[np.uint32]:
@@ -205,8 +205,6 @@ class CoreDriver:
 
     async def until(self, done: Any, what: str, limit: int = 4_000_000) -> dict[str, int]:
         """Poll the status, at growing intervals, until ``done(status)``."""
-        from cocotb.triggers import Timer
-
         wait, waited = 16, 0
         while True:
             status = await self.status()

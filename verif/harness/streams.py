@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import cocotb
@@ -155,11 +154,3 @@ async def load_window(dut: Any, name: str, words: dict[int, int] | Sequence[int]
         await edge
     stb.value = 0
     await edge
-
-
-def segment_words(nodes: Sequence[int]) -> list[int]:
-    """What a ``SegmentTable`` is loaded with, from n + 1 nodes."""
-    words: list[int] = []
-    for low, high in pairwise(nodes):
-        words += [int(low), int(high) - int(low)]
-    return words

@@ -71,7 +71,8 @@ class Rows(wiring.Component):
     ``next_row`` is the head of the queue of ``next_region``, two clocks after either changed.
     ``held_index``: the ``held_row`` and ``held_multiplicity`` of the ring entry of ``region``, two
     clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
-    ``query_row``, a clock later; ``query_wear`` counts how often the group was taken.
+    ``query_row``, a clock later; ``query_wear`` counts the proposals concluded in the group, for
+    the life of the array.
     """
 
     def __init__(self, config: CoreConfig) -> None:
