@@ -419,7 +419,7 @@ async def snapshots(dut) -> None:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("config", CONFIGS)
 def test_registers(config: str) -> None:
     """The odd one as it is published: the text that ``rtl_gen`` makes of Amaranth's."""
-    bank = RegisterBank(*CONFIGS[config])
+    bank = RegisterBank(register_map(*CONFIGS[config]))
     text = tidy(verilog_of(bank)) if config == "odd" else None
     run_bench(bank, __name__, {"config": config, "hash": bank.map.hash}, verilog_text=text)
 

@@ -1,9 +1,9 @@
-"""Memory windows: how the host loads tables and data, one 32-bit word a clock, write only."""
+"""Memory windows: how software loads tables and data, and looks at state; 32-bit words."""
 
 from __future__ import annotations
 
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 
 
 class Window(wiring.Signature):
@@ -22,3 +22,30 @@ class Window(wiring.Signature):
 
     def __repr__(self) -> str:
         return f"Window({self.addr_width})"
+
+
+class Access(wiring.Signature):
+    """Write and read port of a memory window that software can read.
+
+    Writing is as in ``Window``. A clock with ``r_stb`` high asks for the word ``r_addr``, whose
+    ``r_data`` is looked at in the next clock. A window that is only read never sees ``stb``.
+    """
+
+    def __init__(self, addr_width: int) -> None:
+        self.addr_width = addr_width
+        super().__init__(
+            {
+                "stb": Out(1),
+                "addr": Out(addr_width),
+                "data": Out(32),
+                "r_stb": Out(1),
+                "r_addr": Out(addr_width),
+                "r_data": In(32),
+            }
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Access) and self.addr_width == other.addr_width
+
+    def __repr__(self) -> str:
+        return f"Access({self.addr_width})"

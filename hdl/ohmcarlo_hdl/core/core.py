@@ -100,7 +100,9 @@ class Core(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        m.submodules.registers = bank = RegisterBank(config, self.has_emulator)
+        m.submodules.registers = bank = RegisterBank(
+            register_map(config, self.has_emulator)
+        )
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
         command = bank.control_command
         # "forget everything": whatever is not a register, a table or the array

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import CoreConfig
-from ..window import Window
+from ..window import Access, Window
 from .bus import Bus
-from .map import WORD_BYTES, Field, MemoryWindow, Register, register_map
+from .map import WORD_BYTES, Field, MemoryWindow, Register, RegisterMap
 
 WORD_BITS = 32
 
@@ -28,27 +29,35 @@ class RegisterBank(wiring.Component):
 
     A register with a single field called ``value`` has a port of the field's shape, any other a
     struct of its fields. A memory window ``w`` is the port ``load_w``, one clock after the write,
-    too: whatever software writes in some order arrives in that order.
+    too: whatever software writes in some order arrives in that order. A window that can be read is
+    the port ``access_w``; its ``r_stb`` is high in the clock of the read itself.
 
-    ``status.state.bus_error`` is the bank's own: set by a write or read that finds no register
-    that can be written or read, cleared by ``control.command.clear_fault``.
+    ``status.state.bus_error``, where the map has it, is the bank's own: set by a write or read that
+    finds no register that can be written or read, cleared by ``control.command.clear_fault``.
 
     Parameters
     ----------
-    config : CoreConfig
-    emulator : bool
-        Whether the array is emulated beside the controller (a constant for software to read).
+    layout : RegisterMap
+        ``register_map`` of a controller, or ``board_map``.
+    constants : dict, optional
+        Values for constant registers with one field, by name ("id.clock_hz"), instead of those in
+        the map.
     """
 
-    def __init__(self, config: CoreConfig, emulator: bool = False) -> None:
-        self.map = register_map(config, emulator)
+    def __init__(self, layout: RegisterMap, constants: dict[str, int] | None = None) -> None:
+        self.map = layout
+        self.constants = constants or {}
+        for name in self.constants:
+            if not layout[name].constant:
+                raise ValueError(f"{name} is not a constant register")
         ports: dict[str, Any] = {"bus": In(Bus(self.map.addr_width))}
         for register in self.map.registers:
             if not register.constant:
                 flow = Out if register.writable else In
                 ports[register.port] = flow(register.shape, **_init(register))
         for window in self.map.windows:
-            ports[window.port] = Out(Window(window.addr_width))
+            signature = Access if window.readable else Window
+            ports[window.port] = Out(signature(window.addr_width))
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -59,10 +68,12 @@ class RegisterBank(wiring.Component):
         for register in self.map.registers:
             if register.writable:
                 self._write(m, register, can_write)
-        for window in self.map.windows:
-            self._window(m, window, can_write)
+        window_data: list[Value] = [
+            self._window(m, window, can_write, can_read) for window in self.map.windows
+        ]
 
         value, upper, latch = Signal(WORD_BITS), Signal(WORD_BITS), Signal()
+        registered = Signal(WORD_BITS)
         with m.Switch(bus.addr):
             for register in (r for r in self.map.registers if r.readable):
                 with m.Case(register.address // WORD_BYTES):
@@ -72,14 +83,17 @@ class RegisterBank(wiring.Component):
                             latch.eq(1),
                             upper.eq(getattr(self, register.port)[WORD_BITS:]),
                         ]
-        m.d.sync += bus.r_data.eq(Mux(bus.r_stb, value, 0))
+        m.d.sync += registered.eq(Mux(bus.r_stb, value, 0))
+        # at most one of them is not zero
+        m.d.comb += bus.r_data.eq(reduce(or_, window_data, registered))
         with m.If(bus.r_stb & latch):
             m.d.sync += shadow.eq(upper)
 
-        with m.If(self.control_command.clear_fault):
-            m.d.sync += bus_error.eq(0)
-        with m.If((bus.w_stb & ~can_write) | (bus.r_stb & ~can_read)):
-            m.d.sync += bus_error.eq(1)
+        if any(field.own for register in self.map.registers for field in register.fields):
+            with m.If(self.control_command.clear_fault):
+                m.d.sync += bus_error.eq(0)
+            with m.If((bus.w_stb & ~can_write) | (bus.r_stb & ~can_read)):
+                m.d.sync += bus_error.eq(1)
         return m
 
     def _write(self, m: Module, register: Register, can_write: Signal) -> None:
@@ -113,13 +127,16 @@ class RegisterBank(wiring.Component):
         if field.own:
             return bus_error
         if register.constant:
-            return Const(field.reset, field.width)
+            return Const(self.constants.get(register.name, field.reset), field.width)
         port = getattr(self, register.port)
         if register.elements > 1:
             port = port[register.index]
         return Value.cast(port[field.name] if isinstance(port, data.View) else port)
 
-    def _window(self, m: Module, window: MemoryWindow, can_write: Signal) -> None:
+    def _window(
+        self, m: Module, window: MemoryWindow, can_write: Signal, can_read: Signal
+    ) -> Value:
+        """Connects a window; returns what it adds to the bus's data, zero unless it was read."""
         port, bus = getattr(self, window.port), self.bus
         first, width = window.address // WORD_BYTES, window.addr_width
         inside = bus.addr[width:] == first >> width
@@ -127,13 +144,22 @@ class RegisterBank(wiring.Component):
             inside &= bus.addr[:width] < window.words
         hit = Signal(name=f"{window.port}_hit")
         m.d.comb += hit.eq(inside)
+        if window.writable:
+            with m.If(hit):
+                m.d.comb += can_write.eq(1)
+            m.d.sync += [
+                port.stb.eq(hit & bus.w_stb),
+                port.addr.eq(bus.addr[:width]),
+                port.data.eq(bus.w_data),
+            ]
+        if not window.readable:
+            return Const(0, WORD_BITS)
         with m.If(hit):
-            m.d.comb += can_write.eq(1)
-        m.d.sync += [
-            port.stb.eq(hit & bus.w_stb),
-            port.addr.eq(bus.addr[:width]),
-            port.data.eq(bus.w_data),
-        ]
+            m.d.comb += can_read.eq(1)
+        was_read = Signal(name=f"{window.port}_was_read")
+        m.d.sync += was_read.eq(hit & bus.r_stb)
+        m.d.comb += [port.r_stb.eq(hit & bus.r_stb), port.r_addr.eq(bus.addr[:width])]
+        return Mux(was_read, port.r_data, 0)
 
 
 def _init(register: Register) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The register map as plain data: ``ohmcarlo.rdl``, compiled for one controller."""
+"""Register maps as plain data: ``ohmcarlo.rdl``, compiled for one controller or one board."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from ..config import CoreConfig
 
 SOURCE = Path(__file__).with_name("ohmcarlo.rdl")
 WORD_BYTES = 4
+CONTROLLER, BOARD = "ohmcarlo", "ohmcarlo_board"
+"""Names of the address maps in the source."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,28 @@ class Register:
 
 @dataclass(frozen=True)
 class MemoryWindow:
-    """``words`` 32-bit words from byte address ``address`` on, aligned to their rounded size."""
+    """``words`` 32-bit words from byte address ``address`` on, aligned to their rounded size.
+
+    ``sw``: who may write ("w"), read ("r"), or both ("rw") by software.
+    """
 
     name: str
     address: int
     words: int
+    sw: str = "w"
+
+    @property
+    def readable(self) -> bool:
+        return "r" in self.sw
+
+    @property
+    def writable(self) -> bool:
+        return "w" in self.sw
 
     @property
     def port(self) -> str:
-        return f"load_{self.name}"
+        """``load_…`` for a window that is only written, ``access_…`` for one that can be read."""
+        return f"{'access' if self.readable else 'load'}_{self.name}"
 
     @property
     def addr_width(self) -> int:
@@ -165,24 +180,44 @@ def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
 
 def compile_rdl(config: CoreConfig, emulator: bool = False) -> AddrmapNode:
     """The elaborated SystemRDL of a controller, its own hash among the constants."""
-    parameters = parameters_of(config, emulator)
-    return _elaborate(parameters | {"MAP_HASH": int(register_map(config, emulator).hash[:8], 16)})
+    return _elaborate(*_hashed(CONTROLLER, parameters_of(config, emulator)))
 
 
 @cache
 def register_map(config: CoreConfig, emulator: bool = False) -> RegisterMap:
     """The map of a controller; ``emulator``: whether the array is emulated beside it."""
-    parameters = parameters_of(config, emulator)
-    registers, windows = _read(_elaborate(parameters))
-    digest = _hash(registers, windows)
-    registers, windows = _read(_elaborate(parameters | {"MAP_HASH": int(digest[:8], 16)}))
-    return RegisterMap(registers, windows, digest)
+    return _map(CONTROLLER, parameters_of(config, emulator))
 
 
-def _elaborate(parameters: dict[str, Any]) -> AddrmapNode:
+def compile_board_rdl() -> AddrmapNode:
+    """The elaborated SystemRDL of a board's own registers."""
+    return _elaborate(*_hashed(BOARD, {}))
+
+
+@cache
+def board_map() -> RegisterMap:
+    """The map of a board's own registers: link, records, clock."""
+    return _map(BOARD, {})
+
+
+def _map(top: str, parameters: dict[str, Any]) -> RegisterMap:
+    top, hashed = _hashed(top, parameters)
+    return RegisterMap(*_read(_elaborate(top, hashed)), _digest(top, parameters))
+
+
+def _hashed(top: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Arguments of ``_elaborate``, the map's own hash among the parameters."""
+    return top, parameters | {"MAP_HASH": int(_digest(top, parameters)[:8], 16)}
+
+
+def _digest(top: str, parameters: dict[str, Any]) -> str:
+    return _hash(*_read(_elaborate(top, parameters)))
+
+
+def _elaborate(top: str, parameters: dict[str, Any]) -> AddrmapNode:
     compiler = RDLCompiler()
     compiler.compile_file(str(SOURCE))
-    return compiler.elaborate("ohmcarlo", parameters=parameters).top
+    return compiler.elaborate(top, parameters=parameters).top
 
 
 def _read(top: AddrmapNode) -> tuple[tuple[Register, ...], tuple[MemoryWindow, ...]]:
@@ -193,7 +228,8 @@ def _read(top: AddrmapNode) -> tuple[tuple[Register, ...], tuple[MemoryWindow, .
             registers += _registers(child)
         elif isinstance(child, MemNode):
             words = int(child.get_property("mementries"))
-            windows.append(MemoryWindow(child.inst_name, child.absolute_address, words))
+            sw = child.get_property("sw").name
+            windows.append(MemoryWindow(child.inst_name, child.absolute_address, words, sw))
     return tuple(registers), tuple(windows)
 
 

@@ -1,0 +1,240 @@
+"""The serial link between host and board: frames, messages, and what they can name.
+
+``firmware/PROTOCOL.md`` explains it; every number in there and in the firmware comes from here.
+All integers are little-endian.
+
+A frame on the wire is ``COBS(header, payload, crc32)`` and a zero byte. The CRC-32 (IEEE 802.3) is
+of header and payload.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+PROTOCOL_VERSION = 1
+HEADER_FORMAT = "<BBHHH"
+"""Version, kind, session, sequence number, acknowledgement (the next frame that is expected)."""
+CRC_FORMAT = "<I"
+HEADER_BYTES, CRC_BYTES = 8, 4
+MAX_PAYLOAD = 480
+MAX_FRAME = HEADER_BYTES + MAX_PAYLOAD + CRC_BYTES
+MAX_WIRE = MAX_FRAME + -(-MAX_FRAME // 254) + 1  # COBS adds a byte in 254, and the delimiter
+WINDOW = 8  # data frames under way in each direction
+
+
+class Kind(IntEnum):
+    """What a frame is."""
+
+    OPEN = 1  # host: begin a session; payload OPEN_FORMAT
+    OPENED = 2  # board: the session has begun; payload IDENTIFICATION_FORMAT
+    DATA = 3  # one message; the only kind that is numbered, kept in order and sent again
+    ACK = 4  # acknowledgement without data
+    NACK = 5  # send again, from the frame that is expected on
+    POLL = 6  # host: answer at once with an ACK
+    UNKNOWN = 7  # board: there is no such session (the board was restarted, or another host came)
+
+
+OPEN_FORMAT = "<I"
+"""Clocks after which the board sends unacknowledged frames again."""
+
+IDENTIFICATION_FORMAT = "<HBBBBIIIIIIQ14I"
+IDENTIFICATION = (
+    "protocol_version",
+    "firmware_major",
+    "firmware_minor",
+    "firmware_patch",
+    "simulated",
+    "firmware_map_hash",  # of the controller that the firmware was built for …
+    "firmware_board_hash",  # … and of the board
+    "map_hash",  # of the controller that is there
+    "board_hash",  # of the board that is there
+    "design_hash",
+    "clock_hz",
+    "clocks",  # since power-up
+    # the controller's group "id", in the order of its addresses
+    "magic",
+    "version",
+    "id_map_hash",
+    "features",
+    "rows",
+    "pairs",
+    "entropy_pairs",
+    "access_bits",
+    "tile_pairs",
+    "dot_bits",
+    "dot_shift",
+    "max_points",
+    "max_group_rows",
+    "max_regions",
+)
+
+MESSAGE_FORMAT = "<BBH"
+"""Type, status (of a response, else 0), request number (of a request and its response, else 0)."""
+MESSAGE_BYTES = 4
+
+
+class Message(IntEnum):
+    """Type of a message; its body in brackets: request → response."""
+
+    ECHO = 1  # [any bytes → the same]
+    WRITE = 2  # [n × WRITE_FORMAT → nothing]
+    READ = 3  # [n × u16 field → n × u32]
+    LOAD = 4  # [WINDOW_FORMAT, words → nothing]
+    UNLOAD = 5  # [WINDOW_FORMAT, u16 words → words]
+    OPERATE = 6  # [n × OPERATION_FORMAT → a u16 for each READ]
+    READ_ROW = 7  # [READ_ROW_FORMAT → u16 codes]
+    COMMAND = 8  # [COMMAND_FORMAT → nothing]; see Command
+    EPISODE = 9  # [EPISODE_FORMAT → EPISODE_RESULT_FORMAT]; see golden/cartpole.py
+    RESPONSE = 64  # board: answer to a request
+    RECORDS = 65  # board: RECORDS_FORMAT, words of the record stream
+    FINISHED = 66  # board: FINISHED_FORMAT; a command that takes time has ended, its records are out
+
+
+class Status(IntEnum):
+    """How a request ended; after anything but OK nothing was changed."""
+
+    OK = 0
+    MALFORMED = 1  # its length or type
+    UNKNOWN_NAME = 2  # no such field, window, command or operation, or not to be used that way
+    OUT_OF_RANGE = 3  # value, row, device, DAC code or word
+    BUSY = 4  # the controller runs a command
+    NOT_STARTED = 5  # RUN, FLUSH or PREDICT before START, or after an alarm
+    FAULT = 6  # the sequencer has stopped (field status.state.fault)
+
+
+class Command(IntEnum):
+    """What a COMMAND tells the controller. Those up to PREDICT take time and end with FINISHED."""
+
+    START = 1
+    RUN = 2  # argument: steps, all regions together
+    FLUSH = 3
+    PREDICT = 4
+    HALT = 5
+    CLEAR_FAULT = 6
+    OFF = 7
+    EMULATOR_RESTART = 8
+    RESET_STATE = 9
+
+
+WRITE_FORMAT = "<HI"  # field, value
+WINDOW_FORMAT = "<HI"  # window, first word
+OPERATION_FORMAT = "<BBHHH"  # operation (FORM 1, RESET 2, SET 3, READ 4), 0, row, device, DAC code
+READ_ROW_FORMAT = "<HHH"  # row, first device, devices
+COMMAND_FORMAT = "<HI"  # command, argument
+RECORDS_FORMAT = "<I"  # number of the first word since power-up
+FINISHED_FORMAT = "<BBBBIQ"  # reason, alarm, fault, fault_cause, steps_done, clocks since power-up
+
+FIELDS = (
+    # what the host sets (register group.register.field of the register map) …
+    "control.steps.value",
+    "model.points.value",
+    "model.features.value",
+    "model.hidden.value",
+    "model.regions.value",
+    "model.region_groups.value",
+    "model.rows_per_region.value",
+    "model.min_free.value",
+    "model.retries.value",
+    "model.options.early_reject",
+    "model.options.hastings",
+    "model.options.stream",
+    "model.options.record_steps",
+    "model.options.trim_enable",
+    "model.options.centre_enable",
+    "model.options.external",
+    "proposal.rho.value",
+    "proposal.mid.value",
+    "proposal.lo.value",
+    "proposal.hi.value",
+    "proposal.valid_lo.value",
+    "proposal.valid_hi.value",
+    "proposal.logit.mantissa",
+    "proposal.logit.shift",
+    "proposal.weight.mantissa",
+    "proposal.weight.shift",
+    "proposal.common.mantissa",
+    "proposal.common.shift",
+    "entropy.rct_cutoff.value",
+    "entropy.rct_symbol_cutoff.value",
+    "entropy.apt_cutoff.value",
+    "sequencer.watchdog.value",
+    "emulator.key0.value",
+    "emulator.key1.value",
+    "emulator.d2d_rel.value",
+    "emulator.stuck_level.value",
+    "emulator.median_gain.value",
+    "emulator.sigma_gain.value",
+    "emulator.first_pulse_lo.value",
+    "emulator.first_pulse_hi.value",
+    "row.select.value",
+    # … and what it can only read
+    "status.state.busy",
+    "status.state.started",
+    "status.state.reason",
+    "status.state.alarm",
+    "status.state.fault",
+    "status.state.fault_cause",
+    "status.state.bus_error",
+    "status.state.emulator_idle",
+    "status.steps_done.value",
+    "row.status.bad",
+    "row.status.failures",
+    "row.held.value",
+    "row.wear.value",
+    "entropy.alarms.value",
+    "entropy.clean_windows.value",
+    "emulator.pulses.lo.value",
+    "emulator.pulses.hi.value",
+    "counters.clocks.lo.value",
+    "counters.clocks.hi.value",
+    "counters.form.lo.value",
+    "counters.form.hi.value",
+    "counters.reset.lo.value",
+    "counters.reset.hi.value",
+    "counters.set.lo.value",
+    "counters.set.hi.value",
+    "counters.read.lo.value",
+    "counters.read.hi.value",
+    "counters.dot.lo.value",
+    "counters.dot.hi.value",
+    "counters.invalid.lo.value",
+    "counters.invalid.hi.value",
+    "counters.samples.lo.value",
+    "counters.samples.hi.value",
+    "counters.points.lo.value",
+    "counters.points.hi.value",
+)
+"""Number of a field in WRITE and READ: its place in here. A 64-bit counter is read ``lo`` first."""
+
+WINDOWS = (
+    "dac",
+    "inv_sigma",
+    "log_sigma",
+    "median",
+    "sigma",
+    "bad_rows",
+    "order",
+    "points",
+    "calibration",
+    "state_queues",
+    "state_groups",
+    "state_held",
+    "state_wear",
+    "state_regions",
+    "state_samples",
+    "state_coin",
+    "state_counters",
+    "state_step",
+    "state_codes",
+)
+"""Number of a memory window in LOAD and UNLOAD: its place in here."""
+
+# Words of the record stream (register map, group records of the board)
+RECORD_STEP, RECORD_SAMPLE, RECORD_PREDICTION = 1, 2, 3
+RECORD_KIND_SHIFT = 28
+STEP_POINTS_BITS = 17
+STEP_REGION_SHIFT, STEP_REGION_BITS = 17, 6
+STEP_ACCEPTED_SHIFT, STEP_VALID_SHIFT = 23, 24
+SAMPLE_WORDS_BITS = 24
+SAMPLE_CURRENT_BIT, SAMPLE_PROPOSAL_BIT = 8, 9
+SAMPLE_HEADER_WORDS = 4
