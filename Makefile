@@ -14,7 +14,7 @@ export OHMCARLO_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format rtl formal coverage bench clean
+.PHONY: help train test lint format rtl formal fuzz coverage bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page:
 
 formal: $(VENV)/.installed-dev  ## interlocks of the sequencer, proved
 	$(BIN)/python -m pytest verif/test_formal.py
+
+fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; 20 minutes)
+	$(BIN)/python -m rtl_gen.fuzz --seconds 600
 
 coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 minutes)
 	$(BIN)/python -m verif.coverage --clean

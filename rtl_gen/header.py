@@ -9,7 +9,7 @@ from peakrdl_cheader.c_standards import CStandard
 from peakrdl_cheader.exporter import CHeaderExporter
 from systemrdl.node import AddrmapNode, FieldNode
 
-from ohmcarlo_hdl.regs.map import RegisterMap
+from ohmcarlo_hdl.regs.map import CONTROLLER, RegisterMap
 
 PACKED = "__attribute__ ((__packed__)) "
 ASSERT = """
@@ -26,10 +26,10 @@ def c_header(top: AddrmapNode, layout: RegisterMap) -> str:
     PeakRDL packs its structs. Everything in them is a 32-bit word or padding in whole words, so
     that packing changes no offset; but it tells the compiler that words may be unaligned, and
     RISC-V code then touches a register byte by byte. It is taken off; the header's own assertion on
-    the size of the whole map stays.
+    the size of the whole map stays. Names begin with that of the address map.
     """
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "ohmcarlo.h"
+        path = Path(folder) / f"{top.inst_name}.h"
         CHeaderExporter().export(
             top, str(path), std=CStandard.gnu23, reuse_typedefs=False, generate_bitfields=False
         )
@@ -38,25 +38,28 @@ def c_header(top: AddrmapNode, layout: RegisterMap) -> str:
         "#include <stdint.h>\n", f"#include <stdint.h>\n{ASSERT}"
     )
     body, footer = text.split("\n#ifdef __cplusplus\n}\n", 1)
-    return f"{body}\n{_addresses(layout)}\n{_codes(top)}\n#ifdef __cplusplus\n}}\n{footer}"
+    return f"{body}\n{_addresses(top, layout)}\n{_codes(top)}\n#ifdef __cplusplus\n}}\n{footer}"
 
 
-def _macro(path: str) -> str:
-    return "OHMCARLO__" + path.replace(".", "__").upper()
+def macro(top: str, path: str) -> str:
+    """Stem of the macros of a register, field or window ("group.register.field")."""
+    return f"{top}.{path}".replace(".", "__").upper()
 
 
-def _addresses(layout: RegisterMap) -> str:
-    lines = ["// Byte addresses of registers, relative to the controller"]
+def _addresses(top: AddrmapNode, layout: RegisterMap) -> str:
+    owner = top.inst_name
+    whole = "controller" if owner == CONTROLLER else "board"
+    lines = [f"// Byte addresses of registers, relative to the {whole}"]
     for register in layout.registers:
         if register.index == 0:
             name = register.name.removesuffix("[0]")
-            lines.append(f"#define {_macro(name)}_addr {register.address:#06x}")
+            lines.append(f"#define {macro(owner, name)}_addr {register.address:#06x}")
     lines += ["", "// Memory windows: byte address and 32-bit words"]
     for window in layout.windows:
-        lines.append(f"#define {_macro(window.name)}_addr {window.address:#x}")
-        lines.append(f"#define {_macro(window.name)}_words {window.words}")
+        lines.append(f"#define {macro(owner, window.name)}_addr {window.address:#x}")
+        lines.append(f"#define {macro(owner, window.name)}_words {window.words}")
     lines += ["", "// The register map that this header describes: id.map_hash"]
-    lines.append(f"#define OHMCARLO__MAP_HASH 0x{layout.hash[:8]}")
+    lines.append(f"#define {macro(owner, 'map_hash')} 0x{layout.hash[:8]}")
     return "\n".join(lines) + "\n"
 
 
@@ -66,5 +69,7 @@ def _codes(top: AddrmapNode) -> str:
         if isinstance(node, FieldNode) and node.get_property("encode") is not None:
             path = node.get_path().split(".", 1)[1]
             for item in node.get_property("encode"):
-                lines.append(f"#define {_macro(path)}__{item.name.upper()}_e {int(item.value)}")
+                lines.append(
+                    f"#define {macro(top.inst_name, path)}__{item.name.upper()}_e {int(item.value)}"
+                )
     return "\n".join(lines) + "\n"

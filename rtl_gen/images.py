@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from ohmcarlo.spec import DEFAULT_LO_US, hastings_tables, identity_dac, median_table, sigma_table
-from ohmcarlo_hdl.table import segments_of
+from ohmcarlo.spec import (
+    DEFAULT_LO_US,
+    hastings_tables,
+    identity_dac,
+    median_table,
+    segment_words,
+    sigma_table,
+)
 
 REL = 0.05
 """Cycle-to-cycle spread of the images, a fraction of the median."""
-
-
-def segment_words(nodes: Sequence[int]) -> list[int]:
-    """Words of a ``SegmentTable``'s window: each segment's first node, and its step."""
-    return [word for s in segments_of(nodes) for word in (s["low"], s["delta"])]
 
 
 def table_words() -> Mapping[str, list[int]]:

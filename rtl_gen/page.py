@@ -16,6 +16,7 @@ border: 1px solid #ccc; text-align: left; vertical-align: top } th { background:
 p { margin: .3rem 0 } .bits { font-family: monospace; white-space: nowrap }
 """
 ACCESS = {"rw": "read, write", "r": "read", "w": "write", "pulse": "write 1: command"}
+WINDOW_ACCESS = {"rw": "read and written", "r": "read only", "w": "write only"}
 
 
 def register_page(top: AddrmapNode, title: str) -> str:
@@ -108,7 +109,7 @@ def _memory(memory: MemNode) -> str:
     return "\n".join(
         [
             _heading(2, memory, memory.inst_name),
-            f"<p>{words} words of 32 bits, write only.</p>",
+            f"<p>{words} words of 32 bits, {WINDOW_ACCESS[memory.get_property('sw').name]}.</p>",
             _description(memory),
         ]
     )

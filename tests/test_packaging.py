@@ -28,7 +28,8 @@ LAYERS = [
     {"tasks"},
     {"bring_up", "trace", "runs"},
     {"config"},
-    {"experiment", "results", "training", "prediction", "report", "checks", "sklearn"},
+    {"experiment", "results", "training", "prediction", "report", "sklearn"},
+    {"board_checks", "checks"},
     {"console"},
     {"cli"},
 ]

@@ -27,12 +27,12 @@ from ohmcarlo_hdl.regs.map import register_map
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "rtl_gen" / REFERENCE
-SMALL_TOP = {"ohmcarlo_bank": ("ohmcarlo_hdl.regs.bank", "RegisterBank")}
+SMALL_TOP = {"ohmcarlo_counters": ("ohmcarlo_hdl.core.counters", "Counters")}
 
 
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generate the register bank instead of whole controllers: the machinery is the same."""
+    """Generate one block instead of whole controllers: the machinery is the same."""
     monkeypatch.setattr("rtl_gen.generate.TOPS", SMALL_TOP)
 
 
@@ -86,7 +86,7 @@ def test_check_names_the_first_difference(
 
     assert cli.main(arguments) == 0
     assert check()[0] == 0
-    source = folder / "ohmcarlo_bank.v"
+    source = folder / "ohmcarlo_counters.v"
     good = source.read_bytes()
     position = good.index(b"endmodule")
     source.write_bytes(good[:position] + b"E" + good[position + 1 :])  # one byte
@@ -201,6 +201,8 @@ def test_page_has_everything(light: None) -> None:
                 assert f"{name}" in page and f"@ {register.address:#06x}<" in page, name
     for window in layout.windows:
         assert f"{window.name} @ {window.address:#06x}" in page
+        access = {"w": "write only", "rw": "read and written"}[window.sw]
+        assert f"<p>{window.words} words of 32 bits, {access}.</p>" in page
     assert not re.search(r"\b20\d\d-\d\d-\d\d|\d\d:\d\d:\d\d", page), "no time stamps"
 
 

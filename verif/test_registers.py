@@ -18,9 +18,13 @@ from typing import Any
 import cocotb
 import pytest
 from rtl_gen.tidy import tidy
-from systemrdl.node import FieldNode, RegNode
+from systemrdl.node import FieldNode, MemNode, RegNode
 
 from ohmcarlo import __version__
+from ohmcarlo.boards.layout import Layout
+from ohmcarlo.boards.state import COUNTERS as HOST_COUNTERS
+from ohmcarlo.boards.state import SAVED
+from ohmcarlo.boards.state import sizes as state_sizes
 from ohmcarlo.spec import (
     APT_WINDOW,
     CODE_BITS,
@@ -39,10 +43,12 @@ from ohmcarlo.spec import (
     Geometry,
     health_cutoffs,
 )
+from ohmcarlo.spec.link import WINDOWS
 from ohmcarlo_hdl.array.sequencer import FaultCause
 from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.core.counters import COUNTED
 from ohmcarlo_hdl.regs.bank import RegisterBank
-from ohmcarlo_hdl.regs.map import SOURCE, compile_rdl, register_map
+from ohmcarlo_hdl.regs.map import SOURCE, compile_board_rdl, compile_rdl, register_map
 from verif.harness import case_parameters, run_bench, start_clock
 from verif.harness.build import verilog_of
 from verif.harness.bus import BusDriver
@@ -75,6 +81,8 @@ READ_ONLY = re.compile(
     r"^(id|status|counters)\.|^entropy\.(alarms|clean_windows|raw_bits|symbol_counts)"
     r"|^emulator\.pulses|^raw\.result|^row\.(status|held|wear)"
 )
+# Windows that software can read, too
+READABLE = re.compile(r"^state_(?!codes)")
 COMMAND = "control.command"
 STATE = "status.state"
 SIGNED = {"control.external_loglik", "raw.result"}
@@ -122,14 +130,22 @@ def _define(text: str, name: str) -> int:
     return int(found[1], 0) if found else 0
 
 
+Header = tuple[dict[str, Expected], dict[str, tuple[int, int]]]
+
+
+def header(name: str) -> Header:
+    """The header of a configuration of the controller."""
+    return header_of("ohmcarlo", **PARAMETERS[name])
+
+
 @cache
-def header(name: str) -> tuple[dict[str, Expected], dict[str, tuple[int, int]]]:
+def header_of(top: str, **parameters: int | str) -> Header:
     """Registers, and windows as (byte address, words), read from PeakRDL's C header."""
     with TemporaryDirectory() as folder:
         target = Path(folder) / "map.h"
         command = [sys.executable, "-m", "peakrdl", "c-header", str(SOURCE), "-o", str(target)]
-        command += ["--type-style", "hier"]
-        for parameter, value in PARAMETERS[name].items():
+        command += ["--type-style", "hier", "--top", top]
+        for parameter, value in parameters.items():
             command += ["-P", f"{parameter}={value}"]
         subprocess.run(command, check=True, capture_output=True)
         text = target.read_text()
@@ -153,15 +169,15 @@ def header(name: str) -> tuple[dict[str, Expected], dict[str, tuple[int, int]]]:
                     address += 4
         return address
 
-    walk("ohmcarlo_t", [], 0)
+    walk(f"{top}_t", [], 0)
     for key, register in registers.items():
-        prefix = "OHMCARLO__" + re.sub(r"\[\d+\]", "x", key).replace(".", "__").upper()
+        prefix = f"{top.upper()}__" + re.sub(r"\[\d+\]", "x", key).replace(".", "__").upper()
         for item, low in re.findall(rf"#define {prefix}__(\w+)_bp (\d+)", text):
             macro = f"{prefix}__{item}"
             register.fields[item.lower()] = (
                 int(low), _define(text, f"{macro}_bw"), _define(text, f"{macro}_reset")
             )  # fmt: skip
-    assert len(registers) > 90 and len(windows) >= 8
+    assert len(registers) > 15 and len(windows) >= 3
     assert all(register.fields for register in registers.values())
     return registers, windows
 
@@ -176,6 +192,11 @@ def counters(name: str) -> list[str]:
     return [
         k.removesuffix(".lo") for k in header(name)[0] if k.endswith(".lo") and READ_ONLY.match(k)
     ]
+
+
+def window_port(name: str) -> str:
+    """Port of a window of the controller."""
+    return f"access_{name}" if READABLE.match(name) else f"load_{name}"
 
 
 def port(dut: Any, register: str) -> Any:
@@ -334,9 +355,11 @@ async def windows(dut) -> None:  # type: ignore[no-untyped-def]
     """Each word arrives at its window, once, one clock after the write, and at no other."""
     bus, config, rng = await begin(dut)
     registers, known = header(config)
-    strobes = {name: getattr(dut, f"load_{name}__stb") for name in known}
+    ports = {name: window_port(name) for name in known}
+    strobes = {name: getattr(dut, f"{port}__stb") for name, port in ports.items()}
     for name, (address, words) in known.items():
-        inside = [0, 1, words - 2, words - 1, *(rng.randrange(words) for _ in range(20))]
+        ends = (0, 1 % words, max(words - 2, 0), words - 1)
+        inside = [*ends, *(rng.randrange(words) for _ in range(20))]
         await bus.edge
         pending: tuple[int, int] | None = None
         for index in [*inside, None]:
@@ -348,13 +371,53 @@ async def windows(dut) -> None:  # type: ignore[no-untyped-def]
             seen = [other for other, stb in strobes.items() if int(stb.value)]
             assert seen == ([name] if pending else []), (name, index)
             if pending:
-                got = (getattr(dut, f"load_{name}__{part}").value for part in ("addr", "data"))
+                got = (getattr(dut, f"{ports[name]}__{p}").value for p in ("addr", "data"))
                 assert tuple(int(value) for value in got) == pending, name
             pending = None if index is None else (index, word)
         for _ in range(2):
             await bus.edge
             assert not any(int(stb.value) for stb in strobes.values())
     assert not await bus_error(bus, registers)
+
+
+@cocotb.test()
+async def windows_read(dut) -> None:  # type: ignore[no-untyped-def]
+    """A window is asked in the clock of the read, and no other; its answer is the bus's next."""
+    bus, config, rng = await begin(dut)
+    registers, known = header(config)
+    readable = [name for name in known if READABLE.match(name)]
+    await read_windows(dut, bus, rng, {name: known[name] for name in readable})
+    assert not await bus_error(bus, registers)
+
+
+async def read_windows(
+    dut: Any, bus: BusDriver, rng: random.Random, windows: dict[str, tuple[int, int]]
+) -> None:
+    """Read some words of each window, in any order, without a pause; all answer all the time."""
+
+    def part(name: str, kind: str) -> Any:
+        return getattr(dut, f"access_{name}__{kind}")
+
+    asked = expected = None
+    for _ in range(40 * len(windows)):
+        name = rng.choice(list(windows)) if rng.random() < 0.8 else None
+        address, words = windows[name or min(windows)]
+        index = rng.choice([0, words - 1, rng.randrange(words)])
+        bus.addr.value, bus.r_stb.value = address // 4 + index, int(name is not None)
+        answers = {other: rng.randrange(1 << 32) for other in windows}
+        for other, answer in answers.items():
+            part(other, "r_data").value = answer
+        expected = answers[asked] if asked else None
+        await bus.edge
+        assert [n for n in windows if int(part(n, "r_stb").value)] == ([name] if name else [])
+        if name:
+            assert int(part(name, "r_addr").value) == index, name
+        if expected is not None:
+            assert int(bus.r_data.value) == expected, asked
+        asked = name
+    bus.r_stb.value = 0
+    for name in windows:
+        part(name, "r_data").value = 0
 
 
 @cocotb.test()
@@ -367,9 +430,11 @@ async def errors(dut) -> None:  # type: ignore[no-untyped-def]
     readable = {r.address for name, r in registers.items() if name != COMMAND}
     writable = {r.address for r in targets.values()} | {registers[COMMAND].address}
     addresses = list(range(0, 0x1000, 4))
-    for address, words in known.values():
-        addresses += [address, address + 4 * words - 4, address + 4 * words]
-        writable |= {address, address + 4 * words - 4}
+    for name, (address, words) in known.items():
+        ends = {address, address + 4 * words - 4}
+        addresses += [*ends, address + 4 * words]
+        writable |= ends
+        readable |= ends if READABLE.match(name) else set()
     top = 4 << len(bus.addr)
     addresses = sorted({a for a in addresses if a < top} | {top - 4})
     kept = {name: register.reset for name, register in targets.items()}
@@ -465,7 +530,42 @@ def test_window_sizes() -> None:
             "dac": 512, "inv_sigma": 512, "log_sigma": 512, "median": 512, "sigma": 512,
             "points": config.max_points * config.point_words, "order": config.max_points,
             "bad_rows": rows,
+            "state_queues": rows, "state_groups": rows, "state_held": rows, "state_wear": rows,
+            "state_regions": config.max_regions * 8,
+            "state_samples": config.max_regions * config.max_group_rows << config.device_bits - 1,
+            "state_coin": 16 + config.coin_devices,
+            "state_counters": 2 * len(COUNTED), "state_step": 1,
+            "state_codes": rows << config.device_bits - 1,
         }  # fmt: skip
+
+
+def test_the_state_is_the_hosts() -> None:
+    """``ohmcarlo.boards.state`` knows the windows, their sizes, and the order of the counters."""
+    for config, emulator in CONFIGS.values():
+        compiled = register_map(config, emulator)
+        state = {w.name: w for w in compiled.windows if w.name.startswith("state_")}
+        g = config.geometry
+        sizes = (g.rows, g.pairs, g.entropy_pairs, g.access_bits, g.tile_pairs or g.pairs)
+        layout = Layout(
+            *sizes,
+            dot_bits=g.dot_bits,
+            dot_shift=g.dot_shift,
+            max_points=config.max_points,
+            max_group_rows=config.max_group_rows,
+            max_regions=config.max_regions,
+            device_calibration=config.device_calibration,
+            emulator=emulator,
+        )
+        assert state_sizes(layout) == {name: w.words for name, w in state.items()}
+        assert {name for name, w in state.items() if w.readable} == set(SAVED)
+        assert all(w.writable for w in state.values())
+        assert all(w.readable == bool(READABLE.match(w.name)) for w in compiled.windows)
+    assert list(WINDOWS) == [w.name for w in register_map(CoreConfig(), True).windows]
+    names = counters("reference")
+    assert [f"counters.{name}" for name in HOST_COUNTERS] == [
+        name for name in names if name.startswith("counters.")
+    ]
+    assert HOST_COUNTERS == COUNTED
 
 
 def test_resets_are_the_specs() -> None:
@@ -527,9 +627,11 @@ def test_codes_are_the_blocks() -> None:
 
 
 def test_everything_is_described() -> None:
-    """Every register has a name, and it or each of its fields a description."""
-    top = compile_rdl(CoreConfig())
-    for node in top.descendants():
+    """Every register has a name, and it or each of its fields a description; every window both."""
+    for node in (*compile_rdl(CoreConfig()).descendants(), *compile_board_rdl().descendants()):
+        if isinstance(node, MemNode):
+            assert node.get_property("name") != node.inst_name, node.get_path()
+            assert node.get_property("desc"), node.get_path()
         if isinstance(node, RegNode):
             assert node.get_property("name") != node.inst_name, node.get_path()
             fields = [f.get_property("desc") for f in node.fields()]

@@ -62,7 +62,7 @@ class CoreConfig:
     @property
     def device_bits(self) -> int:
         """Bits of a device's address within its row: twice the pair, plus one for g⁻."""
-        return 1 + bits_for(self.geometry.pairs - 1)
+        return self.geometry.device_bits
 
     @property
     def coin_devices(self) -> int:
@@ -124,10 +124,14 @@ class CoreConfig:
         return bits_for(self.max_regions - 1)
 
     @property
+    def max_sample_pairs(self) -> int:
+        """Device pairs of the largest sample; some more than any network has."""
+        return self.max_group_rows * (self.max_features + 1)
+
+    @property
     def point_words(self) -> int:
         """32-bit words of one point in the data memory, a power of two: see core/likelihood.py."""
-        used = 1 + -(-self.max_features // 4)
-        return 1 << (used - 1).bit_length()
+        return self.geometry.point_words
 
 
 REFERENCE = CoreConfig()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 from amaranth import Module, Signal, signed, unsigned
@@ -11,13 +10,10 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from ohmcarlo.spec import segments_of
+
 from .arith import shift_round
 from .window import Window
-
-
-def segments_of(nodes: Sequence[int]) -> list[dict[str, int]]:
-    """Contents of a segment memory from n + 1 nodes."""
-    return [{"low": int(a), "delta": int(b) - int(a)} for a, b in pairwise(nodes)]
 
 
 class SegmentTable(wiring.Component):
@@ -58,10 +54,10 @@ class SegmentTable(wiring.Component):
         init = segments_of(self.nodes or ())
         # two memories, so that either half of a segment is written on its own
         lows = Memory(
-            shape=signed(self.low_bits), depth=self.segments, init=[s["low"] for s in init]
+            shape=signed(self.low_bits), depth=self.segments, init=[low for low, _ in init]
         )
         deltas = Memory(
-            shape=signed(self.delta_bits), depth=self.segments, init=[s["delta"] for s in init]
+            shape=signed(self.delta_bits), depth=self.segments, init=[delta for _, delta in init]
         )
         m.submodules.lows, m.submodules.deltas = lows, deltas
         if self.nodes is None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from amaranth import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -28,7 +31,8 @@ class Access(wiring.Signature):
     """Write and read port of a memory window that software can read.
 
     Writing is as in ``Window``. A clock with ``r_stb`` high asks for the word ``r_addr``, whose
-    ``r_data`` is looked at in the next clock. A window that is only read never sees ``stb``.
+    ``r_data`` is looked at in the next clock; a word that is written in the same clock may be the
+    old or the new one. A window that is only read never sees ``stb``.
     """
 
     def __init__(self, addr_width: int) -> None:
@@ -49,3 +53,21 @@ class Access(wiring.Signature):
 
     def __repr__(self) -> str:
         return f"Access({self.addr_width})"
+
+
+def attach(m: Module, window: Any, read: Any, write: Any, low: int = 0) -> None:
+    """Give ``window`` the ports of a memory that serve others at other times.
+
+    ``read`` must be enabled; it and ``write`` are the window's in the clocks of its strobes. The
+    memory's words are the bits of the window's from ``low`` on. To be called after the other uses.
+    """
+    with m.If(window.r_stb):
+        m.d.comb += read.addr.eq(window.r_addr)
+    with m.If(window.stb):
+        m.d.comb += [
+            write.en.eq(1),
+            write.addr.eq(window.addr),
+            Value.cast(write.data).eq(window.data[low:]),
+        ]
+    held = Value.cast(read.data)
+    m.d.comb += window.r_data[low : low + len(held)].eq(held)

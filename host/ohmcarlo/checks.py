@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .array.characterize import Characterization, characterize
+from .array.emulated import EmulatedArray
 from .array.threefry import threefry2x32
-from .boards import check_backend
-from .bring_up import device_preset, open_array
+from .board_checks import BOARD_CHECKS, layout_of
+from .boards import MODEL, check_backend, open_serial
+from .bring_up import OpenedArray, device_preset, open_array
 from .config import TrainConfig
 from .errors import OhmcarloError
 from .experiment import build_experiment
@@ -27,7 +31,7 @@ KNOWN_ANSWERS = (
     ((0xFFFFFFFF, 0xFFFFFFFF), (0xFFFFFFFF, 0xFFFFFFFF), (0x1CB996FC, 0xBB002BE7)),
     ((0x243F6A88, 0x85A308D3), (0x13198A2E, 0x03707344), (0xC4923A9C, 0x483DF7A0)),
 )
-CHECK_ROWS = 64
+CHECK_ROWS, CHECK_PAIRS = 64, 16
 CHECK_STEPS = 100
 COIN_STEPS = 1000
 MIN_ENTROPY = 0.9  # bits per raw bit; the estimate is a lower bound: 0.95 for a perfect coin here
@@ -53,19 +57,23 @@ def characterize_array(
     pairs: int,
     seed: int,
     out: Path | None,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Measure an array, trim it and measure what the trim leaves over; for ``--json``.
 
-    ``out``: where the calibration is kept (.npz). Raises UsageError for a bad request.
+    ``out``: where the calibration is kept (.npz); ``say`` hears what takes long. Raises UsageError
+    for a bad request.
     """
-    check_backend(backend)
+    check_backend(backend, array)
     if out is not None:
         check_file(out)
     opened = open_array(array, preset, Geometry(rows=rows, pairs=pairs), seed)
-    found = opened.characterize()
-    left = characterize(
-        opened.array, targets_us=tuple(found.targets_us), cycles=found.cycles, trim=found
-    )
+    if backend == MODEL:
+        found, left = _characterize(opened)
+    else:
+        with closing(open_serial(backend, opened.array, say)) as board:
+            behind = board.raw_array()
+            found, left = _characterize(replace(opened, array=behind, teacher=behind))
     if out is not None:
         with atomic(out) as temporary:
             found.save(temporary)
@@ -91,6 +99,15 @@ def characterize_array(
             "advice": advice(found, left),
         }
     )
+
+
+def _characterize(opened: OpenedArray) -> tuple[Characterization, Characterization]:
+    """An array as it is, and through the trim that follows from that."""
+    found = opened.characterize()
+    left = characterize(
+        opened.array, targets_us=tuple(found.targets_us), cycles=found.cycles, trim=found
+    )
+    return found, left
 
 
 def fitted_constants(path: Path) -> dict[str, str]:
@@ -128,37 +145,61 @@ def advice(untrimmed: Characterization, trimmed: Characterization) -> str:
 # -- selftest --------------------------------------------------------------------------------------
 
 
-def run_selftest(backend: str, array: str, preset: str | None, seed: int) -> Iterator[Check]:
-    """Checks as they finish. Raises UsageError for a request that names nothing."""
+Finding = tuple[bool, str]
+
+
+def run_selftest(
+    backend: str, array: str, preset: str | None, seed: int, say: Callable[[str], None]
+) -> Iterator[Check]:
+    """Checks as they finish. Raises UsageError for a request that names nothing, OhmcarloError
+    when there is no board to check; ``say`` hears what takes long."""
+    check_backend(backend, array)
+    layout = layout_of(backend, say)
     config = TrainConfig(
         task="toy2d",
         backend=backend,
         array=array,
         preset=preset,
         seed=seed,
-        rows=CHECK_ROWS,
-        pairs=16,
-        chains=2,
+        rows=layout.rows if layout else CHECK_ROWS,
+        pairs=layout.pairs if layout else CHECK_PAIRS,
+        entropy_pairs=layout.entropy_pairs if layout else Geometry().entropy_pairs,
+        chains=min(2, layout.max_regions) if layout else 2,
         steps=CHECK_STEPS,
         whiten=True,
     )
     open_array(array, preset, Geometry(rows=CHECK_ROWS, pairs=config.pairs), seed)
-    checks: dict[str, Callable[[TrainConfig], tuple[bool, str]]] = {
-        "generator": check_generator,
-        "devices": check_devices,
+    checks: dict[str, Callable[[TrainConfig], Finding]] = {"generator": check_generator}
+    if layout is None:
+        checks["devices"] = check_devices
+    else:
+        yield from _board_checks(config, layout.geometry)
+        checks["chain"] = check_chain
+    checks |= {
         "coin": check_coin,
         "early rejection": check_early_rejection,
         "checkpoint": check_checkpoint,
     }
     for name, check in checks.items():
-        try:
-            passed, detail = check(config)
-        except OhmcarloError as error:
-            passed, detail = False, str(error)
-        yield Check(name, passed, detail)
+        yield _try(name, partial(check, config))
 
 
-def check_generator(_: TrainConfig) -> tuple[bool, str]:
+def _try(name: str, check: Callable[[], Finding]) -> Check:
+    try:
+        passed, detail = check()
+    except OhmcarloError as error:
+        passed, detail = False, str(error)
+    return Check(name, passed, detail)
+
+
+def _board_checks(config: TrainConfig, geometry: Geometry) -> Iterator[Check]:
+    """What is checked of a board before it runs a chain."""
+    with closing(open_serial(config.backend, EmulatedArray(geometry, config.seed))) as board:
+        for name, check in BOARD_CHECKS.items():
+            yield _try(name, partial(check, board, config.seed))
+
+
+def check_generator(_: TrainConfig) -> Finding:
     """Threefry-2x32-20 gives the published words."""
     for counter, key, words in KNOWN_ANSWERS:
         got = tuple(int(w) for w in threefry2x32(*key, *counter))
@@ -167,7 +208,7 @@ def check_generator(_: TrainConfig) -> tuple[bool, str]:
     return True, f"{len(KNOWN_ANSWERS)} known answers of Threefry-2x32-20"
 
 
-def check_devices(config: TrainConfig) -> tuple[bool, str]:
+def check_devices(config: TrainConfig) -> Finding:
     """Devices follow their targets; says what offset they have and which kernel that carries."""
     geometry = Geometry(rows=config.rows, pairs=config.pairs)
     found = open_array(config.array, config.preset, geometry, config.seed).characterize()
@@ -180,39 +221,56 @@ def check_devices(config: TrainConfig) -> tuple[bool, str]:
     )
 
 
-def check_coin(config: TrainConfig) -> tuple[bool, str]:
+def check_chain(config: TrainConfig) -> Finding:
+    """A board makes the steps that the golden model makes."""
+    ours, models = (
+        _trace_of(replace(config, backend=backend)) for backend in (config.backend, MODEL)
+    )
+    same = [name for name in ours if np.array_equal(ours[name], models[name])]
+    if len(same) < len(ours):
+        return False, f"not the model's: {', '.join(sorted(ours.keys() - set(same)))}"
+    return True, f"{len(ours['accepted'])} steps, to the bit those of the golden model"
+
+
+def _trace_of(config: TrainConfig) -> dict[str, Any]:
+    """The first steps of a run."""
+    with closing(build_experiment(config)) as experiment:
+        board = experiment.board
+        board.start()
+        block = board.run(CHECK_STEPS)
+        return Trace.of(block, board.current()).arrays()
+
+
+def check_coin(config: TrainConfig) -> Finding:
     """The start-up health test passes, and the raw bits have the entropy they should have."""
-    board = build_experiment(config).board
-    board.start()
-    board.run(COIN_STEPS)
-    entropy = board.entropy()
+    with closing(build_experiment(config)) as experiment:
+        board = experiment.board
+        board.start()
+        board.run(COIN_STEPS)
+        entropy = board.entropy()
     return entropy["min_entropy"] >= MIN_ENTROPY and entropy["alarms"] == 0, (
         f"{entropy['min_entropy']:.3f} bit per raw bit over {entropy['raw_bits']:,} bits, "
         f"{entropy['alarms']} alarms"
     )
 
 
-def check_early_rejection(config: TrainConfig) -> tuple[bool, str]:
+def check_early_rejection(config: TrainConfig) -> Finding:
     """The decisions are the same whether or not the data are read to the end."""
-    traces = []
-    for early in (True, False):
-        board = build_experiment(replace(config, early_reject=early)).board
-        board.start()
-        block = board.run(CHECK_STEPS)
-        traces.append(Trace.of(block, board.current()).arrays())
-    same = all(np.array_equal(traces[0][name], traces[1][name]) for name in traces[0])
+    with_it, without = (_trace_of(replace(config, early_reject=early)) for early in (True, False))
+    same = all(np.array_equal(with_it[name], without[name]) for name in with_it)
     return same, f"{'same' if same else 'a different'} chain with and without it"
 
 
-def check_checkpoint(config: TrainConfig) -> tuple[bool, str]:
-    """A board that is loaded with another's state goes on as that one does."""
-    board = build_experiment(config).board
-    board.start()
-    board.run(CHECK_STEPS // 2)
-    state = board.state_dict()
-    straight = board.run(CHECK_STEPS // 2)
-    other = build_experiment(config).board
-    other.load_state_dict(state)
-    again = other.run(CHECK_STEPS // 2)
+def check_checkpoint(config: TrainConfig) -> Finding:
+    """A board that is loaded with a state goes on from there, whatever it did since."""
+    with closing(build_experiment(config)) as experiment:
+        board = experiment.board
+        board.start()
+        board.run(CHECK_STEPS // 2)
+        state = board.state_dict()
+        straight = board.run(CHECK_STEPS // 2)
+        board.configure(experiment.registers, experiment.points)
+        board.load_state_dict(state)
+        again = board.run(CHECK_STEPS // 2)
     same = np.array_equal(straight.log_posterior, again.log_posterior)
     return same, "a restored board goes on bit for bit" if same else "a restored board differs"

@@ -69,7 +69,8 @@ BackendOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="Board that runs the chain; model is the bit-exact reference, on this computer.",
+        help="Board that runs the chain: model (the bit-exact reference, on this computer), rtl "
+        "(the hardware, simulated; built at its first use) or serial:PORT.",
         rich_help_panel="Array",
     ),
 ]
@@ -363,7 +364,7 @@ def characterize(
         console.show_table("Fitted constants", fitted_constants(fit))
         array, preset = "physics", str(fit)
     console.show_characterization(
-        characterize_array(array, preset, backend, rows, pairs, seed, out)
+        characterize_array(array, preset, backend, rows, pairs, seed, out, console.say)
     )
 
 
@@ -375,12 +376,13 @@ def selftest(
     seed: ArraySeedOption = 0,
     json: JsonOption = None,
 ) -> None:
-    """Check generator, coin, devices, chain and checkpoint; a minute at most."""
+    """Check generator, coin, devices, chain and checkpoint, and a board's link, memory and
+    registers; a minute at most."""
     from .checks import run_selftest
     from .console import Console
 
     console = Console(json)
-    if not console.show_checks(run_selftest(backend, array, preset, seed)):
+    if not console.show_checks(run_selftest(backend, array, preset, seed, console.say)):
         raise typer.Exit(FAILED)
 
 

@@ -24,7 +24,7 @@ class TrainConfig:
     task : str
         Name of a task, or a CSV file with a label column.
     backend : str
-        Board that runs the chain.
+        Board that runs the chain: ``model``, ``rtl`` or ``serial:PORT``.
     array : str
         ``emulator``, ``physics`` or ``measured:FILE``.
     preset : str or None
@@ -80,7 +80,7 @@ class TrainConfig:
     def validate(self) -> None:
         """Raise UsageError, saying what to change; geometry is checked where it is built."""
         check_array_name(self.array)
-        check_backend(self.backend)
+        check_backend(self.backend, self.array)
         if self.kernel not in KERNELS:
             raise UsageError(f"kernel {self.kernel!r} is unknown: choose {' or '.join(KERNELS)}")
         if not 1 <= self.steps <= MAX_STEPS:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOW_ACCEPTANCE = 0.02
 SHOWN_ROWS = 8
-SI = ((1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+SI = ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 Rows = list[tuple[str, str]]
 
 
@@ -232,7 +232,7 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
         ),
         ("energy, not measured", _energy(v)),
         ("coin", _coin(v["entropy"])),
-        ("time", f"{v['wall_seconds']:.2f} s of sampling"),
+        ("time", _time(v)),
     ]
 
 
@@ -270,6 +270,14 @@ def _energy(v: Mapping[str, Any]) -> str:
         f"{si(v['energy_joules'], 'J')} by a model of published parts, which allow "
         f"{si(low, 'J')} to {si(high, 'J')}{_characterising(v)}"
     )
+
+
+def _time(v: Mapping[str, Any]) -> str:
+    time = f"{v['wall_seconds']:.2f} s of sampling"
+    if not v["clock_cycles"]:
+        return time
+    clocks, hz = v["clock_cycles"], v["clock_hz"]
+    return f"{time}; {clocks:,} clocks, which are {si(clocks / hz, 's')} at {si(hz, 'Hz')}"
 
 
 def _characterising(v: Mapping[str, Any]) -> str:

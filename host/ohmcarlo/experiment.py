@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from .boards import Board, open_board
+from .boards import MODEL, Board, open_board
 from .bring_up import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
 from .datasets import Dataset, Encoder, load, split_half
@@ -55,6 +55,10 @@ class Prepared:
     points: Points
     board: Board
     trimmed: bool
+
+    def close(self) -> None:
+        """Let go of the board."""
+        self.board.close()
 
     def weights(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
         """Weights of the standardised features: uint16 (n, devices) → float64 (n, weights)."""
@@ -108,8 +112,8 @@ class Experiment(Prepared):
 
     @property
     def pseudo_random(self) -> bool:
-        """The coin is computed: every array behind the golden model is a computed one."""
-        return self.config.backend == "model"
+        """The coin is computed, because the array is."""
+        return self.board.pseudo_random
 
     @property
     def weight_names(self) -> list[str]:
@@ -189,7 +193,8 @@ def prepare(
 ) -> Prepared:
     """Encode x (n, d) and y 0/1 (n,), open and calibrate the array, configure the board.
 
-    ``say`` hears what takes long. Raises UsageError for whatever in the request cannot be done.
+    Close the result in the end. ``say`` hears what takes long. Raises UsageError for whatever in
+    the request cannot be done, OhmcarloError when the board cannot be reached.
     """
     hidden = task.hidden if config.hidden is None else config.hidden
     geometry = Geometry(
@@ -214,13 +219,17 @@ def prepare(
     settings = choose_settings(config, task, opened, hidden, encoder.spread)
     sigma, calibration = opened.array.sigma_us, Calibration()
     trimmed = config.trim and not opened.ideal
-    if trimmed:
-        say("characterising the array first: offsets, spreads, dead devices (--no-trim skips it)")
-        found = opened.characterize(devices_in_use(geometry, max(points.features, hidden + 1)))
-        sigma, calibration = found.sigma_us, calibration_of(found)
-    registers = settings.registers(geometry, points.features, sigma, calibration)
-    board = open_board(config.backend, opened.array)
-    board.configure(registers, points)
+    board = open_board(config.backend, opened.array, say)
+    try:
+        if trimmed:
+            say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
+            found = opened.characterize(devices_in_use(geometry, max(points.features, hidden + 1)))
+            sigma, calibration = found.sigma_us, calibration_of(found)
+        registers = settings.registers(geometry, points.features, sigma, calibration)
+        board.configure(registers, points)
+    except BaseException:
+        board.close()
+        raise
     return Prepared(config, encoder, settings, registers, points, board, trimmed)
 
 
@@ -284,7 +293,7 @@ def warm_up(experiment: Prepared, say: Callable[[str], None]) -> None:
 
     The golden model is run for a step and then set back, to the bit.
     """
-    if experiment.config.backend != "model":
+    if experiment.config.backend != MODEL:
         return
     began = time.perf_counter()
     board = experiment.board

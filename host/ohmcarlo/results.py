@@ -206,8 +206,8 @@ def _cost(experiment: Experiment, streamed: Block, seconds: float) -> dict[str, 
         "energy_joules": report.total.joules,
         "energy": report.to_dict(),
         "wall_seconds": seconds,
-        "clock_cycles": None,
-        "clock_hz": None,
+        "clock_cycles": experiment.board.clock_cycles(),
+        "clock_hz": experiment.board.clock_hz,
     }
 
 

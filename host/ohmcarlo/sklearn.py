@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -124,10 +125,10 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
             )
         if len(self.classes_) < 2:
             raise ValueError("y has only one class: two are needed")
-        ready = prepare(self._config(x.shape[1]), TASK, x, labels)
-        run = ChainRun(ready, None, np.inf, Silence())
-        run.run()
-        self._keep(ready, Trace.of(run.streamed(), ready.board.current()))
+        with closing(prepare(self._config(x.shape[1]), TASK, x, labels)) as ready:
+            run = ChainRun(ready, None, np.inf, Silence())
+            run.run()
+            self._keep(ready, Trace.of(run.streamed(), ready.board.current()))
         return self
 
     def _config(self, features: int) -> TrainConfig:

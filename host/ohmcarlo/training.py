@@ -6,14 +6,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from .boards import ENTROPY_ALARM, RUNNING, Block
+from .boards import ENTROPY_ALARM, RUNNING, Block, BoardLost
 from .config import TrainConfig
 from .datasets import hardest_first
 from .errors import OhmcarloError, UsageError
@@ -42,6 +42,7 @@ from .runs import (
 )
 
 ORDER_AT = (100, 200, 400)  # steps after which the points are sorted again, hardest first
+SAVING_SHARE = 0.1  # of the time, at the most, a board is asked for its state
 BLOCK_SECONDS = 0.1  # between looks at the clock and at Ctrl-C
 FIRST_BLOCK = 20
 MAX_BLOCK = 10_000
@@ -109,7 +110,8 @@ class Outputs:
 
 def train(config: TrainConfig, observer: Observer | None = None) -> Result:
     """Train in memory; see ``train_run`` for a run that is kept."""
-    return _complete(build_experiment(config), None, Outputs(), observer or Silence())
+    with closing(build_experiment(config)) as experiment:
+        return _complete(experiment, None, Outputs(), observer or Silence())
 
 
 def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict[str, Any]:
@@ -121,11 +123,11 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
     outputs.check()
     if outputs.folder is not None:
         check_free(outputs.folder)
-    experiment = build_experiment(config, observer.say)
-    if outputs.folder is None:
-        return _complete(experiment, None, outputs, observer).values
-    with RunFolder.create(outputs.folder, experiment.manifest()) as folder:
-        return _complete(experiment, folder, outputs, observer).values
+    with closing(build_experiment(config, observer.say)) as experiment:
+        if outputs.folder is None:
+            return _complete(experiment, None, outputs, observer).values
+        with RunFolder.create(outputs.folder, experiment.manifest()) as folder:
+            return _complete(experiment, folder, outputs, observer).values
 
 
 def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
@@ -149,9 +151,9 @@ def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
             config, digest = manifest["config"], manifest["data"]["sha256"]
             if not isinstance(config, dict) or not isinstance(digest, str):
                 raise ValueError("its configuration or its data digest is none")
-        experiment = build_experiment(TrainConfig.from_dict(config), observer.say)
-        experiment.require_same_data(manifest)
-        return _complete(experiment, folder, outputs, observer).values
+        with closing(build_experiment(TrainConfig.from_dict(config), observer.say)) as experiment:
+            experiment.require_same_data(manifest)
+            return _complete(experiment, folder, outputs, observer).values
 
 
 def _complete(
@@ -166,6 +168,8 @@ def _complete(
         _write(result, folder, outputs)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(chain_run.how_to_go_on()) from interrupt
+    except BoardLost as lost:
+        raise BoardLost(f"{lost}; {chain_run.how_to_go_on()}") from lost
     return result
 
 
@@ -214,6 +218,8 @@ class ChainRun:
         self._blocks: list[Block] = []  # everything streamed …
         self._saved = 0  # … of which so many blocks are on disk …
         self._chunks = 0  # … in so many chunk files
+        self._kept_steps = 0  # … which are so many steps of every chain
+        self._saving_seconds = 0.0  # what the last look at the board's state took
         self._block_steps = FIRST_BLOCK
 
     def run(self) -> None:
@@ -227,7 +233,7 @@ class ChainRun:
             with _ctrl_c() as stop:
                 while self.steps < total and self.status == RUNNING:
                     self._run_block(total)
-                    if time.monotonic() - last_checkpoint >= self._checkpoint_seconds:
+                    if time.monotonic() - last_checkpoint >= self._checkpoint_interval():
                         self._checkpoint()
                         last_checkpoint = time.monotonic()
                     if stop.is_set():
@@ -257,6 +263,7 @@ class ChainRun:
         self._blocks = self.folder.blocks(found.chunks)
         self._saved, self._chunks = len(self._blocks), found.chunks
         self.steps, self.seconds, self.status = found.steps, found.seconds, found.status
+        self._kept_steps = found.steps
         with intact(self.folder.path / CHECKPOINT):
             self.board.load_state_dict(found.state)
         if self.status == ENTROPY_ALARM:
@@ -292,9 +299,16 @@ class ChainRun:
         together = np.sum([terms(registers, points, sample) for sample in codes], axis=0)
         self.board.set_order(hardest_first(together))
 
+    def _checkpoint_interval(self) -> float:
+        """Seconds from one checkpoint to the next: a slow board is not kept from its work."""
+        return max(self._checkpoint_seconds, self._saving_seconds / SAVING_SHARE)
+
     def _checkpoint(self) -> None:
         if self.folder is None:
             return
+        began = time.monotonic()
+        state = self.board.state_dict()
+        self._saving_seconds = time.monotonic() - began
         fresh = self._blocks[self._saved :]
         self._chunks = self.folder.save(
             join_blocks(fresh) if fresh else None,
@@ -302,16 +316,20 @@ class ChainRun:
             chunks=self._chunks,
             seconds=self.seconds,
             status=self.status,
-            state=self.board.state_dict(),
+            state=state,
         )
-        self._saved = len(self._blocks)
+        self._saved, self._kept_steps = len(self._blocks), self.steps
 
     def how_to_go_on(self) -> str:
         """What to tell a person whose run was interrupted now."""
         where = f"interrupted after {self.steps} of {self.experiment.config.steps} steps"
         if self.folder is None:
             return f"{where}; nothing was kept: with --out RUN an interrupted run can be resumed"
-        return f"{where}; the checkpoint is kept: `ohmcarlo resume {self.folder.path}` goes on"
+        if self._kept_steps < self.steps:
+            kept = f"the first {self._kept_steps} are kept"
+        else:
+            kept = "the checkpoint is kept"
+        return f"{where}; {kept}: `ohmcarlo resume {self.folder.path}` goes on"
 
 
 @contextmanager

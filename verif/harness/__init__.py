@@ -1,6 +1,6 @@
 """What every bench stands on: build and run a component, drive and watch its streams."""
 
-from rtl_gen.images import segment_words
+from ohmcarlo.spec import segment_words
 
 from .build import Case, case_parameters, run_bench
 from .packing import Packer

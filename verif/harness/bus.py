@@ -79,3 +79,20 @@ class BusDriver:
         for word in words:
             await self.write(address, int(word))
             address += WORD_BYTES
+
+    async def unload(self, window: str) -> list[int]:
+        """Read a whole memory window, one word a clock."""
+        assert self.layout is not None
+        found = self.layout.window(window)
+        first = found.address // WORD_BYTES
+        words: list[int] = []
+        self.r_stb.value = 1
+        for index in range(found.words):
+            self.addr.value = first + index
+            await self.edge
+            if index:  # of the clock before
+                words.append(int(self.r_data.value))
+        self.r_stb.value = 0
+        await self.edge
+        words.append(int(self.r_data.value))
+        return words

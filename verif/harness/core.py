@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +11,14 @@ import cocotb
 import numpy as np
 from cocotb.triggers import ReadOnly, RisingEdge, Timer
 from numpy.typing import NDArray
-from rtl_gen.images import segment_words
 
 from ohmcarlo.array.emulated import EmulatedArray
+from ohmcarlo.boards.image import Image, controller_image, emulator_image
+from ohmcarlo.boards.layout import Layout
+from ohmcarlo.boards.state import SAVED, State, Words, first_pulse_of, state_of, windows_of
 from ohmcarlo.golden import Registers
-from ohmcarlo.golden.machine import Machine, build_machine, build_state
 from ohmcarlo.spec import Points
+from ohmcarlo_hdl.array.interface import Op
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.sample import HEADER_WORDS, RECORD_WORD
 from ohmcarlo_hdl.core.step import Reason, step_record
@@ -23,30 +26,6 @@ from ohmcarlo_hdl.regs.map import register_map
 
 from .bus import BusDriver
 from .packing import Packer
-
-
-def point_words(config: CoreConfig, points: Points) -> NDArray[np.uint32]:
-    """The data memory: uint32 (points, point_words)."""
-    words = np.zeros((len(points), config.point_words), np.uint32)
-    labels, offsets = points.labels.astype(np.uint32), points.offsets.astype(np.uint16)
-    words[:, 0] = labels << 16 | offsets
-    inputs = np.zeros((len(points), 4 * (config.point_words - 1)), np.int8)
-    inputs[:, : points.features] = points.inputs
-    words[:, 1:] = inputs.view("<u4")
-    return words
-
-
-def calibration_words(config: CoreConfig, machine: Machine) -> NDArray[np.uint32]:
-    """The calibration window: trim offset, trim gain and centre of every device."""
-    g = config.geometry
-    shape = (g.rows, g.row_devices)
-    table = np.zeros((g.rows, 1 << config.device_bits), np.uint32)
-    offset, gain, centre = (
-        np.broadcast_to(t, shape).astype(np.int64)
-        for t in (machine.trim_offset, machine.trim_gain, machine.centre)
-    )
-    table[:, : g.row_devices] = (offset & 0x1FF) | (gain & 0x7F) << 9 | centre << 16
-    return table.ravel()
 
 
 class RecordSink:
@@ -125,75 +104,110 @@ class CoreDriver:
         self.dut.predictions__ready.value = 1
         self.edge = RisingEdge(self.dut.clk)
 
+    @property
+    def layout(self) -> Layout:
+        """What this controller has room for."""
+        c, g = self.config, self.config.geometry
+        return Layout(
+            rows=g.rows,
+            pairs=g.pairs,
+            entropy_pairs=g.entropy_pairs,
+            access_bits=g.access_bits,
+            tile_pairs=c.tile_pairs,
+            dot_bits=g.dot_bits,
+            dot_shift=g.dot_shift,
+            max_points=c.max_points,
+            max_group_rows=c.max_group_rows,
+            max_regions=c.max_regions,
+            device_calibration=c.device_calibration,
+            emulator=self.emulator is not None,
+        )
+
     # -- loading -----------------------------------------------------------------------------
 
-    async def load(self, array: Any = None, *, external: bool = False) -> None:
-        """Registers, tables, data; as ``golden.Controller`` is given them."""
-        r, config, bus = self.registers, self.config, self.bus
-        g = r.geometry
-        machine = build_machine(r, array)
-        state = build_state(r)
-        trimmed = r.calibration.trim_offset is not None or r.calibration.trim_gain is not None
-        centred = r.calibration.centre is not None
-        await bus.set("model.points", len(self.points))
-        await bus.set("model.features", r.features)
-        await bus.set("model.hidden", r.hidden)
-        await bus.set("model.regions", g.regions)
-        await bus.set("model.region_groups", g.region_groups)
-        await bus.set("model.rows_per_region", g.rows // g.regions)
-        await bus.set("model.min_free", machine.min_free)
-        await bus.set("model.retries", r.retries)
-        await bus.set(
-            "model.options",
-            early_reject=int(r.early_reject),
-            hastings=int(r.hastings),
-            stream=int(r.stream),
-            record_steps=1,
-            trim_enable=int(trimmed),
-            centre_enable=int(centred),
-            external=int(external),
-        )
-        for name, value in (
-            ("rho", r.rho),
-            ("mid", r.centre),
-            ("lo", r.lo),
-            ("hi", r.hi),
-            ("valid_lo", r.valid_lo),
-            ("valid_hi", r.valid_hi),
-        ):
-            await bus.set(f"proposal.{name}", value)
-        for name in ("logit", "weight", "common"):
-            mantissa, shift = getattr(r, f"{name}_coef")
-            await bus.set(f"proposal.{name}", mantissa=mantissa, shift=shift)
-        await bus.set("entropy.rct_cutoff", r.rct_cutoff)
-        await bus.set("entropy.rct_symbol_cutoff", r.rct_symbol_cutoff)
-        await bus.set("entropy.apt_cutoff", r.apt_cutoff)
-        await bus.load("dac", segment_words(machine.dac))
-        await bus.load("inv_sigma", segment_words(r.inv_sigma))
-        await bus.load("log_sigma", segment_words(r.log_sigma))
-        await bus.load("points", point_words(config, self.points).ravel())
-        await bus.load("order", range(len(self.points)))
-        if trimmed or centred:
-            await bus.load("calibration", calibration_words(config, machine))
-        bad = np.zeros(g.rows, np.int64)
-        for group in np.flatnonzero(state.bad):
-            bad[g.group_row(int(group))] = 1
-        await bus.load("bad_rows", bad)
-        if self.emulator is not None:
-            await self._load_emulator(self.emulator)
+    async def load(
+        self, array: Any = None, *, external: bool = False, first_pulse: int = 0
+    ) -> None:
+        """Registers, tables, data; as ``golden.Controller`` is given them.
 
-    async def _load_emulator(self, array: EmulatedArray) -> None:
-        e, bus = array.state, self.bus
-        await bus.set("emulator.key0", e.key0)
-        await bus.set("emulator.key1", e.key1)
-        await bus.set("emulator.d2d_rel", array.d2d_level)
-        await bus.set("emulator.stuck_level", array.stuck_level)
-        await bus.set("emulator.median_gain", e.median_gain)
-        await bus.set("emulator.sigma_gain", e.sigma_gain)
-        await bus.load("median", segment_words(e.median))
-        await bus.load("sigma", segment_words(e.sigma))
-        await self.command("emulator_restart")
-        await self.until(lambda s: s["emulator_idle"], "the emulator's restart")
+        ``first_pulse`` is the number of the emulator's next SET pulse.
+        """
+        image = controller_image(self.registers, self.points, array, self.config.geometry)
+        image.fields["model.options.external"] = int(external)
+        await self._load(image)
+        if self.emulator is not None:
+            await self._load(emulator_image(self.emulator, first_pulse))
+            await self.command("emulator_restart")
+            await self.until(lambda s: s["emulator_idle"], "the emulator's restart")
+
+    async def _load(self, image: Image) -> None:
+        """Fields, a register at a time, and memory windows."""
+        registers: dict[str, dict[str, int]] = {}
+        for name, value in image.fields.items():
+            register, part = name.rsplit(".", 1)
+            registers.setdefault(register, {})[part] = value
+        for register, fields in registers.items():
+            await self.bus.set(register, **fields)
+        for window, words in image.windows.items():
+            await self.bus.load(window, words)
+
+    # -- state -------------------------------------------------------------------------------
+
+    async def save(
+        self, order: NDArray[Any], steps: int, codes: NDArray[np.int32] | None = None
+    ) -> State:
+        """All of it, as the golden model has it; ``order`` and ``steps`` are the host's to know.
+
+        Every device is read, unless the array's ``codes`` are known.
+        """
+        windows = {name: np.array(await self.bus.unload(name), np.uint32) for name in SAVED}
+        pulses = await self.bus.get_counter("emulator.pulses")
+        if codes is None:
+            codes = await self.read_codes(range(self.config.geometry.rows))
+        return state_of(
+            windows,
+            registers=self.registers,
+            layout=self.layout,
+            codes=codes,
+            pulses=pulses,
+            order=order,
+            steps=steps,
+        )
+
+    async def read_codes(self, rows: Iterable[int]) -> NDArray[np.int32]:
+        """The codes of some rows, int32 (rows, row_devices), by raw READ operations."""
+        bus, devices = self.bus, self.config.geometry.row_devices
+        command, go, status, result = (
+            self.map[name]
+            for name in ("raw.command", "control.command", "status.state", "raw.result")
+        )
+        row_at, device_at = (f.low for f in command.fields if f.name in ("row", "device"))
+        raw = next(1 << f.low for f in go.fields if f.name == "raw")
+        valid, busy = (
+            next(1 << f.low for f in status.fields if f.name == name)
+            for name in ("raw_valid", "busy")
+        )
+        codes = []
+        for row in rows:
+            for device in range(devices):
+                word = Op.READ.value | row << row_at | device << device_at
+                await bus.write(command.address, word)
+                await bus.write(go.address, raw)
+                await Timer(160, "ns")
+                while await bus.read(status.address) & (valid | busy) != valid:
+                    pass
+                codes.append(await bus.read(result.address))
+        return np.array(codes, np.int32).reshape(-1, devices)
+
+    async def restore(self, state: State) -> Words:
+        """Make ``state`` the controller's, whatever it did before; what was loaded."""
+        assert self.emulator is not None
+        await self.command("reset_state")
+        await self.load(first_pulse=first_pulse_of(state))
+        words = windows_of(state, self.registers, self.layout)
+        for name, values in words.items():
+            await self.bus.load(name, values)
+        return words
 
     # -- running -----------------------------------------------------------------------------
 

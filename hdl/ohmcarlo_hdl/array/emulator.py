@@ -8,6 +8,7 @@ from amaranth import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from ohmcarlo.spec import CODE_BITS, D2D_FRAC, HRS_CODE, SEGMENT_BITS, STUCK_BITS
 
@@ -21,13 +22,18 @@ from .interface import Op, array_request, array_response
 from .pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS, PulseLaw
 
 
+def codes_window(config: CoreConfig) -> Window:
+    """Window ``state_codes``: a pair of codes a word, as many words a row as pairs fit its bits."""
+    return Window(bits_for((config.geometry.rows << config.device_bits - 1) - 1))
+
+
 class Emulator(wiring.Component):
     """An array of emulated devices: integers, and pseudo-random by construction.
 
-    SET pulse number n since ``restart`` takes word n of the generator, whether its device is stuck
-    or not. A device's offset and stuck code are a hash of its address. Codes are HRS_CODE after
-    power-up and after a RESET of the row, which takes one clock. FORM does nothing, nor does an
-    operation that is not listed in ``Op``.
+    SET pulse number n takes word n of the generator, whether its device is stuck or not;
+    ``restart`` makes ``first_pulse`` the next one's number. A device's offset and stuck code are a
+    hash of its address. Codes are HRS_CODE after power-up and after a RESET of the row, which takes
+    one clock. FORM does nothing, nor does an operation that is not listed in ``Op``.
 
     A READ of a stuck device answers its stuck code always; a DOT sees the stuck code only after the
     device's first SET since the last RESET of its row, and HRS_CODE before. (A controller programs
@@ -41,9 +47,12 @@ class Emulator(wiring.Component):
 
     ``key0``, ``key1``, ``d2d_rel`` (LSB 2**-D2D_FRAC), ``stuck_level`` (LSB 2**-STUCK_BITS),
     ``median_gain``, ``sigma_gain`` and the two tables are quasi-static: after a change, and
-    before the next request, one clock of ``restart`` sets the pulse counter to zero and forgets
-    what was made ahead under the old ones. It comes only while nothing is in flight (``idle``),
-    and leaves the codes alone. ``pulses`` counts SETs since then.
+    before the next request, one clock of ``restart`` sets the pulse counter and forgets what was
+    made ahead under the old ones. It comes only while nothing is in flight (``idle``), and leaves
+    the codes alone. ``pulses`` is the number of the next SET.
+
+    ``load_state_codes`` writes a pair of codes, g⁺ in [9:0] and g⁻ in [25:16], while nothing is in
+    flight.
 
     Twin: ``ohmcarlo.array.EmulatedArray``.
     """
@@ -63,12 +72,14 @@ class Emulator(wiring.Component):
                 "responses": Out(stream.Signature(array_response(config))),
                 "load_median": In(Window(1 + SEGMENT_BITS)),
                 "load_sigma": In(Window(1 + SEGMENT_BITS)),
+                "load_state_codes": In(codes_window(config)),
                 "key0": In(32),
                 "key1": In(32),
                 "d2d_rel": In(D2D_FRAC + 1),
                 "stuck_level": In(STUCK_BITS + 1),
                 "median_gain": In(MEDIAN_GAIN_BITS),
                 "sigma_gain": In(SIGMA_GAIN_BITS),
+                "first_pulse": In(64),
                 "restart": In(1),
                 "pulses": Out(64),
                 "idle": Out(1),
@@ -118,7 +129,7 @@ class Emulator(wiring.Component):
         ]
         m.d.sync += self.pulses.eq(self.pulses + normals.claim)
         with m.If(self.restart):
-            m.d.sync += self.pulses.eq(0)
+            m.d.sync += self.pulses.eq(self.first_pulse)
 
         # -- the pipe of RESET, SET and READ; pipe[k] is what was accepted k clocks ago
         layout = data.StructLayout(
@@ -189,6 +200,15 @@ class Emulator(wiring.Component):
                 write.data[device].eq(law.code),
                 write.en[device].eq(done.reset | (done.set & (done.device == device))),
             ]
+        load = self.load_state_codes
+        pair_bits = config.device_bits - 1
+        with m.If(load.stb):
+            m.d.comb += [write.addr.eq(load.addr[pair_bits:]), write.en.eq(0)]
+            for device in range(row_devices):
+                low = 16 * (device % 2)
+                m.d.comb += write.data[device].eq(load.data[low : low + CODE_BITS])
+                with m.If(load.addr[:pair_bits] == device // 2):
+                    m.d.comb += write.en[device].eq(1)
 
         # -- what a READ finds: memory, unless one of the two pulses before it says otherwise
         newest, second = Signal(), Signal()
@@ -233,6 +253,7 @@ class Emulator(wiring.Component):
             generator.stuck_level.eq(self.stuck_level),
             generator.restart.eq(self.restart),
             normals.restart.eq(self.restart),
+            normals.first.eq(self.first_pulse),
             devices.restart.eq(self.restart),
             devices.off.eq((self.d2d_rel == 0) & (self.stuck_level == 0)),
             generator.input.valid.eq(devices.ask.valid | normals.ask.valid),

@@ -91,7 +91,7 @@ class Generator(wiring.Component):
 
 
 class NormalQueue(wiring.Component):
-    """Normals made ahead, at most ``DEPTH``, for the pulses 0, 1, 2 … since ``restart``.
+    """Normals made ahead, at most ``DEPTH``, for pulses from number ``first`` on since ``restart``.
 
     ``claim`` takes the next one for a pulse that has just begun (only while ``available``), ``pop``
     fetches it, in the same order, when the pulse needs it; ``normal`` holds it in the clock after.
@@ -110,6 +110,7 @@ class NormalQueue(wiring.Component):
                 "pop": In(1),
                 "normal": Out(signed(NORMAL_BITS)),
                 "restart": In(1),
+                "first": In(64),
             }
         )
 
@@ -143,7 +144,7 @@ class NormalQueue(wiring.Component):
         ]
         with m.If(self.restart):
             m.d.sync += [
-                asked.eq(0),
+                asked.eq(self.first),
                 room.eq(self.DEPTH),
                 unclaimed.eq(0),
                 head.eq(0),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, ResetInserter, Signal
+from amaranth import Cat, Module, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import D2D_FRAC, SEGMENT_BITS, STUCK_BITS
 
-from ..array.emulator import Emulator
+from ..array.emulator import Emulator, codes_window
 from ..array.interface import array_request, array_response
 from ..array.pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS
 from ..array.sequencer import Sequencer, array_lines
@@ -25,8 +25,8 @@ from .interface import PREDICTION
 from .likelihood import Likelihood
 from .pricing import Pricing
 from .proposal import Proposal
-from .sample import RECORD_WORD
-from .step import Reason, StepController, step_record
+from .sample import RECORD_WORD, sample_pairs
+from .step import Reason, StepController, step_record, step_state
 
 
 def outputs(config: CoreConfig) -> dict[str, Any]:
@@ -35,7 +35,10 @@ def outputs(config: CoreConfig) -> dict[str, Any]:
     ``bus``: registers and memory windows (``regs/ohmcarlo.rdl``). ``samples``: records of retired
     samples (``core/sample.py``); ``step_records``: one item a step, if ``model.options`` asks for
     it; ``predictions``: sums of one data point. A stream that nobody takes holds up the chain;
-    nothing is lost. ``raw_bits``: the coin's raw symbols.
+    nothing is lost. ``raw_bits``: the coin's raw symbols. ``off``: emergency stop, as the command
+    of that name, for as long as it is high. ``busy``: a command is being executed, or the emulator
+    does something; without it, only ``bus`` and ``off`` change anything. ``sample_pairs``: device
+    pairs of a sample record, as ``model`` of the register map says.
     """
     return {
         "bus": In(Bus(register_map(config).addr_width)),
@@ -43,18 +46,21 @@ def outputs(config: CoreConfig) -> dict[str, Any]:
         "step_records": Out(stream.Signature(step_record(config))),
         "predictions": Out(stream.Signature(PREDICTION)),
         "raw_bits": Out(raw_symbol(config)),
+        "off": In(1),
+        "busy": Out(1),
+        "sample_pairs": Out(range(config.max_sample_pairs + 1)),
     }
 
 
 EMULATOR_REGISTERS = ("key0", "key1", "d2d_rel", "stuck_level", "median_gain", "sigma_gain")
 EMULATOR_STATUS = ("pulses", "idle")
-EMULATOR_WINDOWS = ("load_median", "load_sigma")
+EMULATOR_WINDOWS = ("load_median", "load_sigma", "load_state_codes")
 
 
 class EmulatorRegisters(wiring.Signature):
     """The emulator's part of the register map: registers, windows, a strobe; and its status."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: CoreConfig) -> None:
         super().__init__(
             {
                 "key0": Out(32),
@@ -65,6 +71,8 @@ class EmulatorRegisters(wiring.Signature):
                 "sigma_gain": Out(SIGMA_GAIN_BITS),
                 "load_median": Out(Window(1 + SEGMENT_BITS)),
                 "load_sigma": Out(Window(1 + SEGMENT_BITS)),
+                "load_state_codes": Out(codes_window(config)),
+                "first_pulse": Out(64),
                 "restart": Out(1),
                 "pulses": In(64),
                 "idle": In(1),
@@ -94,15 +102,13 @@ class Core(wiring.Component):
             "lines": Out(array_lines(config)),
         }
         if emulator:
-            ports["emulator"] = Out(EmulatorRegisters())
+            ports["emulator"] = Out(EmulatorRegisters(config))
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        m.submodules.registers = bank = RegisterBank(
-            register_map(config, self.has_emulator)
-        )
+        m.submodules.registers = bank = RegisterBank(register_map(config, self.has_emulator))
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
         command = bank.control_command
         # "forget everything": whatever is not a register, a table or the array
@@ -247,9 +253,11 @@ class Core(wiring.Component):
             self.lines.eq(sequencer.lines),
             self.raw_bits.eq(entropy.raw),
             sequencer.clear.eq(command.clear_fault),
-            sequencer.off.eq(command.off | faulted),
+            sequencer.off.eq(command.off | self.off | faulted),
+            self.busy.eq(step.busy),
             sequencer.settings.watchdog.eq(bank.sequencer_watchdog),
         ]
+        m.d.sync += self.sample_pairs.eq(sample_pairs(bank.model_features, bank.model_hidden))
         for name in ("form", "reset", "set", "read", "dot"):
             pulse, register = sequencer.settings[name], getattr(bank, f"sequencer_{name}")
             for field in ("width", "guard_before", "guard_after"):
@@ -291,17 +299,36 @@ class Core(wiring.Component):
             m.d.comb += bank.entropy_symbol_counts[i].eq(entropy.symbol_counts[i])
         for name in COUNTED:
             m.d.comb += getattr(bank, f"counters_{name}").eq(getattr(counters, name))
+        for name, window in {
+            **{name: getattr(step, name) for name in step_state(config)},
+            "state_coin": entropy.state,
+            "state_counters": counters.state,
+        }.items():
+            self._connect_state(m, getattr(bank, f"access_{name}"), window, step.busy)
         if self.has_emulator:
-            self._connect_emulator(m, bank)
+            self._connect_emulator(m, bank, step.busy)
         return m
 
-    def _connect_emulator(self, m: Module, bank: RegisterBank) -> None:
+    def _connect_state(self, m: Module, software: Any, window: Any, busy: Signal) -> None:
+        """State is read and loaded while the chain stands still, or not at all."""
+        for name in ("addr", "data", "r_addr"):
+            m.d.comb += getattr(window, name).eq(getattr(software, name))
+        m.d.comb += [
+            window.stb.eq(software.stb & ~busy),
+            window.r_stb.eq(software.r_stb & ~busy),
+            software.r_data.eq(window.r_data),
+        ]
+
+    def _connect_emulator(self, m: Module, bank: RegisterBank, busy: Signal) -> None:
         there = self.emulator
         for name in EMULATOR_REGISTERS:
             m.d.comb += getattr(there, name).eq(getattr(bank, f"emulator_{name}"))
         for name in EMULATOR_WINDOWS:
             wiring.connect(m, getattr(bank, name), wiring.flipped(getattr(there, name)))
         m.d.comb += [
+            # a part of the state, as the other windows
+            there.load_state_codes.stb.eq(bank.load_state_codes.stb & ~busy),
+            there.first_pulse.eq(Cat(bank.emulator_first_pulse_lo, bank.emulator_first_pulse_hi)),
             there.restart.eq(bank.control_command.emulator_restart),
             bank.emulator_pulses.eq(there.pulses),
             bank.status_state.emulator_idle.eq(there.idle),
@@ -325,7 +352,7 @@ class EmulatedCore(wiring.Component):
         m.submodules.emulator = emulator = Emulator(self.config, fast=self.fast)
         wiring.connect(m, core.requests, emulator.requests)
         wiring.connect(m, emulator.responses, core.responses)
-        for name in (*EMULATOR_REGISTERS, "restart"):
+        for name in (*EMULATOR_REGISTERS, "first_pulse", "restart"):
             m.d.comb += getattr(emulator, name).eq(getattr(core.emulator, name))
         for name in EMULATOR_WINDOWS:
             wiring.connect(m, getattr(core.emulator, name), getattr(emulator, name))
@@ -335,7 +362,11 @@ class EmulatedCore(wiring.Component):
             inner, outer = getattr(core, name), getattr(self, name)
             if name == "bus":
                 wiring.connect(m, wiring.flipped(outer), inner)
-            elif name == "raw_bits":
+            elif name == "off":
+                m.d.comb += inner.eq(outer)
+            elif name == "busy":
+                m.d.comb += outer.eq(inner | ~emulator.idle)
+            elif name in ("raw_bits", "sample_pairs"):
                 m.d.comb += outer.eq(inner)
             else:
                 wiring.connect(m, inner, wiring.flipped(outer))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module
+from amaranth import Module, Mux, Signal, Value
+from amaranth.hdl import ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from ..array.interface import Op
 from ..config import REFERENCE, CoreConfig
+from ..window import Access
 
 COUNTER_BITS = 64
 OPERATIONS = {
@@ -29,6 +32,8 @@ class Counters(wiring.Component):
     ``accepted`` tell how, after ``evaluated`` data points. ``clocks`` counts while ``busy``.
     A RESET of a row counts once; accesses that were under way when a proposal was turned down
     count as DOT, though no point comes of them.
+
+    ``state`` shows and loads them, while nothing is counted: the ``COUNTED``, lower half first.
     """
 
     def __init__(self, config: CoreConfig = REFERENCE) -> None:
@@ -41,21 +46,48 @@ class Counters(wiring.Component):
                 "valid": In(1),
                 "accepted": In(1),
                 "evaluated": In(config.point_bits + 1),
+                "state": In(Access(bits_for(2 * len(COUNTED) - 1))),
             }
             | {name: Out(COUNTER_BITS) for name in COUNTED}
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.d.sync += self.clocks.eq(self.clocks + self.busy)
+        window = self.state
+        looked_at = Signal.like(window.r_addr)
+        looking = Signal()
+        m.d.sync += [looked_at.eq(window.r_addr), looking.eq(window.r_stb)]
+        counter, half = looked_at[1:], looked_at[0]
+
+        # one operation goes to the array in a clock: one adder for all of them
+        old, new = Signal(COUNTER_BITS), Signal(COUNTER_BITS)
+        m.d.comb += new.eq(old + 1)
         for name, op in OPERATIONS.items():
+            this = self.op == op
+            with m.If(Mux(looking, counter == COUNTED.index(name), this)):
+                m.d.comb += old.eq(getattr(self, name))
+            self._put(m, name, self.request & this, new)
+
+        others: dict[str, tuple[Value, ValueLike]] = {
+            "clocks": (self.busy, 1),
+            "invalid": (self.step & ~self.valid, 1),
+            "samples": (self.step & self.accepted, 1),
+            "points": (self.step, self.evaluated),
+        }
+        shown = Signal(COUNTER_BITS)
+        m.d.comb += [shown.eq(old), window.r_data.eq(shown.word_select(half, 32))]
+        for name, (enable, more) in others.items():
             count = getattr(self, name)
-            with m.If(self.request & (self.op == op)):
-                m.d.sync += count.eq(count + 1)
-        with m.If(self.step):
-            m.d.sync += [
-                self.invalid.eq(self.invalid + (1 - self.valid)),
-                self.samples.eq(self.samples + self.accepted),
-                self.points.eq(self.points + self.evaluated),
-            ]
+            self._put(m, name, enable, (count + more)[:COUNTER_BITS])
+            with m.If(counter == COUNTED.index(name)):
+                m.d.comb += shown.eq(count)
         return m
+
+    def _put(self, m: Module, name: str, enable: Value, value: Value) -> None:
+        """Count, or load a half: which of the two it is, is the same for all counters."""
+        count, window = getattr(self, name), self.state
+        for half in range(2):
+            word = slice(32 * half, 32 * half + 32)
+            there = window.addr == 2 * COUNTED.index(name) + half
+            with m.If(Mux(window.stb, there, enable)):
+                m.d.sync += count[word].eq(Mux(window.stb, window.data, value[word]))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Array, Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..config import CoreConfig
-from ..window import Window
+from ..window import Access, Window, attach
 from .interface import MULTIPLICITY_BITS
+from .regions import Regions, region_access, shapes
 
 RETRY_BITS = 3
 WEAR_BITS = 32
@@ -20,7 +21,7 @@ WEAR_BITS = 32
 
 def group_state(config: CoreConfig) -> data.StructLayout:
     """What is known of a row group, kept at its first row."""
-    return data.StructLayout({"failures": unsigned(RETRY_BITS), "bad": unsigned(1)})
+    return data.StructLayout({"bad": unsigned(1), "failures": unsigned(RETRY_BITS)})
 
 
 def rows_registers(config: CoreConfig) -> dict[str, Any]:
@@ -37,20 +38,11 @@ def rows_registers(config: CoreConfig) -> dict[str, Any]:
     }
 
 
-class Region:
-    """Registers of one chain: where its rows begin, its queue and its ring, its sample."""
-
-    def __init__(self, config: CoreConfig, index: int) -> None:
-        rows = range(config.geometry.rows + 1)
-        name = f"region{index}"
-        self.base = Signal(config.row_bits, name=f"{name}_base")
-        self.free_head = Signal(config.row_bits, name=f"{name}_free_head")
-        self.free_count = Signal(rows, name=f"{name}_free_count")
-        self.retired_head = Signal(config.row_bits, name=f"{name}_retired_head")
-        self.retired_count = Signal(rows, name=f"{name}_retired_count")
-        self.row = Signal(config.row_bits, name=f"{name}_row")
-        self.multiplicity = Signal(MULTIPLICITY_BITS, name=f"{name}_multiplicity")
-        self.has_sample = Signal(name=f"{name}_has_sample")
+def rows_state(config: CoreConfig) -> dict[str, Any]:
+    """Windows of all that ``Rows`` holds, by name; words as in the register map."""
+    row = Access(bits_for(config.geometry.rows - 1))
+    memories = ("state_queues", "state_groups", "state_held", "state_wear")
+    return {name: In(row) for name in memories} | {"state_regions": In(region_access(config))}
 
 
 class Rows(wiring.Component):
@@ -72,7 +64,10 @@ class Rows(wiring.Component):
     ``held_index``: the ``held_row`` and ``held_multiplicity`` of the ring entry of ``region``, two
     clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
     ``query_row``, a clock later; ``query_wear`` counts the proposals concluded in the group, for
-    the life of the array.
+    the life of the array. ``bad_groups`` counts groups out of service since ``init``.
+
+    Between operations the ``state_*`` windows show and load everything but ``bad_groups``. A word
+    of ``state_regions`` is read of the region that ``region`` names in the clock of its ``r_data``.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -81,6 +76,7 @@ class Rows(wiring.Component):
         count = range(config.geometry.rows + 1)
         super().__init__(
             rows_registers(config)
+            | rows_state(config)
             | {
                 "group_rows": In(range(config.max_group_rows + 1)),
                 # operations
@@ -140,32 +136,29 @@ class Rows(wiring.Component):
             bad_write.data.eq(self.load_bad_rows.data[0]),
         ]
 
-        regions = [Region(config, i) for i in range(config.max_regions)]
-
-        def of(name: str, index: Any) -> Any:
-            return Array(getattr(r, name) for r in regions)[index]
+        here = Regions(m, config, self.region)
+        here.make_bases(self.rows_per_region)
 
         def ring_index(head: Any, step: Any) -> Any:
             """Place ``step`` after ``head`` in a ring of ``region_groups``."""
             total = head + step
             return Mux(total >= self.region_groups, total - self.region_groups, total)
 
-        here = self.region
-        base, count = of("base", here), of("free_count", here)
-        ring = of("retired_count", here)
+        base, count = here.base(self.region), here["free_count"]
+        ring = here["retired_count"]
         tail = Signal(config.row_bits)
         ring_tail = Signal(config.row_bits)
         m.d.comb += [
-            tail.eq(base + ring_index(of("free_head", here), count)),
-            ring_tail.eq(base + ring_index(of("retired_head", here), ring)),
-            self.has_sample.eq(of("has_sample", here)),
-            self.sample_row.eq(of("row", here)),
-            self.multiplicity.eq(of("multiplicity", here)),
+            tail.eq(base + ring_index(here["free_head"], count)),
+            ring_tail.eq(base + ring_index(here["retired_head"], ring)),
+            self.has_sample.eq(here["has_sample"]),
+            self.sample_row.eq(here["row"]),
+            self.multiplicity.eq(here["multiplicity"]),
             self.retired_count.eq(ring),
             # the queue is looked at one step ahead
-            free_read.addr.eq(of("base", self.next_region) + of("free_head", self.next_region)),
+            free_read.addr.eq(here.base(self.next_region) + here.of("free_head", self.next_region)),
             self.next_row.eq(free_read.data),
-            retired_read.addr.eq(base + ring_index(of("retired_head", here), self.held_index)),
+            retired_read.addr.eq(base + ring_index(here["retired_head"], self.held_index)),
             self.held_row.eq(retired_read.data),
             held_read.addr.eq(Mux(self.query, self.query_row, retired_read.data)),
             self.held_multiplicity.eq(held_read.data),
@@ -183,7 +176,8 @@ class Rows(wiring.Component):
         group = Signal(range(rows + 1))
         within = Signal(range(config.max_group_rows + 1))
         any_bad = Signal()
-        region_base = Signal(config.row_bits)
+        region_base = here.base(region)
+        good = Signal(range(rows + 1))
         bad_groups = Signal.like(self.bad_groups)
         m.d.comb += self.bad_groups.eq(bad_groups)
 
@@ -194,7 +188,7 @@ class Rows(wiring.Component):
             m.d.comb += self.busy.eq(~fsm.ongoing("READY"))
             with m.State("READY"):
                 with m.If(self.init):
-                    m.d.sync += [region.eq(0), region_base.eq(0), bad_groups.eq(0)]
+                    m.d.sync += [region.eq(0), bad_groups.eq(0)]
                     m.next = "REGION"
                 with m.Elif(self.take):
                     m.next = "TAKE"
@@ -202,8 +196,7 @@ class Rows(wiring.Component):
                         # the oldest retired sample, long since streamed out, gives its rows back
                         m.next = "RECYCLE"
                 with m.Elif(self.put_back):
-                    m.d.comb += push(self.row)
-                    m.d.sync += count.eq(count + 1)
+                    m.d.comb += [*push(self.row), *here.put("free_count", count + 1)]
                 with m.Elif(self.conclude):
                     failures = state_read.data.failures
                     worn = self.stuck & (failures + 1 >= self.retries)
@@ -224,15 +217,15 @@ class Rows(wiring.Component):
                                 held_write.addr.eq(self.sample_row),
                                 held_write.data.eq(self.multiplicity),
                             ]
-                            m.d.sync += ring.eq(ring + 1)
-                        m.d.sync += [
-                            of("row", here).eq(self.row),
-                            of("multiplicity", here).eq(1),
-                            of("has_sample", here).eq(1),
+                            m.d.comb += here.put("retired_count", ring + 1)
+                        m.d.comb += [
+                            *here.put("row", self.row),
+                            *here.put("multiplicity", 1),
+                            *here.put("has_sample", 1),
                         ]
                     with m.Else():
                         with m.If(self.counts):
-                            m.d.sync += of("multiplicity", here).eq(self.multiplicity + 1)
+                            m.d.comb += here.put("multiplicity", self.multiplicity + 1)
                         with m.If(self.stuck):
                             m.d.comb += [
                                 state_write.data.failures.eq(failures + 1),
@@ -241,8 +234,7 @@ class Rows(wiring.Component):
                         with m.If(worn):
                             m.d.sync += bad_groups.eq(bad_groups + 1)
                         with m.Else():
-                            m.d.comb += push(self.row)
-                            m.d.sync += count.eq(count + 1)
+                            m.d.comb += [*push(self.row), *here.put("free_count", count + 1)]
 
             with m.State("RECYCLE"):
                 # held_index is zero here: the head of the ring has been read
@@ -251,12 +243,9 @@ class Rows(wiring.Component):
                     held_write.en.eq(1),
                     held_write.addr.eq(retired_read.data),
                     held_write.data.eq(0),
-                ]
-                head = of("retired_head", here)
-                m.d.sync += [
-                    count.eq(count + 1),
-                    ring.eq(ring - 1),
-                    head.eq(ring_index(head, 1)),
+                    *here.put("free_count", count + 1),
+                    *here.put("retired_count", ring - 1),
+                    *here.put("retired_head", ring_index(here["retired_head"], 1)),
                 ]
                 m.next = "TAKE"
 
@@ -264,24 +253,19 @@ class Rows(wiring.Component):
                 with m.If(count < 2):
                     m.d.comb += self.none.eq(1)
                 with m.Else():
-                    m.d.comb += self.taken.eq(1)
-                    head = of("free_head", here)
-                    m.d.sync += [
-                        self.row.eq(free_read.data),
-                        head.eq(ring_index(head, 1)),
-                        count.eq(count - 1),
+                    m.d.comb += [
+                        self.taken.eq(1),
+                        *here.put("free_head", ring_index(here["free_head"], 1)),
+                        *here.put("free_count", count - 1),
                     ]
+                    m.d.sync += self.row.eq(free_read.data)
                 m.next = "READY"
 
             with m.State("REGION"):
+                m.d.comb += here.target.eq(region)
+                m.d.comb += [s for name in shapes(config) for s in here.put(name, 0)]
                 m.d.sync += [
-                    of("base", region).eq(region_base),
-                    of("free_head", region).eq(0),
-                    of("free_count", region).eq(0),
-                    of("retired_head", region).eq(0),
-                    of("retired_count", region).eq(0),
-                    of("has_sample", region).eq(0),
-                    of("multiplicity", region).eq(0),
+                    good.eq(0),
                     first.eq(region_base),
                     group.eq(0),
                     within.eq(0),
@@ -299,8 +283,8 @@ class Rows(wiring.Component):
                     m.next = "GROUP"
 
             with m.State("GROUP"):
-                there = of("free_count", region)
                 m.d.comb += [
+                    here.target.eq(region),
                     state_write.en.eq(1),
                     state_write.addr.eq(first),
                     state_write.data.bad.eq(any_bad),
@@ -312,10 +296,11 @@ class Rows(wiring.Component):
                 with m.Else():
                     m.d.comb += [
                         free_write.en.eq(1),
-                        free_write.addr.eq(region_base + there),
+                        free_write.addr.eq(region_base + good),
                         free_write.data.eq(first),
+                        *here.put("free_count", good + 1),
                     ]
-                    m.d.sync += there.eq(there + 1)
+                    m.d.sync += good.eq(good + 1)
                 m.d.sync += [
                     first.eq(first + self.group_rows),
                     group.eq(group + 1),
@@ -324,13 +309,18 @@ class Rows(wiring.Component):
                 ]
                 m.next = "READ"
                 with m.If(group + 1 >= self.region_groups):
-                    m.d.sync += [
-                        region.eq(region + 1),
-                        region_base.eq(region_base + self.rows_per_region),
-                    ]
+                    m.d.sync += region.eq(region + 1)
                     m.next = "REGION"
                     with m.If(region + 1 >= self.regions):
                         m.next = "READY"
 
             m.d.comb += bad_read.addr.eq(first + within)
+
+        # -- the windows; last, so that they win -------------------------------------------
+        attach(m, self.state_queues, free_read, free_write)
+        attach(m, self.state_queues, retired_read, retired_write, low=16)
+        attach(m, self.state_groups, state_read, state_write)
+        attach(m, self.state_held, held_read, held_write)
+        attach(m, self.state_wear, wear_read, wear_write)
+        here.attach(self.state_regions)
         return m

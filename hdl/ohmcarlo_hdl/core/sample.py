@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Signal, signed, unsigned
+from amaranth import Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -20,6 +20,11 @@ RECORD_WORD = data.StructLayout({"word": unsigned(32), "last": unsigned(1)})
 HEADER_WORDS = 4
 
 
+def sample_pairs(features: Value, hidden: Value) -> Value:
+    """Device pairs of a sample: ``features`` of every row, H + 1 of an output row."""
+    return Mux(hidden == 0, features, hidden * (features + 1) + 1)
+
+
 def place(config: CoreConfig) -> data.StructLayout:
     """Address of a pair of codes: each region has two banks, its current sample and a proposal."""
     return data.StructLayout(
@@ -33,7 +38,10 @@ def place(config: CoreConfig) -> data.StructLayout:
 
 
 class SampleMemory(wiring.Component):
-    """One write port (a code), two read ports (a pair of codes, a clock after its enable)."""
+    """One write port (a code), two read ports (a pair of codes, a clock after its enable).
+
+    ``load`` writes the pair ``load_codes`` at ``load_place``, past a ``write`` in the same clock.
+    """
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
@@ -43,6 +51,9 @@ class SampleMemory(wiring.Component):
                 "write_place": In(place(config)),
                 "write_odd": In(1),
                 "write_code": In(CODE_BITS),
+                "load": In(1),
+                "load_place": In(place(config)),
+                "load_codes": In(PAIR_CODES),
                 "order_read": In(1),
                 "order_place": In(place(config)),
                 "order_codes": Out(PAIR_CODES),
@@ -65,6 +76,12 @@ class SampleMemory(wiring.Component):
                 write.addr.eq(self.write_place),
                 write.data.eq(self.write_code),
             ]
+            with m.If(self.load):
+                m.d.comb += [
+                    write.en.eq(1),
+                    write.addr.eq(self.load_place),
+                    write.data.eq(self.load_codes[side]),
+                ]
             for enable, at, codes in (
                 (self.order_read, self.order_place, self.order_codes),
                 (self.record_read, self.record_place, self.record_codes),

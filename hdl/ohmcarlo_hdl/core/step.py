@@ -7,11 +7,13 @@ from typing import Any
 from amaranth import Array, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
-from ohmcarlo.spec import STARTUP_WINDOWS
+from ohmcarlo.spec import CODE_BITS, STARTUP_WINDOWS
 
 from ..array.interface import Op, array_request, array_response, request_of
 from ..config import CoreConfig
+from ..window import Access
 from .acceptance import Acceptance, Mode
 from .arbiter import CommandArbiter
 from .interface import (
@@ -27,7 +29,8 @@ from .interface import (
 )
 from .orders import OrderIssuer
 from .programmer import Programmer, Reader, ResultRouter
-from .rows import RETRY_BITS, WEAR_BITS, Rows, rows_registers
+from .regions import WORD_ADDRESS_BITS
+from .rows import RETRY_BITS, WEAR_BITS, Rows, rows_registers, rows_state
 from .sample import RECORD_WORD, Recorder, SampleMemory
 
 
@@ -98,6 +101,19 @@ def raw_operation(config: CoreConfig) -> data.StructLayout:
     return data.StructLayout({name: full[name].shape for name in ("op", "row", "device", "dac")})
 
 
+LOGLIK_WORD, PRIOR_WORD = 6, 7
+"""Words of a region in the window ``state_regions`` that ``Rows`` does not have."""
+
+
+def step_state(config: CoreConfig) -> dict[str, Any]:
+    """Windows of all that the step controller keeps between runs; words as in the register map."""
+    samples = config.max_regions * config.max_group_rows << config.device_bits - 1
+    return rows_state(config) | {
+        "state_samples": In(Access(bits_for(samples - 1))),
+        "state_step": In(Access(bits_for(0))),
+    }
+
+
 class StepController(wiring.Component):
     """Twin: ``golden.controller.Controller`` and ``golden.chain``.
 
@@ -110,6 +126,8 @@ class StepController(wiring.Component):
     over all regions), ``flush`` (a record of every current sample), ``predict`` (every data
     point), ``raw_start``. ``halt`` ends a run after its step. ``closed`` (a latched fault) keeps
     new operations from the array: the chain stands still until the core is reset.
+
+    While ``busy`` is low, the ``state_*`` windows show and load all that a run goes on from.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -120,6 +138,7 @@ class StepController(wiring.Component):
         self.one_round = c.geometry.coin_rounds == 1
         super().__init__(
             rows_registers(c)
+            | step_state(c)
             | {
                 # registers
                 "steps": In(32),
@@ -214,6 +233,11 @@ class StepController(wiring.Component):
             (wiring.flipped(self.terms), acceptance.terms),
             (recorder.record, wiring.flipped(self.samples)),
             (wiring.flipped(self.load_bad_rows), rows.load_bad_rows),
+            *(
+                (wiring.flipped(getattr(self, name)), getattr(rows, name))
+                for name in rows_state(c)
+                if name != "state_regions"
+            ),
         ):
             wiring.connect(m, source, sink)
 
@@ -224,12 +248,17 @@ class StepController(wiring.Component):
         banks = Array(Signal(name=f"bank{i}") for i in range(c.max_regions))
         logliks = Array(Signal(signed(ACC_BITS), name=f"loglik{i}") for i in range(c.max_regions))
         priors = Array(Signal(signed(ACC_BITS), name=f"prior{i}") for i in range(c.max_regions))
-        bank = banks[region]
+        # between runs, the region that software looks at
+        here = Signal.like(region)
+        bank = banks[here]
         phase = Signal(Phase)
         stepping = phase == Phase.STEP
         remaining = Signal(32)
         halting = Signal()
         initialised = Signal()
+        put_loglik, put_prior = Signal(), Signal()
+        looking = Signal()  # no run begins in this clock, nor in the one before
+        m.d.sync += looking.eq(0)
 
         last_region = region + 1 >= self.regions
         m.d.comb += next_region.eq(Mux(last_region, 0, region + 1))
@@ -241,7 +270,7 @@ class StepController(wiring.Component):
             rows.min_free.eq(self.min_free),
             rows.stream.eq(self.stream),
             rows.retries.eq(self.retries),
-            rows.region.eq(region),
+            rows.region.eq(here),
             rows.next_region.eq(next_region),
             rows.query_row.eq(self.query_row),
             self.query_bad.eq(rows.query_bad),
@@ -265,11 +294,11 @@ class StepController(wiring.Component):
             recorder.region.eq(region),
             recorder.bank.eq(bank),
             recorder.multiplicity.eq(rows.multiplicity),
-            recorder.loglik.eq(logliks[region]),
-            recorder.prior.eq(priors[region]),
+            recorder.loglik.eq(logliks[here]),
+            recorder.prior.eq(priors[here]),
             acceptance.early_reject.eq(self.early_reject),
-            acceptance.loglik.eq(logliks[region]),
-            acceptance.prior.eq(priors[region]),
+            acceptance.loglik.eq(logliks[here]),
+            acceptance.prior.eq(priors[here]),
             acceptance.external.eq(self.external),
             acceptance.external_loglik.eq(self.external_loglik),
             acceptance.empty.eq(self.points == 0),
@@ -344,8 +373,8 @@ class StepController(wiring.Component):
         record = self.step
         m.d.comb += [
             record.region.eq(region),
-            record.loglik.eq(logliks[region]),
-            record.prior.eq(priors[region]),
+            record.loglik.eq(logliks[here]),
+            record.prior.eq(priors[here]),
             self.step_records.payload.eq(self.step),
         ]
         ending = Signal()  # everything the end of a proposal needs is there
@@ -372,7 +401,7 @@ class StepController(wiring.Component):
             m.d.comb += self.busy.eq((~fsm.ongoing("IDLE") | asked) & ~self.closed)
             with m.State("IDLE"):
                 m.d.comb += rows.query.eq(1)
-                m.d.sync += halting.eq(0)
+                m.d.sync += [halting.eq(0), looking.eq(~asked)]
                 with m.If(self.closed):
                     pass
                 with m.Elif(self.start):
@@ -384,7 +413,9 @@ class StepController(wiring.Component):
                     m.d.comb += [self.coin_restart.eq(1), rows.init.eq(~initialised)]
                     m.d.sync += initialised.eq(1)
                     m.next = "INIT"
-                with m.Elif(self.run & self.started & ~self.coin_alarm):
+                with m.Elif(self.run & self.started & self.coin_alarm):
+                    m.d.sync += self.reason.eq(Reason.ENTROPY_ALARM)
+                with m.Elif(self.run & self.started):
                     m.d.sync += [
                         self.reason.eq(Reason.RUNNING),
                         phase.eq(Phase.STEP),
@@ -597,11 +628,8 @@ class StepController(wiring.Component):
                 with m.If(ending):
                     with m.If(accepted):
                         m.d.comb += recorder.start.eq(stepping)
-                        m.d.sync += [
-                            bank.eq(~bank),
-                            logliks[region].eq(decision.loglik),
-                            priors[region].eq(decision.prior),
-                        ]
+                        m.d.sync += bank.eq(~bank)
+                        m.d.comb += [put_loglik.eq(1), put_prior.eq(1)]
                     with m.If(stepping):
                         m.d.sync += [
                             region.eq(next_region),
@@ -670,4 +698,59 @@ class StepController(wiring.Component):
             m.d.comb += [self.jobs.valid.eq(1), job.row.eq(row)]
             with m.If(self.jobs.ready):
                 m.d.sync += job_pending.eq(0)
+
+        # -- state, as software looks at it and loads it: last, so that it wins --------------
+        regions = self.state_regions
+        looked_at = Signal.like(regions.r_addr)
+        at = looked_at[:WORD_ADDRESS_BITS]
+        m.d.sync += looked_at.eq(regions.r_addr)
+        m.d.comb += here.eq(Mux(looking, looked_at >> WORD_ADDRESS_BITS, region))
+        for name in ("stb", "addr", "data", "r_stb", "r_addr"):
+            m.d.comb += getattr(rows.state_regions, name).eq(getattr(regions, name))
+        m.d.comb += regions.r_data.eq(rows.state_regions.r_data)
+        # one source for the registers of all regions
+        target = Mux(regions.stb, regions.addr >> WORD_ADDRESS_BITS, here)
+        for word, put, values, decided in (
+            (LOGLIK_WORD, put_loglik, logliks, decision.loglik),
+            (PRIOR_WORD, put_prior, priors, decision.prior),
+        ):
+            loaded = regions.stb & (regions.addr[:WORD_ADDRESS_BITS] == word)
+            value = Signal(signed(ACC_BITS), name=f"next_{word}")
+            m.d.comb += value.eq(Mux(regions.stb, regions.data, decided))
+            with m.If(at == word):
+                m.d.comb += regions.r_data.eq(values[here])
+            with m.If(loaded | put):
+                m.d.sync += values[target].eq(value)
+
+        samples = self.state_samples
+        with m.If(samples.r_stb):
+            m.d.comb += memory.record_read.eq(1)
+            m.d.comb += self._current(memory.record_place, samples.r_addr, banks)
+        m.d.comb += memory.load.eq(samples.stb)
+        m.d.comb += self._current(memory.load_place, samples.addr, banks)
+        for side, low in enumerate((0, 16)):
+            m.d.comb += [
+                memory.load_codes[side].eq(samples.data[low:]),
+                samples.r_data[low : low + CODE_BITS].eq(memory.record_codes[side]),
+            ]
+
+        turn = self.state_step
+        m.d.comb += turn.r_data.eq(region | initialised << 8 | self.started << 9)
+        with m.If(turn.stb):
+            m.d.sync += [
+                region.eq(turn.data),
+                initialised.eq(turn.data[8]),
+                self.started.eq(turn.data[9]),
+            ]
         return m
+
+    def _current(self, place: Any, addr: Value, banks: Any) -> list[Any]:
+        """``place`` of what ``addr`` of the window ``state_samples`` names in a current sample."""
+        pair = self.config.device_bits - 1
+        row = pair + self.config.max_group_rows.bit_length() - 1
+        return [
+            place.pair.eq(addr[:pair]),
+            place.group_row.eq(addr[pair:row]),
+            place.region.eq(addr[row:]),
+            place.bank.eq(banks[addr[row:]]),
+        ]

@@ -21,12 +21,13 @@ from ohmcarlo.spec import (
     LOGSIG_KNEE,
     LOGSIG_SEGMENTS,
     PROB_FRAC,
+    segments_of,
     sigmoid_table,
     softplus_table,
 )
 
 from ..arith import shift_round
-from ..table import SegmentTable, segments_of
+from ..table import SegmentTable
 from .fetch import LABEL_BITS
 from .interface import TERM_BITS
 
@@ -37,8 +38,7 @@ def magnitude_table(nodes: Any) -> SegmentTable:
     Its fraction has the bits of a coarse segment; a fine segment's fraction is shifted up to that,
     which changes no result.
     """
-    parts = segments_of(nodes)
-    low, delta = (max(signed_bits(s[key]) for s in parts) for key in ("low", "delta"))
+    low, delta = (max(map(signed_bits, part)) for part in zip(*segments_of(nodes), strict=True))
     return SegmentTable(LOGSIG_SEGMENTS, LOGSIG_COARSE_SHIFT, low, delta, [int(n) for n in nodes])
 
 

@@ -23,12 +23,45 @@ from amaranth.utils import bits_for
 
 from ohmcarlo.spec import APT_WINDOW, SYMBOL_BITS
 
+from ..window import Access
+
 RCT_BITS = 9
 RCT_SYMBOL_BITS = 8
 APT_BITS = bits_for(APT_WINDOW)
 CLEAN_WINDOWS_BITS = 8
 ALARMS_BITS = 32
 FRESH_BITS = bits_for(SYMBOL_BITS)
+
+# Words of the window ``state_coin``; those between are the entropy unit's
+RCT_WORD, APT_WORD, ALARM_WORD, ALARMS_WORD = 0, 1, 2, 3
+FIRST_COLUMN = 16
+RCT_STATE = data.FlexibleLayout(
+    32, {"last": data.Field(1, 0), "heard": data.Field(1, 1), "run": data.Field(RCT_BITS, 16)}
+)
+APT_STATE = data.FlexibleLayout(
+    32,
+    {
+        "first": data.Field(1, 0),
+        "seen": data.Field(bits_for(APT_WINDOW - 1), 1),
+        "matches": data.Field(APT_BITS, 16),
+    },
+)
+ALARM_STATE = data.FlexibleLayout(
+    32, {"alarm": data.Field(1, 0), "clean_windows": data.Field(CLEAN_WINDOWS_BITS, 8)}
+)
+COLUMN_STATE = data.FlexibleLayout(
+    32,
+    {
+        "symbol": data.Field(SYMBOL_BITS, 0),
+        "heard": data.Field(1, SYMBOL_BITS),
+        "run": data.Field(RCT_SYMBOL_BITS, 8),
+    },
+)
+
+
+def coin_access(columns: int) -> Access:
+    """Window ``state_coin`` of a unit with so many entropy devices in a row."""
+    return Access(bits_for(FIRST_COLUMN + columns - 1))
 
 
 def capped(value: ValueLike, bits: int) -> Value:
@@ -40,7 +73,8 @@ def capped(value: ValueLike, bits: int) -> Value:
 class RepetitionCount(wiring.Component):
     """4.4.1 over raw bits: ``failed``, a clock after a symbol, if a run reached the cut-off.
 
-    A run of one bit repeats nothing and does not fail, whatever the cut-off.
+    A run of one bit repeats nothing and does not fail, whatever the cut-off. ``load`` makes
+    ``loaded`` the ``state``, in a clock without a symbol.
     """
 
     def __init__(self) -> None:
@@ -51,6 +85,9 @@ class RepetitionCount(wiring.Component):
                 "restart": In(1),
                 "cutoff": In(unsigned(RCT_BITS)),
                 "failed": Out(1),
+                "state": Out(RCT_STATE),
+                "load": In(1),
+                "loaded": In(RCT_STATE),
             }
         )
 
@@ -86,6 +123,10 @@ class RepetitionCount(wiring.Component):
             m.d.sync += [last.eq(previous), heard.eq(1), run.eq(Mux(unbroken, total, length))]
         with m.If(self.restart):
             m.d.sync += heard.eq(0)
+        for name, register in (("last", last), ("heard", heard), ("run", run)):
+            m.d.comb += self.state[name].eq(register)
+            with m.If(self.load):
+                m.d.sync += register.eq(self.loaded[name])
         m.d.comb += self.failed.eq(
             (carried & (old >= self.cutoff)) | ((fresh != 0) & (fresh >= self.cutoff))
         )
@@ -95,6 +136,7 @@ class RepetitionCount(wiring.Component):
 class AdaptiveProportion(wiring.Component):
     """4.4.2 over windows of APT_WINDOW raw bits: ``failed``, a clock after a symbol, if the
     window's first bit occurred as often as the cut-off. ``closes``: the symbol ends a window.
+    ``load`` makes ``loaded`` the ``state``, in a clock without a symbol.
     """
 
     def __init__(self) -> None:
@@ -106,6 +148,9 @@ class AdaptiveProportion(wiring.Component):
                 "cutoff": In(unsigned(APT_BITS)),
                 "failed": Out(1),
                 "closes": Out(1),
+                "state": Out(APT_STATE),
+                "load": In(1),
+                "loaded": In(APT_STATE),
             }
         )
 
@@ -144,6 +189,10 @@ class AdaptiveProportion(wiring.Component):
             ]
         with m.If(self.restart):
             m.d.sync += seen.eq(0)
+        for name, register in (("first", first), ("seen", seen), ("matches", matches)):
+            m.d.comb += self.state[name].eq(register)
+            with m.If(self.load):
+                m.d.sync += register.eq(self.loaded[name])
         m.d.comb += [
             self.closes.eq(self.valid & (seen >= APT_WINDOW - SYMBOL_BITS)),
             self.failed.eq(
@@ -157,7 +206,8 @@ class SymbolRepetition(wiring.Component):
     """4.4.1 over the symbols of each of ``columns`` columns: ``failed``, a clock after a symbol.
 
     Last symbol and run of a column are in a memory; whether they count is a bit of its own, so
-    that a restart forgets all columns at once.
+    that a restart forgets all columns at once. ``state`` has a word for each column; it is used in
+    clocks without a symbol.
     """
 
     def __init__(self, columns: int) -> None:
@@ -170,6 +220,7 @@ class SymbolRepetition(wiring.Component):
                 "restart": In(1),
                 "cutoff": In(unsigned(RCT_SYMBOL_BITS)),
                 "failed": Out(1),
+                "state": In(Access(bits_for(self.columns - 1))),
             }
         )
 
@@ -184,11 +235,15 @@ class SymbolRepetition(wiring.Component):
         heard = Signal(self.columns)
 
         valid, symbol, column = Signal(), Signal(SYMBOL_BITS), Signal(range(self.columns))
-        m.d.comb += [read.addr.eq(self.column), read.en.eq(self.valid)]
+        window = self.state
+        m.d.comb += [
+            read.addr.eq(Mux(window.r_stb, window.r_addr, self.column)),
+            read.en.eq(self.valid | window.r_stb),
+        ]
         m.d.sync += [
             valid.eq(self.valid),
             symbol.eq(self.symbol),
-            column.eq(self.column),
+            column.eq(read.addr),
         ]
         run = Signal(RCT_SYMBOL_BITS)
         with m.If(heard.bit_select(column, 1) & (read.data.symbol == symbol)):
@@ -206,6 +261,21 @@ class SymbolRepetition(wiring.Component):
             m.d.sync += heard.bit_select(column, 1).eq(1)
         with m.If(self.restart):
             m.d.sync += heard.eq(0)
+
+        shown, loaded = data.View(COLUMN_STATE, window.r_data), data.View(COLUMN_STATE, window.data)
+        m.d.comb += [
+            shown.symbol.eq(read.data.symbol),
+            shown.run.eq(read.data.run),
+            shown.heard.eq(heard.bit_select(column, 1)),
+        ]
+        with m.If(window.stb):
+            m.d.comb += [
+                write.en.eq(1),
+                write.addr.eq(window.addr),
+                write.data.symbol.eq(loaded.symbol),
+                write.data.run.eq(loaded.run),
+            ]
+            m.d.sync += heard.bit_select(window.addr, 1).eq(loaded.heard)
         return m
 
 
@@ -213,7 +283,8 @@ class HealthTests(wiring.Component):
     """The three tests, and the alarm; ``alarm`` is up to date ``LATENCY`` clocks after a symbol.
 
     ``restart`` comes in a clock without a symbol: it forgets the past of the tests and clears the
-    alarm, but not the number of alarms.
+    alarm, but not the number of alarms. ``state`` is the part of the window ``state_coin`` that is
+    in here (its other words read as zero); it is used in clocks without symbol or restart.
     """
 
     LATENCY = 2
@@ -232,6 +303,7 @@ class HealthTests(wiring.Component):
                 "alarm": Out(1),
                 "alarms": Out(unsigned(ALARMS_BITS)),
                 "clean_windows": Out(unsigned(CLEAN_WINDOWS_BITS)),
+                "state": In(coin_access(self.columns)),
             }
         )
 
@@ -261,4 +333,37 @@ class HealthTests(wiring.Component):
         # after the above: what was tested before the restart still counts as an alarm
         with m.If(self.restart):
             m.d.sync += [self.alarm.eq(0), self.clean_windows.eq(0)]
+
+        window, columns = self.state, rct_symbol.state
+        looked_at = Signal.like(window.r_addr)
+        m.d.sync += looked_at.eq(window.r_addr)
+        m.d.comb += [
+            columns.r_stb.eq(window.r_stb & (window.r_addr >= FIRST_COLUMN)),
+            columns.r_addr.eq(window.r_addr - FIRST_COLUMN),
+            columns.stb.eq(window.stb & (window.addr >= FIRST_COLUMN)),
+            columns.addr.eq(window.addr - FIRST_COLUMN),
+            columns.data.eq(window.data),
+        ]
+        with m.If(looked_at >= FIRST_COLUMN):
+            m.d.comb += window.r_data.eq(columns.r_data)
+        for word, test in ((RCT_WORD, rct), (APT_WORD, apt)):
+            m.d.comb += [
+                test.load.eq(window.stb & (window.addr == word)),
+                Value.cast(test.loaded).eq(window.data),
+            ]
+            with m.If(looked_at == word):
+                m.d.comb += window.r_data.eq(test.state)
+        loaded = data.View(ALARM_STATE, window.data)
+        shown = Signal(ALARM_STATE)
+        for name in ("alarm", "clean_windows"):
+            m.d.comb += shown[name].eq(getattr(self, name))
+            with m.If(window.stb & (window.addr == ALARM_WORD)):
+                m.d.sync += getattr(self, name).eq(loaded[name])
+        with m.If(window.stb & (window.addr == ALARMS_WORD)):
+            m.d.sync += self.alarms.eq(window.data)
+        with m.Switch(looked_at):
+            with m.Case(ALARM_WORD):
+                m.d.comb += window.r_data.eq(shown)
+            with m.Case(ALARMS_WORD):
+                m.d.comb += window.r_data.eq(self.alarms)
         return m

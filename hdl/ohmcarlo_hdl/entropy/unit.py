@@ -20,9 +20,12 @@ from .health import (
     RCT_SYMBOL_BITS,
     HealthTests,
     capped,
+    coin_access,
 )
 from .neg_log import T_BITS, NegLog
 
+RAW_BITS_WORD, COUNTS_WORD = 4, 8
+"""Words of the window ``state_coin`` from which on these are; others are the health tests'."""
 RAW_BITS_BITS = 64
 COUNT_BITS = 32
 WORD_SYMBOLS = COIN_BITS // SYMBOL_BITS
@@ -54,7 +57,8 @@ class EntropyUnit(wiring.Component):
     completes a word with a one in it, and stays until ``begin``; ``t`` = -log u of that word is
     good while ``t_valid``, at most ``NegLog.LATENCY`` clocks later. An ``alarm`` stays until
     ``restart``; ``clean_windows`` counts since then. ``alarms``, ``raw_bits`` and
-    ``symbol_counts`` count for ever, ``alarms`` and ``symbol_counts`` modulo 2**32.
+    ``symbol_counts`` count for ever, ``alarms`` and ``symbol_counts`` modulo 2**32. Between coins,
+    ``state`` shows and loads everything but the coin itself (window ``state_coin``).
 
     Twins: ``harvest``, ``begin_coin``, ``restart_tests`` and ``minus_log_u`` of
     ``ohmcarlo.golden.entropy``.
@@ -82,6 +86,7 @@ class EntropyUnit(wiring.Component):
                 "clean_windows": Out(unsigned(CLEAN_WINDOWS_BITS)),
                 "symbol_counts": Out(data.ArrayLayout(unsigned(COUNT_BITS), 1 << SYMBOL_BITS)),
                 "raw": Out(raw_symbol(config)),
+                "state": In(coin_access(config.coin_devices)),
             }
         )
 
@@ -115,9 +120,6 @@ class EntropyUnit(wiring.Component):
 
         with m.If(self.raw.valid):
             m.d.sync += self.raw_bits.eq(self.raw_bits + SYMBOL_BITS)
-        for symbol in range(1 << SYMBOL_BITS):
-            with m.If(self.raw.valid & (self.raw.symbol == symbol)):
-                m.d.sync += self.symbol_counts[symbol].eq(self.symbol_counts[symbol] + 1)
 
         # A word is a whole number of symbols, so it is never complete in the middle of one.
         word = Signal(COIN_BITS)
@@ -159,9 +161,37 @@ class EntropyUnit(wiring.Component):
         with m.If(~self.ready):
             m.d.sync += age.eq(0)
 
+        window = self.state
+        wiring.connect(m, wiring.flipped(window), health.state)
+        looked_at = Signal.like(window.r_addr)
+        m.d.sync += looked_at.eq(window.r_addr)
+        for half in range(2):
+            word = self.raw_bits[32 * half :][:32]
+            with m.If(looked_at == RAW_BITS_WORD + half):
+                m.d.comb += window.r_data.eq(word)
+            with m.If(window.stb & (window.addr == RAW_BITS_WORD + half)):
+                m.d.sync += word.eq(window.data)
+        self._count_symbols(m, looked_at)
+
         busy = Signal(HealthTests.LATENCY - 1)
         m.d.sync += busy.eq(Cat(self.raw.valid | begin | restart, busy))
         m.d.comb += self.settled.eq(
             ~(self.codes.valid | self.raw.valid | begin | restart | busy.any())
         )
         return m
+
+    def _count_symbols(self, m: Module, looked_at: Signal) -> None:
+        """One adder, and one source for all counts; between symbols software may look at them."""
+        window, width = self.state, SYMBOL_BITS
+        old, new = Signal(COUNT_BITS), Signal(COUNT_BITS)
+        loaded = window.stb & (window.addr >> width == COUNTS_WORD >> width)
+        at = Mux(self.raw.valid, self.raw.symbol, looked_at[:width])
+        m.d.comb += [
+            old.eq(self.symbol_counts[at]),
+            new.eq(Mux(window.stb, window.data, old + 1)),
+        ]
+        with m.If(looked_at >> width == COUNTS_WORD >> width):
+            m.d.comb += window.r_data.eq(old)
+        with m.If(self.raw.valid | loaded):
+            target = Mux(window.stb, window.addr[:width], self.raw.symbol)
+            m.d.sync += self.symbol_counts[target].eq(new)

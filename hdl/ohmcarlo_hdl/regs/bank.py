@@ -41,20 +41,21 @@ class RegisterBank(wiring.Component):
         ``register_map`` of a controller, or ``board_map``.
     constants : dict, optional
         Values for constant registers with one field, by name ("id.clock_hz"), instead of those in
-        the map.
+        the map; likewise reset values of registers that software writes ("uart.divisor").
     """
 
     def __init__(self, layout: RegisterMap, constants: dict[str, int] | None = None) -> None:
         self.map = layout
         self.constants = constants or {}
         for name in self.constants:
-            if not layout[name].constant:
-                raise ValueError(f"{name} is not a constant register")
+            register = layout[name]
+            if len(register.fields) != 1 or not (register.constant or register.writable):
+                raise ValueError(f"{name} is neither a constant nor a register of one field")
         ports: dict[str, Any] = {"bus": In(Bus(self.map.addr_width))}
         for register in self.map.registers:
             if not register.constant:
                 flow = Out if register.writable else In
-                ports[register.port] = flow(register.shape, **_init(register))
+                ports[register.port] = flow(register.shape, **_init(register, self.constants))
         for window in self.map.windows:
             signature = Access if window.readable else Window
             ports[window.port] = Out(signature(window.addr_width))
@@ -162,10 +163,10 @@ class RegisterBank(wiring.Component):
         return Mux(was_read, port.r_data, 0)
 
 
-def _init(register: Register) -> dict[str, Any]:
+def _init(register: Register, values: dict[str, int]) -> dict[str, Any]:
     """Reset value of a port that software writes."""
     if not register.writable:
         return {}
     if isinstance(register.shape, data.Layout):
         return {"init": {f.name: f.reset for f in register.fields}}
-    return {"init": register.fields[0].reset}
+    return {"init": values.get(register.name, register.fields[0].reset)}

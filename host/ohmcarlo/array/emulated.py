@@ -141,6 +141,10 @@ def emulator_program(e: Emulator, row: int, devices: Any, dac: Any, out: Any) ->
     e.counts[SET_CODES] += total
 
 
+def _reset_codes(stuck: IntArray) -> IntArray:
+    return np.where(stuck == NOT_STUCK, HRS_CODE, stuck).astype(np.int32)
+
+
 class EmulatedArray:
     """``ohmcarlo.array.Array`` in integers.
 
@@ -206,7 +210,7 @@ class EmulatedArray:
             key0=key0,
             key1=key1,
             counter=np.zeros(1, np.int64),
-            codes=np.where(stuck_codes == NOT_STUCK, HRS_CODE, stuck_codes).astype(np.int32),
+            codes=_reset_codes(stuck_codes),
             d2d=d2d,
             stuck=stuck_codes,
             median=median_table(lambda g: g),
@@ -238,6 +242,10 @@ class EmulatedArray:
     def read(self, row: int, devices: IntArray) -> IntArray:
         self.ledger.note_read(len(devices))
         return self.state.codes[row, devices]
+
+    def reset_codes(self) -> IntArray:
+        """Codes when every row has just been reset, int32 (rows, row_devices)."""
+        return _reset_codes(self.state.stuck)
 
     def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
         codes = self.state.codes[row, : 2 * inputs.shape[1]]

@@ -2,54 +2,88 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..array.base import Array
+from ..array.emulated import EmulatedArray
 from ..errors import UsageError
-from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Board
+from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Board, BoardLost
 from .model import ModelBoard
+from .serial_board import SerialBoard
+from .transport import Port
 
 __all__ = [
     "BACKENDS",
     "ENTROPY_ALARM",
     "EXHAUSTED",
+    "MODEL",
     "RUNNING",
     "Block",
     "Board",
+    "BoardLost",
     "ModelBoard",
+    "SerialBoard",
     "check_backend",
     "open_board",
+    "open_serial",
 ]
 
-BACKENDS = ("model",)
-PLANNED = ("rtl", "serial")
+MODEL, RTL, SERIAL = "model", "rtl", "serial:"
+BACKENDS = (MODEL, RTL, f"{SERIAL}PORT")
+Say = Callable[[str], None]
 
 
-def check_backend(backend: str) -> None:
-    """Raise UsageError, with what exists, unless ``backend`` names a board of this version."""
-    if backend in BACKENDS:
+def _silent(_: str) -> None: ...
+
+
+def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
+    """Raise UsageError, with what exists, unless ``backend`` names a board that holds ``array``."""
+    if backend == MODEL:
         return
-    known = ", ".join(BACKENDS)
-    if backend.partition(":")[0] in PLANNED:
+    if backend == SERIAL.rstrip(":") or backend == SERIAL:
+        raise UsageError(f"--backend {SERIAL}PORT needs the name of a port")
+    if backend != RTL and not backend.startswith(SERIAL):
+        raise UsageError(f"backend {backend!r} is unknown: choose {', '.join(BACKENDS)}")
+    if array != EmulatedArray.name:
         raise UsageError(
-            f"backend {backend!r}: this version of ohmcarlo has no such board yet; "
-            f"use --backend {known} (the bit-exact reference, in process)"
+            f"a board without devices holds the emulated array, not {array!r}: use --array "
+            f"{EmulatedArray.name}, or --backend {MODEL}"
         )
-    raise UsageError(f"backend {backend!r} is unknown: choose {known}")
 
 
-def open_board(backend: str, array: Array) -> Board:
-    """The board that ``backend`` names, with ``array`` behind its controller.
+def open_board(backend: str, array: Array, say: Say = _silent) -> Board:
+    """The board that ``backend`` names, with ``array`` behind its controller; ``close`` it.
 
     Parameters
     ----------
     backend : str
-        ``"model"``: the golden model in this process.
+        ``"model"``: the golden model in this process. ``"rtl"``: the hardware, simulated, in a
+        process of its own. ``"serial:PORT"``: a board at a serial port.
     array : Array
         Its geometry is the board's until ``configure`` gives another split into chains.
+    say : callable
+        Hears of what takes long: the simulated board is built at its first use.
 
     Raises
     ------
     UsageError
-        For a backend that is unknown or not in this version.
+        For a backend that is unknown, or cannot have this array.
+    OhmcarloError
+        When no board of this version can be opened.
     """
-    check_backend(backend)
-    return ModelBoard(array)
+    check_backend(backend, array.name)
+    if backend == MODEL:
+        return ModelBoard(array)
+    return open_serial(backend, array, say)
+
+
+def open_serial(backend: str, array: Array, say: Say = _silent) -> SerialBoard:
+    """As ``open_board``, for the boards at the end of a link."""
+    from .ports import SerialPort, SimulatedPort, build_simulated
+
+    port: Port
+    if backend == RTL:
+        port = SimulatedPort(build_simulated(array.geometry, say))
+    else:
+        port = SerialPort(backend.removeprefix(SERIAL))
+    return SerialBoard(port, array, backend)

@@ -9,10 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..array.base import Ledger
+from ..errors import OhmcarloError
 from ..golden import Registers
 from ..spec import Geometry, Points
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = "running", "exhausted", "entropy-alarm"
+
+
+class BoardLost(OhmcarloError):
+    """The board does not answer any more, or has forgotten everything; the run can be resumed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,23 @@ class Board(Protocol):
 
     name: str
     geometry: Geometry
-    ledger: Ledger
+    pseudo_random: bool
+    """Its coin is computed; a real array's is not."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the array has done so far."""
+        ...
+
+    @property
+    def clock_hz(self) -> int | None:
+        """Frequency of its clock, nominal where it is simulated; None: it has no clock."""
+        ...
+
+    def clock_cycles(self) -> int | None:
+        """Clocks that the chain took so far, those included in which it waited for its records to
+        be taken; None: it has no clock."""
+        ...
 
     def identify(self) -> dict[str, Any]:
         """Versions, geometry and the array behind the controller, for the run's manifest."""
@@ -101,3 +122,7 @@ class Board(Protocol):
         ...
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None: ...
+
+    def close(self) -> None:
+        """Let go of the board; a simulated one ends."""
+        ...

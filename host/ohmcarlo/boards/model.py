@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..array.base import Array
+from ..array.base import Array, Ledger
 from ..diagnostics import min_entropy_mcv
 from ..errors import UsageError
 from ..golden import ENTROPY_ALARM as ALARM_STATUS
@@ -29,12 +29,20 @@ class ModelBoard:
     """``Board`` backed by ``ohmcarlo.golden``."""
 
     name = "model"
+    pseudo_random = True  # whatever the array: it is computed
+    clock_hz = None
 
     def __init__(self, array: Array) -> None:
         self.array = array
         self.geometry = array.geometry
-        self.ledger = array.ledger
         self._controller: Controller | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.array.ledger
+
+    def clock_cycles(self) -> None:
+        return None
 
     @property
     def controller(self) -> Controller:
@@ -103,3 +111,5 @@ class ModelBoard:
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         self.controller.load_state_dict(state)
+
+    def close(self) -> None: ...

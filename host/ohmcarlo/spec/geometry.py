@@ -71,6 +71,17 @@ class Geometry:
         region, index = divmod(group, self.region_groups)
         return region * (self.rows // self.regions) + index * self.row_group
 
+    @property
+    def device_bits(self) -> int:
+        """Bits of a device's address within its row."""
+        return 1 + (self.pairs - 1).bit_length()
+
+    @property
+    def point_words(self) -> int:
+        """32-bit words of a point in the data memory, a power of two: offset and label in the
+        first one, four inputs in each of the others."""
+        return 1 << (-(-self.max_features // 4)).bit_length()
+
     def accesses_per_row(self, pairs_used: int) -> int:
         """Array accesses of one dot product: bit planes × column tiles."""
         tile = self.tile_pairs or self.pairs

@@ -35,7 +35,10 @@ class Kind(IntEnum):
 
 
 OPEN_FORMAT = "<I"
-"""Clocks after which the board sends unacknowledged frames again."""
+"""Clocks after which the board sends unacknowledged frames again; they count while nothing waits in
+its ring of bytes to send."""
+MIN_PATIENCE, MAX_PATIENCE = 1_000, 1 << 30  # … are clipped to this range
+BAUD = 1_000_000  # of a board that is no simulation: 8 data bits, no parity, one stop bit
 
 IDENTIFICATION_FORMAT = "<HBBBBIIIIIIQ14I"
 IDENTIFICATION = (
@@ -67,10 +70,12 @@ IDENTIFICATION = (
     "max_group_rows",
     "max_regions",
 )
+CONTROLLER_MAGIC = 0x4F484D43  # "OHMC"
 
 MESSAGE_FORMAT = "<BBH"
 """Type, status (of a response, else 0), request number (of a request and its response, else 0)."""
 MESSAGE_BYTES = 4
+MAX_BODY = MAX_PAYLOAD - MESSAGE_BYTES
 
 
 class Message(IntEnum):
@@ -84,14 +89,18 @@ class Message(IntEnum):
     OPERATE = 6  # [n × OPERATION_FORMAT → a u16 for each READ]
     READ_ROW = 7  # [READ_ROW_FORMAT → u16 codes]
     COMMAND = 8  # [COMMAND_FORMAT → nothing]; see Command
-    EPISODE = 9  # [EPISODE_FORMAT → EPISODE_RESULT_FORMAT]; see golden/cartpole.py
+    EPISODE = 9  # [EPISODE_FORMAT → EPISODE_RESULT_FORMAT, u16s]; see golden/cartpole.py
     RESPONSE = 64  # board: answer to a request
     RECORDS = 65  # board: RECORDS_FORMAT, words of the record stream
-    FINISHED = 66  # board: FINISHED_FORMAT; a command that takes time has ended, its records are out
+    FINISHED = 66  # board: FINISHED_FORMAT; a command that takes time has ended, records are out
 
 
 class Status(IntEnum):
-    """How a request ended; after anything but OK nothing was changed."""
+    """How a request ended.
+
+    After anything but OK nothing was changed, with one exception: a FAULT in the course of OPERATE
+    or READ_ROW, whose earlier operations were done.
+    """
 
     OK = 0
     MALFORMED = 1  # its length or type
@@ -100,6 +109,7 @@ class Status(IntEnum):
     BUSY = 4  # the controller runs a command
     NOT_STARTED = 5  # RUN, FLUSH or PREDICT before START, or after an alarm
     FAULT = 6  # the sequencer has stopped (field status.state.fault)
+    MISMATCH = 7  # the firmware was built for another register map: it answers ECHO only
 
 
 class Command(IntEnum):
@@ -114,13 +124,39 @@ class Command(IntEnum):
     OFF = 7
     EMULATOR_RESTART = 8
     RESET_STATE = 9
+    EXTERNAL = 10  # argument: log-likelihood that the controller waits for (model.options.external)
 
 
-WRITE_FORMAT = "<HI"  # field, value
-WINDOW_FORMAT = "<HI"  # window, first word
+class Reason(IntEnum):
+    """Why the controller stands still: FINISHED, and field status.state.reason."""
+
+    RUNNING = 0
+    EXHAUSTED = 1
+    ENTROPY_ALARM = 2
+    FAULT = 3
+    DONE = 4
+    NO_ROWS = 5
+
+
+class FaultCause(IntEnum):
+    """Why the sequencer has stopped: FINISHED, and field status.state.fault_cause."""
+
+    NONE = 0
+    OFF = 1
+    UNKNOWN_OPERATION = 2
+    REQUEST_TIMEOUT = 3
+    RESPONSE_TIMEOUT = 4
+    SPURIOUS_RESPONSE = 5
+
+
+# Words lie on multiples of four bytes of a message, for the processor's sake.
+WRITE_FORMAT = "<H2xI"  # field, value
+WINDOW_FORMAT = "<H2xI"  # window, first word
 OPERATION_FORMAT = "<BBHHH"  # operation (FORM 1, RESET 2, SET 3, READ 4), 0, row, device, DAC code
 READ_ROW_FORMAT = "<HHH"  # row, first device, devices
-COMMAND_FORMAT = "<HI"  # command, argument
+COMMAND_FORMAT = "<H2xI"  # command, argument
+EPISODE_FORMAT = "<4hIIH"  # weights (WEIGHT_MAX of spec.cartpole), seed, first episode, episodes
+EPISODE_RESULT_FORMAT = "<I"  # steps of all episodes; then, for each, a u16: its steps
 RECORDS_FORMAT = "<I"  # number of the first word since power-up
 FINISHED_FORMAT = "<BBBBIQ"  # reason, alarm, fault, fault_cause, steps_done, clocks since power-up
 
@@ -203,6 +239,7 @@ FIELDS = (
     "counters.samples.hi.value",
     "counters.points.lo.value",
     "counters.points.hi.value",
+    "status.state.waiting_external",
 )
 """Number of a field in WRITE and READ: its place in here. A 64-bit counter is read ``lo`` first."""
 

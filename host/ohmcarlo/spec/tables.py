@@ -7,8 +7,9 @@ only place where a node is computed from floating point.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -175,6 +176,17 @@ def sigma_table(sigma_us: Callable[[NDArray[np.float64]], NDArray[np.float64]]) 
 def identity_dac() -> NDArray[np.int32]:
     """The conductance→DAC table of an array whose DAC code is the target itself, (257,)."""
     return (np.arange(SEGMENTS + 1) << SEGMENT_FRAC).astype(np.int32)
+
+
+# -- tables in memory ------------------------------------------------------------------------------
+def segments_of(nodes: Iterable[Any]) -> list[tuple[int, int]]:
+    """What a memory of linear segments holds: first node and step of each, from n + 1 nodes."""
+    return [(int(a), int(b) - int(a)) for a, b in pairwise(nodes)]
+
+
+def segment_words(nodes: Iterable[Any]) -> list[int]:
+    """The same as words of a memory window, signed: each segment's first node, then its step."""
+    return [word for segment in segments_of(nodes) for word in segment]
 
 
 # -- lookups: the twins of the HDL's table units ---------------------------------------------------

@@ -1,0 +1,30 @@
+// Inside of the model: the bus (bus.c) and the controller behind it (controller.c).
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hal.h"
+
+#define ROWS OHMCARLO__ID__ROWS__VALUE_reset
+#define DEVICES (2u * OHMCARLO__ID__PAIRS__VALUE_reset)
+
+// bus.c
+void bus_reset(void);
+uint32_t bus_value(uint32_t at);  // of a register of the controller, as it was written
+uint32_t *bus_place(uint32_t at); // the same, to be changed
+uint64_t bus_clock(void);
+bool bus_record(uint32_t word); // false: the ring is full
+void unsafe(const char *reason);
+
+// controller.c
+void controller_reset(void);
+void controller_work(uint64_t clock); // what has happened until then
+bool controller_busy(void);
+bool controller_hangs(void); // an operation that is never answered
+uint32_t controller_state(void);
+bool controller_answers(uint32_t at, uint32_t *value); // registers that the controller drives
+void controller_command(uint32_t strobes);
+
+#endif // MODEL_H

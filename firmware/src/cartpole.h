@@ -1,0 +1,28 @@
+// CartPole-v1 in integers; twin of ohmcarlo.golden.cartpole, constants from ohmcarlo.spec.cartpole.
+#ifndef CARTPOLE_H
+#define CARTPOLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CARTPOLE_VARIABLES 4
+
+// Position and speed of the cart, angle and angular speed of the pole; STATE_FRAC fraction bits
+struct cartpole {
+    int32_t x;
+    int32_t speed;
+    int32_t angle;
+    int32_t rate;
+};
+
+struct cartpole cartpole_begin(uint32_t seed, uint32_t episode);
+
+// Whether a linear policy pushes to the right
+bool cartpole_action(const struct cartpole *state, const int16_t weights[CARTPOLE_VARIABLES]);
+
+void cartpole_step(struct cartpole *state, bool right);
+
+// Beyond the limits: the episode is over
+bool cartpole_fallen(const struct cartpole *state);
+
+#endif // CARTPOLE_H

@@ -1,0 +1,205 @@
+#include "chain.h"
+
+#include "bytes.h"
+#include "hal.h"
+#include "link.h"
+#include "records.h"
+
+// Words of a record may still be on their way into the ring when the controller says that it is
+// done; polls that find nothing before it is believed
+#define EMPTY_POLLS 2u
+
+struct chain {
+    bool running;   // a command that takes time was given, and FINISHED not sent
+    uint32_t empty; // polls in a row that found the controller idle and no records
+};
+
+static struct chain chain;
+
+void chain_reset(void)
+{
+    chain.running = false;
+    chain.empty = 0;
+}
+
+bool chain_busy(void)
+{
+    return chain.running || (core_state() & CORE_STATE(BUSY)) != 0;
+}
+
+// -- what the controller may be told -------------------------------------------------------------
+#define MODEL(name) core_read(OHMCARLO__MODEL__##name##_addr)
+#define LIMIT(name) core_read(OHMCARLO__ID__##name##_addr)
+
+static inline bool between(uint32_t value, uint32_t low, uint32_t high)
+{
+    return low <= value && value <= high;
+}
+
+// The model is what this controller can hold, and lies within the array
+static bool model_fits(void)
+{
+    const uint32_t group_rows = MODEL(HIDDEN) + 1u;
+    return MODEL(POINTS) <= LIMIT(MAX_POINTS) &&
+           between(MODEL(FEATURES), 1, LIMIT(PAIRS) - LIMIT(ENTROPY_PAIRS)) &&
+           group_rows <= LIMIT(MAX_GROUP_ROWS) && between(MODEL(REGIONS), 1, LIMIT(MAX_REGIONS)) &&
+           MODEL(REGION_GROUPS) >= 4 &&
+           MODEL(REGION_GROUPS) * group_rows <= MODEL(ROWS_PER_REGION) &&
+           MODEL(REGIONS) * MODEL(ROWS_PER_REGION) <= LIMIT(ROWS) && MODEL(MIN_FREE) >= 2 &&
+           MODEL(RETRIES) >= 1;
+}
+
+// Could a command that takes time begin?
+static enum status check_long(uint16_t command)
+{
+    const bool predicts = command == COMMAND_PREDICT;
+    if (!model_fits() || (predicts && MODEL(POINTS) == 0))
+        return STATUS_OUT_OF_RANGE;
+    const uint32_t state = core_state();
+    if ((state & CORE_STATE(FAULT)) != 0)
+        return STATUS_FAULT;
+    if (chain_busy())
+        return STATUS_BUSY;
+    const bool ready = (state & (CORE_STATE(STARTED) | CORE_STATE(ALARM))) == CORE_STATE(STARTED);
+    return command == COMMAND_START || ready ? STATUS_OK : STATUS_NOT_STARTED;
+}
+
+static void give_external(uint32_t loglik)
+{
+    core_write(OHMCARLO__CONTROL__EXTERNAL_LOGLIK_addr, loglik);
+    core_command(CORE_COMMAND(EXTERNAL));
+}
+
+static void begin(uint32_t strobe)
+{
+    core_command(strobe);
+    chain.running = true;
+    chain.empty = 0;
+}
+
+static enum status long_command(uint16_t command, uint32_t argument)
+{
+    const enum status status = check_long(command);
+    if (status != STATUS_OK)
+        return status;
+    switch (command) {
+    case COMMAND_START:
+        begin(CORE_COMMAND(START));
+        break;
+    case COMMAND_RUN:
+        core_write(OHMCARLO__CONTROL__STEPS_addr, argument);
+        begin(CORE_COMMAND(RUN));
+        break;
+    case COMMAND_FLUSH:
+        begin(CORE_COMMAND(FLUSH));
+        break;
+    default:
+        begin(CORE_COMMAND(PREDICT));
+        break;
+    }
+    return STATUS_OK;
+}
+
+static enum status command_if(bool allowed, enum status otherwise, uint32_t strobe)
+{
+    if (!allowed)
+        return otherwise;
+    core_command(strobe);
+    return STATUS_OK;
+}
+
+static enum status external(uint32_t loglik)
+{
+    if ((core_state() & CORE_STATE(WAITING_EXTERNAL)) == 0)
+        return STATUS_NOT_STARTED;
+    give_external(loglik);
+    return STATUS_OK;
+}
+
+enum status chain_command(const struct request *request, struct answer *answer)
+{
+    (void)answer;
+    if (request->length != COMMAND_bytes)
+        return STATUS_MALFORMED;
+    const uint16_t command = get16(request->body + COMMAND_COMMAND_at);
+    const uint32_t argument = get32(request->body + COMMAND_ARGUMENT_at);
+    switch (command) {
+    case COMMAND_START:
+    case COMMAND_RUN:
+    case COMMAND_FLUSH:
+    case COMMAND_PREDICT:
+        return long_command(command, argument);
+    case COMMAND_HALT:
+        return command_if(true, STATUS_OK, CORE_COMMAND(HALT));
+    case COMMAND_CLEAR_FAULT:
+        return command_if(true, STATUS_OK, CORE_COMMAND(CLEAR_FAULT));
+    case COMMAND_OFF:
+        return command_if(true, STATUS_OK, CORE_COMMAND(OFF));
+    case COMMAND_EMULATOR_RESTART:
+        return command_if(!chain_busy(), STATUS_BUSY, CORE_COMMAND(EMULATOR_RESTART));
+    case COMMAND_RESET_STATE:
+        return command_if(!chain_busy(), STATUS_BUSY, CORE_COMMAND(RESET_STATE));
+    case COMMAND_EXTERNAL:
+        return external(argument);
+    default:
+        return STATUS_UNKNOWN_NAME;
+    }
+}
+
+// -- the end -------------------------------------------------------------------------------------
+// The controller is idle, and no record has come for some polls
+static bool ended(void)
+{
+    if ((core_state() & CORE_STATE(BUSY)) != 0 || records_waiting())
+        chain.empty = 0;
+    else if (chain.empty < EMPTY_POLLS)
+        chain.empty++;
+    return chain.empty == EMPTY_POLLS;
+}
+
+static inline uint8_t part(uint32_t state, uint32_t mask, uint32_t low)
+{
+    return (uint8_t)((state & mask) >> low);
+}
+
+#define STATE_PART(state, name) part(state, CORE_STATE(name), OHMCARLO__STATUS__STATE__##name##_bp)
+
+static void report(void)
+{
+    uint8_t *const message = link_message();
+    uint8_t *const body = message + MESSAGE_bytes;
+    const uint32_t state = core_state();
+    message[MESSAGE_TYPE_at] = MESSAGE_FINISHED;
+    message[MESSAGE_STATUS_at] = STATUS_OK;
+    put16(message + MESSAGE_REQUEST_at, 0);
+    body[FINISHED_REASON_at] = STATE_PART(state, REASON);
+    body[FINISHED_ALARM_at] = STATE_PART(state, ALARM);
+    body[FINISHED_FAULT_at] = STATE_PART(state, FAULT);
+    body[FINISHED_FAULT_CAUSE_at] = STATE_PART(state, FAULT_CAUSE);
+    put32(body + FINISHED_STEPS_DONE_at, core_read(OHMCARLO__STATUS__STEPS_DONE_addr));
+    put32(body + FINISHED_CLOCKS_at, hal_clocks()); // latches the upper half
+    put32(body + FINISHED_CLOCKS_at + 4, board_read(OHMCARLO_BOARD__TIMER__CLOCKS__HI_addr));
+    link_commit(MESSAGE_bytes + FINISHED_bytes);
+}
+
+void chain_poll(void)
+{
+    if (chain.running && ended() && link_room() > 0) {
+        chain.running = false;
+        report();
+    }
+}
+
+bool chain_quiet(void)
+{
+    const uint32_t state = core_state();
+    if ((state & CORE_STATE(BUSY)) != 0)
+        core_command(CORE_COMMAND(HALT));
+    if ((state & CORE_STATE(WAITING_EXTERNAL)) != 0)
+        give_external((uint32_t)INT32_MIN); // turned down
+    records_drop();
+    if (!ended())
+        return false;
+    chain.running = false;
+    return true;
+}

@@ -1,0 +1,333 @@
+#include "link.h"
+
+#include "bytes.h"
+#include "frame.h"
+#include "hal.h"
+
+#define PAYLOAD_WORDS (LINK_MAX_PAYLOAD / 4)
+#define HALF 0x8000u // of the sequence numbers: what is further ahead lies behind
+
+_Static_assert(LINK_MAX_PAYLOAD % 4 == 0, "payloads are copied as words");
+_Static_assert((LINK_WINDOW & (LINK_WINDOW - 1)) == 0, "the window is a power of two");
+
+// A message until it is acknowledged
+struct slot {
+    uint32_t words[FRAME_HEADER_WORDS + PAYLOAD_WORDS];
+    uint32_t length; // bytes of the payload
+};
+
+enum phase { CLOSED, OPENING, OPEN };
+
+struct header {
+    uint8_t version;
+    uint8_t kind;
+    uint16_t session;
+    uint16_t sequence;
+    uint16_t acknowledgement;
+};
+
+struct link {
+    enum phase phase;
+    uint16_t session;
+    bool fresh;        // no message has gone either way in this session
+    uint32_t patience; // clocks until messages are sent again
+    uint32_t since;    // clock at which waiting for an acknowledgement began
+
+    uint16_t base;   // first message that is not acknowledged,
+    uint16_t cursor; // next one to go on the wire,
+    uint16_t next;   // next one to be written: base ≤ cursor ≤ next ≤ base + window
+    bool went_back;  // a NACK for `base` was obeyed
+
+    uint16_t expected; // next message of the host
+    bool asked_again;  // a NACK for `expected` was sent
+    bool turned_away;  // that message came when there was no room for its answer
+
+    bool owe_ack;
+    bool owe_nack;
+    bool owe_opened;
+    bool owe_unknown;
+    uint16_t unknown; // session of the frame that is answered so
+
+    struct slot slots[LINK_WINDOW];
+    uint32_t opened[FRAME_HEADER_WORDS + (IDENTIFICATION_bytes + 3) / 4];
+};
+
+static struct link link;
+
+static inline uint16_t distance(uint16_t from, uint16_t to)
+{
+    return (uint16_t)(to - from);
+}
+
+static inline struct slot *slot_of(uint16_t sequence)
+{
+    return &link.slots[sequence % LINK_WINDOW];
+}
+
+void link_reset(void)
+{
+    frame_reset();
+    link.phase = CLOSED;
+    link.base = link.cursor = link.next = 0;
+    link.owe_ack = link.owe_nack = link.owe_opened = link.owe_unknown = false;
+}
+
+// -- sessions ------------------------------------------------------------------------------------
+static uint32_t clip(uint32_t patience)
+{
+    if (patience < LINK_MIN_PATIENCE)
+        return LINK_MIN_PATIENCE;
+    return patience > LINK_MAX_PATIENCE ? LINK_MAX_PATIENCE : patience;
+}
+
+static void ask_to_open(uint16_t session, uint32_t patience)
+{
+    link.patience = clip(patience);
+    if (link.phase == OPEN && link.session == session && link.fresh) {
+        link.owe_opened = true; // the answer was lost
+        return;
+    }
+    link.phase = OPENING;
+    link.session = session;
+    link.base = link.cursor = link.next = 0;
+    link.owe_ack = link.owe_nack = link.owe_opened = false;
+}
+
+bool link_opening(void)
+{
+    return link.phase == OPENING;
+}
+
+void link_open(const uint8_t *identification, uint32_t length)
+{
+    uint8_t *payload = (uint8_t *)(link.opened + FRAME_HEADER_WORDS);
+    for (uint32_t i = 0; i < length; i++)
+        payload[i] = identification[i];
+    link.phase = OPEN;
+    link.fresh = true;
+    link.expected = 0;
+    link.asked_again = link.turned_away = link.went_back = false;
+    link.owe_opened = true;
+}
+
+// -- receiving -----------------------------------------------------------------------------------
+static struct header header_of(const uint8_t *bytes)
+{
+    return (struct header){
+        .version = bytes[HEADER_VERSION_at],
+        .kind = bytes[HEADER_KIND_at],
+        .session = get16(bytes + HEADER_SESSION_at),
+        .sequence = get16(bytes + HEADER_SEQUENCE_at),
+        .acknowledgement = get16(bytes + HEADER_ACKNOWLEDGEMENT_at),
+    };
+}
+
+// False: it acknowledges what was never sent, and the frame is not to be trusted. A frame that is
+// sent again may tell an old acknowledgement.
+static bool acknowledge(uint16_t acknowledgement)
+{
+    const uint16_t done = distance(link.base, acknowledgement);
+    if (done == 0 || done >= HALF)
+        return true;
+    if (done > distance(link.base, link.next))
+        return false;
+    if (done > distance(link.base, link.cursor))
+        link.cursor = acknowledgement;
+    link.base = acknowledgement;
+    link.went_back = false;
+    link.since = hal_clocks();
+    return true;
+}
+
+static void ask_again(void)
+{
+    if (link.asked_again)
+        return;
+    link.asked_again = true;
+    link.owe_nack = true;
+}
+
+static void go_back(void)
+{
+    if (link.went_back)
+        return;
+    link.went_back = true;
+    link.cursor = link.base;
+}
+
+// True: it is the next message, and there is room for its answer
+static bool take_message(uint16_t sequence)
+{
+    if (sequence != link.expected) {
+        if (distance(link.expected, sequence) < HALF)
+            ask_again(); // some are missing before it
+        else
+            link.owe_ack = true; // it came before: executed once, acknowledged again
+        return false;
+    }
+    if (link_room() == 0) {
+        link.turned_away = true;
+        return false;
+    }
+    link.expected++;
+    link.fresh = false;
+    link.asked_again = link.turned_away = link.owe_nack = false;
+    link.owe_ack = true;
+    return true;
+}
+
+static bool in_session(const struct header *header, uint32_t payload)
+{
+    if (!acknowledge(header->acknowledgement))
+        return false;
+    if (header->kind == KIND_DATA)
+        return take_message(header->sequence);
+    if (payload != 0)
+        return false;
+    if (header->kind == KIND_NACK)
+        go_back();
+    else if (header->kind == KIND_POLL)
+        link.owe_ack = true;
+    return false;
+}
+
+static bool from_host(uint8_t kind)
+{
+    return kind == KIND_DATA || kind == KIND_ACK || kind == KIND_NACK || kind == KIND_POLL;
+}
+
+static bool take_frame(void)
+{
+    const struct header header = header_of(frame_bytes());
+    const uint32_t payload = frame_length() - LINK_HEADER_BYTES;
+    const bool speaks = header.version == LINK_PROTOCOL_VERSION;
+    if (speaks && header.kind == KIND_OPEN) {
+        if (payload == OPEN_bytes)
+            ask_to_open(header.session, get32(frame_bytes() + LINK_HEADER_BYTES));
+        return false;
+    }
+    if (speaks && !from_host(header.kind))
+        return false;
+    if (!speaks || link.phase == CLOSED || link.session != header.session) {
+        link.owe_unknown = true;
+        link.unknown = header.session;
+        return false;
+    }
+    return link.phase == OPEN && in_session(&header, payload);
+}
+
+bool link_receive(void)
+{
+    switch (frame_receive()) {
+    case FRAME_WHOLE:
+        return take_frame();
+    case FRAME_DAMAGED:
+        if (link.phase == OPEN)
+            ask_again();
+        return false;
+    case FRAME_NONE:
+    default:
+        return false;
+    }
+}
+
+struct link_request link_request(void)
+{
+    return (struct link_request){
+        .message = frame_bytes() + LINK_HEADER_BYTES,
+        .length = frame_length() - LINK_HEADER_BYTES,
+    };
+}
+
+// -- sending -------------------------------------------------------------------------------------
+uint32_t link_room(void)
+{
+    return link.phase == OPEN ? (uint32_t)(LINK_WINDOW - distance(link.base, link.next)) : 0u;
+}
+
+bool link_unacknowledged(void)
+{
+    return link.base != link.next;
+}
+
+uint8_t *link_message(void)
+{
+    return (uint8_t *)(slot_of(link.next)->words + FRAME_HEADER_WORDS);
+}
+
+void link_commit(uint32_t length)
+{
+    slot_of(link.next)->length = length;
+    if (!link_unacknowledged())
+        link.since = hal_clocks();
+    link.next++;
+    link.fresh = false;
+}
+
+static void send(uint32_t *words, uint8_t kind, uint16_t session, uint16_t sequence,
+                 uint32_t payload)
+{
+    words[0] = LINK_PROTOCOL_VERSION | (uint32_t)kind << 8 | (uint32_t)session << 16;
+    words[1] = sequence | (uint32_t)link.expected << 16;
+    frame_send(words, LINK_HEADER_BYTES + payload);
+}
+
+static void send_bare(uint8_t kind, uint16_t session)
+{
+    uint32_t words[FRAME_HEADER_WORDS];
+    send(words, kind, session, link.next, 0);
+}
+
+static void send_message(void)
+{
+    struct slot *const slot = slot_of(link.cursor);
+    send(slot->words, KIND_DATA, link.session, link.cursor, slot->length);
+    link.cursor++;
+    link.owe_ack = false;
+}
+
+// Everything went out long ago, and no acknowledgement came: all of it again
+static void watch_patience(void)
+{
+    const uint32_t now = hal_clocks();
+    if (!link_unacknowledged() || link.cursor != link.next || !frame_all_sent())
+        link.since = now;
+    else if (now - link.since > link.patience)
+        link.cursor = link.base;
+}
+
+bool link_owes(void)
+{
+    return link.cursor != link.next || link.owe_ack || link.owe_nack || link.owe_opened ||
+           link.owe_unknown;
+}
+
+static void send_due(void)
+{
+    if (link.owe_opened) {
+        link.owe_opened = false;
+        send(link.opened, KIND_OPENED, link.session, 0, IDENTIFICATION_bytes);
+    } else if (link.owe_unknown) {
+        link.owe_unknown = false;
+        send_bare(KIND_UNKNOWN, link.unknown);
+    } else if (link.owe_nack) {
+        link.owe_nack = link.owe_ack = false;
+        send_bare(KIND_NACK, link.session);
+    } else if (link.cursor != link.next) {
+        send_message();
+    } else if (link.owe_ack) {
+        link.owe_ack = false;
+        send_bare(KIND_ACK, link.session);
+    }
+}
+
+void link_send(void)
+{
+    if (link.turned_away && link_room() > 0) {
+        link.turned_away = false;
+        link.owe_nack = true;
+    }
+    watch_patience();
+    if (link_owes() && frame_room())
+        send_due();
+}

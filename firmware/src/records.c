@@ -1,0 +1,58 @@
+#include "records.h"
+
+#include "bytes.h"
+#include "hal.h"
+#include "link.h"
+
+#define HEAD_BYTES (MESSAGE_bytes + RECORDS_bytes)
+#define FULL_WORDS ((LINK_MAX_PAYLOAD - HEAD_BYTES) / 4u)
+#define RESERVED 2u // messages that records leave room for: an answer, and FINISHED
+
+_Static_assert(HEAD_BYTES % 4 == 0, "words are copied as words");
+
+static inline uint32_t received(void)
+{
+    return board_read(OHMCARLO_BOARD__RECORDS__RECEIVED_addr);
+}
+
+static inline uint32_t taken(void)
+{
+    return board_read(OHMCARLO_BOARD__RECORDS__TAKEN_addr);
+}
+
+bool records_waiting(void)
+{
+    return received() != taken();
+}
+
+void records_drop(void)
+{
+    board_write(OHMCARLO_BOARD__RECORDS__TAKEN_addr, received());
+}
+
+static void send_words(uint32_t first, uint32_t words)
+{
+    uint8_t *const message = link_message();
+    message[MESSAGE_TYPE_at] = MESSAGE_RECORDS;
+    message[MESSAGE_STATUS_at] = STATUS_OK;
+    put16(message + MESSAGE_REQUEST_at, 0);
+    put32(message + MESSAGE_bytes + RECORDS_NUMBER_at, first);
+    uint8_t *to = message + HEAD_BYTES;
+    for (uint32_t i = 0; i < words; i++, to += 4)
+        put32(to, board_read(RING_AT(RECORDS_RING, first + i)));
+    board_write(OHMCARLO_BOARD__RECORDS__TAKEN_addr, first + words);
+    link_commit(HEAD_BYTES + 4u * words);
+}
+
+// A full message goes at once; a smaller one only when no other is under way
+void records_poll(void)
+{
+    const uint32_t first = taken();
+    const uint32_t words = received() - first;
+    if (words == 0 || link_room() <= RESERVED)
+        return;
+    if (words >= FULL_WORDS)
+        send_words(first, FULL_WORDS);
+    else if (!link_unacknowledged())
+        send_words(first, words);
+}

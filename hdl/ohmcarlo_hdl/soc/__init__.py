@@ -1,0 +1,1 @@
+"""The board: controller, array emulator, processor, serial link."""

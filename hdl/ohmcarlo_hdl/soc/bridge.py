@@ -1,0 +1,112 @@
+"""From the processor's memory bus to memory, controller and board."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..regs.bus import Bus
+from ..regs.map import WORD_BYTES
+from .cpu import MemoryBus
+from .memory_map import BOARD_BASE, CONTROLLER_BASE, RAM_BASE, REGION_SHIFT
+
+CONTROLLER_LATENCY = 3
+"""Clocks from a strobe on ``Bridge.controller`` to its ``r_data``: see ``island.CoreIsland``."""
+
+
+class Ram(wiring.Signature):
+    """A memory of words: ``w_en`` a bit for each byte, ``r_data`` comes a clock after ``addr``."""
+
+    def __init__(self, addr_width: int) -> None:
+        self.addr_width = addr_width
+        super().__init__(
+            {
+                "addr": Out(addr_width),
+                "w_en": Out(WORD_BYTES),
+                "w_data": Out(32),
+                "r_en": Out(1),
+                "r_data": In(32),
+            }
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ram) and self.addr_width == other.addr_width
+
+
+class Bridge(wiring.Component):
+    """Answers the processor: memory and board in the next clock, the controller two later.
+
+    Registers are read and written as whole words: a shorter write to them changes nothing, and
+    neither does an access to where there is nothing. Reads from there give 0.
+
+    Parameters
+    ----------
+    ram_bits, controller_bits, board_bits : int
+        Bits of a word address in each of the three.
+    """
+
+    def __init__(self, ram_bits: int, controller_bits: int, board_bits: int) -> None:
+        super().__init__(
+            {
+                "cpu": In(MemoryBus()),
+                "ram": Out(Ram(ram_bits)),
+                "controller": Out(Bus(controller_bits)),
+                "board": Out(Bus(board_bits)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        cpu = self.cpu
+        read, whole = Signal(), Signal()
+        begins = Signal()  # the first clock of an access
+        wait = Signal(range(CONTROLLER_LATENCY))
+        m.d.comb += [read.eq(cpu.wstrb == 0), whole.eq(cpu.wstrb == (1 << WORD_BYTES) - 1)]
+
+        def chosen(base: int, bus: Value) -> Signal:
+            """Whether the address lies within ``bus``, which begins at ``base``."""
+            hit = Signal(name=f"at_{base:x}")
+            low = len(bus) + 2
+            m.d.comb += [hit.eq(cpu.addr[low:] == base >> low), bus.eq(cpu.addr[2:])]
+            return hit
+
+        at_ram = chosen(RAM_BASE, self.ram.addr)
+        at_controller = chosen(CONTROLLER_BASE, self.controller.addr)
+        at_board = chosen(BOARD_BASE, self.board.addr)
+        m.d.comb += [
+            self.ram.w_data.eq(cpu.wdata),
+            self.ram.w_en.eq(Mux(begins & at_ram, cpu.wstrb, 0)),
+            self.ram.r_en.eq(begins & at_ram & read),
+        ]
+        for bus, hit in ((self.controller, at_controller), (self.board, at_board)):
+            m.d.comb += [
+                bus.w_data.eq(cpu.wdata),
+                bus.w_stb.eq(begins & hit & whole),
+                bus.r_stb.eq(begins & hit & read),
+            ]
+
+        with m.FSM(name="state"):
+            with m.State("IDLE"):
+                with m.If(cpu.valid):
+                    m.d.comb += begins.eq(1)
+                    m.d.sync += wait.eq(0)
+                    with m.If(at_controller & read):
+                        m.d.sync += wait.eq(CONTROLLER_LATENCY - 1)
+                    m.next = "ANSWER"
+            with m.State("ANSWER"):
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(wait == 0):
+                    m.d.comb += cpu.ready.eq(1)
+                    m.next = "IDLE"
+        with m.Switch(cpu.addr[REGION_SHIFT:]):
+            for base, hit, value in (
+                (RAM_BASE, at_ram, self.ram.r_data),
+                (CONTROLLER_BASE, at_controller, self.controller.r_data),
+                (BOARD_BASE, at_board, self.board.r_data),
+            ):
+                with m.Case(base >> REGION_SHIFT):
+                    m.d.comb += cpu.rdata.eq(Mux(hit, value, 0))
+        return m

@@ -1,0 +1,100 @@
+"""The processor: PicoRV32 (RV32IM without division), and how it speaks to memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from amaranth import ClockSignal, Instance, Module, ResetSignal, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.errors import UsageError
+
+from .memory_map import RAM_BASE, RAM_BYTES
+
+START_CLOCKS = 15
+"""Clocks of reset that the processor gets: some FPGAs' memories are not readable at once."""
+
+
+def picorv32_verilog() -> str:
+    """Verilog of the processor. Raises UsageError when the package that holds it is missing."""
+    try:
+        import pythondata_cpu_picorv32 as package
+    except ImportError:
+        raise UsageError(
+            "the processor's Verilog is not installed: pip install 'ohmcarlo[hdl]'"
+        ) from None
+    return (Path(package.data_location) / "picorv32.v").read_text()
+
+
+class MemoryBus(wiring.Signature):
+    """PicoRV32's native memory interface, as the processor sees it.
+
+    ``valid`` stays high, and ``addr`` (bytes, of a whole word), ``wdata`` and ``wstrb`` (a bit for
+    each byte; 0: a read) as they are, until a clock with ``ready`` high, which brings ``rdata``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "valid": Out(1),
+                "addr": Out(32),
+                "wdata": Out(32),
+                "wstrb": Out(4),
+                "ready": In(1),
+                "rdata": In(32),
+            }
+        )
+
+
+class Cpu(wiring.Component):
+    """PicoRV32, which starts at ``RAM_BASE`` with its stack at the end of the memory.
+
+    ``trap``: it met an illegal instruction or a misaligned access and stands still until reset.
+    """
+
+    def __init__(self, ram_bytes: int = RAM_BYTES) -> None:
+        self.ram_bytes = ram_bytes
+        super().__init__({"memory": Out(MemoryBus()), "trap": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        if platform is not None:
+            platform.add_file("picorv32.v", picorv32_verilog())
+        started = Signal(range(START_CLOCKS + 1))
+        running = Signal()
+        m.d.sync += running.eq(started == START_CLOCKS)
+        with m.If(started != START_CLOCKS):
+            m.d.sync += started.eq(started + 1)
+        memory = self.memory
+        m.submodules.picorv32 = Instance(
+            "picorv32",
+            p_ENABLE_COUNTERS=0,
+            p_ENABLE_COUNTERS64=0,
+            p_BARREL_SHIFTER=1,
+            p_COMPRESSED_ISA=0,
+            p_CATCH_MISALIGN=1,
+            p_CATCH_ILLINSN=1,
+            p_ENABLE_MUL=1,
+            p_ENABLE_DIV=0,
+            p_ENABLE_IRQ=0,
+            p_REGS_INIT_ZERO=1,
+            p_PROGADDR_RESET=RAM_BASE,
+            p_STACKADDR=RAM_BASE + self.ram_bytes,
+            i_clk=ClockSignal(),
+            i_resetn=running & ~ResetSignal(allow_reset_less=True),
+            o_trap=self.trap,
+            o_mem_valid=memory.valid,
+            i_mem_ready=memory.ready,
+            o_mem_addr=memory.addr,
+            o_mem_wdata=memory.wdata,
+            o_mem_wstrb=memory.wstrb,
+            i_mem_rdata=memory.rdata,
+            i_pcpi_wr=0,
+            i_pcpi_rd=0,
+            i_pcpi_wait=0,
+            i_pcpi_ready=0,
+            i_irq=0,
+        )
+        return m

@@ -1,0 +1,79 @@
+"""The controller as an island: everything that enters it or leaves it passes a register."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import REFERENCE, CoreConfig
+from ..core.core import EmulatedCore
+from ..fifo import StreamFifo
+from ..regs.bus import Bus
+from ..regs.map import register_map
+from .records import WORD_BITS, RecordMerger
+
+FIFO_WORDS = 4
+
+
+class CoreIsland(wiring.Component):
+    """``EmulatedCore`` and its records, to be put into a clock domain of its own.
+
+    No logic leads from an input to an output, nor from an input to the controller. This keeps paths
+    short on an FPGA; and a simulator that leaves out clocks of the island has nothing to compute
+    for it.
+
+    ``bus``: the controller's, two clocks later: ``r_data`` comes three clocks after ``r_stb`` and
+    stays until the next read; the next read is at least three clocks later. ``records``: words as
+    in ``RecordMerger``. ``off``: emergency stop. ``active``: it needs its clock even if nobody asks
+    for anything. ``fast`` as in ``Emulator``.
+    """
+
+    def __init__(self, config: CoreConfig = REFERENCE, fast: bool = True) -> None:
+        self.config, self.fast = config, fast
+        super().__init__(
+            {
+                "bus": In(Bus(register_map(config, emulator=True).addr_width)),
+                "off": In(1),
+                "records": Out(stream.Signature(WORD_BITS)),
+                "active": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.core = core = EmulatedCore(self.config, self.fast)
+        m.submodules.merger = merger = RecordMerger(self.config)
+        m.submodules.fifo = fifo = StreamFifo(WORD_BITS, FIFO_WORDS)
+        for source, sink in (
+            (core.step_records, merger.steps),
+            (core.samples, merger.samples),
+            (core.predictions, merger.predictions),
+            (merger.words, fifo.input),
+            (fifo.output, wiring.flipped(self.records)),
+        ):
+            wiring.connect(m, source, sink)
+        asked = Signal()  # the controller answers in this clock
+        m.d.sync += [
+            core.bus.addr.eq(self.bus.addr),
+            core.bus.w_data.eq(self.bus.w_data),
+            core.bus.w_stb.eq(self.bus.w_stb),
+            core.bus.r_stb.eq(self.bus.r_stb),
+            asked.eq(core.bus.r_stb),
+            self.bus.r_data.eq(Mux(asked, core.bus.r_data, self.bus.r_data)),
+            core.off.eq(self.off),
+        ]
+        m.d.comb += [
+            merger.sample_pairs.eq(core.sample_pairs),
+            self.active.eq(
+                core.busy
+                | core.step_records.valid
+                | core.samples.valid
+                | core.predictions.valid
+                | fifo.input.valid
+                | (fifo.level != 0)
+            ),
+        ]
+        return m

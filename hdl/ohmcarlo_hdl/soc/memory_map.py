@@ -1,0 +1,16 @@
+"""Where the processor finds what: the one source for bridge, linker script and firmware header.
+
+Byte addresses. The bits above ``REGION_SHIFT`` choose who answers.
+"""
+
+from __future__ import annotations
+
+REGION_SHIFT = 30
+RAM_BASE = 0x0000_0000
+CONTROLLER_BASE = 0x4000_0000
+"""Registers and windows of the controller (``register_map``)."""
+BOARD_BASE = 0x8000_0000
+"""Registers and windows of the board (``board_map``)."""
+
+RAM_BYTES = 65536
+"""Memory of the processor: program, data and stack."""

@@ -1,0 +1,92 @@
+"""Everything behind the board's own registers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..regs.bank import RegisterBank
+from ..regs.bus import Bus
+from ..regs.map import WORD_BYTES, board_map
+from .crc import Crc32
+from .link import SerialLink
+from .records import WORD_BITS
+from .rings import ReceiveRing
+
+
+class Peripherals(wiring.Component):
+    """Register map ``ohmcarlo_board``: serial link, ring of records, checksum, clock.
+
+    ``waiting``: software said that it waits for bytes from the host (``control.idle``), has written
+    no other register since, and there are none; nor are bytes on their way out, or records to be
+    sent.
+
+    Parameters
+    ----------
+    constants : dict
+        Values of the group ``id``, by field name ("clock_hz"); ``divisor`` is the reset value of
+        ``uart.divisor``.
+    """
+
+    def __init__(self, constants: dict[str, int], divisor: int) -> None:
+        self.bank = RegisterBank(
+            board_map(),
+            {f"id.{name}": value for name, value in constants.items()} | {"uart.divisor": divisor},
+        )
+        super().__init__(
+            {
+                "bus": In(Bus(board_map().addr_width)),
+                "records": In(stream.Signature(WORD_BITS)),
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "waiting": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        layout = board_map()
+
+        def words(window: str) -> int:
+            return layout.window(window).words
+
+        m.submodules.bank = bank = self.bank
+        m.submodules.link = link = SerialLink(words("rx"), words("tx"))
+        m.submodules.records_ring = ring = ReceiveRing(WORD_BITS, words("records_ring"))
+        m.submodules.crc = crc = Crc32()
+        wiring.connect(m, wiring.flipped(self.bus), bank.bus)
+        wiring.connect(m, wiring.flipped(self.records), ring.input)
+        wiring.connect(m, bank.access_rx, link.rx_window)
+        wiring.connect(m, bank.load_tx, link.tx_window)
+        wiring.connect(m, bank.access_records_ring, ring.window)
+        clocks = Signal(64)
+        idle, told = Signal(), Signal()
+        at_idle = self.bus.addr == layout["control.idle"].address // WORD_BYTES
+        with m.If(self.bus.w_stb):
+            m.d.sync += idle.eq(at_idle)
+        m.d.sync += clocks.eq(clocks + 1)
+        m.d.comb += [
+            link.rx.eq(self.rx),
+            self.tx.eq(link.tx),
+            link.divisor.eq(bank.uart_divisor),
+            link.taken.eq(bank.uart_taken),
+            link.put.eq(bank.uart_put),
+            bank.uart_received.eq(link.received),
+            bank.uart_lost.eq(link.lost),
+            bank.uart_sent.eq(link.sent),
+            ring.taken.eq(bank.records_taken),
+            bank.records_received.eq(ring.received),
+            crc.start.eq(bank.crc_start.start),
+            crc.strobe.eq(bank.crc_byte.strobe),
+            crc.data.eq(bank.crc_byte.data),
+            bank.crc_value.eq(crc.value),
+            bank.timer_clocks.eq(clocks),
+            told.eq(bank.control_idle & idle),
+            self.waiting.eq(
+                told & link.quiet & ~self.records.valid & (ring.received == bank.records_taken)
+            ),
+        ]
+        return m

@@ -1,0 +1,126 @@
+"""What the controller streams, as one stream of words: group ``records`` of the register map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec.link import (
+    RECORD_KIND_SHIFT,
+    RECORD_PREDICTION,
+    RECORD_SAMPLE,
+    RECORD_STEP,
+    SAMPLE_HEADER_WORDS,
+    SAMPLE_WORDS_BITS,
+    STEP_ACCEPTED_SHIFT,
+    STEP_REGION_SHIFT,
+    STEP_VALID_SHIFT,
+)
+
+from ..config import REFERENCE, CoreConfig
+from ..core.interface import PREDICTION
+from ..core.sample import RECORD_WORD
+from ..core.step import step_record
+
+WORD_BITS = 32
+STEP_WORDS, PREDICTION_WORDS = 2, 4  # after the first word
+
+
+class RecordMerger(wiring.Component):
+    """Steps, samples and predictions, record after record; none is torn apart.
+
+    Of records that wait together, the step goes first and the prediction last. ``sample_pairs``:
+    device pairs of a sample. One word a clock; a record's first word costs a clock of its own
+    where the record has no word to spare for it (sample, prediction).
+    """
+
+    def __init__(self, config: CoreConfig = REFERENCE) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "steps": In(stream.Signature(step_record(config))),
+                "samples": In(stream.Signature(RECORD_WORD)),
+                "predictions": In(stream.Signature(PREDICTION)),
+                "sample_pairs": In(range(config.max_sample_pairs + 1)),
+                "words": Out(stream.Signature(WORD_BITS)),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        step, prediction, words = self.steps.payload, self.predictions.payload, self.words
+        length = Signal(SAMPLE_WORDS_BITS)
+        index = Signal(range(PREDICTION_WORDS))
+        m.d.comb += length.eq(self.sample_pairs + SAMPLE_HEADER_WORDS)
+
+        def kind(number: int) -> int:
+            return number << RECORD_KIND_SHIFT
+
+        with m.FSM(name="state"):
+            with m.State("FIRST"):
+                m.d.sync += index.eq(0)
+                with m.If(self.steps.valid):
+                    m.d.comb += [
+                        words.valid.eq(1),
+                        words.payload.eq(
+                            kind(RECORD_STEP)
+                            | step.points
+                            | step.region << STEP_REGION_SHIFT
+                            | step.accepted << STEP_ACCEPTED_SHIFT
+                            | step.valid << STEP_VALID_SHIFT
+                        ),
+                        self.steps.ready.eq(words.ready & ~step.accepted),
+                    ]
+                    with m.If(words.ready & step.accepted):
+                        m.next = "STEP"
+                with m.Elif(self.samples.valid):
+                    m.d.comb += [
+                        words.valid.eq(1),
+                        words.payload.eq(kind(RECORD_SAMPLE) | length),
+                    ]
+                    with m.If(words.ready):
+                        m.next = "SAMPLE"
+                with m.Elif(self.predictions.valid):
+                    m.d.comb += [words.valid.eq(1), words.payload.eq(kind(RECORD_PREDICTION))]
+                    with m.If(words.ready):
+                        m.next = "PREDICTION"
+            with m.State("STEP"):
+                m.d.comb += words.valid.eq(1)
+                with m.Switch(index[0]):
+                    with m.Case(0):
+                        m.d.comb += words.payload.eq(step.loglik)
+                    with m.Case(1):
+                        m.d.comb += words.payload.eq(step.prior)
+                with m.If(words.ready):
+                    m.d.sync += index.eq(index + 1)
+                    with m.If(index == STEP_WORDS - 1):
+                        m.d.comb += self.steps.ready.eq(1)
+                        m.next = "FIRST"
+            with m.State("SAMPLE"):
+                m.d.comb += [
+                    words.valid.eq(self.samples.valid),
+                    words.payload.eq(self.samples.payload.word),
+                    self.samples.ready.eq(words.ready),
+                ]
+                with m.If(words.valid & words.ready & self.samples.payload.last):
+                    m.next = "FIRST"
+            with m.State("PREDICTION"):
+                halves = (
+                    half
+                    for value in (prediction.sum, prediction.square)
+                    for half in (value[:WORD_BITS], value[WORD_BITS:])
+                )
+                m.d.comb += words.valid.eq(1)
+                with m.Switch(index):
+                    for number, half in enumerate(halves):
+                        with m.Case(number):
+                            m.d.comb += words.payload.eq(half)
+                with m.If(words.ready):
+                    m.d.sync += index.eq(index + 1)
+                    with m.If(index == PREDICTION_WORDS - 1):
+                        m.d.comb += self.predictions.ready.eq(1)
+                        m.next = "FIRST"
+        return m

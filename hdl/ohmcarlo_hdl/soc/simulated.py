@@ -1,0 +1,50 @@
+"""The top of the board that is a program: ``Soc`` as a simulator wants it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import ClockDomain, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .soc import Soc
+
+
+class SimulatedBoard(wiring.Component):
+    """``soc`` with its two clocks as ports. Power-up is its only reset.
+
+    Its inputs are the clocks and ``rx``, which goes straight into a register. So a simulator
+    computes everything once a clock, after the edges, and not a second time for inputs that may
+    have changed; and nothing of the controller depends on another clock than its own.
+    """
+
+    def __init__(self, soc: Soc) -> None:
+        self.soc = soc
+        super().__init__(
+            {
+                "clk": In(1),
+                "core_clk": In(1),
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "trap": Out(1),
+                "idle": Out(1),
+                "core_wanted": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.soc = soc = self.soc
+        m.domains.sync = sync = ClockDomain(reset_less=True)
+        m.domains.core = core = ClockDomain(reset_less=True)
+        m.d.comb += [
+            sync.clk.eq(self.clk),
+            core.clk.eq(self.core_clk),
+            soc.rx.eq(self.rx),
+            self.tx.eq(soc.tx),
+            self.trap.eq(soc.trap),
+            self.idle.eq(soc.idle),
+            self.core_wanted.eq(soc.core_wanted),
+        ]
+        return m

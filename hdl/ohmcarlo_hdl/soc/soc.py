@@ -1,0 +1,145 @@
+"""The board as one component."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import DomainRenamer, Module, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from ohmcarlo.errors import UsageError
+
+from ..config import CoreConfig
+from ..regs.map import WORD_BYTES
+from .bridge import CONTROLLER_LATENCY, Bridge
+from .cpu import Cpu
+from .island import CoreIsland
+from .memory_map import RAM_BYTES
+from .peripherals import Peripherals
+from .uart import DIVISOR_BITS, LEAST_DIVISOR
+
+WAKE_CLOCKS = 64
+"""Clocks that the controller gets after a write to it, to finish what has no status bit."""
+READ_CLOCKS = CONTROLLER_LATENCY + 1
+"""Clocks that it gets after a read."""
+
+
+class Soc(wiring.Component):
+    """Processor, memory, serial link, and the controller with the emulated array.
+
+    Two clock domains of one frequency: ``sync``, and ``core`` for the controller. On an FPGA both
+    have the same clock. A simulator may leave out an edge of ``core`` when ``core_wanted`` is low
+    before it: nothing but time changes for the controller then, and nobody sees it.
+
+    ``rx``, ``tx``: serial link. ``trap``: the processor has stopped, which stops the array, too,
+    until reset. ``idle``: software waits for bytes from the host and nothing else happens: with no
+    byte on ``rx``, a simulator may stop both clocks.
+
+    Parameters
+    ----------
+    config : CoreConfig
+    firmware : bytes
+        What the memory holds at first, from address 0 on.
+    clock_hz, simulated, design_hash : int, bool, int
+        Told to software (group ``id``).
+    uart_divisor : int
+        Clocks of a bit of the serial link, at reset.
+    """
+
+    def __init__(
+        self,
+        config: CoreConfig,
+        firmware: bytes,
+        *,
+        clock_hz: int,
+        uart_divisor: int,
+        simulated: bool,
+        design_hash: int,
+        ram_bytes: int = RAM_BYTES,
+    ) -> None:
+        if len(firmware) > ram_bytes:
+            raise UsageError(
+                f"the firmware has {len(firmware)} bytes and the memory {ram_bytes}: "
+                "make one smaller or the other larger (soc/memory_map.py)"
+            )
+        if not LEAST_DIVISOR <= uart_divisor < 1 << DIVISOR_BITS:
+            most = (1 << DIVISOR_BITS) - 1
+            raise UsageError(f"uart_divisor = {uart_divisor}: choose {LEAST_DIVISOR} to {most}")
+        self.config = config
+        self.firmware = firmware
+        self.uart_divisor = uart_divisor
+        self.ram_bytes = ram_bytes
+        self.constants = {
+            "clock_hz": clock_hz,
+            "ram_bytes": ram_bytes,
+            "simulated": int(simulated),
+            "design_hash": design_hash,
+        }
+        super().__init__(
+            {
+                "rx": In(1, init=1),
+                "tx": Out(1, init=1),
+                "trap": Out(1),
+                "idle": Out(1),
+                "core_wanted": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.cpu = cpu = Cpu(self.ram_bytes)
+        m.submodules.board = board = Peripherals(self.constants, self.uart_divisor)
+        island = CoreIsland(self.config)
+        m.submodules.island = DomainRenamer("core")(island)
+        words = self.ram_bytes // WORD_BYTES
+        m.submodules.bridge = bridge = Bridge(
+            exact_log2(words), island.bus.signature.addr_width, board.bus.signature.addr_width
+        )
+        wiring.connect(m, cpu.memory, bridge.cpu)
+        wiring.connect(m, bridge.controller, island.bus)
+        wiring.connect(m, bridge.board, board.bus)
+        wiring.connect(m, island.records, board.records)
+        self._memory(m, bridge, words)
+
+        trapped, changes, reads = Signal(), Signal(), bridge.controller.r_stb
+        wake = Signal(range(WAKE_CLOCKS + 1), init=WAKE_CLOCKS)
+        m.d.sync += trapped.eq(cpu.trap)
+        m.d.comb += changes.eq(bridge.controller.w_stb | (cpu.trap & ~trapped))
+        with m.If(changes):
+            m.d.sync += wake.eq(WAKE_CLOCKS)
+        with m.Elif(reads & (wake < READ_CLOCKS)):
+            m.d.sync += wake.eq(READ_CLOCKS)
+        with m.Elif(wake != 0):
+            m.d.sync += wake.eq(wake - 1)
+        m.d.comb += [
+            board.rx.eq(self.rx),
+            self.tx.eq(board.tx),
+            self.trap.eq(cpu.trap),
+            island.off.eq(cpu.trap),
+            self.core_wanted.eq(changes | reads | (wake != 0) | island.active),
+            self.idle.eq(board.waiting & ~island.active),
+        ]
+        return m
+
+    def _memory(self, m: Module, bridge: Bridge, words: int) -> None:
+        image = self.firmware + bytes(-len(self.firmware) % WORD_BYTES)
+        m.submodules.memory = memory = Memory(
+            shape=unsigned(8 * WORD_BYTES),
+            depth=words,
+            init=[
+                int.from_bytes(image[i : i + WORD_BYTES], "little")
+                for i in range(0, len(image), WORD_BYTES)
+            ],
+        )
+        write, read = memory.write_port(granularity=8), memory.read_port()
+        m.d.comb += [
+            write.en.eq(bridge.ram.w_en),
+            write.addr.eq(bridge.ram.addr),
+            write.data.eq(bridge.ram.w_data),
+            read.en.eq(bridge.ram.r_en),
+            read.addr.eq(bridge.ram.addr),
+            bridge.ram.r_data.eq(read.data),
+        ]

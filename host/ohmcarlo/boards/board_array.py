@@ -1,0 +1,83 @@
+"""The array behind a board's controller, operation by operation: for bring-up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..array.base import IntArray, Ledger
+from ..array.emulated import EmulatedArray
+from ..errors import UsageError
+from ..spec import DAC_MAX
+from .remote import OPERATION, READ, RESET, SET, RemoteController
+
+
+class BoardArray:
+    """``ohmcarlo.array.Array`` over raw operations.
+
+    RESETs wait for the operations that come after them and travel with those.
+
+    Parameters
+    ----------
+    remote : RemoteController
+        Idle, its emulator loaded.
+    twin : EmulatedArray
+        Knows the spread that the devices have and the DAC table that they need.
+    """
+
+    exact_dot = True
+    name = "emulator"
+
+    def __init__(self, remote: RemoteController, twin: EmulatedArray) -> None:
+        self.remote = remote
+        self.twin = twin
+        self.geometry = twin.geometry
+        self.ledger = Ledger(twin.geometry)
+        self._resets: list[int] = []
+
+    def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.twin.sigma_us(target_us)
+
+    def dac_of_target(self) -> IntArray:
+        return self.twin.dac_of_target()
+
+    def reset(self, row: int) -> None:
+        self._resets.append(row)
+        self.ledger.note_reset(self.geometry.row_devices)
+
+    def program(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
+        if len(dac) and (dac.min() < 0 or dac.max() > DAC_MAX):
+            raise UsageError(f"DAC codes must lie in 0..{DAC_MAX}")
+        operations = np.zeros(2 * len(devices), OPERATION)
+        operations["operation"][0::2], operations["operation"][1::2] = SET, READ
+        operations["row"] = row
+        operations["device"] = np.repeat(devices, 2)
+        operations["dac"][0::2] = dac
+        codes = self._operate(operations)
+        self.ledger.note_program(row, devices, codes)
+        return codes
+
+    def read(self, row: int, devices: IntArray) -> IntArray:
+        operations = np.zeros(len(devices), OPERATION)
+        operations["operation"], operations["row"], operations["device"] = READ, row, devices
+        self.ledger.note_read(len(devices))
+        return self._operate(operations)
+
+    def _operate(self, operations: NDArray[Any]) -> IntArray:
+        first = np.zeros(len(self._resets), OPERATION)
+        first["operation"], first["row"] = RESET, self._resets
+        self._resets.clear()
+        return self.remote.operate(np.concatenate([first, operations])).astype(np.int32)
+
+    def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
+        """From the codes that READ gives: a raw operation is no access of the dot product."""
+        codes = self.read(row, np.arange(2 * inputs.shape[1], dtype=np.int32))
+        return inputs.astype(np.int32) @ (codes[0::2] - codes[1::2])
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        raise UsageError("an array behind a board is saved with the board")
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        raise UsageError("an array behind a board is loaded with the board")

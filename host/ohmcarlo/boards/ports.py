@@ -1,0 +1,231 @@
+"""Where a board is found: a serial port, or a simulated board that is started for us."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import serial
+from serial.tools import list_ports
+
+from ..errors import OhmcarloError, UsageError
+from ..spec import Geometry
+from ..spec.link import BAUD
+from .base import BoardLost
+from .transport import LINK_TIMEOUT_S
+
+READ_SLICE_S = 0.02
+WRITE_BYTES = 256  # between two looks at what has come
+EXIT_S = 2.0
+REPOSITORY = Path(__file__).parents[3]
+BUILDER = "rtl_gen.verilated"
+PORT_LINE = "port "
+SHAPE = (
+    "rows",
+    "pairs",
+    "entropy_pairs",
+    "access_bits",
+    "tile_pairs",
+    "dot_bits",
+    "dot_shift",
+)
+Say = Callable[[str], None]
+
+
+class SerialPort:
+    """The port ``name``: 8 data bits, no parity, one stop bit.
+
+    Raises OhmcarloError, saying what to do, when it cannot be opened.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._received = b""
+        try:
+            self._port = serial.Serial(
+                name, BAUD, timeout=READ_SLICE_S, write_timeout=LINK_TIMEOUT_S, exclusive=True
+            )
+        except (serial.SerialException, OSError, ValueError) as error:
+            raise OhmcarloError(_explain(name, error)) from error
+
+    def write(self, data: bytes) -> None:
+        try:
+            for first in range(0, len(data), WRITE_BYTES):
+                # a board that waits until it can send does not take anything meanwhile
+                self._collect()
+                self._port.write(data[first : first + WRITE_BYTES])
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        until = time.monotonic() + timeout_s
+        try:
+            self._collect()
+            while not self._received and time.monotonic() < until:
+                self._received = self._port.read(1)
+                self._collect()
+        except (serial.SerialException, OSError) as error:
+            raise self._lost(error) from error
+        data, self._received = self._received, b""
+        return data
+
+    def close(self) -> None:
+        self._port.close()
+
+    def _collect(self) -> None:
+        if waiting := self._port.in_waiting:
+            self._received += self._port.read(waiting)
+
+    def _lost(self, error: Exception) -> BoardLost:
+        return BoardLost(f"the board at {self.name} is gone ({error}): check its cable")
+
+
+def _explain(name: str, error: Exception) -> str:
+    """One line: why a port cannot be opened, and what to do."""
+    number = getattr(error, "errno", None)
+    text = str(error)
+    found = ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
+    if number == errno.EACCES:
+        return (
+            f"no permission for port {name}: become a member of the group that owns it (dialout, "
+            "uucp), and log in again"
+        )
+    if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text:
+        return f"port {name} is in use by another program: end that one first"
+    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFound" in text:
+        return f"there is no port {name}: connect the board; ports that are here: {found}"
+    return f"port {name} cannot be opened ({text}); ports that are here: {found}"
+
+
+class SimulatedPort:
+    """A simulated board: the program is started, and ends with this object or this process.
+
+    Parameters
+    ----------
+    program : Path
+        Prints ``port NAME`` once it can be opened there, and ends when its standard input does.
+
+    Raises OhmcarloError when it does not start.
+    """
+
+    def __init__(self, program: Path) -> None:
+        self.name = "the simulated board"
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the board
+        try:
+            self.process = subprocess.Popen(
+                [program],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                start_new_session=True,  # Ctrl-C is for us: a checkpoint is still to be taken
+            )
+        except OSError as error:
+            raise OhmcarloError(f"the simulated board {program} does not start: {error}") from error
+        try:
+            self._port = SerialPort(self._place())
+        except BaseException:
+            self._end()
+            raise
+
+    def _place(self) -> str:
+        """The name that the program prints."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().decode(errors="replace")
+        if not line.startswith(PORT_LINE):
+            raise self._ended()
+        return line.removeprefix(PORT_LINE).strip()
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._port.write(data)
+        except BoardLost as error:
+            raise self._ended() from error
+
+    def read(self, timeout_s: float) -> bytes:
+        try:
+            data = self._port.read(timeout_s)
+        except BoardLost as error:
+            raise self._ended() from error
+        if not data and self.process.poll() is not None:
+            raise self._ended()
+        return data
+
+    def close(self) -> None:
+        self._port.close()
+        self._end()
+
+    def _end(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        try:
+            self.process.wait(EXIT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._complaints.close()
+
+    def _ended(self) -> BoardLost:
+        """What to say about a program that is no longer there."""
+        try:
+            code = self.process.wait(EXIT_S)
+        except subprocess.TimeoutExpired:
+            return BoardLost("the simulated board has closed its port")
+        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        self._complaints.seek(0)
+        said = self._complaints.read().decode(errors="replace").strip().splitlines()
+        return BoardLost(f"the simulated board ended {how}" + (f": {said[-1]}" if said else ""))
+
+
+def build_simulated(geometry: Geometry, say: Say) -> Path:
+    """The simulated board for arrays of a shape; built at the first time, which ``say`` hears of.
+
+    Raises UsageError where the sources or the tools for it are missing, OhmcarloError when the
+    build fails.
+    """
+    if not (REPOSITORY / BUILDER.partition(".")[0]).is_dir():
+        raise UsageError(
+            "the simulated board is built from the sources of the hardware, which an installed "
+            "package does not have: clone the repository, install it with "
+            "`pip install --editable '.[hdl,sim]'`, or use --backend model"
+        )
+    options = [f"--{name.replace('_', '-')}={getattr(geometry, name)}" for name in SHAPE]
+    with tempfile.TemporaryFile() as complaints:
+        program, code = _build([sys.executable, "-m", BUILDER, *options], complaints, say)
+        complaints.seek(0)
+        said = complaints.read().decode(errors="replace").strip().splitlines()
+    if code == 0 and program is not None:
+        return program
+    why = said[-1].removeprefix(f"{BUILDER}: ") if said else "the builder named no program"
+    kind = UsageError if code == UsageError.exit_code else OhmcarloError
+    raise kind(f"the simulated board cannot be built: {why}")
+
+
+def _build(command: list[str], complaints: IO[bytes], say: Say) -> tuple[Path | None, int]:
+    """Run the builder; the absolute path among what it says, the rest being progress."""
+    program = None
+    with subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=complaints,
+        text=True,
+    ) as builder:
+        assert builder.stdout is not None
+        try:
+            for line in map(str.rstrip, builder.stdout):
+                if Path(line).is_absolute():
+                    program = Path(line)
+                else:
+                    say(line)
+        except BaseException:
+            builder.kill()
+            raise
+    return program, builder.returncode

@@ -1,0 +1,328 @@
+"""A real board, or a simulated one: a controller with its emulated array at the end of a link."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..array.base import Array, Ledger
+from ..diagnostics import min_entropy_mcv
+from ..errors import OhmcarloError, UsageError
+from ..golden import EntropyAlarm, Registers
+from ..golden.machine import STEPS
+from ..spec import PROB_FRAC, SYMBOL_BITS, Points
+from ..spec.link import Command, FaultCause, Reason
+from .base import Block
+from .board_array import BoardArray
+from .identity import (
+    describe,
+    emulated,
+    require_array,
+    require_compatible,
+    require_fit,
+    require_room,
+)
+from .image import Image, controller_image, data_image, emulator_image
+from .layout import Layout
+from .link import Finished, Link
+from .records import Records
+from .remote import RemoteController
+from .state import (
+    BOARD_COUNTERS,
+    REGION_WORDS,
+    SAVED,
+    first_pulse_of,
+    sizes,
+    state_of,
+    windows_of,
+)
+from .stream import ChainStream
+from .tally import Tally
+from .transport import Clock, Port
+
+MAX_STEPS = (1 << 32) - 1  # of one command
+MULTIPLICITY, LOGLIK, PRIOR = 5, 6, 7  # words of a region in the window state_regions
+
+
+class SerialBoard:
+    """``Board`` at the end of a byte port.
+
+    Parameters
+    ----------
+    port : Port
+    array : Array
+        The emulated array that the board is loaded with.
+    name : str
+        The backend as the user called it.
+    clock : callable
+        Seconds, never going back.
+
+    Raises OhmcarloError when no board of this version answers, UsageError for another array. The
+    port is closed then.
+    """
+
+    def __init__(self, port: Port, array: Array, name: str, clock: Clock = time.monotonic) -> None:
+        self.name = name
+        self.place = port.name
+        self.link = Link(port, clock)
+        try:
+            self.array = emulated(array, self.place)
+            self.identification = self.link.open()
+            require_compatible(self.identification, self.place)
+        except BaseException:
+            self.link.close()
+            raise
+        self.layout = Layout.of(self.identification)
+        self.remote = RemoteController(self.link)
+        self.geometry = array.geometry
+        self.pseudo_random = self.layout.emulator
+        self._configured: ChainStream | None = None
+        self._points = Points.of(np.zeros((0, 1), np.int8))
+        self._order = np.zeros(0, np.int32)
+        self._steps = 0
+
+    @property
+    def registers(self) -> Registers:
+        """What the board is configured with; raises UsageError before ``configure``."""
+        return self._stream.registers
+
+    @property
+    def _stream(self) -> ChainStream:
+        if self._configured is None:
+            raise UsageError("the board is not configured: call configure() first")
+        return self._configured
+
+    @property
+    def clock_hz(self) -> int:
+        return self.identification["clock_hz"]
+
+    def clock_cycles(self) -> int:
+        return self.remote.read_counters(["counters.clocks"])["counters.clocks"]
+
+    def identify(self) -> dict[str, Any]:
+        return {
+            "backend": self.name,
+            "version": __version__,
+            "array": self.array.name,
+            "rows": self.layout.rows,
+            "pairs": self.layout.pairs,
+            **describe(self.identification),
+        }
+
+    def close(self) -> None:
+        self.link.close()
+
+    # -- loading -------------------------------------------------------------------------------
+
+    def configure(self, registers: Registers, points: Points) -> None:
+        require_fit(registers, points, self.layout, self.place)
+        if len(points) and points.features != registers.features:
+            raise UsageError(
+                f"the points have {points.features} inputs, the registers are set for "
+                f"{registers.features}"
+            )
+        image = controller_image(registers, points, self.array, self.layout.geometry)
+        self._load(image)
+        self._load_array()
+        self._points = points
+        self._order = np.arange(len(points), dtype=np.int32)
+        self._steps = 0
+        self._configured = ChainStream(registers, self.array)
+        self.geometry = registers.geometry
+
+    def _load(self, image: Image) -> None:
+        self.remote.write(image.fields)
+        for window, words in image.windows.items():
+            self.remote.load(window, words)
+
+    def _load_array(self) -> None:
+        """The emulated array as its twin here is now, and nothing known about it."""
+        self._load(emulator_image(self.array, int(self.array.state.counter[0])))
+        self.remote.load("state_wear", np.zeros(self.layout.rows, np.uint32))  # outlives a reset
+        self._forget()
+
+    def _forget(self) -> None:
+        """Power-up state, the emulator's next pulse being its first one."""
+        for command in (Command.CLEAR_FAULT, Command.RESET_STATE, Command.EMULATOR_RESTART):
+            self.remote.command(command)
+        while not self.remote.read_one("status.state.emulator_idle"):
+            pass
+
+    def set_order(self, order: NDArray[np.int32]) -> None:
+        if not np.array_equal(np.sort(order), np.arange(len(self._points))):
+            raise UsageError("the order table must name every point once")
+        self.remote.load("order", order.astype(np.uint32))
+        self._order = order.astype(np.int32)
+
+    # -- running -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.link.take_records()  # of a run that was broken off
+        ended = self._execute(Command.START)
+        if ended.alarm:
+            raise EntropyAlarm(
+                "the coin failed its start-up health test: the entropy devices do not vary; "
+                "run `ohmcarlo characterize` on this array"
+            )
+        if ended.reason == Reason.NO_ROWS:
+            raise OhmcarloError(
+                f"a region has no working rows left: {len(self.retired_rows())} row groups are "
+                "out of service"
+            )
+        self._read_log_posterior()
+
+    def _execute(self, command: Command, argument: int = 0) -> Finished:
+        """Execute a command that takes time; raises OhmcarloError after a fault."""
+        ended = self.remote.execute(command, argument)
+        if ended.fault:
+            known = ended.fault_cause in FaultCause._value2member_map_
+            cause = FaultCause(ended.fault_cause).name if known else str(ended.fault_cause)
+            raise OhmcarloError(
+                f"the sequencer of {self.place} has stopped ({cause.lower().replace('_', ' ')}) "
+                "and switched everything off: check the array, then resume the run"
+            )
+        return ended
+
+    def _read_log_posterior(self) -> None:
+        regions = self._regions()
+        self._stream.log_posterior[:] = regions[:, LOGLIK].astype(np.int64) + regions[:, PRIOR]
+
+    def _regions(self) -> NDArray[np.int32]:
+        """The window state_regions of the regions in use, as signed words."""
+        regions = self.registers.geometry.regions
+        words = self.remote.unload("state_regions", REGION_WORDS * regions)
+        return words.view(np.int32).reshape(regions, REGION_WORDS)
+
+    def run(self, steps: int) -> Block:
+        total, count = steps * self.registers.geometry.regions, 0
+        part = self._stream.room if self.identification["simulated"] else MAX_STEPS
+        while True:
+            ended = self._execute(Command.RUN, min(part, total - count))
+            count += ended.steps_done
+            if count == total or ended.reason != Reason.DONE:
+                break
+        self._steps += count
+        return self._stream.block(self.link.take_records(), count, ended.reason)
+
+    def current(self) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.int64]]:
+        self._execute(Command.FLUSH)
+        found = Records(self.link.take_records()).samples(self.registers.sample_devices)
+        by_region = np.argsort(found.region, kind="stable")
+        return (
+            found.codes[by_region],
+            found.multiplicity[by_region],
+            found.log_posterior[by_region],
+        )
+
+    # -- prediction ----------------------------------------------------------------------------
+
+    def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if points.features != self.registers.features:
+            raise UsageError(
+                f"the points have {points.features} inputs, the registers are set for "
+                f"{self.registers.features}"
+            )
+        room, sums = self.layout.max_points, []
+        try:
+            for first in range(0, len(points), room):
+                part = slice(first, first + room)
+                self._load_points(
+                    Points(points.inputs[part], points.labels[part], points.offsets[part])
+                )
+                self._execute(Command.PREDICT)
+                sums.append(Records(self.link.take_records()).predictions())
+        finally:
+            self._load_points(self._points)
+        total = self._held() << PROB_FRAC
+        mean, square = (np.concatenate(sums) / total).T
+        return mean, np.maximum(square - mean**2, 0.0)
+
+    def _load_points(self, points: Points) -> None:
+        require_room(points, self.layout, self.place)
+        image = data_image(points, self.layout.geometry)
+        self.remote.write(image.fields)
+        self.remote.load("points", image.windows["points"])
+
+    def _held(self) -> int:
+        """Multiplicities of all samples in the array, summed."""
+        held = self.remote.unload("state_held", self.layout.rows)[self._first_rows()]
+        return int(held.sum(dtype=np.int64)) + int(self._regions()[:, MULTIPLICITY].sum())
+
+    def _first_rows(self) -> list[int]:
+        geometry = self.registers.geometry
+        return [geometry.group_row(group) for group in range(geometry.groups)]
+
+    # -- looking at it -------------------------------------------------------------------------
+
+    def entropy(self) -> dict[str, Any]:
+        words = self.remote.unload("state_coin", 16).astype(np.int64)
+        per_symbol = min_entropy_mcv(words[8 : 8 + (1 << SYMBOL_BITS)])
+        return {
+            "min_entropy": per_symbol / SYMBOL_BITS,
+            "alarms": int(words[3]),
+            "raw_bits": int(words[5] << 32 | words[4]),
+        }
+
+    def retired_rows(self) -> list[int]:
+        groups = self.remote.unload("state_groups", self.layout.rows)
+        return [row for row in self._first_rows() if groups[row] & 1]
+
+    @property
+    def ledger(self) -> Ledger:
+        """Counted by the board where it counts, else estimated (``tally``)."""
+        if self._configured is None:
+            return self.array.ledger
+        counts = self.remote.read_counters([f"counters.{n}" for n in Tally.COUNTED])
+        wear = self.remote.unload("state_wear", self.layout.rows)
+        return self._stream.tally.ledger(counts, wear)
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        size = sizes(self.layout)
+        windows = {name: self.remote.unload(name, size[name]) for name in SAVED}
+        pulses = self.remote.read_counters(["emulator.pulses"])["emulator.pulses"]
+        state = state_of(
+            windows,
+            registers=self.registers,
+            layout=self.layout,
+            # what holds no sample is reset before it is used again
+            codes=self.array.reset_codes(),
+            pulses=pulses,
+            order=self._order,
+            steps=self._steps,
+            ledger=self.ledger,
+        )
+        self._stream.held.put(state)
+        return state
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        words = windows_of(state, self.registers, self.layout)
+        pulse = first_pulse_of(state)
+        self.remote.write(
+            {
+                "emulator.first_pulse_lo.value": pulse & 0xFFFFFFFF,
+                "emulator.first_pulse_hi.value": pulse >> 32,
+            }
+        )
+        self._forget()
+        for window, content in words.items():
+            self.remote.load(window, content)
+        self._order = state["controller.order"].astype(np.int32)
+        self._steps = int(state["controller.scalars"][STEPS])
+        self._stream.held.take(state)
+        self._stream.tally.goes_on(counted_elsewhere=BOARD_COUNTERS not in state)
+        self._read_log_posterior()
+
+    # -- bring-up ------------------------------------------------------------------------------
+
+    def raw_array(self) -> BoardArray:
+        """The array itself, past the chain, which is forgotten. UsageError where the board's
+        array has another shape."""
+        require_array(self.array.geometry, self.layout, self.place)
+        self._load_array()
+        return BoardArray(self.remote, self.array)

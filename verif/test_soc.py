@@ -1,0 +1,276 @@
+"""The board: processor, memory, registers, link and controller, by a small firmware of its own.
+
+Every test runs with the controller's clock always there, only when it is wanted, and at random in
+between: what the host sees is the same.
+"""
+
+from __future__ import annotations
+
+import random
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import pytest
+from cocotb.triggers import Timer
+from rtl_gen.firmware import link_program
+from rtl_gen.verilated.profile import c_words, load_script
+
+from ohmcarlo.errors import UsageError
+from ohmcarlo.spec import Geometry
+from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.soc.cpu import picorv32_verilog
+from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
+from ohmcarlo_hdl.soc.simulated import SimulatedBoard
+from ohmcarlo_hdl.soc.soc import Soc
+from verif.harness import case_parameters, run_bench
+from verif.harness.build import verilog_of
+from verif.test_records import split
+from verif.test_uart import frame
+
+CONFIG = CoreConfig(
+    Geometry(rows=16, pairs=8),
+    max_points=16,
+    max_group_rows=1,
+    max_regions=1,
+    device_calibration=False,
+)
+DIVISOR = 3
+CLOCK_HZ, DESIGN_HASH = 12_345_678, 0xC0FFEE01
+RING_BYTES = 4096
+MASK = (1 << 32) - 1
+FIRMWARE = Path(__file__).parent / "firmware" / "soc.c"
+
+
+class Host:
+    """Clocks the board as a simulator does, and talks to it through its line.
+
+    ``when``: "always", "wanted" or "random": when the controller gets its clock.
+    """
+
+    def __init__(self, dut: Any, when: str) -> None:
+        self.dut, self.when = dut, when
+        self.rng = random.Random(3)
+        self.clocks = self.core_clocks = 0
+        self.line: list[int] = []  # levels to come, a clock each
+        self.bytes = bytearray()
+        self.sampling = 0  # clocks since the start bit of the byte that comes
+        self.bits = 0
+        self.sending = 0  # clocks that the line to the board has been in use
+        self.owed = False
+        for name, level in (("rx", 1), ("clk", 0), ("core_clk", 0)):
+            getattr(dut, name).value = level
+
+    async def clock(self) -> None:
+        dut = self.dut
+        wanted = int(dut.core_wanted.value)
+        core = wanted or self.when == "always"
+        if self.when == "random":
+            core = core or self.rng.random() < 0.3
+        dut.rx.value = self.line.pop(0) if self.line else 1
+        dut.clk.value, dut.core_clk.value = 1, int(core)
+        await Timer(5, "ns")
+        dut.clk.value = dut.core_clk.value = 0
+        await Timer(5, "ns")
+        self.clocks += 1
+        self.core_clocks += int(core)
+        self._sample(int(dut.tx.value))
+        self.sending = self.sending + 1 if self.line else 0
+        if int(dut.idle.value):
+            # two clocks from the line to the receiver, one more to see it
+            assert self.sending < 4 and not self.sampling, "idle while bytes are on the line"
+            assert not self.owed or self.line, "idle while we wait for an answer"
+
+    def _sample(self, level: int) -> None:
+        if not self.sampling:
+            self.sampling = int(not level)
+            self.bits = 0
+            return
+        self.sampling += 1
+        bit, phase = divmod(self.sampling - 1, DIVISOR)
+        if phase == DIVISOR // 2:
+            self.bits |= level << bit
+            if bit == 9:
+                assert level, "a stop bit"
+                self.bytes.append(self.bits >> 1 & 0xFF)
+                self.sampling = 0
+
+    def send(self, data: bytes) -> None:
+        for byte in data:
+            self.line += [bit for bit in frame(byte) for _ in range(DIVISOR)]
+
+    async def words(self, count: int, limit: int = 200_000) -> list[int]:
+        """The next words from the board."""
+        end = self.clocks + limit
+        self.owed = True
+        while len(self.bytes) < 4 * count:
+            assert self.clocks < end, f"{len(self.bytes)} bytes of {4 * count}"
+            assert not int(self.dut.trap.value)
+            await self.clock()
+        self.owed = False
+        data, self.bytes = self.bytes[: 4 * count], self.bytes[4 * count :]
+        return [int.from_bytes(data[i : i + 4], "little") for i in range(0, 4 * count, 4)]
+
+    async def settle(self) -> None:
+        """Until the board says that it waits for us; nothing more comes then."""
+        end = self.clocks + 3_000
+        while not int(self.dut.idle.value):
+            assert self.clocks < end, "never idle"
+            await self.clock()
+        assert not self.bytes
+
+
+def begin(dut: Any) -> Host:
+    return Host(dut, case_parameters()["when"])
+
+
+@cocotb.test()
+async def memory(dut) -> None:  # type: ignore[no-untyped-def]
+    """Bytes, half words and words in memory, signed and not; every part of it."""
+    host = begin(dut)
+    host.send(b"m")
+    stride = (RAM_BYTES // 2 - 4096) // 4 // 64
+    assert stride > 1
+    total = 0
+    for i in range(64):
+        total = (total * 31 + i * 2654435761) & MASK
+    wanted = [0x1122AA44, 0xBEEFAA44, 0x12EF8001, 0xFFFFFFEF, 0xEF, 0xFFFF8001, 0x8001, total]
+    assert await host.words(8) == wanted
+    await host.settle()
+    if host.when == "wanted":
+        assert host.core_clocks < 100, "nobody needs the controller"
+
+
+@cocotb.test()
+async def registers(dut) -> None:  # type: ignore[no-untyped-def]
+    """Whole words reach the registers; nothing else does, and nothing answers from nowhere."""
+    host = begin(dut)
+    host.send(b"r")
+    found = await host.words(18)
+    assert found[:4] == [int.from_bytes(b"OHMC", "big"), CONFIG.geometry.rows, 5, 3]
+    assert found[4:6] == [5, DIVISOR], "a write of less than a word"
+    assert found[6:11] == [int.from_bytes(b"OHMB", "big"), CLOCK_HZ, RAM_BYTES, 1, DESIGN_HASH]
+    assert found[11:] == [0x5EED5EED, 0, 0, 0, 0, 0, 0]
+    await host.settle()
+
+
+@cocotb.test()
+async def checksum_and_timer(dut) -> None:  # type: ignore[no-untyped-def]
+    host = begin(dut)
+    for seed in range(2):
+        data = random.Random(seed).randbytes(20)
+        host.send(b"c" + data)
+        assert await host.words(1) == [zlib.crc32(data)]
+    host.send(b"t")
+    before = host.clocks
+    upper, first, difference = await host.words(3)
+    assert upper == 0 and before <= first <= before + 400
+    # it waited for eight bytes to leave
+    assert 8 * 10 * DIVISOR <= difference <= host.clocks - before
+    host.send(b"?")
+    assert await host.words(1) == [0xBAD00BAD]
+    await host.settle()
+
+
+@cocotb.test()
+async def flood(dut) -> None:  # type: ignore[no-untyped-def]
+    """More bytes than the ring holds: the first ones are kept, the others are counted."""
+    host = begin(dut)
+    data = random.Random(6).randbytes(RING_BYTES + 5)
+    host.send(bytes([ord("f"), 31]) + data)  # 31 × 4096 clocks: longer than the bytes take
+    inside, lost, total = await host.words(3, 600_000)
+    # the ring was full but for what software had taken
+    assert (inside, lost) == (RING_BYTES, 5)
+    wanted = 0
+    for byte in data[:RING_BYTES]:
+        wanted = (wanted * 31 + byte) & MASK
+    assert total == wanted
+    await host.settle()
+
+
+STEPS = 60
+
+
+@cocotb.test()
+async def chain(dut) -> None:  # type: ignore[no-untyped-def]
+    """Records of a chain reach the host, and are those that the register map promises."""
+    host = begin(dut)
+    host.send(bytes([ord("g"), STEPS]))
+    words: list[int] = []
+    while not words or words[-1] != MASK:
+        words += await host.words(1, 400_000)
+    assert words[-2] >> 6 == 4, "the steps asked for are made"
+    found = split(words[:-2])
+    steps, samples = found[1], found[2]
+    assert not found[3]
+    assert len(steps) == STEPS
+    accepted = [len(step) == 3 for step in steps]
+    assert 0 < sum(accepted) < STEPS
+    features = CONFIG.max_features
+    assert all(sample[0] == 0x2000_0000 | 4 + features for sample in samples)
+    # every sample but the last, current one was retired when the next was accepted
+    assert len(samples) == sum(accepted) + 1
+    assert [sample[1] >> 8 & 1 for sample in samples] == [0] * sum(accepted) + [1]
+    assert sum(sample[2] for sample in samples) == STEPS + 1
+    # an accepted step tells log-likelihood and log-prior of the sample that it begins
+    begun = [step[1:] for step, was in zip(steps, accepted, strict=True) if was]
+    assert [sample[3:5] for sample in samples[1:]] == begun
+    await host.settle()
+    if host.when == "wanted":
+        assert host.core_clocks < host.clocks
+    # and all of it depends on nothing but the seed
+    assert zlib.crc32(repr(words).encode()) == case_parameters()["crc"]
+
+
+@cocotb.test()
+async def trap(dut) -> None:  # type: ignore[no-untyped-def]
+    """An illegal instruction is seen on a pin, and ends the chain at once."""
+    host = begin(dut)
+    host.send(b"x")
+    assert await host.words(1, 400_000) == [1], "the chain runs"
+    end = host.clocks + 1000
+    while not int(dut.trap.value):
+        assert int(dut.core_wanted.value)
+        assert host.clocks < end
+        await host.clock()
+    for _ in range(200):
+        await host.clock()
+    for _ in range(2000):
+        await host.clock()
+        assert int(dut.trap.value) and not int(dut.core_wanted.value), "the controller stands still"
+        assert not int(dut.idle.value)
+
+
+def soc(config: CoreConfig = CONFIG, firmware: bytes = b"\x6f\0\0\0", **changes: int) -> Soc:
+    told = {"clock_hz": CLOCK_HZ, "uart_divisor": DIVISOR, "design_hash": DESIGN_HASH} | changes
+    return Soc(config, firmware, simulated=True, **told)
+
+
+@pytest.fixture(scope="module")
+def board() -> str:
+    """Verilog of a small board with the firmware of these tests."""
+    text = FIRMWARE.read_text().replace("\n@\n", f"\n{c_words(load_script(CONFIG))}\n")
+    board = SimulatedBoard(soc(firmware=link_program(CONFIG, text).image))
+    return verilog_of(board) + picorv32_verilog()
+
+
+TESTS = ("memory", "registers", "checksum_and_timer", "chain", "trap")
+
+
+@pytest.mark.parametrize("when", ["wanted", "always", "random"])
+@pytest.mark.parametrize("test", TESTS)
+def test_soc(board: str, test: str, when: str) -> None:
+    run_bench("soc", __name__, {"when": when}, testcase=test, verilog_text=board)
+
+
+def test_flood(board: str) -> None:
+    run_bench("soc", __name__, {"when": "wanted"}, testcase="flood", verilog_text=board)
+
+
+def test_refuses_nonsense() -> None:
+    with pytest.raises(UsageError, match="65540 bytes and the memory 65536: make one smaller"):
+        soc(firmware=bytes(RAM_BYTES + 4))
+    for divisor in (1, 1 << 16):
+        with pytest.raises(UsageError, match=f"uart_divisor = {divisor}: choose 2 to 65535"):
+            soc(uart_divisor=divisor)
