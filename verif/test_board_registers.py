@@ -130,6 +130,7 @@ def test_board_map_is_the_headers() -> None:
         end = window.address + 4 * window.words
 
 
+@pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 def test_only_constants_and_resets_are_given() -> None:
     with pytest.raises(ValueError, match=r"uart\.lost is neither"):
         RegisterBank(board_map(), {"uart.lost": 1})

@@ -38,7 +38,7 @@ extern "C" {
 #define OHMCARLO__ID__MAP_HASH__VALUE_bm 0xffffffff
 #define OHMCARLO__ID__MAP_HASH__VALUE_bp 0
 #define OHMCARLO__ID__MAP_HASH__VALUE_bw 32
-#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0x7fb11264
+#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0x8ce8dd91
 
 // reg - ohmcarlo.id.features
 #define OHMCARLO__ID__FEATURES__DEVICE_CALIBRATION_bm 0x1
@@ -622,6 +622,18 @@ typedef struct {
     uint32_t hi;
 } ohmcarlo__emulator__pulses_t;
 
+// reg - ohmcarlo.emulator.first_pulse_lo
+#define OHMCARLO__EMULATOR__FIRST_PULSE_LO__VALUE_bm 0xffffffff
+#define OHMCARLO__EMULATOR__FIRST_PULSE_LO__VALUE_bp 0
+#define OHMCARLO__EMULATOR__FIRST_PULSE_LO__VALUE_bw 32
+#define OHMCARLO__EMULATOR__FIRST_PULSE_LO__VALUE_reset 0x0
+
+// reg - ohmcarlo.emulator.first_pulse_hi
+#define OHMCARLO__EMULATOR__FIRST_PULSE_HI__VALUE_bm 0xffffffff
+#define OHMCARLO__EMULATOR__FIRST_PULSE_HI__VALUE_bp 0
+#define OHMCARLO__EMULATOR__FIRST_PULSE_HI__VALUE_bw 32
+#define OHMCARLO__EMULATOR__FIRST_PULSE_HI__VALUE_reset 0x0
+
 // regfile - ohmcarlo.emulator
 typedef struct {
     uint32_t key0;
@@ -631,6 +643,8 @@ typedef struct {
     uint32_t median_gain;
     uint32_t sigma_gain;
     ohmcarlo__emulator__pulses_t pulses;
+    uint32_t first_pulse_lo;
+    uint32_t first_pulse_hi;
 } ohmcarlo__emulator_t;
 
 // reg - ohmcarlo.raw.command
@@ -899,6 +913,56 @@ typedef struct {
     uint32_t mem[16384];
 } ohmcarlo__calibration_t;
 
+// mem - ohmcarlo.state_queues
+typedef struct {
+    uint32_t mem[256];
+} ohmcarlo__state_queues_t;
+
+// mem - ohmcarlo.state_groups
+typedef struct {
+    uint32_t mem[256];
+} ohmcarlo__state_groups_t;
+
+// mem - ohmcarlo.state_held
+typedef struct {
+    uint32_t mem[256];
+} ohmcarlo__state_held_t;
+
+// mem - ohmcarlo.state_wear
+typedef struct {
+    uint32_t mem[256];
+} ohmcarlo__state_wear_t;
+
+// mem - ohmcarlo.state_regions
+typedef struct {
+    uint32_t mem[32];
+} ohmcarlo__state_regions_t;
+
+// mem - ohmcarlo.state_samples
+typedef struct {
+    uint32_t mem[1024];
+} ohmcarlo__state_samples_t;
+
+// mem - ohmcarlo.state_coin
+typedef struct {
+    uint32_t mem[24];
+} ohmcarlo__state_coin_t;
+
+// mem - ohmcarlo.state_counters
+typedef struct {
+    uint32_t mem[18];
+} ohmcarlo__state_counters_t;
+
+// mem - ohmcarlo.state_step
+typedef struct {
+    uint32_t mem[1];
+} ohmcarlo__state_step_t;
+
+// mem - ohmcarlo.state_codes
+typedef struct {
+    uint32_t mem[8192];
+} ohmcarlo__state_codes_t;
+
 // addrmap - ohmcarlo
 typedef struct {
     ohmcarlo__id_t id;
@@ -916,7 +980,7 @@ typedef struct {
     ohmcarlo__sequencer_t sequencer;
     uint8_t RESERVED_218_23f[0x28];
     ohmcarlo__emulator_t emulator;
-    uint8_t RESERVED_260_27f[0x20];
+    uint8_t RESERVED_268_27f[0x18];
     ohmcarlo__raw_t raw;
     uint8_t RESERVED_28c_2bf[0x34];
     ohmcarlo__row_t row;
@@ -934,10 +998,23 @@ typedef struct {
     uint8_t RESERVED_5000_7fff[0x3000];
     ohmcarlo__points_t points;
     ohmcarlo__calibration_t calibration;
+    ohmcarlo__state_queues_t state_queues;
+    ohmcarlo__state_groups_t state_groups;
+    ohmcarlo__state_held_t state_held;
+    ohmcarlo__state_wear_t state_wear;
+    ohmcarlo__state_regions_t state_regions;
+    uint8_t RESERVED_21080_21fff[0xf80];
+    ohmcarlo__state_samples_t state_samples;
+    ohmcarlo__state_coin_t state_coin;
+    uint8_t RESERVED_23060_2307f[0x20];
+    ohmcarlo__state_counters_t state_counters;
+    ohmcarlo__state_step_t state_step;
+    uint8_t RESERVED_230cc_27fff[0x4f34];
+    ohmcarlo__state_codes_t state_codes;
 } ohmcarlo_t;
 
 
-static_assert(sizeof(ohmcarlo_t) == 0x20000, "Packing error");
+static_assert(sizeof(ohmcarlo_t) == 0x30000, "Packing error");
 
 // Byte addresses of registers, relative to the controller
 #define OHMCARLO__ID__MAGIC_addr 0x0000
@@ -1001,6 +1078,8 @@ static_assert(sizeof(ohmcarlo_t) == 0x20000, "Packing error");
 #define OHMCARLO__EMULATOR__SIGMA_GAIN_addr 0x0254
 #define OHMCARLO__EMULATOR__PULSES__LO_addr 0x0258
 #define OHMCARLO__EMULATOR__PULSES__HI_addr 0x025c
+#define OHMCARLO__EMULATOR__FIRST_PULSE_LO_addr 0x0260
+#define OHMCARLO__EMULATOR__FIRST_PULSE_HI_addr 0x0264
 #define OHMCARLO__RAW__COMMAND_addr 0x0280
 #define OHMCARLO__RAW__DAC_addr 0x0284
 #define OHMCARLO__RAW__RESULT_addr 0x0288
@@ -1046,9 +1125,29 @@ static_assert(sizeof(ohmcarlo_t) == 0x20000, "Packing error");
 #define OHMCARLO__POINTS_words 8192
 #define OHMCARLO__CALIBRATION_addr 0x10000
 #define OHMCARLO__CALIBRATION_words 16384
+#define OHMCARLO__STATE_QUEUES_addr 0x20000
+#define OHMCARLO__STATE_QUEUES_words 256
+#define OHMCARLO__STATE_GROUPS_addr 0x20400
+#define OHMCARLO__STATE_GROUPS_words 256
+#define OHMCARLO__STATE_HELD_addr 0x20800
+#define OHMCARLO__STATE_HELD_words 256
+#define OHMCARLO__STATE_WEAR_addr 0x20c00
+#define OHMCARLO__STATE_WEAR_words 256
+#define OHMCARLO__STATE_REGIONS_addr 0x21000
+#define OHMCARLO__STATE_REGIONS_words 32
+#define OHMCARLO__STATE_SAMPLES_addr 0x22000
+#define OHMCARLO__STATE_SAMPLES_words 1024
+#define OHMCARLO__STATE_COIN_addr 0x23000
+#define OHMCARLO__STATE_COIN_words 24
+#define OHMCARLO__STATE_COUNTERS_addr 0x23080
+#define OHMCARLO__STATE_COUNTERS_words 18
+#define OHMCARLO__STATE_STEP_addr 0x230c8
+#define OHMCARLO__STATE_STEP_words 1
+#define OHMCARLO__STATE_CODES_addr 0x28000
+#define OHMCARLO__STATE_CODES_words 8192
 
 // The register map that this header describes: id.map_hash
-#define OHMCARLO__MAP_HASH 0x7fb11264
+#define OHMCARLO__MAP_HASH 0x8ce8dd91
 
 // Codes of enumerated fields
 #define OHMCARLO__STATUS__STATE__REASON__RUNNING_e 0

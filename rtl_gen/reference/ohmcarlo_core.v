@@ -2,14 +2,94 @@
 
 (* top =  1  *)
 (* generator = "Amaranth" *)
-module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, requests__ready, responses__payload, responses__valid, clk, rst, bus__r_data, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload, predictions__valid, raw_bits, requests__payload, requests__valid
-, responses__ready, lines, bus__addr);
+module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, requests__ready, responses__payload, responses__valid, clk, rst, bus__r_data, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload, predictions__valid, raw_bits, busy
+, sample_pairs, requests__payload, requests__valid, responses__ready, lines, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
-  reg \$1 ;
-  wire [3:0] \$2 ;
-  wire [4:0] \$3 ;
-  wire [25:0] \$4 ;
+  wire \$1 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire \$19 ;
+  wire \$2 ;
+  wire \$20 ;
+  wire [9:0] \$21 ;
+  wire [15:0] \$22 ;
+  wire [16:0] \$23 ;
+  wire [16:0] \$24 ;
+  reg \$25 ;
+  reg [7:0] \$26 ;
+  wire [15:0] \$27 ;
+  wire [3:0] \$28 ;
+  wire [4:0] \$29 ;
+  wire \$3 ;
+  wire [25:0] \$30 ;
+  wire \$4 ;
+  wire \$5 ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
   wire accepted;
+  wire [4:0] access_state_coin__addr;
+  wire [31:0] access_state_coin__data;
+  wire [4:0] access_state_coin__r_addr;
+  wire [31:0] access_state_coin__r_data;
+  wire access_state_coin__r_stb;
+  wire access_state_coin__stb;
+  wire [4:0] access_state_counters__addr;
+  wire [31:0] access_state_counters__data;
+  wire [4:0] access_state_counters__r_addr;
+  wire [31:0] access_state_counters__r_data;
+  wire access_state_counters__r_stb;
+  wire access_state_counters__stb;
+  wire [7:0] access_state_groups__addr;
+  wire [31:0] access_state_groups__data;
+  wire [7:0] access_state_groups__r_addr;
+  wire [31:0] access_state_groups__r_data;
+  wire access_state_groups__r_stb;
+  wire access_state_groups__stb;
+  wire [7:0] access_state_held__addr;
+  wire [31:0] access_state_held__data;
+  wire [7:0] access_state_held__r_addr;
+  wire [31:0] access_state_held__r_data;
+  wire access_state_held__r_stb;
+  wire access_state_held__stb;
+  wire [7:0] access_state_queues__addr;
+  wire [31:0] access_state_queues__data;
+  wire [7:0] access_state_queues__r_addr;
+  wire [31:0] access_state_queues__r_data;
+  wire access_state_queues__r_stb;
+  wire access_state_queues__stb;
+  wire [4:0] access_state_regions__addr;
+  wire [31:0] access_state_regions__data;
+  wire [4:0] access_state_regions__r_addr;
+  wire [31:0] access_state_regions__r_data;
+  wire access_state_regions__r_stb;
+  wire access_state_regions__stb;
+  wire [9:0] access_state_samples__addr;
+  wire [31:0] access_state_samples__data;
+  wire [9:0] access_state_samples__r_addr;
+  wire [31:0] access_state_samples__r_data;
+  wire access_state_samples__r_stb;
+  wire access_state_samples__stb;
+  wire access_state_step__addr;
+  wire [31:0] access_state_step__data;
+  wire access_state_step__r_addr;
+  wire [31:0] access_state_step__r_data;
+  wire access_state_step__r_stb;
+  wire access_state_step__stb;
+  wire [7:0] access_state_wear__addr;
+  wire [31:0] access_state_wear__data;
+  wire [7:0] access_state_wear__r_addr;
+  wire [31:0] access_state_wear__r_data;
+  wire access_state_wear__r_stb;
+  wire access_state_wear__stb;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
   (* enum_value_0001 = "BETWEEN" *)
@@ -25,26 +105,28 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] alarms;
   wire [10:0] apt_cutoff;
   wire \begin ;
-  input [14:0] bus__addr;
-  wire [14:0] bus__addr;
-  wire [14:0] \bus__addr$24 ;
+  input [15:0] bus__addr;
+  wire [15:0] bus__addr;
+  wire [15:0] \bus__addr$27 ;
   output [31:0] bus__r_data;
   wire [31:0] bus__r_data;
-  wire [31:0] \bus__r_data$25 ;
+  wire [31:0] \bus__r_data$28 ;
   input bus__r_stb;
   wire bus__r_stb;
-  wire \bus__r_stb$26 ;
+  wire \bus__r_stb$29 ;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
-  wire [31:0] \bus__w_data$27 ;
+  wire [31:0] \bus__w_data$30 ;
   input bus__w_stb;
   wire bus__w_stb;
-  wire \bus__w_stb$28 ;
+  wire \bus__w_stb$31 ;
+  output busy;
   wire busy;
-  wire \busy$289 ;
+  wire \busy$258 ;
+  wire \busy$292 ;
   wire centre_enable;
   wire [7:0] clean_windows;
-  wire [7:0] \clean_windows$241 ;
+  wire [7:0] \clean_windows$244 ;
   wire clear;
   input clk;
   wire clk;
@@ -66,46 +148,46 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire coin_restart;
   wire coin_settled;
   wire [286:0] commands__payload;
-  wire [286:0] \commands__payload$87 ;
-  wire [11:0] \commands__payload$87.dac ;
-  wire [5:0] \commands__payload$87.device ;
-  wire [255:0] \commands__payload$87.inputs ;
-  wire [7:0] \commands__payload$87.inputs[0] ;
-  wire [7:0] \commands__payload$87.inputs[10] ;
-  wire [7:0] \commands__payload$87.inputs[11] ;
-  wire [7:0] \commands__payload$87.inputs[12] ;
-  wire [7:0] \commands__payload$87.inputs[13] ;
-  wire [7:0] \commands__payload$87.inputs[14] ;
-  wire [7:0] \commands__payload$87.inputs[15] ;
-  wire [7:0] \commands__payload$87.inputs[16] ;
-  wire [7:0] \commands__payload$87.inputs[17] ;
-  wire [7:0] \commands__payload$87.inputs[18] ;
-  wire [7:0] \commands__payload$87.inputs[19] ;
-  wire [7:0] \commands__payload$87.inputs[1] ;
-  wire [7:0] \commands__payload$87.inputs[20] ;
-  wire [7:0] \commands__payload$87.inputs[21] ;
-  wire [7:0] \commands__payload$87.inputs[22] ;
-  wire [7:0] \commands__payload$87.inputs[23] ;
-  wire [7:0] \commands__payload$87.inputs[24] ;
-  wire [7:0] \commands__payload$87.inputs[25] ;
-  wire [7:0] \commands__payload$87.inputs[26] ;
-  wire [7:0] \commands__payload$87.inputs[27] ;
-  wire [7:0] \commands__payload$87.inputs[28] ;
-  wire [7:0] \commands__payload$87.inputs[29] ;
-  wire [7:0] \commands__payload$87.inputs[2] ;
-  wire [7:0] \commands__payload$87.inputs[30] ;
-  wire [7:0] \commands__payload$87.inputs[31] ;
-  wire [7:0] \commands__payload$87.inputs[3] ;
-  wire [7:0] \commands__payload$87.inputs[4] ;
-  wire [7:0] \commands__payload$87.inputs[5] ;
-  wire [7:0] \commands__payload$87.inputs[6] ;
-  wire [7:0] \commands__payload$87.inputs[7] ;
-  wire [7:0] \commands__payload$87.inputs[8] ;
-  wire [7:0] \commands__payload$87.inputs[9] ;
-  wire [2:0] \commands__payload$87.op ;
-  wire [7:0] \commands__payload$87.row ;
-  wire \commands__payload$87.tile ;
-  wire \commands__payload$87.top ;
+  wire [286:0] \commands__payload$90 ;
+  wire [11:0] \commands__payload$90.dac ;
+  wire [5:0] \commands__payload$90.device ;
+  wire [255:0] \commands__payload$90.inputs ;
+  wire [7:0] \commands__payload$90.inputs[0] ;
+  wire [7:0] \commands__payload$90.inputs[10] ;
+  wire [7:0] \commands__payload$90.inputs[11] ;
+  wire [7:0] \commands__payload$90.inputs[12] ;
+  wire [7:0] \commands__payload$90.inputs[13] ;
+  wire [7:0] \commands__payload$90.inputs[14] ;
+  wire [7:0] \commands__payload$90.inputs[15] ;
+  wire [7:0] \commands__payload$90.inputs[16] ;
+  wire [7:0] \commands__payload$90.inputs[17] ;
+  wire [7:0] \commands__payload$90.inputs[18] ;
+  wire [7:0] \commands__payload$90.inputs[19] ;
+  wire [7:0] \commands__payload$90.inputs[1] ;
+  wire [7:0] \commands__payload$90.inputs[20] ;
+  wire [7:0] \commands__payload$90.inputs[21] ;
+  wire [7:0] \commands__payload$90.inputs[22] ;
+  wire [7:0] \commands__payload$90.inputs[23] ;
+  wire [7:0] \commands__payload$90.inputs[24] ;
+  wire [7:0] \commands__payload$90.inputs[25] ;
+  wire [7:0] \commands__payload$90.inputs[26] ;
+  wire [7:0] \commands__payload$90.inputs[27] ;
+  wire [7:0] \commands__payload$90.inputs[28] ;
+  wire [7:0] \commands__payload$90.inputs[29] ;
+  wire [7:0] \commands__payload$90.inputs[2] ;
+  wire [7:0] \commands__payload$90.inputs[30] ;
+  wire [7:0] \commands__payload$90.inputs[31] ;
+  wire [7:0] \commands__payload$90.inputs[3] ;
+  wire [7:0] \commands__payload$90.inputs[4] ;
+  wire [7:0] \commands__payload$90.inputs[5] ;
+  wire [7:0] \commands__payload$90.inputs[6] ;
+  wire [7:0] \commands__payload$90.inputs[7] ;
+  wire [7:0] \commands__payload$90.inputs[8] ;
+  wire [7:0] \commands__payload$90.inputs[9] ;
+  wire [2:0] \commands__payload$90.op ;
+  wire [7:0] \commands__payload$90.row ;
+  wire \commands__payload$90.tile ;
+  wire \commands__payload$90.top ;
   wire [11:0] \commands__payload.dac ;
   wire [5:0] \commands__payload.device ;
   wire [255:0] \commands__payload.inputs ;
@@ -146,9 +228,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \commands__payload.tile ;
   wire \commands__payload.top ;
   wire commands__ready;
-  wire \commands__ready$89 ;
+  wire \commands__ready$92 ;
   wire commands__valid;
-  wire \commands__valid$91 ;
+  wire \commands__valid$94 ;
   wire [15:0] common_mantissa;
   wire [5:0] common_shift;
   wire [10:0] control_command;
@@ -257,45 +339,45 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   (* init = 1'h0 *)
   wire faulted;
   wire [4:0] features;
-  wire [4:0] \features$199 ;
+  wire [4:0] \features$202 ;
   wire flush;
   wire [63:0] form;
   wire halt;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$166 ;
+  wire [11:0] \hi$169 ;
   wire [2:0] hidden;
-  wire [2:0] \hidden$200 ;
+  wire [2:0] \hidden$203 ;
   wire idle;
   wire [63:0] invalid;
   wire [51:0] jobs__payload;
-  wire [51:0] \jobs__payload$60 ;
-  wire \jobs__payload$60.last ;
-  wire [31:0] \jobs__payload$60.multiplicity ;
-  wire [9:0] \jobs__payload$60.point ;
-  wire \jobs__payload$60.predict ;
-  wire [7:0] \jobs__payload$60.row ;
+  wire [51:0] \jobs__payload$63 ;
+  wire \jobs__payload$63.last ;
+  wire [31:0] \jobs__payload$63.multiplicity ;
+  wire [9:0] \jobs__payload$63.point ;
+  wire \jobs__payload$63.predict ;
+  wire [7:0] \jobs__payload$63.row ;
   wire \jobs__payload.last ;
   wire [31:0] \jobs__payload.multiplicity ;
   wire [9:0] \jobs__payload.point ;
   wire \jobs__payload.predict ;
   wire [7:0] \jobs__payload.row ;
   wire jobs__ready;
-  wire \jobs__ready$62 ;
+  wire \jobs__ready$65 ;
   wire jobs__valid;
-  wire \jobs__valid$64 ;
+  wire \jobs__valid$67 ;
   wire likelihood_idle;
   output [30:0] lines;
   wire [30:0] lines;
-  wire [30:0] \lines$251 ;
-  wire [11:0] \lines$251.dac ;
-  wire [5:0] \lines$251.device ;
-  wire \lines$251.dot ;
-  wire \lines$251.form ;
-  wire \lines$251.read ;
-  wire \lines$251.reset ;
-  wire [7:0] \lines$251.row ;
-  wire \lines$251.set ;
+  wire [30:0] \lines$254 ;
+  wire [11:0] \lines$254.dac ;
+  wire [5:0] \lines$254.device ;
+  wire \lines$254.dot ;
+  wire \lines$254.form ;
+  wire \lines$254.read ;
+  wire \lines$254.reset ;
+  wire [7:0] \lines$254.row ;
+  wire \lines$254.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -305,53 +387,53 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$165 ;
+  wire [11:0] \lo$168 ;
   wire [7:0] load_bad_rows__addr;
-  wire [7:0] \load_bad_rows__addr$141 ;
+  wire [7:0] \load_bad_rows__addr$144 ;
   wire [31:0] load_bad_rows__data;
-  wire [31:0] \load_bad_rows__data$143 ;
+  wire [31:0] \load_bad_rows__data$146 ;
   wire load_bad_rows__stb;
-  wire \load_bad_rows__stb$145 ;
+  wire \load_bad_rows__stb$148 ;
   wire [13:0] load_calibration__addr;
-  wire [13:0] \load_calibration__addr$147 ;
+  wire [13:0] \load_calibration__addr$150 ;
   wire [31:0] load_calibration__data;
-  wire [31:0] \load_calibration__data$149 ;
+  wire [31:0] \load_calibration__data$152 ;
   wire load_calibration__stb;
-  wire \load_calibration__stb$151 ;
+  wire \load_calibration__stb$154 ;
   wire [8:0] load_dac__addr;
-  wire [8:0] \load_dac__addr$123 ;
+  wire [8:0] \load_dac__addr$126 ;
   wire [31:0] load_dac__data;
-  wire [31:0] \load_dac__data$125 ;
+  wire [31:0] \load_dac__data$128 ;
   wire load_dac__stb;
-  wire \load_dac__stb$127 ;
+  wire \load_dac__stb$130 ;
   wire [8:0] load_inv_sigma__addr;
-  wire [8:0] \load_inv_sigma__addr$129 ;
+  wire [8:0] \load_inv_sigma__addr$132 ;
   wire [31:0] load_inv_sigma__data;
-  wire [31:0] \load_inv_sigma__data$131 ;
+  wire [31:0] \load_inv_sigma__data$134 ;
   wire load_inv_sigma__stb;
-  wire \load_inv_sigma__stb$133 ;
+  wire \load_inv_sigma__stb$136 ;
   wire [8:0] load_log_sigma__addr;
-  wire [8:0] \load_log_sigma__addr$135 ;
+  wire [8:0] \load_log_sigma__addr$138 ;
   wire [31:0] load_log_sigma__data;
-  wire [31:0] \load_log_sigma__data$137 ;
+  wire [31:0] \load_log_sigma__data$140 ;
   wire load_log_sigma__stb;
-  wire \load_log_sigma__stb$139 ;
+  wire \load_log_sigma__stb$142 ;
   wire [9:0] load_order__addr;
-  wire [9:0] \load_order__addr$117 ;
+  wire [9:0] \load_order__addr$120 ;
   wire [31:0] load_order__data;
-  wire [31:0] \load_order__data$119 ;
+  wire [31:0] \load_order__data$122 ;
   wire load_order__stb;
-  wire \load_order__stb$121 ;
+  wire \load_order__stb$124 ;
   wire [12:0] load_points__addr;
-  wire [12:0] \load_points__addr$111 ;
+  wire [12:0] \load_points__addr$114 ;
   wire [31:0] load_points__data;
-  wire [31:0] \load_points__data$113 ;
+  wire [31:0] \load_points__data$116 ;
   wire load_points__stb;
-  wire \load_points__stb$115 ;
+  wire \load_points__stb$118 ;
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$164 ;
+  wire [11:0] \mid$167 ;
   wire [3:0] min_free;
   wire [8:0] model_features;
   wire [5:0] model_hidden;
@@ -369,21 +451,23 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [6:0] model_regions;
   wire [2:0] model_retries;
   wire [16:0] model_rows_per_region;
+  input off;
   wire off;
+  wire \off$257 ;
   wire [2:0] op;
   wire [27:0] orders__payload;
-  wire [27:0] \orders__payload$30 ;
-  wire [9:0] \orders__payload$30.code ;
-  wire [5:0] \orders__payload$30.device ;
+  wire [27:0] \orders__payload$33 ;
+  wire [9:0] \orders__payload$33.code ;
+  wire [5:0] \orders__payload$33.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \orders__payload$30.kind ;
-  wire \orders__payload$30.last ;
-  wire [7:0] \orders__payload$30.row ;
+  wire [2:0] \orders__payload$33.kind ;
+  wire \orders__payload$33.last ;
+  wire [7:0] \orders__payload$33.row ;
   wire [9:0] \orders__payload.code ;
   wire [5:0] \orders__payload.device ;
   (* enum_base_type = "Kind" *)
@@ -396,38 +480,38 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \orders__payload.last ;
   wire [7:0] \orders__payload.row ;
   wire orders__ready;
-  wire \orders__ready$32 ;
+  wire \orders__ready$35 ;
   wire orders__valid;
-  wire \orders__valid$34 ;
+  wire \orders__valid$37 ;
   wire [10:0] points;
-  wire [10:0] \points$216 ;
-  wire [63:0] \points$317 ;
+  wire [10:0] \points$219 ;
+  wire [63:0] \points$320 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
-  wire [127:0] \predictions__payload$83 ;
-  wire [63:0] \predictions__payload$83.square ;
-  wire [63:0] \predictions__payload$83.sum ;
+  wire [127:0] \predictions__payload$86 ;
+  wire [63:0] \predictions__payload$86.square ;
+  wire [63:0] \predictions__payload$86.sum ;
   wire [63:0] \predictions__payload.square ;
   wire [63:0] \predictions__payload.sum ;
   input predictions__ready;
   wire predictions__ready;
-  wire \predictions__ready$84 ;
+  wire \predictions__ready$87 ;
   output predictions__valid;
   wire predictions__valid;
-  wire \predictions__valid$85 ;
+  wire \predictions__valid$88 ;
   wire [64:0] price__payload;
-  wire [64:0] \price__payload$48 ;
-  wire [31:0] \price__payload$48.hastings ;
-  wire [31:0] \price__payload$48.prior ;
-  wire \price__payload$48.stuck ;
+  wire [64:0] \price__payload$51 ;
+  wire [31:0] \price__payload$51.hastings ;
+  wire [31:0] \price__payload$51.prior ;
+  wire \price__payload$51.stuck ;
   wire [31:0] \price__payload.hastings ;
   wire [31:0] \price__payload.prior ;
   wire \price__payload.stuck ;
   wire price__ready;
-  wire \price__ready$50 ;
+  wire \price__ready$53 ;
   wire price__valid;
-  wire \price__valid$52 ;
+  wire \price__valid$55 ;
   wire [33:0] programmed__payload;
   wire [11:0] \programmed__payload.centre ;
   wire \programmed__payload.last ;
@@ -462,7 +546,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$279 ;
+  wire [63:0] \raw_bits$282 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -477,20 +561,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [2:0] \raw_operation.op ;
   wire [7:0] \raw_operation.row ;
   wire [31:0] raw_result;
-  wire [31:0] \raw_result$281 ;
+  wire [31:0] \raw_result$284 ;
   wire raw_start;
   wire raw_valid;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   wire [63:0] read;
   wire [24:0] readings__payload;
-  wire [24:0] \readings__payload$78 ;
-  wire [24:0] \readings__payload$78.value ;
+  wire [24:0] \readings__payload$81 ;
+  wire [24:0] \readings__payload$81.value ;
   wire [24:0] \readings__payload.value ;
   wire readings__ready;
-  wire \readings__ready$80 ;
+  wire \readings__ready$83 ;
   wire readings__valid;
-  wire \readings__valid$82 ;
+  wire \readings__valid$85 ;
   wire ready;
   (* enum_base_type = "Reason" *)
   (* enum_value_000 = "RUNNING" *)
@@ -506,86 +590,86 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire request;
   output [286:0] requests__payload;
   wire [286:0] requests__payload;
-  wire [286:0] \requests__payload$72 ;
-  wire [11:0] \requests__payload$72.dac ;
-  wire [5:0] \requests__payload$72.device ;
-  wire [255:0] \requests__payload$72.inputs ;
-  wire [7:0] \requests__payload$72.inputs[0] ;
-  wire [7:0] \requests__payload$72.inputs[10] ;
-  wire [7:0] \requests__payload$72.inputs[11] ;
-  wire [7:0] \requests__payload$72.inputs[12] ;
-  wire [7:0] \requests__payload$72.inputs[13] ;
-  wire [7:0] \requests__payload$72.inputs[14] ;
-  wire [7:0] \requests__payload$72.inputs[15] ;
-  wire [7:0] \requests__payload$72.inputs[16] ;
-  wire [7:0] \requests__payload$72.inputs[17] ;
-  wire [7:0] \requests__payload$72.inputs[18] ;
-  wire [7:0] \requests__payload$72.inputs[19] ;
-  wire [7:0] \requests__payload$72.inputs[1] ;
-  wire [7:0] \requests__payload$72.inputs[20] ;
-  wire [7:0] \requests__payload$72.inputs[21] ;
-  wire [7:0] \requests__payload$72.inputs[22] ;
-  wire [7:0] \requests__payload$72.inputs[23] ;
-  wire [7:0] \requests__payload$72.inputs[24] ;
-  wire [7:0] \requests__payload$72.inputs[25] ;
-  wire [7:0] \requests__payload$72.inputs[26] ;
-  wire [7:0] \requests__payload$72.inputs[27] ;
-  wire [7:0] \requests__payload$72.inputs[28] ;
-  wire [7:0] \requests__payload$72.inputs[29] ;
-  wire [7:0] \requests__payload$72.inputs[2] ;
-  wire [7:0] \requests__payload$72.inputs[30] ;
-  wire [7:0] \requests__payload$72.inputs[31] ;
-  wire [7:0] \requests__payload$72.inputs[3] ;
-  wire [7:0] \requests__payload$72.inputs[4] ;
-  wire [7:0] \requests__payload$72.inputs[5] ;
-  wire [7:0] \requests__payload$72.inputs[6] ;
-  wire [7:0] \requests__payload$72.inputs[7] ;
-  wire [7:0] \requests__payload$72.inputs[8] ;
-  wire [7:0] \requests__payload$72.inputs[9] ;
-  wire [2:0] \requests__payload$72.op ;
-  wire [7:0] \requests__payload$72.row ;
-  wire \requests__payload$72.tile ;
-  wire \requests__payload$72.top ;
-  wire [286:0] \requests__payload$98 ;
-  wire [11:0] \requests__payload$98.dac ;
-  wire [5:0] \requests__payload$98.device ;
-  wire [255:0] \requests__payload$98.inputs ;
-  wire [7:0] \requests__payload$98.inputs[0] ;
-  wire [7:0] \requests__payload$98.inputs[10] ;
-  wire [7:0] \requests__payload$98.inputs[11] ;
-  wire [7:0] \requests__payload$98.inputs[12] ;
-  wire [7:0] \requests__payload$98.inputs[13] ;
-  wire [7:0] \requests__payload$98.inputs[14] ;
-  wire [7:0] \requests__payload$98.inputs[15] ;
-  wire [7:0] \requests__payload$98.inputs[16] ;
-  wire [7:0] \requests__payload$98.inputs[17] ;
-  wire [7:0] \requests__payload$98.inputs[18] ;
-  wire [7:0] \requests__payload$98.inputs[19] ;
-  wire [7:0] \requests__payload$98.inputs[1] ;
-  wire [7:0] \requests__payload$98.inputs[20] ;
-  wire [7:0] \requests__payload$98.inputs[21] ;
-  wire [7:0] \requests__payload$98.inputs[22] ;
-  wire [7:0] \requests__payload$98.inputs[23] ;
-  wire [7:0] \requests__payload$98.inputs[24] ;
-  wire [7:0] \requests__payload$98.inputs[25] ;
-  wire [7:0] \requests__payload$98.inputs[26] ;
-  wire [7:0] \requests__payload$98.inputs[27] ;
-  wire [7:0] \requests__payload$98.inputs[28] ;
-  wire [7:0] \requests__payload$98.inputs[29] ;
-  wire [7:0] \requests__payload$98.inputs[2] ;
-  wire [7:0] \requests__payload$98.inputs[30] ;
-  wire [7:0] \requests__payload$98.inputs[31] ;
-  wire [7:0] \requests__payload$98.inputs[3] ;
-  wire [7:0] \requests__payload$98.inputs[4] ;
-  wire [7:0] \requests__payload$98.inputs[5] ;
-  wire [7:0] \requests__payload$98.inputs[6] ;
-  wire [7:0] \requests__payload$98.inputs[7] ;
-  wire [7:0] \requests__payload$98.inputs[8] ;
-  wire [7:0] \requests__payload$98.inputs[9] ;
-  wire [2:0] \requests__payload$98.op ;
-  wire [7:0] \requests__payload$98.row ;
-  wire \requests__payload$98.tile ;
-  wire \requests__payload$98.top ;
+  wire [286:0] \requests__payload$101 ;
+  wire [11:0] \requests__payload$101.dac ;
+  wire [5:0] \requests__payload$101.device ;
+  wire [255:0] \requests__payload$101.inputs ;
+  wire [7:0] \requests__payload$101.inputs[0] ;
+  wire [7:0] \requests__payload$101.inputs[10] ;
+  wire [7:0] \requests__payload$101.inputs[11] ;
+  wire [7:0] \requests__payload$101.inputs[12] ;
+  wire [7:0] \requests__payload$101.inputs[13] ;
+  wire [7:0] \requests__payload$101.inputs[14] ;
+  wire [7:0] \requests__payload$101.inputs[15] ;
+  wire [7:0] \requests__payload$101.inputs[16] ;
+  wire [7:0] \requests__payload$101.inputs[17] ;
+  wire [7:0] \requests__payload$101.inputs[18] ;
+  wire [7:0] \requests__payload$101.inputs[19] ;
+  wire [7:0] \requests__payload$101.inputs[1] ;
+  wire [7:0] \requests__payload$101.inputs[20] ;
+  wire [7:0] \requests__payload$101.inputs[21] ;
+  wire [7:0] \requests__payload$101.inputs[22] ;
+  wire [7:0] \requests__payload$101.inputs[23] ;
+  wire [7:0] \requests__payload$101.inputs[24] ;
+  wire [7:0] \requests__payload$101.inputs[25] ;
+  wire [7:0] \requests__payload$101.inputs[26] ;
+  wire [7:0] \requests__payload$101.inputs[27] ;
+  wire [7:0] \requests__payload$101.inputs[28] ;
+  wire [7:0] \requests__payload$101.inputs[29] ;
+  wire [7:0] \requests__payload$101.inputs[2] ;
+  wire [7:0] \requests__payload$101.inputs[30] ;
+  wire [7:0] \requests__payload$101.inputs[31] ;
+  wire [7:0] \requests__payload$101.inputs[3] ;
+  wire [7:0] \requests__payload$101.inputs[4] ;
+  wire [7:0] \requests__payload$101.inputs[5] ;
+  wire [7:0] \requests__payload$101.inputs[6] ;
+  wire [7:0] \requests__payload$101.inputs[7] ;
+  wire [7:0] \requests__payload$101.inputs[8] ;
+  wire [7:0] \requests__payload$101.inputs[9] ;
+  wire [2:0] \requests__payload$101.op ;
+  wire [7:0] \requests__payload$101.row ;
+  wire \requests__payload$101.tile ;
+  wire \requests__payload$101.top ;
+  wire [286:0] \requests__payload$75 ;
+  wire [11:0] \requests__payload$75.dac ;
+  wire [5:0] \requests__payload$75.device ;
+  wire [255:0] \requests__payload$75.inputs ;
+  wire [7:0] \requests__payload$75.inputs[0] ;
+  wire [7:0] \requests__payload$75.inputs[10] ;
+  wire [7:0] \requests__payload$75.inputs[11] ;
+  wire [7:0] \requests__payload$75.inputs[12] ;
+  wire [7:0] \requests__payload$75.inputs[13] ;
+  wire [7:0] \requests__payload$75.inputs[14] ;
+  wire [7:0] \requests__payload$75.inputs[15] ;
+  wire [7:0] \requests__payload$75.inputs[16] ;
+  wire [7:0] \requests__payload$75.inputs[17] ;
+  wire [7:0] \requests__payload$75.inputs[18] ;
+  wire [7:0] \requests__payload$75.inputs[19] ;
+  wire [7:0] \requests__payload$75.inputs[1] ;
+  wire [7:0] \requests__payload$75.inputs[20] ;
+  wire [7:0] \requests__payload$75.inputs[21] ;
+  wire [7:0] \requests__payload$75.inputs[22] ;
+  wire [7:0] \requests__payload$75.inputs[23] ;
+  wire [7:0] \requests__payload$75.inputs[24] ;
+  wire [7:0] \requests__payload$75.inputs[25] ;
+  wire [7:0] \requests__payload$75.inputs[26] ;
+  wire [7:0] \requests__payload$75.inputs[27] ;
+  wire [7:0] \requests__payload$75.inputs[28] ;
+  wire [7:0] \requests__payload$75.inputs[29] ;
+  wire [7:0] \requests__payload$75.inputs[2] ;
+  wire [7:0] \requests__payload$75.inputs[30] ;
+  wire [7:0] \requests__payload$75.inputs[31] ;
+  wire [7:0] \requests__payload$75.inputs[3] ;
+  wire [7:0] \requests__payload$75.inputs[4] ;
+  wire [7:0] \requests__payload$75.inputs[5] ;
+  wire [7:0] \requests__payload$75.inputs[6] ;
+  wire [7:0] \requests__payload$75.inputs[7] ;
+  wire [7:0] \requests__payload$75.inputs[8] ;
+  wire [7:0] \requests__payload$75.inputs[9] ;
+  wire [2:0] \requests__payload$75.op ;
+  wire [7:0] \requests__payload$75.row ;
+  wire \requests__payload$75.tile ;
+  wire \requests__payload$75.top ;
   wire [11:0] \requests__payload.dac ;
   wire [5:0] \requests__payload.device ;
   wire [255:0] \requests__payload.inputs ;
@@ -627,36 +711,36 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \requests__payload.top ;
   input requests__ready;
   wire requests__ready;
-  wire \requests__ready$73 ;
-  wire \requests__ready$99 ;
+  wire \requests__ready$102 ;
+  wire \requests__ready$76 ;
   output requests__valid;
   wire requests__valid;
-  wire \requests__valid$100 ;
-  wire \requests__valid$76 ;
+  wire \requests__valid$103 ;
+  wire \requests__valid$79 ;
   wire [63:0] reset;
   input [24:0] responses__payload;
   wire [24:0] responses__payload;
-  wire [24:0] \responses__payload$101 ;
-  wire [24:0] \responses__payload$101.value ;
+  wire [24:0] \responses__payload$104 ;
+  wire [24:0] \responses__payload$104.value ;
   wire [24:0] \responses__payload.value ;
   output responses__ready;
   wire responses__ready;
-  wire \responses__ready$102 ;
+  wire \responses__ready$105 ;
   input responses__valid;
   wire responses__valid;
-  wire \responses__valid$103 ;
+  wire \responses__valid$106 ;
   wire restart;
   wire [24:0] results__payload;
-  wire [24:0] \results__payload$93 ;
-  wire [24:0] \results__payload$93.value ;
+  wire [24:0] \results__payload$96 ;
+  wire [24:0] \results__payload$96.value ;
   wire [24:0] \results__payload.value ;
   wire results__ready;
-  wire \results__ready$95 ;
+  wire \results__ready$98 ;
   wire results__valid;
-  wire \results__valid$97 ;
+  wire \results__valid$100 ;
   wire [2:0] retries;
   wire [8:0] rho;
-  wire [8:0] \rho$163 ;
+  wire [8:0] \rho$166 ;
   wire [31:0] row_held;
   wire [15:0] row_select;
   wire [3:0] row_status;
@@ -667,20 +751,22 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   input rst;
   wire rst;
   wire run;
+  output [7:0] sample_pairs;
+  reg [7:0] sample_pairs = 8'h00;
   wire [63:0] samples;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$104 ;
-  wire \samples__payload$104.last ;
-  wire [31:0] \samples__payload$104.word ;
+  wire [32:0] \samples__payload$107 ;
+  wire \samples__payload$107.last ;
+  wire [31:0] \samples__payload$107.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
   input samples__ready;
   wire samples__ready;
-  wire \samples__ready$105 ;
+  wire \samples__ready$108 ;
   output samples__valid;
   wire samples__valid;
-  wire \samples__valid$106 ;
+  wire \samples__valid$109 ;
   wire [31:0] sequencer_dot;
   wire [7:0] \sequencer_dot.guard_after ;
   wire [7:0] \sequencer_dot.guard_before ;
@@ -728,6 +814,60 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire settled;
   wire start;
   wire started;
+  wire [4:0] state__addr;
+  wire [4:0] \state__addr$417 ;
+  wire [31:0] state__data;
+  wire [31:0] \state__data$419 ;
+  wire [4:0] state__r_addr;
+  wire [4:0] \state__r_addr$421 ;
+  wire [31:0] state__r_data;
+  wire [31:0] \state__r_data$428 ;
+  wire state__r_stb;
+  wire \state__r_stb$425 ;
+  wire state__stb;
+  wire \state__stb$423 ;
+  wire [7:0] state_groups__addr;
+  wire [31:0] state_groups__data;
+  wire [7:0] state_groups__r_addr;
+  wire [31:0] state_groups__r_data;
+  wire state_groups__r_stb;
+  wire state_groups__stb;
+  wire [7:0] state_held__addr;
+  wire [31:0] state_held__data;
+  wire [7:0] state_held__r_addr;
+  wire [31:0] state_held__r_data;
+  wire state_held__r_stb;
+  wire state_held__stb;
+  wire [7:0] state_queues__addr;
+  wire [31:0] state_queues__data;
+  wire [7:0] state_queues__r_addr;
+  wire [31:0] state_queues__r_data;
+  wire state_queues__r_stb;
+  wire state_queues__stb;
+  wire [4:0] state_regions__addr;
+  wire [31:0] state_regions__data;
+  wire [4:0] state_regions__r_addr;
+  wire [31:0] state_regions__r_data;
+  wire state_regions__r_stb;
+  wire state_regions__stb;
+  wire [9:0] state_samples__addr;
+  wire [31:0] state_samples__data;
+  wire [9:0] state_samples__r_addr;
+  wire [31:0] state_samples__r_data;
+  wire state_samples__r_stb;
+  wire state_samples__stb;
+  wire state_step__addr;
+  wire [31:0] state_step__data;
+  wire state_step__r_addr;
+  wire [31:0] state_step__r_data;
+  wire state_step__r_stb;
+  wire state_step__stb;
+  wire [7:0] state_wear__addr;
+  wire [31:0] state_wear__data;
+  wire [7:0] state_wear__r_addr;
+  wire [31:0] state_wear__r_data;
+  wire state_wear__r_stb;
+  wire state_wear__stb;
   reg [16:0] status_state;
   wire \status_state.alarm ;
   wire \status_state.busy ;
@@ -742,23 +882,23 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   wire step;
-  wire [78:0] \step$295 ;
-  wire \step$295.accepted ;
-  wire [31:0] \step$295.loglik ;
-  wire [10:0] \step$295.points ;
-  wire [31:0] \step$295.prior ;
-  wire [1:0] \step$295.region ;
-  wire \step$295.valid ;
+  wire [78:0] \step$298 ;
+  wire \step$298.accepted ;
+  wire [31:0] \step$298.loglik ;
+  wire [10:0] \step$298.points ;
+  wire [31:0] \step$298.prior ;
+  wire [1:0] \step$298.region ;
+  wire \step$298.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
-  wire [78:0] \step_records__payload$107 ;
-  wire \step_records__payload$107.accepted ;
-  wire [31:0] \step_records__payload$107.loglik ;
-  wire [10:0] \step_records__payload$107.points ;
-  wire [31:0] \step_records__payload$107.prior ;
-  wire [1:0] \step_records__payload$107.region ;
-  wire \step_records__payload$107.valid ;
+  wire [78:0] \step_records__payload$110 ;
+  wire \step_records__payload$110.accepted ;
+  wire [31:0] \step_records__payload$110.loglik ;
+  wire [10:0] \step_records__payload$110.points ;
+  wire [31:0] \step_records__payload$110.prior ;
+  wire [1:0] \step_records__payload$110.region ;
+  wire \step_records__payload$110.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -767,14 +907,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \step_records__payload.valid ;
   input step_records__ready;
   wire step_records__ready;
-  wire \step_records__ready$108 ;
+  wire \step_records__ready$111 ;
   output step_records__valid;
   wire step_records__valid;
-  wire \step_records__valid$109 ;
+  wire \step_records__valid$112 ;
   wire [31:0] steps;
   wire [31:0] steps_done;
   wire stop;
-  wire \stop$193 ;
+  wire \stop$196 ;
   wire stream;
   wire [255:0] symbol_counts;
   wire [31:0] \symbol_counts[0] ;
@@ -786,24 +926,24 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \symbol_counts[6] ;
   wire [31:0] \symbol_counts[7] ;
   wire [31:0] t;
-  wire [31:0] \t$243 ;
+  wire [31:0] \t$246 ;
   wire t_valid;
-  wire \t_valid$245 ;
+  wire \t_valid$248 ;
   wire [51:0] targets__payload;
-  wire [51:0] \targets__payload$36 ;
-  wire [11:0] \targets__payload$36.centre ;
-  wire [9:0] \targets__payload$36.code ;
-  wire [11:0] \targets__payload$36.dac ;
-  wire [5:0] \targets__payload$36.device ;
+  wire [51:0] \targets__payload$39 ;
+  wire [11:0] \targets__payload$39.centre ;
+  wire [9:0] \targets__payload$39.code ;
+  wire [11:0] \targets__payload$39.dac ;
+  wire [5:0] \targets__payload$39.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \targets__payload$36.kind ;
-  wire \targets__payload$36.last ;
-  wire [7:0] \targets__payload$36.row ;
+  wire [2:0] \targets__payload$39.kind ;
+  wire \targets__payload$39.last ;
+  wire [7:0] \targets__payload$39.row ;
   wire [11:0] \targets__payload.centre ;
   wire [9:0] \targets__payload.code ;
   wire [11:0] \targets__payload.dac ;
@@ -818,36 +958,80 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \targets__payload.last ;
   wire [7:0] \targets__payload.row ;
   wire targets__ready;
-  wire \targets__ready$38 ;
+  wire \targets__ready$41 ;
   wire targets__valid;
-  wire \targets__valid$40 ;
+  wire \targets__valid$43 ;
   wire [28:0] terms__payload;
-  wire [28:0] \terms__payload$66 ;
-  wire \terms__payload$66.last ;
-  wire [27:0] \terms__payload$66.term ;
+  wire [28:0] \terms__payload$69 ;
+  wire \terms__payload$69.last ;
+  wire [27:0] \terms__payload$69.term ;
   wire \terms__payload.last ;
   wire [27:0] \terms__payload.term ;
   wire terms__ready;
-  wire \terms__ready$68 ;
+  wire \terms__ready$71 ;
   wire terms__valid;
-  wire \terms__valid$70 ;
+  wire \terms__valid$73 ;
   wire trim_enable;
   wire [1:0] turn;
   wire valid;
   wire [9:0] valid_hi;
-  wire [9:0] \valid_hi$202 ;
+  wire [9:0] \valid_hi$205 ;
   wire [9:0] valid_lo;
-  wire [9:0] \valid_lo$201 ;
+  wire [9:0] \valid_lo$204 ;
   wire waiting_external;
   wire [15:0] weight_mantissa;
   wire [5:0] weight_shift;
-  always @(posedge clk)
-    closed <= \$1 ;
-  assign off = control_command[7] | closed;
+  assign \$1  = control_command[7] | off;
+  assign \off$257  = \$1  | closed;
   assign request = requests__valid & requests__ready;
+  assign \$2  = ~ busy;
+  assign state_queues__stb = access_state_queues__stb & \$2 ;
+  assign \$3  = ~ busy;
+  assign state_queues__r_stb = access_state_queues__r_stb & \$3 ;
+  assign \$4  = ~ busy;
+  assign state_groups__stb = access_state_groups__stb & \$4 ;
+  assign \$5  = ~ busy;
+  assign state_groups__r_stb = access_state_groups__r_stb & \$5 ;
+  assign \$6  = ~ busy;
+  assign state_held__stb = access_state_held__stb & \$6 ;
+  assign \$7  = ~ busy;
+  assign state_held__r_stb = access_state_held__r_stb & \$7 ;
+  assign \$8  = ~ busy;
+  assign state_wear__stb = access_state_wear__stb & \$8 ;
+  assign \$9  = ~ busy;
+  assign state_wear__r_stb = access_state_wear__r_stb & \$9 ;
+  assign \$10  = ~ busy;
+  assign state_regions__stb = access_state_regions__stb & \$10 ;
+  assign \$11  = ~ busy;
+  assign state_regions__r_stb = access_state_regions__r_stb & \$11 ;
+  assign \$12  = ~ busy;
+  assign state_samples__stb = access_state_samples__stb & \$12 ;
+  assign \$13  = ~ busy;
+  assign state_samples__r_stb = access_state_samples__r_stb & \$13 ;
+  assign \$14  = ~ busy;
+  assign state_step__stb = access_state_step__stb & \$14 ;
+  assign \$15  = ~ busy;
+  assign state_step__r_stb = access_state_step__r_stb & \$15 ;
+  assign \$16  = ~ busy;
+  assign state__stb = access_state_coin__stb & \$16 ;
+  assign \$17  = ~ busy;
+  assign state__r_stb = access_state_coin__r_stb & \$17 ;
+  assign \$18  = ~ busy;
+  assign \state__stb$423  = access_state_counters__stb & \$18 ;
+  assign \$19  = ~ busy;
+  assign \state__r_stb$425  = access_state_counters__r_stb & \$19 ;
+  assign \$20  = ! model_hidden;
+  assign \$21  = model_features + 1'h1;
+  assign \$22  = model_hidden * \$21 ;
+  assign \$23  = \$22  + 1'h1;
+  assign \$24  = \$20  ? { 8'h00, model_features } : \$23 ;
+  always @(posedge clk)
+    closed <= \$25 ;
+  always @(posedge clk)
+    sample_pairs <= \$26 ;
   \ohmcarlo_core.controller  controller (
     .activity(activity),
-    .\busy$199 (busy),
+    .\busy$248 (busy),
     .clean_windows(clean_windows),
     .clk(clk),
     .closed(closed),
@@ -864,7 +1048,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .\commands__valid$34 (commands__valid),
     .control_command(control_command),
     .dots__payload(dots__payload),
-    .dots__ready(\requests__ready$73 ),
+    .dots__ready(\requests__ready$76 ),
     .dots__valid(dots__valid),
     .early_reject(model_options[0]),
     .external(model_options[6]),
@@ -875,6 +1059,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .jobs__ready(jobs__ready),
     .jobs__valid(jobs__valid),
     .likelihood_idle(likelihood_idle),
+    .load(state_samples__stb),
     .load_bad_rows__addr(load_bad_rows__addr),
     .load_bad_rows__data(load_bad_rows__data),
     .load_bad_rows__stb(load_bad_rows__stb),
@@ -883,17 +1068,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .points(model_points[10:0]),
-    .\port$3574$2 (model_options[3:2]),
-    .\port$999$0 (\$2 ),
+    .\port$1410$0 (\$28 ),
+    .\port$4170$2 (model_options[3:2]),
+    .\port$793$0 (\$27 ),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
     .programmed__payload(devices__payload),
     .programmed__ready(programmed__ready),
     .programmed__valid(devices__valid),
-    .query_held(row_held),
     .query_row(row_select[7:0]),
-    .query_wear(row_wear),
     .raw_operation(raw_operation),
     .raw_result(raw_result),
     .raw_valid(raw_valid),
@@ -913,6 +1097,38 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .samples__payload(samples__payload),
     .samples__valid(samples__valid),
     .started(started),
+    .state_groups__addr(state_groups__addr),
+    .state_groups__data(state_groups__data),
+    .state_groups__r_data(access_state_groups__r_data),
+    .state_groups__r_stb(state_groups__r_stb),
+    .state_groups__stb(state_groups__stb),
+    .state_held__addr(state_held__addr),
+    .state_held__data(state_held__data),
+    .state_held__r_data(row_held),
+    .state_held__r_stb(state_held__r_stb),
+    .state_held__stb(state_held__stb),
+    .state_queues__addr(state_queues__addr),
+    .state_queues__data(state_queues__data),
+    .state_queues__r_data(access_state_queues__r_data),
+    .state_queues__r_stb(state_queues__r_stb),
+    .state_queues__stb(state_queues__stb),
+    .state_regions__addr(state_regions__addr),
+    .state_regions__data(state_regions__data),
+    .state_regions__r_data(access_state_regions__r_data),
+    .state_regions__r_stb(state_regions__r_stb),
+    .state_regions__stb(state_regions__stb),
+    .state_samples__addr(state_samples__addr),
+    .state_samples__data(state_samples__data),
+    .state_samples__r_addr(bus__addr[9:0]),
+    .state_samples__r_data(access_state_samples__r_data),
+    .state_samples__r_stb(state_samples__r_stb),
+    .state_step__data(state_step__data),
+    .state_step__stb(state_step__stb),
+    .state_wear__addr(state_wear__addr),
+    .state_wear__data(state_wear__data),
+    .state_wear__r_data(row_wear),
+    .state_wear__r_stb(state_wear__r_stb),
+    .state_wear__stb(state_wear__stb),
     .step(step_records__payload),
     .step_ends(step),
     .step_records__ready(step_records__ready),
@@ -943,13 +1159,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .invalid(counters_invalid),
     .op(requests__payload[2:0]),
     .points(counters_points),
-    .\port$3701$0 (step_records__payload[1:0]),
+    .\port$4381$0 (step_records__payload[1:0]),
     .read(counters_read),
     .request(request),
     .reset(counters_reset),
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
+    .state__addr(\state__addr$417 ),
+    .state__data(\state__data$419 ),
+    .state__r_addr(bus__addr[4:0]),
+    .state__r_data(access_state_counters__r_data),
+    .state__r_stb(\state__r_stb$425 ),
+    .state__stb(\state__stb$423 ),
     .step(step)
   );
   \ohmcarlo_core.entropy  entropy (
@@ -971,6 +1193,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .restart(restart),
     .rst(rst),
     .settled(coin_settled),
+    .state__addr(state__addr),
+    .state__data(state__data),
+    .state__r_addr(bus__addr[4:0]),
+    .state__r_data(access_state_coin__r_data),
+    .state__r_stb(state__r_stb),
+    .state__stb(state__stb),
     .symbol_counts(symbol_counts),
     .t(t),
     .t_valid(t_valid)
@@ -991,7 +1219,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$3588$0 (proposal_logit),
+    .\port$4184$0 (proposal_logit),
     .predictions__payload(predictions__payload),
     .predictions__ready(predictions__ready),
     .predictions__valid(predictions__valid),
@@ -999,7 +1227,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
     .requests__payload(dots__payload),
-    .requests__ready(\requests__ready$73 ),
+    .requests__ready(\requests__ready$76 ),
     .requests__valid(dots__valid),
     .rst(rst),
     .stop(stop),
@@ -1024,8 +1252,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$3590$0 (proposal_weight),
-    .\port$3592$0 (proposal_common),
+    .\port$4186$0 (proposal_weight),
+    .\port$4188$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1049,13 +1277,55 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$3574$4 (model_options[5:4]),
+    .\port$4170$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(targets__payload),
     .targets__valid(targets__valid)
   );
   \ohmcarlo_core.registers  registers (
+    .access_state_coin__addr(state__addr),
+    .access_state_coin__data(state__data),
+    .access_state_coin__r_data(access_state_coin__r_data),
+    .access_state_coin__r_stb(access_state_coin__r_stb),
+    .access_state_coin__stb(access_state_coin__stb),
+    .access_state_counters__addr(\state__addr$417 ),
+    .access_state_counters__data(\state__data$419 ),
+    .access_state_counters__r_data(access_state_counters__r_data),
+    .access_state_counters__r_stb(access_state_counters__r_stb),
+    .access_state_counters__stb(access_state_counters__stb),
+    .access_state_groups__addr(state_groups__addr),
+    .access_state_groups__data(state_groups__data),
+    .access_state_groups__r_data(access_state_groups__r_data),
+    .access_state_groups__r_stb(access_state_groups__r_stb),
+    .access_state_groups__stb(access_state_groups__stb),
+    .access_state_held__addr(state_held__addr),
+    .access_state_held__data(state_held__data),
+    .access_state_held__r_stb(access_state_held__r_stb),
+    .access_state_held__stb(access_state_held__stb),
+    .access_state_queues__addr(state_queues__addr),
+    .access_state_queues__data(state_queues__data),
+    .access_state_queues__r_data(access_state_queues__r_data),
+    .access_state_queues__r_stb(access_state_queues__r_stb),
+    .access_state_queues__stb(access_state_queues__stb),
+    .access_state_regions__addr(state_regions__addr),
+    .access_state_regions__data(state_regions__data),
+    .access_state_regions__r_data(access_state_regions__r_data),
+    .access_state_regions__r_stb(access_state_regions__r_stb),
+    .access_state_regions__stb(access_state_regions__stb),
+    .access_state_samples__addr(state_samples__addr),
+    .access_state_samples__data(state_samples__data),
+    .access_state_samples__r_data(access_state_samples__r_data),
+    .access_state_samples__r_stb(access_state_samples__r_stb),
+    .access_state_samples__stb(access_state_samples__stb),
+    .access_state_step__addr(state_step__addr),
+    .access_state_step__data(state_step__data),
+    .access_state_step__r_stb(access_state_step__r_stb),
+    .access_state_step__stb(access_state_step__stb),
+    .access_state_wear__addr(state_wear__addr),
+    .access_state_wear__data(state_wear__data),
+    .access_state_wear__r_stb(access_state_wear__r_stb),
+    .access_state_wear__stb(access_state_wear__stb),
     .bus__addr(bus__addr),
     .bus__r_data(bus__r_data),
     .bus__r_stb(bus__r_stb),
@@ -1111,7 +1381,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_regions(model_regions),
     .model_retries(retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$3766$0 (turn),
+    .\port$4454$0 (turn),
+    .\port$793$0 (\$27 ),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1146,9 +1417,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(off),
-    .\port$4684$0 (\$3 ),
-    .\port$4688$0 (\$4 ),
+    .off(\off$257 ),
+    .\port$5415$0 (\$29 ),
+    .\port$5419$0 (\$30 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -1162,109 +1433,116 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$1  = closed;
-    if (control_command[10]) begin
-      \$1  = 1'h0;
-    end else if (fault) begin
-      \$1  = 1'h1;
-    end
-    if (rst) begin
-      \$1  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
     status_state[8:6] = reason;
     if (closed) begin
       status_state[8:6] = 3'h3;
     end
   end
-  assign \bus__addr$24  = bus__addr;
-  assign \bus__r_data$25  = bus__r_data;
-  assign \bus__r_stb$26  = bus__r_stb;
-  assign \bus__w_data$27  = bus__w_data;
-  assign \bus__w_stb$28  = bus__w_stb;
-  assign \orders__payload$30  = orders__payload;
-  assign \orders__ready$32  = orders__ready;
-  assign \orders__valid$34  = orders__valid;
-  assign \targets__payload$36  = targets__payload;
-  assign \targets__ready$38  = targets__ready;
-  assign \targets__valid$40  = targets__valid;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$25  = closed;
+    if (control_command[10]) begin
+      \$25  = 1'h0;
+    end else if (fault) begin
+      \$25  = 1'h1;
+    end
+    if (rst) begin
+      \$25  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$26  = \$24 [7:0];
+    if (rst) begin
+      \$26  = 8'h00;
+    end
+  end
+  assign \bus__addr$27  = bus__addr;
+  assign \bus__r_data$28  = bus__r_data;
+  assign \bus__r_stb$29  = bus__r_stb;
+  assign \bus__w_data$30  = bus__w_data;
+  assign \bus__w_stb$31  = bus__w_stb;
+  assign \orders__payload$33  = orders__payload;
+  assign \orders__ready$35  = orders__ready;
+  assign \orders__valid$37  = orders__valid;
+  assign \targets__payload$39  = targets__payload;
+  assign \targets__ready$41  = targets__ready;
+  assign \targets__valid$43  = targets__valid;
   assign programmed__payload = devices__payload;
   assign devices__ready = programmed__ready;
   assign programmed__valid = devices__valid;
-  assign \price__payload$48  = price__payload;
-  assign \price__ready$50  = price__ready;
-  assign \price__valid$52  = price__valid;
+  assign \price__payload$51  = price__payload;
+  assign \price__ready$53  = price__ready;
+  assign \price__valid$55  = price__valid;
   assign coin_codes__payload = codes__payload;
   assign codes__ready = coin_codes__ready;
   assign coin_codes__valid = codes__valid;
-  assign \jobs__payload$60  = jobs__payload;
-  assign \jobs__ready$62  = jobs__ready;
-  assign \jobs__valid$64  = jobs__valid;
-  assign \terms__payload$66  = terms__payload;
-  assign \terms__ready$68  = terms__ready;
-  assign \terms__valid$70  = terms__valid;
-  assign \requests__payload$72  = dots__payload;
-  assign dots__ready = \requests__ready$73 ;
-  assign \requests__valid$76  = dots__valid;
+  assign \jobs__payload$63  = jobs__payload;
+  assign \jobs__ready$65  = jobs__ready;
+  assign \jobs__valid$67  = jobs__valid;
+  assign \terms__payload$69  = terms__payload;
+  assign \terms__ready$71  = terms__ready;
+  assign \terms__valid$73  = terms__valid;
+  assign \requests__payload$75  = dots__payload;
+  assign dots__ready = \requests__ready$76 ;
+  assign \requests__valid$79  = dots__valid;
   assign readings__payload = responses__payload;
-  assign \readings__payload$78  = responses__payload;
-  assign \readings__ready$80  = readings__ready;
-  assign \readings__valid$82  = readings__valid;
-  assign \predictions__payload$83  = predictions__payload;
-  assign \predictions__ready$84  = predictions__ready;
-  assign \predictions__valid$85  = predictions__valid;
-  assign \commands__payload$87  = commands__payload;
-  assign \commands__ready$89  = commands__ready;
-  assign \commands__valid$91  = commands__valid;
+  assign \readings__payload$81  = responses__payload;
+  assign \readings__ready$83  = readings__ready;
+  assign \readings__valid$85  = readings__valid;
+  assign \predictions__payload$86  = predictions__payload;
+  assign \predictions__ready$87  = predictions__ready;
+  assign \predictions__valid$88  = predictions__valid;
+  assign \commands__payload$90  = commands__payload;
+  assign \commands__ready$92  = commands__ready;
+  assign \commands__valid$94  = commands__valid;
   assign results__payload = responses__payload;
-  assign \results__payload$93  = responses__payload;
-  assign \results__ready$95  = results__ready;
-  assign \results__valid$97  = results__valid;
-  assign \requests__payload$98  = requests__payload;
-  assign \requests__ready$99  = requests__ready;
-  assign \requests__valid$100  = requests__valid;
-  assign \responses__payload$101  = responses__payload;
-  assign \responses__ready$102  = responses__ready;
-  assign \responses__valid$103  = responses__valid;
-  assign \samples__payload$104  = samples__payload;
-  assign \samples__ready$105  = samples__ready;
-  assign \samples__valid$106  = samples__valid;
-  assign \step_records__payload$107  = step_records__payload;
-  assign \step_records__ready$108  = step_records__ready;
-  assign \step_records__valid$109  = step_records__valid;
-  assign \load_points__addr$111  = load_points__addr;
-  assign \load_points__data$113  = load_points__data;
-  assign \load_points__stb$115  = load_points__stb;
-  assign \load_order__addr$117  = load_order__addr;
-  assign \load_order__data$119  = load_order__data;
-  assign \load_order__stb$121  = load_order__stb;
-  assign \load_dac__addr$123  = load_dac__addr;
-  assign \load_dac__data$125  = load_dac__data;
-  assign \load_dac__stb$127  = load_dac__stb;
-  assign \load_inv_sigma__addr$129  = load_inv_sigma__addr;
-  assign \load_inv_sigma__data$131  = load_inv_sigma__data;
-  assign \load_inv_sigma__stb$133  = load_inv_sigma__stb;
-  assign \load_log_sigma__addr$135  = load_log_sigma__addr;
-  assign \load_log_sigma__data$137  = load_log_sigma__data;
-  assign \load_log_sigma__stb$139  = load_log_sigma__stb;
-  assign \load_bad_rows__addr$141  = load_bad_rows__addr;
-  assign \load_bad_rows__data$143  = load_bad_rows__data;
-  assign \load_bad_rows__stb$145  = load_bad_rows__stb;
-  assign \load_calibration__addr$147  = load_calibration__addr;
-  assign \load_calibration__data$149  = load_calibration__data;
-  assign \load_calibration__stb$151  = load_calibration__stb;
+  assign \results__payload$96  = responses__payload;
+  assign \results__ready$98  = results__ready;
+  assign \results__valid$100  = results__valid;
+  assign \requests__payload$101  = requests__payload;
+  assign \requests__ready$102  = requests__ready;
+  assign \requests__valid$103  = requests__valid;
+  assign \responses__payload$104  = responses__payload;
+  assign \responses__ready$105  = responses__ready;
+  assign \responses__valid$106  = responses__valid;
+  assign \samples__payload$107  = samples__payload;
+  assign \samples__ready$108  = samples__ready;
+  assign \samples__valid$109  = samples__valid;
+  assign \step_records__payload$110  = step_records__payload;
+  assign \step_records__ready$111  = step_records__ready;
+  assign \step_records__valid$112  = step_records__valid;
+  assign \load_points__addr$114  = load_points__addr;
+  assign \load_points__data$116  = load_points__data;
+  assign \load_points__stb$118  = load_points__stb;
+  assign \load_order__addr$120  = load_order__addr;
+  assign \load_order__data$122  = load_order__data;
+  assign \load_order__stb$124  = load_order__stb;
+  assign \load_dac__addr$126  = load_dac__addr;
+  assign \load_dac__data$128  = load_dac__data;
+  assign \load_dac__stb$130  = load_dac__stb;
+  assign \load_inv_sigma__addr$132  = load_inv_sigma__addr;
+  assign \load_inv_sigma__data$134  = load_inv_sigma__data;
+  assign \load_inv_sigma__stb$136  = load_inv_sigma__stb;
+  assign \load_log_sigma__addr$138  = load_log_sigma__addr;
+  assign \load_log_sigma__data$140  = load_log_sigma__data;
+  assign \load_log_sigma__stb$142  = load_log_sigma__stb;
+  assign \load_bad_rows__addr$144  = load_bad_rows__addr;
+  assign \load_bad_rows__data$146  = load_bad_rows__data;
+  assign \load_bad_rows__stb$148  = load_bad_rows__stb;
+  assign \load_calibration__addr$150  = load_calibration__addr;
+  assign \load_calibration__data$152  = load_calibration__data;
+  assign \load_calibration__stb$154  = load_calibration__stb;
   assign proposal_rho = rho;
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
   assign trim_enable = model_options[4];
   assign centre_enable = model_options[5];
-  assign \rho$163  = rho;
-  assign \mid$164  = mid;
-  assign \lo$165  = lo;
-  assign \hi$166  = hi;
+  assign \rho$166  = rho;
+  assign \mid$167  = mid;
+  assign \lo$168  = lo;
+  assign \hi$169  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -1279,14 +1557,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign entropy_apt_cutoff = apt_cutoff;
   assign features = model_features[4:0];
   assign hidden = model_hidden[2:0];
-  assign \stop$193  = stop;
+  assign \stop$196  = stop;
   assign points = model_points[10:0];
   assign logit_mantissa = proposal_logit[15:0];
   assign logit_shift = proposal_logit[21:16];
-  assign \features$199  = model_features[4:0];
-  assign \hidden$200  = model_hidden[2:0];
-  assign \valid_lo$201  = valid_lo;
-  assign \valid_hi$202  = valid_hi;
+  assign \features$202  = model_features[4:0];
+  assign \hidden$203  = model_hidden[2:0];
+  assign \valid_lo$204  = valid_lo;
+  assign \valid_hi$205  = valid_hi;
   assign control_steps = steps;
   assign regions = model_regions[2:0];
   assign region_groups = model_region_groups[8:0];
@@ -1294,7 +1572,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign model_min_free = min_free;
   assign stream = model_options[2];
   assign model_retries = retries;
-  assign \points$216  = model_points[10:0];
+  assign \points$219  = model_points[10:0];
   assign early_reject = model_options[0];
   assign record_steps = model_options[3];
   assign external = model_options[6];
@@ -1311,28 +1589,29 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign ready = coin_ready;
   assign settled = coin_settled;
   assign alarm = coin_alarm;
-  assign \clean_windows$241  = clean_windows;
-  assign \t$243  = t;
-  assign \t_valid$245  = t_valid;
+  assign \clean_windows$244  = clean_windows;
+  assign \t$246  = t;
+  assign \t_valid$248  = t_valid;
   assign idle = likelihood_idle;
-  assign \lines$251  = { \$4 , \$3  };
+  assign \lines$254  = { \$30 , \$29  };
   assign raw = raw_bits;
   assign clear = control_command[6];
+  assign \busy$258  = busy;
   assign steps_done = status_steps_done;
   assign status_turn = { 4'h0, turn };
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = clean_windows;
-  assign \raw_bits$279  = entropy_raw_bits;
-  assign \raw_result$281  = raw_result;
-  assign query_bad = \$2 [3];
-  assign query_failures = \$2 [2:0];
+  assign \raw_bits$282  = entropy_raw_bits;
+  assign \raw_result$284  = raw_result;
+  assign query_bad = \$28 [0];
+  assign query_failures = \$28 [3:1];
   assign query_held = row_held;
   assign query_wear = row_wear;
-  assign \busy$289  = busy;
+  assign \busy$292  = busy;
   assign op = requests__payload[2:0];
   assign step_ends = step;
   assign valid = step_records__payload[1];
-  assign \step$295  = step_records__payload;
+  assign \step$298  = step_records__payload;
   assign accepted = step_records__payload[0];
   assign evaluated = step_records__payload[14:4];
   assign clocks = counters_clocks;
@@ -1343,8 +1622,56 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$317  = counters_points;
-  assign lines = { \$4 , \$3  };
+  assign \points$320  = counters_points;
+  assign access_state_queues__addr = state_queues__addr;
+  assign access_state_queues__data = state_queues__data;
+  assign state_queues__r_addr = bus__addr[7:0];
+  assign access_state_queues__r_addr = bus__addr[7:0];
+  assign state_queues__r_data = access_state_queues__r_data;
+  assign access_state_groups__addr = state_groups__addr;
+  assign access_state_groups__data = state_groups__data;
+  assign state_groups__r_addr = bus__addr[7:0];
+  assign access_state_groups__r_addr = bus__addr[7:0];
+  assign state_groups__r_data = access_state_groups__r_data;
+  assign access_state_held__addr = state_held__addr;
+  assign access_state_held__data = state_held__data;
+  assign state_held__r_addr = bus__addr[7:0];
+  assign access_state_held__r_addr = bus__addr[7:0];
+  assign access_state_held__r_data = row_held;
+  assign state_held__r_data = row_held;
+  assign access_state_wear__addr = state_wear__addr;
+  assign access_state_wear__data = state_wear__data;
+  assign state_wear__r_addr = bus__addr[7:0];
+  assign access_state_wear__r_addr = bus__addr[7:0];
+  assign access_state_wear__r_data = row_wear;
+  assign state_wear__r_data = row_wear;
+  assign access_state_regions__addr = state_regions__addr;
+  assign access_state_regions__data = state_regions__data;
+  assign state_regions__r_addr = bus__addr[4:0];
+  assign access_state_regions__r_addr = bus__addr[4:0];
+  assign state_regions__r_data = access_state_regions__r_data;
+  assign access_state_samples__addr = state_samples__addr;
+  assign access_state_samples__data = state_samples__data;
+  assign state_samples__r_addr = bus__addr[9:0];
+  assign access_state_samples__r_addr = bus__addr[9:0];
+  assign state_samples__r_data = access_state_samples__r_data;
+  assign access_state_step__addr = state_step__addr;
+  assign access_state_step__data = state_step__data;
+  assign state_step__r_addr = bus__addr[0];
+  assign access_state_step__r_addr = bus__addr[0];
+  assign access_state_step__r_data = { 16'h0000, \$27  };
+  assign state_step__r_data = { 16'h0000, \$27  };
+  assign access_state_coin__addr = state__addr;
+  assign access_state_coin__data = state__data;
+  assign state__r_addr = bus__addr[4:0];
+  assign access_state_coin__r_addr = bus__addr[4:0];
+  assign state__r_data = access_state_coin__r_data;
+  assign access_state_counters__addr = \state__addr$417 ;
+  assign access_state_counters__data = \state__data$419 ;
+  assign \state__r_addr$421  = bus__addr[4:0];
+  assign access_state_counters__r_addr = bus__addr[4:0];
+  assign \state__r_data$428  = access_state_counters__r_data;
+  assign lines = { \$30 , \$29  };
   assign \samples__payload.word  = samples__payload[31:0];
   assign \samples__payload.last  = samples__payload[32];
   assign \step_records__payload.accepted  = step_records__payload[0];
@@ -1398,24 +1725,24 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
   assign \responses__payload.value  = responses__payload;
-  assign \lines.form  = \$3 [0];
-  assign \lines.reset  = \$3 [1];
-  assign \lines.set  = \$3 [2];
-  assign \lines.read  = \$3 [3];
-  assign \lines.dot  = \$3 [4];
-  assign \lines.row  = \$4 [7:0];
-  assign \lines.device  = \$4 [13:8];
-  assign \lines.dac  = \$4 [25:14];
+  assign \lines.form  = \$29 [0];
+  assign \lines.reset  = \$29 [1];
+  assign \lines.set  = \$29 [2];
+  assign \lines.read  = \$29 [3];
+  assign \lines.dot  = \$29 [4];
+  assign \lines.row  = \$30 [7:0];
+  assign \lines.device  = \$30 [13:8];
+  assign \lines.dac  = \$30 [25:14];
   assign \orders__payload.kind  = orders__payload[2:0];
   assign \orders__payload.row  = orders__payload[10:3];
   assign \orders__payload.device  = orders__payload[16:11];
   assign \orders__payload.code  = orders__payload[26:17];
   assign \orders__payload.last  = orders__payload[27];
-  assign \orders__payload$30.kind  = orders__payload[2:0];
-  assign \orders__payload$30.row  = orders__payload[10:3];
-  assign \orders__payload$30.device  = orders__payload[16:11];
-  assign \orders__payload$30.code  = orders__payload[26:17];
-  assign \orders__payload$30.last  = orders__payload[27];
+  assign \orders__payload$33.kind  = orders__payload[2:0];
+  assign \orders__payload$33.row  = orders__payload[10:3];
+  assign \orders__payload$33.device  = orders__payload[16:11];
+  assign \orders__payload$33.code  = orders__payload[26:17];
+  assign \orders__payload$33.last  = orders__payload[27];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -1423,13 +1750,13 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \targets__payload.last  = targets__payload[27];
   assign \targets__payload.dac  = targets__payload[39:28];
   assign \targets__payload.centre  = targets__payload[51:40];
-  assign \targets__payload$36.kind  = targets__payload[2:0];
-  assign \targets__payload$36.row  = targets__payload[10:3];
-  assign \targets__payload$36.device  = targets__payload[16:11];
-  assign \targets__payload$36.code  = targets__payload[26:17];
-  assign \targets__payload$36.last  = targets__payload[27];
-  assign \targets__payload$36.dac  = targets__payload[39:28];
-  assign \targets__payload$36.centre  = targets__payload[51:40];
+  assign \targets__payload$39.kind  = targets__payload[2:0];
+  assign \targets__payload$39.row  = targets__payload[10:3];
+  assign \targets__payload$39.device  = targets__payload[16:11];
+  assign \targets__payload$39.code  = targets__payload[26:17];
+  assign \targets__payload$39.last  = targets__payload[27];
+  assign \targets__payload$39.dac  = targets__payload[39:28];
+  assign \targets__payload$39.centre  = targets__payload[51:40];
   assign \devices__payload.old  = devices__payload[9:0];
   assign \devices__payload.new  = devices__payload[19:10];
   assign \devices__payload.centre  = devices__payload[31:20];
@@ -1443,9 +1770,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \price__payload.prior  = price__payload[31:0];
   assign \price__payload.hastings  = price__payload[63:32];
   assign \price__payload.stuck  = price__payload[64];
-  assign \price__payload$48.prior  = price__payload[31:0];
-  assign \price__payload$48.hastings  = price__payload[63:32];
-  assign \price__payload$48.stuck  = price__payload[64];
+  assign \price__payload$51.prior  = price__payload[31:0];
+  assign \price__payload$51.hastings  = price__payload[63:32];
+  assign \price__payload$51.stuck  = price__payload[64];
   assign \codes__payload.code  = codes__payload[9:0];
   assign \codes__payload.column  = codes__payload[12:10];
   assign \coin_codes__payload.code  = codes__payload[9:0];
@@ -1455,15 +1782,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \jobs__payload.point  = jobs__payload[18:9];
   assign \jobs__payload.multiplicity  = jobs__payload[50:19];
   assign \jobs__payload.last  = jobs__payload[51];
-  assign \jobs__payload$60.predict  = jobs__payload[0];
-  assign \jobs__payload$60.row  = jobs__payload[8:1];
-  assign \jobs__payload$60.point  = jobs__payload[18:9];
-  assign \jobs__payload$60.multiplicity  = jobs__payload[50:19];
-  assign \jobs__payload$60.last  = jobs__payload[51];
+  assign \jobs__payload$63.predict  = jobs__payload[0];
+  assign \jobs__payload$63.row  = jobs__payload[8:1];
+  assign \jobs__payload$63.point  = jobs__payload[18:9];
+  assign \jobs__payload$63.multiplicity  = jobs__payload[50:19];
+  assign \jobs__payload$63.last  = jobs__payload[51];
   assign \terms__payload.term  = terms__payload[27:0];
   assign \terms__payload.last  = terms__payload[28];
-  assign \terms__payload$66.term  = terms__payload[27:0];
-  assign \terms__payload$66.last  = terms__payload[28];
+  assign \terms__payload$69.term  = terms__payload[27:0];
+  assign \terms__payload$69.last  = terms__payload[28];
   assign \dots__payload.op  = dots__payload[2:0];
   assign \dots__payload.row  = dots__payload[10:3];
   assign \dots__payload.device  = dots__payload[16:11];
@@ -1503,49 +1830,49 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \dots__payload.inputs[29]  = dots__payload[270:263];
   assign \dots__payload.inputs[30]  = dots__payload[278:271];
   assign \dots__payload.inputs[31]  = dots__payload[286:279];
-  assign \requests__payload$72.op  = dots__payload[2:0];
-  assign \requests__payload$72.row  = dots__payload[10:3];
-  assign \requests__payload$72.device  = dots__payload[16:11];
-  assign \requests__payload$72.dac  = dots__payload[28:17];
-  assign \requests__payload$72.tile  = dots__payload[29];
-  assign \requests__payload$72.top  = dots__payload[30];
-  assign \requests__payload$72.inputs  = dots__payload[286:31];
-  assign \requests__payload$72.inputs[0]  = dots__payload[38:31];
-  assign \requests__payload$72.inputs[1]  = dots__payload[46:39];
-  assign \requests__payload$72.inputs[2]  = dots__payload[54:47];
-  assign \requests__payload$72.inputs[3]  = dots__payload[62:55];
-  assign \requests__payload$72.inputs[4]  = dots__payload[70:63];
-  assign \requests__payload$72.inputs[5]  = dots__payload[78:71];
-  assign \requests__payload$72.inputs[6]  = dots__payload[86:79];
-  assign \requests__payload$72.inputs[7]  = dots__payload[94:87];
-  assign \requests__payload$72.inputs[8]  = dots__payload[102:95];
-  assign \requests__payload$72.inputs[9]  = dots__payload[110:103];
-  assign \requests__payload$72.inputs[10]  = dots__payload[118:111];
-  assign \requests__payload$72.inputs[11]  = dots__payload[126:119];
-  assign \requests__payload$72.inputs[12]  = dots__payload[134:127];
-  assign \requests__payload$72.inputs[13]  = dots__payload[142:135];
-  assign \requests__payload$72.inputs[14]  = dots__payload[150:143];
-  assign \requests__payload$72.inputs[15]  = dots__payload[158:151];
-  assign \requests__payload$72.inputs[16]  = dots__payload[166:159];
-  assign \requests__payload$72.inputs[17]  = dots__payload[174:167];
-  assign \requests__payload$72.inputs[18]  = dots__payload[182:175];
-  assign \requests__payload$72.inputs[19]  = dots__payload[190:183];
-  assign \requests__payload$72.inputs[20]  = dots__payload[198:191];
-  assign \requests__payload$72.inputs[21]  = dots__payload[206:199];
-  assign \requests__payload$72.inputs[22]  = dots__payload[214:207];
-  assign \requests__payload$72.inputs[23]  = dots__payload[222:215];
-  assign \requests__payload$72.inputs[24]  = dots__payload[230:223];
-  assign \requests__payload$72.inputs[25]  = dots__payload[238:231];
-  assign \requests__payload$72.inputs[26]  = dots__payload[246:239];
-  assign \requests__payload$72.inputs[27]  = dots__payload[254:247];
-  assign \requests__payload$72.inputs[28]  = dots__payload[262:255];
-  assign \requests__payload$72.inputs[29]  = dots__payload[270:263];
-  assign \requests__payload$72.inputs[30]  = dots__payload[278:271];
-  assign \requests__payload$72.inputs[31]  = dots__payload[286:279];
+  assign \requests__payload$75.op  = dots__payload[2:0];
+  assign \requests__payload$75.row  = dots__payload[10:3];
+  assign \requests__payload$75.device  = dots__payload[16:11];
+  assign \requests__payload$75.dac  = dots__payload[28:17];
+  assign \requests__payload$75.tile  = dots__payload[29];
+  assign \requests__payload$75.top  = dots__payload[30];
+  assign \requests__payload$75.inputs  = dots__payload[286:31];
+  assign \requests__payload$75.inputs[0]  = dots__payload[38:31];
+  assign \requests__payload$75.inputs[1]  = dots__payload[46:39];
+  assign \requests__payload$75.inputs[2]  = dots__payload[54:47];
+  assign \requests__payload$75.inputs[3]  = dots__payload[62:55];
+  assign \requests__payload$75.inputs[4]  = dots__payload[70:63];
+  assign \requests__payload$75.inputs[5]  = dots__payload[78:71];
+  assign \requests__payload$75.inputs[6]  = dots__payload[86:79];
+  assign \requests__payload$75.inputs[7]  = dots__payload[94:87];
+  assign \requests__payload$75.inputs[8]  = dots__payload[102:95];
+  assign \requests__payload$75.inputs[9]  = dots__payload[110:103];
+  assign \requests__payload$75.inputs[10]  = dots__payload[118:111];
+  assign \requests__payload$75.inputs[11]  = dots__payload[126:119];
+  assign \requests__payload$75.inputs[12]  = dots__payload[134:127];
+  assign \requests__payload$75.inputs[13]  = dots__payload[142:135];
+  assign \requests__payload$75.inputs[14]  = dots__payload[150:143];
+  assign \requests__payload$75.inputs[15]  = dots__payload[158:151];
+  assign \requests__payload$75.inputs[16]  = dots__payload[166:159];
+  assign \requests__payload$75.inputs[17]  = dots__payload[174:167];
+  assign \requests__payload$75.inputs[18]  = dots__payload[182:175];
+  assign \requests__payload$75.inputs[19]  = dots__payload[190:183];
+  assign \requests__payload$75.inputs[20]  = dots__payload[198:191];
+  assign \requests__payload$75.inputs[21]  = dots__payload[206:199];
+  assign \requests__payload$75.inputs[22]  = dots__payload[214:207];
+  assign \requests__payload$75.inputs[23]  = dots__payload[222:215];
+  assign \requests__payload$75.inputs[24]  = dots__payload[230:223];
+  assign \requests__payload$75.inputs[25]  = dots__payload[238:231];
+  assign \requests__payload$75.inputs[26]  = dots__payload[246:239];
+  assign \requests__payload$75.inputs[27]  = dots__payload[254:247];
+  assign \requests__payload$75.inputs[28]  = dots__payload[262:255];
+  assign \requests__payload$75.inputs[29]  = dots__payload[270:263];
+  assign \requests__payload$75.inputs[30]  = dots__payload[278:271];
+  assign \requests__payload$75.inputs[31]  = dots__payload[286:279];
   assign \readings__payload.value  = responses__payload;
-  assign \readings__payload$78.value  = responses__payload;
-  assign \predictions__payload$83.sum  = predictions__payload[63:0];
-  assign \predictions__payload$83.square  = predictions__payload[127:64];
+  assign \readings__payload$81.value  = responses__payload;
+  assign \predictions__payload$86.sum  = predictions__payload[63:0];
+  assign \predictions__payload$86.square  = predictions__payload[127:64];
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -1585,95 +1912,95 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \commands__payload.inputs[29]  = commands__payload[270:263];
   assign \commands__payload.inputs[30]  = commands__payload[278:271];
   assign \commands__payload.inputs[31]  = commands__payload[286:279];
-  assign \commands__payload$87.op  = commands__payload[2:0];
-  assign \commands__payload$87.row  = commands__payload[10:3];
-  assign \commands__payload$87.device  = commands__payload[16:11];
-  assign \commands__payload$87.dac  = commands__payload[28:17];
-  assign \commands__payload$87.tile  = commands__payload[29];
-  assign \commands__payload$87.top  = commands__payload[30];
-  assign \commands__payload$87.inputs  = commands__payload[286:31];
-  assign \commands__payload$87.inputs[0]  = commands__payload[38:31];
-  assign \commands__payload$87.inputs[1]  = commands__payload[46:39];
-  assign \commands__payload$87.inputs[2]  = commands__payload[54:47];
-  assign \commands__payload$87.inputs[3]  = commands__payload[62:55];
-  assign \commands__payload$87.inputs[4]  = commands__payload[70:63];
-  assign \commands__payload$87.inputs[5]  = commands__payload[78:71];
-  assign \commands__payload$87.inputs[6]  = commands__payload[86:79];
-  assign \commands__payload$87.inputs[7]  = commands__payload[94:87];
-  assign \commands__payload$87.inputs[8]  = commands__payload[102:95];
-  assign \commands__payload$87.inputs[9]  = commands__payload[110:103];
-  assign \commands__payload$87.inputs[10]  = commands__payload[118:111];
-  assign \commands__payload$87.inputs[11]  = commands__payload[126:119];
-  assign \commands__payload$87.inputs[12]  = commands__payload[134:127];
-  assign \commands__payload$87.inputs[13]  = commands__payload[142:135];
-  assign \commands__payload$87.inputs[14]  = commands__payload[150:143];
-  assign \commands__payload$87.inputs[15]  = commands__payload[158:151];
-  assign \commands__payload$87.inputs[16]  = commands__payload[166:159];
-  assign \commands__payload$87.inputs[17]  = commands__payload[174:167];
-  assign \commands__payload$87.inputs[18]  = commands__payload[182:175];
-  assign \commands__payload$87.inputs[19]  = commands__payload[190:183];
-  assign \commands__payload$87.inputs[20]  = commands__payload[198:191];
-  assign \commands__payload$87.inputs[21]  = commands__payload[206:199];
-  assign \commands__payload$87.inputs[22]  = commands__payload[214:207];
-  assign \commands__payload$87.inputs[23]  = commands__payload[222:215];
-  assign \commands__payload$87.inputs[24]  = commands__payload[230:223];
-  assign \commands__payload$87.inputs[25]  = commands__payload[238:231];
-  assign \commands__payload$87.inputs[26]  = commands__payload[246:239];
-  assign \commands__payload$87.inputs[27]  = commands__payload[254:247];
-  assign \commands__payload$87.inputs[28]  = commands__payload[262:255];
-  assign \commands__payload$87.inputs[29]  = commands__payload[270:263];
-  assign \commands__payload$87.inputs[30]  = commands__payload[278:271];
-  assign \commands__payload$87.inputs[31]  = commands__payload[286:279];
+  assign \commands__payload$90.op  = commands__payload[2:0];
+  assign \commands__payload$90.row  = commands__payload[10:3];
+  assign \commands__payload$90.device  = commands__payload[16:11];
+  assign \commands__payload$90.dac  = commands__payload[28:17];
+  assign \commands__payload$90.tile  = commands__payload[29];
+  assign \commands__payload$90.top  = commands__payload[30];
+  assign \commands__payload$90.inputs  = commands__payload[286:31];
+  assign \commands__payload$90.inputs[0]  = commands__payload[38:31];
+  assign \commands__payload$90.inputs[1]  = commands__payload[46:39];
+  assign \commands__payload$90.inputs[2]  = commands__payload[54:47];
+  assign \commands__payload$90.inputs[3]  = commands__payload[62:55];
+  assign \commands__payload$90.inputs[4]  = commands__payload[70:63];
+  assign \commands__payload$90.inputs[5]  = commands__payload[78:71];
+  assign \commands__payload$90.inputs[6]  = commands__payload[86:79];
+  assign \commands__payload$90.inputs[7]  = commands__payload[94:87];
+  assign \commands__payload$90.inputs[8]  = commands__payload[102:95];
+  assign \commands__payload$90.inputs[9]  = commands__payload[110:103];
+  assign \commands__payload$90.inputs[10]  = commands__payload[118:111];
+  assign \commands__payload$90.inputs[11]  = commands__payload[126:119];
+  assign \commands__payload$90.inputs[12]  = commands__payload[134:127];
+  assign \commands__payload$90.inputs[13]  = commands__payload[142:135];
+  assign \commands__payload$90.inputs[14]  = commands__payload[150:143];
+  assign \commands__payload$90.inputs[15]  = commands__payload[158:151];
+  assign \commands__payload$90.inputs[16]  = commands__payload[166:159];
+  assign \commands__payload$90.inputs[17]  = commands__payload[174:167];
+  assign \commands__payload$90.inputs[18]  = commands__payload[182:175];
+  assign \commands__payload$90.inputs[19]  = commands__payload[190:183];
+  assign \commands__payload$90.inputs[20]  = commands__payload[198:191];
+  assign \commands__payload$90.inputs[21]  = commands__payload[206:199];
+  assign \commands__payload$90.inputs[22]  = commands__payload[214:207];
+  assign \commands__payload$90.inputs[23]  = commands__payload[222:215];
+  assign \commands__payload$90.inputs[24]  = commands__payload[230:223];
+  assign \commands__payload$90.inputs[25]  = commands__payload[238:231];
+  assign \commands__payload$90.inputs[26]  = commands__payload[246:239];
+  assign \commands__payload$90.inputs[27]  = commands__payload[254:247];
+  assign \commands__payload$90.inputs[28]  = commands__payload[262:255];
+  assign \commands__payload$90.inputs[29]  = commands__payload[270:263];
+  assign \commands__payload$90.inputs[30]  = commands__payload[278:271];
+  assign \commands__payload$90.inputs[31]  = commands__payload[286:279];
   assign \results__payload.value  = responses__payload;
-  assign \results__payload$93.value  = responses__payload;
-  assign \requests__payload$98.op  = requests__payload[2:0];
-  assign \requests__payload$98.row  = requests__payload[10:3];
-  assign \requests__payload$98.device  = requests__payload[16:11];
-  assign \requests__payload$98.dac  = requests__payload[28:17];
-  assign \requests__payload$98.tile  = requests__payload[29];
-  assign \requests__payload$98.top  = requests__payload[30];
-  assign \requests__payload$98.inputs  = requests__payload[286:31];
-  assign \requests__payload$98.inputs[0]  = requests__payload[38:31];
-  assign \requests__payload$98.inputs[1]  = requests__payload[46:39];
-  assign \requests__payload$98.inputs[2]  = requests__payload[54:47];
-  assign \requests__payload$98.inputs[3]  = requests__payload[62:55];
-  assign \requests__payload$98.inputs[4]  = requests__payload[70:63];
-  assign \requests__payload$98.inputs[5]  = requests__payload[78:71];
-  assign \requests__payload$98.inputs[6]  = requests__payload[86:79];
-  assign \requests__payload$98.inputs[7]  = requests__payload[94:87];
-  assign \requests__payload$98.inputs[8]  = requests__payload[102:95];
-  assign \requests__payload$98.inputs[9]  = requests__payload[110:103];
-  assign \requests__payload$98.inputs[10]  = requests__payload[118:111];
-  assign \requests__payload$98.inputs[11]  = requests__payload[126:119];
-  assign \requests__payload$98.inputs[12]  = requests__payload[134:127];
-  assign \requests__payload$98.inputs[13]  = requests__payload[142:135];
-  assign \requests__payload$98.inputs[14]  = requests__payload[150:143];
-  assign \requests__payload$98.inputs[15]  = requests__payload[158:151];
-  assign \requests__payload$98.inputs[16]  = requests__payload[166:159];
-  assign \requests__payload$98.inputs[17]  = requests__payload[174:167];
-  assign \requests__payload$98.inputs[18]  = requests__payload[182:175];
-  assign \requests__payload$98.inputs[19]  = requests__payload[190:183];
-  assign \requests__payload$98.inputs[20]  = requests__payload[198:191];
-  assign \requests__payload$98.inputs[21]  = requests__payload[206:199];
-  assign \requests__payload$98.inputs[22]  = requests__payload[214:207];
-  assign \requests__payload$98.inputs[23]  = requests__payload[222:215];
-  assign \requests__payload$98.inputs[24]  = requests__payload[230:223];
-  assign \requests__payload$98.inputs[25]  = requests__payload[238:231];
-  assign \requests__payload$98.inputs[26]  = requests__payload[246:239];
-  assign \requests__payload$98.inputs[27]  = requests__payload[254:247];
-  assign \requests__payload$98.inputs[28]  = requests__payload[262:255];
-  assign \requests__payload$98.inputs[29]  = requests__payload[270:263];
-  assign \requests__payload$98.inputs[30]  = requests__payload[278:271];
-  assign \requests__payload$98.inputs[31]  = requests__payload[286:279];
-  assign \responses__payload$101.value  = responses__payload;
-  assign \samples__payload$104.word  = samples__payload[31:0];
-  assign \samples__payload$104.last  = samples__payload[32];
-  assign \step_records__payload$107.accepted  = step_records__payload[0];
-  assign \step_records__payload$107.valid  = step_records__payload[1];
-  assign \step_records__payload$107.region  = step_records__payload[3:2];
-  assign \step_records__payload$107.points  = step_records__payload[14:4];
-  assign \step_records__payload$107.loglik  = step_records__payload[46:15];
-  assign \step_records__payload$107.prior  = step_records__payload[78:47];
+  assign \results__payload$96.value  = responses__payload;
+  assign \requests__payload$101.op  = requests__payload[2:0];
+  assign \requests__payload$101.row  = requests__payload[10:3];
+  assign \requests__payload$101.device  = requests__payload[16:11];
+  assign \requests__payload$101.dac  = requests__payload[28:17];
+  assign \requests__payload$101.tile  = requests__payload[29];
+  assign \requests__payload$101.top  = requests__payload[30];
+  assign \requests__payload$101.inputs  = requests__payload[286:31];
+  assign \requests__payload$101.inputs[0]  = requests__payload[38:31];
+  assign \requests__payload$101.inputs[1]  = requests__payload[46:39];
+  assign \requests__payload$101.inputs[2]  = requests__payload[54:47];
+  assign \requests__payload$101.inputs[3]  = requests__payload[62:55];
+  assign \requests__payload$101.inputs[4]  = requests__payload[70:63];
+  assign \requests__payload$101.inputs[5]  = requests__payload[78:71];
+  assign \requests__payload$101.inputs[6]  = requests__payload[86:79];
+  assign \requests__payload$101.inputs[7]  = requests__payload[94:87];
+  assign \requests__payload$101.inputs[8]  = requests__payload[102:95];
+  assign \requests__payload$101.inputs[9]  = requests__payload[110:103];
+  assign \requests__payload$101.inputs[10]  = requests__payload[118:111];
+  assign \requests__payload$101.inputs[11]  = requests__payload[126:119];
+  assign \requests__payload$101.inputs[12]  = requests__payload[134:127];
+  assign \requests__payload$101.inputs[13]  = requests__payload[142:135];
+  assign \requests__payload$101.inputs[14]  = requests__payload[150:143];
+  assign \requests__payload$101.inputs[15]  = requests__payload[158:151];
+  assign \requests__payload$101.inputs[16]  = requests__payload[166:159];
+  assign \requests__payload$101.inputs[17]  = requests__payload[174:167];
+  assign \requests__payload$101.inputs[18]  = requests__payload[182:175];
+  assign \requests__payload$101.inputs[19]  = requests__payload[190:183];
+  assign \requests__payload$101.inputs[20]  = requests__payload[198:191];
+  assign \requests__payload$101.inputs[21]  = requests__payload[206:199];
+  assign \requests__payload$101.inputs[22]  = requests__payload[214:207];
+  assign \requests__payload$101.inputs[23]  = requests__payload[222:215];
+  assign \requests__payload$101.inputs[24]  = requests__payload[230:223];
+  assign \requests__payload$101.inputs[25]  = requests__payload[238:231];
+  assign \requests__payload$101.inputs[26]  = requests__payload[246:239];
+  assign \requests__payload$101.inputs[27]  = requests__payload[254:247];
+  assign \requests__payload$101.inputs[28]  = requests__payload[262:255];
+  assign \requests__payload$101.inputs[29]  = requests__payload[270:263];
+  assign \requests__payload$101.inputs[30]  = requests__payload[278:271];
+  assign \requests__payload$101.inputs[31]  = requests__payload[286:279];
+  assign \responses__payload$104.value  = responses__payload;
+  assign \samples__payload$107.word  = samples__payload[31:0];
+  assign \samples__payload$107.last  = samples__payload[32];
+  assign \step_records__payload$110.accepted  = step_records__payload[0];
+  assign \step_records__payload$110.valid  = step_records__payload[1];
+  assign \step_records__payload$110.region  = step_records__payload[3:2];
+  assign \step_records__payload$110.points  = step_records__payload[14:4];
+  assign \step_records__payload$110.loglik  = step_records__payload[46:15];
+  assign \step_records__payload$110.prior  = step_records__payload[78:47];
   assign \model_options.early_reject  = model_options[0];
   assign \model_options.hastings  = model_options[1];
   assign \model_options.stream  = model_options[2];
@@ -1705,14 +2032,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines$251.form  = \$3 [0];
-  assign \lines$251.reset  = \$3 [1];
-  assign \lines$251.set  = \$3 [2];
-  assign \lines$251.read  = \$3 [3];
-  assign \lines$251.dot  = \$3 [4];
-  assign \lines$251.row  = \$4 [7:0];
-  assign \lines$251.device  = \$4 [13:8];
-  assign \lines$251.dac  = \$4 [25:14];
+  assign \lines$254.form  = \$29 [0];
+  assign \lines$254.reset  = \$29 [1];
+  assign \lines$254.set  = \$29 [2];
+  assign \lines$254.read  = \$29 [3];
+  assign \lines$254.dot  = \$29 [4];
+  assign \lines$254.row  = \$30 [7:0];
+  assign \lines$254.device  = \$30 [13:8];
+  assign \lines$254.dac  = \$30 [25:14];
   assign \raw.valid  = raw_bits[0];
   assign \raw.symbol  = raw_bits[3:1];
   assign \raw.column  = raw_bits[6:4];
@@ -1764,12 +2091,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \status_state.emulator_idle  = status_state[16];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$295.accepted  = step_records__payload[0];
-  assign \step$295.valid  = step_records__payload[1];
-  assign \step$295.region  = step_records__payload[3:2];
-  assign \step$295.points  = step_records__payload[14:4];
-  assign \step$295.loglik  = step_records__payload[46:15];
-  assign \step$295.prior  = step_records__payload[78:47];
+  assign \step$298.accepted  = step_records__payload[0];
+  assign \step$298.valid  = step_records__payload[1];
+  assign \step$298.region  = step_records__payload[3:2];
+  assign \step$298.points  = step_records__payload[14:4];
+  assign \step$298.loglik  = step_records__payload[46:15];
+  assign \step$298.prior  = step_records__payload[78:47];
   assign \entropy_symbol_counts[0]  = entropy_symbol_counts[31:0];
   assign \entropy_symbol_counts[1]  = entropy_symbol_counts[63:32];
   assign \entropy_symbol_counts[2]  = entropy_symbol_counts[95:64];
@@ -1794,8 +2121,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign entropy_symbol_counts[95:64] = symbol_counts[95:64];
   assign entropy_symbol_counts[63:32] = symbol_counts[63:32];
   assign entropy_symbol_counts[31:0] = symbol_counts[31:0];
-  assign row_status[3:1] = \$2 [2:0];
-  assign row_status[0] = \$2 [3];
+  assign row_status[3:1] = \$28 [3:1];
+  assign row_status[0] = \$28 [0];
   always @*
     status_state[15] = raw_valid;
   always @*
@@ -1839,11 +2166,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rst, coin_codes__valid, programmed__valid, step_ends, \busy$199 , query_held, \port$999$0 , query_wear, orders__ready, targets__valid, targets__payload, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle
-, terms__valid, \commands__ready$32 , results__valid, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups, rows_per_region, min_free, retries, early_reject, \port$3574$2 , external, valid_lo, valid_hi
-, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, coin_restart, coin_begin, stop, waiting_external, jobs__valid, jobs__payload, raw_result, raw_valid, reason, steps_done, region, started
-, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid, samples__payload, coin_ready, coin_alarm, clean_windows, t, jobs__ready, terms__payload, dots__valid, dots__payload, readings__ready
-, record__ready);
+module \ohmcarlo_core.controller (record__ready, step_records__ready, results__payload, clk, rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends
+, \busy$248 , \port$793$0 , state_held__r_data, \port$1410$0 , state_wear__r_data, orders__ready, targets__valid, targets__payload, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, terms__valid, \commands__ready$32 , results__valid, raw_operation, closed, control_command
+, steps, external_loglik, points, features, hidden, regions, region_groups, rows_per_region, min_free, retries, early_reject, \port$4170$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data
+, state_groups__addr, state_groups__data, state_held__addr, state_held__data, state_wear__addr, state_wear__data, state_regions__addr, state_regions__data, state_samples__addr, state_samples__data, state_step__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, coin_restart, coin_begin, stop, waiting_external, jobs__valid
+, jobs__payload, state_regions__r_data, state_samples__r_data, raw_result, raw_valid, reason, steps_done, region, started, state_queues__r_data, state_groups__r_data, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready
+, samples__valid, samples__payload, coin_ready, coin_alarm, clean_windows, t, jobs__ready, terms__payload, dots__valid, dots__payload, readings__ready, state_samples__r_addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire [2:0] \$1 ;
   wire [8:0] \$10 ;
@@ -1870,21 +2198,21 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \$119 ;
   wire \$12 ;
   wire \$120 ;
-  wire \$121 ;
-  wire \$122 ;
-  wire \$123 ;
+  wire [4:0] \$121 ;
+  wire [4:0] \$122 ;
+  wire [32:0] \$123 ;
   wire \$124 ;
-  wire \$125 ;
-  wire \$126 ;
+  reg [31:0] \$125 ;
+  wire [32:0] \$126 ;
   wire \$127 ;
-  wire \$128 ;
-  wire \$129 ;
+  reg [31:0] \$128 ;
+  reg \$129 ;
   wire \$13 ;
-  wire \$130 ;
-  wire \$131 ;
-  wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
+  reg \$130 ;
+  wire [15:0] \$131 ;
+  wire [15:0] \$132 ;
+  wire [15:0] \$133 ;
+  wire [15:0] \$134 ;
   wire \$135 ;
   wire \$136 ;
   wire \$137 ;
@@ -1896,9 +2224,9 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \$142 ;
   wire \$143 ;
   wire \$144 ;
-  wire [8:0] \$145 ;
+  wire \$145 ;
   wire \$146 ;
-  wire [9:0] \$147 ;
+  wire \$147 ;
   wire \$148 ;
   wire \$149 ;
   wire \$15 ;
@@ -1911,11 +2239,11 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \$156 ;
   wire \$157 ;
   wire \$158 ;
-  wire \$159 ;
+  wire [8:0] \$159 ;
   wire \$16 ;
-  wire [2:0] \$160 ;
-  wire \$161 ;
-  wire [2:0] \$162 ;
+  wire \$160 ;
+  wire [9:0] \$161 ;
+  wire \$162 ;
   wire \$163 ;
   wire \$164 ;
   wire \$165 ;
@@ -1931,12 +2259,12 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \$174 ;
   wire \$175 ;
   wire \$176 ;
-  wire [32:0] \$177 ;
-  wire [32:0] \$178 ;
-  wire \$179 ;
+  wire \$177 ;
+  wire \$178 ;
+  wire [2:0] \$179 ;
   wire \$18 ;
   wire \$180 ;
-  wire \$181 ;
+  wire [2:0] \$181 ;
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
@@ -1950,77 +2278,108 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \$191 ;
   wire \$192 ;
   wire \$193 ;
-  reg \$194 ;
+  wire \$194 ;
   wire \$195 ;
-  wire \$196 ;
+  wire [32:0] \$196 ;
   wire [32:0] \$197 ;
-  wire [32:0] \$198 ;
+  wire \$198 ;
   wire \$199 ;
   wire \$2 ;
   wire \$20 ;
   wire \$200 ;
   wire \$201 ;
   wire \$202 ;
-  wire [2:0] \$203 ;
-  wire [2:0] \$204 ;
+  wire \$203 ;
+  wire \$204 ;
   wire \$205 ;
-  wire [9:0] \$206 ;
-  wire [2:0] \$207 ;
+  wire \$206 ;
+  wire \$207 ;
   wire \$208 ;
-  wire [11:0] \$209 ;
+  wire \$209 ;
   wire [5:0] \$21 ;
-  wire [11:0] \$210 ;
+  wire \$210 ;
   wire \$211 ;
   wire \$212 ;
-  wire \$213 ;
+  reg \$213 ;
   wire \$214 ;
-  reg [7:0] \$215 ;
-  reg \$216 ;
-  reg \$217 ;
-  reg [31:0] \$218 ;
-  reg \$219 ;
+  wire \$215 ;
+  wire [32:0] \$216 ;
+  wire [32:0] \$217 ;
+  wire \$218 ;
+  wire \$219 ;
   wire [2:0] \$22 ;
-  reg \$220 ;
-  reg [2:0] \$221 ;
-  reg [1:0] \$222 ;
-  reg [1:0] \$223 ;
-  reg \$224 ;
-  reg [4:0] \$225 ;
-  reg [31:0] \$226 ;
-  reg [31:0] \$227 ;
-  reg [1:0] \$228 ;
-  reg [10:0] \$229 ;
+  wire \$220 ;
+  wire \$221 ;
+  wire [2:0] \$222 ;
+  wire [2:0] \$223 ;
+  wire \$224 ;
+  wire [9:0] \$225 ;
+  wire [2:0] \$226 ;
+  wire \$227 ;
+  wire [11:0] \$228 ;
+  wire [11:0] \$229 ;
   wire [7:0] \$23 ;
-  reg [8:0] \$230 ;
-  reg \$231 ;
-  reg \$232 ;
-  reg \$233 ;
-  reg \$234 ;
-  reg \$235 ;
-  reg \$236 ;
-  reg \$237 ;
-  reg \$238 ;
-  reg [31:0] \$239 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire \$232 ;
+  wire \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire [4:0] \$237 ;
+  wire [4:0] \$238 ;
+  wire \$239 ;
   wire [5:0] \$24 ;
-  reg [31:0] \$240 ;
-  reg [31:0] \$241 ;
-  reg [31:0] \$242 ;
-  reg [31:0] \$243 ;
-  reg [31:0] \$244 ;
-  reg [31:0] \$245 ;
-  reg [31:0] \$246 ;
-  wire [3:0] \$247 ;
-  wire [2:0] \$248 ;
-  wire [7:0] \$249 ;
+  wire \$240 ;
+  wire \$241 ;
+  wire [4:0] \$242 ;
+  wire [4:0] \$243 ;
+  reg \$244 ;
+  reg [7:0] \$245 ;
+  reg \$246 ;
+  reg \$247 ;
+  reg [31:0] \$248 ;
+  reg \$249 ;
   wire [11:0] \$25 ;
-  wire [5:0] \$250 ;
-  wire [11:0] \$251 ;
-  wire \$252 ;
-  wire \$253 ;
-  wire [255:0] \$254 ;
+  reg \$250 ;
+  reg [2:0] \$251 ;
+  reg [1:0] \$252 ;
+  reg [1:0] \$253 ;
+  reg \$254 ;
+  reg [4:0] \$255 ;
+  reg [31:0] \$256 ;
+  reg [31:0] \$257 ;
+  reg [1:0] \$258 ;
+  reg [10:0] \$259 ;
   wire \$26 ;
+  reg [8:0] \$260 ;
+  reg \$261 ;
+  reg \$262 ;
+  reg \$263 ;
+  reg \$264 ;
+  reg \$265 ;
+  reg \$266 ;
+  reg \$267 ;
+  reg \$268 ;
+  reg [4:0] \$269 ;
   wire \$27 ;
+  reg [31:0] \$270 ;
+  reg [31:0] \$271 ;
+  reg [31:0] \$272 ;
+  reg [31:0] \$273 ;
+  reg [31:0] \$274 ;
+  reg [31:0] \$275 ;
+  reg [31:0] \$276 ;
+  reg [31:0] \$277 ;
+  wire [3:0] \$278 ;
+  wire [2:0] \$279 ;
   wire [255:0] \$28 ;
+  wire [7:0] \$280 ;
+  wire [5:0] \$281 ;
+  wire [11:0] \$282 ;
+  wire \$283 ;
+  wire \$284 ;
+  wire [255:0] \$285 ;
   reg [31:0] \$29 ;
   wire [2:0] \$3 ;
   reg [31:0] \$30 ;
@@ -2100,7 +2459,8 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \$98 ;
   wire \$99 ;
   reg \$signal  = 1'h0;
-  reg \$signal$224  = 1'h0;
+  reg \$signal$273  = 1'h0;
+  reg \$signal$301 ;
   reg accepted;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
@@ -2119,16 +2479,16 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   reg allow_coin;
   reg allow_sample;
   reg bank;
-  reg \bank$134 ;
+  reg \bank$183 ;
   reg bank0 = 1'h0;
   reg bank1 = 1'h0;
   reg bank2 = 1'h0;
   reg bank3 = 1'h0;
   wire busy;
-  output \busy$199 ;
-  wire \busy$199 ;
-  wire \busy$232 ;
-  wire \busy$249 ;
+  output \busy$248 ;
+  wire \busy$248 ;
+  wire \busy$281 ;
+  wire \busy$298 ;
   input [7:0] clean_windows;
   wire [7:0] clean_windows;
   reg clear_back;
@@ -2136,12 +2496,12 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire clk;
   input closed;
   wire closed;
-  wire \closed$162 ;
+  wire \closed$211 ;
   wire code_valid;
   wire [19:0] codes;
-  wire [19:0] \codes$129 ;
-  wire [9:0] \codes$129[0] ;
-  wire [9:0] \codes$129[1] ;
+  wire [19:0] \codes$178 ;
+  wire [9:0] \codes$178[0] ;
+  wire [9:0] \codes$178[1] ;
   wire [9:0] \codes[0] ;
   wire [9:0] \codes[1] ;
   reg coin;
@@ -2310,7 +2670,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \control_command.start ;
   reg counts;
   reg current;
-  reg \current$253 ;
+  reg \current$304 ;
   wire [76:0] decision__payload;
   wire \decision__payload.accepted ;
   wire [31:0] \decision__payload.loglik ;
@@ -2409,20 +2769,20 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \dots__valid$29 ;
   input early_reject;
   wire early_reject;
-  wire \early_reject$148 ;
+  wire \early_reject$197 ;
   wire empty;
   reg ending;
   input external;
   wire external;
-  wire \external$152 ;
+  wire \external$201 ;
   wire external_given;
   input [31:0] external_loglik;
   wire [31:0] external_loglik;
-  wire [31:0] \external_loglik$154 ;
+  wire [31:0] \external_loglik$203 ;
   input [4:0] features;
   wire [4:0] features;
-  wire [4:0] \features$107 ;
-  wire [4:0] \features$131 ;
+  wire [4:0] \features$156 ;
+  wire [4:0] \features$180 ;
   wire flush;
   wire [2:0] group_row;
   wire [3:0] group_rows;
@@ -2432,10 +2792,11 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   reg [7:0] held_index;
   wire [31:0] held_multiplicity;
   wire [7:0] held_row;
+  wire [1:0] here;
   input [2:0] hidden;
   wire [2:0] hidden;
-  wire [2:0] \hidden$108 ;
-  wire [2:0] \hidden$132 ;
+  wire [2:0] \hidden$157 ;
+  wire [2:0] \hidden$181 ;
   reg hold_dots;
   reg [8:0] index = 9'h000;
   reg init;
@@ -2454,6 +2815,8 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   reg jobs__valid;
   input likelihood_idle;
   wire likelihood_idle;
+  input load;
+  wire load;
   input [7:0] load_bad_rows__addr;
   wire [7:0] load_bad_rows__addr;
   wire [7:0] \load_bad_rows__addr$73 ;
@@ -2463,15 +2826,25 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   input load_bad_rows__stb;
   wire load_bad_rows__stb;
   wire \load_bad_rows__stb$77 ;
+  wire [19:0] load_codes;
+  wire [9:0] \load_codes[0] ;
+  wire [9:0] \load_codes[1] ;
+  wire [10:0] load_place;
+  wire \load_place.bank ;
+  wire [2:0] \load_place.group_row ;
+  wire [4:0] \load_place.pair ;
+  wire [1:0] \load_place.region ;
   reg [31:0] loglik;
-  reg [31:0] \loglik$149 ;
+  reg [31:0] \loglik$198 ;
   reg [31:0] loglik0 = 32'd0;
   reg [31:0] loglik1 = 32'd0;
   reg [31:0] loglik2 = 32'd0;
   reg [31:0] loglik3 = 32'd0;
+  reg [4:0] looked_at = 5'h00;
+  reg looking = 1'h0;
   input [3:0] min_free;
   wire [3:0] min_free;
-  wire [3:0] \min_free$89 ;
+  wire [3:0] \min_free$137 ;
   (* enum_base_type = "Mode" *)
   (* enum_value_00 = "STEP" *)
   (* enum_value_01 = "FIRST" *)
@@ -2479,10 +2852,12 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   reg [1:0] mode;
   wire more_to_come;
   wire [31:0] multiplicity;
-  wire [31:0] \multiplicity$136 ;
+  wire [31:0] \multiplicity$185 ;
+  wire [31:0] next_6;
+  wire [31:0] next_7;
   reg next_issued = 1'h0;
   wire [1:0] next_region;
-  reg [1:0] \next_region$95 ;
+  reg [1:0] \next_region$144 ;
   wire [7:0] next_row;
   wire none;
   wire nothing_ordered;
@@ -2533,11 +2908,11 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   (* enum_value_10 = "STEP" *)
   reg [1:0] phase = 2'h0;
   wire [10:0] place;
-  wire [10:0] \place$128 ;
-  wire \place$128.bank ;
-  wire [2:0] \place$128.group_row ;
-  wire [4:0] \place$128.pair ;
-  wire [1:0] \place$128.region ;
+  wire [10:0] \place$177 ;
+  wire \place$177.bank ;
+  wire [2:0] \place$177.group_row ;
+  wire [4:0] \place$177.pair ;
+  wire [1:0] \place$177.region ;
   wire \place.bank ;
   wire [2:0] \place.group_row ;
   wire [4:0] \place.pair ;
@@ -2545,10 +2920,12 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   reg [10:0] point = 11'h000;
   input [10:0] points;
   wire [10:0] points;
-  input [1:0] \port$3574$2 ;
-  wire [1:0] \port$3574$2 ;
-  output [3:0] \port$999$0 ;
-  wire [3:0] \port$999$0 ;
+  output [3:0] \port$1410$0 ;
+  wire [3:0] \port$1410$0 ;
+  input [1:0] \port$4170$2 ;
+  wire [1:0] \port$4170$2 ;
+  output [15:0] \port$793$0 ;
+  wire [15:0] \port$793$0 ;
   wire predict;
   input [64:0] price__payload;
   wire [64:0] price__payload;
@@ -2566,7 +2943,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire price__valid;
   wire \price__valid$59 ;
   reg [31:0] prior;
-  reg [31:0] \prior$150 ;
+  reg [31:0] \prior$199 ;
   reg [31:0] prior0 = 32'd0;
   reg [31:0] prior1 = 32'd0;
   reg [31:0] prior2 = 32'd0;
@@ -2640,23 +3017,22 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire programmed__valid;
   reg proposal;
   reg put_back;
+  reg put_prior;
   reg query;
   wire query_bad;
-  wire \query_bad$99 ;
+  wire \query_bad$148 ;
   wire [2:0] query_failures;
-  wire [2:0] \query_failures$101 ;
-  output [31:0] query_held;
+  wire [2:0] \query_failures$150 ;
   wire [31:0] query_held;
-  wire [31:0] \query_held$103 ;
+  wire [31:0] \query_held$152 ;
   input [7:0] query_row;
   wire [7:0] query_row;
-  wire [7:0] \query_row$97 ;
-  output [31:0] query_wear;
+  wire [7:0] \query_row$146 ;
   wire [31:0] query_wear;
-  wire [31:0] \query_wear$105 ;
+  wire [31:0] \query_wear$154 ;
   wire [286:0] raw__payload;
-  wire [24:0] \raw__payload$268 ;
-  wire [24:0] \raw__payload$268.value ;
+  wire [24:0] \raw__payload$345 ;
+  wire [24:0] \raw__payload$345.value ;
   wire [11:0] \raw__payload.dac ;
   wire [5:0] \raw__payload.device ;
   wire [255:0] \raw__payload.inputs ;
@@ -2697,9 +3073,9 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \raw__payload.tile ;
   wire \raw__payload.top ;
   wire raw__ready;
-  wire \raw__ready$281 ;
+  wire \raw__ready$358 ;
   reg raw__valid;
-  wire \raw__valid$266 ;
+  wire \raw__valid$343 ;
   input [28:0] raw_operation;
   wire [28:0] raw_operation;
   wire [11:0] \raw_operation.dac ;
@@ -2712,7 +3088,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   output raw_valid;
   reg raw_valid = 1'h0;
   wire read;
-  wire \read$126 ;
+  wire \read$175 ;
   wire [48:0] read_backs__payload;
   wire [9:0] \read_backs__payload.code ;
   wire [38:0] \read_backs__payload.tag ;
@@ -2758,27 +3134,26 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire [19:0] record_codes;
   wire [9:0] \record_codes[0] ;
   wire [9:0] \record_codes[1] ;
-  wire [10:0] record_place;
+  reg [10:0] record_place;
   wire \record_place.bank ;
   wire [2:0] \record_place.group_row ;
   wire [4:0] \record_place.pair ;
   wire [1:0] \record_place.region ;
-  wire record_read;
+  reg record_read;
   wire record_steps;
   output [1:0] region;
   reg [1:0] region = 2'h0;
+  wire [1:0] \region$142 ;
   (* init = 2'h0 *)
-  wire [1:0] \region$109 ;
+  wire [1:0] \region$158 ;
   (* init = 2'h0 *)
-  wire [1:0] \region$133 ;
-  (* init = 2'h0 *)
-  wire [1:0] \region$94 ;
+  wire [1:0] \region$182 ;
   input [8:0] region_groups;
   wire [8:0] region_groups;
-  wire [8:0] \region_groups$83 ;
+  wire [8:0] \region_groups$131 ;
   input [2:0] regions;
   wire [2:0] regions;
-  wire [2:0] \regions$81 ;
+  wire [2:0] \regions$129 ;
   reg [31:0] remaining = 32'd0;
   input [24:0] results__payload;
   wire [24:0] results__payload;
@@ -2794,13 +3169,13 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire [8:0] retired_count;
   input [2:0] retries;
   wire [2:0] retries;
-  wire [2:0] \retries$93 ;
+  wire [2:0] \retries$141 ;
   wire room;
   reg [7:0] row;
-  wire [7:0] \row$118 ;
+  wire [7:0] \row$167 ;
   input [8:0] rows_per_region;
   wire [8:0] rows_per_region;
-  wire [8:0] \rows_per_region$85 ;
+  wire [8:0] \rows_per_region$133 ;
   input rst;
   wire rst;
   wire run;
@@ -2816,11 +3191,112 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire samples__valid;
   reg [1:0] saved_region = 2'h0;
   wire start;
-  reg \start$238 ;
-  reg \start$240 ;
+  reg \start$287 ;
+  reg \start$289 ;
   output started;
   reg started = 1'h0;
+  input [7:0] state_groups__addr;
+  wire [7:0] state_groups__addr;
+  wire [7:0] \state_groups__addr$91 ;
+  input [31:0] state_groups__data;
+  wire [31:0] state_groups__data;
+  wire [31:0] \state_groups__data$93 ;
+  wire [7:0] state_groups__r_addr;
+  wire [7:0] \state_groups__r_addr$95 ;
+  output [31:0] state_groups__r_data;
+  wire [31:0] state_groups__r_data;
+  wire [31:0] \state_groups__r_data$97 ;
+  input state_groups__r_stb;
+  wire state_groups__r_stb;
+  wire \state_groups__r_stb$99 ;
+  input state_groups__stb;
+  wire state_groups__stb;
+  wire \state_groups__stb$101 ;
+  input [7:0] state_held__addr;
+  wire [7:0] state_held__addr;
+  wire [7:0] \state_held__addr$103 ;
+  input [31:0] state_held__data;
+  wire [31:0] state_held__data;
+  wire [31:0] \state_held__data$105 ;
+  wire [7:0] state_held__r_addr;
+  wire [7:0] \state_held__r_addr$107 ;
+  output [31:0] state_held__r_data;
+  wire [31:0] state_held__r_data;
+  wire [31:0] \state_held__r_data$109 ;
+  input state_held__r_stb;
+  wire state_held__r_stb;
+  wire \state_held__r_stb$111 ;
+  input state_held__stb;
+  wire state_held__stb;
+  wire \state_held__stb$113 ;
+  input [7:0] state_queues__addr;
+  wire [7:0] state_queues__addr;
+  wire [7:0] \state_queues__addr$79 ;
+  input [31:0] state_queues__data;
+  wire [31:0] state_queues__data;
+  wire [31:0] \state_queues__data$81 ;
+  wire [7:0] state_queues__r_addr;
+  wire [7:0] \state_queues__r_addr$83 ;
+  output [31:0] state_queues__r_data;
+  wire [31:0] state_queues__r_data;
+  wire [31:0] \state_queues__r_data$85 ;
+  input state_queues__r_stb;
+  wire state_queues__r_stb;
+  wire \state_queues__r_stb$87 ;
+  input state_queues__stb;
+  wire state_queues__stb;
+  wire \state_queues__stb$89 ;
+  input [4:0] state_regions__addr;
+  wire [4:0] state_regions__addr;
+  wire [4:0] \state_regions__addr$320 ;
+  input [31:0] state_regions__data;
+  wire [31:0] state_regions__data;
+  wire [31:0] \state_regions__data$322 ;
+  wire [4:0] state_regions__r_addr;
+  wire [4:0] \state_regions__r_addr$326 ;
+  output [31:0] state_regions__r_data;
+  reg [31:0] state_regions__r_data;
+  wire [31:0] \state_regions__r_data$328 ;
+  input state_regions__r_stb;
+  wire state_regions__r_stb;
+  wire \state_regions__r_stb$324 ;
+  input state_regions__stb;
+  wire state_regions__stb;
+  wire \state_regions__stb$318 ;
+  input [9:0] state_samples__addr;
+  wire [9:0] state_samples__addr;
+  input [31:0] state_samples__data;
+  wire [31:0] state_samples__data;
+  input [9:0] state_samples__r_addr;
+  wire [9:0] state_samples__r_addr;
+  output [31:0] state_samples__r_data;
+  wire [31:0] state_samples__r_data;
+  input state_samples__r_stb;
+  wire state_samples__r_stb;
+  wire state_samples__stb;
   reg [4:0] state_state = 5'h00;
+  input [31:0] state_step__data;
+  wire [31:0] state_step__data;
+  wire [31:0] state_step__r_data;
+  input state_step__stb;
+  wire state_step__stb;
+  input [7:0] state_wear__addr;
+  wire [7:0] state_wear__addr;
+  wire [7:0] \state_wear__addr$115 ;
+  input [31:0] state_wear__data;
+  wire [31:0] state_wear__data;
+  wire [31:0] \state_wear__data$117 ;
+  wire [7:0] state_wear__r_addr;
+  wire [7:0] \state_wear__r_addr$119 ;
+  output [31:0] state_wear__r_data;
+  wire [31:0] state_wear__r_data;
+  wire [31:0] \state_wear__r_data$121 ;
+  input state_wear__r_stb;
+  wire state_wear__r_stb;
+  wire \state_wear__r_stb$123 ;
+  input state_wear__stb;
+  wire state_wear__stb;
+  wire \state_wear__stb$125 ;
   output [78:0] step;
   reg [78:0] step;
   wire \step.accepted ;
@@ -2848,16 +3324,16 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   reg [31:0] steps_done = 32'd0;
   output stop;
   reg stop;
-  wire \stop$244 ;
+  wire \stop$293 ;
   wire stream;
-  wire \stream$91 ;
+  wire \stream$139 ;
   reg stuck;
   input [31:0] t;
   wire [31:0] t;
-  wire [31:0] \t$158 ;
+  wire [31:0] \t$207 ;
   input t_valid;
   wire t_valid;
-  wire \t_valid$160 ;
+  wire \t_valid$209 ;
   wire [38:0] tags__payload;
   wire [38:0] \tags__payload$36 ;
   wire [11:0] \tags__payload$36.centre ;
@@ -2901,7 +3377,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   wire \tags__valid$40 ;
   wire \tags__valid$41 ;
   reg take;
-  reg \take$215 ;
+  reg \take$264 ;
   wire taken;
   input [51:0] targets__payload;
   wire [51:0] targets__payload;
@@ -2980,7 +3456,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \$8  = read_backs__payload[48:39] >= valid_lo;
   assign \$9  = read_backs__payload[48:39] <= valid_hi;
   assign code_valid = \$8  & \$9 ;
-  assign \$10  = read_backs__payload[9:2] - \row$118 ;
+  assign \$10  = read_backs__payload[9:2] - \row$167 ;
   assign \$11  = read_backs__payload[15:10] - 6'h38;
   assign \$12  = read_backs__payload[1:0] == 1'h1;
   assign coin_codes__valid = read_backs__valid & \$12 ;
@@ -2996,7 +3472,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \$20  = ~ \$19 ;
   assign \$31  = phase == 2'h2;
   assign \$32  = ~ \$31 ;
-  assign \$33  = ~ \port$3574$2 [1];
+  assign \$33  = ~ \port$4170$2 [1];
   assign \$34  = \$32  | \$33 ;
   assign room = \$34  | step_records__ready;
   assign \$35  = phase == 2'h2;
@@ -3004,17 +3480,17 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \$36  = remaining > 1'h1;
   assign \$37  = ~ halting;
   assign more_to_come = \$36  & \$37 ;
-  assign \$38  = ~ \$121 ;
+  assign \$38  = ~ \$135 ;
   assign \$39  = control_command[0] | control_command[1];
   assign \$40  = \$39  | control_command[3];
   assign \$41  = \$40  | control_command[4];
   assign \$42  = \$41  | control_command[9];
   assign \$43  = \$38  | \$42 ;
   assign \$44  = ~ closed;
-  assign \busy$199  = \$43  & \$44 ;
+  assign \busy$248  = \$43  & \$44 ;
   assign \$45  = control_command[1] & started;
-  assign \$46  = ~ coin_alarm;
-  assign \$47  = \$45  & \$46 ;
+  assign \$46  = \$45  & coin_alarm;
+  assign \$47  = control_command[1] & started;
   assign \$48  = control_command[3] & started;
   assign \$49  = control_command[4] & started;
   assign \$50  = | points;
@@ -3034,13 +3510,13 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \$64  = \$62  & \$63 ;
   assign \$65  = all_back & coin_settled;
   assign \$66  = ! phase;
-  assign \$67  = ~ \$signal$224 ;
-  assign \$68  = ~ \$signal$224 ;
+  assign \$67  = ~ \$signal$273 ;
+  assign \$68  = ~ \$signal$273 ;
   assign \$69  = phase == 2'h2;
   assign \$70  = phase == 2'h2;
-  assign \$71  = \$70  & \port$3574$2 [1];
+  assign \$71  = \$70  & \port$4170$2 [1];
   assign \$72  = ~ busy;
-  assign \$73  = ~ \busy$232 ;
+  assign \$73  = ~ \busy$281 ;
   assign \$74  = phase == 2'h2;
   assign \$75  = \$74  & more_to_come;
   assign \$76  = ~ busy;
@@ -3048,220 +3524,244 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \$78  = ~ next_issued;
   assign \$79  = \$77  & \$78 ;
   assign \$80  = ~ all_back;
-  assign \$81  = ~ \$signal$224 ;
+  assign \$81  = ~ \$signal$273 ;
   assign \$82  = all_back & \$81 ;
-  assign \$83  = ~ \$signal$224 ;
+  assign \$83  = ~ \$signal$273 ;
   assign \$84  = phase == 1'h1;
-  assign \$85  = ~ \busy$232 ;
+  assign \$85  = ~ \busy$281 ;
   assign \$87  = ~ \$86 ;
-  assign \$88  = ~ \busy$232 ;
+  assign \$88  = ~ \busy$281 ;
   assign \$89  = ~ control_command[5];
   assign \$90  = \$88  & \$89 ;
-  assign \$91  = ~ \busy$232 ;
+  assign \$91  = ~ \busy$281 ;
   assign \$92  = control_command[5] & \$91 ;
   assign \$93  = phase == 1'h1;
-  assign \$94  = ~ \$signal$224 ;
-  assign \$95  = \stop$244  | \$94 ;
+  assign \$94  = ~ \$signal$273 ;
+  assign \$95  = \stop$293  | \$94 ;
   assign \$96  = ~ job_pending;
-  assign \$97  = \stop$244  & \$96 ;
+  assign \$97  = \stop$293  & \$96 ;
   assign \$98  = ~ decision__payload[0];
-  assign \$99  = ~ \busy$232 ;
+  assign \$99  = ~ \busy$281 ;
   assign \$100  = \$98  | \$99 ;
   assign \$101  = \$97  & \$100 ;
-  assign \$102  = ~ \busy$249 ;
+  assign \$102  = ~ \busy$298 ;
   assign \$103  = \$101  & \$102 ;
   assign \$104  = phase == 2'h2;
   assign \$105  = ready & \$104 ;
-  assign \$106  = \$105  & \port$3574$2 [1];
+  assign \$106  = \$105  & \port$4170$2 [1];
   assign \$107  = ready & room;
   assign \$108  = phase == 2'h2;
-  assign \$109  = ~ \$signal$224 ;
+  assign \$109  = ~ \$signal$273 ;
   assign \$110  = phase == 1'h1;
   assign \$111  = decision__payload[1] | \$110 ;
   assign \$112  = \$109  & \$111 ;
   assign \$113  = phase == 2'h2;
-  assign \$114  = ~ \busy$232 ;
+  assign \$114  = ~ \busy$281 ;
   assign \$115  = index == retired_count;
-  assign \$116  = \current$253  ? sample_row : held_row;
-  assign \$117  = \current$253  ? multiplicity : query_held;
+  assign \$116  = \current$304  ? sample_row : held_row;
+  assign \$117  = \current$304  ? multiplicity : state_held__r_data;
   assign \$118  = region + 1'h1;
   assign \$119  = \$118  >= regions;
-  assign \$120  = \current$253  & \$119 ;
-  assign \$121  = ! state_state;
-  assign \$122  = state_state == 1'h1;
-  assign \$123  = state_state == 2'h2;
-  assign \$124  = state_state == 2'h3;
-  assign \$125  = state_state == 3'h4;
-  assign \$126  = state_state == 3'h5;
-  assign \$127  = state_state == 3'h6;
-  assign \$128  = state_state == 3'h7;
-  assign \$129  = state_state == 4'h8;
-  assign \$130  = state_state == 4'h9;
-  assign \$131  = state_state == 4'ha;
-  assign \$132  = state_state == 4'hb;
-  assign \$133  = state_state == 4'hc;
-  assign \$134  = state_state == 4'hd;
-  assign \$135  = state_state == 4'he;
-  assign \$136  = state_state == 4'hf;
-  assign \$137  = state_state == 5'h10;
-  assign \$138  = state_state == 5'h11;
-  assign \$139  = state_state == 5'h12;
-  assign \$140  = state_state == 5'h13;
-  assign \$141  = state_state == 5'h14;
-  assign \$142  = state_state == 5'h15;
-  assign \$143  = state_state == 5'h16;
-  assign \$144  = orders__valid & orders__ready;
-  assign \$145  = pending + \$144 ;
-  assign \$146  = targets__valid & targets__ready;
-  assign \$147  = \$145  - \$146 ;
-  assign \$148  = read_backs__valid & read_backs__ready;
-  assign \$149  = \$signal$224  & code_valid;
-  assign \$150  = control_command[1] & started;
-  assign \$151  = ~ coin_alarm;
-  assign \$152  = \$150  & \$151 ;
-  assign \$153  = control_command[3] & started;
-  assign \$154  = control_command[4] & started;
-  assign \$155  = | points;
-  assign \$156  = \$154  & \$155 ;
-  assign \$157  = ~ \busy$249 ;
-  assign \$158  = clean_windows >= 2'h2;
-  assign \$159  = ~ has_sample;
-  assign \$160  = region + 1'h1;
-  assign \$161  = \$160  >= regions;
-  assign \$162  = region + 1'h1;
-  assign \$163  = ! remaining;
-  assign \$164  = \$163  | halting;
-  assign \$165  = phase == 2'h2;
-  assign \$166  = phase == 1'h1;
-  assign \$167  = ~ busy;
-  assign \$168  = phase == 2'h2;
-  assign \$169  = ~ busy;
-  assign \$170  = \$168  & \$169 ;
-  assign \$171  = ~ \$signal ;
-  assign \$172  = \$170  & \$171 ;
-  assign \$173  = all_back & coin_settled;
-  assign \$174  = ! phase;
-  assign \$175  = ~ \$signal$224 ;
-  assign \$176  = phase == 2'h2;
-  assign \$177  = remaining - 1'h1;
-  assign \$178  = steps_done + 1'h1;
-  assign \$179  = ~ busy;
-  assign \$180  = phase == 2'h2;
-  assign \$181  = \$180  & more_to_come;
-  assign \$182  = ~ busy;
-  assign \$183  = \$181  & \$182 ;
-  assign \$184  = ~ next_issued;
-  assign \$185  = \$183  & \$184 ;
-  assign \$186  = ~ external;
-  assign \$187  = | points;
-  assign \$188  = \$186  & \$187 ;
-  assign \$189  = ~ \$signal$224 ;
-  assign \$190  = phase == 1'h1;
-  assign \$191  = ~ \busy$232 ;
-  assign \$192  = ~ \busy$232 ;
-  assign \$193  = control_command[5] & \$192 ;
-  assign \$195  = ~ \$194 ;
-  assign \$196  = phase == 2'h2;
-  assign \$197  = remaining - 1'h1;
-  assign \$198  = steps_done + 1'h1;
-  assign \$199  = nothing_ordered & likelihood_idle;
-  assign \$200  = ~ \busy$232 ;
-  assign \$201  = \$199  & \$200 ;
-  assign \$202  = ~ \busy$232 ;
-  assign \$203  = region + 1'h1;
-  assign \$204  = region + 1'h1;
-  assign \$205  = \$204  >= regions;
-  assign \$206  = index + 1'h1;
-  assign \$207  = region + 1'h1;
-  assign \$208  = \$207  >= regions;
-  assign \$209  = point + 1'h1;
-  assign \$210  = point + 1'h1;
-  assign \$211  = \$210  == points;
-  assign \$212  = raw_operation[2:0] != 3'h4;
-  assign \$213  = \$212  | raw_valid;
-  assign \$214  = \$213  | closed;
+  assign \$120  = \current$304  & \$119 ;
+  assign \$122  = looking ? \$121  : { 3'h0, region };
+  assign \$123  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[33], decision__payload[33:2] };
+  assign \$124  = looked_at[2:0] == 3'h6;
+  assign \$126  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[65], decision__payload[65:34] };
+  assign \$127  = looked_at[2:0] == 3'h7;
+  assign \$132  = { 14'h0000, region } | \$131 ;
+  assign \$134  = \$132  | \$133 ;
+  assign \$135  = ! state_state;
+  assign \$136  = state_state == 1'h1;
+  assign \$137  = state_state == 2'h2;
+  assign \$138  = state_state == 2'h3;
+  assign \$139  = state_state == 3'h4;
+  assign \$140  = state_state == 3'h5;
+  assign \$141  = state_state == 3'h6;
+  assign \$142  = state_state == 3'h7;
+  assign \$143  = state_state == 4'h8;
+  assign \$144  = state_state == 4'h9;
+  assign \$145  = state_state == 4'ha;
+  assign \$146  = state_state == 4'hb;
+  assign \$147  = state_state == 4'hc;
+  assign \$148  = state_state == 4'hd;
+  assign \$149  = state_state == 4'he;
+  assign \$150  = state_state == 4'hf;
+  assign \$151  = state_state == 5'h10;
+  assign \$152  = state_state == 5'h11;
+  assign \$153  = state_state == 5'h12;
+  assign \$154  = state_state == 5'h13;
+  assign \$155  = state_state == 5'h14;
+  assign \$156  = state_state == 5'h15;
+  assign \$157  = state_state == 5'h16;
+  assign \$158  = orders__valid & orders__ready;
+  assign \$159  = pending + \$158 ;
+  assign \$160  = targets__valid & targets__ready;
+  assign \$161  = \$159  - \$160 ;
+  assign \$162  = read_backs__valid & read_backs__ready;
+  assign \$163  = \$signal$273  & code_valid;
+  assign \$164  = control_command[0] | control_command[1];
+  assign \$165  = \$164  | control_command[3];
+  assign \$166  = \$165  | control_command[4];
+  assign \$167  = \$166  | control_command[9];
+  assign \$168  = ~ \$167 ;
+  assign \$169  = control_command[1] & started;
+  assign \$170  = \$169  & coin_alarm;
+  assign \$171  = control_command[1] & started;
+  assign \$172  = control_command[3] & started;
+  assign \$173  = control_command[4] & started;
+  assign \$174  = | points;
+  assign \$175  = \$173  & \$174 ;
+  assign \$176  = ~ \busy$298 ;
+  assign \$177  = clean_windows >= 2'h2;
+  assign \$178  = ~ has_sample;
+  assign \$179  = region + 1'h1;
+  assign \$180  = \$179  >= regions;
+  assign \$181  = region + 1'h1;
+  assign \$182  = ! remaining;
+  assign \$183  = \$182  | halting;
+  assign \$184  = phase == 2'h2;
+  assign \$185  = phase == 1'h1;
+  assign \$186  = ~ busy;
+  assign \$187  = phase == 2'h2;
+  assign \$188  = ~ busy;
+  assign \$189  = \$187  & \$188 ;
+  assign \$190  = ~ \$signal ;
+  assign \$191  = \$189  & \$190 ;
+  assign \$192  = all_back & coin_settled;
+  assign \$193  = ! phase;
+  assign \$194  = ~ \$signal$273 ;
+  assign \$195  = phase == 2'h2;
+  assign \$196  = remaining - 1'h1;
+  assign \$197  = steps_done + 1'h1;
+  assign \$198  = ~ busy;
+  assign \$199  = phase == 2'h2;
+  assign \$200  = \$199  & more_to_come;
+  assign \$201  = ~ busy;
+  assign \$202  = \$200  & \$201 ;
+  assign \$203  = ~ next_issued;
+  assign \$204  = \$202  & \$203 ;
+  assign \$205  = ~ external;
+  assign \$206  = | points;
+  assign \$207  = \$205  & \$206 ;
+  assign \$208  = ~ \$signal$273 ;
+  assign \$209  = phase == 1'h1;
+  assign \$210  = ~ \busy$281 ;
+  assign \$211  = ~ \busy$281 ;
+  assign \$212  = control_command[5] & \$211 ;
+  assign \$214  = ~ \$213 ;
+  assign \$215  = phase == 2'h2;
+  assign \$216  = remaining - 1'h1;
+  assign \$217  = steps_done + 1'h1;
+  assign \$218  = nothing_ordered & likelihood_idle;
+  assign \$219  = ~ \busy$281 ;
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = ~ \busy$281 ;
+  assign \$222  = region + 1'h1;
+  assign \$223  = region + 1'h1;
+  assign \$224  = \$223  >= regions;
+  assign \$225  = index + 1'h1;
+  assign \$226  = region + 1'h1;
+  assign \$227  = \$226  >= regions;
+  assign \$228  = point + 1'h1;
+  assign \$229  = point + 1'h1;
+  assign \$230  = \$229  == points;
+  assign \$231  = raw_operation[2:0] != 3'h4;
+  assign \$232  = \$231  | raw_valid;
+  assign \$233  = \$232  | closed;
+  assign \$234  = state_regions__addr[2:0] == 3'h6;
+  assign \$235  = state_regions__stb & \$234 ;
+  assign \$236  = \$235  | \$signal$301 ;
+  assign \$238  = state_regions__stb ? \$237  : { 3'h0, \$122 [1:0] };
+  assign \$239  = state_regions__addr[2:0] == 3'h7;
+  assign \$240  = state_regions__stb & \$239 ;
+  assign \$241  = \$240  | put_prior;
+  assign \$243  = state_regions__stb ? \$242  : { 3'h0, \$122 [1:0] };
   always @(posedge clk)
-    pending <= \$215 ;
+    looking <= \$244 ;
   always @(posedge clk)
-    \$signal$224  <= \$216 ;
+    pending <= \$245 ;
   always @(posedge clk)
-    all_back <= \$217 ;
+    \$signal$273  <= \$246 ;
   always @(posedge clk)
-    raw_result <= \$218 ;
+    all_back <= \$247 ;
   always @(posedge clk)
-    raw_valid <= \$219 ;
+    raw_result <= \$248 ;
   always @(posedge clk)
-    halting <= \$220 ;
+    raw_valid <= \$249 ;
   always @(posedge clk)
-    reason <= \$221 ;
+    halting <= \$250 ;
   always @(posedge clk)
-    phase <= \$222 ;
+    reason <= \$251 ;
   always @(posedge clk)
-    saved_region <= \$223 ;
+    phase <= \$252 ;
   always @(posedge clk)
-    initialised <= \$224 ;
+    saved_region <= \$253 ;
   always @(posedge clk)
-    state_state <= \$225 ;
+    initialised <= \$254 ;
   always @(posedge clk)
-    remaining <= \$226 ;
+    state_state <= \$255 ;
   always @(posedge clk)
-    steps_done <= \$227 ;
+    remaining <= \$256 ;
   always @(posedge clk)
-    region <= \$228 ;
+    steps_done <= \$257 ;
   always @(posedge clk)
-    point <= \$229 ;
+    region <= \$258 ;
   always @(posedge clk)
-    index <= \$230 ;
+    point <= \$259 ;
   always @(posedge clk)
-    \$signal  <= \$231 ;
+    index <= \$260 ;
   always @(posedge clk)
-    started <= \$232 ;
+    \$signal  <= \$261 ;
   always @(posedge clk)
-    next_issued <= \$233 ;
+    started <= \$262 ;
   always @(posedge clk)
-    job_pending <= \$234 ;
+    next_issued <= \$263 ;
   always @(posedge clk)
-    bank0 <= \$235 ;
+    job_pending <= \$264 ;
   always @(posedge clk)
-    bank1 <= \$236 ;
+    bank0 <= \$265 ;
   always @(posedge clk)
-    bank2 <= \$237 ;
+    bank1 <= \$266 ;
   always @(posedge clk)
-    bank3 <= \$238 ;
+    bank2 <= \$267 ;
   always @(posedge clk)
-    loglik0 <= \$239 ;
+    bank3 <= \$268 ;
   always @(posedge clk)
-    loglik1 <= \$240 ;
+    looked_at <= \$269 ;
   always @(posedge clk)
-    loglik2 <= \$241 ;
+    loglik0 <= \$270 ;
   always @(posedge clk)
-    loglik3 <= \$242 ;
+    loglik1 <= \$271 ;
   always @(posedge clk)
-    prior0 <= \$243 ;
+    loglik2 <= \$272 ;
   always @(posedge clk)
-    prior1 <= \$244 ;
+    loglik3 <= \$273 ;
   always @(posedge clk)
-    prior2 <= \$245 ;
+    prior0 <= \$274 ;
   always @(posedge clk)
-    prior3 <= \$246 ;
+    prior1 <= \$275 ;
+  always @(posedge clk)
+    prior2 <= \$276 ;
+  always @(posedge clk)
+    prior3 <= \$277 ;
   \ohmcarlo_core.controller.acceptance  acceptance (
     .clk(clk),
     .control_command(control_command),
     .decision__payload(decision__payload),
     .decision__ready(decision__ready),
-    .decision__valid(\stop$244 ),
+    .decision__valid(\stop$293 ),
     .early_reject(early_reject),
     .empty(empty),
     .\external$18 (external),
     .external_loglik(external_loglik),
-    .loglik(\loglik$149 ),
+    .loglik(\loglik$198 ),
     .mode(mode),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
-    .prior(\prior$150 ),
+    .prior(\prior$199 ),
     .rst(rst),
-    .start(\start$238 ),
+    .start(\start$287 ),
     .t(t),
     .t_valid(t_valid),
     .terms__payload(terms__payload),
@@ -3279,26 +3779,26 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
     .dots__ready(dots__ready),
     .dots__valid(dots__valid),
     .hold_dots(hold_dots),
-    .\port$1142$0 (\$248 ),
-    .\port$1143$0 (\$249 ),
-    .\port$1145$0 (\$250 ),
-    .\port$1149$0 (\$251 ),
-    .\port$1150$0 (\$252 ),
-    .\port$1151$0 (\$253 ),
-    .\port$1152$0 (\$254 ),
-    .\port$371$0 (\$22 ),
-    .\port$372$0 (\$23 ),
-    .\port$373$0 (\$24 ),
-    .\port$374$0 (\$25 ),
-    .\port$375$0 (1'h0),
-    .\port$376$0 (1'h0),
-    .\port$377$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
+    .\port$1555$0 (\$279 ),
+    .\port$1556$0 (\$280 ),
+    .\port$1558$0 (\$281 ),
+    .\port$1562$0 (\$282 ),
+    .\port$1563$0 (\$283 ),
+    .\port$1564$0 (\$284 ),
+    .\port$1565$0 (\$285 ),
+    .\port$533$0 (\$22 ),
+    .\port$534$0 (\$23 ),
+    .\port$535$0 (\$24 ),
+    .\port$536$0 (\$25 ),
+    .\port$537$0 (1'h0),
+    .\port$538$0 (1'h0),
+    .\port$539$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
     .program__ready(commands__ready),
     .program__valid(program__valid),
     .program_tags__payload(program_tags__payload),
     .program_tags__ready(tags__ready),
     .program_tags__valid(program_tags__valid),
-    .raw__ready(\raw__ready$281 ),
+    .raw__ready(\raw__ready$358 ),
     .raw__valid(raw__valid),
     .rst(rst),
     .tags__payload(\tags__payload$36 ),
@@ -3327,17 +3827,20 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   );
   \ohmcarlo_core.controller.memory  memory (
     .clk(clk),
+    .load(load),
+    .load_codes(load_codes),
+    .load_place(load_place),
     .order_codes(codes),
     .read__addr(order_place),
-    .\read__addr$15 (record_place),
+    .\read__addr$18 (record_place),
     .read__en(order_read),
-    .\read__en$13 (record_read),
-    .record_codes(\codes$129 ),
+    .\read__en$16 (record_read),
+    .record_codes(\codes$178 ),
     .rst(rst),
     .write(write),
-    .write__addr(write_place),
-    .write__data(read_backs__payload[48:39]),
-    .write_odd(read_backs__payload[10])
+    .write_code(read_backs__payload[48:39]),
+    .write_odd(read_backs__payload[10]),
+    .write_place(write_place)
   );
   \ohmcarlo_core.controller.programmer  programmer (
     .allow_coin(allow_coin),
@@ -3348,13 +3851,13 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
     .commands__valid(program__valid),
     .control_command(control_command),
     .discard(discard),
-    .\port$1142$0 (\$248 ),
-    .\port$1143$0 (\$249 ),
-    .\port$1145$0 (\$250 ),
-    .\port$1149$0 (\$251 ),
-    .\port$1150$0 (\$252 ),
-    .\port$1151$0 (\$253 ),
-    .\port$1152$0 (\$254 ),
+    .\port$1555$0 (\$279 ),
+    .\port$1556$0 (\$280 ),
+    .\port$1558$0 (\$281 ),
+    .\port$1562$0 (\$282 ),
+    .\port$1563$0 (\$283 ),
+    .\port$1564$0 (\$284 ),
+    .\port$1565$0 (\$285 ),
     .rst(rst),
     .sample_done(sample_done),
     .tags__payload(program_tags__payload),
@@ -3365,33 +3868,33 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
     .targets__valid(targets__valid)
   );
   \ohmcarlo_core.controller.recorder  recorder (
-    .\bank$30 (\bank$134 ),
-    .busy(\busy$232 ),
+    .\bank$30 (\bank$183 ),
+    .busy(\busy$281 ),
     .clk(clk),
-    .codes(\codes$129 ),
+    .codes(\codes$178 ),
     .control_command(control_command),
     .current(current),
     .features(features),
     .hidden(hidden),
     .loglik(loglik),
     .multiplicity(multiplicity),
-    .place(record_place),
+    .place(\place$177 ),
     .prior(prior),
     .proposal(proposal),
-    .read(record_read),
+    .read(\read$175 ),
     .record__payload(samples__payload),
     .record__ready(record__ready),
     .record__valid(samples__valid),
     .\region$24 (region),
     .rst(rst),
-    .start(\start$240 )
+    .start(\start$289 )
   );
   \ohmcarlo_core.controller.router  router (
     .clk(clk),
     .control_command(control_command),
     .input__payload(\tags__payload$36 ),
     .input__valid(\tags__valid$40 ),
-    .raw__valid(\raw__valid$266 ),
+    .raw__valid(\raw__valid$343 ),
     .read_backs__payload(read_backs__payload),
     .read_backs__ready(read_backs__ready),
     .read_backs__valid(read_backs__valid),
@@ -3405,7 +3908,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   );
   \ohmcarlo_core.controller.rows  rows (
     .accepted(accepted),
-    .busy(\busy$249 ),
+    .busy(\busy$298 ),
     .clk(clk),
     .conclude(conclude),
     .control_command(control_command),
@@ -3413,7 +3916,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
     .group_rows(group_rows),
     .has_sample(has_sample),
     .held_index(held_index),
-    .held_multiplicity(query_held),
+    .held_multiplicity(state_held__r_data),
     .held_row(held_row),
     .init(init),
     .load_bad_rows__addr(load_bad_rows__addr),
@@ -3421,24 +3924,47 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
     .load_bad_rows__stb(load_bad_rows__stb),
     .min_free(min_free),
     .multiplicity(multiplicity),
-    .next_region(\next_region$95 ),
+    .next_region(\next_region$144 ),
     .next_row(next_row),
     .none(none),
     .put_back(put_back),
     .query(query),
     .query_row(query_row),
-    .query_wear(query_wear),
-    .region(region),
+    .query_wear(state_wear__r_data),
+    .region(\$122 [1:0]),
     .region_groups(region_groups),
     .regions(regions),
     .retired_count(retired_count),
     .retries(retries),
-    .row(\row$118 ),
+    .row(\row$167 ),
     .rows_per_region(rows_per_region),
     .rst(rst),
     .sample_row(sample_row),
-    .state_read__data(\$247 ),
-    .stream(\port$3574$2 [0]),
+    .state_groups__addr(state_groups__addr),
+    .state_groups__data(state_groups__data),
+    .state_groups__r_data(state_groups__r_data),
+    .state_groups__r_stb(state_groups__r_stb),
+    .state_groups__stb(state_groups__stb),
+    .state_held__addr(state_held__addr),
+    .state_held__data(state_held__data),
+    .state_held__r_stb(state_held__r_stb),
+    .state_held__stb(state_held__stb),
+    .state_queues__addr(state_queues__addr),
+    .state_queues__data(state_queues__data),
+    .state_queues__r_addr(state_samples__r_addr[7:0]),
+    .state_queues__r_data(state_queues__r_data),
+    .state_queues__r_stb(state_queues__r_stb),
+    .state_queues__stb(state_queues__stb),
+    .state_read__data(\$278 ),
+    .state_regions__addr(state_regions__addr),
+    .state_regions__data(state_regions__data),
+    .state_regions__r_data(\state_regions__r_data$328 ),
+    .state_regions__stb(state_regions__stb),
+    .state_wear__addr(state_wear__addr),
+    .state_wear__data(state_wear__data),
+    .state_wear__r_stb(state_wear__r_stb),
+    .state_wear__stb(state_wear__stb),
+    .stream(\port$4170$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -3446,7 +3972,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           bank = bank0;
       2'h1:
@@ -3462,7 +3988,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$5  = bank0;
       2'h1:
@@ -3478,7 +4004,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           loglik = loglik0;
       2'h1:
@@ -3494,7 +4020,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           prior = prior0;
       2'h1:
@@ -3510,15 +4036,15 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
-          \loglik$149  = loglik0;
+          \loglik$198  = loglik0;
       2'h1:
-          \loglik$149  = loglik1;
+          \loglik$198  = loglik1;
       2'h2:
-          \loglik$149  = loglik2;
+          \loglik$198  = loglik2;
       2'h3:
-          \loglik$149  = loglik3;
+          \loglik$198  = loglik3;
       default:
         ;
     endcase
@@ -3526,15 +4052,15 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
-          \prior$150  = prior0;
+          \prior$199  = prior0;
       2'h1:
-          \prior$150  = prior1;
+          \prior$199  = prior1;
       2'h2:
-          \prior$150  = prior2;
+          \prior$199  = prior2;
       2'h3:
-          \prior$150  = prior3;
+          \prior$199  = prior3;
       default:
         ;
     endcase
@@ -3542,7 +4068,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$19  = bank0;
       2'h1:
@@ -3558,7 +4084,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$29  = loglik0;
       2'h1:
@@ -3574,7 +4100,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$30  = prior0;
       2'h1:
@@ -3590,7 +4116,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$86  = bank0;
       2'h1:
@@ -3606,38 +4132,102 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
-          \$194  = bank0;
+          \$125  = loglik0;
       2'h1:
-          \$194  = bank1;
+          \$125  = loglik1;
       2'h2:
-          \$194  = bank2;
+          \$125  = loglik2;
       2'h3:
-          \$194  = bank3;
+          \$125  = loglik3;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \next_region$95  = \$4 [1:0];
+    (* full_case = 32'd1 *)
+    casez (\$122 [1:0])
+      2'h0:
+          \$128  = prior0;
+      2'h1:
+          \$128  = prior1;
+      2'h2:
+          \$128  = prior2;
+      2'h3:
+          \$128  = prior3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    (* full_case = 32'd1 *)
+    casez (state_samples__r_addr[9:8])
+      2'h0:
+          \$129  = bank0;
+      2'h1:
+          \$129  = bank1;
+      2'h2:
+          \$129  = bank2;
+      2'h3:
+          \$129  = bank3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    (* full_case = 32'd1 *)
+    casez (state_samples__addr[9:8])
+      2'h0:
+          \$130  = bank0;
+      2'h1:
+          \$130  = bank1;
+      2'h2:
+          \$130  = bank2;
+      2'h3:
+          \$130  = bank3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    (* full_case = 32'd1 *)
+    casez (\$122 [1:0])
+      2'h0:
+          \$213  = bank0;
+      2'h1:
+          \$213  = bank1;
+      2'h2:
+          \$213  = bank2;
+      2'h3:
+          \$213  = bank3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \next_region$144  = \$4 [1:0];
     casez (state_state)
       5'h00:
           /* empty */;
       5'h01:
           /* empty */;
       5'h02:
-          \next_region$95  = region;
+          \next_region$144  = region;
       5'h06:
-          \next_region$95  = region;
+          \next_region$144  = region;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    row = \row$118 ;
+    row = \row$167 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -3671,7 +4261,24 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \bank$134  = \$5 ;
+    record_read = \read$175 ;
+    if (state_samples__r_stb) begin
+      record_read = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    record_place = \place$177 ;
+    if (state_samples__r_stb) begin
+      record_place[4:0] = state_samples__r_addr[4:0];
+      record_place[7:5] = state_samples__r_addr[7:5];
+      record_place[10:9] = state_samples__r_addr[9:8];
+      record_place[8] = \$129 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \bank$183  = \$5 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -3701,7 +4308,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h12:
           if (\$85 ) begin
-            \bank$134  = \$87 ;
+            \bank$183  = \$87 ;
           end
       default:
         ;
@@ -3710,46 +4317,46 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     activity = 4'h1;
-    if (\$121 ) begin
+    if (\$135 ) begin
       activity = 4'h0;
     end
-    if (\$130 ) begin
+    if (\$144 ) begin
       activity = 4'h2;
     end
-    if (\$132 ) begin
+    if (\$146 ) begin
       activity = 4'h2;
     end
-    if (\$135 ) begin
+    if (\$149 ) begin
       activity = 4'h3;
     end
-    if (\$137 ) begin
+    if (\$151 ) begin
       activity = 4'h3;
     end
-    if (\$138 ) begin
+    if (\$152 ) begin
       activity = 4'h4;
     end
-    if (\$139 ) begin
+    if (\$153 ) begin
       activity = 4'h5;
     end
-    if (\$140 ) begin
+    if (\$154 ) begin
       activity = 4'h5;
     end
-    if (\$124 ) begin
+    if (\$138 ) begin
       activity = 4'h6;
     end
-    if (\$125 ) begin
+    if (\$139 ) begin
       activity = 4'h7;
     end
-    if (\$141 ) begin
+    if (\$155 ) begin
       activity = 4'h7;
     end
-    if (\$142 ) begin
+    if (\$156 ) begin
       activity = 4'h7;
     end
-    if (\$126 ) begin
+    if (\$140 ) begin
       activity = 4'h8;
     end
-    if (\$143 ) begin
+    if (\$157 ) begin
       activity = 4'h8;
     end
   end
@@ -3792,7 +4399,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h11:
         begin
           step[0] = decision__payload[0];
-          step[1] = \$signal$224 ;
+          step[1] = \$signal$273 ;
           step[14:4] = decision__payload[76:66];
           if (decision__payload[0]) begin
             step[46:15] = decision__payload[33:2];
@@ -3939,14 +4546,14 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h01:
           /* empty */;
       5'h02:
-          take = \take$215 ;
+          take = \take$264 ;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \take$215  = 1'h0;
+    \take$264  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -3959,17 +4566,17 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
                 (* full_case = 32'd1 *)
                 if (\$53 ) begin
                 end else begin
-                  \take$215  = 1'h1;
+                  \take$264  = 1'h1;
                 end
             2'h1:
                 if (\$54 ) begin
-                  \take$215  = 1'h1;
+                  \take$264  = 1'h1;
                 end
             default:
                 (* full_case = 32'd1 *)
                 if (\$58 ) begin
                 end else begin
-                  \take$215  = 1'h1;
+                  \take$264  = 1'h1;
                 end
           endcase
       default:
@@ -4437,7 +5044,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \start$238  = 1'h0;
+    \start$287  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -4465,17 +5072,17 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h10:
           if (all_back) begin
-            \start$238  = 1'h1;
+            \start$287  = 1'h1;
             if (\$83 ) begin
             end else if (external) begin
-              \start$238  = 1'h0;
+              \start$287  = 1'h0;
             end
           end
       5'h12:
           /* empty */;
       5'h13:
           if (\$92 ) begin
-            \start$238  = 1'h1;
+            \start$287  = 1'h1;
           end
       default:
         ;
@@ -4532,7 +5139,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \start$240  = 1'h0;
+    \start$289  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -4562,21 +5169,21 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h12:
           if (\$85 ) begin
-            \start$240  = 1'h1;
+            \start$289  = 1'h1;
           end
       5'h13:
           /* empty */;
       5'h11:
           if (ending) begin
             if (decision__payload[0]) begin
-              \start$240  = \$113 ;
+              \start$289  = \$113 ;
             end
           end
       5'h07:
           /* empty */;
       5'h03:
           if (\$114 ) begin
-            \start$240  = 1'h1;
+            \start$289  = 1'h1;
           end
       default:
         ;
@@ -4780,6 +5387,94 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$signal$301  = 1'h0;
+    casez (state_state)
+      5'h00:
+          /* empty */;
+      5'h01:
+          /* empty */;
+      5'h02:
+          /* empty */;
+      5'h06:
+          /* empty */;
+      5'h0a:
+          /* empty */;
+      5'h09:
+          /* empty */;
+      5'h0b:
+          /* empty */;
+      5'h0f:
+          /* empty */;
+      5'h0d:
+          /* empty */;
+      5'h0c:
+          /* empty */;
+      5'h08:
+          /* empty */;
+      5'h0e:
+          /* empty */;
+      5'h10:
+          /* empty */;
+      5'h12:
+          /* empty */;
+      5'h13:
+          /* empty */;
+      5'h11:
+          if (ending) begin
+            if (decision__payload[0]) begin
+              \$signal$301  = 1'h1;
+            end
+          end
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    put_prior = 1'h0;
+    casez (state_state)
+      5'h00:
+          /* empty */;
+      5'h01:
+          /* empty */;
+      5'h02:
+          /* empty */;
+      5'h06:
+          /* empty */;
+      5'h0a:
+          /* empty */;
+      5'h09:
+          /* empty */;
+      5'h0b:
+          /* empty */;
+      5'h0f:
+          /* empty */;
+      5'h0d:
+          /* empty */;
+      5'h0c:
+          /* empty */;
+      5'h08:
+          /* empty */;
+      5'h0e:
+          /* empty */;
+      5'h10:
+          /* empty */;
+      5'h12:
+          /* empty */;
+      5'h13:
+          /* empty */;
+      5'h11:
+          if (ending) begin
+            if (decision__payload[0]) begin
+              put_prior = 1'h1;
+            end
+          end
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     current = 1'h0;
     casez (state_state)
       5'h00:
@@ -4826,7 +5521,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \current$253  = 1'h0;
+    \current$304  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -4869,7 +5564,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h14:
           /* empty */;
       5'h15:
-          \current$253  = \$115 ;
+          \current$304  = \$115 ;
       default:
         ;
     endcase
@@ -4983,7 +5678,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
         ;
     endcase
     if (job_pending) begin
-      jobs__payload[8:1] = \row$118 ;
+      jobs__payload[8:1] = \row$167 ;
     end
   end
   always @* begin
@@ -5041,84 +5736,111 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
     held_index = 8'h00;
-    if (\$125 ) begin
+    if (\$139 ) begin
       held_index = index[7:0];
     end
-    if (\$141 ) begin
+    if (\$155 ) begin
       held_index = index[7:0];
     end
-    if (\$142 ) begin
+    if (\$156 ) begin
       held_index = index[7:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$215  = \$147 [7:0];
+    state_regions__r_data = \state_regions__r_data$328 ;
+    if (\$124 ) begin
+      state_regions__r_data = \$125 ;
+    end
+    if (\$127 ) begin
+      state_regions__r_data = \$128 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$244  = 1'h0;
+    casez (state_state)
+      5'h00:
+          \$244  = \$168 ;
+      default:
+        ;
+    endcase
     if (control_command[10]) begin
-      \$215  = 8'h00;
+      \$244  = 1'h0;
     end
     if (rst) begin
-      \$215  = 8'h00;
+      \$244  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$216  = \$signal$224 ;
+    \$245  = \$161 [7:0];
+    if (control_command[10]) begin
+      \$245  = 8'h00;
+    end
+    if (rst) begin
+      \$245  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$246  = \$signal$273 ;
     if (clear_back) begin
-      \$216  = 1'h1;
-    end else if (\$148 ) begin
-      \$216  = \$149 ;
+      \$246  = 1'h1;
+    end else if (\$162 ) begin
+      \$246  = \$163 ;
     end
     if (control_command[10]) begin
-      \$216  = 1'h0;
+      \$246  = 1'h0;
     end
     if (rst) begin
-      \$216  = 1'h0;
+      \$246  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$217  = all_back;
+    \$247  = all_back;
     if (clear_back) begin
-      \$217  = 1'h0;
-    end else if (\$148 ) begin
-      \$217  = read_backs__payload[38];
+      \$247  = 1'h0;
+    end else if (\$162 ) begin
+      \$247  = read_backs__payload[38];
     end
     if (control_command[10]) begin
-      \$217  = 1'h0;
+      \$247  = 1'h0;
     end
     if (rst) begin
-      \$217  = 1'h0;
+      \$247  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$218  = raw_result;
-    if (\raw__valid$266 ) begin
-      \$218  = { results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload };
+    \$248  = raw_result;
+    if (\raw__valid$343 ) begin
+      \$248  = { results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload };
     end
     if (control_command[10]) begin
-      \$218  = 32'd0;
+      \$248  = 32'd0;
     end
     if (rst) begin
-      \$218  = 32'd0;
+      \$248  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$219  = raw_valid;
-    if (\raw__valid$266 ) begin
-      \$219  = 1'h1;
+    \$249  = raw_valid;
+    if (\raw__valid$343 ) begin
+      \$249  = 1'h1;
     end
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-          end else if (\$156 ) begin
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+          end else if (\$175 ) begin
           end else if (control_command[9]) begin
-            \$219  = 1'h0;
+            \$249  = 1'h0;
           end
       5'h01:
           /* empty */;
@@ -5163,48 +5885,50 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h05:
           /* empty */;
       5'h16:
-          if (\$214 ) begin
-            \$219  = 1'h1;
+          if (\$233 ) begin
+            \$249  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$219  = 1'h0;
+      \$249  = 1'h0;
     end
     if (rst) begin
-      \$219  = 1'h0;
+      \$249  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$220  = halting;
+    \$250  = halting;
     if (control_command[2]) begin
-      \$220  = 1'h1;
+      \$250  = 1'h1;
     end
     casez (state_state)
       5'h00:
-          \$220  = 1'h0;
+          \$250  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$220  = 1'h0;
+      \$250  = 1'h0;
     end
     if (rst) begin
-      \$220  = 1'h0;
+      \$250  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$221  = reason;
+    \$251  = reason;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$221  = 3'h0;
-          end else if (\$152 ) begin
-            \$221  = 3'h0;
+            \$251  = 3'h0;
+          end else if (\$170 ) begin
+            \$251  = 3'h2;
+          end else if (\$171 ) begin
+            \$251  = 3'h0;
           end
       5'h01:
           /* empty */;
@@ -5214,20 +5938,20 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
             2'h0:
                 /* empty */;
             2'h1:
-                if (\$159 ) begin
-                end else if (\$161 ) begin
-                  \$221  = 3'h4;
+                if (\$178 ) begin
+                end else if (\$180 ) begin
+                  \$251  = 3'h4;
                 end
             default:
-                if (\$164 ) begin
-                  \$221  = 3'h4;
+                if (\$183 ) begin
+                  \$251  = 3'h4;
                 end
           endcase
       5'h06:
           if (none) begin
-            \$221  = 3'h5;
-            if (\$165 ) begin
-              \$221  = 3'h1;
+            \$251  = 3'h5;
+            if (\$184 ) begin
+              \$251  = 3'h1;
             end
           end
       5'h0a:
@@ -5235,10 +5959,10 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$173 ) begin
-            if (\$174 ) begin
+          if (\$192 ) begin
+            if (\$193 ) begin
             end else if (coin_alarm) begin
-              \$221  = 3'h2;
+              \$251  = 3'h2;
             end
           end
       5'h0f:
@@ -5247,39 +5971,40 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h0c:
           if (room) begin
-            if (\$176 ) begin
+            if (\$195 ) begin
             end else if (coin_alarm) begin
-              \$221  = 3'h2;
+              \$251  = 3'h2;
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$221  = 3'h0;
+      \$251  = 3'h0;
     end
     if (rst) begin
-      \$221  = 3'h0;
+      \$251  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$222  = phase;
+    \$252  = phase;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$222  = 2'h0;
-          end else if (\$152 ) begin
-            \$222  = 2'h2;
+            \$252  = 2'h0;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+            \$252  = 2'h2;
           end
       5'h01:
           /* empty */;
       5'h02:
           casez (phase)
             2'h0:
-                if (\$158 ) begin
-                  \$222  = 2'h1;
+                if (\$177 ) begin
+                  \$252  = 2'h1;
                 end
             default:
               ;
@@ -5288,237 +6013,243 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
         ;
     endcase
     if (control_command[10]) begin
-      \$222  = 2'h0;
+      \$252  = 2'h0;
     end
     if (rst) begin
-      \$222  = 2'h0;
+      \$252  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$223  = saved_region;
+    \$253  = saved_region;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$223  = region;
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-            \$223  = region;
-          end else if (\$156 ) begin
-            \$223  = region;
+            \$253  = region;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+            \$253  = region;
+          end else if (\$175 ) begin
+            \$253  = region;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$223  = 2'h0;
+      \$253  = 2'h0;
     end
     if (rst) begin
-      \$223  = 2'h0;
+      \$253  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$224  = initialised;
+    \$254  = initialised;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$224  = 1'h1;
+            \$254  = 1'h1;
           end
       default:
         ;
     endcase
+    if (state_step__stb) begin
+      \$254  = state_step__data[8];
+    end
     if (control_command[10]) begin
-      \$224  = 1'h0;
+      \$254  = 1'h0;
     end
     if (rst) begin
-      \$224  = 1'h0;
+      \$254  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$225  = state_state;
+    \$255  = state_state;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$225  = 5'h01;
-          end else if (\$152 ) begin
-            \$225  = 5'h02;
-          end else if (\$153 ) begin
-            \$225  = 5'h03;
-          end else if (\$156 ) begin
-            \$225  = 5'h04;
+            \$255  = 5'h01;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+            \$255  = 5'h02;
+          end else if (\$172 ) begin
+            \$255  = 5'h03;
+          end else if (\$175 ) begin
+            \$255  = 5'h04;
           end else if (control_command[9]) begin
-            \$225  = 5'h05;
+            \$255  = 5'h05;
           end
       5'h01:
-          if (\$157 ) begin
-            \$225  = 5'h02;
+          if (\$176 ) begin
+            \$255  = 5'h02;
           end
       5'h02:
           (* full_case = 32'd1 *)
           casez (phase)
             2'h0:
                 (* full_case = 32'd1 *)
-                if (\$158 ) begin
+                if (\$177 ) begin
                 end else begin
-                  \$225  = 5'h06;
+                  \$255  = 5'h06;
                 end
             2'h1:
-                if (\$159 ) begin
-                  \$225  = 5'h06;
-                end else if (\$161 ) begin
-                  \$225  = 5'h07;
+                if (\$178 ) begin
+                  \$255  = 5'h06;
+                end else if (\$180 ) begin
+                  \$255  = 5'h07;
                 end
             default:
                 (* full_case = 32'd1 *)
-                if (\$164 ) begin
-                  \$225  = 5'h07;
+                if (\$183 ) begin
+                  \$255  = 5'h07;
                 end else begin
-                  \$225  = 5'h06;
+                  \$255  = 5'h06;
                 end
           endcase
       5'h06:
         begin
           if (none) begin
-            \$225  = 5'h07;
+            \$255  = 5'h07;
           end
           if (taken) begin
             (* full_case = 32'd1 *)
-            if (\$166 ) begin
-              \$225  = 5'h08;
+            if (\$185 ) begin
+              \$255  = 5'h08;
             end else if (next_issued) begin
-              \$225  = 5'h09;
+              \$255  = 5'h09;
             end else begin
-              \$225  = 5'h0a;
+              \$255  = 5'h0a;
             end
           end
         end
       5'h0a:
-          if (\$167 ) begin
-            \$225  = 5'h09;
+          if (\$186 ) begin
+            \$255  = 5'h09;
           end
       5'h09:
           if (coin_done) begin
-            \$225  = 5'h0b;
+            \$255  = 5'h0b;
           end
       5'h0b:
-          if (\$173 ) begin
+          if (\$192 ) begin
             (* full_case = 32'd1 *)
-            if (\$174 ) begin
-              \$225  = 5'h0c;
+            if (\$193 ) begin
+              \$255  = 5'h0c;
             end else if (coin_alarm) begin
-              \$225  = 5'h07;
-            end else if (\$175 ) begin
-              \$225  = 5'h0d;
+              \$255  = 5'h07;
+            end else if (\$194 ) begin
+              \$255  = 5'h0d;
             end else if (coin_ready) begin
-              \$225  = 5'h08;
+              \$255  = 5'h08;
               if (\$signal ) begin
-                \$225  = 5'h0e;
+                \$255  = 5'h0e;
               end
             end else begin
-              \$225  = 5'h0f;
+              \$255  = 5'h0f;
             end
           end
       5'h0f:
           if (nothing_ordered) begin
-            \$225  = 5'h0a;
+            \$255  = 5'h0a;
           end
       5'h0d:
           if (nothing_ordered) begin
-            \$225  = 5'h0c;
+            \$255  = 5'h0c;
           end
       5'h0c:
           if (room) begin
-            \$225  = 5'h02;
-            if (\$176 ) begin
+            \$255  = 5'h02;
+            if (\$195 ) begin
             end else if (coin_alarm) begin
-              \$225  = 5'h07;
+              \$255  = 5'h07;
             end
           end
       5'h08:
-          if (\$179 ) begin
-            \$225  = 5'h0e;
+          if (\$198 ) begin
+            \$255  = 5'h0e;
           end
       5'h0e:
           if (sample_done) begin
-            \$225  = 5'h10;
+            \$255  = 5'h10;
           end
       5'h10:
           if (all_back) begin
-            \$225  = 5'h11;
-            if (\$189 ) begin
+            \$255  = 5'h11;
+            if (\$208 ) begin
             end else if (external) begin
-              \$225  = 5'h12;
+              \$255  = 5'h12;
             end
           end
       5'h12:
-          if (\$191 ) begin
-            \$225  = 5'h13;
+          if (\$210 ) begin
+            \$255  = 5'h13;
           end
       5'h13:
-          if (\$193 ) begin
-            \$225  = 5'h11;
+          if (\$212 ) begin
+            \$255  = 5'h11;
           end
       5'h11:
           if (ending) begin
-            \$225  = 5'h02;
+            \$255  = 5'h02;
           end
       5'h07:
-          if (\$201 ) begin
-            \$225  = 5'h00;
+          if (\$220 ) begin
+            \$255  = 5'h00;
           end
       5'h03:
-          if (\$202 ) begin
-            if (\$205 ) begin
-              \$225  = 5'h07;
+          if (\$221 ) begin
+            if (\$224 ) begin
+              \$255  = 5'h07;
             end
           end
       5'h04:
-          \$225  = 5'h14;
+          \$255  = 5'h14;
       5'h14:
-          \$225  = 5'h15;
+          \$255  = 5'h15;
       5'h15:
           if (jobs__ready) begin
-            \$225  = 5'h04;
-            if (\current$253 ) begin
-              if (\$208 ) begin
-                if (\$211 ) begin
-                  \$225  = 5'h07;
+            \$255  = 5'h04;
+            if (\current$304 ) begin
+              if (\$227 ) begin
+                if (\$230 ) begin
+                  \$255  = 5'h07;
                 end
               end
             end
           end
       5'h05:
-          if (\raw__ready$281 ) begin
-            \$225  = 5'h16;
+          if (\raw__ready$358 ) begin
+            \$255  = 5'h16;
           end
       5'h16:
-          if (\$214 ) begin
-            \$225  = 5'h00;
+          if (\$233 ) begin
+            \$255  = 5'h00;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$225  = 5'h00;
+      \$255  = 5'h00;
     end
     if (rst) begin
-      \$225  = 5'h00;
+      \$255  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$226  = remaining;
+    \$256  = remaining;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-            \$226  = steps;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+            \$256  = steps;
           end
       5'h01:
           /* empty */;
@@ -5538,8 +6269,8 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h0c:
           if (room) begin
-            if (\$176 ) begin
-              \$226  = \$177 [31:0];
+            if (\$195 ) begin
+              \$256  = \$196 [31:0];
             end
           end
       5'h08:
@@ -5554,29 +6285,30 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h11:
           if (ending) begin
-            if (\$196 ) begin
-              \$226  = \$197 [31:0];
+            if (\$215 ) begin
+              \$256  = \$216 [31:0];
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$226  = 32'd0;
+      \$256  = 32'd0;
     end
     if (rst) begin
-      \$226  = 32'd0;
+      \$256  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$227  = steps_done;
+    \$257  = steps_done;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-            \$227  = 32'd0;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+            \$257  = 32'd0;
           end
       5'h01:
           /* empty */;
@@ -5596,8 +6328,8 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h0c:
           if (room) begin
-            if (\$176 ) begin
-              \$227  = \$178 [31:0];
+            if (\$195 ) begin
+              \$257  = \$197 [31:0];
             end
           end
       5'h08:
@@ -5612,48 +6344,49 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h11:
           if (ending) begin
-            if (\$196 ) begin
-              \$227  = \$198 [31:0];
+            if (\$215 ) begin
+              \$257  = \$217 [31:0];
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$227  = 32'd0;
+      \$257  = 32'd0;
     end
     if (rst) begin
-      \$227  = 32'd0;
+      \$257  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$228  = region;
+    \$258  = region;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-            \$228  = 2'h0;
-          end else if (\$156 ) begin
-            \$228  = 2'h0;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+            \$258  = 2'h0;
+          end else if (\$175 ) begin
+            \$258  = 2'h0;
           end
       5'h01:
           /* empty */;
       5'h02:
           casez (phase)
             2'h0:
-                if (\$158 ) begin
-                  \$228  = 2'h0;
+                if (\$177 ) begin
+                  \$258  = 2'h0;
                 end
             2'h1:
                 (* full_case = 32'd1 *)
-                if (\$159 ) begin
-                end else if (\$161 ) begin
-                  \$228  = saved_region;
+                if (\$178 ) begin
+                end else if (\$180 ) begin
+                  \$258  = saved_region;
                 end else begin
-                  \$228  = \$162 [1:0];
+                  \$258  = \$181 [1:0];
                 end
             default:
               ;
@@ -5672,7 +6405,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h0c:
           if (room) begin
-            \$228  = \$4 [1:0];
+            \$258  = \$4 [1:0];
           end
       5'h08:
           /* empty */;
@@ -5686,17 +6419,17 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h11:
           if (ending) begin
-            if (\$196 ) begin
-              \$228  = \$4 [1:0];
+            if (\$215 ) begin
+              \$258  = \$4 [1:0];
             end
           end
       5'h07:
           /* empty */;
       5'h03:
-          if (\$202 ) begin
-            \$228  = \$203 [1:0];
-            if (\$205 ) begin
-              \$228  = saved_region;
+          if (\$221 ) begin
+            \$258  = \$222 [1:0];
+            if (\$224 ) begin
+              \$258  = saved_region;
             end
           end
       5'h04:
@@ -5705,11 +6438,11 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h15:
           if (jobs__ready) begin
-            if (\current$253 ) begin
-              \$228  = \$4 [1:0];
-              if (\$208 ) begin
-                if (\$211 ) begin
-                  \$228  = saved_region;
+            if (\current$304 ) begin
+              \$258  = \$4 [1:0];
+              if (\$227 ) begin
+                if (\$230 ) begin
+                  \$258  = saved_region;
                 end
               end
             end
@@ -5717,24 +6450,28 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       default:
         ;
     endcase
+    if (state_step__stb) begin
+      \$258  = state_step__data[1:0];
+    end
     if (control_command[10]) begin
-      \$228  = 2'h0;
+      \$258  = 2'h0;
     end
     if (rst) begin
-      \$228  = 2'h0;
+      \$258  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$229  = point;
+    \$259  = point;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-          end else if (\$156 ) begin
-            \$229  = 11'h000;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+          end else if (\$175 ) begin
+            \$259  = 11'h000;
           end
       5'h01:
           /* empty */;
@@ -5776,9 +6513,9 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h15:
           if (jobs__ready) begin
-            if (\current$253 ) begin
-              if (\$208 ) begin
-                \$229  = \$209 [10:0];
+            if (\current$304 ) begin
+              if (\$227 ) begin
+                \$259  = \$228 [10:0];
               end
             end
           end
@@ -5786,23 +6523,24 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
         ;
     endcase
     if (control_command[10]) begin
-      \$229  = 11'h000;
+      \$259  = 11'h000;
     end
     if (rst) begin
-      \$229  = 11'h000;
+      \$259  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$230  = index;
+    \$260  = index;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-          end else if (\$156 ) begin
-            \$230  = 9'h000;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+          end else if (\$175 ) begin
+            \$260  = 9'h000;
           end
       5'h01:
           /* empty */;
@@ -5844,64 +6582,64 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h15:
           if (jobs__ready) begin
-            \$230  = \$206 [8:0];
-            if (\current$253 ) begin
-              \$230  = 9'h000;
+            \$260  = \$225 [8:0];
+            if (\current$304 ) begin
+              \$260  = 9'h000;
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$230  = 9'h000;
+      \$260  = 9'h000;
     end
     if (rst) begin
-      \$230  = 9'h000;
+      \$260  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$231  = \$signal ;
+    \$261  = \$signal ;
     casez (state_state)
       5'h00:
           /* empty */;
       5'h01:
           /* empty */;
       5'h02:
-          \$231  = 1'h0;
+          \$261  = 1'h0;
       5'h06:
           /* empty */;
       5'h0a:
           /* empty */;
       5'h09:
-          if (\$172 ) begin
-            \$231  = 1'h1;
+          if (\$191 ) begin
+            \$261  = 1'h1;
           end
       5'h0b:
           /* empty */;
       5'h0f:
-          \$231  = 1'h0;
+          \$261  = 1'h0;
       5'h0d:
           /* empty */;
       5'h0c:
           /* empty */;
       5'h08:
-          if (\$179 ) begin
-            \$231  = 1'h1;
+          if (\$198 ) begin
+            \$261  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$231  = 1'h0;
+      \$261  = 1'h0;
     end
     if (rst) begin
-      \$231  = 1'h0;
+      \$261  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$232  = started;
+    \$262  = started;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -5912,9 +6650,9 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
             2'h0:
                 /* empty */;
             2'h1:
-                if (\$159 ) begin
-                end else if (\$161 ) begin
-                  \$232  = 1'h1;
+                if (\$178 ) begin
+                end else if (\$180 ) begin
+                  \$262  = 1'h1;
                 end
             default:
               ;
@@ -5922,16 +6660,19 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       default:
         ;
     endcase
+    if (state_step__stb) begin
+      \$262  = state_step__data[9];
+    end
     if (control_command[10]) begin
-      \$232  = 1'h0;
+      \$262  = 1'h0;
     end
     if (rst) begin
-      \$232  = 1'h0;
+      \$262  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$233  = next_issued;
+    \$263  = next_issued;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -5941,9 +6682,9 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h06:
           if (taken) begin
-            if (\$166 ) begin
+            if (\$185 ) begin
             end else if (next_issued) begin
-              \$233  = 1'h0;
+              \$263  = 1'h0;
             end
           end
       5'h0a:
@@ -5961,8 +6702,8 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h08:
           /* empty */;
       5'h0e:
-          if (\$185 ) begin
-            \$233  = 1'h1;
+          if (\$204 ) begin
+            \$263  = 1'h1;
           end
       5'h10:
           /* empty */;
@@ -5973,20 +6714,20 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h11:
           /* empty */;
       5'h07:
-          \$233  = 1'h0;
+          \$263  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$233  = 1'h0;
+      \$263  = 1'h0;
     end
     if (rst) begin
-      \$233  = 1'h0;
+      \$263  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$234  = job_pending;
+    \$264  = job_pending;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6012,26 +6753,26 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           /* empty */;
       5'h0e:
           if (sample_done) begin
-            \$234  = \$188 ;
+            \$264  = \$207 ;
           end
       default:
         ;
     endcase
     if (job_pending) begin
       if (jobs__ready) begin
-        \$234  = 1'h0;
+        \$264  = 1'h0;
       end
     end
     if (control_command[10]) begin
-      \$234  = 1'h0;
+      \$264  = 1'h0;
     end
     if (rst) begin
-      \$234  = 1'h0;
+      \$264  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$235  = bank0;
+    \$265  = bank0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6066,9 +6807,9 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h11:
           if (ending) begin
             if (decision__payload[0]) begin
-              casez (region)
+              casez (\$122 [1:0])
                 2'h0:
-                    \$235  = \$195 ;
+                    \$265  = \$214 ;
                 default:
                   ;
               endcase
@@ -6078,15 +6819,15 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
         ;
     endcase
     if (control_command[10]) begin
-      \$235  = 1'h0;
+      \$265  = 1'h0;
     end
     if (rst) begin
-      \$235  = 1'h0;
+      \$265  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$236  = bank1;
+    \$266  = bank1;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6121,11 +6862,11 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h11:
           if (ending) begin
             if (decision__payload[0]) begin
-              casez (region)
+              casez (\$122 [1:0])
                 2'h0:
                     /* empty */;
                 2'h1:
-                    \$236  = \$195 ;
+                    \$266  = \$214 ;
                 default:
                   ;
               endcase
@@ -6135,15 +6876,15 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
         ;
     endcase
     if (control_command[10]) begin
-      \$236  = 1'h0;
+      \$266  = 1'h0;
     end
     if (rst) begin
-      \$236  = 1'h0;
+      \$266  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$237  = bank2;
+    \$267  = bank2;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6178,13 +6919,13 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
       5'h11:
           if (ending) begin
             if (decision__payload[0]) begin
-              casez (region)
+              casez (\$122 [1:0])
                 2'h0:
                     /* empty */;
                 2'h1:
                     /* empty */;
                 2'h2:
-                    \$237  = \$195 ;
+                    \$267  = \$214 ;
                 default:
                   ;
               endcase
@@ -6194,15 +6935,15 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
         ;
     endcase
     if (control_command[10]) begin
-      \$237  = 1'h0;
+      \$267  = 1'h0;
     end
     if (rst) begin
-      \$237  = 1'h0;
+      \$267  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$238  = bank3;
+    \$268  = bank3;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6238,7 +6979,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
           if (ending) begin
             if (decision__payload[0]) begin
               (* full_case = 32'd1 *)
-              casez (region)
+              casez (\$122 [1:0])
                 2'h0:
                     /* empty */;
                 2'h1:
@@ -6246,7 +6987,7 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
                 2'h2:
                     /* empty */;
                 2'h3:
-                    \$238  = \$195 ;
+                    \$268  = \$214 ;
                 default:
                   ;
               endcase
@@ -6256,476 +6997,188 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
         ;
     endcase
     if (control_command[10]) begin
-      \$238  = 1'h0;
+      \$268  = 1'h0;
     end
     if (rst) begin
-      \$238  = 1'h0;
+      \$268  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$239  = loglik0;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    \$239  = decision__payload[33:2];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$269  = state_samples__r_addr[4:0];
     if (control_command[10]) begin
-      \$239  = 32'd0;
+      \$269  = 5'h00;
     end
     if (rst) begin
-      \$239  = 32'd0;
+      \$269  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$240  = loglik1;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$240  = decision__payload[33:2];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$270  = loglik0;
+    if (\$236 ) begin
+      casez (\$238 )
+        5'h00:
+            \$270  = \$123 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$240  = 32'd0;
+      \$270  = 32'd0;
     end
     if (rst) begin
-      \$240  = 32'd0;
+      \$270  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$241  = loglik2;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$241  = decision__payload[33:2];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$271  = loglik1;
+    if (\$236 ) begin
+      casez (\$238 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            \$271  = \$123 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$241  = 32'd0;
+      \$271  = 32'd0;
     end
     if (rst) begin
-      \$241  = 32'd0;
+      \$271  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$242  = loglik3;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$242  = decision__payload[33:2];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$272  = loglik2;
+    if (\$236 ) begin
+      casez (\$238 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            \$272  = \$123 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$242  = 32'd0;
+      \$272  = 32'd0;
     end
     if (rst) begin
-      \$242  = 32'd0;
+      \$272  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$243  = prior0;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    \$243  = decision__payload[65:34];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$273  = loglik3;
+    if (\$236 ) begin
+      casez (\$238 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            /* empty */;
+        5'h03:
+            \$273  = \$123 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$243  = 32'd0;
+      \$273  = 32'd0;
     end
     if (rst) begin
-      \$243  = 32'd0;
+      \$273  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$244  = prior1;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$244  = decision__payload[65:34];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$274  = prior0;
+    if (\$241 ) begin
+      casez (\$243 )
+        5'h00:
+            \$274  = \$126 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$244  = 32'd0;
+      \$274  = 32'd0;
     end
     if (rst) begin
-      \$244  = 32'd0;
+      \$274  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$245  = prior2;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$245  = decision__payload[65:34];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$275  = prior1;
+    if (\$241 ) begin
+      casez (\$243 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            \$275  = \$126 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$245  = 32'd0;
+      \$275  = 32'd0;
     end
     if (rst) begin
-      \$245  = 32'd0;
+      \$275  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$246  = prior3;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$246  = decision__payload[65:34];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$276  = prior2;
+    if (\$241 ) begin
+      casez (\$243 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            \$276  = \$126 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$246  = 32'd0;
+      \$276  = 32'd0;
     end
     if (rst) begin
-      \$246  = 32'd0;
+      \$276  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$277  = prior3;
+    if (\$241 ) begin
+      casez (\$243 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            /* empty */;
+        5'h03:
+            \$277  = \$126 [31:0];
+        default:
+          ;
+      endcase
+    end
+    if (control_command[10]) begin
+      \$277  = 32'd0;
+    end
+    if (rst) begin
+      \$277  = 32'd0;
     end
   end
   assign \orders__payload$1  = orders__payload;
@@ -6734,8 +7187,8 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \targets__payload$7  = targets__payload;
   assign \targets__ready$9  = targets__ready;
   assign \targets__valid$11  = targets__valid;
-  assign program__payload = { \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248  };
-  assign commands__payload = { \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248  };
+  assign program__payload = { \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279  };
+  assign commands__payload = { \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279  };
   assign program__ready = commands__ready;
   assign commands__valid = program__valid;
   assign tags__payload = program_tags__payload;
@@ -6770,41 +7223,70 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \load_bad_rows__addr$73  = load_bad_rows__addr;
   assign \load_bad_rows__data$75  = load_bad_rows__data;
   assign \load_bad_rows__stb$77  = load_bad_rows__stb;
+  assign \state_queues__addr$79  = state_queues__addr;
+  assign \state_queues__data$81  = state_queues__data;
+  assign state_queues__r_addr = state_samples__r_addr[7:0];
+  assign \state_queues__r_addr$83  = state_samples__r_addr[7:0];
+  assign \state_queues__r_data$85  = state_queues__r_data;
+  assign \state_queues__r_stb$87  = state_queues__r_stb;
+  assign \state_queues__stb$89  = state_queues__stb;
+  assign \state_groups__addr$91  = state_groups__addr;
+  assign \state_groups__data$93  = state_groups__data;
+  assign state_groups__r_addr = state_samples__r_addr[7:0];
+  assign \state_groups__r_addr$95  = state_samples__r_addr[7:0];
+  assign \state_groups__r_data$97  = state_groups__r_data;
+  assign \state_groups__r_stb$99  = state_groups__r_stb;
+  assign \state_groups__stb$101  = state_groups__stb;
+  assign \state_held__addr$103  = state_held__addr;
+  assign \state_held__data$105  = state_held__data;
+  assign state_held__r_addr = state_samples__r_addr[7:0];
+  assign \state_held__r_addr$107  = state_samples__r_addr[7:0];
+  assign \state_held__r_data$109  = state_held__r_data;
+  assign \state_held__r_stb$111  = state_held__r_stb;
+  assign \state_held__stb$113  = state_held__stb;
+  assign \state_wear__addr$115  = state_wear__addr;
+  assign \state_wear__data$117  = state_wear__data;
+  assign state_wear__r_addr = state_samples__r_addr[7:0];
+  assign \state_wear__r_addr$119  = state_samples__r_addr[7:0];
+  assign \state_wear__r_data$121  = state_wear__r_data;
+  assign \state_wear__r_stb$123  = state_wear__r_stb;
+  assign \state_wear__stb$125  = state_wear__stb;
   assign next_region = \$4 [1:0];
-  assign \regions$81  = regions;
-  assign \region_groups$83  = region_groups;
-  assign \rows_per_region$85  = rows_per_region;
-  assign \min_free$89  = min_free;
-  assign stream = \port$3574$2 [0];
-  assign \stream$91  = \port$3574$2 [0];
-  assign \retries$93  = retries;
-  assign \region$94  = region;
-  assign \query_row$97  = query_row;
-  assign query_bad = \$247 [3];
-  assign \query_bad$99  = \$247 [3];
-  assign query_failures = \$247 [2:0];
-  assign \query_failures$101  = \$247 [2:0];
-  assign \query_held$103  = query_held;
-  assign \query_wear$105  = query_wear;
-  assign \features$107  = features;
-  assign \hidden$108  = hidden;
-  assign \region$109  = region;
+  assign \regions$129  = regions;
+  assign \region_groups$131  = region_groups;
+  assign \rows_per_region$133  = rows_per_region;
+  assign \min_free$137  = min_free;
+  assign stream = \port$4170$2 [0];
+  assign \stream$139  = \port$4170$2 [0];
+  assign \retries$141  = retries;
+  assign \region$142  = \$122 [1:0];
+  assign here = \$122 [1:0];
+  assign \query_row$146  = query_row;
+  assign query_bad = \$278 [0];
+  assign \query_bad$148  = \$278 [0];
+  assign query_failures = \$278 [3:1];
+  assign \query_failures$150  = \$278 [3:1];
+  assign query_held = state_held__r_data;
+  assign \query_held$152  = state_held__r_data;
+  assign query_wear = state_wear__r_data;
+  assign \query_wear$154  = state_wear__r_data;
+  assign \features$156  = features;
+  assign \hidden$157  = hidden;
+  assign \region$158  = region;
   assign order_codes = codes;
   assign read = order_read;
   assign place = order_place;
-  assign \read$126  = record_read;
-  assign \place$128  = record_place;
-  assign record_codes = \codes$129 ;
-  assign \features$131  = features;
-  assign \hidden$132  = hidden;
-  assign \region$133  = region;
-  assign \multiplicity$136  = multiplicity;
-  assign \early_reject$148  = early_reject;
-  assign \external$152  = external;
-  assign \external_loglik$154  = external_loglik;
-  assign \t$158  = t;
-  assign \t_valid$160  = t_valid;
-  assign \closed$162  = closed;
+  assign record_codes = \codes$178 ;
+  assign \features$180  = features;
+  assign \hidden$181  = hidden;
+  assign \region$182  = region;
+  assign \multiplicity$185  = multiplicity;
+  assign \early_reject$197  = early_reject;
+  assign \external$201  = external;
+  assign \external_loglik$203  = external_loglik;
+  assign \t$207  = t;
+  assign \t_valid$209  = t_valid;
+  assign \closed$211  = closed;
   assign turn = region;
   assign group_row = \$10 [2:0];
   assign write_odd = read_backs__payload[10];
@@ -6812,18 +7294,29 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign raw__ready = 1'h1;
   assign raw__payload = { \$28 , \$27 , \$26 , \$25 , \$24 , \$23 , \$22  };
   assign step_records__payload = step;
-  assign record_steps = \port$3574$2 [1];
+  assign record_steps = \port$4170$2 [1];
   assign start = control_command[0];
   assign run = control_command[1];
   assign flush = control_command[3];
   assign predict = control_command[4];
   assign raw_start = control_command[9];
   assign external_given = control_command[5];
-  assign decision__valid = \stop$244 ;
-  assign held_multiplicity = query_held;
-  assign \raw__payload$268  = results__payload;
+  assign decision__valid = \stop$293 ;
+  assign held_multiplicity = state_held__r_data;
+  assign \state_regions__stb$318  = state_regions__stb;
+  assign \state_regions__addr$320  = state_regions__addr;
+  assign \state_regions__data$322  = state_regions__data;
+  assign \state_regions__r_stb$324  = state_regions__r_stb;
+  assign state_regions__r_addr = state_samples__r_addr[4:0];
+  assign \state_regions__r_addr$326  = state_samples__r_addr[4:0];
+  assign next_6 = \$123 [31:0];
+  assign next_7 = \$126 [31:0];
+  assign state_samples__stb = load;
+  assign state_step__r_data = { 16'h0000, \$134  };
+  assign \raw__payload$345  = results__payload;
   assign halt = control_command[2];
-  assign \port$999$0  = \$247 ;
+  assign \port$793$0  = \$134 ;
+  assign \port$1410$0  = \$278 ;
   assign \orders__payload.kind  = orders__payload[2:0];
   assign \orders__payload.row  = orders__payload[10:3];
   assign \orders__payload.device  = orders__payload[16:11];
@@ -6848,84 +7341,84 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \targets__payload$7.last  = targets__payload[27];
   assign \targets__payload$7.dac  = targets__payload[39:28];
   assign \targets__payload$7.centre  = targets__payload[51:40];
-  assign \program__payload.op  = \$248 ;
-  assign \program__payload.row  = \$249 ;
-  assign \program__payload.device  = \$250 ;
-  assign \program__payload.dac  = \$251 ;
-  assign \program__payload.tile  = \$252 ;
-  assign \program__payload.top  = \$253 ;
-  assign \program__payload.inputs  = \$254 ;
-  assign \program__payload.inputs[0]  = \$254 [7:0];
-  assign \program__payload.inputs[1]  = \$254 [15:8];
-  assign \program__payload.inputs[2]  = \$254 [23:16];
-  assign \program__payload.inputs[3]  = \$254 [31:24];
-  assign \program__payload.inputs[4]  = \$254 [39:32];
-  assign \program__payload.inputs[5]  = \$254 [47:40];
-  assign \program__payload.inputs[6]  = \$254 [55:48];
-  assign \program__payload.inputs[7]  = \$254 [63:56];
-  assign \program__payload.inputs[8]  = \$254 [71:64];
-  assign \program__payload.inputs[9]  = \$254 [79:72];
-  assign \program__payload.inputs[10]  = \$254 [87:80];
-  assign \program__payload.inputs[11]  = \$254 [95:88];
-  assign \program__payload.inputs[12]  = \$254 [103:96];
-  assign \program__payload.inputs[13]  = \$254 [111:104];
-  assign \program__payload.inputs[14]  = \$254 [119:112];
-  assign \program__payload.inputs[15]  = \$254 [127:120];
-  assign \program__payload.inputs[16]  = \$254 [135:128];
-  assign \program__payload.inputs[17]  = \$254 [143:136];
-  assign \program__payload.inputs[18]  = \$254 [151:144];
-  assign \program__payload.inputs[19]  = \$254 [159:152];
-  assign \program__payload.inputs[20]  = \$254 [167:160];
-  assign \program__payload.inputs[21]  = \$254 [175:168];
-  assign \program__payload.inputs[22]  = \$254 [183:176];
-  assign \program__payload.inputs[23]  = \$254 [191:184];
-  assign \program__payload.inputs[24]  = \$254 [199:192];
-  assign \program__payload.inputs[25]  = \$254 [207:200];
-  assign \program__payload.inputs[26]  = \$254 [215:208];
-  assign \program__payload.inputs[27]  = \$254 [223:216];
-  assign \program__payload.inputs[28]  = \$254 [231:224];
-  assign \program__payload.inputs[29]  = \$254 [239:232];
-  assign \program__payload.inputs[30]  = \$254 [247:240];
-  assign \program__payload.inputs[31]  = \$254 [255:248];
-  assign \commands__payload.op  = \$248 ;
-  assign \commands__payload.row  = \$249 ;
-  assign \commands__payload.device  = \$250 ;
-  assign \commands__payload.dac  = \$251 ;
-  assign \commands__payload.tile  = \$252 ;
-  assign \commands__payload.top  = \$253 ;
-  assign \commands__payload.inputs  = \$254 ;
-  assign \commands__payload.inputs[0]  = \$254 [7:0];
-  assign \commands__payload.inputs[1]  = \$254 [15:8];
-  assign \commands__payload.inputs[2]  = \$254 [23:16];
-  assign \commands__payload.inputs[3]  = \$254 [31:24];
-  assign \commands__payload.inputs[4]  = \$254 [39:32];
-  assign \commands__payload.inputs[5]  = \$254 [47:40];
-  assign \commands__payload.inputs[6]  = \$254 [55:48];
-  assign \commands__payload.inputs[7]  = \$254 [63:56];
-  assign \commands__payload.inputs[8]  = \$254 [71:64];
-  assign \commands__payload.inputs[9]  = \$254 [79:72];
-  assign \commands__payload.inputs[10]  = \$254 [87:80];
-  assign \commands__payload.inputs[11]  = \$254 [95:88];
-  assign \commands__payload.inputs[12]  = \$254 [103:96];
-  assign \commands__payload.inputs[13]  = \$254 [111:104];
-  assign \commands__payload.inputs[14]  = \$254 [119:112];
-  assign \commands__payload.inputs[15]  = \$254 [127:120];
-  assign \commands__payload.inputs[16]  = \$254 [135:128];
-  assign \commands__payload.inputs[17]  = \$254 [143:136];
-  assign \commands__payload.inputs[18]  = \$254 [151:144];
-  assign \commands__payload.inputs[19]  = \$254 [159:152];
-  assign \commands__payload.inputs[20]  = \$254 [167:160];
-  assign \commands__payload.inputs[21]  = \$254 [175:168];
-  assign \commands__payload.inputs[22]  = \$254 [183:176];
-  assign \commands__payload.inputs[23]  = \$254 [191:184];
-  assign \commands__payload.inputs[24]  = \$254 [199:192];
-  assign \commands__payload.inputs[25]  = \$254 [207:200];
-  assign \commands__payload.inputs[26]  = \$254 [215:208];
-  assign \commands__payload.inputs[27]  = \$254 [223:216];
-  assign \commands__payload.inputs[28]  = \$254 [231:224];
-  assign \commands__payload.inputs[29]  = \$254 [239:232];
-  assign \commands__payload.inputs[30]  = \$254 [247:240];
-  assign \commands__payload.inputs[31]  = \$254 [255:248];
+  assign \program__payload.op  = \$279 ;
+  assign \program__payload.row  = \$280 ;
+  assign \program__payload.device  = \$281 ;
+  assign \program__payload.dac  = \$282 ;
+  assign \program__payload.tile  = \$283 ;
+  assign \program__payload.top  = \$284 ;
+  assign \program__payload.inputs  = \$285 ;
+  assign \program__payload.inputs[0]  = \$285 [7:0];
+  assign \program__payload.inputs[1]  = \$285 [15:8];
+  assign \program__payload.inputs[2]  = \$285 [23:16];
+  assign \program__payload.inputs[3]  = \$285 [31:24];
+  assign \program__payload.inputs[4]  = \$285 [39:32];
+  assign \program__payload.inputs[5]  = \$285 [47:40];
+  assign \program__payload.inputs[6]  = \$285 [55:48];
+  assign \program__payload.inputs[7]  = \$285 [63:56];
+  assign \program__payload.inputs[8]  = \$285 [71:64];
+  assign \program__payload.inputs[9]  = \$285 [79:72];
+  assign \program__payload.inputs[10]  = \$285 [87:80];
+  assign \program__payload.inputs[11]  = \$285 [95:88];
+  assign \program__payload.inputs[12]  = \$285 [103:96];
+  assign \program__payload.inputs[13]  = \$285 [111:104];
+  assign \program__payload.inputs[14]  = \$285 [119:112];
+  assign \program__payload.inputs[15]  = \$285 [127:120];
+  assign \program__payload.inputs[16]  = \$285 [135:128];
+  assign \program__payload.inputs[17]  = \$285 [143:136];
+  assign \program__payload.inputs[18]  = \$285 [151:144];
+  assign \program__payload.inputs[19]  = \$285 [159:152];
+  assign \program__payload.inputs[20]  = \$285 [167:160];
+  assign \program__payload.inputs[21]  = \$285 [175:168];
+  assign \program__payload.inputs[22]  = \$285 [183:176];
+  assign \program__payload.inputs[23]  = \$285 [191:184];
+  assign \program__payload.inputs[24]  = \$285 [199:192];
+  assign \program__payload.inputs[25]  = \$285 [207:200];
+  assign \program__payload.inputs[26]  = \$285 [215:208];
+  assign \program__payload.inputs[27]  = \$285 [223:216];
+  assign \program__payload.inputs[28]  = \$285 [231:224];
+  assign \program__payload.inputs[29]  = \$285 [239:232];
+  assign \program__payload.inputs[30]  = \$285 [247:240];
+  assign \program__payload.inputs[31]  = \$285 [255:248];
+  assign \commands__payload.op  = \$279 ;
+  assign \commands__payload.row  = \$280 ;
+  assign \commands__payload.device  = \$281 ;
+  assign \commands__payload.dac  = \$282 ;
+  assign \commands__payload.tile  = \$283 ;
+  assign \commands__payload.top  = \$284 ;
+  assign \commands__payload.inputs  = \$285 ;
+  assign \commands__payload.inputs[0]  = \$285 [7:0];
+  assign \commands__payload.inputs[1]  = \$285 [15:8];
+  assign \commands__payload.inputs[2]  = \$285 [23:16];
+  assign \commands__payload.inputs[3]  = \$285 [31:24];
+  assign \commands__payload.inputs[4]  = \$285 [39:32];
+  assign \commands__payload.inputs[5]  = \$285 [47:40];
+  assign \commands__payload.inputs[6]  = \$285 [55:48];
+  assign \commands__payload.inputs[7]  = \$285 [63:56];
+  assign \commands__payload.inputs[8]  = \$285 [71:64];
+  assign \commands__payload.inputs[9]  = \$285 [79:72];
+  assign \commands__payload.inputs[10]  = \$285 [87:80];
+  assign \commands__payload.inputs[11]  = \$285 [95:88];
+  assign \commands__payload.inputs[12]  = \$285 [103:96];
+  assign \commands__payload.inputs[13]  = \$285 [111:104];
+  assign \commands__payload.inputs[14]  = \$285 [119:112];
+  assign \commands__payload.inputs[15]  = \$285 [127:120];
+  assign \commands__payload.inputs[16]  = \$285 [135:128];
+  assign \commands__payload.inputs[17]  = \$285 [143:136];
+  assign \commands__payload.inputs[18]  = \$285 [151:144];
+  assign \commands__payload.inputs[19]  = \$285 [159:152];
+  assign \commands__payload.inputs[20]  = \$285 [167:160];
+  assign \commands__payload.inputs[21]  = \$285 [175:168];
+  assign \commands__payload.inputs[22]  = \$285 [183:176];
+  assign \commands__payload.inputs[23]  = \$285 [191:184];
+  assign \commands__payload.inputs[24]  = \$285 [199:192];
+  assign \commands__payload.inputs[25]  = \$285 [207:200];
+  assign \commands__payload.inputs[26]  = \$285 [215:208];
+  assign \commands__payload.inputs[27]  = \$285 [223:216];
+  assign \commands__payload.inputs[28]  = \$285 [231:224];
+  assign \commands__payload.inputs[29]  = \$285 [239:232];
+  assign \commands__payload.inputs[30]  = \$285 [247:240];
+  assign \commands__payload.inputs[31]  = \$285 [255:248];
   assign \program_tags__payload.reader  = program_tags__payload[1:0];
   assign \program_tags__payload.row  = program_tags__payload[9:2];
   assign \program_tags__payload.device  = program_tags__payload[15:10];
@@ -7140,14 +7633,14 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \record_place.group_row  = record_place[7:5];
   assign \record_place.bank  = record_place[8];
   assign \record_place.region  = record_place[10:9];
-  assign \place$128.pair  = record_place[4:0];
-  assign \place$128.group_row  = record_place[7:5];
-  assign \place$128.bank  = record_place[8];
-  assign \place$128.region  = record_place[10:9];
-  assign \codes$129[0]  = \codes$129 [9:0];
-  assign \codes$129[1]  = \codes$129 [19:10];
-  assign \record_codes[0]  = \codes$129 [9:0];
-  assign \record_codes[1]  = \codes$129 [19:10];
+  assign \place$177.pair  = \place$177 [4:0];
+  assign \place$177.group_row  = \place$177 [7:5];
+  assign \place$177.bank  = \place$177 [8];
+  assign \place$177.region  = \place$177 [10:9];
+  assign \codes$178[0]  = \codes$178 [9:0];
+  assign \codes$178[1]  = \codes$178 [19:10];
+  assign \record_codes[0]  = \codes$178 [9:0];
+  assign \record_codes[1]  = \codes$178 [19:10];
   assign \read_backs__payload.tag  = read_backs__payload[38:0];
   assign \read_backs__payload.tag.reader  = read_backs__payload[1:0];
   assign \read_backs__payload.tag.row  = read_backs__payload[9:2];
@@ -7232,7 +7725,13 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \jobs__payload.point  = jobs__payload[18:9];
   assign \jobs__payload.multiplicity  = jobs__payload[50:19];
   assign \jobs__payload.last  = jobs__payload[51];
-  assign \raw__payload$268.value  = results__payload;
+  assign \load_place.pair  = load_place[4:0];
+  assign \load_place.group_row  = load_place[7:5];
+  assign \load_place.bank  = load_place[8];
+  assign \load_place.region  = load_place[10:9];
+  assign \load_codes[0]  = load_codes[9:0];
+  assign \load_codes[1]  = load_codes[19:10];
+  assign \raw__payload$345.value  = results__payload;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -7244,6 +7743,15 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign state_samples__r_data[25:16] = \codes$178 [19:10];
+  assign state_samples__r_data[9:0] = \codes$178 [9:0];
+  assign { state_samples__r_data[31:26], state_samples__r_data[15:10] } = 12'h000;
+  assign load_codes[19:10] = state_samples__data[25:16];
+  assign load_codes[9:0] = state_samples__data[9:0];
+  assign load_place[8] = \$130 ;
+  assign load_place[10:9] = state_samples__addr[9:8];
+  assign load_place[7:5] = state_samples__addr[7:5];
+  assign load_place[4:0] = state_samples__addr[4:0];
   always @*
     step[3:2] = region;
   assign write_place[4:0] = \$21 [4:0];
@@ -7265,6 +7773,11 @@ module \ohmcarlo_core.controller (step_records__ready, results__payload, clk, rs
   assign \$26  = 1'h0;
   assign \$27  = 1'h0;
   assign \$28  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+  assign \$121  = { 3'h0, looked_at[4:3] };
+  assign \$131  = { 7'h00, initialised, 8'h00 };
+  assign \$133  = { 6'h00, started, 9'h000 };
+  assign \$237  = { 3'h0, state_regions__addr[4:3] };
+  assign \$242  = { 3'h0, state_regions__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)
@@ -7792,7 +8305,7 @@ module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__v
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.arbiter (rst, \port$371$0 , \port$372$0 , \port$373$0 , \port$374$0 , \port$375$0 , \port$376$0 , \port$377$0 , \port$1142$0 , \port$1143$0 , \port$1145$0 , \port$1149$0 , \port$1150$0 , \port$1151$0 , \port$1152$0 , program__valid, program_tags__ready, commands__ready, closed, control_command, hold_dots
+module \ohmcarlo_core.controller.arbiter (rst, \port$533$0 , \port$534$0 , \port$535$0 , \port$536$0 , \port$537$0 , \port$538$0 , \port$539$0 , \port$1555$0 , \port$1556$0 , \port$1558$0 , \port$1562$0 , \port$1563$0 , \port$1564$0 , \port$1565$0 , program__valid, program_tags__ready, commands__ready, closed, control_command, hold_dots
 , raw__valid, program_tags__payload, program_tags__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload, raw__ready, dots__ready, dots__valid, dots__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
   wire \$1 ;
@@ -7963,34 +8476,34 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$371$0 , \port$372$0 , \port
   wire dots__valid;
   input hold_dots;
   wire hold_dots;
-  input [2:0] \port$1142$0 ;
-  wire [2:0] \port$1142$0 ;
-  input [7:0] \port$1143$0 ;
-  wire [7:0] \port$1143$0 ;
-  input [5:0] \port$1145$0 ;
-  wire [5:0] \port$1145$0 ;
-  input [11:0] \port$1149$0 ;
-  wire [11:0] \port$1149$0 ;
-  input \port$1150$0 ;
-  wire \port$1150$0 ;
-  input \port$1151$0 ;
-  wire \port$1151$0 ;
-  input [255:0] \port$1152$0 ;
-  wire [255:0] \port$1152$0 ;
-  input [2:0] \port$371$0 ;
-  wire [2:0] \port$371$0 ;
-  input [7:0] \port$372$0 ;
-  wire [7:0] \port$372$0 ;
-  input [5:0] \port$373$0 ;
-  wire [5:0] \port$373$0 ;
-  input [11:0] \port$374$0 ;
-  wire [11:0] \port$374$0 ;
-  input \port$375$0 ;
-  wire \port$375$0 ;
-  input \port$376$0 ;
-  wire \port$376$0 ;
-  input [255:0] \port$377$0 ;
-  wire [255:0] \port$377$0 ;
+  input [2:0] \port$1555$0 ;
+  wire [2:0] \port$1555$0 ;
+  input [7:0] \port$1556$0 ;
+  wire [7:0] \port$1556$0 ;
+  input [5:0] \port$1558$0 ;
+  wire [5:0] \port$1558$0 ;
+  input [11:0] \port$1562$0 ;
+  wire [11:0] \port$1562$0 ;
+  input \port$1563$0 ;
+  wire \port$1563$0 ;
+  input \port$1564$0 ;
+  wire \port$1564$0 ;
+  input [255:0] \port$1565$0 ;
+  wire [255:0] \port$1565$0 ;
+  input [2:0] \port$533$0 ;
+  wire [2:0] \port$533$0 ;
+  input [7:0] \port$534$0 ;
+  wire [7:0] \port$534$0 ;
+  input [5:0] \port$535$0 ;
+  wire [5:0] \port$535$0 ;
+  input [11:0] \port$536$0 ;
+  wire [11:0] \port$536$0 ;
+  input \port$537$0 ;
+  wire \port$537$0 ;
+  input \port$538$0 ;
+  wire \port$538$0 ;
+  input [255:0] \port$539$0 ;
+  wire [255:0] \port$539$0 ;
   wire [286:0] program__payload;
   wire [11:0] \program__payload.dac ;
   wire [5:0] \program__payload.device ;
@@ -8159,7 +8672,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$371$0 , \port$372$0 , \port
   assign \$24  = \$23  | begun;
   assign \$25  = \$22  & \$24 ;
   assign \$26  = commands__valid & commands__ready;
-  assign \$27  = \port$371$0  == 3'h4;
+  assign \$27  = \port$533$0  == 3'h4;
   assign \$28  = \$26  & \$27 ;
   assign \$29  = dots__valid & program_tags__ready;
   assign \$30  = ~ hold_dots;
@@ -8179,9 +8692,9 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$371$0 , \port$372$0 , \port
     if (\$auto$verilog_backend.cc:2355:dump_module$4 ) begin end
     (* full_case = 32'd1 *)
     if (\$signal$7 ) begin
-      commands__payload = { \port$1152$0 , \port$1151$0 , \port$1150$0 , \port$1149$0 , \port$1145$0 , \port$1143$0 , \port$1142$0  };
+      commands__payload = { \port$1565$0 , \port$1564$0 , \port$1563$0 , \port$1562$0 , \port$1558$0 , \port$1556$0 , \port$1555$0  };
     end else if (\$signal$5 ) begin
-      commands__payload = { \port$377$0 , \port$376$0 , \port$375$0 , \port$374$0 , \port$373$0 , \port$372$0 , \port$371$0  };
+      commands__payload = { \port$539$0 , \port$538$0 , \port$537$0 , \port$536$0 , \port$535$0 , \port$534$0 , \port$533$0  };
     end else begin
       commands__payload = dots__payload;
     end
@@ -8276,8 +8789,8 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$371$0 , \port$372$0 , \port
     end
   end
   assign tags__ready = program_tags__ready;
-  assign program__payload = { \port$1152$0 , \port$1151$0 , \port$1150$0 , \port$1149$0 , \port$1145$0 , \port$1143$0 , \port$1142$0  };
-  assign raw__payload = { \port$377$0 , \port$376$0 , \port$375$0 , \port$374$0 , \port$373$0 , \port$372$0 , \port$371$0  };
+  assign program__payload = { \port$1565$0 , \port$1564$0 , \port$1563$0 , \port$1562$0 , \port$1558$0 , \port$1556$0 , \port$1555$0  };
+  assign raw__payload = { \port$539$0 , \port$538$0 , \port$537$0 , \port$536$0 , \port$535$0 , \port$534$0 , \port$533$0  };
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -8317,45 +8830,45 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$371$0 , \port$372$0 , \port
   assign \commands__payload.inputs[29]  = commands__payload[270:263];
   assign \commands__payload.inputs[30]  = commands__payload[278:271];
   assign \commands__payload.inputs[31]  = commands__payload[286:279];
-  assign \program__payload.op  = \port$1142$0 ;
-  assign \program__payload.row  = \port$1143$0 ;
-  assign \program__payload.device  = \port$1145$0 ;
-  assign \program__payload.dac  = \port$1149$0 ;
-  assign \program__payload.tile  = \port$1150$0 ;
-  assign \program__payload.top  = \port$1151$0 ;
-  assign \program__payload.inputs  = \port$1152$0 ;
-  assign \program__payload.inputs[0]  = \port$1152$0 [7:0];
-  assign \program__payload.inputs[1]  = \port$1152$0 [15:8];
-  assign \program__payload.inputs[2]  = \port$1152$0 [23:16];
-  assign \program__payload.inputs[3]  = \port$1152$0 [31:24];
-  assign \program__payload.inputs[4]  = \port$1152$0 [39:32];
-  assign \program__payload.inputs[5]  = \port$1152$0 [47:40];
-  assign \program__payload.inputs[6]  = \port$1152$0 [55:48];
-  assign \program__payload.inputs[7]  = \port$1152$0 [63:56];
-  assign \program__payload.inputs[8]  = \port$1152$0 [71:64];
-  assign \program__payload.inputs[9]  = \port$1152$0 [79:72];
-  assign \program__payload.inputs[10]  = \port$1152$0 [87:80];
-  assign \program__payload.inputs[11]  = \port$1152$0 [95:88];
-  assign \program__payload.inputs[12]  = \port$1152$0 [103:96];
-  assign \program__payload.inputs[13]  = \port$1152$0 [111:104];
-  assign \program__payload.inputs[14]  = \port$1152$0 [119:112];
-  assign \program__payload.inputs[15]  = \port$1152$0 [127:120];
-  assign \program__payload.inputs[16]  = \port$1152$0 [135:128];
-  assign \program__payload.inputs[17]  = \port$1152$0 [143:136];
-  assign \program__payload.inputs[18]  = \port$1152$0 [151:144];
-  assign \program__payload.inputs[19]  = \port$1152$0 [159:152];
-  assign \program__payload.inputs[20]  = \port$1152$0 [167:160];
-  assign \program__payload.inputs[21]  = \port$1152$0 [175:168];
-  assign \program__payload.inputs[22]  = \port$1152$0 [183:176];
-  assign \program__payload.inputs[23]  = \port$1152$0 [191:184];
-  assign \program__payload.inputs[24]  = \port$1152$0 [199:192];
-  assign \program__payload.inputs[25]  = \port$1152$0 [207:200];
-  assign \program__payload.inputs[26]  = \port$1152$0 [215:208];
-  assign \program__payload.inputs[27]  = \port$1152$0 [223:216];
-  assign \program__payload.inputs[28]  = \port$1152$0 [231:224];
-  assign \program__payload.inputs[29]  = \port$1152$0 [239:232];
-  assign \program__payload.inputs[30]  = \port$1152$0 [247:240];
-  assign \program__payload.inputs[31]  = \port$1152$0 [255:248];
+  assign \program__payload.op  = \port$1555$0 ;
+  assign \program__payload.row  = \port$1556$0 ;
+  assign \program__payload.device  = \port$1558$0 ;
+  assign \program__payload.dac  = \port$1562$0 ;
+  assign \program__payload.tile  = \port$1563$0 ;
+  assign \program__payload.top  = \port$1564$0 ;
+  assign \program__payload.inputs  = \port$1565$0 ;
+  assign \program__payload.inputs[0]  = \port$1565$0 [7:0];
+  assign \program__payload.inputs[1]  = \port$1565$0 [15:8];
+  assign \program__payload.inputs[2]  = \port$1565$0 [23:16];
+  assign \program__payload.inputs[3]  = \port$1565$0 [31:24];
+  assign \program__payload.inputs[4]  = \port$1565$0 [39:32];
+  assign \program__payload.inputs[5]  = \port$1565$0 [47:40];
+  assign \program__payload.inputs[6]  = \port$1565$0 [55:48];
+  assign \program__payload.inputs[7]  = \port$1565$0 [63:56];
+  assign \program__payload.inputs[8]  = \port$1565$0 [71:64];
+  assign \program__payload.inputs[9]  = \port$1565$0 [79:72];
+  assign \program__payload.inputs[10]  = \port$1565$0 [87:80];
+  assign \program__payload.inputs[11]  = \port$1565$0 [95:88];
+  assign \program__payload.inputs[12]  = \port$1565$0 [103:96];
+  assign \program__payload.inputs[13]  = \port$1565$0 [111:104];
+  assign \program__payload.inputs[14]  = \port$1565$0 [119:112];
+  assign \program__payload.inputs[15]  = \port$1565$0 [127:120];
+  assign \program__payload.inputs[16]  = \port$1565$0 [135:128];
+  assign \program__payload.inputs[17]  = \port$1565$0 [143:136];
+  assign \program__payload.inputs[18]  = \port$1565$0 [151:144];
+  assign \program__payload.inputs[19]  = \port$1565$0 [159:152];
+  assign \program__payload.inputs[20]  = \port$1565$0 [167:160];
+  assign \program__payload.inputs[21]  = \port$1565$0 [175:168];
+  assign \program__payload.inputs[22]  = \port$1565$0 [183:176];
+  assign \program__payload.inputs[23]  = \port$1565$0 [191:184];
+  assign \program__payload.inputs[24]  = \port$1565$0 [199:192];
+  assign \program__payload.inputs[25]  = \port$1565$0 [207:200];
+  assign \program__payload.inputs[26]  = \port$1565$0 [215:208];
+  assign \program__payload.inputs[27]  = \port$1565$0 [223:216];
+  assign \program__payload.inputs[28]  = \port$1565$0 [231:224];
+  assign \program__payload.inputs[29]  = \port$1565$0 [239:232];
+  assign \program__payload.inputs[30]  = \port$1565$0 [247:240];
+  assign \program__payload.inputs[31]  = \port$1565$0 [255:248];
   assign \tags__payload.reader  = tags__payload[1:0];
   assign \tags__payload.row  = tags__payload[9:2];
   assign \tags__payload.device  = tags__payload[15:10];
@@ -8368,45 +8881,45 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$371$0 , \port$372$0 , \port
   assign \program_tags__payload.old  = program_tags__payload[25:16];
   assign \program_tags__payload.centre  = program_tags__payload[37:26];
   assign \program_tags__payload.last  = program_tags__payload[38];
-  assign \raw__payload.op  = \port$371$0 ;
-  assign \raw__payload.row  = \port$372$0 ;
-  assign \raw__payload.device  = \port$373$0 ;
-  assign \raw__payload.dac  = \port$374$0 ;
-  assign \raw__payload.tile  = \port$375$0 ;
-  assign \raw__payload.top  = \port$376$0 ;
-  assign \raw__payload.inputs  = \port$377$0 ;
-  assign \raw__payload.inputs[0]  = \port$377$0 [7:0];
-  assign \raw__payload.inputs[1]  = \port$377$0 [15:8];
-  assign \raw__payload.inputs[2]  = \port$377$0 [23:16];
-  assign \raw__payload.inputs[3]  = \port$377$0 [31:24];
-  assign \raw__payload.inputs[4]  = \port$377$0 [39:32];
-  assign \raw__payload.inputs[5]  = \port$377$0 [47:40];
-  assign \raw__payload.inputs[6]  = \port$377$0 [55:48];
-  assign \raw__payload.inputs[7]  = \port$377$0 [63:56];
-  assign \raw__payload.inputs[8]  = \port$377$0 [71:64];
-  assign \raw__payload.inputs[9]  = \port$377$0 [79:72];
-  assign \raw__payload.inputs[10]  = \port$377$0 [87:80];
-  assign \raw__payload.inputs[11]  = \port$377$0 [95:88];
-  assign \raw__payload.inputs[12]  = \port$377$0 [103:96];
-  assign \raw__payload.inputs[13]  = \port$377$0 [111:104];
-  assign \raw__payload.inputs[14]  = \port$377$0 [119:112];
-  assign \raw__payload.inputs[15]  = \port$377$0 [127:120];
-  assign \raw__payload.inputs[16]  = \port$377$0 [135:128];
-  assign \raw__payload.inputs[17]  = \port$377$0 [143:136];
-  assign \raw__payload.inputs[18]  = \port$377$0 [151:144];
-  assign \raw__payload.inputs[19]  = \port$377$0 [159:152];
-  assign \raw__payload.inputs[20]  = \port$377$0 [167:160];
-  assign \raw__payload.inputs[21]  = \port$377$0 [175:168];
-  assign \raw__payload.inputs[22]  = \port$377$0 [183:176];
-  assign \raw__payload.inputs[23]  = \port$377$0 [191:184];
-  assign \raw__payload.inputs[24]  = \port$377$0 [199:192];
-  assign \raw__payload.inputs[25]  = \port$377$0 [207:200];
-  assign \raw__payload.inputs[26]  = \port$377$0 [215:208];
-  assign \raw__payload.inputs[27]  = \port$377$0 [223:216];
-  assign \raw__payload.inputs[28]  = \port$377$0 [231:224];
-  assign \raw__payload.inputs[29]  = \port$377$0 [239:232];
-  assign \raw__payload.inputs[30]  = \port$377$0 [247:240];
-  assign \raw__payload.inputs[31]  = \port$377$0 [255:248];
+  assign \raw__payload.op  = \port$533$0 ;
+  assign \raw__payload.row  = \port$534$0 ;
+  assign \raw__payload.device  = \port$535$0 ;
+  assign \raw__payload.dac  = \port$536$0 ;
+  assign \raw__payload.tile  = \port$537$0 ;
+  assign \raw__payload.top  = \port$538$0 ;
+  assign \raw__payload.inputs  = \port$539$0 ;
+  assign \raw__payload.inputs[0]  = \port$539$0 [7:0];
+  assign \raw__payload.inputs[1]  = \port$539$0 [15:8];
+  assign \raw__payload.inputs[2]  = \port$539$0 [23:16];
+  assign \raw__payload.inputs[3]  = \port$539$0 [31:24];
+  assign \raw__payload.inputs[4]  = \port$539$0 [39:32];
+  assign \raw__payload.inputs[5]  = \port$539$0 [47:40];
+  assign \raw__payload.inputs[6]  = \port$539$0 [55:48];
+  assign \raw__payload.inputs[7]  = \port$539$0 [63:56];
+  assign \raw__payload.inputs[8]  = \port$539$0 [71:64];
+  assign \raw__payload.inputs[9]  = \port$539$0 [79:72];
+  assign \raw__payload.inputs[10]  = \port$539$0 [87:80];
+  assign \raw__payload.inputs[11]  = \port$539$0 [95:88];
+  assign \raw__payload.inputs[12]  = \port$539$0 [103:96];
+  assign \raw__payload.inputs[13]  = \port$539$0 [111:104];
+  assign \raw__payload.inputs[14]  = \port$539$0 [119:112];
+  assign \raw__payload.inputs[15]  = \port$539$0 [127:120];
+  assign \raw__payload.inputs[16]  = \port$539$0 [135:128];
+  assign \raw__payload.inputs[17]  = \port$539$0 [143:136];
+  assign \raw__payload.inputs[18]  = \port$539$0 [151:144];
+  assign \raw__payload.inputs[19]  = \port$539$0 [159:152];
+  assign \raw__payload.inputs[20]  = \port$539$0 [167:160];
+  assign \raw__payload.inputs[21]  = \port$539$0 [175:168];
+  assign \raw__payload.inputs[22]  = \port$539$0 [183:176];
+  assign \raw__payload.inputs[23]  = \port$539$0 [191:184];
+  assign \raw__payload.inputs[24]  = \port$539$0 [199:192];
+  assign \raw__payload.inputs[25]  = \port$539$0 [207:200];
+  assign \raw__payload.inputs[26]  = \port$539$0 [215:208];
+  assign \raw__payload.inputs[27]  = \port$539$0 [223:216];
+  assign \raw__payload.inputs[28]  = \port$539$0 [231:224];
+  assign \raw__payload.inputs[29]  = \port$539$0 [239:232];
+  assign \raw__payload.inputs[30]  = \port$539$0 [247:240];
+  assign \raw__payload.inputs[31]  = \port$539$0 [255:248];
   assign \dots__payload.op  = dots__payload[2:0];
   assign \dots__payload.row  = dots__payload[10:3];
   assign \dots__payload.device  = dots__payload[16:11];
@@ -9237,11 +9750,26 @@ module \ohmcarlo_core.controller.issuer.walk (rst, row_end, \end , control_comma
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.memory (rst, write, write__addr, order_codes, record_codes, read__addr, read__en, write_odd, write__data, \read__addr$15 , \read__en$13 , clk);
+module \ohmcarlo_core.controller.memory (rst, load, write, \read__en$16 , \read__addr$18 , write_place, load_place, load_codes, order_codes, record_codes, read__addr, read__en, write_odd, write_code, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
   wire \$1 ;
   wire \$2 ;
+  wire \$3 ;
+  wire \$4 ;
   input clk;
   wire clk;
+  input load;
+  wire load;
+  input [19:0] load_codes;
+  wire [19:0] load_codes;
+  wire [9:0] \load_codes[0] ;
+  wire [9:0] \load_codes[1] ;
+  input [10:0] load_place;
+  wire [10:0] load_place;
+  wire \load_place.bank ;
+  wire [2:0] \load_place.group_row ;
+  wire [4:0] \load_place.pair ;
+  wire [1:0] \load_place.region ;
   output [19:0] order_codes;
   wire [19:0] order_codes;
   wire [9:0] \order_codes[0] ;
@@ -9254,20 +9782,20 @@ module \ohmcarlo_core.controller.memory (rst, write, write__addr, order_codes, r
   wire order_read;
   input [10:0] read__addr;
   wire [10:0] read__addr;
-  input [10:0] \read__addr$15 ;
-  wire [10:0] \read__addr$15 ;
-  wire [10:0] \read__addr$23 ;
+  input [10:0] \read__addr$18 ;
+  wire [10:0] \read__addr$18 ;
   wire [10:0] \read__addr$26 ;
+  wire [10:0] \read__addr$29 ;
   wire [9:0] read__data;
-  wire [9:0] \read__data$18 ;
-  wire [9:0] \read__data$24 ;
+  wire [9:0] \read__data$21 ;
   wire [9:0] \read__data$27 ;
+  wire [9:0] \read__data$30 ;
   input read__en;
   wire read__en;
-  input \read__en$13 ;
-  wire \read__en$13 ;
-  wire \read__en$22 ;
+  input \read__en$16 ;
+  wire \read__en$16 ;
   wire \read__en$25 ;
+  wire \read__en$28 ;
   output [19:0] record_codes;
   wire [19:0] record_codes;
   wire [9:0] \record_codes[0] ;
@@ -9282,17 +9810,17 @@ module \ohmcarlo_core.controller.memory (rst, write, write__addr, order_codes, r
   wire rst;
   input write;
   wire write;
-  input [10:0] write__addr;
-  wire [10:0] write__addr;
-  wire [10:0] \write__addr$20 ;
-  input [9:0] write__data;
-  wire [9:0] write__data;
-  wire [9:0] \write__data$21 ;
-  wire write__en;
-  wire \write__en$19 ;
+  reg [10:0] write__addr;
+  reg [10:0] \write__addr$23 ;
+  reg [9:0] write__data;
+  reg [9:0] \write__data$24 ;
+  reg write__en;
+  reg \write__en$22 ;
+  input [9:0] write_code;
   wire [9:0] write_code;
   input write_odd;
   wire write_odd;
+  input [10:0] write_place;
   wire [10:0] write_place;
   wire \write_place.bank ;
   wire [2:0] \write_place.group_row ;
@@ -9305,21 +9833,21 @@ module \ohmcarlo_core.controller.memory (rst, write, write__addr, order_codes, r
       minus[memory_index] = 10'h000;
   end
   always @(posedge clk) begin
-    if (\write__en$19 )
-      minus[write__addr] <= write__data;
+    if (\write__en$22 )
+      minus[\write__addr$23 ] <= \write__data$24 ;
   end
   reg [9:0] _0_;
   reg [9:0] _1_;
   always @(posedge clk) begin
-    if (\read__en$13 ) begin
-      _0_ <= minus[\read__addr$15 ];
+    if (\read__en$16 ) begin
+      _0_ <= minus[\read__addr$18 ];
     end
     if (read__en) begin
       _1_ <= minus[read__addr];
     end
   end
-  assign \read__data$27  = _0_;
-  assign \read__data$24  = _1_;
+  assign \read__data$30  = _0_;
+  assign \read__data$27  = _1_;
   reg [9:0] plus [2047:0];
   initial begin : memory_init_2
     integer memory_index;
@@ -9333,57 +9861,101 @@ module \ohmcarlo_core.controller.memory (rst, write, write__addr, order_codes, r
   reg [9:0] _2_;
   reg [9:0] _3_;
   always @(posedge clk) begin
-    if (read__en) begin
-      _2_ <= plus[read__addr];
+    if (\read__en$16 ) begin
+      _2_ <= plus[\read__addr$18 ];
     end
-    if (\read__en$13 ) begin
-      _3_ <= plus[\read__addr$15 ];
+    if (read__en) begin
+      _3_ <= plus[read__addr];
     end
   end
-  assign read__data = _2_;
-  assign \read__data$18  = _3_;
+  assign \read__data$21  = _2_;
+  assign read__data = _3_;
   assign \$1  = ! write_odd;
-  assign write__en = write & \$1 ;
-  assign \write__en$19  = write & \$2 ;
-  assign write_place = write__addr;
-  assign write_code = write__data;
+  assign \$2  = write & \$1 ;
+  assign \$4  = write & \$3 ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    write__en = \$2 ;
+    if (load) begin
+      write__en = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    write__addr = write_place;
+    if (load) begin
+      write__addr = load_place;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    write__data = write_code;
+    if (load) begin
+      write__data = load_codes[9:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    \write__en$22  = \$4 ;
+    if (load) begin
+      \write__en$22  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    \write__addr$23  = write_place;
+    if (load) begin
+      \write__addr$23  = load_place;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    \write__data$24  = write_code;
+    if (load) begin
+      \write__data$24  = load_codes[19:10];
+    end
+  end
   assign order_read = read__en;
   assign order_place = read__addr;
-  assign record_read = \read__en$13 ;
-  assign record_place = \read__addr$15 ;
-  assign \write__addr$20  = write__addr;
-  assign \write__data$21  = write__data;
-  assign \read__en$22  = read__en;
-  assign \read__addr$23  = read__addr;
-  assign \read__en$25  = \read__en$13 ;
-  assign \read__addr$26  = \read__addr$15 ;
-  assign \write_place.pair  = write__addr[4:0];
-  assign \write_place.group_row  = write__addr[7:5];
-  assign \write_place.bank  = write__addr[8];
-  assign \write_place.region  = write__addr[10:9];
+  assign record_read = \read__en$16 ;
+  assign record_place = \read__addr$18 ;
+  assign \read__en$25  = read__en;
+  assign \read__addr$26  = read__addr;
+  assign \read__en$28  = \read__en$16 ;
+  assign \read__addr$29  = \read__addr$18 ;
+  assign \write_place.pair  = write_place[4:0];
+  assign \write_place.group_row  = write_place[7:5];
+  assign \write_place.bank  = write_place[8];
+  assign \write_place.region  = write_place[10:9];
+  assign \load_place.pair  = load_place[4:0];
+  assign \load_place.group_row  = load_place[7:5];
+  assign \load_place.bank  = load_place[8];
+  assign \load_place.region  = load_place[10:9];
+  assign \load_codes[0]  = load_codes[9:0];
+  assign \load_codes[1]  = load_codes[19:10];
   assign \order_place.pair  = read__addr[4:0];
   assign \order_place.group_row  = read__addr[7:5];
   assign \order_place.bank  = read__addr[8];
   assign \order_place.region  = read__addr[10:9];
   assign \order_codes[0]  = order_codes[9:0];
   assign \order_codes[1]  = order_codes[19:10];
-  assign \record_place.pair  = \read__addr$15 [4:0];
-  assign \record_place.group_row  = \read__addr$15 [7:5];
-  assign \record_place.bank  = \read__addr$15 [8];
-  assign \record_place.region  = \read__addr$15 [10:9];
+  assign \record_place.pair  = \read__addr$18 [4:0];
+  assign \record_place.group_row  = \read__addr$18 [7:5];
+  assign \record_place.bank  = \read__addr$18 [8];
+  assign \record_place.region  = \read__addr$18 [10:9];
   assign \record_codes[0]  = record_codes[9:0];
   assign \record_codes[1]  = record_codes[19:10];
-  assign record_codes[19:10] = \read__data$27 ;
-  assign record_codes[9:0] = \read__data$18 ;
-  assign order_codes[19:10] = \read__data$24 ;
+  assign record_codes[19:10] = \read__data$30 ;
+  assign record_codes[9:0] = \read__data$21 ;
+  assign order_codes[19:10] = \read__data$27 ;
   assign order_codes[9:0] = read__data;
-  assign \$2  = write_odd;
+  assign \$3  = write_odd;
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , \port$1145$0 , \port$1149$0 , \port$1150$0 , \port$1151$0 , \port$1152$0 , commands__valid, tags__ready, targets__valid, targets__payload, control_command, allow_coin, discard, allow_sample, tags__payload, targets__ready, tags__valid, coin_done, sample_done
+module \ohmcarlo_core.controller.programmer (rst, \port$1555$0 , \port$1556$0 , \port$1558$0 , \port$1562$0 , \port$1563$0 , \port$1564$0 , \port$1565$0 , commands__valid, tags__ready, targets__valid, targets__payload, control_command, allow_coin, discard, allow_sample, tags__payload, targets__ready, tags__valid, coin_done, sample_done
 , commands__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -9515,20 +10087,20 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
   wire go;
   reg offered = 1'h0;
   reg [2:0] op;
-  output [2:0] \port$1142$0 ;
-  wire [2:0] \port$1142$0 ;
-  output [7:0] \port$1143$0 ;
-  wire [7:0] \port$1143$0 ;
-  output [5:0] \port$1145$0 ;
-  wire [5:0] \port$1145$0 ;
-  output [11:0] \port$1149$0 ;
-  wire [11:0] \port$1149$0 ;
-  output \port$1150$0 ;
-  wire \port$1150$0 ;
-  output \port$1151$0 ;
-  wire \port$1151$0 ;
-  output [255:0] \port$1152$0 ;
-  wire [255:0] \port$1152$0 ;
+  output [2:0] \port$1555$0 ;
+  wire [2:0] \port$1555$0 ;
+  output [7:0] \port$1556$0 ;
+  wire [7:0] \port$1556$0 ;
+  output [5:0] \port$1558$0 ;
+  wire [5:0] \port$1558$0 ;
+  output [11:0] \port$1562$0 ;
+  wire [11:0] \port$1562$0 ;
+  output \port$1563$0 ;
+  wire \port$1563$0 ;
+  output \port$1564$0 ;
+  wire \port$1564$0 ;
+  output [255:0] \port$1565$0 ;
+  wire [255:0] \port$1565$0 ;
   reg reading = 1'h0;
   input rst;
   wire rst;
@@ -9627,7 +10199,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
   assign \$40  = ~ \$39 ;
   assign go = \$35  & \$40 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     \$56  = exhausted;
     if (\$3 ) begin
       \$56  = 1'h0;
@@ -9651,7 +10223,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     \$57  = \$5 ;
     if (control_command[10]) begin
       \$57  = 1'h0;
@@ -9661,7 +10233,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     \$58  = reading;
     if (\$6 ) begin
       (* full_case = 32'd1 *)
@@ -9679,7 +10251,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     (* full_case = 32'd1 *)
     casez (targets__payload[2:0])
       3'h4:
@@ -9693,7 +10265,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     \$signal  = 1'h0;
     (* full_case = 32'd1 *)
     casez (targets__payload[2:0])
@@ -9708,7 +10280,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     (* full_case = 32'd1 *)
     casez (targets__payload[2:0])
       3'h4:
@@ -9720,7 +10292,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     targets__ready = 1'h0;
     if (\$43 ) begin
       (* full_case = 32'd1 *)
@@ -9733,7 +10305,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     tags__valid = 1'h0;
     if (\$43 ) begin
       (* full_case = 32'd1 *)
@@ -9746,7 +10318,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     coin_done = 1'h0;
     if (\$43 ) begin
       (* full_case = 32'd1 *)
@@ -9759,7 +10331,7 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$7 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
     sample_done = 1'h0;
     if (\$43 ) begin
       (* full_case = 32'd1 *)
@@ -9772,13 +10344,13 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
     end
   end
   assign commands__payload = { \$32 , \$31 , \$30 , \$29 , \$25 , \$23 , \$22  };
-  assign \port$1142$0  = \$22 ;
-  assign \port$1143$0  = \$23 ;
-  assign \port$1145$0  = \$25 ;
-  assign \port$1149$0  = \$29 ;
-  assign \port$1150$0  = \$30 ;
-  assign \port$1151$0  = \$31 ;
-  assign \port$1152$0  = \$32 ;
+  assign \port$1555$0  = \$22 ;
+  assign \port$1556$0  = \$23 ;
+  assign \port$1558$0  = \$25 ;
+  assign \port$1562$0  = \$29 ;
+  assign \port$1563$0  = \$30 ;
+  assign \port$1564$0  = \$31 ;
+  assign \port$1565$0  = \$32 ;
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -9848,10 +10420,10 @@ module \ohmcarlo_core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , 
   assign tags__payload[15:10] = targets__payload[16:11];
   assign tags__payload[9:2] = targets__payload[10:3];
   assign tags__payload[1:0] = \$34 ;
-  assign \$29  = \$28 ;
   assign \$22  = op;
   assign \$23  = targets__payload[10:3];
   assign \$25  = \$24 ;
+  assign \$29  = \$28 ;
   assign \$30  = 1'h0;
   assign \$31  = 1'h0;
   assign \$32  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
@@ -9859,7 +10431,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity, busy, control_command, features, hidden, \bank$30 , start, proposal, current, \region$24 , codes, place, record__valid, record__payload, read, record__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire [31:0] \$1 ;
   wire [2:0] \$10 ;
   wire \$11 ;
@@ -9990,7 +10562,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     .step(read)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     clear = 1'h0;
     casez (state_state)
       2'h0:
@@ -10000,7 +10572,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     record__valid = 1'h0;
     casez (state_state)
       2'h0:
@@ -10014,7 +10586,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     record__payload = 33'h000000000;
     casez (state_state)
       2'h0:
@@ -10032,7 +10604,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     read = 1'h0;
     casez (state_state)
       2'h0:
@@ -10052,7 +10624,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     \$12  = header;
     casez (state_state)
       2'h0:
@@ -10073,7 +10645,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     \$13  = region;
     casez (state_state)
       2'h0:
@@ -10091,7 +10663,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     \$14  = bank;
     casez (state_state)
       2'h0:
@@ -10109,7 +10681,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     \$15  = index;
     casez (state_state)
       2'h0:
@@ -10131,7 +10703,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     \$16  = state_state;
     casez (state_state)
       2'h0:
@@ -10161,7 +10733,7 @@ module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$8 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     \$17  = last;
     casez (state_state)
       2'h0:
@@ -10222,7 +10794,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.recorder.walk (rst, \end , control_command, features, hidden, clear, step, pair, group_row, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire [5:0] \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -10279,14 +10851,14 @@ module \ohmcarlo_core.controller.recorder.walk (rst, \end , control_command, fea
     group_row <= \$8 ;
   assign \final  = group_row == hidden;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     length = features;
     if (\$3 ) begin
       length = { 1'h0, \$4  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     \$7  = pair;
     if (step) begin
       \$7  = \$5 [4:0];
@@ -10305,7 +10877,7 @@ module \ohmcarlo_core.controller.recorder.walk (rst, \end , control_command, fea
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     \$8  = group_row;
     if (step) begin
       if (row_end) begin
@@ -10337,7 +10909,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.router (clk, rst, read_backs__ready, tags__ready, results__valid, control_command, input__valid, input__payload, read_backs__payload, readings__valid, results__ready, raw__valid, read_backs__valid, readings__ready, results__payload);
-  reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
   wire \$1 ;
   input clk;
   wire clk;
@@ -10456,7 +11028,7 @@ module \ohmcarlo_core.controller.router (clk, rst, read_backs__ready, tags__read
     .w_en(input__valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$11 ) begin end
     readings__valid = 1'h0;
     if (\$1 ) begin
       casez (output__payload[1:0])
@@ -10468,7 +11040,7 @@ module \ohmcarlo_core.controller.router (clk, rst, read_backs__ready, tags__read
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$11 ) begin end
     results__ready = 1'h0;
     if (\$1 ) begin
       (* full_case = 32'd1 *)
@@ -10483,7 +11055,7 @@ module \ohmcarlo_core.controller.router (clk, rst, read_backs__ready, tags__read
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$11 ) begin end
     raw__valid = 1'h0;
     if (\$1 ) begin
       casez (output__payload[1:0])
@@ -10497,7 +11069,7 @@ module \ohmcarlo_core.controller.router (clk, rst, read_backs__ready, tags__read
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$11 ) begin end
     read_backs__valid = 1'h0;
     if (\$1 ) begin
       (* full_case = 32'd1 *)
@@ -10669,7 +11241,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.router.waiting.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, w_en, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -10808,7 +11380,7 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, r_en, w_rdy, w_level,
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$11 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -10821,7 +11393,7 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, r_en, w_rdy, w_level,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$11 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -10834,7 +11406,7 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, r_en, w_rdy, w_level,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$11 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -10850,7 +11422,7 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, r_en, w_rdy, w_level,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$11 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -10884,89 +11456,181 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, r_en, w_rdy, w_level,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, state_read__data, query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb
-, load_bad_rows__addr, load_bad_rows__data, next_region, query, init, take, put_back, stuck, counts, conclude, accepted, held_index, region, none, taken, row, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
+module \ohmcarlo_core.controller.rows (clk, rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity
+, state_read__data, query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_groups__addr, state_groups__data, state_held__addr, state_held__data, state_wear__addr, state_wear__data
+, state_regions__addr, state_regions__data, next_region, query, init, take, put_back, stuck, counts, conclude, accepted, held_index, none, taken, state_queues__r_data, state_groups__r_data, state_regions__r_data, row, state_queues__r_addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   reg [7:0] \$1 ;
   reg [7:0] \$10 ;
-  wire [9:0] \$100 ;
-  reg [7:0] \$101 ;
-  wire [8:0] \$102 ;
-  wire [9:0] \$103 ;
-  reg [8:0] \$104 ;
-  wire [9:0] \$105 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  reg [7:0] \$103 ;
+  wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
-  wire [4:0] \$107 ;
-  wire [4:0] \$108 ;
+  reg [8:0] \$107 ;
+  wire \$108 ;
   wire \$109 ;
   reg [8:0] \$11 ;
-  wire [9:0] \$110 ;
-  reg [8:0] \$111 ;
-  wire [9:0] \$112 ;
-  wire [8:0] \$113 ;
-  wire [9:0] \$114 ;
-  wire [9:0] \$115 ;
+  wire \$110 ;
+  reg [7:0] \$111 ;
+  wire \$112 ;
+  wire \$113 ;
+  wire \$114 ;
+  reg \$115 ;
   wire \$116 ;
-  wire [2:0] \$117 ;
-  wire [9:0] \$118 ;
-  wire [2:0] \$119 ;
+  wire \$117 ;
+  wire \$118 ;
+  reg [31:0] \$119 ;
   wire [9:0] \$12 ;
   wire \$120 ;
-  reg [1:0] \$121 ;
-  reg [7:0] \$122 ;
-  reg [8:0] \$123 ;
-  reg [2:0] \$124 ;
-  reg [8:0] \$125 ;
-  reg [8:0] \$126 ;
-  reg [8:0] \$127 ;
-  reg [8:0] \$128 ;
-  reg [8:0] \$129 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
+  wire \$124 ;
+  wire \$125 ;
+  wire \$126 ;
+  wire \$127 ;
+  wire \$128 ;
+  wire \$129 ;
   wire [10:0] \$13 ;
-  reg [8:0] \$130 ;
-  reg [8:0] \$131 ;
-  reg [8:0] \$132 ;
-  reg [7:0] \$133 ;
-  reg [7:0] \$134 ;
-  reg [7:0] \$135 ;
-  reg [7:0] \$136 ;
-  reg [31:0] \$137 ;
-  reg [31:0] \$138 ;
-  reg [31:0] \$139 ;
+  wire \$130 ;
+  wire \$131 ;
+  wire \$132 ;
+  wire \$133 ;
+  wire \$134 ;
+  wire \$135 ;
+  wire \$136 ;
+  wire \$137 ;
+  wire \$138 ;
+  wire \$139 ;
   wire [11:0] \$14 ;
-  reg [31:0] \$140 ;
-  reg \$141 ;
-  reg \$142 ;
-  reg \$143 ;
-  reg \$144 ;
-  reg [7:0] \$145 ;
-  reg [7:0] \$146 ;
-  reg [7:0] \$147 ;
-  reg [7:0] \$148 ;
-  reg [7:0] \$149 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire \$142 ;
+  wire \$143 ;
+  wire \$144 ;
+  wire \$145 ;
+  wire \$146 ;
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
   reg [7:0] \$15 ;
-  reg [7:0] \$150 ;
-  reg [7:0] \$151 ;
-  reg [7:0] \$152 ;
-  reg [7:0] \$153 ;
-  reg [7:0] \$154 ;
-  reg [7:0] \$155 ;
-  reg [7:0] \$156 ;
-  reg [7:0] \$157 ;
-  reg [7:0] \$158 ;
-  reg [8:0] \$159 ;
+  wire \$150 ;
+  wire \$151 ;
+  wire \$152 ;
+  wire \$153 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire \$156 ;
+  wire \$157 ;
+  wire \$158 ;
+  wire \$159 ;
   reg [7:0] \$16 ;
-  reg [3:0] \$160 ;
-  reg \$161 ;
+  wire \$160 ;
+  wire \$161 ;
+  wire \$162 ;
+  wire \$163 ;
+  wire \$164 ;
+  wire \$165 ;
+  wire \$166 ;
+  wire \$167 ;
+  wire \$168 ;
+  wire \$169 ;
   reg [8:0] \$17 ;
+  wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
+  wire \$174 ;
+  wire \$175 ;
+  wire \$176 ;
+  wire \$177 ;
+  wire \$178 ;
+  wire \$179 ;
   wire [9:0] \$18 ;
+  wire \$180 ;
+  wire \$181 ;
+  wire \$182 ;
+  wire [9:0] \$183 ;
+  wire [9:0] \$184 ;
+  wire [9:0] \$185 ;
+  reg [8:0] \$186 ;
+  wire \$187 ;
+  wire \$188 ;
+  reg [8:0] \$189 ;
   wire \$19 ;
+  wire \$190 ;
+  wire \$191 ;
+  wire [3:0] \$192 ;
+  wire \$193 ;
+  wire \$194 ;
+  wire [9:0] \$195 ;
+  reg [8:0] \$196 ;
+  wire \$197 ;
+  reg [7:0] \$198 ;
+  wire \$199 ;
   reg [7:0] \$2 ;
   reg [7:0] \$20 ;
+  wire [4:0] \$200 ;
+  wire [4:0] \$201 ;
+  wire \$202 ;
+  wire [9:0] \$203 ;
+  wire [9:0] \$204 ;
+  wire [8:0] \$205 ;
+  wire [9:0] \$206 ;
+  wire [9:0] \$207 ;
+  wire \$208 ;
+  wire [2:0] \$209 ;
   reg [8:0] \$21 ;
+  wire [2:0] \$210 ;
+  wire \$211 ;
+  reg [7:0] \$212 ;
+  reg [7:0] \$213 ;
+  reg [7:0] \$214 ;
+  reg [7:0] \$215 ;
+  reg [8:0] \$216 ;
+  reg [8:0] \$217 ;
+  reg [8:0] \$218 ;
+  reg [8:0] \$219 ;
   wire [9:0] \$22 ;
+  reg [7:0] \$220 ;
+  reg [7:0] \$221 ;
+  reg [7:0] \$222 ;
+  reg [7:0] \$223 ;
+  reg [8:0] \$224 ;
+  reg [8:0] \$225 ;
+  reg [8:0] \$226 ;
+  reg [8:0] \$227 ;
+  reg [7:0] \$228 ;
+  reg [7:0] \$229 ;
   wire [10:0] \$23 ;
+  reg [7:0] \$230 ;
+  reg [7:0] \$231 ;
+  reg \$232 ;
+  reg \$233 ;
+  reg \$234 ;
+  reg \$235 ;
+  reg [31:0] \$236 ;
+  reg [31:0] \$237 ;
+  reg [31:0] \$238 ;
+  reg [31:0] \$239 ;
   reg [7:0] \$24 ;
+  reg [7:0] \$240 ;
+  reg [7:0] \$241 ;
+  reg [7:0] \$242 ;
+  reg [1:0] \$243 ;
+  reg [8:0] \$244 ;
+  reg [2:0] \$245 ;
+  reg [7:0] \$246 ;
+  reg [8:0] \$247 ;
+  reg [7:0] \$248 ;
+  reg [8:0] \$249 ;
   reg [8:0] \$25 ;
+  reg [3:0] \$250 ;
+  reg \$251 ;
+  reg [2:0] \$252 ;
   wire [9:0] \$26 ;
   wire [10:0] \$27 ;
   wire [11:0] \$28 ;
@@ -10986,96 +11650,96 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   wire [8:0] \$40 ;
   wire [9:0] \$41 ;
   wire [10:0] \$42 ;
-  wire [8:0] \$43 ;
-  wire [32:0] \$44 ;
-  wire [3:0] \$45 ;
-  wire [3:0] \$46 ;
-  wire \$47 ;
-  wire \$48 ;
-  wire [3:0] \$49 ;
+  wire [7:0] \$43 ;
+  wire [7:0] \$44 ;
+  wire [7:0] \$45 ;
+  wire [8:0] \$46 ;
+  reg [8:0] \$47 ;
+  wire [9:0] \$48 ;
+  wire [32:0] \$49 ;
   wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  reg [8:0] \$52 ;
-  wire \$53 ;
-  reg [8:0] \$54 ;
-  wire [9:0] \$55 ;
+  reg [8:0] \$50 ;
+  wire [9:0] \$51 ;
+  wire [32:0] \$52 ;
+  wire [3:0] \$53 ;
+  wire [3:0] \$54 ;
+  wire \$55 ;
   wire \$56 ;
-  wire \$57 ;
+  wire [3:0] \$57 ;
   wire \$58 ;
   wire \$59 ;
   reg [7:0] \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  reg [8:0] \$63 ;
-  wire \$64 ;
-  wire \$65 ;
-  reg [8:0] \$66 ;
-  wire \$67 ;
+  reg [8:0] \$60 ;
+  wire [9:0] \$61 ;
+  reg [8:0] \$62 ;
+  wire [9:0] \$63 ;
+  reg [8:0] \$64 ;
+  wire [9:0] \$65 ;
+  reg [7:0] \$66 ;
+  wire [8:0] \$67 ;
   wire \$68 ;
-  reg [8:0] \$69 ;
+  reg [7:0] \$69 ;
   reg [8:0] \$7 ;
-  wire [9:0] \$70 ;
-  reg [8:0] \$71 ;
-  wire [9:0] \$72 ;
-  wire [32:0] \$73 ;
-  wire [3:0] \$74 ;
-  wire \$75 ;
+  wire [8:0] \$70 ;
+  wire [9:0] \$71 ;
+  reg [7:0] \$72 ;
+  wire [8:0] \$73 ;
+  wire [9:0] \$74 ;
+  reg [8:0] \$75 ;
   wire \$76 ;
-  wire [9:0] \$77 ;
-  reg [8:0] \$78 ;
-  wire [9:0] \$79 ;
+  reg [7:0] \$77 ;
+  wire [8:0] \$78 ;
+  wire \$79 ;
   wire [9:0] \$8 ;
-  reg [8:0] \$80 ;
-  wire [9:0] \$81 ;
-  reg [8:0] \$82 ;
-  wire [9:0] \$83 ;
-  reg [7:0] \$84 ;
-  wire [8:0] \$85 ;
-  wire \$86 ;
-  reg [7:0] \$87 ;
-  wire [8:0] \$88 ;
+  reg [7:0] \$80 ;
+  wire [8:0] \$81 ;
+  wire [9:0] \$82 ;
+  reg [7:0] \$83 ;
+  wire [8:0] \$84 ;
+  wire [9:0] \$85 ;
+  reg [8:0] \$86 ;
+  wire [9:0] \$87 ;
+  reg [7:0] \$88 ;
   wire [9:0] \$89 ;
   wire [10:0] \$9 ;
-  reg [7:0] \$90 ;
-  wire [8:0] \$91 ;
-  wire [9:0] \$92 ;
-  reg [8:0] \$93 ;
+  wire [9:0] \$90 ;
+  wire [4:0] \$91 ;
+  wire \$92 ;
+  wire \$93 ;
   wire \$94 ;
   reg [7:0] \$95 ;
-  wire [8:0] \$96 ;
+  wire \$96 ;
   wire \$97 ;
-  reg [7:0] \$98 ;
-  wire [8:0] \$99 ;
+  wire \$98 ;
+  reg [8:0] \$99 ;
   wire [7:0] \$signature__addr ;
-  wire [7:0] \$signature__addr$46 ;
-  reg [7:0] \$signature__addr$80 ;
-  reg [7:0] \$signature__addr$83 ;
-  reg [7:0] \$signature__addr$85 ;
-  reg [7:0] \$signature__addr$89 ;
+  reg [7:0] \$signature__addr$47 ;
+  reg [7:0] \$signature__addr$81 ;
+  reg [7:0] \$signature__addr$86 ;
+  reg [7:0] \$signature__addr$88 ;
   reg [7:0] \$signature__addr$92 ;
+  reg [7:0] \$signature__addr$95 ;
   wire \$signature__data ;
-  wire [7:0] \$signature__data$49 ;
-  reg [7:0] \$signature__data$81 ;
-  reg [31:0] \$signature__data$86 ;
-  reg [7:0] \$signature__data$90 ;
-  reg [31:0] \$signature__data$93 ;
-  reg [3:0] \$signature__data$95 ;
-  wire \$signature__data$95.bad ;
-  wire [2:0] \$signature__data$95.failures ;
+  reg [3:0] \$signature__data$107 ;
+  wire \$signature__data$107.bad ;
+  wire [2:0] \$signature__data$107.failures ;
+  wire [7:0] \$signature__data$50 ;
+  reg [7:0] \$signature__data$82 ;
+  reg [31:0] \$signature__data$89 ;
+  reg [7:0] \$signature__data$93 ;
+  reg [31:0] \$signature__data$96 ;
   wire \$signature__en ;
-  reg \$signature__en$79 ;
-  reg \$signature__en$82 ;
-  reg \$signature__en$84 ;
-  reg \$signature__en$88 ;
+  reg \$signature__en$80 ;
+  reg \$signature__en$85 ;
+  reg \$signature__en$87 ;
   reg \$signature__en$91 ;
+  reg \$signature__en$94 ;
   input accepted;
   wire accepted;
   reg any_bad = 1'h0;
   reg [8:0] bad_groups = 9'h000;
   (* init = 9'h000 *)
-  wire [8:0] \bad_groups$69 ;
+  wire [8:0] \bad_groups$70 ;
   wire [7:0] bad_read__addr;
   wire bad_read__data;
   output busy;
@@ -11100,6 +11764,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   input counts;
   wire counts;
   reg [7:0] first = 8'h00;
+  reg [8:0] good = 9'h000;
   reg [8:0] group = 9'h000;
   input [3:0] group_rows;
   wire [3:0] group_rows;
@@ -11109,7 +11774,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   wire [7:0] held_index;
   output [31:0] held_multiplicity;
   wire [31:0] held_multiplicity;
-  wire [7:0] held_read__addr;
+  reg [7:0] held_read__addr;
   wire [31:0] held_read__data;
   output [7:0] held_row;
   wire [7:0] held_row;
@@ -11125,14 +11790,28 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   wire [3:0] min_free;
   output [31:0] multiplicity;
   reg [31:0] multiplicity;
+  reg [8:0] next_free_count;
+  reg [7:0] next_free_head;
+  reg next_has_sample;
+  reg [31:0] next_multiplicity;
   input [1:0] next_region;
   wire [1:0] next_region;
+  reg [8:0] next_retired_count;
+  reg [7:0] next_retired_head;
   output [7:0] next_row;
   wire [7:0] next_row;
+  reg [7:0] \next_row$100 ;
   output none;
   reg none;
   input put_back;
   wire put_back;
+  reg put_free_count;
+  reg put_free_head;
+  reg put_has_sample;
+  reg put_multiplicity;
+  reg put_retired_count;
+  reg put_retired_head;
+  reg put_row;
   input query;
   wire query;
   wire query_bad;
@@ -11144,8 +11823,8 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   wire [31:0] query_wear;
   input [1:0] region;
   wire [1:0] region;
-  reg [1:0] \region$101  = 2'h0;
-  reg [7:0] region0_base = 8'h00;
+  reg [1:0] \region$115  = 2'h0;
+  wire [7:0] region0_base;
   reg [8:0] region0_free_count = 9'h000;
   reg [7:0] region0_free_head = 8'h00;
   reg region0_has_sample = 1'h0;
@@ -11177,14 +11856,13 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   reg [8:0] region3_retired_count = 9'h000;
   reg [7:0] region3_retired_head = 8'h00;
   reg [7:0] region3_row = 8'h00;
-  reg [7:0] region_base = 8'h00;
   input [8:0] region_groups;
   wire [8:0] region_groups;
   input [2:0] regions;
   wire [2:0] regions;
   output [8:0] retired_count;
   reg [8:0] retired_count;
-  wire [7:0] retired_read__addr;
+  reg [7:0] retired_read__addr;
   wire [7:0] retired_read__data;
   input [2:0] retries;
   wire [2:0] retries;
@@ -11197,12 +11875,64 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   wire rst;
   output [7:0] sample_row;
   reg [7:0] sample_row;
-  wire [7:0] state_read__addr;
+  input [7:0] state_groups__addr;
+  wire [7:0] state_groups__addr;
+  input [31:0] state_groups__data;
+  wire [31:0] state_groups__data;
+  wire [7:0] state_groups__r_addr;
+  output [31:0] state_groups__r_data;
+  wire [31:0] state_groups__r_data;
+  input state_groups__r_stb;
+  wire state_groups__r_stb;
+  input state_groups__stb;
+  wire state_groups__stb;
+  input [7:0] state_held__addr;
+  wire [7:0] state_held__addr;
+  input [31:0] state_held__data;
+  wire [31:0] state_held__data;
+  wire [7:0] state_held__r_addr;
+  wire [31:0] state_held__r_data;
+  input state_held__r_stb;
+  wire state_held__r_stb;
+  input state_held__stb;
+  wire state_held__stb;
+  input [7:0] state_queues__addr;
+  wire [7:0] state_queues__addr;
+  input [31:0] state_queues__data;
+  wire [31:0] state_queues__data;
+  input [7:0] state_queues__r_addr;
+  wire [7:0] state_queues__r_addr;
+  output [31:0] state_queues__r_data;
+  wire [31:0] state_queues__r_data;
+  input state_queues__r_stb;
+  wire state_queues__r_stb;
+  input state_queues__stb;
+  wire state_queues__stb;
+  reg [7:0] state_read__addr;
   output [3:0] state_read__data;
   wire [3:0] state_read__data;
   wire \state_read__data.bad ;
   wire [2:0] \state_read__data.failures ;
+  input [4:0] state_regions__addr;
+  wire [4:0] state_regions__addr;
+  input [31:0] state_regions__data;
+  wire [31:0] state_regions__data;
+  wire [4:0] state_regions__r_addr;
+  output [31:0] state_regions__r_data;
+  reg [31:0] state_regions__r_data;
+  input state_regions__stb;
+  wire state_regions__stb;
   reg [2:0] state_state = 3'h0;
+  input [7:0] state_wear__addr;
+  wire [7:0] state_wear__addr;
+  input [31:0] state_wear__data;
+  wire [31:0] state_wear__data;
+  wire [7:0] state_wear__r_addr;
+  wire [31:0] state_wear__r_data;
+  input state_wear__r_stb;
+  wire state_wear__r_stb;
+  input state_wear__stb;
+  wire state_wear__stb;
   input stream;
   wire stream;
   input stuck;
@@ -11212,9 +11942,11 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   wire take;
   output taken;
   reg taken;
-  wire [7:0] wear_read__addr;
+  reg [1:0] target;
+  reg [7:0] wear_read__addr;
   wire [31:0] wear_read__data;
   reg [3:0] \within  = 4'h0;
+  reg [2:0] word = 3'h0;
   reg [0:0] bad_map [255:0];
   initial begin : memory_init_4
     integer memory_index;
@@ -11227,7 +11959,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   end
   reg [0:0] _0_;
   always @(posedge clk) begin
-    _0_ <= bad_map[\$43 [7:0]];
+    _0_ <= bad_map[\$46 [7:0]];
   end
   assign bad_read__data = _0_;
   reg [7:0] free [255:0];
@@ -11237,12 +11969,12 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       free[memory_index] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$79 )
-      free[\$signature__addr$80 ] <= \$signature__data$81 ;
+    if (\$signature__en$80 )
+      free[\$signature__addr$81 ] <= \$signature__data$82 ;
   end
   reg [7:0] _1_;
   always @(posedge clk) begin
-    _1_ <= free[\$31 [7:0]];
+    _1_ <= free[\$signature__addr$47 ];
   end
   assign next_row = _1_;
   reg [31:0] held [255:0];
@@ -11252,8 +11984,8 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       held[memory_index] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$91 )
-      held[\$signature__addr$92 ] <= \$signature__data$93 ;
+    if (\$signature__en$94 )
+      held[\$signature__addr$95 ] <= \$signature__data$96 ;
   end
   reg [31:0] _2_;
   always @(posedge clk) begin
@@ -11267,12 +11999,12 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       retired[memory_index] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$88 )
-      retired[\$signature__addr$89 ] <= \$signature__data$90 ;
+    if (\$signature__en$91 )
+      retired[\$signature__addr$92 ] <= \$signature__data$93 ;
   end
   reg [7:0] _3_;
   always @(posedge clk) begin
-    _3_ <= retired[\$42 [7:0]];
+    _3_ <= retired[retired_read__addr];
   end
   assign held_row = _3_;
   reg [3:0] states [255:0];
@@ -11282,8 +12014,8 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       states[memory_index] = 4'h0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$82 )
-      states[\$signature__addr$83 ] <= \$signature__data$95 ;
+    if (\$signature__en$85 )
+      states[\$signature__addr$86 ] <= \$signature__data$107 ;
   end
   reg [3:0] _4_;
   always @(posedge clk) begin
@@ -11297,8 +12029,8 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       wear[memory_index] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$84 )
-      wear[\$signature__addr$85 ] <= \$signature__data$86 ;
+    if (\$signature__en$87 )
+      wear[\$signature__addr$88 ] <= \$signature__data$89 ;
   end
   reg [31:0] _5_;
   always @(posedge clk) begin
@@ -11327,158 +12059,238 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   assign \$40  = \$39  + held_index;
   assign \$41  = \$35  ? \$38  : { 1'h0, \$40  };
   assign \$42  = $signed({ 1'h0, \$32  }) + $signed(\$41 );
-  assign held_read__addr = query ? query_row : held_row;
-  assign state_read__addr = query ? query_row : row;
-  assign wear_read__addr = query ? query_row : row;
-  assign busy = ~ \$56 ;
-  assign \$43  = first + \within ;
-  assign \$44  = query_wear + 1'h1;
-  assign \$45  = state_read__data[2:0] + 1'h1;
-  assign \$46  = state_read__data[2:0] + 1'h1;
-  assign \$47  = \$46  >= retries;
-  assign \$48  = stuck & \$47 ;
-  assign \$49  = state_read__data[2:0] + 1'h1;
-  assign \$50  = \$49  >= retries;
-  assign \$51  = stuck & \$50 ;
-  assign \$53  = \$52  < 2'h2;
-  assign \$55  = region_base + \$54 ;
-  assign \$56  = ! state_state;
-  assign \$57  = state_state == 1'h1;
-  assign \$58  = state_state == 2'h2;
-  assign \$59  = state_state == 2'h3;
-  assign \$60  = state_state == 3'h4;
-  assign \$61  = state_state == 3'h5;
-  assign \$62  = state_state == 3'h6;
-  assign \$64  = \$63  < min_free;
-  assign \$65  = stream & \$64 ;
-  assign \$67  = | \$66 ;
-  assign \$68  = \$65  & \$67 ;
+  assign \$43  = query ? query_row : held_row;
+  assign \$44  = query ? query_row : row;
+  assign \$45  = query ? query_row : row;
+  assign busy = ~ \$120 ;
+  assign \$46  = first + \within ;
+  assign \$48  = \$47  + 1'h1;
+  assign \$49  = query_wear + 1'h1;
+  assign \$51  = \$50  + 1'h1;
+  assign \$52  = multiplicity + 1'h1;
+  assign \$53  = state_read__data[3:1] + 1'h1;
+  assign \$54  = state_read__data[3:1] + 1'h1;
+  assign \$55  = \$54  >= retries;
+  assign \$56  = stuck & \$55 ;
+  assign \$57  = state_read__data[3:1] + 1'h1;
+  assign \$58  = \$57  >= retries;
+  assign \$59  = stuck & \$58 ;
+  assign \$61  = \$60  + 1'h1;
+  assign \$63  = \$62  + 1'h1;
+  assign \$65  = \$64  - 1'h1;
+  assign \$67  = \$66  + 1'h1;
+  assign \$68  = \$67  >= region_groups;
   assign \$70  = \$69  + 1'h1;
-  assign \$72  = \$71  + 1'h1;
-  assign \$73  = multiplicity + 1'h1;
-  assign \$74  = state_read__data[2:0] + 1'h1;
-  assign \$75  = \$74  >= retries;
-  assign \$76  = stuck & \$75 ;
-  assign \$77  = bad_groups + 1'h1;
-  assign \$79  = \$78  + 1'h1;
+  assign \$71  = \$70  - region_groups;
+  assign \$73  = \$72  + 1'h1;
+  assign \$74  = \$68  ? \$71  : { 1'h0, \$73  };
+  assign \$76  = \$75  < 2'h2;
+  assign \$78  = \$77  + 1'h1;
+  assign \$79  = \$78  >= region_groups;
   assign \$81  = \$80  + 1'h1;
-  assign \$83  = \$82  - 1'h1;
-  assign \$85  = \$84  + 1'h1;
-  assign \$86  = \$85  >= region_groups;
-  assign \$88  = \$87  + 1'h1;
-  assign \$89  = \$88  - region_groups;
-  assign \$91  = \$90  + 1'h1;
-  assign \$92  = \$86  ? \$89  : { 1'h0, \$91  };
-  assign \$94  = \$93  < 2'h2;
-  assign \$96  = \$95  + 1'h1;
-  assign \$97  = \$96  >= region_groups;
-  assign \$99  = \$98  + 1'h1;
-  assign \$100  = \$99  - region_groups;
-  assign \$102  = \$101  + 1'h1;
-  assign \$103  = \$97  ? \$100  : { 1'h0, \$102  };
-  assign \$105  = \$104  - 1'h1;
-  assign \$106  = any_bad | bad_read__data;
-  assign \$107  = \within  + 1'h1;
-  assign \$108  = \within  + 1'h1;
-  assign \$109  = \$108  >= group_rows;
-  assign \$110  = bad_groups + 1'h1;
-  assign \$112  = \$111  + 1'h1;
-  assign \$113  = first + group_rows;
-  assign \$114  = group + 1'h1;
-  assign \$115  = group + 1'h1;
-  assign \$116  = \$115  >= region_groups;
-  assign \$117  = \region$101  + 1'h1;
-  assign \$118  = region_base + rows_per_region;
-  assign \$119  = \region$101  + 1'h1;
-  assign \$120  = \$119  >= regions;
+  assign \$82  = \$81  - region_groups;
+  assign \$84  = \$83  + 1'h1;
+  assign \$85  = \$79  ? \$82  : { 1'h0, \$84  };
+  assign \$87  = \$86  - 1'h1;
+  assign \$89  = \$88  + good;
+  assign \$90  = good + 1'h1;
+  assign \$92  = ! state_regions__addr[2:0];
+  assign \$93  = state_regions__stb & \$92 ;
+  assign \$94  = ! word;
+  assign \$96  = state_regions__addr[2:0] == 1'h1;
+  assign \$97  = state_regions__stb & \$96 ;
+  assign \$98  = word == 1'h1;
+  assign \$100  = state_regions__addr[2:0] == 2'h2;
+  assign \$101  = state_regions__stb & \$100 ;
+  assign \$102  = word == 2'h2;
+  assign \$104  = state_regions__addr[2:0] == 2'h3;
+  assign \$105  = state_regions__stb & \$104 ;
+  assign \$106  = word == 2'h3;
+  assign \$108  = state_regions__addr[2:0] == 3'h4;
+  assign \$109  = state_regions__stb & \$108 ;
+  assign \$110  = word == 3'h4;
+  assign \$112  = state_regions__addr[2:0] == 3'h4;
+  assign \$113  = state_regions__stb & \$112 ;
+  assign \$114  = word == 3'h4;
+  assign \$116  = state_regions__addr[2:0] == 3'h5;
+  assign \$117  = state_regions__stb & \$116 ;
+  assign \$118  = word == 3'h5;
+  assign \$120  = ! state_state;
+  assign \$121  = state_state == 1'h1;
+  assign \$122  = state_state == 2'h2;
+  assign \$123  = state_state == 2'h3;
+  assign \$124  = state_state == 3'h4;
+  assign \$125  = state_state == 3'h5;
+  assign \$126  = state_state == 3'h6;
+  assign \$127  = ! target;
+  assign \$128  = put_free_head & \$127 ;
+  assign \$129  = target == 1'h1;
+  assign \$130  = put_free_head & \$129 ;
+  assign \$131  = target == 2'h2;
+  assign \$132  = put_free_head & \$131 ;
+  assign \$133  = target == 2'h3;
+  assign \$134  = put_free_head & \$133 ;
+  assign \$135  = ! target;
+  assign \$136  = put_free_count & \$135 ;
+  assign \$137  = target == 1'h1;
+  assign \$138  = put_free_count & \$137 ;
+  assign \$139  = target == 2'h2;
+  assign \$140  = put_free_count & \$139 ;
+  assign \$141  = target == 2'h3;
+  assign \$142  = put_free_count & \$141 ;
+  assign \$143  = ! target;
+  assign \$144  = put_retired_head & \$143 ;
+  assign \$145  = target == 1'h1;
+  assign \$146  = put_retired_head & \$145 ;
+  assign \$147  = target == 2'h2;
+  assign \$148  = put_retired_head & \$147 ;
+  assign \$149  = target == 2'h3;
+  assign \$150  = put_retired_head & \$149 ;
+  assign \$151  = ! target;
+  assign \$152  = put_retired_count & \$151 ;
+  assign \$153  = target == 1'h1;
+  assign \$154  = put_retired_count & \$153 ;
+  assign \$155  = target == 2'h2;
+  assign \$156  = put_retired_count & \$155 ;
+  assign \$157  = target == 2'h3;
+  assign \$158  = put_retired_count & \$157 ;
+  assign \$159  = ! target;
+  assign \$160  = put_row & \$159 ;
+  assign \$161  = target == 1'h1;
+  assign \$162  = put_row & \$161 ;
+  assign \$163  = target == 2'h2;
+  assign \$164  = put_row & \$163 ;
+  assign \$165  = target == 2'h3;
+  assign \$166  = put_row & \$165 ;
+  assign \$167  = ! target;
+  assign \$168  = put_has_sample & \$167 ;
+  assign \$169  = target == 1'h1;
+  assign \$170  = put_has_sample & \$169 ;
+  assign \$171  = target == 2'h2;
+  assign \$172  = put_has_sample & \$171 ;
+  assign \$173  = target == 2'h3;
+  assign \$174  = put_has_sample & \$173 ;
+  assign \$175  = ! target;
+  assign \$176  = put_multiplicity & \$175 ;
+  assign \$177  = target == 1'h1;
+  assign \$178  = put_multiplicity & \$177 ;
+  assign \$179  = target == 2'h2;
+  assign \$180  = put_multiplicity & \$179 ;
+  assign \$181  = target == 2'h3;
+  assign \$182  = put_multiplicity & \$181 ;
+  assign \$183  = 1'h0 + rows_per_region;
+  assign \$184  = region1_base + rows_per_region;
+  assign \$185  = region2_base + rows_per_region;
+  assign \$187  = \$186  < min_free;
+  assign \$188  = stream & \$187 ;
+  assign \$190  = | \$189 ;
+  assign \$191  = \$188  & \$190 ;
+  assign \$192  = state_read__data[3:1] + 1'h1;
+  assign \$193  = \$192  >= retries;
+  assign \$194  = stuck & \$193 ;
+  assign \$195  = bad_groups + 1'h1;
+  assign \$197  = \$196  < 2'h2;
+  assign \$199  = any_bad | bad_read__data;
+  assign \$200  = \within  + 1'h1;
+  assign \$201  = \within  + 1'h1;
+  assign \$202  = \$201  >= group_rows;
+  assign \$203  = bad_groups + 1'h1;
+  assign \$204  = good + 1'h1;
+  assign \$205  = first + group_rows;
+  assign \$206  = group + 1'h1;
+  assign \$207  = group + 1'h1;
+  assign \$208  = \$207  >= region_groups;
+  assign \$209  = \region$115  + 1'h1;
+  assign \$210  = \region$115  + 1'h1;
+  assign \$211  = \$210  >= regions;
   always @(posedge clk)
-    \region$101  <= \$121 ;
+    region0_free_head <= \$212 ;
   always @(posedge clk)
-    region_base <= \$122 ;
+    region1_free_head <= \$213 ;
   always @(posedge clk)
-    bad_groups <= \$123 ;
+    region2_free_head <= \$214 ;
   always @(posedge clk)
-    state_state <= \$124 ;
+    region3_free_head <= \$215 ;
   always @(posedge clk)
-    region0_free_count <= \$125 ;
+    region0_free_count <= \$216 ;
   always @(posedge clk)
-    region1_free_count <= \$126 ;
+    region1_free_count <= \$217 ;
   always @(posedge clk)
-    region2_free_count <= \$127 ;
+    region2_free_count <= \$218 ;
   always @(posedge clk)
-    region3_free_count <= \$128 ;
+    region3_free_count <= \$219 ;
   always @(posedge clk)
-    region0_retired_count <= \$129 ;
+    region0_retired_head <= \$220 ;
   always @(posedge clk)
-    region1_retired_count <= \$130 ;
+    region1_retired_head <= \$221 ;
   always @(posedge clk)
-    region2_retired_count <= \$131 ;
+    region2_retired_head <= \$222 ;
   always @(posedge clk)
-    region3_retired_count <= \$132 ;
+    region3_retired_head <= \$223 ;
   always @(posedge clk)
-    region0_row <= \$133 ;
+    region0_retired_count <= \$224 ;
   always @(posedge clk)
-    region1_row <= \$134 ;
+    region1_retired_count <= \$225 ;
   always @(posedge clk)
-    region2_row <= \$135 ;
+    region2_retired_count <= \$226 ;
   always @(posedge clk)
-    region3_row <= \$136 ;
+    region3_retired_count <= \$227 ;
   always @(posedge clk)
-    region0_multiplicity <= \$137 ;
+    region0_row <= \$228 ;
   always @(posedge clk)
-    region1_multiplicity <= \$138 ;
+    region1_row <= \$229 ;
   always @(posedge clk)
-    region2_multiplicity <= \$139 ;
+    region2_row <= \$230 ;
   always @(posedge clk)
-    region3_multiplicity <= \$140 ;
+    region3_row <= \$231 ;
   always @(posedge clk)
-    region0_has_sample <= \$141 ;
+    region0_has_sample <= \$232 ;
   always @(posedge clk)
-    region1_has_sample <= \$142 ;
+    region1_has_sample <= \$233 ;
   always @(posedge clk)
-    region2_has_sample <= \$143 ;
+    region2_has_sample <= \$234 ;
   always @(posedge clk)
-    region3_has_sample <= \$144 ;
+    region3_has_sample <= \$235 ;
   always @(posedge clk)
-    region0_retired_head <= \$145 ;
+    region0_multiplicity <= \$236 ;
   always @(posedge clk)
-    region1_retired_head <= \$146 ;
+    region1_multiplicity <= \$237 ;
   always @(posedge clk)
-    region2_retired_head <= \$147 ;
+    region2_multiplicity <= \$238 ;
   always @(posedge clk)
-    region3_retired_head <= \$148 ;
+    region3_multiplicity <= \$239 ;
   always @(posedge clk)
-    row <= \$149 ;
+    region1_base <= \$240 ;
   always @(posedge clk)
-    region0_free_head <= \$150 ;
+    region2_base <= \$241 ;
   always @(posedge clk)
-    region1_free_head <= \$151 ;
+    region3_base <= \$242 ;
   always @(posedge clk)
-    region2_free_head <= \$152 ;
+    \region$115  <= \$243 ;
   always @(posedge clk)
-    region3_free_head <= \$153 ;
+    bad_groups <= \$244 ;
   always @(posedge clk)
-    region0_base <= \$154 ;
+    state_state <= \$245 ;
   always @(posedge clk)
-    region1_base <= \$155 ;
+    row <= \$246 ;
   always @(posedge clk)
-    region2_base <= \$156 ;
+    good <= \$247 ;
   always @(posedge clk)
-    region3_base <= \$157 ;
+    first <= \$248 ;
   always @(posedge clk)
-    first <= \$158 ;
+    group <= \$249 ;
   always @(posedge clk)
-    group <= \$159 ;
+    \within  <= \$250 ;
   always @(posedge clk)
-    \within  <= \$160 ;
+    any_bad <= \$251 ;
   always @(posedge clk)
-    any_bad <= \$161 ;
+    word <= \$252 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$1  = region0_base;
+          \$1  = 8'h00;
       2'h1:
           \$1  = region1_base;
       2'h2:
@@ -11490,7 +12302,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11506,7 +12318,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11522,7 +12334,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11538,7 +12350,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11554,7 +12366,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11570,7 +12382,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11586,11 +12398,11 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$15  = region0_base;
+          \$15  = 8'h00;
       2'h1:
           \$15  = region1_base;
       2'h2:
@@ -11602,7 +12414,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11618,7 +12430,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11634,7 +12446,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11650,7 +12462,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11666,7 +12478,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11682,7 +12494,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11698,7 +12510,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11714,7 +12526,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11730,7 +12542,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11746,7 +12558,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11762,11 +12574,11 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (next_region)
       2'h0:
-          \$29  = region0_base;
+          \$29  = 8'h00;
       2'h1:
           \$29  = region1_base;
       2'h2:
@@ -11778,7 +12590,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (next_region)
       2'h0:
@@ -11794,11 +12606,11 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$32  = region0_base;
+          \$32  = 8'h00;
       2'h1:
           \$32  = region1_base;
       2'h2:
@@ -11810,7 +12622,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11826,7 +12638,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11842,7 +12654,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11858,215 +12670,231 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$52  = region0_free_count;
+          \$47  = region0_free_count;
       2'h1:
-          \$52  = region1_free_count;
+          \$47  = region1_free_count;
       2'h2:
-          \$52  = region2_free_count;
+          \$47  = region2_free_count;
       2'h3:
-          \$52  = region3_free_count;
+          \$47  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    (* full_case = 32'd1 *)
-    casez (\region$101 )
-      2'h0:
-          \$54  = region0_free_count;
-      2'h1:
-          \$54  = region1_free_count;
-      2'h2:
-          \$54  = region2_free_count;
-      2'h3:
-          \$54  = region3_free_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$63  = region0_free_count;
+          \$50  = region0_retired_count;
       2'h1:
-          \$63  = region1_free_count;
+          \$50  = region1_retired_count;
       2'h2:
-          \$63  = region2_free_count;
+          \$50  = region2_retired_count;
       2'h3:
-          \$63  = region3_free_count;
+          \$50  = region3_retired_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$66  = region0_retired_count;
+          \$60  = region0_free_count;
       2'h1:
-          \$66  = region1_retired_count;
+          \$60  = region1_free_count;
       2'h2:
-          \$66  = region2_retired_count;
+          \$60  = region2_free_count;
       2'h3:
-          \$66  = region3_retired_count;
+          \$60  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$69  = region0_free_count;
+          \$62  = region0_free_count;
       2'h1:
-          \$69  = region1_free_count;
+          \$62  = region1_free_count;
       2'h2:
-          \$69  = region2_free_count;
+          \$62  = region2_free_count;
       2'h3:
-          \$69  = region3_free_count;
+          \$62  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$71  = region0_retired_count;
+          \$64  = region0_retired_count;
       2'h1:
-          \$71  = region1_retired_count;
+          \$64  = region1_retired_count;
       2'h2:
-          \$71  = region2_retired_count;
+          \$64  = region2_retired_count;
       2'h3:
-          \$71  = region3_retired_count;
+          \$64  = region3_retired_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$78  = region0_free_count;
+          \$66  = region0_retired_head;
       2'h1:
-          \$78  = region1_free_count;
+          \$66  = region1_retired_head;
       2'h2:
-          \$78  = region2_free_count;
+          \$66  = region2_retired_head;
       2'h3:
-          \$78  = region3_free_count;
+          \$66  = region3_retired_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$80  = region0_free_count;
+          \$69  = region0_retired_head;
       2'h1:
-          \$80  = region1_free_count;
+          \$69  = region1_retired_head;
       2'h2:
-          \$80  = region2_free_count;
+          \$69  = region2_retired_head;
       2'h3:
-          \$80  = region3_free_count;
+          \$69  = region3_retired_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$82  = region0_retired_count;
+          \$72  = region0_retired_head;
       2'h1:
-          \$82  = region1_retired_count;
+          \$72  = region1_retired_head;
       2'h2:
-          \$82  = region2_retired_count;
+          \$72  = region2_retired_head;
       2'h3:
-          \$82  = region3_retired_count;
+          \$72  = region3_retired_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$84  = region0_retired_head;
+          \$75  = region0_free_count;
       2'h1:
-          \$84  = region1_retired_head;
+          \$75  = region1_free_count;
       2'h2:
-          \$84  = region2_retired_head;
+          \$75  = region2_free_count;
       2'h3:
-          \$84  = region3_retired_head;
+          \$75  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$87  = region0_retired_head;
+          \$77  = region0_free_head;
       2'h1:
-          \$87  = region1_retired_head;
+          \$77  = region1_free_head;
       2'h2:
-          \$87  = region2_retired_head;
+          \$77  = region2_free_head;
       2'h3:
-          \$87  = region3_retired_head;
+          \$77  = region3_free_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$90  = region0_retired_head;
+          \$80  = region0_free_head;
       2'h1:
-          \$90  = region1_retired_head;
+          \$80  = region1_free_head;
       2'h2:
-          \$90  = region2_retired_head;
+          \$80  = region2_free_head;
       2'h3:
-          \$90  = region3_retired_head;
+          \$80  = region3_free_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$93  = region0_free_count;
+          \$83  = region0_free_head;
       2'h1:
-          \$93  = region1_free_count;
+          \$83  = region1_free_head;
       2'h2:
-          \$93  = region2_free_count;
+          \$83  = region2_free_head;
       2'h3:
-          \$93  = region3_free_count;
+          \$83  = region3_free_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$86  = region0_free_count;
+      2'h1:
+          \$86  = region1_free_count;
+      2'h2:
+          \$86  = region2_free_count;
+      2'h3:
+          \$86  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    (* full_case = 32'd1 *)
+    casez (\region$115 )
+      2'h0:
+          \$88  = 8'h00;
+      2'h1:
+          \$88  = region1_base;
+      2'h2:
+          \$88  = region2_base;
+      2'h3:
+          \$88  = region3_base;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12082,91 +12910,247 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$98  = region0_free_head;
+          \$99  = region0_free_count;
       2'h1:
-          \$98  = region1_free_head;
+          \$99  = region1_free_count;
       2'h2:
-          \$98  = region2_free_head;
+          \$99  = region2_free_count;
       2'h3:
-          \$98  = region3_free_head;
+          \$99  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$101  = region0_free_head;
+          \$103  = region0_retired_head;
       2'h1:
-          \$101  = region1_free_head;
+          \$103  = region1_retired_head;
       2'h2:
-          \$101  = region2_free_head;
+          \$103  = region2_retired_head;
       2'h3:
-          \$101  = region3_free_head;
+          \$103  = region3_retired_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$104  = region0_free_count;
+          \$107  = region0_retired_count;
       2'h1:
-          \$104  = region1_free_count;
+          \$107  = region1_retired_count;
       2'h2:
-          \$104  = region2_free_count;
+          \$107  = region2_retired_count;
       2'h3:
-          \$104  = region3_free_count;
+          \$107  = region3_retired_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$101 )
+    casez (region)
       2'h0:
-          \$111  = region0_free_count;
+          \$111  = region0_row;
       2'h1:
-          \$111  = region1_free_count;
+          \$111  = region1_row;
       2'h2:
-          \$111  = region2_free_count;
+          \$111  = region2_row;
       2'h3:
-          \$111  = region3_free_count;
+          \$111  = region3_row;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__en$79  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$115  = region0_has_sample;
+      2'h1:
+          \$115  = region1_has_sample;
+      2'h2:
+          \$115  = region2_has_sample;
+      2'h3:
+          \$115  = region3_has_sample;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$119  = region0_multiplicity;
+      2'h1:
+          \$119  = region1_multiplicity;
+      2'h2:
+          \$119  = region2_multiplicity;
+      2'h3:
+          \$119  = region3_multiplicity;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$186  = region0_free_count;
+      2'h1:
+          \$186  = region1_free_count;
+      2'h2:
+          \$186  = region2_free_count;
+      2'h3:
+          \$186  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$189  = region0_retired_count;
+      2'h1:
+          \$189  = region1_retired_count;
+      2'h2:
+          \$189  = region2_retired_count;
+      2'h3:
+          \$189  = region3_retired_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$196  = region0_free_count;
+      2'h1:
+          \$196  = region1_free_count;
+      2'h2:
+          \$196  = region2_free_count;
+      2'h3:
+          \$196  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    (* full_case = 32'd1 *)
+    casez (\region$115 )
+      2'h0:
+          \$198  = 8'h00;
+      2'h1:
+          \$198  = region1_base;
+      2'h2:
+          \$198  = region2_base;
+      2'h3:
+          \$198  = region3_base;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    target = region;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          target = \region$115 ;
+      3'h4:
+          /* empty */;
+      3'h5:
+          /* empty */;
+      3'h6:
+          target = \region$115 ;
+      default:
+        ;
+    endcase
+    if (state_regions__stb) begin
+      target = \$91 [1:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__addr$47  = \$31 [7:0];
+    if (state_queues__r_stb) begin
+      \$signature__addr$47  = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    retired_read__addr = \$42 [7:0];
+    if (state_queues__r_stb) begin
+      retired_read__addr = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    held_read__addr = \$43 ;
+    if (state_held__r_stb) begin
+      held_read__addr = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    state_read__addr = \$44 ;
+    if (state_groups__r_stb) begin
+      state_read__addr = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    wear_read__addr = \$45 ;
+    if (state_wear__r_stb) begin
+      wear_read__addr = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__en$80  = 1'h0;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
-            \$signature__en$79  = 1'h1;
+            \$signature__en$80  = 1'h1;
           end else if (conclude) begin
             (* full_case = 32'd1 *)
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$51 ) begin
+              if (\$59 ) begin
               end else begin
-                \$signature__en$79  = 1'h1;
+                \$signature__en$80  = 1'h1;
               end
             end
           end
       3'h3:
-          \$signature__en$79  = 1'h1;
+          \$signature__en$80  = 1'h1;
       3'h2:
           /* empty */;
       3'h1:
@@ -12179,34 +13163,37 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            \$signature__en$79  = 1'h1;
+            \$signature__en$80  = 1'h1;
           end
       default:
         ;
     endcase
+    if (state_queues__stb) begin
+      \$signature__en$80  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__addr$80  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__addr$81  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
-            \$signature__addr$80  = \$14 [7:0];
+            \$signature__addr$81  = \$14 [7:0];
           end else if (conclude) begin
             (* full_case = 32'd1 *)
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$51 ) begin
+              if (\$59 ) begin
               end else begin
-                \$signature__addr$80  = \$14 [7:0];
+                \$signature__addr$81  = \$14 [7:0];
               end
             end
           end
       3'h3:
-          \$signature__addr$80  = \$14 [7:0];
+          \$signature__addr$81  = \$14 [7:0];
       3'h2:
           /* empty */;
       3'h1:
@@ -12219,34 +13206,37 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            \$signature__addr$80  = \$55 [7:0];
+            \$signature__addr$81  = \$89 [7:0];
           end
       default:
         ;
     endcase
+    if (state_queues__stb) begin
+      \$signature__addr$81  = state_queues__addr;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__data$81  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__data$82  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
-            \$signature__data$81  = row;
+            \$signature__data$82  = row;
           end else if (conclude) begin
             (* full_case = 32'd1 *)
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$51 ) begin
+              if (\$59 ) begin
               end else begin
-                \$signature__data$81  = row;
+                \$signature__data$82  = row;
               end
             end
           end
       3'h3:
-          \$signature__data$81  = held_row;
+          \$signature__data$82  = held_row;
       3'h2:
           /* empty */;
       3'h1:
@@ -12259,22 +13249,119 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            \$signature__data$81  = first;
+            \$signature__data$82  = first;
           end
       default:
         ;
     endcase
+    if (state_queues__stb) begin
+      \$signature__data$82  = state_queues__data[7:0];
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__en$82  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    put_free_count = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+            put_free_count = 1'h1;
+          end else if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+            end else begin
+              (* full_case = 32'd1 *)
+              if (\$59 ) begin
+              end else begin
+                put_free_count = 1'h1;
+              end
+            end
+          end
+      3'h3:
+          put_free_count = 1'h1;
+      3'h2:
+          (* full_case = 32'd1 *)
+          if (\$76 ) begin
+          end else begin
+            put_free_count = 1'h1;
+          end
+      3'h1:
+          put_free_count = 1'h1;
+      3'h4:
+          /* empty */;
+      3'h5:
+          /* empty */;
+      3'h6:
+          (* full_case = 32'd1 *)
+          if (any_bad) begin
+          end else begin
+            put_free_count = 1'h1;
+          end
+      default:
+        ;
+    endcase
+    if (\$97 ) begin
+      put_free_count = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    next_free_count = 9'h000;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+            next_free_count = \$48 [8:0];
+          end else if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+            end else begin
+              (* full_case = 32'd1 *)
+              if (\$59 ) begin
+              end else begin
+                next_free_count = \$61 [8:0];
+              end
+            end
+          end
+      3'h3:
+          next_free_count = \$63 [8:0];
+      3'h2:
+          (* full_case = 32'd1 *)
+          if (\$76 ) begin
+          end else begin
+            next_free_count = \$87 [8:0];
+          end
+      3'h1:
+          next_free_count = 9'h000;
+      3'h4:
+          /* empty */;
+      3'h5:
+          /* empty */;
+      3'h6:
+          (* full_case = 32'd1 *)
+          if (any_bad) begin
+          end else begin
+            next_free_count = \$90 [8:0];
+          end
+      default:
+        ;
+    endcase
+    if (\$97 ) begin
+      next_free_count = state_regions__data[8:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__en$85  = 1'h0;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__en$82  = 1'h1;
+            \$signature__en$85  = 1'h1;
           end
       3'h3:
           /* empty */;
@@ -12287,21 +13374,24 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       3'h5:
           /* empty */;
       3'h6:
-          \$signature__en$82  = 1'h1;
+          \$signature__en$85  = 1'h1;
       default:
         ;
     endcase
+    if (state_groups__stb) begin
+      \$signature__en$85  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__addr$83  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__addr$86  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__addr$83  = row;
+            \$signature__addr$86  = row;
           end
       3'h3:
           /* empty */;
@@ -12314,115 +13404,70 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       3'h5:
           /* empty */;
       3'h6:
-          \$signature__addr$83  = first;
+          \$signature__addr$86  = first;
       default:
         ;
     endcase
+    if (state_groups__stb) begin
+      \$signature__addr$86  = state_groups__addr;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__en$84  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__en$87  = 1'h0;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__en$84  = 1'h1;
+            \$signature__en$87  = 1'h1;
           end
       default:
         ;
     endcase
+    if (state_wear__stb) begin
+      \$signature__en$87  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__addr$85  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__addr$88  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__addr$85  = row;
+            \$signature__addr$88  = row;
           end
       default:
         ;
     endcase
+    if (state_wear__stb) begin
+      \$signature__addr$88  = state_wear__addr;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__data$86  = 32'd0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__data$89  = 32'd0;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__data$86  = \$44 [31:0];
+            \$signature__data$89  = \$49 [31:0];
           end
       default:
         ;
     endcase
+    if (state_wear__stb) begin
+      \$signature__data$89  = state_wear__data;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__en$88  = 1'h0;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                \$signature__en$88  = 1'h1;
-              end
-            end
-          end
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__addr$89  = 8'h00;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                \$signature__addr$89  = \$28 [7:0];
-              end
-            end
-          end
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__data$90  = 8'h00;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                \$signature__data$90  = sample_row;
-              end
-            end
-          end
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     \$signature__en$91  = 1'h0;
     casez (state_state)
       3'h0:
@@ -12436,24 +13481,15 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
               end
             end
           end
-      3'h3:
-          \$signature__en$91  = 1'h1;
-      3'h2:
-          /* empty */;
-      3'h1:
-          /* empty */;
-      3'h4:
-          /* empty */;
-      3'h5:
-          /* empty */;
-      3'h6:
-          \$signature__en$91  = 1'h1;
       default:
         ;
     endcase
+    if (state_queues__stb) begin
+      \$signature__en$91  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     \$signature__addr$92  = 8'h00;
     casez (state_state)
       3'h0:
@@ -12463,12 +13499,56 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
           end else if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \$signature__addr$92  = sample_row;
+                \$signature__addr$92  = \$28 [7:0];
+              end
+            end
+          end
+      default:
+        ;
+    endcase
+    if (state_queues__stb) begin
+      \$signature__addr$92  = state_queues__addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__data$93  = 8'h00;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                \$signature__data$93  = sample_row;
+              end
+            end
+          end
+      default:
+        ;
+    endcase
+    if (state_queues__stb) begin
+      \$signature__data$93  = state_queues__data[23:16];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__en$94  = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                \$signature__en$94  = 1'h1;
               end
             end
           end
       3'h3:
-          \$signature__addr$92  = held_row;
+          \$signature__en$94  = 1'h1;
       3'h2:
           /* empty */;
       3'h1:
@@ -12478,14 +13558,17 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       3'h5:
           /* empty */;
       3'h6:
-          \$signature__addr$92  = first;
+          \$signature__en$94  = 1'h1;
       default:
         ;
     endcase
+    if (state_held__stb) begin
+      \$signature__en$94  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__data$93  = 32'd0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__addr$95  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
@@ -12494,19 +13577,278 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
           end else if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \$signature__data$93  = multiplicity;
+                \$signature__addr$95  = sample_row;
               end
             end
           end
       3'h3:
-          \$signature__data$93  = 32'd0;
+          \$signature__addr$95  = held_row;
+      3'h2:
+          /* empty */;
+      3'h1:
+          /* empty */;
+      3'h4:
+          /* empty */;
+      3'h5:
+          /* empty */;
+      3'h6:
+          \$signature__addr$95  = first;
       default:
         ;
     endcase
+    if (state_held__stb) begin
+      \$signature__addr$95  = state_held__addr;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$signature__data$95  = 4'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__data$96  = 32'd0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                \$signature__data$96  = multiplicity;
+              end
+            end
+          end
+      3'h3:
+          \$signature__data$96  = 32'd0;
+      default:
+        ;
+    endcase
+    if (state_held__stb) begin
+      \$signature__data$96  = state_held__data;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    put_retired_count = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                put_retired_count = 1'h1;
+              end
+            end
+          end
+      3'h3:
+          put_retired_count = 1'h1;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_retired_count = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$105 ) begin
+      put_retired_count = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    next_retired_count = 9'h000;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                next_retired_count = \$51 [8:0];
+              end
+            end
+          end
+      3'h3:
+          next_retired_count = \$65 [8:0];
+      3'h2:
+          /* empty */;
+      3'h1:
+          next_retired_count = 9'h000;
+      default:
+        ;
+    endcase
+    if (\$105 ) begin
+      next_retired_count = state_regions__data[8:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    put_row = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              put_row = 1'h1;
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_row = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$109 ) begin
+      put_row = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \next_row$100  = 8'h00;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              \next_row$100  = row;
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          \next_row$100  = 8'h00;
+      default:
+        ;
+    endcase
+    if (\$109 ) begin
+      \next_row$100  = state_regions__data[7:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    put_multiplicity = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+              put_multiplicity = 1'h1;
+            end else begin
+              if (counts) begin
+                put_multiplicity = 1'h1;
+              end
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_multiplicity = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$117 ) begin
+      put_multiplicity = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    next_multiplicity = 32'd0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+              next_multiplicity = 32'd1;
+            end else begin
+              if (counts) begin
+                next_multiplicity = \$52 [31:0];
+              end
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          next_multiplicity = 32'd0;
+      default:
+        ;
+    endcase
+    if (\$117 ) begin
+      next_multiplicity = state_regions__data;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    put_has_sample = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              put_has_sample = 1'h1;
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_has_sample = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$113 ) begin
+      put_has_sample = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    next_has_sample = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              next_has_sample = 1'h1;
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          next_has_sample = 1'h0;
+      default:
+        ;
+    endcase
+    if (\$113 ) begin
+      next_has_sample = state_regions__data[31];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$signature__data$107  = 4'h0;
     casez (state_state)
       3'h0:
           if (init) begin
@@ -12517,8 +13859,8 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
             if (accepted) begin
             end else begin
               if (stuck) begin
-                \$signature__data$95 [2:0] = \$45 [2:0];
-                \$signature__data$95 [3] = \$48 ;
+                \$signature__data$107 [3:1] = \$53 [2:0];
+                \$signature__data$107 [0] = \$56 ;
               end
             end
           end
@@ -12533,13 +13875,54 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       3'h5:
           /* empty */;
       3'h6:
-          \$signature__data$95 [3] = any_bad;
+          \$signature__data$107 [0] = any_bad;
       default:
         ;
     endcase
+    if (state_groups__stb) begin
+      \$signature__data$107  = state_groups__data[3:0];
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    put_retired_head = 1'h0;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          put_retired_head = 1'h1;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_retired_head = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$101 ) begin
+      put_retired_head = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    next_retired_head = 8'h00;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          next_retired_head = \$74 [7:0];
+      3'h2:
+          /* empty */;
+      3'h1:
+          next_retired_head = 8'h00;
+      default:
+        ;
+    endcase
+    if (\$101 ) begin
+      next_retired_head = state_regions__data[7:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     none = 1'h0;
     casez (state_state)
       3'h0:
@@ -12547,7 +13930,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       3'h3:
           /* empty */;
       3'h2:
-          if (\$53 ) begin
+          if (\$76 ) begin
             none = 1'h1;
           end
       default:
@@ -12555,7 +13938,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
     taken = 1'h0;
     casez (state_state)
       3'h0:
@@ -12564,7 +13947,7 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
           /* empty */;
       3'h2:
           (* full_case = 32'd1 *)
-          if (\$53 ) begin
+          if (\$76 ) begin
           end else begin
             taken = 1'h1;
           end
@@ -12573,12 +13956,477 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$121  = \region$101 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    put_free_head = 1'h0;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h2:
+          (* full_case = 32'd1 *)
+          if (\$76 ) begin
+          end else begin
+            put_free_head = 1'h1;
+          end
+      3'h1:
+          put_free_head = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$93 ) begin
+      put_free_head = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    next_free_head = 8'h00;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h2:
+          (* full_case = 32'd1 *)
+          if (\$76 ) begin
+          end else begin
+            next_free_head = \$85 [7:0];
+          end
+      3'h1:
+          next_free_head = 8'h00;
+      default:
+        ;
+    endcase
+    if (\$93 ) begin
+      next_free_head = state_regions__data[7:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    state_regions__r_data = 32'd0;
+    if (\$94 ) begin
+      state_regions__r_data[7:0] = \$95 ;
+    end
+    if (\$98 ) begin
+      state_regions__r_data[8:0] = \$99 ;
+    end
+    if (\$102 ) begin
+      state_regions__r_data[7:0] = \$103 ;
+    end
+    if (\$106 ) begin
+      state_regions__r_data[8:0] = \$107 ;
+    end
+    if (\$110 ) begin
+      state_regions__r_data[7:0] = \$111 ;
+    end
+    if (\$114 ) begin
+      state_regions__r_data[31] = \$115 ;
+    end
+    if (\$118 ) begin
+      state_regions__r_data = \$119 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$212  = region0_free_head;
+    if (\$128 ) begin
+      \$212  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$212  = 8'h00;
+    end
+    if (rst) begin
+      \$212  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$213  = region1_free_head;
+    if (\$130 ) begin
+      \$213  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$213  = 8'h00;
+    end
+    if (rst) begin
+      \$213  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$214  = region2_free_head;
+    if (\$132 ) begin
+      \$214  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$214  = 8'h00;
+    end
+    if (rst) begin
+      \$214  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$215  = region3_free_head;
+    if (\$134 ) begin
+      \$215  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$215  = 8'h00;
+    end
+    if (rst) begin
+      \$215  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$216  = region0_free_count;
+    if (\$136 ) begin
+      \$216  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$216  = 9'h000;
+    end
+    if (rst) begin
+      \$216  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$217  = region1_free_count;
+    if (\$138 ) begin
+      \$217  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$217  = 9'h000;
+    end
+    if (rst) begin
+      \$217  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$218  = region2_free_count;
+    if (\$140 ) begin
+      \$218  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$218  = 9'h000;
+    end
+    if (rst) begin
+      \$218  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$219  = region3_free_count;
+    if (\$142 ) begin
+      \$219  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$219  = 9'h000;
+    end
+    if (rst) begin
+      \$219  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$220  = region0_retired_head;
+    if (\$144 ) begin
+      \$220  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$220  = 8'h00;
+    end
+    if (rst) begin
+      \$220  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$221  = region1_retired_head;
+    if (\$146 ) begin
+      \$221  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$221  = 8'h00;
+    end
+    if (rst) begin
+      \$221  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$222  = region2_retired_head;
+    if (\$148 ) begin
+      \$222  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$222  = 8'h00;
+    end
+    if (rst) begin
+      \$222  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$223  = region3_retired_head;
+    if (\$150 ) begin
+      \$223  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$223  = 8'h00;
+    end
+    if (rst) begin
+      \$223  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$224  = region0_retired_count;
+    if (\$152 ) begin
+      \$224  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$224  = 9'h000;
+    end
+    if (rst) begin
+      \$224  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$225  = region1_retired_count;
+    if (\$154 ) begin
+      \$225  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$225  = 9'h000;
+    end
+    if (rst) begin
+      \$225  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$226  = region2_retired_count;
+    if (\$156 ) begin
+      \$226  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$226  = 9'h000;
+    end
+    if (rst) begin
+      \$226  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$227  = region3_retired_count;
+    if (\$158 ) begin
+      \$227  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$227  = 9'h000;
+    end
+    if (rst) begin
+      \$227  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$228  = region0_row;
+    if (\$160 ) begin
+      \$228  = \next_row$100 ;
+    end
+    if (control_command[10]) begin
+      \$228  = 8'h00;
+    end
+    if (rst) begin
+      \$228  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$229  = region1_row;
+    if (\$162 ) begin
+      \$229  = \next_row$100 ;
+    end
+    if (control_command[10]) begin
+      \$229  = 8'h00;
+    end
+    if (rst) begin
+      \$229  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$230  = region2_row;
+    if (\$164 ) begin
+      \$230  = \next_row$100 ;
+    end
+    if (control_command[10]) begin
+      \$230  = 8'h00;
+    end
+    if (rst) begin
+      \$230  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$231  = region3_row;
+    if (\$166 ) begin
+      \$231  = \next_row$100 ;
+    end
+    if (control_command[10]) begin
+      \$231  = 8'h00;
+    end
+    if (rst) begin
+      \$231  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$232  = region0_has_sample;
+    if (\$168 ) begin
+      \$232  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$232  = 1'h0;
+    end
+    if (rst) begin
+      \$232  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$233  = region1_has_sample;
+    if (\$170 ) begin
+      \$233  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$233  = 1'h0;
+    end
+    if (rst) begin
+      \$233  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$234  = region2_has_sample;
+    if (\$172 ) begin
+      \$234  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$234  = 1'h0;
+    end
+    if (rst) begin
+      \$234  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$235  = region3_has_sample;
+    if (\$174 ) begin
+      \$235  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$235  = 1'h0;
+    end
+    if (rst) begin
+      \$235  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$236  = region0_multiplicity;
+    if (\$176 ) begin
+      \$236  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$236  = 32'd0;
+    end
+    if (rst) begin
+      \$236  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$237  = region1_multiplicity;
+    if (\$178 ) begin
+      \$237  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$237  = 32'd0;
+    end
+    if (rst) begin
+      \$237  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$238  = region2_multiplicity;
+    if (\$180 ) begin
+      \$238  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$238  = 32'd0;
+    end
+    if (rst) begin
+      \$238  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$239  = region3_multiplicity;
+    if (\$182 ) begin
+      \$239  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$239  = 32'd0;
+    end
+    if (rst) begin
+      \$239  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$240  = \$183 [7:0];
+    if (control_command[10]) begin
+      \$240  = 8'h00;
+    end
+    if (rst) begin
+      \$240  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$241  = \$184 [7:0];
+    if (control_command[10]) begin
+      \$241  = 8'h00;
+    end
+    if (rst) begin
+      \$241  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$242  = \$185 [7:0];
+    if (control_command[10]) begin
+      \$242  = 8'h00;
+    end
+    if (rst) begin
+      \$242  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$243  = \region$115 ;
     casez (state_state)
       3'h0:
           if (init) begin
-            \$121  = 2'h0;
+            \$243  = 2'h0;
           end
       3'h3:
           /* empty */;
@@ -12591,66 +14439,34 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       3'h5:
           /* empty */;
       3'h6:
-          if (\$116 ) begin
-            \$121  = \$117 [1:0];
+          if (\$208 ) begin
+            \$243  = \$209 [1:0];
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$121  = 2'h0;
+      \$243  = 2'h0;
     end
     if (rst) begin
-      \$121  = 2'h0;
+      \$243  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$122  = region_base;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$244  = bad_groups;
     casez (state_state)
       3'h0:
           if (init) begin
-            \$122  = 8'h00;
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          /* empty */;
-      3'h4:
-          /* empty */;
-      3'h5:
-          /* empty */;
-      3'h6:
-          if (\$116 ) begin
-            \$122  = \$118 [7:0];
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$122  = 8'h00;
-    end
-    if (rst) begin
-      \$122  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$123  = bad_groups;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-            \$123  = 9'h000;
+            \$244  = 9'h000;
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
             (* full_case = 32'd1 *)
             if (accepted) begin
             end else begin
-              if (\$76 ) begin
-                \$123  = \$77 [8:0];
+              if (\$194 ) begin
+                \$244  = \$195 [8:0];
               end
             end
           end
@@ -12666,53 +14482,53 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
           /* empty */;
       3'h6:
           if (any_bad) begin
-            \$123  = \$110 [8:0];
+            \$244  = \$203 [8:0];
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$123  = 9'h000;
+      \$244  = 9'h000;
     end
     if (rst) begin
-      \$123  = 9'h000;
+      \$244  = 9'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$124  = state_state;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$245  = state_state;
     casez (state_state)
       3'h0:
           if (init) begin
-            \$124  = 3'h1;
+            \$245  = 3'h1;
           end else if (take) begin
-            \$124  = 3'h2;
-            if (\$68 ) begin
-              \$124  = 3'h3;
+            \$245  = 3'h2;
+            if (\$191 ) begin
+              \$245  = 3'h3;
             end
           end
       3'h3:
-          \$124  = 3'h2;
+          \$245  = 3'h2;
       3'h2:
-          \$124  = 3'h0;
+          \$245  = 3'h0;
       3'h1:
-          \$124  = 3'h4;
+          \$245  = 3'h4;
       3'h4:
-          \$124  = 3'h5;
+          \$245  = 3'h5;
       3'h5:
         begin
-          \$124  = 3'h4;
-          if (\$109 ) begin
-            \$124  = 3'h6;
+          \$245  = 3'h4;
+          if (\$202 ) begin
+            \$245  = 3'h6;
           end
         end
       3'h6:
         begin
-          \$124  = 3'h4;
-          if (\$116 ) begin
-            \$124  = 3'h1;
-            if (\$120 ) begin
-              \$124  = 3'h0;
+          \$245  = 3'h4;
+          if (\$208 ) begin
+            \$245  = 3'h1;
+            if (\$211 ) begin
+              \$245  = 3'h0;
             end
           end
         end
@@ -12720,67 +14536,48 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
         ;
     endcase
     if (control_command[10]) begin
-      \$124  = 3'h0;
+      \$245  = 3'h0;
     end
     if (rst) begin
-      \$124  = 3'h0;
+      \$245  = 3'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$125  = region0_free_count;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$246  = row;
     casez (state_state)
       3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-            casez (region)
-              2'h0:
-                  \$125  = \$70 [8:0];
-              default:
-                ;
-            endcase
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              (* full_case = 32'd1 *)
-              if (\$76 ) begin
-              end else begin
-                casez (region)
-                  2'h0:
-                      \$125  = \$79 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
+          /* empty */;
       3'h3:
-          casez (region)
-            2'h0:
-                \$125  = \$81 [8:0];
-            default:
-              ;
-          endcase
+          /* empty */;
       3'h2:
           (* full_case = 32'd1 *)
-          if (\$94 ) begin
+          if (\$197 ) begin
           end else begin
-            casez (region)
-              2'h0:
-                  \$125  = \$105 [8:0];
-              default:
-                ;
-            endcase
+            \$246  = next_row;
           end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$246  = 8'h00;
+    end
+    if (rst) begin
+      \$246  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$247  = good;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
       3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$125  = 9'h000;
-            default:
-              ;
-          endcase
+          \$247  = 9'h000;
       3'h4:
           /* empty */;
       3'h5:
@@ -12789,1457 +14586,105 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            casez (\region$101 )
-              2'h0:
-                  \$125  = \$112 [8:0];
-              default:
-                ;
-            endcase
+            \$247  = \$204 [8:0];
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$125  = 9'h000;
+      \$247  = 9'h000;
     end
     if (rst) begin
-      \$125  = 9'h000;
+      \$247  = 9'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$126  = region1_free_count;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$248  = first;
     casez (state_state)
       3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  \$126  = \$70 [8:0];
-              default:
-                ;
-            endcase
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              (* full_case = 32'd1 *)
-              if (\$76 ) begin
-              end else begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      \$126  = \$79 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
+          /* empty */;
       3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$126  = \$81 [8:0];
-            default:
-              ;
-          endcase
+          /* empty */;
       3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  \$126  = \$105 [8:0];
-              default:
-                ;
-            endcase
-          end
+          /* empty */;
       3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$126  = 9'h000;
-            default:
-              ;
-          endcase
+          \$248  = \$198 ;
       3'h4:
           /* empty */;
       3'h5:
           /* empty */;
       3'h6:
-          (* full_case = 32'd1 *)
-          if (any_bad) begin
-          end else begin
-            casez (\region$101 )
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  \$126  = \$112 [8:0];
-              default:
-                ;
-            endcase
-          end
+          \$248  = \$205 [7:0];
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$126  = 9'h000;
+      \$248  = 8'h00;
     end
     if (rst) begin
-      \$126  = 9'h000;
+      \$248  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$127  = region2_free_count;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$249  = group;
     casez (state_state)
       3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  \$127  = \$70 [8:0];
-              default:
-                ;
-            endcase
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              (* full_case = 32'd1 *)
-              if (\$76 ) begin
-              end else begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      \$127  = \$79 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
+          /* empty */;
       3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$127  = \$81 [8:0];
-            default:
-              ;
-          endcase
+          /* empty */;
       3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  \$127  = \$105 [8:0];
-              default:
-                ;
-            endcase
-          end
+          /* empty */;
       3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$127  = 9'h000;
-            default:
-              ;
-          endcase
+          \$249  = 9'h000;
       3'h4:
           /* empty */;
       3'h5:
           /* empty */;
       3'h6:
-          (* full_case = 32'd1 *)
-          if (any_bad) begin
-          end else begin
-            casez (\region$101 )
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  \$127  = \$112 [8:0];
-              default:
-                ;
-            endcase
-          end
+          \$249  = \$206 [8:0];
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$127  = 9'h000;
+      \$249  = 9'h000;
     end
     if (rst) begin
-      \$127  = 9'h000;
+      \$249  = 9'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$128  = region3_free_count;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$250  = \within ;
     casez (state_state)
       3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-            (* full_case = 32'd1 *)
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  /* empty */;
-              2'h3:
-                  \$128  = \$70 [8:0];
-              default:
-                ;
-            endcase
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              (* full_case = 32'd1 *)
-              if (\$76 ) begin
-              end else begin
-                (* full_case = 32'd1 *)
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      /* empty */;
-                  2'h3:
-                      \$128  = \$79 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
+          /* empty */;
       3'h3:
-          (* full_case = 32'd1 *)
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$128  = \$81 [8:0];
-            default:
-              ;
-          endcase
+          /* empty */;
       3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            (* full_case = 32'd1 *)
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  /* empty */;
-              2'h3:
-                  \$128  = \$105 [8:0];
-              default:
-                ;
-            endcase
-          end
+          /* empty */;
       3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$128  = 9'h000;
-            default:
-              ;
-          endcase
+          \$250  = 4'h0;
       3'h4:
           /* empty */;
       3'h5:
-          /* empty */;
+          \$250  = \$200 [3:0];
       3'h6:
-          (* full_case = 32'd1 *)
-          if (any_bad) begin
-          end else begin
-            (* full_case = 32'd1 *)
-            casez (\region$101 )
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  /* empty */;
-              2'h3:
-                  \$128  = \$112 [8:0];
-              default:
-                ;
-            endcase
-          end
+          \$250  = 4'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$128  = 9'h000;
+      \$250  = 4'h0;
     end
     if (rst) begin
-      \$128  = 9'h000;
+      \$250  = 4'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$129  = region0_retired_count;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                casez (region)
-                  2'h0:
-                      \$129  = \$72 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          casez (region)
-            2'h0:
-                \$129  = \$83 [8:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$129  = 9'h000;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$129  = 9'h000;
-    end
-    if (rst) begin
-      \$129  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$130  = region1_retired_count;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      \$130  = \$72 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$130  = \$83 [8:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$130  = 9'h000;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$130  = 9'h000;
-    end
-    if (rst) begin
-      \$130  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$131  = region2_retired_count;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      \$131  = \$72 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$131  = \$83 [8:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$131  = 9'h000;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$131  = 9'h000;
-    end
-    if (rst) begin
-      \$131  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$132  = region3_retired_count;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                (* full_case = 32'd1 *)
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      /* empty */;
-                  2'h3:
-                      \$132  = \$72 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          (* full_case = 32'd1 *)
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$132  = \$83 [8:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$132  = 9'h000;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$132  = 9'h000;
-    end
-    if (rst) begin
-      \$132  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$133  = region0_row;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    \$133  = row;
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$133  = 8'h00;
-    end
-    if (rst) begin
-      \$133  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$134  = region1_row;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$134  = row;
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$134  = 8'h00;
-    end
-    if (rst) begin
-      \$134  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$135  = region2_row;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$135  = row;
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$135  = 8'h00;
-    end
-    if (rst) begin
-      \$135  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$136  = region3_row;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$136  = row;
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$136  = 8'h00;
-    end
-    if (rst) begin
-      \$136  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$137  = region0_multiplicity;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    \$137  = 32'd1;
-                default:
-                  ;
-              endcase
-            end else begin
-              if (counts) begin
-                casez (region)
-                  2'h0:
-                      \$137  = \$73 [31:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$137  = 32'd0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$137  = 32'd0;
-    end
-    if (rst) begin
-      \$137  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$138  = region1_multiplicity;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$138  = 32'd1;
-                default:
-                  ;
-              endcase
-            end else begin
-              if (counts) begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      \$138  = \$73 [31:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$138  = 32'd0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$138  = 32'd0;
-    end
-    if (rst) begin
-      \$138  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$139  = region2_multiplicity;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$139  = 32'd1;
-                default:
-                  ;
-              endcase
-            end else begin
-              if (counts) begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      \$139  = \$73 [31:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$139  = 32'd0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$139  = 32'd0;
-    end
-    if (rst) begin
-      \$139  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$140  = region3_multiplicity;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$140  = 32'd1;
-                default:
-                  ;
-              endcase
-            end else begin
-              if (counts) begin
-                (* full_case = 32'd1 *)
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      /* empty */;
-                  2'h3:
-                      \$140  = \$73 [31:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$140  = 32'd0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$140  = 32'd0;
-    end
-    if (rst) begin
-      \$140  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$141  = region0_has_sample;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    \$141  = 1'h1;
-                default:
-                  ;
-              endcase
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$141  = 1'h0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$141  = 1'h0;
-    end
-    if (rst) begin
-      \$141  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$142  = region1_has_sample;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$142  = 1'h1;
-                default:
-                  ;
-              endcase
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$142  = 1'h0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$142  = 1'h0;
-    end
-    if (rst) begin
-      \$142  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$143  = region2_has_sample;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$143  = 1'h1;
-                default:
-                  ;
-              endcase
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$143  = 1'h0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$143  = 1'h0;
-    end
-    if (rst) begin
-      \$143  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$144  = region3_has_sample;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$144  = 1'h1;
-                default:
-                  ;
-              endcase
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$144  = 1'h0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$144  = 1'h0;
-    end
-    if (rst) begin
-      \$144  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$145  = region0_retired_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          casez (region)
-            2'h0:
-                \$145  = \$92 [7:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$145  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$145  = 8'h00;
-    end
-    if (rst) begin
-      \$145  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$146  = region1_retired_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$146  = \$92 [7:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$146  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$146  = 8'h00;
-    end
-    if (rst) begin
-      \$146  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$147  = region2_retired_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$147  = \$92 [7:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$147  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$147  = 8'h00;
-    end
-    if (rst) begin
-      \$147  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$148  = region3_retired_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          (* full_case = 32'd1 *)
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$148  = \$92 [7:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$148  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$148  = 8'h00;
-    end
-    if (rst) begin
-      \$148  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$149  = row;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            \$149  = next_row;
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$149  = 8'h00;
-    end
-    if (rst) begin
-      \$149  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$150  = region0_free_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  \$150  = \$103 [7:0];
-              default:
-                ;
-            endcase
-          end
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$150  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$150  = 8'h00;
-    end
-    if (rst) begin
-      \$150  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$151  = region1_free_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  \$151  = \$103 [7:0];
-              default:
-                ;
-            endcase
-          end
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$151  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$151  = 8'h00;
-    end
-    if (rst) begin
-      \$151  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$152  = region2_free_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  \$152  = \$103 [7:0];
-              default:
-                ;
-            endcase
-          end
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$152  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$152  = 8'h00;
-    end
-    if (rst) begin
-      \$152  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$153  = region3_free_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            (* full_case = 32'd1 *)
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  /* empty */;
-              2'h3:
-                  \$153  = \$103 [7:0];
-              default:
-                ;
-            endcase
-          end
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$153  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$153  = 8'h00;
-    end
-    if (rst) begin
-      \$153  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$154  = region0_base;
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$251  = any_bad;
     casez (state_state)
       3'h0:
           /* empty */;
@@ -14248,248 +14693,58 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
       3'h2:
           /* empty */;
       3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$154  = region_base;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$154  = 8'h00;
-    end
-    if (rst) begin
-      \$154  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$155  = region1_base;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$155  = region_base;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$155  = 8'h00;
-    end
-    if (rst) begin
-      \$155  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$156  = region2_base;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$156  = region_base;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$156  = 8'h00;
-    end
-    if (rst) begin
-      \$156  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$157  = region3_base;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$157  = region_base;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$157  = 8'h00;
-    end
-    if (rst) begin
-      \$157  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$158  = first;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          \$158  = region_base;
+          \$251  = 1'h0;
       3'h4:
           /* empty */;
       3'h5:
-          /* empty */;
+          \$251  = \$199 ;
       3'h6:
-          \$158  = \$113 [7:0];
+          \$251  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$158  = 8'h00;
+      \$251  = 1'h0;
     end
     if (rst) begin
-      \$158  = 8'h00;
+      \$251  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$159  = group;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          \$159  = 9'h000;
-      3'h4:
-          /* empty */;
-      3'h5:
-          /* empty */;
-      3'h6:
-          \$159  = \$114 [8:0];
-      default:
-        ;
-    endcase
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    \$252  = state_queues__r_addr[2:0];
     if (control_command[10]) begin
-      \$159  = 9'h000;
+      \$252  = 3'h0;
     end
     if (rst) begin
-      \$159  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$160  = \within ;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          \$160  = 4'h0;
-      3'h4:
-          /* empty */;
-      3'h5:
-          \$160  = \$107 [3:0];
-      3'h6:
-          \$160  = 4'h0;
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$160  = 4'h0;
-    end
-    if (rst) begin
-      \$160  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
-    \$161  = any_bad;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          \$161  = 1'h0;
-      3'h4:
-          /* empty */;
-      3'h5:
-          \$161  = \$106 ;
-      3'h6:
-          \$161  = 1'h0;
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$161  = 1'h0;
-    end
-    if (rst) begin
-      \$161  = 1'h0;
+      \$252  = 3'h0;
     end
   end
   assign \$signature__en  = load_bad_rows__stb;
   assign \$signature__addr  = load_bad_rows__addr;
   assign \$signature__data  = load_bad_rows__data[0];
   assign tail = \$14 [7:0];
+  assign region0_base = 8'h00;
   assign ring_tail = \$28 [7:0];
-  assign \$signature__addr$46  = \$31 [7:0];
-  assign \$signature__data$49  = next_row;
-  assign retired_read__addr = \$42 [7:0];
+  assign \$signature__data$50  = next_row;
   assign retired_read__data = held_row;
   assign held_read__data = held_multiplicity;
   assign query_held = held_multiplicity;
-  assign query_bad = state_read__data[3];
-  assign query_failures = state_read__data[2:0];
+  assign query_bad = state_read__data[0];
+  assign query_failures = state_read__data[3:1];
   assign wear_read__data = query_wear;
-  assign \bad_groups$69  = bad_groups;
-  assign bad_read__addr = \$43 [7:0];
-  assign \state_read__data.failures  = state_read__data[2:0];
-  assign \state_read__data.bad  = state_read__data[3];
-  assign \$signature__data$95.failures  = \$signature__data$95 [2:0];
-  assign \$signature__data$95.bad  = \$signature__data$95 [3];
+  assign \bad_groups$70  = bad_groups;
+  assign bad_read__addr = \$46 [7:0];
+  assign state_groups__r_addr = state_queues__r_addr;
+  assign state_held__r_addr = state_queues__r_addr;
+  assign state_held__r_data = held_multiplicity;
+  assign state_wear__r_addr = state_queues__r_addr;
+  assign state_wear__r_data = query_wear;
+  assign state_regions__r_addr = state_queues__r_addr[4:0];
+  assign \state_read__data.bad  = state_read__data[0];
+  assign \state_read__data.failures  = state_read__data[3:1];
+  assign \$signature__data$107.bad  = \$signature__data$107 [0];
+  assign \$signature__data$107.failures  = \$signature__data$107 [3:1];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -14501,40 +14756,139 @@ module \ohmcarlo_core.controller.rows (rst, group_rows, has_sample, sample_row, 
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign state_groups__r_data[3:0] = state_read__data;
+  assign state_groups__r_data[31:4] = 28'h0000000;
+  assign state_queues__r_data[23:16] = held_row;
+  assign state_queues__r_data[7:0] = next_row;
+  assign { state_queues__r_data[31:24], state_queues__r_data[15:8] } = 16'h0000;
+  assign \$91  = { 3'h0, state_regions__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.counters (rst, request, step, busy, control_command, \port$3701$0 , evaluated, op, clocks, form, reset, set, read, dot, invalid, samples, points, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
-  wire [64:0] \$1 ;
-  wire [64:0] \$10 ;
+module \ohmcarlo_core.counters (clk, rst, request, state__stb, state__r_stb, step, busy, state__r_data, control_command, state__addr, state__data, \port$4381$0 , evaluated, op, form, reset, set, read, dot, clocks, invalid
+, samples, points, state__r_addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
+  wire \$1 ;
+  wire [31:0] \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
+  wire \$108 ;
+  reg [4:0] \$109 ;
   wire \$11 ;
+  reg \$110 ;
+  reg [63:0] \$111 ;
+  reg [63:0] \$112 ;
+  reg [63:0] \$113 ;
+  reg [63:0] \$114 ;
+  reg [63:0] \$115 ;
+  reg [63:0] \$116 ;
+  reg [63:0] \$117 ;
+  reg [63:0] \$118 ;
+  reg [63:0] \$119 ;
   wire \$12 ;
-  wire [64:0] \$13 ;
+  wire \$13 ;
   wire \$14 ;
-  wire \$15 ;
-  wire [64:0] \$16 ;
-  wire [1:0] \$17 ;
-  wire [65:0] \$18 ;
-  wire [64:0] \$19 ;
+  wire [31:0] \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire [64:0] \$20 ;
-  reg [63:0] \$21 ;
-  reg [63:0] \$22 ;
-  reg [63:0] \$23 ;
-  reg [63:0] \$24 ;
-  reg [63:0] \$25 ;
-  reg [63:0] \$26 ;
-  reg [63:0] \$27 ;
-  reg [63:0] \$28 ;
-  reg [63:0] \$29 ;
+  wire [31:0] \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire [6:0] \$224 ;
+  wire \$23 ;
+  wire \$24 ;
+  wire [31:0] \$25 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
-  wire [64:0] \$4 ;
-  wire \$5 ;
+  wire [31:0] \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire \$34 ;
+  wire [31:0] \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$39 ;
+  wire \$4 ;
+  wire [31:0] \$40 ;
+  wire \$41 ;
+  wire \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire [31:0] \$45 ;
+  wire \$46 ;
+  wire \$47 ;
+  wire \$48 ;
+  wire \$49 ;
+  wire [31:0] \$5 ;
+  wire [31:0] \$50 ;
+  wire \$51 ;
+  wire \$52 ;
+  wire [64:0] \$53 ;
+  wire [31:0] \$54 ;
+  wire \$55 ;
+  wire \$56 ;
+  wire [64:0] \$57 ;
+  wire [31:0] \$58 ;
+  wire \$59 ;
   wire \$6 ;
-  wire [64:0] \$7 ;
+  wire \$60 ;
+  wire \$61 ;
+  wire \$62 ;
+  wire [64:0] \$63 ;
+  wire [31:0] \$64 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire [64:0] \$69 ;
+  wire \$7 ;
+  wire [31:0] \$70 ;
+  wire \$71 ;
+  wire \$72 ;
+  wire \$73 ;
+  wire [64:0] \$74 ;
+  wire [31:0] \$75 ;
+  wire \$76 ;
+  wire \$77 ;
+  wire \$78 ;
+  wire [64:0] \$79 ;
   wire \$8 ;
+  wire [31:0] \$80 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire [64:0] \$83 ;
+  wire [31:0] \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire [64:0] \$87 ;
+  wire [31:0] \$88 ;
+  wire [64:0] \$89 ;
   wire \$9 ;
+  wire \$90 ;
+  wire \$91 ;
+  wire \$92 ;
+  wire \$93 ;
+  wire \$94 ;
+  wire \$95 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire \$99 ;
+  reg [63:0] \$signal ;
   wire accepted;
   input busy;
   wire busy;
@@ -14563,12 +14917,15 @@ module \ohmcarlo_core.counters (rst, request, step, busy, control_command, \port
   reg [63:0] form = 64'h0000000000000000;
   output [63:0] invalid;
   reg [63:0] invalid = 64'h0000000000000000;
+  reg [4:0] looked_at = 5'h00;
+  reg looking = 1'h0;
+  wire [63:0] \new ;
   input [2:0] op;
   wire [2:0] op;
   output [63:0] points;
   reg [63:0] points = 64'h0000000000000000;
-  input [1:0] \port$3701$0 ;
-  wire [1:0] \port$3701$0 ;
+  input [1:0] \port$4381$0 ;
+  wire [1:0] \port$4381$0 ;
   output [63:0] read;
   reg [63:0] read = 64'h0000000000000000;
   input request;
@@ -14581,163 +14938,356 @@ module \ohmcarlo_core.counters (rst, request, step, busy, control_command, \port
   reg [63:0] samples = 64'h0000000000000000;
   output [63:0] set;
   reg [63:0] set = 64'h0000000000000000;
+  reg [63:0] shown;
+  input [4:0] state__addr;
+  wire [4:0] state__addr;
+  input [31:0] state__data;
+  wire [31:0] state__data;
+  input [4:0] state__r_addr;
+  wire [4:0] state__r_addr;
+  output [31:0] state__r_data;
+  wire [31:0] state__r_data;
+  input state__r_stb;
+  wire state__r_stb;
+  input state__stb;
+  wire state__stb;
   input step;
   wire step;
   wire valid;
-  assign \$1  = clocks + busy;
+  assign \$1  = state__addr == 2'h2;
   assign \$2  = op == 1'h1;
   assign \$3  = request & \$2 ;
-  assign \$4  = form + 1'h1;
-  assign \$5  = op == 2'h2;
-  assign \$6  = request & \$5 ;
-  assign \$7  = reset + 1'h1;
-  assign \$8  = op == 2'h3;
-  assign \$9  = request & \$8 ;
-  assign \$10  = set + 1'h1;
-  assign \$11  = op == 3'h4;
-  assign \$12  = request & \$11 ;
-  assign \$13  = read + 1'h1;
-  assign \$14  = op == 3'h5;
-  assign \$15  = request & \$14 ;
-  assign \$16  = dot + 1'h1;
-  assign \$17  = 1'h1 - \port$3701$0 [1];
-  assign \$18  = $signed({ 1'h0, invalid }) + $signed(\$17 );
-  assign \$19  = samples + \port$3701$0 [0];
-  assign \$20  = points + evaluated;
+  assign \$4  = state__stb ? \$1  : \$3 ;
+  assign \$5  = state__stb ? state__data : \$89 [31:0];
+  assign \$6  = state__addr == 2'h3;
+  assign \$7  = op == 1'h1;
+  assign \$8  = request & \$7 ;
+  assign \$9  = state__stb ? \$6  : \$8 ;
+  assign \$10  = state__stb ? state__data : \$89 [63:32];
+  assign \$11  = state__addr == 3'h4;
+  assign \$12  = op == 2'h2;
+  assign \$13  = request & \$12 ;
+  assign \$14  = state__stb ? \$11  : \$13 ;
+  assign \$15  = state__stb ? state__data : \$89 [31:0];
+  assign \$16  = state__addr == 3'h5;
+  assign \$17  = op == 2'h2;
+  assign \$18  = request & \$17 ;
+  assign \$19  = state__stb ? \$16  : \$18 ;
+  assign \$20  = state__stb ? state__data : \$89 [63:32];
+  assign \$21  = state__addr == 3'h6;
+  assign \$22  = op == 2'h3;
+  assign \$23  = request & \$22 ;
+  assign \$24  = state__stb ? \$21  : \$23 ;
+  assign \$25  = state__stb ? state__data : \$89 [31:0];
+  assign \$26  = state__addr == 3'h7;
+  assign \$27  = op == 2'h3;
+  assign \$28  = request & \$27 ;
+  assign \$29  = state__stb ? \$26  : \$28 ;
+  assign \$30  = state__stb ? state__data : \$89 [63:32];
+  assign \$31  = state__addr == 4'h8;
+  assign \$32  = op == 3'h4;
+  assign \$33  = request & \$32 ;
+  assign \$34  = state__stb ? \$31  : \$33 ;
+  assign \$35  = state__stb ? state__data : \$89 [31:0];
+  assign \$36  = state__addr == 4'h9;
+  assign \$37  = op == 3'h4;
+  assign \$38  = request & \$37 ;
+  assign \$39  = state__stb ? \$36  : \$38 ;
+  assign \$40  = state__stb ? state__data : \$89 [63:32];
+  assign \$41  = state__addr == 4'ha;
+  assign \$42  = op == 3'h5;
+  assign \$43  = request & \$42 ;
+  assign \$44  = state__stb ? \$41  : \$43 ;
+  assign \$45  = state__stb ? state__data : \$89 [31:0];
+  assign \$46  = state__addr == 4'hb;
+  assign \$47  = op == 3'h5;
+  assign \$48  = request & \$47 ;
+  assign \$49  = state__stb ? \$46  : \$48 ;
+  assign \$50  = state__stb ? state__data : \$89 [63:32];
+  assign \$51  = ! state__addr;
+  assign \$52  = state__stb ? \$51  : busy;
+  assign \$53  = clocks + 1'h1;
+  assign \$54  = state__stb ? state__data : \$53 [31:0];
+  assign \$55  = state__addr == 1'h1;
+  assign \$56  = state__stb ? \$55  : busy;
+  assign \$57  = clocks + 1'h1;
+  assign \$58  = state__stb ? state__data : \$57 [63:32];
+  assign \$59  = state__addr == 4'hc;
+  assign \$60  = ~ \port$4381$0 [1];
+  assign \$61  = step & \$60 ;
+  assign \$62  = state__stb ? \$59  : \$61 ;
+  assign \$63  = invalid + 1'h1;
+  assign \$64  = state__stb ? state__data : \$63 [31:0];
+  assign \$65  = state__addr == 4'hd;
+  assign \$66  = ~ \port$4381$0 [1];
+  assign \$67  = step & \$66 ;
+  assign \$68  = state__stb ? \$65  : \$67 ;
+  assign \$69  = invalid + 1'h1;
+  assign \$70  = state__stb ? state__data : \$69 [63:32];
+  assign \$71  = state__addr == 4'he;
+  assign \$72  = step & \port$4381$0 [0];
+  assign \$73  = state__stb ? \$71  : \$72 ;
+  assign \$74  = samples + 1'h1;
+  assign \$75  = state__stb ? state__data : \$74 [31:0];
+  assign \$76  = state__addr == 4'hf;
+  assign \$77  = step & \port$4381$0 [0];
+  assign \$78  = state__stb ? \$76  : \$77 ;
+  assign \$79  = samples + 1'h1;
+  assign \$80  = state__stb ? state__data : \$79 [63:32];
+  assign \$81  = state__addr == 5'h10;
+  assign \$82  = state__stb ? \$81  : step;
+  assign \$83  = points + evaluated;
+  assign \$84  = state__stb ? state__data : \$83 [31:0];
+  assign \$85  = state__addr == 5'h11;
+  assign \$86  = state__stb ? \$85  : step;
+  assign \$87  = points + evaluated;
+  assign \$88  = state__stb ? state__data : \$87 [63:32];
+  assign \$89  = \$signal  + 1'h1;
+  assign \$90  = looked_at[4:1] == 1'h1;
+  assign \$91  = op == 1'h1;
+  assign \$92  = looking ? \$90  : \$91 ;
+  assign \$93  = looked_at[4:1] == 2'h2;
+  assign \$94  = op == 2'h2;
+  assign \$95  = looking ? \$93  : \$94 ;
+  assign \$96  = looked_at[4:1] == 2'h3;
+  assign \$97  = op == 2'h3;
+  assign \$98  = looking ? \$96  : \$97 ;
+  assign \$99  = looked_at[4:1] == 3'h4;
+  assign \$100  = op == 3'h4;
+  assign \$101  = looking ? \$99  : \$100 ;
+  assign \$102  = looked_at[4:1] == 3'h5;
+  assign \$103  = op == 3'h5;
+  assign \$104  = looking ? \$102  : \$103 ;
+  assign \$224  = looked_at[0] * 6'h20;
+  assign state__r_data = shown >> \$224 ;
+  assign \$105  = ! looked_at[4:1];
+  assign \$106  = looked_at[4:1] == 3'h6;
+  assign \$107  = looked_at[4:1] == 3'h7;
+  assign \$108  = looked_at[4:1] == 4'h8;
   always @(posedge clk)
-    clocks <= \$21 ;
+    looked_at <= \$109 ;
   always @(posedge clk)
-    form <= \$22 ;
+    looking <= \$110 ;
   always @(posedge clk)
-    reset <= \$23 ;
+    form <= \$111 ;
   always @(posedge clk)
-    set <= \$24 ;
+    reset <= \$112 ;
   always @(posedge clk)
-    read <= \$25 ;
+    set <= \$113 ;
   always @(posedge clk)
-    dot <= \$26 ;
+    read <= \$114 ;
   always @(posedge clk)
-    invalid <= \$27 ;
+    dot <= \$115 ;
   always @(posedge clk)
-    samples <= \$28 ;
+    clocks <= \$116 ;
   always @(posedge clk)
-    points <= \$29 ;
+    invalid <= \$117 ;
+  always @(posedge clk)
+    samples <= \$118 ;
+  always @(posedge clk)
+    points <= \$119 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$21  = \$1 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$109  = state__r_addr;
     if (control_command[10]) begin
-      \$21  = 64'h0000000000000000;
+      \$109  = 5'h00;
     end
     if (rst) begin
-      \$21  = 64'h0000000000000000;
+      \$109  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$22  = form;
-    if (\$3 ) begin
-      \$22  = \$4 [63:0];
-    end
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$110  = state__r_stb;
     if (control_command[10]) begin
-      \$22  = 64'h0000000000000000;
+      \$110  = 1'h0;
     end
     if (rst) begin
-      \$22  = 64'h0000000000000000;
+      \$110  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$23  = reset;
-    if (\$6 ) begin
-      \$23  = \$7 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$111  = form;
+    if (\$4 ) begin
+      \$111 [31:0] = \$5 ;
     end
-    if (control_command[10]) begin
-      \$23  = 64'h0000000000000000;
-    end
-    if (rst) begin
-      \$23  = 64'h0000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$24  = set;
     if (\$9 ) begin
-      \$24  = \$10 [63:0];
+      \$111 [63:32] = \$10 ;
     end
     if (control_command[10]) begin
-      \$24  = 64'h0000000000000000;
+      \$111  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$24  = 64'h0000000000000000;
+      \$111  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$25  = read;
-    if (\$12 ) begin
-      \$25  = \$13 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$112  = reset;
+    if (\$14 ) begin
+      \$112 [31:0] = \$15 ;
+    end
+    if (\$19 ) begin
+      \$112 [63:32] = \$20 ;
     end
     if (control_command[10]) begin
-      \$25  = 64'h0000000000000000;
+      \$112  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$25  = 64'h0000000000000000;
+      \$112  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$26  = dot;
-    if (\$15 ) begin
-      \$26  = \$16 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$113  = set;
+    if (\$24 ) begin
+      \$113 [31:0] = \$25 ;
+    end
+    if (\$29 ) begin
+      \$113 [63:32] = \$30 ;
     end
     if (control_command[10]) begin
-      \$26  = 64'h0000000000000000;
+      \$113  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$26  = 64'h0000000000000000;
+      \$113  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$27  = invalid;
-    if (step) begin
-      \$27  = \$18 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$114  = read;
+    if (\$34 ) begin
+      \$114 [31:0] = \$35 ;
+    end
+    if (\$39 ) begin
+      \$114 [63:32] = \$40 ;
     end
     if (control_command[10]) begin
-      \$27  = 64'h0000000000000000;
+      \$114  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$27  = 64'h0000000000000000;
+      \$114  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$28  = samples;
-    if (step) begin
-      \$28  = \$19 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$115  = dot;
+    if (\$44 ) begin
+      \$115 [31:0] = \$45 ;
+    end
+    if (\$49 ) begin
+      \$115 [63:32] = \$50 ;
     end
     if (control_command[10]) begin
-      \$28  = 64'h0000000000000000;
+      \$115  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$28  = 64'h0000000000000000;
+      \$115  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    \$29  = points;
-    if (step) begin
-      \$29  = \$20 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$116  = clocks;
+    if (\$52 ) begin
+      \$116 [31:0] = \$54 ;
+    end
+    if (\$56 ) begin
+      \$116 [63:32] = \$58 ;
     end
     if (control_command[10]) begin
-      \$29  = 64'h0000000000000000;
+      \$116  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$29  = 64'h0000000000000000;
+      \$116  = 64'h0000000000000000;
     end
   end
-  assign valid = \port$3701$0 [1];
-  assign accepted = \port$3701$0 [0];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$117  = invalid;
+    if (\$62 ) begin
+      \$117 [31:0] = \$64 ;
+    end
+    if (\$68 ) begin
+      \$117 [63:32] = \$70 ;
+    end
+    if (control_command[10]) begin
+      \$117  = 64'h0000000000000000;
+    end
+    if (rst) begin
+      \$117  = 64'h0000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$118  = samples;
+    if (\$73 ) begin
+      \$118 [31:0] = \$75 ;
+    end
+    if (\$78 ) begin
+      \$118 [63:32] = \$80 ;
+    end
+    if (control_command[10]) begin
+      \$118  = 64'h0000000000000000;
+    end
+    if (rst) begin
+      \$118  = 64'h0000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$119  = points;
+    if (\$82 ) begin
+      \$119 [31:0] = \$84 ;
+    end
+    if (\$86 ) begin
+      \$119 [63:32] = \$88 ;
+    end
+    if (control_command[10]) begin
+      \$119  = 64'h0000000000000000;
+    end
+    if (rst) begin
+      \$119  = 64'h0000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    \$signal  = 64'h0000000000000000;
+    if (\$92 ) begin
+      \$signal  = form;
+    end
+    if (\$95 ) begin
+      \$signal  = reset;
+    end
+    if (\$98 ) begin
+      \$signal  = set;
+    end
+    if (\$101 ) begin
+      \$signal  = read;
+    end
+    if (\$104 ) begin
+      \$signal  = dot;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
+    shown = \$signal ;
+    if (\$105 ) begin
+      shown = clocks;
+    end
+    if (\$106 ) begin
+      shown = invalid;
+    end
+    if (\$107 ) begin
+      shown = samples;
+    end
+    if (\$108 ) begin
+      shown = points;
+    end
+  end
+  assign \new  = \$89 [63:0];
+  assign valid = \port$4381$0 [1];
+  assign accepted = \port$4381$0 [0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -14752,76 +15302,71 @@ module \ohmcarlo_core.counters (rst, request, step, busy, control_command, \port
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled, control_command, rct_cutoff, rct_symbol_cutoff, apt_cutoff, codes__payload, restart, \begin , raw, raw_bits, symbol_counts, ready, alarm, alarms, clean_windows, t, clk
-);
-  reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
+module \ohmcarlo_core.entropy (clk, rst, state__stb, state__r_stb, codes__valid, codes__ready, t_valid, settled, control_command, rct_cutoff, rct_symbol_cutoff, apt_cutoff, state__addr, state__data, codes__payload, restart, \begin , state__r_data, raw, raw_bits, ready
+, symbol_counts, alarm, alarms, clean_windows, t, state__r_addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
   wire \$10 ;
-  wire [32:0] \$11 ;
+  wire \$11 ;
   wire \$12 ;
   wire \$13 ;
-  wire [32:0] \$14 ;
-  wire \$15 ;
+  wire \$14 ;
+  wire [64:0] \$15 ;
   wire \$16 ;
-  wire [32:0] \$17 ;
-  wire \$18 ;
+  wire \$17 ;
+  wire [3:0] \$18 ;
   wire \$19 ;
   wire \$2 ;
-  wire [32:0] \$20 ;
+  wire \$20 ;
   wire \$21 ;
-  wire \$22 ;
-  wire [32:0] \$23 ;
-  wire \$24 ;
-  wire \$25 ;
-  wire [32:0] \$26 ;
-  wire \$27 ;
-  wire \$28 ;
-  wire [32:0] \$29 ;
+  wire [17:0] \$22 ;
+  wire [17:0] \$23 ;
+  wire [17:0] \$24 ;
+  wire [32:0] \$25 ;
+  wire \$26 ;
+  wire [17:0] \$27 ;
+  wire [17:0] \$28 ;
+  wire [17:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire [32:0] \$32 ;
+  wire [32:0] \$30 ;
+  wire [31:0] \$31 ;
+  wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire [3:0] \$35 ;
+  wire \$35 ;
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire [17:0] \$39 ;
-  wire \$4 ;
-  wire [17:0] \$40 ;
-  wire [17:0] \$41 ;
-  wire [32:0] \$42 ;
+  wire \$39 ;
+  wire [2:0] \$4 ;
+  wire [4:0] \$40 ;
+  wire \$41 ;
+  wire \$42 ;
   wire \$43 ;
-  wire [17:0] \$44 ;
-  wire [17:0] \$45 ;
-  wire [17:0] \$46 ;
-  wire [32:0] \$47 ;
-  wire [31:0] \$48 ;
-  wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire \$52 ;
-  wire \$53 ;
-  wire \$54 ;
-  reg [6:0] \$55 ;
-  reg \$56 ;
-  reg \$57 ;
-  reg [63:0] \$58 ;
-  reg [255:0] \$59 ;
-  wire \$6 ;
-  reg [23:0] \$60 ;
-  reg [2:0] \$61 ;
-  reg \$62 ;
-  reg [31:0] \$63 ;
-  reg \$64 ;
-  reg [5:0] \$65 ;
-  reg \$66 ;
-  wire \$7 ;
-  wire [64:0] \$8 ;
+  wire [2:0] \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  reg [6:0] \$47 ;
+  reg \$48 ;
+  reg \$49 ;
+  wire [32:0] \$5 ;
+  reg [63:0] \$50 ;
+  reg [23:0] \$51 ;
+  reg [2:0] \$52 ;
+  reg \$53 ;
+  reg [31:0] \$54 ;
+  reg \$55 ;
+  reg [5:0] \$56 ;
+  reg [4:0] \$57 ;
+  reg [255:0] \$58 ;
+  reg \$59 ;
+  wire [32:0] \$6 ;
+  wire [8:0] \$66 ;
+  wire [4:0] \$7 ;
+  wire \$8 ;
   wire \$9 ;
-  reg \$signal  = 1'h0;
+  wire [31:0] \$signal ;
+  reg \$signal$49  = 1'h0;
   reg [5:0] age = 6'h00;
   output alarm;
   wire alarm;
@@ -14867,6 +15412,8 @@ module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled
   wire \control_command.start ;
   reg [2:0] filled = 3'h0;
   reg found = 1'h0;
+  reg [4:0] looked_at = 5'h00;
+  wire [31:0] \new ;
   output [6:0] raw;
   reg [6:0] raw = 7'h00;
   wire [2:0] \raw.column ;
@@ -14891,6 +15438,24 @@ module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled
   wire rst;
   output settled;
   wire settled;
+  input [4:0] state__addr;
+  wire [4:0] state__addr;
+  wire [4:0] \state__addr$31 ;
+  input [31:0] state__data;
+  wire [31:0] state__data;
+  wire [31:0] \state__data$33 ;
+  input [4:0] state__r_addr;
+  wire [4:0] state__r_addr;
+  wire [4:0] \state__r_addr$35 ;
+  output [31:0] state__r_data;
+  reg [31:0] state__r_data;
+  wire [31:0] \state__r_data$37 ;
+  input state__r_stb;
+  wire state__r_stb;
+  wire \state__r_stb$39 ;
+  input state__stb;
+  wire state__stb;
+  wire \state__stb$41 ;
   wire [2:0] symbol;
   output [255:0] symbol_counts;
   reg [255:0] symbol_counts = 256'h0000000000000000000000000000000000000000000000000000000000000000;
@@ -14911,85 +15476,79 @@ module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled
   reg [23:0] word = 24'h000000;
   (* init = 24'h000000 *)
   wire [23:0] \word$22 ;
-  assign \$31  = raw[0] & \$30 ;
-  assign \$32  = symbol_counts[255:224] + 1'h1;
-  assign \$33  = ~ ready;
-  assign \$34  = raw[0] & \$33 ;
-  assign \$35  = filled + 1'h1;
-  assign \$36  = | raw[3:1];
-  assign \$37  = found | \$36 ;
-  assign \$38  = ~ found;
-  assign \$39  = raw[3] ? 18'h162e4 : 18'h21456;
-  assign \$40  = raw[2] ? 18'h0b172 : \$39 ;
-  assign \$41  = raw[1] ? 18'h00000 : \$40 ;
-  assign \$42  = \before  + \$41 ;
-  assign \$44  = raw[3] ? 18'h162e4 : 18'h21456;
-  assign \$45  = raw[2] ? 18'h0b172 : \$44 ;
-  assign \$46  = raw[1] ? 18'h00000 : \$45 ;
-  assign \$47  = \before  + \$46 ;
-  assign \$48  = \$43  ? 32'd4294967295 : \$47 [31:0];
-  assign \$49  = filled == 3'h7;
-  assign \$50  = | raw[3:1];
-  assign \$51  = found | \$50 ;
-  assign \$52  = ~ ready;
-  assign \$53  = raw[0] | \$signal ;
-  assign \$54  = \$53  | \restart$7 ;
+  assign \$35  = ~ ready;
+  assign \$36  = state__addr == 3'h4;
+  assign \$37  = state__stb & \$36 ;
+  assign \$38  = state__addr == 3'h5;
+  assign \$39  = state__stb & \$38 ;
+  assign \$41  = \$40  == 1'h1;
+  assign \$42  = state__stb & \$41 ;
+  assign \$43  = raw[0] | \$42 ;
+  assign \$44  = state__stb ? state__addr[2:0] : raw[3:1];
+  assign \$45  = raw[0] | \$signal$49 ;
+  assign \$46  = \$45  | \restart$7 ;
   always @(posedge clk)
-    raw <= \$55 ;
+    raw <= \$47 ;
   always @(posedge clk)
-    \$signal  <= \$56 ;
+    \$signal$49  <= \$48 ;
   always @(posedge clk)
-    \restart$7  <= \$57 ;
+    \restart$7  <= \$49 ;
   always @(posedge clk)
-    raw_bits <= \$58 ;
+    raw_bits <= \$50 ;
   always @(posedge clk)
-    symbol_counts <= \$59 ;
+    word <= \$51 ;
   always @(posedge clk)
-    word <= \$60 ;
+    filled <= \$52 ;
   always @(posedge clk)
-    filled <= \$61 ;
+    found <= \$53 ;
   always @(posedge clk)
-    found <= \$62 ;
+    \before  <= \$54 ;
   always @(posedge clk)
-    \before  <= \$63 ;
+    ready <= \$55 ;
   always @(posedge clk)
-    ready <= \$64 ;
+    age <= \$56 ;
   always @(posedge clk)
-    age <= \$65 ;
+    looked_at <= \$57 ;
   always @(posedge clk)
-    busy <= \$66 ;
+    symbol_counts <= \$58 ;
+  always @(posedge clk)
+    busy <= \$59 ;
   assign \$1  = \begin  | restart;
   assign codes__ready = ~ \$1 ;
   assign t_valid = ready & age[5];
-  assign \$2  = codes__valid | raw[0];
-  assign \$3  = \$2  | \$signal ;
-  assign \$4  = \$3  | \restart$7 ;
-  assign \$6  = \$4  | \$5 ;
-  assign settled = ~ \$6 ;
-  assign \$7  = codes__valid & codes__ready;
-  assign \$8  = raw_bits + 2'h3;
-  assign \$9  = ! raw[3:1];
-  assign \$10  = raw[0] & \$9 ;
-  assign \$11  = symbol_counts[31:0] + 1'h1;
-  assign \$12  = raw[3:1] == 1'h1;
-  assign \$13  = raw[0] & \$12 ;
-  assign \$14  = symbol_counts[63:32] + 1'h1;
-  assign \$15  = raw[3:1] == 2'h2;
-  assign \$16  = raw[0] & \$15 ;
-  assign \$17  = symbol_counts[95:64] + 1'h1;
-  assign \$18  = raw[3:1] == 2'h3;
-  assign \$19  = raw[0] & \$18 ;
-  assign \$20  = symbol_counts[127:96] + 1'h1;
-  assign \$21  = raw[3:1] == 3'h4;
-  assign \$22  = raw[0] & \$21 ;
-  assign \$23  = symbol_counts[159:128] + 1'h1;
-  assign \$24  = raw[3:1] == 3'h5;
-  assign \$25  = raw[0] & \$24 ;
-  assign \$26  = symbol_counts[191:160] + 1'h1;
-  assign \$27  = raw[3:1] == 3'h6;
-  assign \$28  = raw[0] & \$27 ;
-  assign \$29  = symbol_counts[223:192] + 1'h1;
-  assign \$30  = raw[3:1] == 3'h7;
+  assign \$2  = looked_at == 3'h4;
+  assign \$3  = looked_at == 3'h5;
+  assign \$4  = raw[0] ? raw[3:1] : looked_at[2:0];
+  assign \$66  = \$4  * 6'h20;
+  assign \$signal  = symbol_counts >> \$66 ;
+  assign \$5  = \$signal  + 1'h1;
+  assign \$6  = state__stb ? { 1'h0, state__data } : \$5 ;
+  assign \$8  = \$7  == 1'h1;
+  assign \$9  = codes__valid | raw[0];
+  assign \$10  = \$9  | \$signal$49 ;
+  assign \$11  = \$10  | \restart$7 ;
+  assign \$13  = \$11  | \$12 ;
+  assign settled = ~ \$13 ;
+  assign \$14  = codes__valid & codes__ready;
+  assign \$15  = raw_bits + 2'h3;
+  assign \$16  = ~ ready;
+  assign \$17  = raw[0] & \$16 ;
+  assign \$18  = filled + 1'h1;
+  assign \$19  = | raw[3:1];
+  assign \$20  = found | \$19 ;
+  assign \$21  = ~ found;
+  assign \$22  = raw[3] ? 18'h162e4 : 18'h21456;
+  assign \$23  = raw[2] ? 18'h0b172 : \$22 ;
+  assign \$24  = raw[1] ? 18'h00000 : \$23 ;
+  assign \$25  = \before  + \$24 ;
+  assign \$27  = raw[3] ? 18'h162e4 : 18'h21456;
+  assign \$28  = raw[2] ? 18'h0b172 : \$27 ;
+  assign \$29  = raw[1] ? 18'h00000 : \$28 ;
+  assign \$30  = \before  + \$29 ;
+  assign \$31  = \$26  ? 32'd4294967295 : \$30 [31:0];
+  assign \$32  = filled == 3'h7;
+  assign \$33  = | raw[3:1];
+  assign \$34  = found | \$33 ;
   \ohmcarlo_core.entropy.health  health (
     .alarm(alarm),
     .alarms(alarms),
@@ -14999,9 +15558,15 @@ module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$4319$0 (raw),
+    .\port$5039$0 (raw),
     .restart(\restart$7 ),
-    .rst(rst)
+    .rst(rst),
+    .state__addr(state__addr),
+    .state__data(state__data),
+    .state__r_addr(state__r_addr),
+    .state__r_data(\state__r_data$37 ),
+    .\state__r_stb$21 (state__r_stb),
+    .\state__stb$25 (state__stb)
   );
   \ohmcarlo_core.entropy.neg_log  neg_log (
     .\before (\before ),
@@ -15012,192 +15577,220 @@ module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled
     .word(word)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$55 [0] = \$7 ;
-    \$55 [3:1] = codes__payload[2:0];
-    \$55 [6:4] = codes__payload[12:10];
-    if (control_command[10]) begin
-      \$55  = 7'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    state__r_data = \state__r_data$37 ;
+    if (\$2 ) begin
+      state__r_data = raw_bits[31:0];
     end
-    if (rst) begin
-      \$55  = 7'h00;
+    if (\$3 ) begin
+      state__r_data = raw_bits[63:32];
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$56  = \begin ;
-    if (control_command[10]) begin
-      \$56  = 1'h0;
-    end
-    if (rst) begin
-      \$56  = 1'h0;
+    if (\$8 ) begin
+      state__r_data = \$signal ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$57  = restart;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$47 [0] = \$14 ;
+    \$47 [3:1] = codes__payload[2:0];
+    \$47 [6:4] = codes__payload[12:10];
     if (control_command[10]) begin
-      \$57  = 1'h0;
+      \$47  = 7'h00;
     end
     if (rst) begin
-      \$57  = 1'h0;
+      \$47  = 7'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$58  = raw_bits;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$48  = \begin ;
+    if (control_command[10]) begin
+      \$48  = 1'h0;
+    end
+    if (rst) begin
+      \$48  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$49  = restart;
+    if (control_command[10]) begin
+      \$49  = 1'h0;
+    end
+    if (rst) begin
+      \$49  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$50  = raw_bits;
     if (raw[0]) begin
-      \$58  = \$8 [63:0];
+      \$50  = \$15 [63:0];
+    end
+    if (\$37 ) begin
+      \$50 [31:0] = state__data;
+    end
+    if (\$39 ) begin
+      \$50 [63:32] = state__data;
     end
     if (control_command[10]) begin
-      \$58  = 64'h0000000000000000;
+      \$50  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$58  = 64'h0000000000000000;
+      \$50  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$59  = symbol_counts;
-    if (\$10 ) begin
-      \$59 [31:0] = \$11 [31:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$51  = word;
+    if (\$17 ) begin
+      \$51  = { word[20:0], raw[1], raw[2], raw[3] };
     end
-    if (\$13 ) begin
-      \$59 [63:32] = \$14 [31:0];
-    end
-    if (\$16 ) begin
-      \$59 [95:64] = \$17 [31:0];
-    end
-    if (\$19 ) begin
-      \$59 [127:96] = \$20 [31:0];
-    end
-    if (\$22 ) begin
-      \$59 [159:128] = \$23 [31:0];
-    end
-    if (\$25 ) begin
-      \$59 [191:160] = \$26 [31:0];
-    end
-    if (\$28 ) begin
-      \$59 [223:192] = \$29 [31:0];
-    end
-    if (\$31 ) begin
-      \$59 [255:224] = \$32 [31:0];
+    if (\$signal$49 ) begin
+      \$51  = 24'h000000;
     end
     if (control_command[10]) begin
-      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$51  = 24'h000000;
     end
     if (rst) begin
-      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$51  = 24'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$60  = word;
-    if (\$34 ) begin
-      \$60  = { word[20:0], raw[1], raw[2], raw[3] };
-    end
-    if (\$signal ) begin
-      \$60  = 24'h000000;
-    end
-    if (control_command[10]) begin
-      \$60  = 24'h000000;
-    end
-    if (rst) begin
-      \$60  = 24'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$61  = filled;
-    if (\$34 ) begin
-      \$61  = \$35 [2:0];
-      if (\$49 ) begin
-        \$61  = 3'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$52  = filled;
+    if (\$17 ) begin
+      \$52  = \$18 [2:0];
+      if (\$32 ) begin
+        \$52  = 3'h0;
       end
     end
-    if (\$signal ) begin
-      \$61  = 3'h0;
+    if (\$signal$49 ) begin
+      \$52  = 3'h0;
     end
     if (control_command[10]) begin
-      \$61  = 3'h0;
+      \$52  = 3'h0;
     end
     if (rst) begin
-      \$61  = 3'h0;
+      \$52  = 3'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$62  = found;
-    if (\$34 ) begin
-      \$62  = \$37 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$53  = found;
+    if (\$17 ) begin
+      \$53  = \$20 ;
     end
-    if (\$signal ) begin
-      \$62  = 1'h0;
+    if (\$signal$49 ) begin
+      \$53  = 1'h0;
     end
     if (control_command[10]) begin
-      \$62  = 1'h0;
+      \$53  = 1'h0;
     end
     if (rst) begin
-      \$62  = 1'h0;
+      \$53  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$63  = \before ;
-    if (\$34 ) begin
-      if (\$38 ) begin
-        \$63  = \$48 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$54  = \before ;
+    if (\$17 ) begin
+      if (\$21 ) begin
+        \$54  = \$31 ;
       end
     end
-    if (\$signal ) begin
-      \$63  = 32'd0;
+    if (\$signal$49 ) begin
+      \$54  = 32'd0;
     end
     if (control_command[10]) begin
-      \$63  = 32'd0;
+      \$54  = 32'd0;
     end
     if (rst) begin
-      \$63  = 32'd0;
+      \$54  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$64  = ready;
-    if (\$34 ) begin
-      if (\$49 ) begin
-        \$64  = \$51 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$55  = ready;
+    if (\$17 ) begin
+      if (\$32 ) begin
+        \$55  = \$34 ;
       end
     end
-    if (\$signal ) begin
-      \$64  = 1'h0;
+    if (\$signal$49 ) begin
+      \$55  = 1'h0;
     end
     if (control_command[10]) begin
-      \$64  = 1'h0;
+      \$55  = 1'h0;
     end
     if (rst) begin
-      \$64  = 1'h0;
+      \$55  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$65  = { age[4:0], ready };
-    if (\$52 ) begin
-      \$65  = 6'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$56  = { age[4:0], ready };
+    if (\$35 ) begin
+      \$56  = 6'h00;
     end
     if (control_command[10]) begin
-      \$65  = 6'h00;
+      \$56  = 6'h00;
     end
     if (rst) begin
-      \$65  = 6'h00;
+      \$56  = 6'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$66  = \$54 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$57  = state__r_addr;
     if (control_command[10]) begin
-      \$66  = 1'h0;
+      \$57  = 5'h00;
     end
     if (rst) begin
-      \$66  = 1'h0;
+      \$57  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$58  = symbol_counts;
+    if (\$43 ) begin
+      (* full_case = 32'd1 *)
+      casez (\$44 )
+        3'h0:
+            \$58 [31:0] = \$6 [31:0];
+        3'h1:
+            \$58 [63:32] = \$6 [31:0];
+        3'h2:
+            \$58 [95:64] = \$6 [31:0];
+        3'h3:
+            \$58 [127:96] = \$6 [31:0];
+        3'h4:
+            \$58 [159:128] = \$6 [31:0];
+        3'h5:
+            \$58 [191:160] = \$6 [31:0];
+        3'h6:
+            \$58 [223:192] = \$6 [31:0];
+        3'h7:
+            \$58 [255:224] = \$6 [31:0];
+        default:
+          ;
+      endcase
+    end
+    if (control_command[10]) begin
+      \$58  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+    end
+    if (rst) begin
+      \$58  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \$59  = \$46 ;
+    if (control_command[10]) begin
+      \$59  = 1'h0;
+    end
+    if (rst) begin
+      \$59  = 1'h0;
     end
   end
   assign valid = raw[0];
@@ -15213,11 +15806,15 @@ module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled
   assign \word$22  = word;
   assign \before$24  = \before ;
   assign \t$26  = t;
+  assign \state__addr$31  = state__addr;
+  assign \state__data$33  = state__data;
+  assign \state__r_addr$35  = state__r_addr;
+  assign \state__r_stb$39  = state__r_stb;
+  assign \state__stb$41  = state__stb;
+  assign \new  = \$6 [31:0];
   assign \raw.valid  = raw[0];
   assign \raw.symbol  = raw[3:1];
   assign \raw.column  = raw[6:4];
-  assign \codes__payload.code  = codes__payload[9:0];
-  assign \codes__payload.column  = codes__payload[12:10];
   assign \symbol_counts[0]  = symbol_counts[31:0];
   assign \symbol_counts[1]  = symbol_counts[63:32];
   assign \symbol_counts[2]  = symbol_counts[95:64];
@@ -15226,6 +15823,8 @@ module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled
   assign \symbol_counts[5]  = symbol_counts[191:160];
   assign \symbol_counts[6]  = symbol_counts[223:192];
   assign \symbol_counts[7]  = symbol_counts[255:224];
+  assign \codes__payload.code  = codes__payload[9:0];
+  assign \codes__payload.column  = codes__payload[12:10];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -15237,25 +15836,43 @@ module \ohmcarlo_core.entropy (rst, codes__valid, codes__ready, t_valid, settled
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$5  = busy;
-  assign \$43  = \$42 [32];
+  assign \$7  = { 3'h0, looked_at[4:3] };
+  assign \$12  = busy;
+  assign \$26  = \$25 [32];
+  assign \$40  = { 3'h0, state__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, control_command, cutoff, \cutoff$16 , \cutoff$11 , \port$4319$0 , restart, alarm, alarms, clean_windows, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
+module \ohmcarlo_core.entropy.health (clk, rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, \port$5039$0 , restart, state__r_data, alarm, alarms, clean_windows, state__r_addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire \$1 ;
-  reg \$10 ;
-  reg [31:0] \$11 ;
-  reg [7:0] \$12 ;
-  wire \$2 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire [32:0] \$14 ;
+  wire [8:0] \$15 ;
+  wire \$16 ;
+  wire [8:0] \$17 ;
+  wire [7:0] \$18 ;
+  wire \$19 ;
+  wire [5:0] \$2 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
+  reg \$25 ;
+  reg [31:0] \$26 ;
+  reg [7:0] \$27 ;
+  reg [4:0] \$28 ;
   wire \$3 ;
-  wire \$4 ;
-  wire [32:0] \$5 ;
-  wire [8:0] \$6 ;
+  wire [5:0] \$4 ;
+  wire \$5 ;
+  wire \$6 ;
   wire \$7 ;
-  wire [8:0] \$8 ;
-  wire [7:0] \$9 ;
+  wire \$8 ;
+  wire \$9 ;
   output alarm;
   reg alarm = 1'h0;
   output [31:0] alarms;
@@ -15288,10 +15905,21 @@ module \ohmcarlo_core.entropy.health (rst, control_command, cutoff, \cutoff$16 ,
   input [7:0] \cutoff$16 ;
   wire [7:0] \cutoff$16 ;
   wire failed;
-  wire \failed$23 ;
-  wire \failed$24 ;
-  input [6:0] \port$4319$0 ;
-  wire [6:0] \port$4319$0 ;
+  wire \failed$46 ;
+  wire \failed$47 ;
+  wire load;
+  wire \load$36 ;
+  wire [31:0] loaded;
+  wire [31:0] \loaded$37 ;
+  wire \loaded$37.first ;
+  wire [10:0] \loaded$37.matches ;
+  wire [9:0] \loaded$37.seen ;
+  wire \loaded.heard ;
+  wire \loaded.last ;
+  wire [8:0] \loaded.run ;
+  reg [4:0] looked_at = 5'h00;
+  input [6:0] \port$5039$0 ;
+  wire [6:0] \port$5039$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -15301,6 +15929,35 @@ module \ohmcarlo_core.entropy.health (rst, control_command, cutoff, \cutoff$16 ,
   wire \restart$5 ;
   input rst;
   wire rst;
+  wire [31:0] shown;
+  wire \shown.alarm ;
+  wire [7:0] \shown.clean_windows ;
+  wire [31:0] state;
+  wire [31:0] \state$38 ;
+  wire \state$38.first ;
+  wire [10:0] \state$38.matches ;
+  wire [9:0] \state$38.seen ;
+  wire \state.heard ;
+  wire \state.last ;
+  wire [8:0] \state.run ;
+  input [4:0] state__addr;
+  wire [4:0] state__addr;
+  wire [2:0] \state__addr$27 ;
+  input [31:0] state__data;
+  wire [31:0] state__data;
+  wire [31:0] \state__data$29 ;
+  input [4:0] state__r_addr;
+  wire [4:0] state__r_addr;
+  wire [2:0] \state__r_addr$23 ;
+  output [31:0] state__r_data;
+  reg [31:0] state__r_data;
+  wire [31:0] \state__r_data$32 ;
+  wire state__r_stb;
+  input \state__r_stb$21 ;
+  wire \state__r_stb$21 ;
+  wire state__stb;
+  input \state__stb$25 ;
+  wire \state__stb$25 ;
   wire [2:0] symbol;
   wire [2:0] \symbol$14 ;
   wire [2:0] \symbol$3 ;
@@ -15309,109 +15966,201 @@ module \ohmcarlo_core.entropy.health (rst, control_command, cutoff, \cutoff$16 ,
   wire \valid$1 ;
   wire \valid$13 ;
   wire \valid$8 ;
-  assign \$1  = failed | \failed$23 ;
-  assign \$2  = \$1  | \failed$24 ;
-  assign \$3  = ~ alarm;
-  assign \$4  = \$2  & \$3 ;
-  assign \$5  = alarms + 1'h1;
-  assign \$6  = clean_windows + 1'h1;
-  assign \$8  = clean_windows + 1'h1;
-  assign \$9  = \$7  ? 8'hff : \$8 [7:0];
+  assign \$1  = state__r_addr >= 5'h10;
+  assign state__r_stb = \state__r_stb$21  & \$1 ;
+  assign \$2  = state__r_addr - 5'h10;
+  assign \$3  = state__addr >= 5'h10;
+  assign state__stb = \state__stb$25  & \$3 ;
+  assign \$4  = state__addr - 5'h10;
+  assign \$5  = looked_at >= 5'h10;
+  assign \$6  = ! state__addr;
+  assign load = \state__stb$25  & \$6 ;
+  assign \$7  = ! looked_at;
+  assign \$8  = state__addr == 1'h1;
+  assign \load$36  = \state__stb$25  & \$8 ;
+  assign \$9  = looked_at == 1'h1;
+  assign \$10  = failed | \failed$46 ;
+  assign \$11  = \$10  | \failed$47 ;
+  assign \$12  = ~ alarm;
+  assign \$13  = \$11  & \$12 ;
+  assign \$14  = alarms + 1'h1;
+  assign \$15  = clean_windows + 1'h1;
+  assign \$17  = clean_windows + 1'h1;
+  assign \$18  = \$16  ? 8'hff : \$17 [7:0];
+  assign \$19  = state__addr == 2'h2;
+  assign \$20  = \state__stb$25  & \$19 ;
+  assign \$21  = state__addr == 2'h2;
+  assign \$22  = \state__stb$25  & \$21 ;
+  assign \$23  = state__addr == 2'h3;
+  assign \$24  = \state__stb$25  & \$23 ;
   always @(posedge clk)
-    alarm <= \$10 ;
+    alarm <= \$25 ;
   always @(posedge clk)
-    alarms <= \$11 ;
+    alarms <= \$26 ;
   always @(posedge clk)
-    clean_windows <= \$12 ;
+    clean_windows <= \$27 ;
+  always @(posedge clk)
+    looked_at <= \$28 ;
   \ohmcarlo_core.entropy.health.apt  apt (
     .clk(clk),
     .closes(closes),
     .control_command(control_command),
     .cutoff(\cutoff$11 ),
-    .failed(\failed$23 ),
-    .\port$4319$0 (\port$4319$0 [3:0]),
+    .failed(\failed$46 ),
+    .load(\load$36 ),
+    .loaded(state__data),
+    .\port$5039$0 (\port$5039$0 [3:0]),
     .restart(restart),
-    .rst(rst)
+    .rst(rst),
+    .state(\state$38 )
   );
   \ohmcarlo_core.entropy.health.rct  rct (
     .clk(clk),
     .control_command(control_command),
     .cutoff(cutoff),
     .failed(failed),
-    .\port$4319$0 (\port$4319$0 [3:0]),
+    .load(load),
+    .loaded(state__data),
+    .\port$5039$0 (\port$5039$0 [3:0]),
     .restart(restart),
-    .rst(rst)
+    .rst(rst),
+    .state(state)
   );
   \ohmcarlo_core.entropy.health.rct_symbol  rct_symbol (
     .clk(clk),
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
-    .failed(\failed$24 ),
-    .\port$4319$0 (\port$4319$0 ),
+    .failed(\failed$47 ),
+    .\port$5039$0 (\port$5039$0 ),
     .restart(restart),
-    .rst(rst)
+    .rst(rst),
+    .state__addr(\$4 [2:0]),
+    .state__data(state__data),
+    .state__r_addr(\$2 [2:0]),
+    .state__r_data(\state__r_data$32 ),
+    .state__r_stb(state__r_stb),
+    .state__stb(state__stb)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$10  = alarm;
-    if (\$4 ) begin
-      \$10  = 1'h1;
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    state__r_data = 32'd0;
+    if (\$5 ) begin
+      state__r_data = \state__r_data$32 ;
+    end
+    if (\$7 ) begin
+      state__r_data = state;
+    end
+    if (\$9 ) begin
+      state__r_data = \state$38 ;
+    end
+    casez (looked_at)
+      5'h02:
+          state__r_data = shown;
+      5'h03:
+          state__r_data = alarms;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$25  = alarm;
+    if (\$13 ) begin
+      \$25  = 1'h1;
     end
     if (restart) begin
-      \$10  = 1'h0;
+      \$25  = 1'h0;
+    end
+    if (\$20 ) begin
+      \$25  = state__data[0];
     end
     if (control_command[10]) begin
-      \$10  = 1'h0;
+      \$25  = 1'h0;
     end
     if (rst) begin
-      \$10  = 1'h0;
+      \$25  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$11  = alarms;
-    if (\$4 ) begin
-      \$11  = \$5 [31:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$26  = alarms;
+    if (\$13 ) begin
+      \$26  = \$14 [31:0];
+    end
+    if (\$24 ) begin
+      \$26  = state__data;
     end
     if (control_command[10]) begin
-      \$11  = 32'd0;
+      \$26  = 32'd0;
     end
     if (rst) begin
-      \$11  = 32'd0;
+      \$26  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
-    \$12  = clean_windows;
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$27  = clean_windows;
     if (closes) begin
-      \$12  = \$9 ;
+      \$27  = \$18 ;
     end
     if (restart) begin
-      \$12  = 8'h00;
+      \$27  = 8'h00;
+    end
+    if (\$22 ) begin
+      \$27  = state__data[15:8];
     end
     if (control_command[10]) begin
-      \$12  = 8'h00;
+      \$27  = 8'h00;
     end
     if (rst) begin
-      \$12  = 8'h00;
+      \$27  = 8'h00;
     end
   end
-  assign valid = \port$4319$0 [0];
-  assign \valid$1  = \port$4319$0 [0];
-  assign symbol = \port$4319$0 [3:1];
-  assign \symbol$3  = \port$4319$0 [3:1];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$28  = state__r_addr;
+    if (control_command[10]) begin
+      \$28  = 5'h00;
+    end
+    if (rst) begin
+      \$28  = 5'h00;
+    end
+  end
+  assign valid = \port$5039$0 [0];
+  assign \valid$1  = \port$5039$0 [0];
+  assign symbol = \port$5039$0 [3:1];
+  assign \symbol$3  = \port$5039$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$4319$0 [0];
-  assign \symbol$9  = \port$4319$0 [3:1];
+  assign \valid$8  = \port$5039$0 [0];
+  assign \symbol$9  = \port$5039$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$4319$0 [0];
-  assign \symbol$14  = \port$4319$0 [3:1];
+  assign \valid$13  = \port$5039$0 [0];
+  assign \symbol$14  = \port$5039$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$4319$0 [6:4];
-  assign \column$19  = \port$4319$0 [6:4];
+  assign column = \port$5039$0 [6:4];
+  assign \column$19  = \port$5039$0 [6:4];
+  assign \state__r_addr$23  = \$2 [2:0];
+  assign \state__addr$27  = \$4 [2:0];
+  assign \state__data$29  = state__data;
+  assign loaded = state__data;
+  assign \loaded$37  = state__data;
+  assign \loaded.last  = state__data[0];
+  assign \loaded.heard  = state__data[1];
+  assign \loaded.run  = state__data[24:16];
+  assign \state.last  = state[0];
+  assign \state.heard  = state[1];
+  assign \state.run  = state[24:16];
+  assign \loaded$37.first  = state__data[0];
+  assign \loaded$37.seen  = state__data[10:1];
+  assign \loaded$37.matches  = state__data[26:16];
+  assign \state$38.first  = \state$38 [0];
+  assign \state$38.seen  = \state$38 [10:1];
+  assign \state$38.matches  = \state$38 [26:16];
+  assign \shown.alarm  = shown[0];
+  assign \shown.clean_windows  = shown[15:8];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -15423,12 +16172,15 @@ module \ohmcarlo_core.entropy.health (rst, control_command, cutoff, \cutoff$16 ,
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$7  = \$6 [8];
+  assign shown[15:8] = clean_windows;
+  assign shown[0] = alarm;
+  assign { shown[31:16], shown[7:1] } = 23'h000000;
+  assign \$16  = \$15 [8];
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, cutoff, \port$4319$0 , restart, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
+module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5039$0 , restart, state, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -15658,29 +16410,41 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   wire failed;
   reg first = 1'h0;
   reg [1:0] fresh = 2'h0;
+  input load;
+  wire load;
+  input [31:0] loaded;
+  wire [31:0] loaded;
+  wire \loaded.first ;
+  wire [10:0] \loaded.matches ;
+  wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$4319$0 ;
-  wire [3:0] \port$4319$0 ;
+  input [3:0] \port$5039$0 ;
+  wire [3:0] \port$5039$0 ;
   input restart;
   wire restart;
   input rst;
   wire rst;
   reg [9:0] seen = 10'h000;
+  output [31:0] state;
+  wire [31:0] state;
+  wire \state.first ;
+  wire [10:0] \state.matches ;
+  wire [9:0] \state.seen ;
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$4319$0 [1] : first;
-  assign \$3  = \port$4319$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$5039$0 [1] : first;
+  assign \$3  = \port$5039$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$4319$0 [1] : first;
-  assign \$12  = \$9  ? \port$4319$0 [2] : \$11 ;
-  assign \$13  = \port$4319$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$5039$0 [1] : first;
+  assign \$12  = \$9  ? \port$5039$0 [2] : \$11 ;
+  assign \$13  = \port$5039$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -15690,10 +16454,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$4319$0 [1] : first;
-  assign \$25  = \$22  ? \port$4319$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$4319$0 [3] : \$25 ;
-  assign \$27  = \port$4319$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$5039$0 [1] : first;
+  assign \$25  = \$22  ? \port$5039$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$5039$0 [3] : \$25 ;
+  assign \$27  = \port$5039$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -15703,19 +16467,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$4319$0 [0] & \$37 ;
+  assign \$38  = \port$5039$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$4319$0 [1] : first;
-  assign \$41  = \port$4319$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$5039$0 [1] : first;
+  assign \$41  = \port$5039$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$4319$0 [1] : first;
-  assign \$50  = \$47  ? \port$4319$0 [2] : \$49 ;
-  assign \$51  = \port$4319$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$5039$0 [1] : first;
+  assign \$50  = \$47  ? \port$5039$0 [2] : \$49 ;
+  assign \$51  = \port$5039$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -15725,10 +16489,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$4319$0 [1] : first;
-  assign \$63  = \$60  ? \port$4319$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$4319$0 [3] : \$63 ;
-  assign \$65  = \port$4319$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$5039$0 [1] : first;
+  assign \$63  = \$60  ? \port$5039$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$5039$0 [3] : \$63 ;
+  assign \$65  = \port$5039$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -15739,16 +16503,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$4319$0 [1] : first;
-  assign \$78  = \port$4319$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$5039$0 [1] : first;
+  assign \$78  = \port$5039$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$4319$0 [1] : first;
-  assign \$86  = \$83  ? \port$4319$0 [2] : \$85 ;
-  assign \$87  = \port$4319$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$5039$0 [1] : first;
+  assign \$86  = \$83  ? \port$5039$0 [2] : \$85 ;
+  assign \$87  = \port$5039$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -15757,10 +16521,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$4319$0 [1] : first;
-  assign \$98  = \$95  ? \port$4319$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$4319$0 [3] : \$98 ;
-  assign \$100  = \port$4319$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$5039$0 [1] : first;
+  assign \$98  = \$95  ? \port$5039$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$5039$0 [3] : \$98 ;
+  assign \$100  = \port$5039$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -15768,30 +16532,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$4319$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$5039$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$4319$0 [1] : first;
-  assign \$115  = \$112  ? \port$4319$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$4319$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$5039$0 [1] : first;
+  assign \$115  = \$112  ? \port$5039$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$5039$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$4319$0 [1] : first;
-  assign \$125  = \port$4319$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$5039$0 [1] : first;
+  assign \$125  = \port$5039$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$4319$0 [1] : first;
-  assign \$133  = \$130  ? \port$4319$0 [2] : \$132 ;
-  assign \$134  = \port$4319$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$5039$0 [1] : first;
+  assign \$133  = \$130  ? \port$5039$0 [2] : \$132 ;
+  assign \$134  = \port$5039$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -15800,10 +16564,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$4319$0 [1] : first;
-  assign \$145  = \$142  ? \port$4319$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$4319$0 [3] : \$145 ;
-  assign \$147  = \port$4319$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$5039$0 [1] : first;
+  assign \$145  = \$142  ? \port$5039$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$5039$0 [3] : \$145 ;
+  assign \$147  = \port$5039$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -15812,17 +16576,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$4319$0 [1] : first;
-  assign \$158  = \port$4319$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$5039$0 [1] : first;
+  assign \$158  = \port$5039$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$4319$0 [1] : first;
-  assign \$167  = \$164  ? \port$4319$0 [2] : \$166 ;
-  assign \$168  = \port$4319$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$5039$0 [1] : first;
+  assign \$167  = \$164  ? \port$5039$0 [2] : \$166 ;
+  assign \$168  = \port$5039$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -15832,10 +16596,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$4319$0 [1] : first;
-  assign \$180  = \$177  ? \port$4319$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$4319$0 [3] : \$180 ;
-  assign \$182  = \port$4319$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$5039$0 [1] : first;
+  assign \$180  = \$177  ? \port$5039$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$5039$0 [3] : \$180 ;
+  assign \$182  = \port$5039$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -15847,7 +16611,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$4319$0 [0] & \$194 ;
+  assign closes = \port$5039$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -15867,7 +16631,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   always @(posedge clk)
     \matches  <= \$205 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$200  = \$38 ;
     if (control_command[10]) begin
       \$200  = 1'h0;
@@ -15877,7 +16641,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$201  = \$75 [10:0];
     if (control_command[10]) begin
       \$201  = 11'h000;
@@ -15887,7 +16651,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$202  = \$109 ;
     if (control_command[10]) begin
       \$202  = 2'h0;
@@ -15897,14 +16661,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$203  = seen;
-    if (\port$4319$0 [0]) begin
+    if (\port$5039$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
       \$203  = 10'h000;
     end
+    if (load) begin
+      \$203  = loaded[10:1];
+    end
     if (control_command[10]) begin
       \$203  = 10'h000;
     end
@@ -15913,11 +16680,14 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$204  = first;
-    if (\port$4319$0 [0]) begin
+    if (\port$5039$0 [0]) begin
       \$204  = \$116 ;
     end
+    if (load) begin
+      \$204  = loaded[0];
+    end
     if (control_command[10]) begin
       \$204  = 1'h0;
     end
@@ -15926,10 +16696,13 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$205  = \matches ;
-    if (\port$4319$0 [0]) begin
+    if (\port$5039$0 [0]) begin
       \$205  = \$193 ;
+    end
+    if (load) begin
+      \$205  = loaded[26:16];
     end
     if (control_command[10]) begin
       \$205  = 11'h000;
@@ -15938,8 +16711,11 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$4319$0 [0];
-  assign symbol = \port$4319$0 [3:1];
+  assign valid = \port$5039$0 [0];
+  assign symbol = \port$5039$0 [3:1];
+  assign \loaded.first  = loaded[0];
+  assign \loaded.seen  = loaded[10:1];
+  assign \loaded.matches  = loaded[26:16];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -15951,6 +16727,13 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign \state.first  = state[0];
+  assign \state.seen  = state[10:1];
+  assign \state.matches  = state[26:16];
+  assign state[26:16] = \matches ;
+  assign state[10:1] = seen;
+  assign state[0] = first;
+  assign { state[31:27], state[15:11] } = 10'h000;
   assign \$5  = \$4 ;
   assign \$15  = \$14 ;
   assign \$29  = \$28 ;
@@ -15970,8 +16753,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, closes, failed, control_command, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, \port$4319$0 , restart, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5039$0 , restart, state, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -16355,102 +17138,114 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
   wire failed;
   reg [1:0] fresh = 2'h0;
   reg heard = 1'h0;
+  input load;
+  wire load;
+  input [31:0] loaded;
+  wire [31:0] loaded;
+  wire \loaded.heard ;
+  wire \loaded.last ;
+  wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$4319$0 ;
-  wire [3:0] \port$4319$0 ;
+  input [3:0] \port$5039$0 ;
+  wire [3:0] \port$5039$0 ;
   input restart;
   wire restart;
   input rst;
   wire rst;
   reg [8:0] run = 9'h000;
+  output [31:0] state;
+  wire [31:0] state;
+  wire \state.heard ;
+  wire \state.last ;
+  wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$4319$0 [1] == \$signal ;
+  assign \$1  = \port$5039$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$4319$0 [1] == \$signal ;
+  assign \$4  = \port$5039$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$6  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$4319$0 [1] == \$signal ;
+  assign \$9  = \port$5039$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$11  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$13  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$4319$0 [0] & \$16 ;
-  assign \$18  = \port$4319$0 [1] == \$signal ;
+  assign \$17  = \port$5039$0 [0] & \$16 ;
+  assign \$18  = \port$5039$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$4319$0 [1] == \$signal ;
+  assign \$21  = \port$5039$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$23  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$4319$0 [1] == \$signal ;
+  assign \$26  = \port$5039$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$28  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$30  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$4319$0 [1] == \$signal ;
+  assign \$35  = \port$5039$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$4319$0 [1] == \$signal ;
+  assign \$38  = \port$5039$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$40  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$4319$0 [1] == \$signal ;
+  assign \$43  = \port$5039$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$45  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$47  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$4319$0 [3] == \port$4319$0 [2];
-  assign \$53  = \port$4319$0 [1] == \$signal ;
+  assign \$52  = \port$5039$0 [3] == \port$5039$0 [2];
+  assign \$53  = \port$5039$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$55  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$57  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$4319$0 [1] == \$signal ;
+  assign \$61  = \port$5039$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$63  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$65  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$4319$0 [3] == \port$4319$0 [2];
-  assign \$68  = \port$4319$0 [1] == \$signal ;
+  assign \$67  = \port$5039$0 [3] == \port$5039$0 [2];
+  assign \$68  = \port$5039$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$70  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$72  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$4319$0 [1] == \$signal ;
+  assign \$76  = \port$5039$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$78  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$81  = \port$4319$0 [1] == \$signal ;
+  assign \$80  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$81  = \port$5039$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$83  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$4319$0 [1] == \$signal ;
+  assign \$87  = \port$5039$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -16459,93 +17254,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$98  = \port$4319$0 [1] == \$signal ;
+  assign \$97  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$98  = \port$5039$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$100  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$4319$0 [1] == \$signal ;
+  assign \$104  = \port$5039$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$106  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$109  = \port$4319$0 [1] == \$signal ;
+  assign \$108  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$109  = \port$5039$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$111  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$4319$0 [1] == \$signal ;
+  assign \$115  = \port$5039$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$4319$0 [1] == \$signal ;
+  assign \$122  = \port$5039$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$4319$0 [1] == \$signal ;
+  assign \$128  = \port$5039$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$4319$0 [1] == \$signal ;
+  assign \$135  = \port$5039$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$137  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$140  = \port$4319$0 [1] == \$signal ;
+  assign \$139  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$140  = \port$5039$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$142  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$4319$0 [1] == \$signal ;
+  assign \$146  = \port$5039$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$4319$0 [1] == \$signal ;
+  assign \$153  = \port$5039$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$4319$0 [1] == \$signal ;
+  assign \$159  = \port$5039$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$4319$0 [1] == \$signal ;
+  assign \$167  = \port$5039$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$169  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$171  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$4319$0 [3] == \port$4319$0 [2];
-  assign \$174  = \port$4319$0 [1] == \$signal ;
+  assign \$173  = \port$5039$0 [3] == \port$5039$0 [2];
+  assign \$174  = \port$5039$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$176  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$178  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$4319$0 [1] == \$signal ;
+  assign \$182  = \port$5039$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$184  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$187  = \port$4319$0 [1] == \$signal ;
+  assign \$186  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$187  = \port$5039$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$189  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$4319$0 [1] == \$signal ;
+  assign \$193  = \port$5039$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -16554,132 +17349,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$204  = \port$4319$0 [1] == \$signal ;
+  assign \$203  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$204  = \port$5039$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$206  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$4319$0 [1] == \$signal ;
+  assign \$210  = \port$5039$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$212  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$215  = \port$4319$0 [1] == \$signal ;
+  assign \$214  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$215  = \port$5039$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$217  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$4319$0 [1] == \$signal ;
+  assign \$221  = \port$5039$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$4319$0 [1] == \$signal ;
+  assign \$228  = \port$5039$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$4319$0 [1] == \$signal ;
+  assign \$234  = \port$5039$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$4319$0 [1] == \$signal ;
+  assign \$241  = \port$5039$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$243  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$246  = \port$4319$0 [1] == \$signal ;
+  assign \$245  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$246  = \port$5039$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$248  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$4319$0 [1] == \$signal ;
+  assign \$252  = \port$5039$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$4319$0 [1] == \$signal ;
+  assign \$259  = \port$5039$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$4319$0 [1] == \$signal ;
+  assign \$265  = \port$5039$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$4319$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$4319$0 [1] == \$signal ;
+  assign \$272  = \port$5039$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$5039$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$275  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$277  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$4319$0 [1] == \$signal ;
+  assign \$279  = \port$5039$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$4319$0 [1] == \$signal ;
+  assign \$282  = \port$5039$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$284  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$4319$0 [1] == \$signal ;
+  assign \$287  = \port$5039$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$289  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$291  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$4319$0 [1] == \$signal ;
+  assign \$296  = \port$5039$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$4319$0 [1] == \$signal ;
+  assign \$299  = \port$5039$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$301  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$4319$0 [1] == \$signal ;
+  assign \$304  = \port$5039$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$306  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$308  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$4319$0 [1] == \$signal ;
+  assign \$313  = \port$5039$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$315  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$317  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$4319$0 [3] == \port$4319$0 [2];
-  assign \$320  = \port$4319$0 [1] == \$signal ;
+  assign \$319  = \port$5039$0 [3] == \port$5039$0 [2];
+  assign \$320  = \port$5039$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$322  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$4319$0 [3] == \port$4319$0 [2];
+  assign \$324  = \port$5039$0 [3] == \port$5039$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$4319$0 [1] == \$signal ;
+  assign \$328  = \port$5039$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$330  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$4319$0 [2] == \port$4319$0 [1];
-  assign \$333  = \port$4319$0 [1] == \$signal ;
+  assign \$332  = \port$5039$0 [2] == \port$5039$0 [1];
+  assign \$333  = \port$5039$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$4319$0 [2] == \port$4319$0 [1];
+  assign \$335  = \port$5039$0 [2] == \port$5039$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$4319$0 [1] == \$signal ;
+  assign \$339  = \port$5039$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -16708,7 +17503,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
   always @(posedge clk)
     run <= \$360 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     \$355  = \$17 ;
     if (control_command[10]) begin
       \$355  = 1'h0;
@@ -16718,7 +17513,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     \$356  = \$51 ;
     if (control_command[10]) begin
       \$356  = 9'h000;
@@ -16728,7 +17523,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     \$357  = \$272 ;
     if (control_command[10]) begin
       \$357  = 2'h0;
@@ -16738,10 +17533,13 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     \$358  = \$signal ;
-    if (\port$4319$0 [0]) begin
-      \$358  = \port$4319$0 [3];
+    if (\port$5039$0 [0]) begin
+      \$358  = \port$5039$0 [3];
+    end
+    if (load) begin
+      \$358  = loaded[0];
     end
     if (control_command[10]) begin
       \$358  = 1'h0;
@@ -16751,14 +17549,17 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     \$359  = heard;
-    if (\port$4319$0 [0]) begin
+    if (\port$5039$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
       \$359  = 1'h0;
     end
+    if (load) begin
+      \$359  = loaded[1];
+    end
     if (control_command[10]) begin
       \$359  = 1'h0;
     end
@@ -16767,10 +17568,13 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     \$360  = run;
-    if (\port$4319$0 [0]) begin
+    if (\port$5039$0 [0]) begin
       \$360  = \$349 ;
+    end
+    if (load) begin
+      \$360  = loaded[24:16];
     end
     if (control_command[10]) begin
       \$360  = 9'h000;
@@ -16779,8 +17583,11 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$4319$0 [0];
-  assign symbol = \port$4319$0 [3:1];
+  assign valid = \port$5039$0 [0];
+  assign symbol = \port$5039$0 [3:1];
+  assign \loaded.last  = loaded[0];
+  assign \loaded.heard  = loaded[1];
+  assign \loaded.run  = loaded[24:16];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -16792,6 +17599,13 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign \state.last  = state[0];
+  assign \state.heard  = state[1];
+  assign \state.run  = state[24:16];
+  assign state[24:16] = run;
+  assign state[1] = heard;
+  assign state[0] = \$signal ;
+  assign { state[31:25], state[15:2] } = 21'h000000;
   assign \$34  = \$33 [9];
   assign \$89  = 1'h1;
   assign \$117  = 1'h1;
@@ -16820,12 +17634,13 @@ module \ohmcarlo_core.entropy.health.rct (rst, failed, control_command, cutoff, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, failed, control_command, cutoff, \port$4319$0 , restart, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5039$0 , restart, state__r_data, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
-  reg [2:0] \$10 ;
+  reg \$10 ;
   reg [2:0] \$11 ;
-  reg [7:0] \$12 ;
+  reg [2:0] \$12 ;
+  reg [7:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire [8:0] \$4 ;
@@ -16833,14 +17648,13 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, failed, control_command, c
   wire [8:0] \$6 ;
   wire [7:0] \$7 ;
   wire \$8 ;
-  reg \$9 ;
+  wire \$9 ;
   reg [2:0] \$signal  = 3'h0;
-  (* init = 1'h0 *)
-  wire \$signal$12 ;
+  reg \$signal$14  = 1'h0;
   input clk;
   wire clk;
   wire [2:0] column;
-  reg [2:0] \column$5  = 3'h0;
+  reg [2:0] \column$7  = 3'h0;
   input [10:0] control_command;
   wire [10:0] control_command;
   wire \control_command.clear_fault ;
@@ -16859,8 +17673,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, failed, control_command, c
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$4319$0 ;
-  wire [6:0] \port$4319$0 ;
+  input [6:0] \port$5039$0 ;
+  wire [6:0] \port$5039$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -16871,14 +17685,25 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, failed, control_command, c
   input rst;
   wire rst;
   reg [7:0] run;
+  input [2:0] state__addr;
+  wire [2:0] state__addr;
+  input [31:0] state__data;
+  wire [31:0] state__data;
+  input [2:0] state__r_addr;
+  wire [2:0] state__r_addr;
+  output [31:0] state__r_data;
+  wire [31:0] state__r_data;
+  input state__r_stb;
+  wire state__r_stb;
+  input state__stb;
+  wire state__stb;
   wire [2:0] symbol;
   wire valid;
-  (* init = 3'h0 *)
-  wire [2:0] write__addr;
-  wire [10:0] write__data;
+  reg [2:0] write__addr;
+  reg [10:0] write__data;
   wire [7:0] \write__data.run ;
   wire [2:0] \write__data.symbol ;
-  reg write__en = 1'h0;
+  reg write__en;
   reg [10:0] columns [7:0];
   initial begin : memory_init_10
     integer memory_index;
@@ -16887,35 +17712,38 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, failed, control_command, c
   end
   always @(posedge clk) begin
     if (write__en)
-      columns[\column$5 ] <= write__data;
+      columns[write__addr] <= write__data;
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    if (\port$4319$0 [0]) begin
-      _0_ <= columns[\port$4319$0 [6:4]];
-      if (write__en && \port$4319$0 [6:4] == \column$5 )
+    if (read__en) begin
+      _0_ <= columns[read__addr];
+      if (write__en && read__addr == write__addr)
         _0_ <= write__data;
     end
   end
   assign read__data = _0_;
-  assign \$1  = heard >> \column$5 ;
+  assign read__addr = state__r_stb ? state__r_addr : \port$5039$0 [6:4];
+  assign read__en = \port$5039$0 [0] | state__r_stb;
+  assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
   assign \$4  = read__data[10:3] + 1'h1;
   assign \$6  = read__data[10:3] + 1'h1;
   assign \$7  = \$5  ? 8'hff : \$6 [7:0];
   assign \$8  = run >= cutoff;
-  assign failed = write__en & \$8 ;
+  assign failed = \$signal$14  & \$8 ;
+  assign \$9  = heard >> \column$7 ;
   always @(posedge clk)
-    write__en <= \$9 ;
+    \$signal$14  <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$10 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    \column$5  <= \$11 ;
+    \column$7  <= \$12 ;
   always @(posedge clk)
-    heard <= \$12 ;
+    heard <= \$13 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
     (* full_case = 32'd1 *)
     if (\$3 ) begin
       run = \$7 ;
@@ -16924,28 +17752,41 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, failed, control_command, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$9  = \port$4319$0 [0];
-    if (control_command[10]) begin
-      \$9  = 1'h0;
-    end
-    if (rst) begin
-      \$9  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    write__addr = \column$7 ;
+    if (state__stb) begin
+      write__addr = state__addr;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$10  = \port$4319$0 [3:1];
-    if (control_command[10]) begin
-      \$10  = 3'h0;
-    end
-    if (rst) begin
-      \$10  = 3'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    write__data[2:0] = \$signal ;
+    write__data[10:3] = run;
+    if (state__stb) begin
+      write__data[2:0] = state__data[2:0];
+      write__data[10:3] = state__data[15:8];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$11  = \port$4319$0 [6:4];
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    write__en = \$signal$14 ;
+    if (state__stb) begin
+      write__en = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$10  = \port$5039$0 [0];
+    if (control_command[10]) begin
+      \$10  = 1'h0;
+    end
+    if (rst) begin
+      \$10  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$11  = \port$5039$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -16954,48 +17795,77 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, failed, control_command, c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$12  = heard;
-    if (write__en) begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$12  = read__addr;
+    if (control_command[10]) begin
+      \$12  = 3'h0;
+    end
+    if (rst) begin
+      \$12  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$13  = heard;
+    if (\$signal$14 ) begin
       (* full_case = 32'd1 *)
-      casez (\column$5 )
+      casez (\column$7 )
         3'h0:
-            \$12 [0] = 1'h1;
+            \$13 [0] = 1'h1;
         3'h1:
-            \$12 [1] = 1'h1;
+            \$13 [1] = 1'h1;
         3'h2:
-            \$12 [2] = 1'h1;
+            \$13 [2] = 1'h1;
         3'h3:
-            \$12 [3] = 1'h1;
+            \$13 [3] = 1'h1;
         3'h4:
-            \$12 [4] = 1'h1;
+            \$13 [4] = 1'h1;
         3'h5:
-            \$12 [5] = 1'h1;
+            \$13 [5] = 1'h1;
         3'h6:
-            \$12 [6] = 1'h1;
+            \$13 [6] = 1'h1;
         3'h7:
-            \$12 [7] = 1'h1;
+            \$13 [7] = 1'h1;
         default:
           ;
       endcase
     end
     if (restart) begin
-      \$12  = 8'h00;
+      \$13  = 8'h00;
+    end
+    if (state__stb) begin
+      (* full_case = 32'd1 *)
+      casez (state__addr)
+        3'h0:
+            \$13 [0] = state__data[3];
+        3'h1:
+            \$13 [1] = state__data[3];
+        3'h2:
+            \$13 [2] = state__data[3];
+        3'h3:
+            \$13 [3] = state__data[3];
+        3'h4:
+            \$13 [4] = state__data[3];
+        3'h5:
+            \$13 [5] = state__data[3];
+        3'h6:
+            \$13 [6] = state__data[3];
+        3'h7:
+            \$13 [7] = state__data[3];
+        default:
+          ;
+      endcase
     end
     if (control_command[10]) begin
-      \$12  = 8'h00;
+      \$13  = 8'h00;
     end
     if (rst) begin
-      \$12  = 8'h00;
+      \$13  = 8'h00;
     end
   end
-  assign read__addr = \port$4319$0 [6:4];
-  assign column = \port$4319$0 [6:4];
-  assign read__en = \port$4319$0 [0];
-  assign valid = \port$4319$0 [0];
-  assign write__addr = \column$5 ;
-  assign \$signal$12  = write__en;
-  assign symbol = \port$4319$0 [3:1];
+  assign column = \port$5039$0 [6:4];
+  assign valid = \port$5039$0 [0];
+  assign symbol = \port$5039$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -17011,14 +17881,16 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, failed, control_command, c
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign write__data[10:3] = run;
-  assign write__data[2:0] = \$signal ;
+  assign state__r_data[3] = \$9 ;
+  assign state__r_data[15:8] = read__data[10:3];
+  assign state__r_data[2:0] = read__data[2:0];
+  assign { state__r_data[31:16], state__r_data[7:4] } = 20'h00000;
   assign \$5  = \$4 [8];
 endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire [54:0] \$10 ;
   wire [38:0] \$11 ;
@@ -17154,12 +18026,12 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$4395$0 (fine[22:0]),
+    .\port$5126$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$55  = \$39 [23:0];
     if (control_command[10]) begin
       \$55  = 24'h000000;
@@ -17169,7 +18041,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$56  = \$51 [23:0];
     if (control_command[10]) begin
       \$56  = 24'h000000;
@@ -17179,7 +18051,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$57  = \$52 ;
     if (control_command[10]) begin
       \$57  = 33'h000000000;
@@ -17189,7 +18061,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$58  = \$53 [31:0];
     if (control_command[10]) begin
       \$58  = 32'd0;
@@ -17212,7 +18084,6 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$27  = { 15'h0000, word, 16'h0000 };
   assign \$2  = { 15'h0000, word, 16'h0000 };
   assign \$6  = { 15'h0000, word, 16'h0000 };
   assign \$9  = { 15'h0000, word, 16'h0000 };
@@ -17221,6 +18092,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   assign \$19  = { 15'h0000, word, 16'h0000 };
   assign \$22  = { 15'h0000, word, 16'h0000 };
   assign \$24  = { 7'h00, \$23 [23:0], 8'h00 };
+  assign \$27  = { 15'h0000, word, 16'h0000 };
   assign \$31  = { 15'h0000, word, 16'h0000 };
   assign \$34  = { 15'h0000, word, 16'h0000 };
   assign \$36  = { 7'h00, \$35 [23:0], 8'h00 };
@@ -17233,8 +18105,8 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5126$0 , value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire [27:0] \$1 ;
   wire [29:0] \$2 ;
   wire [29:0] \$3 ;
@@ -17266,8 +18138,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
   wire [16:0] \fraction$6 ;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$4395$0 ;
-  wire [22:0] \port$4395$0 ;
+  input [22:0] \port$5126$0 ;
+  wire [22:0] \port$5126$0 ;
   input rst;
   wire rst;
   reg [28:0] step = 29'h00000000;
@@ -17342,7 +18214,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$4395$0 [22:17]];
+    _0_ <= deltas[\port$5126$0 [22:17]];
   end
   assign delta_port__data = _0_;
   reg [16:0] lows [63:0];
@@ -17414,7 +18286,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$4395$0 [22:17]];
+    _1_ <= lows[\port$5126$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed(step) + $signed(18'h10000);
@@ -17429,8 +18301,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
     value <= \$8 ;
   assign \$1  = $signed(delta_port__data) * $signed({ 1'h0, fraction });
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$5  = \port$4395$0 [16:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$5  = \port$5126$0 [16:0];
     if (control_command[10]) begin
       \$5  = 17'h00000;
     end
@@ -17439,7 +18311,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$6  = \$signature__data ;
     if (control_command[10]) begin
       \$6  = 17'h00000;
@@ -17449,7 +18321,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$7  = { \$1 [27], \$1  };
     if (control_command[10]) begin
       \$7  = 29'h00000000;
@@ -17459,7 +18331,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$8  = \$4 [17:0];
     if (control_command[10]) begin
       \$8  = 18'h00000;
@@ -17468,10 +18340,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$4395$0 [22:17];
-  assign index = \port$4395$0 [22:17];
-  assign delta_port__addr = \port$4395$0 [22:17];
-  assign \fraction$6  = \port$4395$0 [16:0];
+  assign \$signature__addr  = \port$5126$0 [22:17];
+  assign index = \port$5126$0 [22:17];
+  assign delta_port__addr = \port$5126$0 [22:17];
+  assign \fraction$6  = \port$5126$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -17487,9 +18359,9 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$4395$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (readings__payload, clk, rst, idle, terms__valid, control_command, points_used, features, hidden, \port$3588$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, stop, jobs__valid, jobs__payload, requests__ready, readings__valid
+module \ohmcarlo_core.likelihood (readings__payload, clk, rst, idle, terms__valid, control_command, points_used, features, hidden, \port$4184$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, stop, jobs__valid, jobs__payload, requests__ready, readings__valid
 , terms__ready, acceptable, terms__payload, requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, predictions__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -17733,8 +18605,8 @@ module \ohmcarlo_core.likelihood (readings__payload, clk, rst, idle, terms__vali
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$3588$0 ;
-  wire [21:0] \port$3588$0 ;
+  input [21:0] \port$4184$0 ;
+  wire [21:0] \port$4184$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -18038,7 +18910,7 @@ module \ohmcarlo_core.likelihood (readings__payload, clk, rst, idle, terms__vali
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$3588$0 (\port$3588$0 ),
+    .\port$4184$0 (\port$4184$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -18084,7 +18956,7 @@ module \ohmcarlo_core.likelihood (readings__payload, clk, rst, idle, terms__vali
     .w_en(input__valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     (* full_case = 32'd1 *)
     if (jobs__payload[0]) begin
       acceptable = \$3 ;
@@ -18093,7 +18965,7 @@ module \ohmcarlo_core.likelihood (readings__payload, clk, rst, idle, terms__vali
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$24  = dropping;
     if (\$19 ) begin
       \$24  = 1'h0;
@@ -18108,7 +18980,7 @@ module \ohmcarlo_core.likelihood (readings__payload, clk, rst, idle, terms__vali
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$25  = evaluating;
     if (\$19 ) begin
       \$25  = 1'h0;
@@ -18150,10 +19022,10 @@ module \ohmcarlo_core.likelihood (readings__payload, clk, rst, idle, terms__vali
   assign drop = dropping;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$3588$0 [15:0];
-  assign logit_mantissa = \port$3588$0 [15:0];
-  assign shift = \port$3588$0 [21:16];
-  assign logit_shift = \port$3588$0 [21:16];
+  assign mantissa = \port$4184$0 [15:0];
+  assign logit_mantissa = \port$4184$0 [15:0];
+  assign shift = \port$4184$0 [21:16];
+  assign logit_shift = \port$4184$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -18493,7 +19365,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.contexts.fifo (rst, w_en, r_en, w_rdy, w_level, r_data, control_command, dropping, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -18634,7 +19506,7 @@ module \ohmcarlo_core.likelihood.contexts.fifo (rst, w_en, r_en, w_rdy, w_level,
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -18650,7 +19522,7 @@ module \ohmcarlo_core.likelihood.contexts.fifo (rst, w_en, r_en, w_rdy, w_level,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -18666,7 +19538,7 @@ module \ohmcarlo_core.likelihood.contexts.fifo (rst, w_en, r_en, w_rdy, w_level,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -18685,7 +19557,7 @@ module \ohmcarlo_core.likelihood.contexts.fifo (rst, w_en, r_en, w_rdy, w_level,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -18723,7 +19595,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.dots (clk, rst, input__valid, busy, room, control_command, output__ready, drop, input__payload, valid, \output , dot, readings__ready, readings__payload);
-  reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire [25:0] \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -18818,7 +19690,7 @@ module \ohmcarlo_core.likelihood.dots (clk, rst, input__valid, busy, room, contr
     .w_en(input__valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \$6  = \$4 ;
     if (control_command[10]) begin
       \$6  = 1'h0;
@@ -18828,7 +19700,7 @@ module \ohmcarlo_core.likelihood.dots (clk, rst, input__valid, busy, room, contr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \$7  = \output ;
     if (taken) begin
       \$7  = output__payload[0];
@@ -18841,7 +19713,7 @@ module \ohmcarlo_core.likelihood.dots (clk, rst, input__valid, busy, room, contr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
     \$8  = dot;
     if (taken) begin
       (* full_case = 32'd1 *)
@@ -18981,7 +19853,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.dots.tags.fifo (rst, w_en, w_rdy, w_level, r_data, control_command, r_en, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -19120,7 +19992,7 @@ module \ohmcarlo_core.likelihood.dots.tags.fifo (rst, w_en, w_rdy, w_level, r_da
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -19133,7 +20005,7 @@ module \ohmcarlo_core.likelihood.dots.tags.fifo (rst, w_en, w_rdy, w_level, r_da
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -19146,7 +20018,7 @@ module \ohmcarlo_core.likelihood.dots.tags.fifo (rst, w_en, w_rdy, w_level, r_da
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -19162,7 +20034,7 @@ module \ohmcarlo_core.likelihood.dots.tags.fifo (rst, w_en, w_rdy, w_level, r_da
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -19197,7 +20069,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready, note, points__ready, control_command, points_used, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__payload, dropping, \context , points__valid, points__payload, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -19645,7 +20517,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
   assign \$25  = \$signal$12  ? 11'h000 : \$24 ;
   assign \$26  = \$8 [6:0] != 7'h40;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$27  = \$signal$16 ;
     if (\$18 ) begin
       \$27  = \$20 ;
@@ -19661,7 +20533,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$28  = job_valid;
     if (\$18 ) begin
       \$28  = \$21 ;
@@ -19677,7 +20549,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$29  = waiting_valid;
     if (\$18 ) begin
       \$29  = 1'h0;
@@ -19695,7 +20567,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$30  = \$signal$82 ;
     if (\$18 ) begin
     end else if (\$19 ) begin
@@ -19712,7 +20584,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$31  = position;
     if (\$23 ) begin
       \$31  = \$25 [9:0];
@@ -19728,7 +20600,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$32  = \$8 [6:0];
     if (dropping) begin
       \$32  = 7'h00;
@@ -19741,7 +20613,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$33  = \$26 ;
     if (dropping) begin
       \$33  = 1'h1;
@@ -19754,7 +20626,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$34  = \$signal$3 ;
     if (\$signal ) begin
       \$34  = \$signal$9 ;
@@ -19770,7 +20642,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$35  = \$signal$29 ;
     if (\$signal ) begin
       \$35  = \$signal$16 ;
@@ -19786,7 +20658,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$36  = ordered_last;
     if (\$signal ) begin
       \$36  = \$signal$12 ;
@@ -19802,7 +20674,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$37  = at_data;
     if (\$signal$4 ) begin
       \$37  = \$signal$3 ;
@@ -19818,7 +20690,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$38  = \$signal$84 ;
     if (\$signal$4 ) begin
       \$38  = \$signal$29 [8:1];
@@ -19834,7 +20706,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$39  = data_last;
     if (\$signal$4 ) begin
       \$39  = ordered_last;
@@ -19850,7 +20722,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$40  = points__valid;
     if (point_moves) begin
       \$40  = at_data;
@@ -19866,7 +20738,7 @@ module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$41  = points__payload;
     if (point_moves) begin
       \$41 [7:0] = \$signal$84 ;
@@ -19976,7 +20848,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers__ready, started, room, control_command, hidden, requests__ready, points__valid, points__payload, requests__valid, requests__payload, tag, layers__payload, layers__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$27  = 0;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -20318,7 +21190,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
   assign \$20  = \$signal$46  ? layer_last_tile : point_last_tile;
   assign \$21  = tile == \$20 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$67  = 1'h0;
     if (control_command[10]) begin
       \$67  = 1'h0;
@@ -20328,7 +21200,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$68  = 1'h0;
     if (control_command[10]) begin
       \$68  = 1'h0;
@@ -20338,7 +21210,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$69  = requests__valid;
     if (\$signal ) begin
       \$69  = start;
@@ -20351,7 +21223,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$70  = requests__payload;
     if (start) begin
       \$70 [2:0] = 3'h5;
@@ -20400,7 +21272,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$71  = \$signal$43 ;
     if (start) begin
       \$71  = \$2 ;
@@ -20416,7 +21288,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$72  = from_layer;
     if (start) begin
       \$72  = \$signal$46 ;
@@ -20429,7 +21301,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$73  = plane;
     if (start) begin
       \$73  = \$5 [0];
@@ -20445,7 +21317,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$74  = tile;
     if (start) begin
       if (\$6 ) begin
@@ -20463,7 +21335,7 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     \$75  = unit;
     if (\$13 ) begin
       \$75  = \$15 [2:0];
@@ -20479,224 +21351,224 @@ module \ohmcarlo_core.likelihood.issue (rst, halt, start, points__ready, layers_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte0 = 8'h00;
     if (start) begin
       byte0 = \$33 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte1 = 8'h00;
     if (start) begin
       byte1 = \$34 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte2 = 8'h00;
     if (start) begin
       byte2 = \$35 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte3 = 8'h00;
     if (start) begin
       byte3 = \$36 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte4 = 8'h00;
     if (start) begin
       byte4 = \$37 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte5 = 8'h00;
     if (start) begin
       byte5 = \$38 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte6 = 8'h00;
     if (start) begin
       byte6 = \$39 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte7 = 8'h00;
     if (start) begin
       byte7 = \$40 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte8 = 8'h00;
     if (start) begin
       byte8 = \$41 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte9 = 8'h00;
     if (start) begin
       byte9 = \$42 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte10 = 8'h00;
     if (start) begin
       byte10 = \$43 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte11 = 8'h00;
     if (start) begin
       byte11 = \$44 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte12 = 8'h00;
     if (start) begin
       byte12 = \$45 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte13 = 8'h00;
     if (start) begin
       byte13 = \$46 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte14 = 8'h00;
     if (start) begin
       byte14 = \$47 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte15 = 8'h00;
     if (start) begin
       byte15 = \$48 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte16 = 8'h00;
     if (start) begin
       byte16 = \$49 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte17 = 8'h00;
     if (start) begin
       byte17 = \$50 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte18 = 8'h00;
     if (start) begin
       byte18 = \$51 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte19 = 8'h00;
     if (start) begin
       byte19 = \$52 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte20 = 8'h00;
     if (start) begin
       byte20 = \$53 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte21 = 8'h00;
     if (start) begin
       byte21 = \$54 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte22 = 8'h00;
     if (start) begin
       byte22 = \$55 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte23 = 8'h00;
     if (start) begin
       byte23 = \$56 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte24 = 8'h00;
     if (start) begin
       byte24 = \$57 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte25 = 8'h00;
     if (start) begin
       byte25 = \$58 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte26 = 8'h00;
     if (start) begin
       byte26 = \$59 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte27 = 8'h00;
     if (start) begin
       byte27 = \$60 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte28 = 8'h00;
     if (start) begin
       byte28 = \$61 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte29 = 8'h00;
     if (start) begin
       byte29 = \$62 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte30 = 8'h00;
     if (start) begin
       byte30 = \$63 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     byte31 = 8'h00;
     if (start) begin
       byte31 = \$64 ;
@@ -20810,7 +21682,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.layer (rst, output__ready, \input__valid$14 , control_command, hidden, dropping, \input__payload$12 , valid, activation, layers__payload, layers__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$27  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [3:0] \$11 ;
@@ -20977,7 +21849,7 @@ module \ohmcarlo_core.likelihood.layer (rst, output__ready, \input__valid$14 , c
     .w_en(complete)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$27  = 1'h0;
     if (valid) begin
       if (\$10 ) begin
@@ -20995,7 +21867,7 @@ module \ohmcarlo_core.likelihood.layer (rst, output__ready, \input__valid$14 , c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$28  = collected;
     if (valid) begin
       if (\$1 ) begin
@@ -21025,7 +21897,7 @@ module \ohmcarlo_core.likelihood.layer (rst, output__ready, \input__valid$14 , c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$29  = unit;
     if (valid) begin
       (* full_case = 32'd1 *)
@@ -21046,7 +21918,7 @@ module \ohmcarlo_core.likelihood.layer (rst, output__ready, \input__valid$14 , c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     input__payload = 64'h0000000000000000;
     if (\$12 ) begin
       input__payload[7:0] = 8'h20;
@@ -21215,7 +22087,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.layer.rows.fifo (rst, w_en, r_en, w_rdy, w_level, r_data, control_command, dropping, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -21356,7 +22228,7 @@ module \ohmcarlo_core.likelihood.layer.rows.fifo (rst, w_en, r_en, w_rdy, w_leve
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -21372,7 +22244,7 @@ module \ohmcarlo_core.likelihood.layer.rows.fifo (rst, w_en, r_en, w_rdy, w_leve
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -21388,7 +22260,7 @@ module \ohmcarlo_core.likelihood.layer.rows.fifo (rst, w_en, r_en, w_rdy, w_leve
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -21407,7 +22279,7 @@ module \ohmcarlo_core.likelihood.layer.rows.fifo (rst, w_en, r_en, w_rdy, w_leve
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -21550,7 +22422,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.layer.vectors.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, dropping, w_en, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -21691,7 +22563,7 @@ module \ohmcarlo_core.likelihood.layer.vectors.fifo (rst, r_en, w_rdy, w_level, 
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -21707,7 +22579,7 @@ module \ohmcarlo_core.likelihood.layer.vectors.fifo (rst, r_en, w_rdy, w_level, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -21723,7 +22595,7 @@ module \ohmcarlo_core.likelihood.layer.vectors.fifo (rst, r_en, w_rdy, w_level, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -21742,7 +22614,7 @@ module \ohmcarlo_core.likelihood.layer.vectors.fifo (rst, r_en, w_rdy, w_level, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -21861,7 +22733,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, w_port__data, dropping, w_en, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$31  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -22002,7 +22874,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -22018,7 +22890,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -22034,7 +22906,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -22053,7 +22925,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -22090,8 +22962,8 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$3588$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$31  = 0;
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4184$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
   wire \$11 ;
@@ -22203,8 +23075,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$3588$0 ;
-  wire [21:0] \port$3588$0 ;
+  input [21:0] \port$4184$0 ;
+  wire [21:0] \port$4184$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -22287,9 +23159,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$3588$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4184$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$3588$0 [21:16] + \$2 ;
+  assign \$3  = \port$4184$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -22318,7 +23190,7 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   assign \$31  = | total[20:17];
   assign \$32  = ~ \$31 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$60  = { valids[2:0], valid };
     if (dropping) begin
       \$60  = 4'h0;
@@ -22331,7 +23203,7 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$61  = \$signal ;
     if (dropping) begin
       \$61  = 2'h0;
@@ -22344,7 +23216,7 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$62  = last;
     if (dropping) begin
       \$62  = 1'h0;
@@ -22357,7 +23229,7 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$63  = \$24 ;
     if (dropping) begin
       \$63  = 1'h0;
@@ -22370,7 +23242,7 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$64  = \$26 ;
     if (dropping) begin
       \$64  = 1'h0;
@@ -22383,7 +23255,7 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$65  = \$38 [17:0];
     if (dropping) begin
       \$65  = 18'h00000;
@@ -22396,7 +23268,7 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$66  = \$52 [17:0];
     if (dropping) begin
       \$66  = 18'h00000;
@@ -22409,7 +23281,7 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$67  = \$59 [7:0];
     if (dropping) begin
       \$67  = 8'h00;
@@ -22421,8 +23293,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$3588$0 [15:0];
-  assign shift = \port$3588$0 [21:16];
+  assign mantissa = \port$4184$0 [15:0];
+  assign shift = \port$4184$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -22443,7 +23315,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.sums (clk, rst, probabilities__valid, move, busy, control_command, probabilities__payload, predictions__valid, predictions__payload, predictions__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$33  = 0;
   wire \$1 ;
   wire [48:0] \$10 ;
   wire [48:0] \$11 ;
@@ -22577,7 +23449,7 @@ module \ohmcarlo_core.likelihood.sums (clk, rst, probabilities__valid, move, bus
   always @(posedge clk)
     predictions__payload <= \$31 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$18  = predictions__valid;
     if (predictions__ready) begin
       \$18  = 1'h0;
@@ -22597,7 +23469,7 @@ module \ohmcarlo_core.likelihood.sums (clk, rst, probabilities__valid, move, bus
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$19  = \$signal ;
     if (move) begin
       \$19  = probabilities__valid;
@@ -22610,21 +23482,21 @@ module \ohmcarlo_core.likelihood.sums (clk, rst, probabilities__valid, move, bus
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$20  = \$signal$12 ;
     if (move) begin
       \$20  = probabilities__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$21  = square;
     if (move) begin
       \$21  = \$7 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$22  = \$signal$8 ;
     if (move) begin
       \$22  = \$signal ;
@@ -22637,21 +23509,21 @@ module \ohmcarlo_core.likelihood.sums (clk, rst, probabilities__valid, move, bus
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$23  = \$signal$15 ;
     if (move) begin
       \$23  = \$signal$12 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$24  = rounded;
     if (move) begin
       \$24  = \$9 [16:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$25  = three_valid;
     if (move) begin
       \$25  = \$signal$8 ;
@@ -22664,28 +23536,28 @@ module \ohmcarlo_core.likelihood.sums (clk, rst, probabilities__valid, move, bus
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$26  = three_last;
     if (move) begin
       \$26  = \$signal$15 [49];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$27  = first_part;
     if (move) begin
       \$27  = \$10 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$28  = second_part;
     if (move) begin
       \$28  = \$11 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$29  = \$signal$19 ;
     if (move) begin
       if (three_valid) begin
@@ -22700,7 +23572,7 @@ module \ohmcarlo_core.likelihood.sums (clk, rst, probabilities__valid, move, bus
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$30  = second_sum;
     if (move) begin
       if (three_valid) begin
@@ -22715,7 +23587,7 @@ module \ohmcarlo_core.likelihood.sums (clk, rst, probabilities__valid, move, bus
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$31  = predictions__payload;
     if (move) begin
       if (three_valid) begin
@@ -22760,7 +23632,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dropping, label, last, valid, z, magnitude, result_valid, result_last, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$33  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire [8:0] \$1 ;
   wire [35:0] \$10 ;
   wire [35:0] \$11 ;
@@ -22924,7 +23796,7 @@ module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dr
     .value(value)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     (* full_case = 32'd1 *)
     if (magnitude[15]) begin
       index = \$1 [7:0];
@@ -22933,7 +23805,7 @@ module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     (* full_case = 32'd1 *)
     if (magnitude[15]) begin
       fraction = magnitude[10:0];
@@ -22942,7 +23814,7 @@ module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$32  = { valids[1:0], valid };
     if (dropping) begin
       \$32  = 3'h0;
@@ -22955,7 +23827,7 @@ module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$34  = two[21];
     if (dropping) begin
       \$34  = 1'h0;
@@ -22968,7 +23840,7 @@ module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     (* full_case = 32'd1 *)
     if (predict) begin
       \$35  = { 11'h000, \$15  };
@@ -22979,7 +23851,7 @@ module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     (* full_case = 32'd1 *)
     if (predict) begin
       \$36  = \$19 ;
@@ -22990,7 +23862,7 @@ module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     (* full_case = 32'd1 *)
     if (predict) begin
       \$37  = \$22 ;
@@ -23036,7 +23908,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.unit.sigmoid (rst, control_command, dropping, index, \fraction$6 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire [22:0] \$1 ;
   wire [24:0] \$2 ;
   wire [24:0] \$3 ;
@@ -23374,7 +24246,7 @@ module \ohmcarlo_core.likelihood.unit.sigmoid (rst, control_command, dropping, i
     value <= \$8 ;
   assign \$1  = $signed(delta_port__data) * $signed({ 1'h0, fraction });
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$5  = \fraction$6 ;
     if (dropping) begin
       \$5  = 11'h000;
@@ -23387,7 +24259,7 @@ module \ohmcarlo_core.likelihood.unit.sigmoid (rst, control_command, dropping, i
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$6  = \$signature__data ;
     if (dropping) begin
       \$6  = 18'h00000;
@@ -23400,7 +24272,7 @@ module \ohmcarlo_core.likelihood.unit.sigmoid (rst, control_command, dropping, i
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$7  = { \$1 [22], \$1  };
     if (dropping) begin
       \$7  = 24'h000000;
@@ -23413,7 +24285,7 @@ module \ohmcarlo_core.likelihood.unit.sigmoid (rst, control_command, dropping, i
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$8  = \$4 [18:0];
     if (dropping) begin
       \$8  = 19'h00000;
@@ -23443,7 +24315,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.unit.softplus (rst, control_command, dropping, index, \fraction$6 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
   wire [22:0] \$1 ;
   wire [24:0] \$2 ;
   wire [24:0] \$3 ;
@@ -23779,7 +24651,7 @@ module \ohmcarlo_core.likelihood.unit.softplus (rst, control_command, dropping, 
     value <= \$8 ;
   assign \$1  = $signed(delta_port__data) * $signed({ 1'h0, fraction });
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$5  = \fraction$6 ;
     if (dropping) begin
       \$5  = 11'h000;
@@ -23792,7 +24664,7 @@ module \ohmcarlo_core.likelihood.unit.softplus (rst, control_command, dropping, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$6  = \$signature__data ;
     if (dropping) begin
       \$6  = 17'h00000;
@@ -23805,7 +24677,7 @@ module \ohmcarlo_core.likelihood.unit.softplus (rst, control_command, dropping, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$7  = { \$1 [22], \$1  };
     if (dropping) begin
       \$7  = 24'h000000;
@@ -23818,7 +24690,7 @@ module \ohmcarlo_core.likelihood.unit.softplus (rst, control_command, dropping, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$8  = \$4 [17:0];
     if (dropping) begin
       \$8  = 18'h00000;
@@ -23927,7 +24799,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.weights.fifo (rst, w_en, r_en, w_rdy, w_level, r_data, control_command, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -24066,7 +24938,7 @@ module \ohmcarlo_core.likelihood.weights.fifo (rst, w_en, r_en, w_rdy, w_level, 
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -24079,7 +24951,7 @@ module \ohmcarlo_core.likelihood.weights.fifo (rst, w_en, r_en, w_rdy, w_level, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -24092,7 +24964,7 @@ module \ohmcarlo_core.likelihood.weights.fifo (rst, w_en, r_en, w_rdy, w_level, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -24108,7 +24980,7 @@ module \ohmcarlo_core.likelihood.weights.fifo (rst, w_en, r_en, w_rdy, w_level, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -24142,9 +25014,9 @@ module \ohmcarlo_core.likelihood.weights.fifo (rst, w_en, r_en, w_rdy, w_level, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$3590$0 , \port$3592$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4186$0 , \port$4188$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
   wire \$1 ;
   reg \$10 ;
   wire [64:0] \$11 ;
@@ -24270,10 +25142,10 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$3590$0 ;
-  wire [21:0] \port$3590$0 ;
-  input [21:0] \port$3592$0 ;
-  wire [21:0] \port$3592$0 ;
+  input [21:0] \port$4186$0 ;
+  wire [21:0] \port$4186$0 ;
+  input [21:0] \port$4188$0 ;
+  wire [21:0] \port$4188$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -24396,15 +25268,15 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$3590$0 (\port$3590$0 ),
-    .\port$3592$0 (\port$3592$0 ),
-    .\port$3699$32 (devices__payload[33:32]),
+    .\port$4186$0 (\port$4186$0 ),
+    .\port$4188$0 (\port$4188$0 ),
+    .\port$4379$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$8  = \$5 ;
     if (control_command[10]) begin
       \$8  = 1'h0;
@@ -24414,14 +25286,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$9  = held;
     if (\$6 ) begin
       \$9  = devices__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$10  = \first$19 ;
     if (\$6 ) begin
       \$10  = devices__payload[33];
@@ -24434,7 +25306,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$12  = enter;
     if (control_command[10]) begin
       \$12  = 1'h0;
@@ -24444,7 +25316,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$13  = last_1;
     if (control_command[10]) begin
       \$13  = 1'h0;
@@ -24454,7 +25326,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$14  = last_2;
     if (control_command[10]) begin
       \$14  = 1'h0;
@@ -24464,7 +25336,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$15  = last_3;
     if (control_command[10]) begin
       \$15  = 1'h0;
@@ -24474,7 +25346,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$16  = last_4;
     if (control_command[10]) begin
       \$16  = 1'h0;
@@ -24484,7 +25356,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$17  = last_5;
     if (control_command[10]) begin
       \$17  = 1'h0;
@@ -24494,7 +25366,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$18  = last_6;
     if (control_command[10]) begin
       \$18  = 1'h0;
@@ -24504,7 +25376,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$19  = last_7;
     if (control_command[10]) begin
       \$19  = 1'h0;
@@ -24514,7 +25386,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$20  = last_8;
     if (control_command[10]) begin
       \$20  = 1'h0;
@@ -24524,7 +25396,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$21  = last_9;
     if (control_command[10]) begin
       \$21  = 1'h0;
@@ -24534,7 +25406,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$22  = last_10;
     if (control_command[10]) begin
       \$22  = 1'h0;
@@ -24544,7 +25416,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$23  = last_11;
     if (control_command[10]) begin
       \$23  = 1'h0;
@@ -24561,14 +25433,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$3590$0 [15:0];
-  assign \weight_mantissa$27  = \port$3590$0 [15:0];
-  assign weight_shift = \port$3590$0 [21:16];
-  assign \weight_shift$29  = \port$3590$0 [21:16];
-  assign common_mantissa = \port$3592$0 [15:0];
-  assign \common_mantissa$31  = \port$3592$0 [15:0];
-  assign common_shift = \port$3592$0 [21:16];
-  assign \common_shift$33  = \port$3592$0 [21:16];
+  assign weight_mantissa = \port$4186$0 [15:0];
+  assign \weight_mantissa$27  = \port$4186$0 [15:0];
+  assign weight_shift = \port$4186$0 [21:16];
+  assign \weight_shift$29  = \port$4186$0 [21:16];
+  assign common_mantissa = \port$4188$0 [15:0];
+  assign \common_mantissa$31  = \port$4188$0 [15:0];
+  assign common_shift = \port$4188$0 [21:16];
+  assign \common_shift$33  = \port$4188$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -24622,7 +25494,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.landing (rst, enter, room, output__valid, output__payload, control_command, output__ready, payload, arrived, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
   wire \$1 ;
   wire [3:0] \$2 ;
   wire [4:0] \$3 ;
@@ -24694,7 +25566,7 @@ module \ohmcarlo_core.pricing.landing (rst, enter, room, output__valid, output__
     .w_port__data(payload)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$6  = \$3 [2:0];
     if (control_command[10]) begin
       \$6  = 3'h4;
@@ -24726,7 +25598,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_rdy, r_data, control_command, r_en, w_port__data, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -24821,7 +25693,7 @@ module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_rdy, r_data, control_co
   always @(posedge clk)
     level <= \$17 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$15  = w_port__addr;
     if (\$1 ) begin
       \$15  = \$2 [1:0];
@@ -24834,7 +25706,7 @@ module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_rdy, r_data, control_co
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$16  = r_port__addr;
     if (\$3 ) begin
       \$16  = \$4 [1:0];
@@ -24847,7 +25719,7 @@ module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_rdy, r_data, control_co
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$17  = level;
     if (\$8 ) begin
       \$17  = \$9 [2:0];
@@ -24884,7 +25756,7 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, hastings, control_command, rho, lo, hi, valid_lo, valid_hi, load__stb, load__addr, load__data, \load__stb$21 , \load__addr$17 , \load__data$19 , back, stuck
 , clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
   wire [44:0] \$1 ;
   wire [44:0] \$10 ;
   wire [45:0] \$11 ;
@@ -25219,7 +26091,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$4283$0 (target),
+    .\port$5002$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -25229,7 +26101,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$4283$0 (target),
+    .\port$5002$0 (target),
     .rst(rst),
     .value(\value$60 )
   );
@@ -25245,7 +26117,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .target(target)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$51  = valid;
     if (control_command[10]) begin
       \$51  = 1'h0;
@@ -25255,7 +26127,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$52  = valid_1;
     if (control_command[10]) begin
       \$52  = 1'h0;
@@ -25265,7 +26137,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$53  = valid_2;
     if (control_command[10]) begin
       \$53  = 1'h0;
@@ -25275,7 +26147,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$54  = valid_3;
     if (control_command[10]) begin
       \$54  = 1'h0;
@@ -25285,7 +26157,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$55  = valid_4;
     if (control_command[10]) begin
       \$55  = 1'h0;
@@ -25295,7 +26167,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$56  = valid_5;
     if (control_command[10]) begin
       \$56  = 1'h0;
@@ -25305,7 +26177,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$57  = valid_6;
     if (control_command[10]) begin
       \$57  = 1'h0;
@@ -25315,7 +26187,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$58  = valid_7;
     if (control_command[10]) begin
       \$58  = 1'h0;
@@ -25325,7 +26197,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$59  = valid_8;
     if (control_command[10]) begin
       \$59  = 1'h0;
@@ -25335,21 +26207,21 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$60  = squares;
     if (valid_9) begin
       \$60  = \$42 [43:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$61  = logs;
     if (valid_9) begin
       \$61  = \$47 [31:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$62  = stuck;
     if (valid_9) begin
       \$62  = \$50 ;
@@ -25411,18 +26283,18 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   assign \control_command.reset_state  = control_command[10];
   assign tag[1] = first;
   assign tag[0] = back;
-  assign \$25  = { \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38:10] };
   assign \$2  = { \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44:9] };
   assign \$6  = { \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44:9] };
   assign \$10  = { \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44:9] };
   assign \$14  = { 1'h0, end_3, 2'h0 };
   assign \$19  = { \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38:10] };
   assign \$22  = { \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38:10] };
+  assign \$25  = { \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38:10] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$4283$0 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5002$0 , value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$42  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
   wire \$2 ;
@@ -25462,8 +26334,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$4283$0 ;
-  wire [11:0] \port$4283$0 ;
+  input [11:0] \port$5002$0 ;
+  wire [11:0] \port$5002$0 ;
   input rst;
   wire rst;
   reg [28:0] step = 29'h00000000;
@@ -25487,7 +26359,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$4283$0 [11:4]];
+    _0_ <= deltas[\port$5002$0 [11:4]];
   end
   assign delta_port__data = _0_;
   reg [23:0] lows [255:0];
@@ -25502,7 +26374,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$4283$0 [11:4]];
+    _1_ <= lows[\port$5002$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -25520,8 +26392,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
-    \$7  = \port$4283$0 [3:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    \$7  = \port$5002$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -25530,7 +26402,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     \$8  = \$signature__data ;
     if (control_command[10]) begin
       \$8  = 24'h000000;
@@ -25540,7 +26412,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     \$9  = { \$3 [27], \$3  };
     if (control_command[10]) begin
       \$9  = 29'h00000000;
@@ -25550,7 +26422,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     \$10  = \$6 [24:0];
     if (control_command[10]) begin
       \$10  = 25'h0000000;
@@ -25563,10 +26435,10 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign \$signature__addr  = \port$4283$0 [11:4];
-  assign index = \port$4283$0 [11:4];
-  assign delta_port__addr = \port$4283$0 [11:4];
-  assign \fraction$15  = \port$4283$0 [3:0];
+  assign \$signature__addr  = \port$5002$0 [11:4];
+  assign index = \port$5002$0 [11:4];
+  assign delta_port__addr = \port$5002$0 [11:4];
+  assign \fraction$15  = \port$5002$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -25583,8 +26455,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$4283$0 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$42  = 0;
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5002$0 , value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
   wire \$2 ;
@@ -25624,8 +26496,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$4283$0 ;
-  wire [11:0] \port$4283$0 ;
+  input [11:0] \port$5002$0 ;
+  wire [11:0] \port$5002$0 ;
   input rst;
   wire rst;
   reg [27:0] step = 28'h0000000;
@@ -25649,7 +26521,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$4283$0 [11:4]];
+    _0_ <= deltas[\port$5002$0 [11:4]];
   end
   assign delta_port__data = _0_;
   reg [21:0] lows [255:0];
@@ -25664,7 +26536,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [21:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$4283$0 [11:4]];
+    _1_ <= lows[\port$5002$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -25682,8 +26554,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
-    \$7  = \port$4283$0 [3:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
+    \$7  = \port$5002$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -25692,7 +26564,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
     \$8  = \$signature__data ;
     if (control_command[10]) begin
       \$8  = 22'h000000;
@@ -25702,7 +26574,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
     \$9  = { \$3 [26], \$3  };
     if (control_command[10]) begin
       \$9  = 28'h0000000;
@@ -25712,7 +26584,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
     \$10  = \$6 [22:0];
     if (control_command[10]) begin
       \$10  = 23'h000000;
@@ -25725,10 +26597,10 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign \$signature__addr  = \port$4283$0 [11:4];
-  assign index = \port$4283$0 [11:4];
-  assign delta_port__addr = \port$4283$0 [11:4];
-  assign \fraction$15  = \port$4283$0 [3:0];
+  assign \$signature__addr  = \port$5002$0 [11:4];
+  assign index = \port$5002$0 [11:4];
+  assign delta_port__addr = \port$5002$0 [11:4];
+  assign \fraction$15  = \port$5002$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -25746,7 +26618,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.lookups.target$84 (rst, code, centre, control_command, rho, lo, hi, target, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
   wire [22:0] \$11 ;
@@ -25823,7 +26695,7 @@ module \ohmcarlo_core.pricing.lookups.target$84 (rst, code, centre, control_comm
   always @(posedge clk)
     target <= \$15 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
     \$15  = \$14 [11:0];
     if (control_command[10]) begin
       \$15  = 12'h000;
@@ -25851,8 +26723,8 @@ module \ohmcarlo_core.pricing.lookups.target$84 (rst, code, centre, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$3590$0 , \port$3592$0 , code, \port$3699$32 , clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
+module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$4186$0 , \port$4188$0 , code, \port$4379$32 , clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
   wire [27:0] \$11 ;
@@ -25952,12 +26824,12 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$3590$0 ;
-  wire [21:0] \port$3590$0 ;
-  input [21:0] \port$3592$0 ;
-  wire [21:0] \port$3592$0 ;
-  input [1:0] \port$3699$32 ;
-  wire [1:0] \port$3699$32 ;
+  input [21:0] \port$4186$0 ;
+  wire [21:0] \port$4186$0 ;
+  input [21:0] \port$4188$0 ;
+  wire [21:0] \port$4188$0 ;
+  input [1:0] \port$4379$32 ;
+  wire [1:0] \port$4379$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -26026,7 +26898,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$3699$32 [1];
+    last_1 <= \port$4379$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -26083,12 +26955,12 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$3699$32 [0];
+  assign \$1  = ~ \port$4379$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$3699$32 [0];
+  assign \$8  = valid & \port$4379$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -26101,19 +26973,19 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$3592$0 [15:0] : \port$3590$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4188$0 [15:0] : \port$4186$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$3592$0 [15:0] : \port$3590$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4188$0 [15:0] : \port$4186$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$3592$0 [21:16] : \port$3590$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$3592$0 [21:16] : \port$3590$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4188$0 [21:16] : \port$4186$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4188$0 [21:16] : \port$4186$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$50  = plus;
     if (\$2 ) begin
       \$50  = code;
@@ -26126,7 +26998,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$51  = \$8 ;
     if (control_command[10]) begin
       \$51  = 1'h0;
@@ -26136,7 +27008,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$52  = pair_1;
     if (control_command[10]) begin
       \$52  = 1'h0;
@@ -26146,7 +27018,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$53  = \$12 ;
     if (control_command[10]) begin
       \$53  = 1'h0;
@@ -26156,14 +27028,14 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$54  = weight_sum;
     if (\$14 ) begin
       \$54  = \$16 [33:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$55  = weight_fresh;
     if (\$14 ) begin
       \$55  = square_tag_1[1];
@@ -26176,14 +27048,14 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$56  = common_sum;
     if (\$17 ) begin
       \$56  = \$19 [33:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$57  = common_fresh;
     if (\$17 ) begin
       \$57  = square_tag_1[1];
@@ -26196,7 +27068,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$58  = \$39 ;
     if (control_command[10]) begin
       \$58  = 1'h0;
@@ -26206,7 +27078,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$59  = rounded_valid_1;
     if (control_command[10]) begin
       \$59  = 1'h0;
@@ -26216,7 +27088,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$60  = rounded_valid_2;
     if (control_command[10]) begin
       \$60  = 1'h0;
@@ -26226,7 +27098,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$61  = rounded_valid_3;
     if (control_command[10]) begin
       \$61  = 1'h0;
@@ -26236,7 +27108,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$62  = rounded_valid_4;
     if (control_command[10]) begin
       \$62  = 1'h0;
@@ -26246,7 +27118,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$63  = rounded_valid_5;
     if (control_command[10]) begin
       \$63  = 1'h0;
@@ -26256,18 +27128,18 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$64  = total_9;
     if (rounded_valid_6) begin
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$3699$32 [0];
-  assign last = \port$3699$32 [1];
-  assign weight_mantissa = \port$3590$0 [15:0];
-  assign common_mantissa = \port$3592$0 [15:0];
-  assign weight_shift = \port$3590$0 [21:16];
-  assign common_shift = \port$3592$0 [21:16];
+  assign odd = \port$4379$32 [0];
+  assign last = \port$4379$32 [1];
+  assign weight_mantissa = \port$4186$0 [15:0];
+  assign common_mantissa = \port$4188$0 [15:0];
+  assign weight_shift = \port$4186$0 [21:16];
+  assign common_shift = \port$4188$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -26302,8 +27174,8 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__payload, control_command, \port$3574$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, output__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
+module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__payload, control_command, \port$4170$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, output__ready, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
   wire \$11 ;
@@ -26579,8 +27451,8 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$3574$4 ;
-  wire [1:0] \port$3574$4 ;
+  input [1:0] \port$4170$4 ;
+  wire [1:0] \port$4170$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -26735,14 +27607,14 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
   assign \$21  = ! orders__payload[2:0];
   assign \$22  = orders__payload[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$3574$4 [1];
+  assign \$24  = \$23  & \port$4170$4 [1];
   assign \$25  = ! orders__payload[2:0];
   assign \$26  = orders__payload[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = orders__payload[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$3574$4 [0] ? read__data[15:0] : 16'h0000;
+  assign \$31  = \port$4170$4 [0] ? read__data[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_5) * $signed(gain_1);
@@ -26775,7 +27647,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$1417$0 (\$10 [11:0]),
+    .\port$1830$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -26804,7 +27676,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     .walk(walk)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$37  = \$36 ;
     if (control_command[10]) begin
       \$37  = 1'h0;
@@ -26814,7 +27686,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$38  = valid_1;
     if (control_command[10]) begin
       \$38  = 1'h0;
@@ -26824,7 +27696,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$39  = valid_2;
     if (control_command[10]) begin
       \$39  = 1'h0;
@@ -26834,7 +27706,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$40  = valid_3;
     if (control_command[10]) begin
       \$40  = 1'h0;
@@ -26844,7 +27716,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$41  = valid_4;
     if (control_command[10]) begin
       \$41  = 1'h0;
@@ -26854,7 +27726,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$42  = valid_5;
     if (control_command[10]) begin
       \$42  = 1'h0;
@@ -26864,7 +27736,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$43  = valid_6;
     if (control_command[10]) begin
       \$43  = 1'h0;
@@ -26874,7 +27746,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$44  = valid_7;
     if (control_command[10]) begin
       \$44  = 1'h0;
@@ -26884,7 +27756,7 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$45  = valid_8;
     if (control_command[10]) begin
       \$45  = 1'h0;
@@ -26912,8 +27784,8 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_9 = arrived;
-  assign centre_enable = \port$3574$4 [1];
-  assign trim_enable = \port$3574$4 [0];
+  assign centre_enable = \port$4170$4 [1];
+  assign trim_enable = \port$4170$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -27016,8 +27888,8 @@ module \ohmcarlo_core.proposal (rst, orders__ready, targets__valid, targets__pay
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__stb, load__addr, load__data, value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
+module \ohmcarlo_core.proposal.dac (rst, \port$1830$0 , control_command, load__stb, load__addr, load__data, value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
   wire \$2 ;
@@ -27057,8 +27929,8 @@ module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__s
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$1417$0 ;
-  wire [11:0] \port$1417$0 ;
+  input [11:0] \port$1830$0 ;
+  wire [11:0] \port$1830$0 ;
   input rst;
   wire rst;
   reg [18:0] step = 19'h00000;
@@ -27082,7 +27954,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__s
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$1417$0 [11:4]];
+    _0_ <= deltas[\port$1830$0 [11:4]];
   end
   assign delta_port__data = _0_;
   reg [13:0] lows [255:0];
@@ -27097,7 +27969,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__s
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$1417$0 [11:4]];
+    _1_ <= lows[\port$1830$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -27115,8 +27987,8 @@ module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__s
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
-    \$7  = \port$1417$0 [3:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
+    \$7  = \port$1830$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -27125,7 +27997,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__s
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
     \$8  = \$signature__data ;
     if (control_command[10]) begin
       \$8  = 14'h0000;
@@ -27135,7 +28007,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__s
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
     \$9  = { \$3 [17], \$3  };
     if (control_command[10]) begin
       \$9  = 19'h00000;
@@ -27145,7 +28017,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__s
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
     \$10  = \$6 [14:0];
     if (control_command[10]) begin
       \$10  = 15'h0000;
@@ -27158,10 +28030,10 @@ module \ohmcarlo_core.proposal.dac (rst, \port$1417$0 , control_command, load__s
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$1417$0 [11:4];
-  assign index = \port$1417$0 [11:4];
-  assign delta_port__addr = \port$1417$0 [11:4];
-  assign \fraction$15  = \port$1417$0 [3:0];
+  assign \$signature__addr  = \port$1830$0 [11:4];
+  assign index = \port$1830$0 [11:4];
+  assign delta_port__addr = \port$1830$0 [11:4];
+  assign \fraction$15  = \port$1830$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -27179,7 +28051,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.proposal.landing (rst, enter, room, output__valid, output__payload, control_command, output__ready, payload, arrived, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   wire [5:0] \$2 ;
   wire [6:0] \$3 ;
@@ -27271,7 +28143,7 @@ module \ohmcarlo_core.proposal.landing (rst, enter, room, output__valid, output_
     .w_port__data(payload)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
     \$6  = \$3 [4:0];
     if (control_command[10]) begin
       \$6  = 5'h10;
@@ -27311,7 +28183,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.proposal.landing.kept (rst, w_en, r_rdy, r_data, control_command, r_en, w_port__data, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -27406,7 +28278,7 @@ module \ohmcarlo_core.proposal.landing.kept (rst, w_en, r_rdy, r_data, control_c
   always @(posedge clk)
     level <= \$17 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$15  = w_port__addr;
     if (\$1 ) begin
       \$15  = \$2 [3:0];
@@ -27419,7 +28291,7 @@ module \ohmcarlo_core.proposal.landing.kept (rst, w_en, r_rdy, r_data, control_c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$16  = r_port__addr;
     if (\$3 ) begin
       \$16  = \$4 [3:0];
@@ -27432,7 +28304,7 @@ module \ohmcarlo_core.proposal.landing.kept (rst, w_en, r_rdy, r_data, control_c
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$17  = level;
     if (\$8 ) begin
       \$17  = \$9 [4:0];
@@ -27468,7 +28340,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.proposal.target$94 (rst, centre, walk, control_command, rho, lo, hi, code, target, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
   wire [22:0] \$11 ;
@@ -27546,7 +28418,7 @@ module \ohmcarlo_core.proposal.target$94 (rst, centre, walk, control_command, rh
   always @(posedge clk)
     target <= \$15 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
     \$15  = \$14 [11:0];
     if (control_command[10]) begin
       \$15  = 12'h000;
@@ -27573,112 +28445,321 @@ module \ohmcarlo_core.proposal.target$94 (rst, centre, walk, control_command, rh
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, row_held, row_wear, status_state, row_status, entropy_symbol_counts, control_command, control_steps, control_external_loglik, model_points, model_features, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries
-, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, raw_command, raw_dac
-, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr
-, load_calibration__data, bus__r_data, raw_result, status_steps_done, \port$3766$0 , entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_clocks, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_invalid, counters_samples, counters_points, bus__addr);
-  reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
+module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, access_state_queues__r_stb, access_state_groups__r_stb, access_state_held__r_stb, access_state_wear__r_stb, access_state_regions__r_stb, access_state_samples__r_stb, access_state_coin__r_stb, access_state_counters__r_stb, access_state_step__r_stb, bus__r_data, \port$793$0 , row_held, row_wear, access_state_counters__r_data, status_state, row_status
+, entropy_symbol_counts, control_command, control_steps, control_external_loglik, model_points, model_features, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight
+, proposal_common, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr
+, load_log_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_held__stb, access_state_held__addr
+, access_state_held__data, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_regions__r_data, access_state_samples__r_data
+, raw_result, status_steps_done, \port$4454$0 , access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
-  wire [31:0] \$10 ;
+  wire \$10 ;
+  reg [31:0] \$100 ;
+  reg [31:0] \$101 ;
+  reg [16:0] \$102 ;
+  reg [16:0] \$103 ;
+  reg [17:0] \$104 ;
+  reg [11:0] \$105 ;
+  reg [31:0] \$106 ;
+  reg [31:0] \$107 ;
+  reg [27:0] \$108 ;
+  reg [11:0] \$109 ;
   wire \$11 ;
+  reg [15:0] \$110 ;
+  reg \$111 ;
+  reg [8:0] \$112 ;
+  reg [31:0] \$113 ;
+  reg \$114 ;
+  reg [8:0] \$115 ;
+  reg [31:0] \$116 ;
+  reg \$117 ;
+  reg [8:0] \$118 ;
+  reg [31:0] \$119 ;
   wire \$12 ;
+  reg \$120 ;
+  reg [8:0] \$121 ;
+  reg [31:0] \$122 ;
+  reg \$123 ;
+  reg [8:0] \$124 ;
+  reg [31:0] \$125 ;
+  reg \$126 ;
+  reg [7:0] \$127 ;
+  reg [31:0] \$128 ;
+  reg \$129 ;
   wire \$13 ;
+  reg [9:0] \$130 ;
+  reg [31:0] \$131 ;
+  reg \$132 ;
+  reg [12:0] \$133 ;
+  reg [31:0] \$134 ;
+  reg \$135 ;
+  reg [13:0] \$136 ;
+  reg [31:0] \$137 ;
+  reg \$138 ;
+  reg [7:0] \$139 ;
   wire \$14 ;
+  reg [31:0] \$140 ;
+  reg \$141 ;
+  reg \$142 ;
+  reg [7:0] \$143 ;
+  reg [31:0] \$144 ;
+  reg \$145 ;
+  reg \$146 ;
+  reg [7:0] \$147 ;
+  reg [31:0] \$148 ;
+  reg \$149 ;
   wire \$15 ;
+  reg \$150 ;
+  reg [7:0] \$151 ;
+  reg [31:0] \$152 ;
+  reg \$153 ;
+  reg \$154 ;
+  reg [4:0] \$155 ;
+  reg [31:0] \$156 ;
+  reg \$157 ;
+  reg \$158 ;
+  reg [9:0] \$159 ;
   wire \$16 ;
-  reg [10:0] \$17 ;
-  reg [31:0] \$18 ;
-  reg [31:0] \$19 ;
+  reg [31:0] \$160 ;
+  reg \$161 ;
+  reg \$162 ;
+  reg [4:0] \$163 ;
+  reg [31:0] \$164 ;
+  reg \$165 ;
+  reg \$166 ;
+  reg [4:0] \$167 ;
+  reg [31:0] \$168 ;
+  reg \$169 ;
+  wire \$17 ;
+  reg \$170 ;
+  reg \$171 ;
+  reg [31:0] \$172 ;
+  reg \$173 ;
+  reg \$174 ;
+  reg [12:0] \$175 ;
+  reg [31:0] \$176 ;
+  reg [31:0] \$177 ;
+  reg [31:0] \$178 ;
+  reg \$179 ;
+  wire \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  reg [16:0] \$20 ;
-  reg [8:0] \$21 ;
-  reg [5:0] \$22 ;
-  reg [6:0] \$23 ;
-  reg [16:0] \$24 ;
-  reg [16:0] \$25 ;
-  reg [6:0] \$26 ;
-  reg [3:0] \$27 ;
-  reg [2:0] \$28 ;
-  reg [6:0] \$29 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
+  wire \$25 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire [31:0] \$29 ;
   wire \$3 ;
-  reg [8:0] \$30 ;
-  reg [11:0] \$31 ;
-  reg [11:0] \$32 ;
-  reg [11:0] \$33 ;
-  reg [9:0] \$34 ;
-  reg [9:0] \$35 ;
-  reg [21:0] \$36 ;
-  reg [21:0] \$37 ;
-  reg [21:0] \$38 ;
-  reg [8:0] \$39 ;
+  wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire \$34 ;
+  wire \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  reg [7:0] \$40 ;
-  reg [10:0] \$41 ;
-  reg [31:0] \$42 ;
-  reg [31:0] \$43 ;
-  reg [31:0] \$44 ;
-  reg [31:0] \$45 ;
-  reg [31:0] \$46 ;
-  reg [23:0] \$47 ;
-  reg [31:0] \$48 ;
-  reg [31:0] \$49 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire [31:0] \$42 ;
+  wire [31:0] \$43 ;
+  wire [31:0] \$44 ;
+  wire [31:0] \$45 ;
+  wire [31:0] \$46 ;
+  wire [31:0] \$47 ;
+  wire [31:0] \$48 ;
+  wire [31:0] \$49 ;
   wire \$5 ;
-  reg [16:0] \$50 ;
-  reg [16:0] \$51 ;
-  reg [17:0] \$52 ;
-  reg [11:0] \$53 ;
-  reg [27:0] \$54 ;
-  reg [11:0] \$55 ;
-  reg [15:0] \$56 ;
-  reg \$57 ;
-  reg [8:0] \$58 ;
-  reg [31:0] \$59 ;
+  wire [31:0] \$50 ;
+  wire [31:0] \$51 ;
+  wire [31:0] \$52 ;
+  wire [31:0] \$53 ;
+  wire [31:0] \$54 ;
+  wire [31:0] \$55 ;
+  wire [31:0] \$56 ;
+  wire [31:0] \$57 ;
+  wire [31:0] \$58 ;
+  wire [31:0] \$59 ;
   wire \$6 ;
-  reg \$60 ;
-  reg [8:0] \$61 ;
-  reg [31:0] \$62 ;
-  reg \$63 ;
-  reg [8:0] \$64 ;
-  reg [31:0] \$65 ;
-  reg \$66 ;
-  reg [8:0] \$67 ;
-  reg [31:0] \$68 ;
-  reg \$69 ;
+  wire [31:0] \$60 ;
+  wire [31:0] \$61 ;
+  wire [31:0] \$62 ;
+  wire [31:0] \$63 ;
+  wire [31:0] \$64 ;
+  wire [31:0] \$65 ;
+  wire [31:0] \$66 ;
+  wire [31:0] \$67 ;
+  wire [31:0] \$68 ;
+  reg [10:0] \$69 ;
   wire \$7 ;
-  reg [8:0] \$70 ;
+  reg [31:0] \$70 ;
   reg [31:0] \$71 ;
-  reg \$72 ;
-  reg [7:0] \$73 ;
-  reg [31:0] \$74 ;
-  reg \$75 ;
-  reg [9:0] \$76 ;
-  reg [31:0] \$77 ;
-  reg \$78 ;
-  reg [12:0] \$79 ;
+  reg [16:0] \$72 ;
+  reg [8:0] \$73 ;
+  reg [5:0] \$74 ;
+  reg [6:0] \$75 ;
+  reg [16:0] \$76 ;
+  reg [16:0] \$77 ;
+  reg [6:0] \$78 ;
+  reg [3:0] \$79 ;
   wire \$8 ;
-  reg [31:0] \$80 ;
-  reg \$81 ;
-  reg [13:0] \$82 ;
-  reg [31:0] \$83 ;
-  reg [31:0] \$84 ;
-  reg [31:0] \$85 ;
-  reg \$86 ;
+  reg [2:0] \$80 ;
+  reg [6:0] \$81 ;
+  reg [8:0] \$82 ;
+  reg [11:0] \$83 ;
+  reg [11:0] \$84 ;
+  reg [11:0] \$85 ;
+  reg [9:0] \$86 ;
+  reg [9:0] \$87 ;
+  reg [21:0] \$88 ;
+  reg [21:0] \$89 ;
   wire \$9 ;
+  reg [21:0] \$90 ;
+  reg [8:0] \$91 ;
+  reg [7:0] \$92 ;
+  reg [10:0] \$93 ;
+  reg [31:0] \$94 ;
+  reg [31:0] \$95 ;
+  reg [31:0] \$96 ;
+  reg [31:0] \$97 ;
+  reg [31:0] \$98 ;
+  reg [23:0] \$99 ;
   reg [31:0] \$signal ;
-  reg [31:0] \$signal$126 ;
-  reg \$signal$128 ;
-  reg \$signal$129 ;
-  input [14:0] bus__addr;
-  wire [14:0] bus__addr;
+  reg [31:0] \$signal$179 ;
+  reg \$signal$180  = 1'h0;
+  reg \$signal$181 ;
+  reg \$signal$182 ;
+  output [4:0] access_state_coin__addr;
+  reg [4:0] access_state_coin__addr = 5'h00;
+  output [31:0] access_state_coin__data;
+  reg [31:0] access_state_coin__data = 32'd0;
+  wire [4:0] access_state_coin__r_addr;
+  input [31:0] access_state_coin__r_data;
+  wire [31:0] access_state_coin__r_data;
+  output access_state_coin__r_stb;
+  wire access_state_coin__r_stb;
+  output access_state_coin__stb;
+  reg access_state_coin__stb = 1'h0;
+  wire access_state_coin_hit;
+  reg access_state_coin_was_read = 1'h0;
+  output [4:0] access_state_counters__addr;
+  reg [4:0] access_state_counters__addr = 5'h00;
+  output [31:0] access_state_counters__data;
+  reg [31:0] access_state_counters__data = 32'd0;
+  wire [4:0] access_state_counters__r_addr;
+  input [31:0] access_state_counters__r_data;
+  wire [31:0] access_state_counters__r_data;
+  output access_state_counters__r_stb;
+  wire access_state_counters__r_stb;
+  output access_state_counters__stb;
+  reg access_state_counters__stb = 1'h0;
+  wire access_state_counters_hit;
+  reg access_state_counters_was_read = 1'h0;
+  output [7:0] access_state_groups__addr;
+  reg [7:0] access_state_groups__addr = 8'h00;
+  output [31:0] access_state_groups__data;
+  reg [31:0] access_state_groups__data = 32'd0;
+  wire [7:0] access_state_groups__r_addr;
+  input [31:0] access_state_groups__r_data;
+  wire [31:0] access_state_groups__r_data;
+  output access_state_groups__r_stb;
+  wire access_state_groups__r_stb;
+  output access_state_groups__stb;
+  reg access_state_groups__stb = 1'h0;
+  wire access_state_groups_hit;
+  reg access_state_groups_was_read = 1'h0;
+  output [7:0] access_state_held__addr;
+  reg [7:0] access_state_held__addr = 8'h00;
+  output [31:0] access_state_held__data;
+  reg [31:0] access_state_held__data = 32'd0;
+  wire [7:0] access_state_held__r_addr;
+  wire [31:0] access_state_held__r_data;
+  output access_state_held__r_stb;
+  wire access_state_held__r_stb;
+  output access_state_held__stb;
+  reg access_state_held__stb = 1'h0;
+  wire access_state_held_hit;
+  reg access_state_held_was_read = 1'h0;
+  output [7:0] access_state_queues__addr;
+  reg [7:0] access_state_queues__addr = 8'h00;
+  output [31:0] access_state_queues__data;
+  reg [31:0] access_state_queues__data = 32'd0;
+  wire [7:0] access_state_queues__r_addr;
+  input [31:0] access_state_queues__r_data;
+  wire [31:0] access_state_queues__r_data;
+  output access_state_queues__r_stb;
+  wire access_state_queues__r_stb;
+  output access_state_queues__stb;
+  reg access_state_queues__stb = 1'h0;
+  wire access_state_queues_hit;
+  reg access_state_queues_was_read = 1'h0;
+  output [4:0] access_state_regions__addr;
+  reg [4:0] access_state_regions__addr = 5'h00;
+  output [31:0] access_state_regions__data;
+  reg [31:0] access_state_regions__data = 32'd0;
+  wire [4:0] access_state_regions__r_addr;
+  input [31:0] access_state_regions__r_data;
+  wire [31:0] access_state_regions__r_data;
+  output access_state_regions__r_stb;
+  wire access_state_regions__r_stb;
+  output access_state_regions__stb;
+  reg access_state_regions__stb = 1'h0;
+  wire access_state_regions_hit;
+  reg access_state_regions_was_read = 1'h0;
+  output [9:0] access_state_samples__addr;
+  reg [9:0] access_state_samples__addr = 10'h000;
+  output [31:0] access_state_samples__data;
+  reg [31:0] access_state_samples__data = 32'd0;
+  wire [9:0] access_state_samples__r_addr;
+  input [31:0] access_state_samples__r_data;
+  wire [31:0] access_state_samples__r_data;
+  output access_state_samples__r_stb;
+  wire access_state_samples__r_stb;
+  output access_state_samples__stb;
+  reg access_state_samples__stb = 1'h0;
+  wire access_state_samples_hit;
+  reg access_state_samples_was_read = 1'h0;
+  output access_state_step__addr;
+  reg access_state_step__addr = 1'h0;
+  output [31:0] access_state_step__data;
+  reg [31:0] access_state_step__data = 32'd0;
+  wire access_state_step__r_addr;
+  wire [31:0] access_state_step__r_data;
+  output access_state_step__r_stb;
+  wire access_state_step__r_stb;
+  output access_state_step__stb;
+  reg access_state_step__stb = 1'h0;
+  wire access_state_step_hit;
+  reg access_state_step_was_read = 1'h0;
+  output [7:0] access_state_wear__addr;
+  reg [7:0] access_state_wear__addr = 8'h00;
+  output [31:0] access_state_wear__data;
+  reg [31:0] access_state_wear__data = 32'd0;
+  wire [7:0] access_state_wear__r_addr;
+  wire [31:0] access_state_wear__r_data;
+  output access_state_wear__r_stb;
+  wire access_state_wear__r_stb;
+  output access_state_wear__stb;
+  reg access_state_wear__stb = 1'h0;
+  wire access_state_wear_hit;
+  reg access_state_wear_was_read = 1'h0;
+  input [15:0] bus__addr;
+  wire [15:0] bus__addr;
   output [31:0] bus__r_data;
-  reg [31:0] bus__r_data = 32'd0;
+  wire [31:0] bus__r_data;
   input bus__r_stb;
   wire bus__r_stb;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
   input bus__w_stb;
   wire bus__w_stb;
-  reg bus_error = 1'h0;
   input clk;
   wire clk;
   output [10:0] control_command;
@@ -27721,6 +28802,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   wire [63:0] counters_set;
   reg [16:0] emulator_d2d_rel = 17'h00000;
   wire emulator_d2d_rel_hit;
+  reg [31:0] emulator_first_pulse_hi = 32'd0;
+  wire emulator_first_pulse_hi_hit;
+  reg [31:0] emulator_first_pulse_lo = 32'd0;
+  wire emulator_first_pulse_lo_hit;
   reg [31:0] emulator_key0 = 32'd0;
   wire emulator_key0_hit;
   reg [31:0] emulator_key1 = 32'd0;
@@ -27815,6 +28900,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   reg [31:0] load_sigma__data = 32'd0;
   reg load_sigma__stb = 1'h0;
   wire load_sigma_hit;
+  reg [12:0] load_state_codes__addr = 13'h0000;
+  reg [31:0] load_state_codes__data = 32'd0;
+  reg load_state_codes__stb = 1'h0;
+  wire load_state_codes_hit;
   output [8:0] model_features;
   reg [8:0] model_features = 9'h001;
   wire model_features_hit;
@@ -27851,8 +28940,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   output [16:0] model_rows_per_region;
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
-  input [1:0] \port$3766$0 ;
-  wire [1:0] \port$3766$0 ;
+  input [1:0] \port$4454$0 ;
+  wire [1:0] \port$4454$0 ;
+  input [15:0] \port$793$0 ;
+  wire [15:0] \port$793$0 ;
   output [21:0] proposal_common;
   reg [21:0] proposal_common = 22'h000000;
   wire [15:0] \proposal_common.mantissa ;
@@ -27897,6 +28988,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   wire raw_dac_hit;
   input [31:0] raw_result;
   wire [31:0] raw_result;
+  reg [31:0] registered = 32'd0;
   input [31:0] row_held;
   wire [31:0] row_held;
   output [15:0] row_select;
@@ -27959,9 +29051,41 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   input [31:0] status_steps_done;
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
-  assign \$14  = ~ \$signal$129 ;
-  assign \$15  = bus__r_stb & \$14 ;
-  assign \$16  = \$13  | \$15 ;
+  assign \$1  = load_dac_hit & bus__w_stb;
+  assign \$2  = load_inv_sigma_hit & bus__w_stb;
+  assign \$3  = load_log_sigma_hit & bus__w_stb;
+  assign \$4  = load_median_hit & bus__w_stb;
+  assign \$5  = load_sigma_hit & bus__w_stb;
+  assign \$6  = load_bad_rows_hit & bus__w_stb;
+  assign \$7  = load_order_hit & bus__w_stb;
+  assign \$8  = load_points_hit & bus__w_stb;
+  assign \$9  = load_calibration_hit & bus__w_stb;
+  assign \$10  = access_state_queues_hit & bus__w_stb;
+  assign \$11  = access_state_queues_hit & bus__r_stb;
+  assign \$12  = access_state_groups_hit & bus__w_stb;
+  assign \$13  = access_state_groups_hit & bus__r_stb;
+  assign \$14  = access_state_held_hit & bus__w_stb;
+  assign \$15  = access_state_held_hit & bus__r_stb;
+  assign \$16  = access_state_wear_hit & bus__w_stb;
+  assign \$17  = access_state_wear_hit & bus__r_stb;
+  assign \$18  = access_state_regions_hit & bus__w_stb;
+  assign \$19  = access_state_regions_hit & bus__r_stb;
+  assign \$20  = access_state_samples_hit & bus__w_stb;
+  assign \$21  = access_state_samples_hit & bus__r_stb;
+  assign \$22  = access_state_coin_hit & bus__w_stb;
+  assign \$23  = access_state_coin_hit & bus__r_stb;
+  assign \$24  = access_state_counters_hit & bus__w_stb;
+  assign \$25  = access_state_counters_hit & bus__r_stb;
+  assign \$26  = access_state_step_hit & bus__w_stb;
+  assign \$27  = access_state_step_hit & bus__r_stb;
+  assign \$28  = load_state_codes_hit & bus__w_stb;
+  assign \$29  = bus__r_stb ? \$signal  : 32'd0;
+  assign \$30  = bus__r_stb & latch;
+  assign \$31  = ~ \$signal$181 ;
+  assign \$32  = bus__w_stb & \$31 ;
+  assign \$33  = ~ \$signal$182 ;
+  assign \$34  = bus__r_stb & \$33 ;
+  assign \$35  = \$32  | \$34 ;
   assign control_command_hit = bus__addr == 6'h20;
   assign control_steps_hit = bus__addr == 6'h21;
   assign control_external_loglik_hit = bus__addr == 6'h22;
@@ -27999,1827 +29123,2330 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign emulator_stuck_level_hit = bus__addr == 8'h93;
   assign emulator_median_gain_hit = bus__addr == 8'h94;
   assign emulator_sigma_gain_hit = bus__addr == 8'h95;
+  assign emulator_first_pulse_lo_hit = bus__addr == 8'h98;
+  assign emulator_first_pulse_hi_hit = bus__addr == 8'h99;
   assign raw_command_hit = bus__addr == 8'ha0;
   assign raw_dac_hit = bus__addr == 8'ha1;
   assign row_select_hit = bus__addr == 8'hb0;
-  assign load_dac_hit = bus__addr[14:9] == 2'h2;
-  assign load_inv_sigma_hit = bus__addr[14:9] == 2'h3;
-  assign load_log_sigma_hit = bus__addr[14:9] == 3'h4;
-  assign load_median_hit = bus__addr[14:9] == 3'h5;
-  assign load_sigma_hit = bus__addr[14:9] == 3'h6;
-  assign load_bad_rows_hit = bus__addr[14:8] == 4'he;
-  assign load_order_hit = bus__addr[14:10] == 3'h4;
-  assign load_points_hit = bus__addr[14:13] == 1'h1;
+  assign load_dac_hit = bus__addr[15:9] == 2'h2;
+  assign load_inv_sigma_hit = bus__addr[15:9] == 2'h3;
+  assign load_log_sigma_hit = bus__addr[15:9] == 3'h4;
+  assign load_median_hit = bus__addr[15:9] == 3'h5;
+  assign load_sigma_hit = bus__addr[15:9] == 3'h6;
+  assign load_bad_rows_hit = bus__addr[15:8] == 4'he;
+  assign load_order_hit = bus__addr[15:10] == 3'h4;
+  assign load_points_hit = bus__addr[15:13] == 1'h1;
+  assign load_calibration_hit = bus__addr[15:14] == 1'h1;
+  assign access_state_queues_hit = bus__addr[15:8] == 8'h80;
+  assign access_state_queues__r_stb = access_state_queues_hit & bus__r_stb;
+  assign access_state_groups_hit = bus__addr[15:8] == 8'h81;
+  assign access_state_groups__r_stb = access_state_groups_hit & bus__r_stb;
+  assign access_state_held_hit = bus__addr[15:8] == 8'h82;
+  assign access_state_held__r_stb = access_state_held_hit & bus__r_stb;
+  assign access_state_wear_hit = bus__addr[15:8] == 8'h83;
+  assign access_state_wear__r_stb = access_state_wear_hit & bus__r_stb;
+  assign access_state_regions_hit = bus__addr[15:5] == 11'h420;
+  assign access_state_regions__r_stb = access_state_regions_hit & bus__r_stb;
+  assign access_state_samples_hit = bus__addr[15:10] == 6'h22;
+  assign access_state_samples__r_stb = access_state_samples_hit & bus__r_stb;
+  assign \$36  = bus__addr[15:5] == 11'h460;
+  assign \$37  = bus__addr[4:0] < 5'h18;
+  assign access_state_coin_hit = \$36  & \$37 ;
+  assign access_state_coin__r_stb = access_state_coin_hit & bus__r_stb;
+  assign \$38  = bus__addr[15:5] == 11'h461;
+  assign \$39  = bus__addr[4:0] < 5'h12;
+  assign access_state_counters_hit = \$38  & \$39 ;
+  assign access_state_counters__r_stb = access_state_counters_hit & bus__r_stb;
+  assign \$40  = bus__addr[15:1] == 15'h4619;
+  assign \$41  = bus__addr[0] < 1'h1;
+  assign access_state_step_hit = \$40  & \$41 ;
+  assign access_state_step__r_stb = access_state_step_hit & bus__r_stb;
+  assign load_state_codes_hit = bus__addr[15:13] == 3'h5;
+  assign \$51  = access_state_queues_was_read ? access_state_queues__r_data : 32'd0;
+  assign \$52  = \$50  | \$51 ;
+  assign \$53  = access_state_groups_was_read ? access_state_groups__r_data : 32'd0;
+  assign \$54  = \$52  | \$53 ;
+  assign \$55  = access_state_held_was_read ? row_held : 32'd0;
+  assign \$56  = \$54  | \$55 ;
+  assign \$57  = access_state_wear_was_read ? row_wear : 32'd0;
+  assign \$58  = \$56  | \$57 ;
+  assign \$59  = access_state_regions_was_read ? access_state_regions__r_data : 32'd0;
+  assign \$60  = \$58  | \$59 ;
+  assign \$61  = access_state_samples_was_read ? access_state_samples__r_data : 32'd0;
+  assign \$62  = \$60  | \$61 ;
+  assign \$63  = access_state_coin_was_read ? access_state_coin__r_data : 32'd0;
+  assign \$64  = \$62  | \$63 ;
+  assign \$65  = access_state_counters_was_read ? access_state_counters__r_data : 32'd0;
+  assign \$66  = \$64  | \$65 ;
+  assign \$67  = access_state_step_was_read ? { 16'h0000, \port$793$0  } : 32'd0;
+  assign \$68  = \$66  | \$67 ;
   always @(posedge clk)
-    control_command <= \$17 ;
+    control_command <= \$69 ;
   always @(posedge clk)
-    control_steps <= \$18 ;
+    control_steps <= \$70 ;
   always @(posedge clk)
-    control_external_loglik <= \$19 ;
+    control_external_loglik <= \$71 ;
   always @(posedge clk)
-    model_points <= \$20 ;
+    model_points <= \$72 ;
   always @(posedge clk)
-    model_features <= \$21 ;
+    model_features <= \$73 ;
   always @(posedge clk)
-    model_hidden <= \$22 ;
+    model_hidden <= \$74 ;
   always @(posedge clk)
-    model_regions <= \$23 ;
+    model_regions <= \$75 ;
   always @(posedge clk)
-    model_region_groups <= \$24 ;
+    model_region_groups <= \$76 ;
   always @(posedge clk)
-    model_rows_per_region <= \$25 ;
+    model_rows_per_region <= \$77 ;
   always @(posedge clk)
-    model_group_rows <= \$26 ;
+    model_group_rows <= \$78 ;
   always @(posedge clk)
-    model_min_free <= \$27 ;
+    model_min_free <= \$79 ;
   always @(posedge clk)
-    model_retries <= \$28 ;
+    model_retries <= \$80 ;
   always @(posedge clk)
-    model_options <= \$29 ;
+    model_options <= \$81 ;
   always @(posedge clk)
-    proposal_rho <= \$30 ;
+    proposal_rho <= \$82 ;
   always @(posedge clk)
-    proposal_mid <= \$31 ;
+    proposal_mid <= \$83 ;
   always @(posedge clk)
-    proposal_lo <= \$32 ;
+    proposal_lo <= \$84 ;
   always @(posedge clk)
-    proposal_hi <= \$33 ;
+    proposal_hi <= \$85 ;
   always @(posedge clk)
-    proposal_valid_lo <= \$34 ;
+    proposal_valid_lo <= \$86 ;
   always @(posedge clk)
-    proposal_valid_hi <= \$35 ;
+    proposal_valid_hi <= \$87 ;
   always @(posedge clk)
-    proposal_logit <= \$36 ;
+    proposal_logit <= \$88 ;
   always @(posedge clk)
-    proposal_weight <= \$37 ;
+    proposal_weight <= \$89 ;
   always @(posedge clk)
-    proposal_common <= \$38 ;
+    proposal_common <= \$90 ;
   always @(posedge clk)
-    entropy_rct_cutoff <= \$39 ;
+    entropy_rct_cutoff <= \$91 ;
   always @(posedge clk)
-    entropy_rct_symbol_cutoff <= \$40 ;
+    entropy_rct_symbol_cutoff <= \$92 ;
   always @(posedge clk)
-    entropy_apt_cutoff <= \$41 ;
+    entropy_apt_cutoff <= \$93 ;
   always @(posedge clk)
-    sequencer_form <= \$42 ;
+    sequencer_form <= \$94 ;
   always @(posedge clk)
-    sequencer_reset <= \$43 ;
+    sequencer_reset <= \$95 ;
   always @(posedge clk)
-    sequencer_set <= \$44 ;
+    sequencer_set <= \$96 ;
   always @(posedge clk)
-    sequencer_read <= \$45 ;
+    sequencer_read <= \$97 ;
   always @(posedge clk)
-    sequencer_dot <= \$46 ;
+    sequencer_dot <= \$98 ;
   always @(posedge clk)
-    sequencer_watchdog <= \$47 ;
+    sequencer_watchdog <= \$99 ;
   always @(posedge clk)
-    emulator_key0 <= \$48 ;
+    emulator_key0 <= \$100 ;
   always @(posedge clk)
-    emulator_key1 <= \$49 ;
+    emulator_key1 <= \$101 ;
   always @(posedge clk)
-    emulator_d2d_rel <= \$50 ;
+    emulator_d2d_rel <= \$102 ;
   always @(posedge clk)
-    emulator_stuck_level <= \$51 ;
+    emulator_stuck_level <= \$103 ;
   always @(posedge clk)
-    emulator_median_gain <= \$52 ;
+    emulator_median_gain <= \$104 ;
   always @(posedge clk)
-    emulator_sigma_gain <= \$53 ;
+    emulator_sigma_gain <= \$105 ;
   always @(posedge clk)
-    raw_command <= \$54 ;
+    emulator_first_pulse_lo <= \$106 ;
   always @(posedge clk)
-    raw_dac <= \$55 ;
+    emulator_first_pulse_hi <= \$107 ;
   always @(posedge clk)
-    row_select <= \$56 ;
+    raw_command <= \$108 ;
   always @(posedge clk)
-    load_dac__stb <= \$57 ;
+    raw_dac <= \$109 ;
   always @(posedge clk)
-    load_dac__addr <= \$58 ;
+    row_select <= \$110 ;
   always @(posedge clk)
-    load_dac__data <= \$59 ;
+    load_dac__stb <= \$111 ;
   always @(posedge clk)
-    load_inv_sigma__stb <= \$60 ;
+    load_dac__addr <= \$112 ;
   always @(posedge clk)
-    load_inv_sigma__addr <= \$61 ;
+    load_dac__data <= \$113 ;
   always @(posedge clk)
-    load_inv_sigma__data <= \$62 ;
+    load_inv_sigma__stb <= \$114 ;
   always @(posedge clk)
-    load_log_sigma__stb <= \$63 ;
+    load_inv_sigma__addr <= \$115 ;
   always @(posedge clk)
-    load_log_sigma__addr <= \$64 ;
+    load_inv_sigma__data <= \$116 ;
   always @(posedge clk)
-    load_log_sigma__data <= \$65 ;
+    load_log_sigma__stb <= \$117 ;
   always @(posedge clk)
-    load_median__stb <= \$66 ;
+    load_log_sigma__addr <= \$118 ;
   always @(posedge clk)
-    load_median__addr <= \$67 ;
+    load_log_sigma__data <= \$119 ;
   always @(posedge clk)
-    load_median__data <= \$68 ;
+    load_median__stb <= \$120 ;
   always @(posedge clk)
-    load_sigma__stb <= \$69 ;
+    load_median__addr <= \$121 ;
   always @(posedge clk)
-    load_sigma__addr <= \$70 ;
+    load_median__data <= \$122 ;
   always @(posedge clk)
-    load_sigma__data <= \$71 ;
+    load_sigma__stb <= \$123 ;
   always @(posedge clk)
-    load_bad_rows__stb <= \$72 ;
+    load_sigma__addr <= \$124 ;
   always @(posedge clk)
-    load_bad_rows__addr <= \$73 ;
+    load_sigma__data <= \$125 ;
   always @(posedge clk)
-    load_bad_rows__data <= \$74 ;
+    load_bad_rows__stb <= \$126 ;
   always @(posedge clk)
-    load_order__stb <= \$75 ;
+    load_bad_rows__addr <= \$127 ;
   always @(posedge clk)
-    load_order__addr <= \$76 ;
+    load_bad_rows__data <= \$128 ;
   always @(posedge clk)
-    load_order__data <= \$77 ;
+    load_order__stb <= \$129 ;
   always @(posedge clk)
-    load_points__stb <= \$78 ;
+    load_order__addr <= \$130 ;
   always @(posedge clk)
-    load_points__addr <= \$79 ;
+    load_order__data <= \$131 ;
   always @(posedge clk)
-    load_points__data <= \$80 ;
+    load_points__stb <= \$132 ;
   always @(posedge clk)
-    load_calibration__stb <= \$81 ;
+    load_points__addr <= \$133 ;
   always @(posedge clk)
-    load_calibration__addr <= \$82 ;
+    load_points__data <= \$134 ;
   always @(posedge clk)
-    load_calibration__data <= \$83 ;
+    load_calibration__stb <= \$135 ;
   always @(posedge clk)
-    bus__r_data <= \$84 ;
+    load_calibration__addr <= \$136 ;
   always @(posedge clk)
-    shadow <= \$85 ;
+    load_calibration__data <= \$137 ;
   always @(posedge clk)
-    bus_error <= \$86 ;
-  assign \$1  = load_dac_hit & bus__w_stb;
-  assign \$2  = load_inv_sigma_hit & bus__w_stb;
-  assign \$3  = load_log_sigma_hit & bus__w_stb;
-  assign \$4  = load_median_hit & bus__w_stb;
-  assign \$5  = load_sigma_hit & bus__w_stb;
-  assign \$6  = load_bad_rows_hit & bus__w_stb;
-  assign \$7  = load_order_hit & bus__w_stb;
-  assign \$8  = load_points_hit & bus__w_stb;
-  assign \$9  = load_calibration_hit & bus__w_stb;
-  assign \$10  = bus__r_stb ? \$signal  : 32'd0;
-  assign \$11  = bus__r_stb & latch;
-  assign \$12  = ~ \$signal$128 ;
-  assign \$13  = bus__w_stb & \$12 ;
+    access_state_queues__stb <= \$138 ;
+  always @(posedge clk)
+    access_state_queues__addr <= \$139 ;
+  always @(posedge clk)
+    access_state_queues__data <= \$140 ;
+  always @(posedge clk)
+    access_state_queues_was_read <= \$141 ;
+  always @(posedge clk)
+    access_state_groups__stb <= \$142 ;
+  always @(posedge clk)
+    access_state_groups__addr <= \$143 ;
+  always @(posedge clk)
+    access_state_groups__data <= \$144 ;
+  always @(posedge clk)
+    access_state_groups_was_read <= \$145 ;
+  always @(posedge clk)
+    access_state_held__stb <= \$146 ;
+  always @(posedge clk)
+    access_state_held__addr <= \$147 ;
+  always @(posedge clk)
+    access_state_held__data <= \$148 ;
+  always @(posedge clk)
+    access_state_held_was_read <= \$149 ;
+  always @(posedge clk)
+    access_state_wear__stb <= \$150 ;
+  always @(posedge clk)
+    access_state_wear__addr <= \$151 ;
+  always @(posedge clk)
+    access_state_wear__data <= \$152 ;
+  always @(posedge clk)
+    access_state_wear_was_read <= \$153 ;
+  always @(posedge clk)
+    access_state_regions__stb <= \$154 ;
+  always @(posedge clk)
+    access_state_regions__addr <= \$155 ;
+  always @(posedge clk)
+    access_state_regions__data <= \$156 ;
+  always @(posedge clk)
+    access_state_regions_was_read <= \$157 ;
+  always @(posedge clk)
+    access_state_samples__stb <= \$158 ;
+  always @(posedge clk)
+    access_state_samples__addr <= \$159 ;
+  always @(posedge clk)
+    access_state_samples__data <= \$160 ;
+  always @(posedge clk)
+    access_state_samples_was_read <= \$161 ;
+  always @(posedge clk)
+    access_state_coin__stb <= \$162 ;
+  always @(posedge clk)
+    access_state_coin__addr <= \$163 ;
+  always @(posedge clk)
+    access_state_coin__data <= \$164 ;
+  always @(posedge clk)
+    access_state_coin_was_read <= \$165 ;
+  always @(posedge clk)
+    access_state_counters__stb <= \$166 ;
+  always @(posedge clk)
+    access_state_counters__addr <= \$167 ;
+  always @(posedge clk)
+    access_state_counters__data <= \$168 ;
+  always @(posedge clk)
+    access_state_counters_was_read <= \$169 ;
+  always @(posedge clk)
+    access_state_step__stb <= \$170 ;
+  always @(posedge clk)
+    access_state_step__addr <= \$171 ;
+  always @(posedge clk)
+    access_state_step__data <= \$172 ;
+  always @(posedge clk)
+    access_state_step_was_read <= \$173 ;
+  always @(posedge clk)
+    load_state_codes__stb <= \$174 ;
+  always @(posedge clk)
+    load_state_codes__addr <= \$175 ;
+  always @(posedge clk)
+    load_state_codes__data <= \$176 ;
+  always @(posedge clk)
+    registered <= \$177 ;
+  always @(posedge clk)
+    shadow <= \$178 ;
+  always @(posedge clk)
+    \$signal$180  <= \$179 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$17 [0] = 1'h0;
-    \$17 [1] = 1'h0;
-    \$17 [2] = 1'h0;
-    \$17 [3] = 1'h0;
-    \$17 [4] = 1'h0;
-    \$17 [5] = 1'h0;
-    \$17 [6] = 1'h0;
-    \$17 [7] = 1'h0;
-    \$17 [8] = 1'h0;
-    \$17 [9] = 1'h0;
-    \$17 [10] = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$69 [0] = 1'h0;
+    \$69 [1] = 1'h0;
+    \$69 [2] = 1'h0;
+    \$69 [3] = 1'h0;
+    \$69 [4] = 1'h0;
+    \$69 [5] = 1'h0;
+    \$69 [6] = 1'h0;
+    \$69 [7] = 1'h0;
+    \$69 [8] = 1'h0;
+    \$69 [9] = 1'h0;
+    \$69 [10] = 1'h0;
     if (control_command_hit) begin
       if (bus__w_stb) begin
-        \$17 [0] = bus__w_data[0];
-        \$17 [1] = bus__w_data[1];
-        \$17 [2] = bus__w_data[2];
-        \$17 [3] = bus__w_data[3];
-        \$17 [4] = bus__w_data[4];
-        \$17 [5] = bus__w_data[5];
-        \$17 [6] = bus__w_data[6];
-        \$17 [7] = bus__w_data[7];
-        \$17 [8] = bus__w_data[8];
-        \$17 [9] = bus__w_data[9];
-        \$17 [10] = bus__w_data[10];
+        \$69 [0] = bus__w_data[0];
+        \$69 [1] = bus__w_data[1];
+        \$69 [2] = bus__w_data[2];
+        \$69 [3] = bus__w_data[3];
+        \$69 [4] = bus__w_data[4];
+        \$69 [5] = bus__w_data[5];
+        \$69 [6] = bus__w_data[6];
+        \$69 [7] = bus__w_data[7];
+        \$69 [8] = bus__w_data[8];
+        \$69 [9] = bus__w_data[9];
+        \$69 [10] = bus__w_data[10];
       end
     end
     if (rst) begin
-      \$17  = 11'h000;
+      \$69  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$18  = control_steps;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$70  = control_steps;
     if (control_steps_hit) begin
       if (bus__w_stb) begin
-        \$18  = bus__w_data;
+        \$70  = bus__w_data;
       end
     end
     if (rst) begin
-      \$18  = 32'd0;
+      \$70  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$19  = control_external_loglik;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$71  = control_external_loglik;
     if (control_external_loglik_hit) begin
       if (bus__w_stb) begin
-        \$19  = bus__w_data;
+        \$71  = bus__w_data;
       end
     end
-    if (rst) begin
-      \$19  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$20  = model_points;
-    if (model_points_hit) begin
-      if (bus__w_stb) begin
-        \$20  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$20  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$21  = model_features;
-    if (model_features_hit) begin
-      if (bus__w_stb) begin
-        \$21  = bus__w_data[8:0];
-      end
-    end
-    if (rst) begin
-      \$21  = 9'h001;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$22  = model_hidden;
-    if (model_hidden_hit) begin
-      if (bus__w_stb) begin
-        \$22  = bus__w_data[5:0];
-      end
-    end
-    if (rst) begin
-      \$22  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$23  = model_regions;
-    if (model_regions_hit) begin
-      if (bus__w_stb) begin
-        \$23  = bus__w_data[6:0];
-      end
-    end
-    if (rst) begin
-      \$23  = 7'h01;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$24  = model_region_groups;
-    if (model_region_groups_hit) begin
-      if (bus__w_stb) begin
-        \$24  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$24  = 17'h00100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$25  = model_rows_per_region;
-    if (model_rows_per_region_hit) begin
-      if (bus__w_stb) begin
-        \$25  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$25  = 17'h00100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$26  = model_group_rows;
-    if (model_group_rows_hit) begin
-      if (bus__w_stb) begin
-        \$26  = bus__w_data[6:0];
-      end
-    end
-    if (rst) begin
-      \$26  = 7'h01;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$27  = model_min_free;
-    if (model_min_free_hit) begin
-      if (bus__w_stb) begin
-        \$27  = bus__w_data[3:0];
-      end
-    end
-    if (rst) begin
-      \$27  = 4'h2;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$28  = model_retries;
-    if (model_retries_hit) begin
-      if (bus__w_stb) begin
-        \$28  = bus__w_data[2:0];
-      end
-    end
-    if (rst) begin
-      \$28  = 3'h3;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$29  = model_options;
-    if (model_options_hit) begin
-      if (bus__w_stb) begin
-        \$29 [0] = bus__w_data[0];
-        \$29 [1] = bus__w_data[1];
-        \$29 [2] = bus__w_data[2];
-        \$29 [3] = bus__w_data[3];
-        \$29 [4] = bus__w_data[4];
-        \$29 [5] = bus__w_data[5];
-        \$29 [6] = bus__w_data[6];
-      end
-    end
-    if (rst) begin
-      \$29  = 7'h07;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$30  = proposal_rho;
-    if (proposal_rho_hit) begin
-      if (bus__w_stb) begin
-        \$30  = bus__w_data[8:0];
-      end
-    end
-    if (rst) begin
-      \$30  = 9'h100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$31  = proposal_mid;
-    if (proposal_mid_hit) begin
-      if (bus__w_stb) begin
-        \$31  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$31  = 12'h730;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$32  = proposal_lo;
-    if (proposal_lo_hit) begin
-      if (bus__w_stb) begin
-        \$32  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$32  = 12'h1e0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$33  = proposal_hi;
-    if (proposal_hi_hit) begin
-      if (bus__w_stb) begin
-        \$33  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$33  = 12'hfa0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$34  = proposal_valid_lo;
-    if (proposal_valid_lo_hit) begin
-      if (bus__w_stb) begin
-        \$34  = bus__w_data[9:0];
-      end
-    end
-    if (rst) begin
-      \$34  = 10'h014;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$35  = proposal_valid_hi;
-    if (proposal_valid_hi_hit) begin
-      if (bus__w_stb) begin
-        \$35  = bus__w_data[9:0];
-      end
-    end
-    if (rst) begin
-      \$35  = 10'h3fe;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$36  = proposal_logit;
-    if (proposal_logit_hit) begin
-      if (bus__w_stb) begin
-        \$36 [15:0] = bus__w_data[15:0];
-        \$36 [21:16] = bus__w_data[21:16];
-      end
-    end
-    if (rst) begin
-      \$36  = 22'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$37  = proposal_weight;
-    if (proposal_weight_hit) begin
-      if (bus__w_stb) begin
-        \$37 [15:0] = bus__w_data[15:0];
-        \$37 [21:16] = bus__w_data[21:16];
-      end
-    end
-    if (rst) begin
-      \$37  = 22'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$38  = proposal_common;
-    if (proposal_common_hit) begin
-      if (bus__w_stb) begin
-        \$38 [15:0] = bus__w_data[15:0];
-        \$38 [21:16] = bus__w_data[21:16];
-      end
-    end
-    if (rst) begin
-      \$38  = 22'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$39  = entropy_rct_cutoff;
-    if (entropy_rct_cutoff_hit) begin
-      if (bus__w_stb) begin
-        \$39  = bus__w_data[8:0];
-      end
-    end
-    if (rst) begin
-      \$39  = 9'h029;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$40  = entropy_rct_symbol_cutoff;
-    if (entropy_rct_symbol_cutoff_hit) begin
-      if (bus__w_stb) begin
-        \$40  = bus__w_data[7:0];
-      end
-    end
-    if (rst) begin
-      \$40  = 8'h0f;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$41  = entropy_apt_cutoff;
-    if (entropy_apt_cutoff_hit) begin
-      if (bus__w_stb) begin
-        \$41  = bus__w_data[10:0];
-      end
-    end
-    if (rst) begin
-      \$41  = 11'h261;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$42  = sequencer_form;
-    if (sequencer_form_hit) begin
-      if (bus__w_stb) begin
-        \$42 [15:0] = bus__w_data[15:0];
-        \$42 [23:16] = bus__w_data[23:16];
-        \$42 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$42  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$43  = sequencer_reset;
-    if (sequencer_reset_hit) begin
-      if (bus__w_stb) begin
-        \$43 [15:0] = bus__w_data[15:0];
-        \$43 [23:16] = bus__w_data[23:16];
-        \$43 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$43  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$44  = sequencer_set;
-    if (sequencer_set_hit) begin
-      if (bus__w_stb) begin
-        \$44 [15:0] = bus__w_data[15:0];
-        \$44 [23:16] = bus__w_data[23:16];
-        \$44 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$44  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$45  = sequencer_read;
-    if (sequencer_read_hit) begin
-      if (bus__w_stb) begin
-        \$45 [15:0] = bus__w_data[15:0];
-        \$45 [23:16] = bus__w_data[23:16];
-        \$45 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$45  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$46  = sequencer_dot;
-    if (sequencer_dot_hit) begin
-      if (bus__w_stb) begin
-        \$46 [15:0] = bus__w_data[15:0];
-        \$46 [23:16] = bus__w_data[23:16];
-        \$46 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$46  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$47  = sequencer_watchdog;
-    if (sequencer_watchdog_hit) begin
-      if (bus__w_stb) begin
-        \$47  = bus__w_data[23:0];
-      end
-    end
-    if (rst) begin
-      \$47  = 24'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$48  = emulator_key0;
-    if (emulator_key0_hit) begin
-      if (bus__w_stb) begin
-        \$48  = bus__w_data;
-      end
-    end
-    if (rst) begin
-      \$48  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$49  = emulator_key1;
-    if (emulator_key1_hit) begin
-      if (bus__w_stb) begin
-        \$49  = bus__w_data;
-      end
-    end
-    if (rst) begin
-      \$49  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$50  = emulator_d2d_rel;
-    if (emulator_d2d_rel_hit) begin
-      if (bus__w_stb) begin
-        \$50  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$50  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$51  = emulator_stuck_level;
-    if (emulator_stuck_level_hit) begin
-      if (bus__w_stb) begin
-        \$51  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$51  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$52  = emulator_median_gain;
-    if (emulator_median_gain_hit) begin
-      if (bus__w_stb) begin
-        \$52  = bus__w_data[17:0];
-      end
-    end
-    if (rst) begin
-      \$52  = 18'h10000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$53  = emulator_sigma_gain;
-    if (emulator_sigma_gain_hit) begin
-      if (bus__w_stb) begin
-        \$53  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$53  = 12'h100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$54  = raw_command;
-    if (raw_command_hit) begin
-      if (bus__w_stb) begin
-        \$54 [2:0] = bus__w_data[2:0];
-        \$54 [18:3] = bus__w_data[18:3];
-        \$54 [27:19] = bus__w_data[27:19];
-      end
-    end
-    if (rst) begin
-      \$54  = 28'h0000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$55  = raw_dac;
-    if (raw_dac_hit) begin
-      if (bus__w_stb) begin
-        \$55  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$55  = 12'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$56  = row_select;
-    if (row_select_hit) begin
-      if (bus__w_stb) begin
-        \$56  = bus__w_data[15:0];
-      end
-    end
-    if (rst) begin
-      \$56  = 16'h0000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$57  = \$1 ;
-    if (rst) begin
-      \$57  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$58  = bus__addr[8:0];
-    if (rst) begin
-      \$58  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$59  = bus__w_data;
-    if (rst) begin
-      \$59  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$60  = \$2 ;
-    if (rst) begin
-      \$60  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$61  = bus__addr[8:0];
-    if (rst) begin
-      \$61  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$62  = bus__w_data;
-    if (rst) begin
-      \$62  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$63  = \$3 ;
-    if (rst) begin
-      \$63  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$64  = bus__addr[8:0];
-    if (rst) begin
-      \$64  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$65  = bus__w_data;
-    if (rst) begin
-      \$65  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$66  = \$4 ;
-    if (rst) begin
-      \$66  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$67  = bus__addr[8:0];
-    if (rst) begin
-      \$67  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$68  = bus__w_data;
-    if (rst) begin
-      \$68  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$69  = \$5 ;
-    if (rst) begin
-      \$69  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$70  = bus__addr[8:0];
-    if (rst) begin
-      \$70  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$71  = bus__w_data;
     if (rst) begin
       \$71  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$72  = \$6 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$72  = model_points;
+    if (model_points_hit) begin
+      if (bus__w_stb) begin
+        \$72  = bus__w_data[16:0];
+      end
+    end
     if (rst) begin
-      \$72  = 1'h0;
+      \$72  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$73  = bus__addr[7:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$73  = model_features;
+    if (model_features_hit) begin
+      if (bus__w_stb) begin
+        \$73  = bus__w_data[8:0];
+      end
+    end
     if (rst) begin
-      \$73  = 8'h00;
+      \$73  = 9'h001;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$74  = bus__w_data;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$74  = model_hidden;
+    if (model_hidden_hit) begin
+      if (bus__w_stb) begin
+        \$74  = bus__w_data[5:0];
+      end
+    end
     if (rst) begin
-      \$74  = 32'd0;
+      \$74  = 6'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$75  = \$7 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$75  = model_regions;
+    if (model_regions_hit) begin
+      if (bus__w_stb) begin
+        \$75  = bus__w_data[6:0];
+      end
+    end
     if (rst) begin
-      \$75  = 1'h0;
+      \$75  = 7'h01;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$76  = bus__addr[9:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$76  = model_region_groups;
+    if (model_region_groups_hit) begin
+      if (bus__w_stb) begin
+        \$76  = bus__w_data[16:0];
+      end
+    end
     if (rst) begin
-      \$76  = 10'h000;
+      \$76  = 17'h00100;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$77  = bus__w_data;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$77  = model_rows_per_region;
+    if (model_rows_per_region_hit) begin
+      if (bus__w_stb) begin
+        \$77  = bus__w_data[16:0];
+      end
+    end
     if (rst) begin
-      \$77  = 32'd0;
+      \$77  = 17'h00100;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$78  = \$8 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$78  = model_group_rows;
+    if (model_group_rows_hit) begin
+      if (bus__w_stb) begin
+        \$78  = bus__w_data[6:0];
+      end
+    end
     if (rst) begin
-      \$78  = 1'h0;
+      \$78  = 7'h01;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$79  = bus__addr[12:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$79  = model_min_free;
+    if (model_min_free_hit) begin
+      if (bus__w_stb) begin
+        \$79  = bus__w_data[3:0];
+      end
+    end
     if (rst) begin
-      \$79  = 13'h0000;
+      \$79  = 4'h2;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$80  = bus__w_data;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$80  = model_retries;
+    if (model_retries_hit) begin
+      if (bus__w_stb) begin
+        \$80  = bus__w_data[2:0];
+      end
+    end
     if (rst) begin
-      \$80  = 32'd0;
+      \$80  = 3'h3;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$81  = \$9 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$81  = model_options;
+    if (model_options_hit) begin
+      if (bus__w_stb) begin
+        \$81 [0] = bus__w_data[0];
+        \$81 [1] = bus__w_data[1];
+        \$81 [2] = bus__w_data[2];
+        \$81 [3] = bus__w_data[3];
+        \$81 [4] = bus__w_data[4];
+        \$81 [5] = bus__w_data[5];
+        \$81 [6] = bus__w_data[6];
+      end
+    end
     if (rst) begin
-      \$81  = 1'h0;
+      \$81  = 7'h07;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$82  = bus__addr[13:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$82  = proposal_rho;
+    if (proposal_rho_hit) begin
+      if (bus__w_stb) begin
+        \$82  = bus__w_data[8:0];
+      end
+    end
     if (rst) begin
-      \$82  = 14'h0000;
+      \$82  = 9'h100;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$83  = bus__w_data;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$83  = proposal_mid;
+    if (proposal_mid_hit) begin
+      if (bus__w_stb) begin
+        \$83  = bus__w_data[11:0];
+      end
+    end
     if (rst) begin
-      \$83  = 32'd0;
+      \$83  = 12'h730;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$84  = \$10 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$84  = proposal_lo;
+    if (proposal_lo_hit) begin
+      if (bus__w_stb) begin
+        \$84  = bus__w_data[11:0];
+      end
+    end
     if (rst) begin
-      \$84  = 32'd0;
+      \$84  = 12'h1e0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$85  = shadow;
-    if (\$11 ) begin
-      \$85  = \$signal$126 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$85  = proposal_hi;
+    if (proposal_hi_hit) begin
+      if (bus__w_stb) begin
+        \$85  = bus__w_data[11:0];
+      end
     end
     if (rst) begin
-      \$85  = 32'd0;
+      \$85  = 12'hfa0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$86  = bus_error;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$86  = proposal_valid_lo;
+    if (proposal_valid_lo_hit) begin
+      if (bus__w_stb) begin
+        \$86  = bus__w_data[9:0];
+      end
+    end
+    if (rst) begin
+      \$86  = 10'h014;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$87  = proposal_valid_hi;
+    if (proposal_valid_hi_hit) begin
+      if (bus__w_stb) begin
+        \$87  = bus__w_data[9:0];
+      end
+    end
+    if (rst) begin
+      \$87  = 10'h3fe;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$88  = proposal_logit;
+    if (proposal_logit_hit) begin
+      if (bus__w_stb) begin
+        \$88 [15:0] = bus__w_data[15:0];
+        \$88 [21:16] = bus__w_data[21:16];
+      end
+    end
+    if (rst) begin
+      \$88  = 22'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$89  = proposal_weight;
+    if (proposal_weight_hit) begin
+      if (bus__w_stb) begin
+        \$89 [15:0] = bus__w_data[15:0];
+        \$89 [21:16] = bus__w_data[21:16];
+      end
+    end
+    if (rst) begin
+      \$89  = 22'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$90  = proposal_common;
+    if (proposal_common_hit) begin
+      if (bus__w_stb) begin
+        \$90 [15:0] = bus__w_data[15:0];
+        \$90 [21:16] = bus__w_data[21:16];
+      end
+    end
+    if (rst) begin
+      \$90  = 22'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$91  = entropy_rct_cutoff;
+    if (entropy_rct_cutoff_hit) begin
+      if (bus__w_stb) begin
+        \$91  = bus__w_data[8:0];
+      end
+    end
+    if (rst) begin
+      \$91  = 9'h029;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$92  = entropy_rct_symbol_cutoff;
+    if (entropy_rct_symbol_cutoff_hit) begin
+      if (bus__w_stb) begin
+        \$92  = bus__w_data[7:0];
+      end
+    end
+    if (rst) begin
+      \$92  = 8'h0f;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$93  = entropy_apt_cutoff;
+    if (entropy_apt_cutoff_hit) begin
+      if (bus__w_stb) begin
+        \$93  = bus__w_data[10:0];
+      end
+    end
+    if (rst) begin
+      \$93  = 11'h261;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$94  = sequencer_form;
+    if (sequencer_form_hit) begin
+      if (bus__w_stb) begin
+        \$94 [15:0] = bus__w_data[15:0];
+        \$94 [23:16] = bus__w_data[23:16];
+        \$94 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$94  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$95  = sequencer_reset;
+    if (sequencer_reset_hit) begin
+      if (bus__w_stb) begin
+        \$95 [15:0] = bus__w_data[15:0];
+        \$95 [23:16] = bus__w_data[23:16];
+        \$95 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$95  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$96  = sequencer_set;
+    if (sequencer_set_hit) begin
+      if (bus__w_stb) begin
+        \$96 [15:0] = bus__w_data[15:0];
+        \$96 [23:16] = bus__w_data[23:16];
+        \$96 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$96  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$97  = sequencer_read;
+    if (sequencer_read_hit) begin
+      if (bus__w_stb) begin
+        \$97 [15:0] = bus__w_data[15:0];
+        \$97 [23:16] = bus__w_data[23:16];
+        \$97 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$97  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$98  = sequencer_dot;
+    if (sequencer_dot_hit) begin
+      if (bus__w_stb) begin
+        \$98 [15:0] = bus__w_data[15:0];
+        \$98 [23:16] = bus__w_data[23:16];
+        \$98 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$98  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$99  = sequencer_watchdog;
+    if (sequencer_watchdog_hit) begin
+      if (bus__w_stb) begin
+        \$99  = bus__w_data[23:0];
+      end
+    end
+    if (rst) begin
+      \$99  = 24'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$100  = emulator_key0;
+    if (emulator_key0_hit) begin
+      if (bus__w_stb) begin
+        \$100  = bus__w_data;
+      end
+    end
+    if (rst) begin
+      \$100  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$101  = emulator_key1;
+    if (emulator_key1_hit) begin
+      if (bus__w_stb) begin
+        \$101  = bus__w_data;
+      end
+    end
+    if (rst) begin
+      \$101  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$102  = emulator_d2d_rel;
+    if (emulator_d2d_rel_hit) begin
+      if (bus__w_stb) begin
+        \$102  = bus__w_data[16:0];
+      end
+    end
+    if (rst) begin
+      \$102  = 17'h00000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$103  = emulator_stuck_level;
+    if (emulator_stuck_level_hit) begin
+      if (bus__w_stb) begin
+        \$103  = bus__w_data[16:0];
+      end
+    end
+    if (rst) begin
+      \$103  = 17'h00000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$104  = emulator_median_gain;
+    if (emulator_median_gain_hit) begin
+      if (bus__w_stb) begin
+        \$104  = bus__w_data[17:0];
+      end
+    end
+    if (rst) begin
+      \$104  = 18'h10000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$105  = emulator_sigma_gain;
+    if (emulator_sigma_gain_hit) begin
+      if (bus__w_stb) begin
+        \$105  = bus__w_data[11:0];
+      end
+    end
+    if (rst) begin
+      \$105  = 12'h100;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$106  = emulator_first_pulse_lo;
+    if (emulator_first_pulse_lo_hit) begin
+      if (bus__w_stb) begin
+        \$106  = bus__w_data;
+      end
+    end
+    if (rst) begin
+      \$106  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$107  = emulator_first_pulse_hi;
+    if (emulator_first_pulse_hi_hit) begin
+      if (bus__w_stb) begin
+        \$107  = bus__w_data;
+      end
+    end
+    if (rst) begin
+      \$107  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$108  = raw_command;
+    if (raw_command_hit) begin
+      if (bus__w_stb) begin
+        \$108 [2:0] = bus__w_data[2:0];
+        \$108 [18:3] = bus__w_data[18:3];
+        \$108 [27:19] = bus__w_data[27:19];
+      end
+    end
+    if (rst) begin
+      \$108  = 28'h0000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$109  = raw_dac;
+    if (raw_dac_hit) begin
+      if (bus__w_stb) begin
+        \$109  = bus__w_data[11:0];
+      end
+    end
+    if (rst) begin
+      \$109  = 12'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$110  = row_select;
+    if (row_select_hit) begin
+      if (bus__w_stb) begin
+        \$110  = bus__w_data[15:0];
+      end
+    end
+    if (rst) begin
+      \$110  = 16'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$111  = \$1 ;
+    if (rst) begin
+      \$111  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$112  = bus__addr[8:0];
+    if (rst) begin
+      \$112  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$113  = bus__w_data;
+    if (rst) begin
+      \$113  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$114  = \$2 ;
+    if (rst) begin
+      \$114  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$115  = bus__addr[8:0];
+    if (rst) begin
+      \$115  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$116  = bus__w_data;
+    if (rst) begin
+      \$116  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$117  = \$3 ;
+    if (rst) begin
+      \$117  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$118  = bus__addr[8:0];
+    if (rst) begin
+      \$118  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$119  = bus__w_data;
+    if (rst) begin
+      \$119  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$120  = \$4 ;
+    if (rst) begin
+      \$120  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$121  = bus__addr[8:0];
+    if (rst) begin
+      \$121  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$122  = bus__w_data;
+    if (rst) begin
+      \$122  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$123  = \$5 ;
+    if (rst) begin
+      \$123  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$124  = bus__addr[8:0];
+    if (rst) begin
+      \$124  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$125  = bus__w_data;
+    if (rst) begin
+      \$125  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$126  = \$6 ;
+    if (rst) begin
+      \$126  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$127  = bus__addr[7:0];
+    if (rst) begin
+      \$127  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$128  = bus__w_data;
+    if (rst) begin
+      \$128  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$129  = \$7 ;
+    if (rst) begin
+      \$129  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$130  = bus__addr[9:0];
+    if (rst) begin
+      \$130  = 10'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$131  = bus__w_data;
+    if (rst) begin
+      \$131  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$132  = \$8 ;
+    if (rst) begin
+      \$132  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$133  = bus__addr[12:0];
+    if (rst) begin
+      \$133  = 13'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$134  = bus__w_data;
+    if (rst) begin
+      \$134  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$135  = \$9 ;
+    if (rst) begin
+      \$135  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$136  = bus__addr[13:0];
+    if (rst) begin
+      \$136  = 14'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$137  = bus__w_data;
+    if (rst) begin
+      \$137  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$138  = \$10 ;
+    if (rst) begin
+      \$138  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$139  = bus__addr[7:0];
+    if (rst) begin
+      \$139  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$140  = bus__w_data;
+    if (rst) begin
+      \$140  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$141  = \$11 ;
+    if (rst) begin
+      \$141  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$142  = \$12 ;
+    if (rst) begin
+      \$142  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$143  = bus__addr[7:0];
+    if (rst) begin
+      \$143  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$144  = bus__w_data;
+    if (rst) begin
+      \$144  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$145  = \$13 ;
+    if (rst) begin
+      \$145  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$146  = \$14 ;
+    if (rst) begin
+      \$146  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$147  = bus__addr[7:0];
+    if (rst) begin
+      \$147  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$148  = bus__w_data;
+    if (rst) begin
+      \$148  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$149  = \$15 ;
+    if (rst) begin
+      \$149  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$150  = \$16 ;
+    if (rst) begin
+      \$150  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$151  = bus__addr[7:0];
+    if (rst) begin
+      \$151  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$152  = bus__w_data;
+    if (rst) begin
+      \$152  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$153  = \$17 ;
+    if (rst) begin
+      \$153  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$154  = \$18 ;
+    if (rst) begin
+      \$154  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$155  = bus__addr[4:0];
+    if (rst) begin
+      \$155  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$156  = bus__w_data;
+    if (rst) begin
+      \$156  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$157  = \$19 ;
+    if (rst) begin
+      \$157  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$158  = \$20 ;
+    if (rst) begin
+      \$158  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$159  = bus__addr[9:0];
+    if (rst) begin
+      \$159  = 10'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$160  = bus__w_data;
+    if (rst) begin
+      \$160  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$161  = \$21 ;
+    if (rst) begin
+      \$161  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$162  = \$22 ;
+    if (rst) begin
+      \$162  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$163  = bus__addr[4:0];
+    if (rst) begin
+      \$163  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$164  = bus__w_data;
+    if (rst) begin
+      \$164  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$165  = \$23 ;
+    if (rst) begin
+      \$165  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$166  = \$24 ;
+    if (rst) begin
+      \$166  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$167  = bus__addr[4:0];
+    if (rst) begin
+      \$167  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$168  = bus__w_data;
+    if (rst) begin
+      \$168  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$169  = \$25 ;
+    if (rst) begin
+      \$169  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$170  = \$26 ;
+    if (rst) begin
+      \$170  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$171  = bus__addr[0];
+    if (rst) begin
+      \$171  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$172  = bus__w_data;
+    if (rst) begin
+      \$172  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$173  = \$27 ;
+    if (rst) begin
+      \$173  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$174  = \$28 ;
+    if (rst) begin
+      \$174  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$175  = bus__addr[12:0];
+    if (rst) begin
+      \$175  = 13'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$176  = bus__w_data;
+    if (rst) begin
+      \$176  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$177  = \$29 ;
+    if (rst) begin
+      \$177  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$178  = shadow;
+    if (\$30 ) begin
+      \$178  = \$signal$179 ;
+    end
+    if (rst) begin
+      \$178  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$179  = \$signal$180 ;
     if (control_command[6]) begin
-      \$86  = 1'h0;
+      \$179  = 1'h0;
     end
-    if (\$16 ) begin
-      \$86  = 1'h1;
+    if (\$35 ) begin
+      \$179  = 1'h1;
     end
     if (rst) begin
-      \$86  = 1'h0;
+      \$179  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$signal$128  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$signal$181  = 1'h0;
     if (control_command_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (control_steps_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (control_external_loglik_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_points_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_features_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_hidden_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_regions_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_region_groups_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_rows_per_region_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_group_rows_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_min_free_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_retries_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_options_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_rho_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_mid_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_lo_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_hi_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_valid_lo_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_valid_hi_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_logit_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_weight_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_common_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (entropy_rct_cutoff_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (entropy_rct_symbol_cutoff_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (entropy_apt_cutoff_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_form_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_reset_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_set_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_read_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_dot_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_watchdog_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_key0_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_key1_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_d2d_rel_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_stuck_level_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_median_gain_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_sigma_gain_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
+    end
+    if (emulator_first_pulse_lo_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (emulator_first_pulse_hi_hit) begin
+      \$signal$181  = 1'h1;
     end
     if (raw_command_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (raw_dac_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (row_select_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_dac_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_inv_sigma_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_log_sigma_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_median_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_sigma_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_bad_rows_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_order_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_points_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_calibration_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_queues_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_groups_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_held_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_wear_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_regions_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_samples_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_coin_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_counters_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_step_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (load_state_codes_hit) begin
+      \$signal$181  = 1'h1;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$signal$129  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$signal$182  = 1'h0;
+    if (access_state_queues_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_groups_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_held_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_wear_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_regions_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_samples_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_coin_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_counters_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_step_hit) begin
+      \$signal$182  = 1'h1;
+    end
     casez (bus__addr)
-      15'h0000:
-          \$signal$129  = 1'h1;
-      15'h0001:
-          \$signal$129  = 1'h1;
-      15'h0002:
-          \$signal$129  = 1'h1;
-      15'h0003:
-          \$signal$129  = 1'h1;
-      15'h0004:
-          \$signal$129  = 1'h1;
-      15'h0005:
-          \$signal$129  = 1'h1;
-      15'h0006:
-          \$signal$129  = 1'h1;
-      15'h0007:
-          \$signal$129  = 1'h1;
-      15'h0008:
-          \$signal$129  = 1'h1;
-      15'h0009:
-          \$signal$129  = 1'h1;
-      15'h000a:
-          \$signal$129  = 1'h1;
-      15'h000b:
-          \$signal$129  = 1'h1;
-      15'h000c:
-          \$signal$129  = 1'h1;
-      15'h000d:
-          \$signal$129  = 1'h1;
-      15'h0021:
-          \$signal$129  = 1'h1;
-      15'h0022:
-          \$signal$129  = 1'h1;
-      15'h0030:
-          \$signal$129  = 1'h1;
-      15'h0031:
-          \$signal$129  = 1'h1;
-      15'h0032:
-          \$signal$129  = 1'h1;
-      15'h0040:
-          \$signal$129  = 1'h1;
-      15'h0041:
-          \$signal$129  = 1'h1;
-      15'h0042:
-          \$signal$129  = 1'h1;
-      15'h0043:
-          \$signal$129  = 1'h1;
-      15'h0044:
-          \$signal$129  = 1'h1;
-      15'h0045:
-          \$signal$129  = 1'h1;
-      15'h0046:
-          \$signal$129  = 1'h1;
-      15'h0047:
-          \$signal$129  = 1'h1;
-      15'h0048:
-          \$signal$129  = 1'h1;
-      15'h0049:
-          \$signal$129  = 1'h1;
-      15'h0050:
-          \$signal$129  = 1'h1;
-      15'h0051:
-          \$signal$129  = 1'h1;
-      15'h0052:
-          \$signal$129  = 1'h1;
-      15'h0053:
-          \$signal$129  = 1'h1;
-      15'h0054:
-          \$signal$129  = 1'h1;
-      15'h0055:
-          \$signal$129  = 1'h1;
-      15'h0056:
-          \$signal$129  = 1'h1;
-      15'h0057:
-          \$signal$129  = 1'h1;
-      15'h0058:
-          \$signal$129  = 1'h1;
-      15'h0060:
-          \$signal$129  = 1'h1;
-      15'h0061:
-          \$signal$129  = 1'h1;
-      15'h0062:
-          \$signal$129  = 1'h1;
-      15'h0063:
-          \$signal$129  = 1'h1;
-      15'h0064:
-          \$signal$129  = 1'h1;
-      15'h0066:
-          \$signal$129  = 1'h1;
-      15'h0067:
-          \$signal$129  = 1'h1;
-      15'h0068:
-          \$signal$129  = 1'h1;
-      15'h0069:
-          \$signal$129  = 1'h1;
-      15'h006a:
-          \$signal$129  = 1'h1;
-      15'h006b:
-          \$signal$129  = 1'h1;
-      15'h006c:
-          \$signal$129  = 1'h1;
-      15'h006d:
-          \$signal$129  = 1'h1;
-      15'h006e:
-          \$signal$129  = 1'h1;
-      15'h006f:
-          \$signal$129  = 1'h1;
-      15'h0080:
-          \$signal$129  = 1'h1;
-      15'h0081:
-          \$signal$129  = 1'h1;
-      15'h0082:
-          \$signal$129  = 1'h1;
-      15'h0083:
-          \$signal$129  = 1'h1;
-      15'h0084:
-          \$signal$129  = 1'h1;
-      15'h0085:
-          \$signal$129  = 1'h1;
-      15'h0090:
-          \$signal$129  = 1'h1;
-      15'h0091:
-          \$signal$129  = 1'h1;
-      15'h0092:
-          \$signal$129  = 1'h1;
-      15'h0093:
-          \$signal$129  = 1'h1;
-      15'h0094:
-          \$signal$129  = 1'h1;
-      15'h0095:
-          \$signal$129  = 1'h1;
-      15'h0096:
-          \$signal$129  = 1'h1;
-      15'h0097:
-          \$signal$129  = 1'h1;
-      15'h00a0:
-          \$signal$129  = 1'h1;
-      15'h00a1:
-          \$signal$129  = 1'h1;
-      15'h00a2:
-          \$signal$129  = 1'h1;
-      15'h00b0:
-          \$signal$129  = 1'h1;
-      15'h00b1:
-          \$signal$129  = 1'h1;
-      15'h00b2:
-          \$signal$129  = 1'h1;
-      15'h00b3:
-          \$signal$129  = 1'h1;
-      15'h00c0:
-          \$signal$129  = 1'h1;
-      15'h00c1:
-          \$signal$129  = 1'h1;
-      15'h00c2:
-          \$signal$129  = 1'h1;
-      15'h00c3:
-          \$signal$129  = 1'h1;
-      15'h00c4:
-          \$signal$129  = 1'h1;
-      15'h00c5:
-          \$signal$129  = 1'h1;
-      15'h00c6:
-          \$signal$129  = 1'h1;
-      15'h00c7:
-          \$signal$129  = 1'h1;
-      15'h00c8:
-          \$signal$129  = 1'h1;
-      15'h00c9:
-          \$signal$129  = 1'h1;
-      15'h00ca:
-          \$signal$129  = 1'h1;
-      15'h00cb:
-          \$signal$129  = 1'h1;
-      15'h00cc:
-          \$signal$129  = 1'h1;
-      15'h00cd:
-          \$signal$129  = 1'h1;
-      15'h00ce:
-          \$signal$129  = 1'h1;
-      15'h00cf:
-          \$signal$129  = 1'h1;
-      15'h00d0:
-          \$signal$129  = 1'h1;
-      15'h00d1:
-          \$signal$129  = 1'h1;
+      16'h0000:
+          \$signal$182  = 1'h1;
+      16'h0001:
+          \$signal$182  = 1'h1;
+      16'h0002:
+          \$signal$182  = 1'h1;
+      16'h0003:
+          \$signal$182  = 1'h1;
+      16'h0004:
+          \$signal$182  = 1'h1;
+      16'h0005:
+          \$signal$182  = 1'h1;
+      16'h0006:
+          \$signal$182  = 1'h1;
+      16'h0007:
+          \$signal$182  = 1'h1;
+      16'h0008:
+          \$signal$182  = 1'h1;
+      16'h0009:
+          \$signal$182  = 1'h1;
+      16'h000a:
+          \$signal$182  = 1'h1;
+      16'h000b:
+          \$signal$182  = 1'h1;
+      16'h000c:
+          \$signal$182  = 1'h1;
+      16'h000d:
+          \$signal$182  = 1'h1;
+      16'h0021:
+          \$signal$182  = 1'h1;
+      16'h0022:
+          \$signal$182  = 1'h1;
+      16'h0030:
+          \$signal$182  = 1'h1;
+      16'h0031:
+          \$signal$182  = 1'h1;
+      16'h0032:
+          \$signal$182  = 1'h1;
+      16'h0040:
+          \$signal$182  = 1'h1;
+      16'h0041:
+          \$signal$182  = 1'h1;
+      16'h0042:
+          \$signal$182  = 1'h1;
+      16'h0043:
+          \$signal$182  = 1'h1;
+      16'h0044:
+          \$signal$182  = 1'h1;
+      16'h0045:
+          \$signal$182  = 1'h1;
+      16'h0046:
+          \$signal$182  = 1'h1;
+      16'h0047:
+          \$signal$182  = 1'h1;
+      16'h0048:
+          \$signal$182  = 1'h1;
+      16'h0049:
+          \$signal$182  = 1'h1;
+      16'h0050:
+          \$signal$182  = 1'h1;
+      16'h0051:
+          \$signal$182  = 1'h1;
+      16'h0052:
+          \$signal$182  = 1'h1;
+      16'h0053:
+          \$signal$182  = 1'h1;
+      16'h0054:
+          \$signal$182  = 1'h1;
+      16'h0055:
+          \$signal$182  = 1'h1;
+      16'h0056:
+          \$signal$182  = 1'h1;
+      16'h0057:
+          \$signal$182  = 1'h1;
+      16'h0058:
+          \$signal$182  = 1'h1;
+      16'h0060:
+          \$signal$182  = 1'h1;
+      16'h0061:
+          \$signal$182  = 1'h1;
+      16'h0062:
+          \$signal$182  = 1'h1;
+      16'h0063:
+          \$signal$182  = 1'h1;
+      16'h0064:
+          \$signal$182  = 1'h1;
+      16'h0066:
+          \$signal$182  = 1'h1;
+      16'h0067:
+          \$signal$182  = 1'h1;
+      16'h0068:
+          \$signal$182  = 1'h1;
+      16'h0069:
+          \$signal$182  = 1'h1;
+      16'h006a:
+          \$signal$182  = 1'h1;
+      16'h006b:
+          \$signal$182  = 1'h1;
+      16'h006c:
+          \$signal$182  = 1'h1;
+      16'h006d:
+          \$signal$182  = 1'h1;
+      16'h006e:
+          \$signal$182  = 1'h1;
+      16'h006f:
+          \$signal$182  = 1'h1;
+      16'h0080:
+          \$signal$182  = 1'h1;
+      16'h0081:
+          \$signal$182  = 1'h1;
+      16'h0082:
+          \$signal$182  = 1'h1;
+      16'h0083:
+          \$signal$182  = 1'h1;
+      16'h0084:
+          \$signal$182  = 1'h1;
+      16'h0085:
+          \$signal$182  = 1'h1;
+      16'h0090:
+          \$signal$182  = 1'h1;
+      16'h0091:
+          \$signal$182  = 1'h1;
+      16'h0092:
+          \$signal$182  = 1'h1;
+      16'h0093:
+          \$signal$182  = 1'h1;
+      16'h0094:
+          \$signal$182  = 1'h1;
+      16'h0095:
+          \$signal$182  = 1'h1;
+      16'h0096:
+          \$signal$182  = 1'h1;
+      16'h0097:
+          \$signal$182  = 1'h1;
+      16'h0098:
+          \$signal$182  = 1'h1;
+      16'h0099:
+          \$signal$182  = 1'h1;
+      16'h00a0:
+          \$signal$182  = 1'h1;
+      16'h00a1:
+          \$signal$182  = 1'h1;
+      16'h00a2:
+          \$signal$182  = 1'h1;
+      16'h00b0:
+          \$signal$182  = 1'h1;
+      16'h00b1:
+          \$signal$182  = 1'h1;
+      16'h00b2:
+          \$signal$182  = 1'h1;
+      16'h00b3:
+          \$signal$182  = 1'h1;
+      16'h00c0:
+          \$signal$182  = 1'h1;
+      16'h00c1:
+          \$signal$182  = 1'h1;
+      16'h00c2:
+          \$signal$182  = 1'h1;
+      16'h00c3:
+          \$signal$182  = 1'h1;
+      16'h00c4:
+          \$signal$182  = 1'h1;
+      16'h00c5:
+          \$signal$182  = 1'h1;
+      16'h00c6:
+          \$signal$182  = 1'h1;
+      16'h00c7:
+          \$signal$182  = 1'h1;
+      16'h00c8:
+          \$signal$182  = 1'h1;
+      16'h00c9:
+          \$signal$182  = 1'h1;
+      16'h00ca:
+          \$signal$182  = 1'h1;
+      16'h00cb:
+          \$signal$182  = 1'h1;
+      16'h00cc:
+          \$signal$182  = 1'h1;
+      16'h00cd:
+          \$signal$182  = 1'h1;
+      16'h00ce:
+          \$signal$182  = 1'h1;
+      16'h00cf:
+          \$signal$182  = 1'h1;
+      16'h00d0:
+          \$signal$182  = 1'h1;
+      16'h00d1:
+          \$signal$182  = 1'h1;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
     \$signal  = 32'd0;
     casez (bus__addr)
-      15'h0000:
+      16'h0000:
           \$signal  = 32'd1330138435;
-      15'h0001:
+      16'h0001:
           \$signal  = 32'd256;
-      15'h0002:
-          \$signal  = 32'd2142311012;
-      15'h0003:
+      16'h0002:
+          \$signal  = 32'd2364071313;
+      16'h0003:
           \$signal  = 32'd1;
-      15'h0004:
+      16'h0004:
           \$signal  = 32'd256;
-      15'h0005:
+      16'h0005:
           \$signal  = 32'd32;
-      15'h0006:
+      16'h0006:
           \$signal  = 32'd4;
-      15'h0007:
+      16'h0007:
           \$signal  = 32'd8;
-      15'h0008:
+      16'h0008:
           \$signal  = 32'd32;
-      15'h0009:
+      16'h0009:
           \$signal  = 32'd0;
-      15'h000a:
+      16'h000a:
           \$signal  = 32'd0;
-      15'h000b:
+      16'h000b:
           \$signal  = 32'd1024;
-      15'h000c:
+      16'h000c:
           \$signal  = 32'd8;
-      15'h000d:
+      16'h000d:
           \$signal  = 32'd4;
-      15'h0021:
+      16'h0021:
           \$signal  = control_steps;
-      15'h0022:
+      16'h0022:
           \$signal  = control_external_loglik;
-      15'h0030:
-          \$signal  = { 14'h0000, status_state[16], bus_error, status_state[15:0] };
-      15'h0031:
+      16'h0030:
+          \$signal  = { 14'h0000, status_state[16], \$signal$180 , status_state[15:0] };
+      16'h0031:
           \$signal  = status_steps_done;
-      15'h0032:
-          \$signal  = { 30'h00000000, \port$3766$0  };
-      15'h0040:
+      16'h0032:
+          \$signal  = { 30'h00000000, \port$4454$0  };
+      16'h0040:
           \$signal  = { 15'h0000, model_points };
-      15'h0041:
+      16'h0041:
           \$signal  = { 23'h000000, model_features };
-      15'h0042:
+      16'h0042:
           \$signal  = { 26'h0000000, model_hidden };
-      15'h0043:
+      16'h0043:
           \$signal  = { 25'h0000000, model_regions };
-      15'h0044:
+      16'h0044:
           \$signal  = { 15'h0000, model_region_groups };
-      15'h0045:
+      16'h0045:
           \$signal  = { 15'h0000, model_rows_per_region };
-      15'h0046:
+      16'h0046:
           \$signal  = { 25'h0000000, model_group_rows };
-      15'h0047:
+      16'h0047:
           \$signal  = { 28'h0000000, model_min_free };
-      15'h0048:
+      16'h0048:
           \$signal  = { 29'h00000000, model_retries };
-      15'h0049:
+      16'h0049:
           \$signal  = { 25'h0000000, model_options };
-      15'h0050:
+      16'h0050:
           \$signal  = { 23'h000000, proposal_rho };
-      15'h0051:
+      16'h0051:
           \$signal  = { 20'h00000, proposal_mid };
-      15'h0052:
+      16'h0052:
           \$signal  = { 20'h00000, proposal_lo };
-      15'h0053:
+      16'h0053:
           \$signal  = { 20'h00000, proposal_hi };
-      15'h0054:
+      16'h0054:
           \$signal  = { 22'h000000, proposal_valid_lo };
-      15'h0055:
+      16'h0055:
           \$signal  = { 22'h000000, proposal_valid_hi };
-      15'h0056:
+      16'h0056:
           \$signal  = { 10'h000, proposal_logit };
-      15'h0057:
+      16'h0057:
           \$signal  = { 10'h000, proposal_weight };
-      15'h0058:
+      16'h0058:
           \$signal  = { 10'h000, proposal_common };
-      15'h0060:
+      16'h0060:
           \$signal  = { 23'h000000, entropy_rct_cutoff };
-      15'h0061:
+      16'h0061:
           \$signal  = { 24'h000000, entropy_rct_symbol_cutoff };
-      15'h0062:
+      16'h0062:
           \$signal  = { 21'h000000, entropy_apt_cutoff };
-      15'h0063:
+      16'h0063:
           \$signal  = entropy_alarms;
-      15'h0064:
+      16'h0064:
           \$signal  = { 24'h000000, entropy_clean_windows };
-      15'h0066:
+      16'h0066:
           \$signal  = entropy_raw_bits[31:0];
-      15'h0067:
+      16'h0067:
           \$signal  = shadow;
-      15'h0068:
+      16'h0068:
           \$signal  = entropy_symbol_counts[31:0];
-      15'h0069:
+      16'h0069:
           \$signal  = entropy_symbol_counts[63:32];
-      15'h006a:
+      16'h006a:
           \$signal  = entropy_symbol_counts[95:64];
-      15'h006b:
+      16'h006b:
           \$signal  = entropy_symbol_counts[127:96];
-      15'h006c:
+      16'h006c:
           \$signal  = entropy_symbol_counts[159:128];
-      15'h006d:
+      16'h006d:
           \$signal  = entropy_symbol_counts[191:160];
-      15'h006e:
+      16'h006e:
           \$signal  = entropy_symbol_counts[223:192];
-      15'h006f:
+      16'h006f:
           \$signal  = entropy_symbol_counts[255:224];
-      15'h0080:
+      16'h0080:
           \$signal  = sequencer_form;
-      15'h0081:
+      16'h0081:
           \$signal  = sequencer_reset;
-      15'h0082:
+      16'h0082:
           \$signal  = sequencer_set;
-      15'h0083:
+      16'h0083:
           \$signal  = sequencer_read;
-      15'h0084:
+      16'h0084:
           \$signal  = sequencer_dot;
-      15'h0085:
+      16'h0085:
           \$signal  = { 8'h00, sequencer_watchdog };
-      15'h0090:
+      16'h0090:
           \$signal  = emulator_key0;
-      15'h0091:
+      16'h0091:
           \$signal  = emulator_key1;
-      15'h0092:
+      16'h0092:
           \$signal  = { 15'h0000, emulator_d2d_rel };
-      15'h0093:
+      16'h0093:
           \$signal  = { 15'h0000, emulator_stuck_level };
-      15'h0094:
+      16'h0094:
           \$signal  = { 14'h0000, emulator_median_gain };
-      15'h0095:
+      16'h0095:
           \$signal  = { 20'h00000, emulator_sigma_gain };
-      15'h0096:
+      16'h0096:
           \$signal  = 32'd0;
-      15'h0097:
+      16'h0097:
           \$signal  = shadow;
-      15'h00a0:
+      16'h0098:
+          \$signal  = emulator_first_pulse_lo;
+      16'h0099:
+          \$signal  = emulator_first_pulse_hi;
+      16'h00a0:
           \$signal  = { 4'h0, raw_command };
-      15'h00a1:
+      16'h00a1:
           \$signal  = { 20'h00000, raw_dac };
-      15'h00a2:
+      16'h00a2:
           \$signal  = raw_result;
-      15'h00b0:
+      16'h00b0:
           \$signal  = { 16'h0000, row_select };
-      15'h00b1:
+      16'h00b1:
           \$signal  = { 28'h0000000, row_status };
-      15'h00b2:
+      16'h00b2:
           \$signal  = row_held;
-      15'h00b3:
+      16'h00b3:
           \$signal  = row_wear;
-      15'h00c0:
+      16'h00c0:
           \$signal  = counters_clocks[31:0];
-      15'h00c1:
+      16'h00c1:
           \$signal  = shadow;
-      15'h00c2:
+      16'h00c2:
           \$signal  = counters_form[31:0];
-      15'h00c3:
+      16'h00c3:
           \$signal  = shadow;
-      15'h00c4:
+      16'h00c4:
           \$signal  = counters_reset[31:0];
-      15'h00c5:
+      16'h00c5:
           \$signal  = shadow;
-      15'h00c6:
+      16'h00c6:
           \$signal  = counters_set[31:0];
-      15'h00c7:
+      16'h00c7:
           \$signal  = shadow;
-      15'h00c8:
+      16'h00c8:
           \$signal  = counters_read[31:0];
-      15'h00c9:
+      16'h00c9:
           \$signal  = shadow;
-      15'h00ca:
+      16'h00ca:
           \$signal  = counters_dot[31:0];
-      15'h00cb:
+      16'h00cb:
           \$signal  = shadow;
-      15'h00cc:
+      16'h00cc:
           \$signal  = counters_invalid[31:0];
-      15'h00cd:
+      16'h00cd:
           \$signal  = shadow;
-      15'h00ce:
+      16'h00ce:
           \$signal  = counters_samples[31:0];
-      15'h00cf:
+      16'h00cf:
           \$signal  = shadow;
-      15'h00d0:
+      16'h00d0:
           \$signal  = counters_points[31:0];
-      15'h00d1:
+      16'h00d1:
           \$signal  = shadow;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
     latch = 1'h0;
     casez (bus__addr)
-      15'h0000:
+      16'h0000:
           /* empty */;
-      15'h0001:
+      16'h0001:
           /* empty */;
-      15'h0002:
+      16'h0002:
           /* empty */;
-      15'h0003:
+      16'h0003:
           /* empty */;
-      15'h0004:
+      16'h0004:
           /* empty */;
-      15'h0005:
+      16'h0005:
           /* empty */;
-      15'h0006:
+      16'h0006:
           /* empty */;
-      15'h0007:
+      16'h0007:
           /* empty */;
-      15'h0008:
+      16'h0008:
           /* empty */;
-      15'h0009:
+      16'h0009:
           /* empty */;
-      15'h000a:
+      16'h000a:
           /* empty */;
-      15'h000b:
+      16'h000b:
           /* empty */;
-      15'h000c:
+      16'h000c:
           /* empty */;
-      15'h000d:
+      16'h000d:
           /* empty */;
-      15'h0021:
+      16'h0021:
           /* empty */;
-      15'h0022:
+      16'h0022:
           /* empty */;
-      15'h0030:
+      16'h0030:
           /* empty */;
-      15'h0031:
+      16'h0031:
           /* empty */;
-      15'h0032:
+      16'h0032:
           /* empty */;
-      15'h0040:
+      16'h0040:
           /* empty */;
-      15'h0041:
+      16'h0041:
           /* empty */;
-      15'h0042:
+      16'h0042:
           /* empty */;
-      15'h0043:
+      16'h0043:
           /* empty */;
-      15'h0044:
+      16'h0044:
           /* empty */;
-      15'h0045:
+      16'h0045:
           /* empty */;
-      15'h0046:
+      16'h0046:
           /* empty */;
-      15'h0047:
+      16'h0047:
           /* empty */;
-      15'h0048:
+      16'h0048:
           /* empty */;
-      15'h0049:
+      16'h0049:
           /* empty */;
-      15'h0050:
+      16'h0050:
           /* empty */;
-      15'h0051:
+      16'h0051:
           /* empty */;
-      15'h0052:
+      16'h0052:
           /* empty */;
-      15'h0053:
+      16'h0053:
           /* empty */;
-      15'h0054:
+      16'h0054:
           /* empty */;
-      15'h0055:
+      16'h0055:
           /* empty */;
-      15'h0056:
+      16'h0056:
           /* empty */;
-      15'h0057:
+      16'h0057:
           /* empty */;
-      15'h0058:
+      16'h0058:
           /* empty */;
-      15'h0060:
+      16'h0060:
           /* empty */;
-      15'h0061:
+      16'h0061:
           /* empty */;
-      15'h0062:
+      16'h0062:
           /* empty */;
-      15'h0063:
+      16'h0063:
           /* empty */;
-      15'h0064:
+      16'h0064:
           /* empty */;
-      15'h0066:
+      16'h0066:
           latch = 1'h1;
-      15'h0067:
+      16'h0067:
           /* empty */;
-      15'h0068:
+      16'h0068:
           /* empty */;
-      15'h0069:
+      16'h0069:
           /* empty */;
-      15'h006a:
+      16'h006a:
           /* empty */;
-      15'h006b:
+      16'h006b:
           /* empty */;
-      15'h006c:
+      16'h006c:
           /* empty */;
-      15'h006d:
+      16'h006d:
           /* empty */;
-      15'h006e:
+      16'h006e:
           /* empty */;
-      15'h006f:
+      16'h006f:
           /* empty */;
-      15'h0080:
+      16'h0080:
           /* empty */;
-      15'h0081:
+      16'h0081:
           /* empty */;
-      15'h0082:
+      16'h0082:
           /* empty */;
-      15'h0083:
+      16'h0083:
           /* empty */;
-      15'h0084:
+      16'h0084:
           /* empty */;
-      15'h0085:
+      16'h0085:
           /* empty */;
-      15'h0090:
+      16'h0090:
           /* empty */;
-      15'h0091:
+      16'h0091:
           /* empty */;
-      15'h0092:
+      16'h0092:
           /* empty */;
-      15'h0093:
+      16'h0093:
           /* empty */;
-      15'h0094:
+      16'h0094:
           /* empty */;
-      15'h0095:
+      16'h0095:
           /* empty */;
-      15'h0096:
+      16'h0096:
           latch = 1'h1;
-      15'h0097:
+      16'h0097:
           /* empty */;
-      15'h00a0:
+      16'h0098:
           /* empty */;
-      15'h00a1:
+      16'h0099:
           /* empty */;
-      15'h00a2:
+      16'h00a0:
           /* empty */;
-      15'h00b0:
+      16'h00a1:
           /* empty */;
-      15'h00b1:
+      16'h00a2:
           /* empty */;
-      15'h00b2:
+      16'h00b0:
           /* empty */;
-      15'h00b3:
+      16'h00b1:
           /* empty */;
-      15'h00c0:
+      16'h00b2:
+          /* empty */;
+      16'h00b3:
+          /* empty */;
+      16'h00c0:
           latch = 1'h1;
-      15'h00c1:
+      16'h00c1:
           /* empty */;
-      15'h00c2:
+      16'h00c2:
           latch = 1'h1;
-      15'h00c3:
+      16'h00c3:
           /* empty */;
-      15'h00c4:
+      16'h00c4:
           latch = 1'h1;
-      15'h00c5:
+      16'h00c5:
           /* empty */;
-      15'h00c6:
+      16'h00c6:
           latch = 1'h1;
-      15'h00c7:
+      16'h00c7:
           /* empty */;
-      15'h00c8:
+      16'h00c8:
           latch = 1'h1;
-      15'h00c9:
+      16'h00c9:
           /* empty */;
-      15'h00ca:
+      16'h00ca:
           latch = 1'h1;
-      15'h00cb:
+      16'h00cb:
           /* empty */;
-      15'h00cc:
+      16'h00cc:
           latch = 1'h1;
-      15'h00cd:
+      16'h00cd:
           /* empty */;
-      15'h00ce:
+      16'h00ce:
           latch = 1'h1;
-      15'h00cf:
+      16'h00cf:
           /* empty */;
-      15'h00d0:
+      16'h00d0:
           latch = 1'h1;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$signal$126  = 32'd0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$signal$179  = 32'd0;
     casez (bus__addr)
-      15'h0000:
+      16'h0000:
           /* empty */;
-      15'h0001:
+      16'h0001:
           /* empty */;
-      15'h0002:
+      16'h0002:
           /* empty */;
-      15'h0003:
+      16'h0003:
           /* empty */;
-      15'h0004:
+      16'h0004:
           /* empty */;
-      15'h0005:
+      16'h0005:
           /* empty */;
-      15'h0006:
+      16'h0006:
           /* empty */;
-      15'h0007:
+      16'h0007:
           /* empty */;
-      15'h0008:
+      16'h0008:
           /* empty */;
-      15'h0009:
+      16'h0009:
           /* empty */;
-      15'h000a:
+      16'h000a:
           /* empty */;
-      15'h000b:
+      16'h000b:
           /* empty */;
-      15'h000c:
+      16'h000c:
           /* empty */;
-      15'h000d:
+      16'h000d:
           /* empty */;
-      15'h0021:
+      16'h0021:
           /* empty */;
-      15'h0022:
+      16'h0022:
           /* empty */;
-      15'h0030:
+      16'h0030:
           /* empty */;
-      15'h0031:
+      16'h0031:
           /* empty */;
-      15'h0032:
+      16'h0032:
           /* empty */;
-      15'h0040:
+      16'h0040:
           /* empty */;
-      15'h0041:
+      16'h0041:
           /* empty */;
-      15'h0042:
+      16'h0042:
           /* empty */;
-      15'h0043:
+      16'h0043:
           /* empty */;
-      15'h0044:
+      16'h0044:
           /* empty */;
-      15'h0045:
+      16'h0045:
           /* empty */;
-      15'h0046:
+      16'h0046:
           /* empty */;
-      15'h0047:
+      16'h0047:
           /* empty */;
-      15'h0048:
+      16'h0048:
           /* empty */;
-      15'h0049:
+      16'h0049:
           /* empty */;
-      15'h0050:
+      16'h0050:
           /* empty */;
-      15'h0051:
+      16'h0051:
           /* empty */;
-      15'h0052:
+      16'h0052:
           /* empty */;
-      15'h0053:
+      16'h0053:
           /* empty */;
-      15'h0054:
+      16'h0054:
           /* empty */;
-      15'h0055:
+      16'h0055:
           /* empty */;
-      15'h0056:
+      16'h0056:
           /* empty */;
-      15'h0057:
+      16'h0057:
           /* empty */;
-      15'h0058:
+      16'h0058:
           /* empty */;
-      15'h0060:
+      16'h0060:
           /* empty */;
-      15'h0061:
+      16'h0061:
           /* empty */;
-      15'h0062:
+      16'h0062:
           /* empty */;
-      15'h0063:
+      16'h0063:
           /* empty */;
-      15'h0064:
+      16'h0064:
           /* empty */;
-      15'h0066:
-          \$signal$126  = entropy_raw_bits[63:32];
-      15'h0067:
+      16'h0066:
+          \$signal$179  = entropy_raw_bits[63:32];
+      16'h0067:
           /* empty */;
-      15'h0068:
+      16'h0068:
           /* empty */;
-      15'h0069:
+      16'h0069:
           /* empty */;
-      15'h006a:
+      16'h006a:
           /* empty */;
-      15'h006b:
+      16'h006b:
           /* empty */;
-      15'h006c:
+      16'h006c:
           /* empty */;
-      15'h006d:
+      16'h006d:
           /* empty */;
-      15'h006e:
+      16'h006e:
           /* empty */;
-      15'h006f:
+      16'h006f:
           /* empty */;
-      15'h0080:
+      16'h0080:
           /* empty */;
-      15'h0081:
+      16'h0081:
           /* empty */;
-      15'h0082:
+      16'h0082:
           /* empty */;
-      15'h0083:
+      16'h0083:
           /* empty */;
-      15'h0084:
+      16'h0084:
           /* empty */;
-      15'h0085:
+      16'h0085:
           /* empty */;
-      15'h0090:
+      16'h0090:
           /* empty */;
-      15'h0091:
+      16'h0091:
           /* empty */;
-      15'h0092:
+      16'h0092:
           /* empty */;
-      15'h0093:
+      16'h0093:
           /* empty */;
-      15'h0094:
+      16'h0094:
           /* empty */;
-      15'h0095:
+      16'h0095:
           /* empty */;
-      15'h0096:
-          \$signal$126  = 32'd0;
-      15'h0097:
+      16'h0096:
+          \$signal$179  = 32'd0;
+      16'h0097:
           /* empty */;
-      15'h00a0:
+      16'h0098:
           /* empty */;
-      15'h00a1:
+      16'h0099:
           /* empty */;
-      15'h00a2:
+      16'h00a0:
           /* empty */;
-      15'h00b0:
+      16'h00a1:
           /* empty */;
-      15'h00b1:
+      16'h00a2:
           /* empty */;
-      15'h00b2:
+      16'h00b0:
           /* empty */;
-      15'h00b3:
+      16'h00b1:
           /* empty */;
-      15'h00c0:
-          \$signal$126  = counters_clocks[63:32];
-      15'h00c1:
+      16'h00b2:
           /* empty */;
-      15'h00c2:
-          \$signal$126  = counters_form[63:32];
-      15'h00c3:
+      16'h00b3:
           /* empty */;
-      15'h00c4:
-          \$signal$126  = counters_reset[63:32];
-      15'h00c5:
+      16'h00c0:
+          \$signal$179  = counters_clocks[63:32];
+      16'h00c1:
           /* empty */;
-      15'h00c6:
-          \$signal$126  = counters_set[63:32];
-      15'h00c7:
+      16'h00c2:
+          \$signal$179  = counters_form[63:32];
+      16'h00c3:
           /* empty */;
-      15'h00c8:
-          \$signal$126  = counters_read[63:32];
-      15'h00c9:
+      16'h00c4:
+          \$signal$179  = counters_reset[63:32];
+      16'h00c5:
           /* empty */;
-      15'h00ca:
-          \$signal$126  = counters_dot[63:32];
-      15'h00cb:
+      16'h00c6:
+          \$signal$179  = counters_set[63:32];
+      16'h00c7:
           /* empty */;
-      15'h00cc:
-          \$signal$126  = counters_invalid[63:32];
-      15'h00cd:
+      16'h00c8:
+          \$signal$179  = counters_read[63:32];
+      16'h00c9:
           /* empty */;
-      15'h00ce:
-          \$signal$126  = counters_samples[63:32];
-      15'h00cf:
+      16'h00ca:
+          \$signal$179  = counters_dot[63:32];
+      16'h00cb:
           /* empty */;
-      15'h00d0:
-          \$signal$126  = counters_points[63:32];
+      16'h00cc:
+          \$signal$179  = counters_invalid[63:32];
+      16'h00cd:
+          /* empty */;
+      16'h00ce:
+          \$signal$179  = counters_samples[63:32];
+      16'h00cf:
+          /* empty */;
+      16'h00d0:
+          \$signal$179  = counters_points[63:32];
       default:
         ;
     endcase
   end
-  assign status_turn = { 4'h0, \port$3766$0  };
+  assign access_state_queues__r_addr = bus__addr[7:0];
+  assign access_state_groups__r_addr = bus__addr[7:0];
+  assign access_state_held__r_addr = bus__addr[7:0];
+  assign access_state_wear__r_addr = bus__addr[7:0];
+  assign access_state_regions__r_addr = bus__addr[4:0];
+  assign access_state_samples__r_addr = bus__addr[9:0];
+  assign access_state_coin__r_addr = bus__addr[4:0];
+  assign access_state_counters__r_addr = bus__addr[4:0];
+  assign access_state_step__r_addr = bus__addr[0];
+  assign status_turn = { 4'h0, \port$4454$0  };
   assign emulator_pulses = 64'h0000000000000000;
+  assign access_state_held__r_data = row_held;
+  assign access_state_wear__r_data = row_wear;
+  assign access_state_step__r_data = { 16'h0000, \port$793$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29882,12 +31509,21 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \entropy_symbol_counts[7]  = entropy_symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign load_calibration_hit = bus__addr[14];
+  assign \$42  = registered;
+  assign \$43  = registered;
+  assign \$44  = registered;
+  assign \$45  = registered;
+  assign \$46  = registered;
+  assign \$47  = registered;
+  assign \$48  = registered;
+  assign \$49  = registered;
+  assign \$50  = registered;
+  assign bus__r_data = \$68 ;
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, settings, control_command, commands__payload, commands__valid, results__ready, \port$4684$0 , \port$4688$0 , requests__payload, fault, fault_cause, requests__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, settings, control_command, commands__payload, commands__valid, results__ready, \port$5415$0 , \port$5419$0 , requests__payload, fault, fault_cause, requests__ready);
+  reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [7:0] \$100 ;
@@ -30169,11 +31805,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$4684$0 ;
-  wire [4:0] \port$4684$0 ;
+  output [4:0] \port$5415$0 ;
+  wire [4:0] \port$5415$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$4688$0 ;
-  wire [25:0] \port$4688$0 ;
+  output [25:0] \port$5419$0 ;
+  wire [25:0] \port$5419$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -30473,7 +32109,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   always @(posedge clk)
     guard_after <= \$175 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$161  = \$162 ;
     if (\$151 ) begin
     end else if (\$153 ) begin
@@ -30489,7 +32125,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$163  = requests__payload;
     if (accept) begin
       \$163  = commands__payload;
@@ -30502,7 +32138,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$164  = pending;
     if (accept) begin
       \$164  = \$121 ;
@@ -30517,7 +32153,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     (* full_case = 32'd1 *)
     if (response_timeout) begin
       \$165  = 8'h00;
@@ -30532,7 +32168,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$166  = request_clocks;
     if (\$127 ) begin
       \$166  = 24'h000001;
@@ -30547,7 +32183,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$167  = response_clocks;
     if (\$134 ) begin
       \$167  = 24'h000001;
@@ -30562,7 +32198,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$168  = fault;
     if (trip) begin
       \$168  = 1'h1;
@@ -30577,7 +32213,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$169  = fault_cause;
     if (trip) begin
       if (\$139 ) begin
@@ -30605,7 +32241,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$170  = left;
     if (\$140 ) begin
       \$170  = \$141 [15:0];
@@ -30635,7 +32271,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$171  = phase;
     if (\$144 ) begin
       \$171  = 2'h2;
@@ -30664,7 +32300,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$172  = enables;
     if (\$144 ) begin
       \$172  = \kind$47 ;
@@ -30689,7 +32325,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$173  = \kind$47 ;
     if (\$151 ) begin
     end else if (\$153 ) begin
@@ -30703,7 +32339,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$174  = \width$46 ;
     if (\$151 ) begin
     end else if (\$153 ) begin
@@ -30717,7 +32353,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$175  = guard_after;
     if (\$151 ) begin
     end else if (\$153 ) begin
@@ -30734,8 +32370,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$57 , \$56 , \$55 , \$54 , \$53  };
   assign lines = { \$162 , \$160  };
   assign clear = control_command[6];
-  assign \port$4684$0  = \$160 ;
-  assign \port$4688$0  = \$162 ;
+  assign \port$5415$0  = \$160 ;
+  assign \port$5419$0  = \$162 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];

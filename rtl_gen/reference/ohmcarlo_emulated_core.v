@@ -2,26 +2,33 @@
 
 (* top =  1  *)
 (* generator = "Amaranth" *)
-module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, clk, rst, bus__r_data, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload, predictions__valid, raw_bits, bus__addr);
-  input [14:0] bus__addr;
-  wire [14:0] bus__addr;
-  wire [14:0] \bus__addr$59 ;
+module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, clk, rst, bus__r_data, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload, predictions__valid, raw_bits, busy, sample_pairs, bus__addr);
+  wire \$1 ;
+  wire [31:0] \$2 ;
+  wire [31:0] \$3 ;
+  input [15:0] bus__addr;
+  wire [15:0] bus__addr;
+  wire [15:0] \bus__addr$70 ;
   output [31:0] bus__r_data;
   wire [31:0] bus__r_data;
-  wire [31:0] \bus__r_data$60 ;
+  wire [31:0] \bus__r_data$71 ;
   input bus__r_stb;
   wire bus__r_stb;
-  wire \bus__r_stb$61 ;
+  wire \bus__r_stb$72 ;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
-  wire [31:0] \bus__w_data$62 ;
+  wire [31:0] \bus__w_data$73 ;
   input bus__w_stb;
   wire bus__w_stb;
-  wire \bus__w_stb$63 ;
+  wire \bus__w_stb$74 ;
+  output busy;
+  wire busy;
+  wire \busy$86 ;
   input clk;
   wire clk;
   wire [16:0] d2d_rel;
   wire [16:0] emulator__d2d_rel;
+  wire [63:0] emulator__first_pulse;
   wire emulator__idle;
   wire [31:0] emulator__key0;
   wire [31:0] emulator__key1;
@@ -31,11 +38,15 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire [8:0] emulator__load_sigma__addr;
   wire [31:0] emulator__load_sigma__data;
   wire emulator__load_sigma__stb;
+  wire [12:0] emulator__load_state_codes__addr;
+  wire [31:0] emulator__load_state_codes__data;
+  wire emulator__load_state_codes__stb;
   wire [17:0] emulator__median_gain;
   wire [63:0] emulator__pulses;
   wire emulator__restart;
   wire [11:0] emulator__sigma_gain;
   wire [16:0] emulator__stuck_level;
+  wire [63:0] first_pulse;
   wire idle;
   wire [31:0] key0;
   wire [31:0] key1;
@@ -45,71 +56,77 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire [8:0] load_sigma__addr;
   wire [31:0] load_sigma__data;
   wire load_sigma__stb;
+  wire [12:0] load_state_codes__addr;
+  wire [31:0] load_state_codes__data;
+  wire load_state_codes__stb;
   wire [17:0] median_gain;
+  input off;
+  wire off;
+  wire \off$85 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
-  wire [127:0] \predictions__payload$70 ;
-  wire [63:0] \predictions__payload$70.square ;
-  wire [63:0] \predictions__payload$70.sum ;
+  wire [127:0] \predictions__payload$81 ;
+  wire [63:0] \predictions__payload$81.square ;
+  wire [63:0] \predictions__payload$81.sum ;
   wire [63:0] \predictions__payload.square ;
   wire [63:0] \predictions__payload.sum ;
   input predictions__ready;
   wire predictions__ready;
-  wire \predictions__ready$71 ;
+  wire \predictions__ready$82 ;
   output predictions__valid;
   wire predictions__valid;
-  wire \predictions__valid$72 ;
+  wire \predictions__valid$83 ;
   wire [63:0] pulses;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [6:0] \raw_bits$73 ;
-  wire [2:0] \raw_bits$73.column ;
-  wire [2:0] \raw_bits$73.symbol ;
-  wire \raw_bits$73.valid ;
+  wire [6:0] \raw_bits$84 ;
+  wire [2:0] \raw_bits$84.column ;
+  wire [2:0] \raw_bits$84.symbol ;
+  wire \raw_bits$84.valid ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
   wire [286:0] requests__payload;
-  wire [286:0] \requests__payload$18 ;
-  wire [11:0] \requests__payload$18.dac ;
-  wire [5:0] \requests__payload$18.device ;
-  wire [255:0] \requests__payload$18.inputs ;
-  wire [7:0] \requests__payload$18.inputs[0] ;
-  wire [7:0] \requests__payload$18.inputs[10] ;
-  wire [7:0] \requests__payload$18.inputs[11] ;
-  wire [7:0] \requests__payload$18.inputs[12] ;
-  wire [7:0] \requests__payload$18.inputs[13] ;
-  wire [7:0] \requests__payload$18.inputs[14] ;
-  wire [7:0] \requests__payload$18.inputs[15] ;
-  wire [7:0] \requests__payload$18.inputs[16] ;
-  wire [7:0] \requests__payload$18.inputs[17] ;
-  wire [7:0] \requests__payload$18.inputs[18] ;
-  wire [7:0] \requests__payload$18.inputs[19] ;
-  wire [7:0] \requests__payload$18.inputs[1] ;
-  wire [7:0] \requests__payload$18.inputs[20] ;
-  wire [7:0] \requests__payload$18.inputs[21] ;
-  wire [7:0] \requests__payload$18.inputs[22] ;
-  wire [7:0] \requests__payload$18.inputs[23] ;
-  wire [7:0] \requests__payload$18.inputs[24] ;
-  wire [7:0] \requests__payload$18.inputs[25] ;
-  wire [7:0] \requests__payload$18.inputs[26] ;
-  wire [7:0] \requests__payload$18.inputs[27] ;
-  wire [7:0] \requests__payload$18.inputs[28] ;
-  wire [7:0] \requests__payload$18.inputs[29] ;
-  wire [7:0] \requests__payload$18.inputs[2] ;
-  wire [7:0] \requests__payload$18.inputs[30] ;
-  wire [7:0] \requests__payload$18.inputs[31] ;
-  wire [7:0] \requests__payload$18.inputs[3] ;
-  wire [7:0] \requests__payload$18.inputs[4] ;
-  wire [7:0] \requests__payload$18.inputs[5] ;
-  wire [7:0] \requests__payload$18.inputs[6] ;
-  wire [7:0] \requests__payload$18.inputs[7] ;
-  wire [7:0] \requests__payload$18.inputs[8] ;
-  wire [7:0] \requests__payload$18.inputs[9] ;
-  wire [2:0] \requests__payload$18.op ;
-  wire [7:0] \requests__payload$18.row ;
-  wire \requests__payload$18.tile ;
-  wire \requests__payload$18.top ;
+  wire [286:0] \requests__payload$21 ;
+  wire [11:0] \requests__payload$21.dac ;
+  wire [5:0] \requests__payload$21.device ;
+  wire [255:0] \requests__payload$21.inputs ;
+  wire [7:0] \requests__payload$21.inputs[0] ;
+  wire [7:0] \requests__payload$21.inputs[10] ;
+  wire [7:0] \requests__payload$21.inputs[11] ;
+  wire [7:0] \requests__payload$21.inputs[12] ;
+  wire [7:0] \requests__payload$21.inputs[13] ;
+  wire [7:0] \requests__payload$21.inputs[14] ;
+  wire [7:0] \requests__payload$21.inputs[15] ;
+  wire [7:0] \requests__payload$21.inputs[16] ;
+  wire [7:0] \requests__payload$21.inputs[17] ;
+  wire [7:0] \requests__payload$21.inputs[18] ;
+  wire [7:0] \requests__payload$21.inputs[19] ;
+  wire [7:0] \requests__payload$21.inputs[1] ;
+  wire [7:0] \requests__payload$21.inputs[20] ;
+  wire [7:0] \requests__payload$21.inputs[21] ;
+  wire [7:0] \requests__payload$21.inputs[22] ;
+  wire [7:0] \requests__payload$21.inputs[23] ;
+  wire [7:0] \requests__payload$21.inputs[24] ;
+  wire [7:0] \requests__payload$21.inputs[25] ;
+  wire [7:0] \requests__payload$21.inputs[26] ;
+  wire [7:0] \requests__payload$21.inputs[27] ;
+  wire [7:0] \requests__payload$21.inputs[28] ;
+  wire [7:0] \requests__payload$21.inputs[29] ;
+  wire [7:0] \requests__payload$21.inputs[2] ;
+  wire [7:0] \requests__payload$21.inputs[30] ;
+  wire [7:0] \requests__payload$21.inputs[31] ;
+  wire [7:0] \requests__payload$21.inputs[3] ;
+  wire [7:0] \requests__payload$21.inputs[4] ;
+  wire [7:0] \requests__payload$21.inputs[5] ;
+  wire [7:0] \requests__payload$21.inputs[6] ;
+  wire [7:0] \requests__payload$21.inputs[7] ;
+  wire [7:0] \requests__payload$21.inputs[8] ;
+  wire [7:0] \requests__payload$21.inputs[9] ;
+  wire [2:0] \requests__payload$21.op ;
+  wire [7:0] \requests__payload$21.row ;
+  wire \requests__payload$21.tile ;
+  wire \requests__payload$21.top ;
   wire [11:0] \requests__payload.dac ;
   wire [5:0] \requests__payload.device ;
   wire [255:0] \requests__payload.inputs ;
@@ -150,43 +167,46 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire \requests__payload.tile ;
   wire \requests__payload.top ;
   wire requests__ready;
-  wire \requests__ready$20 ;
+  wire \requests__ready$23 ;
   wire requests__valid;
-  wire \requests__valid$22 ;
+  wire \requests__valid$25 ;
   wire [24:0] responses__payload;
-  wire [24:0] \responses__payload$24 ;
-  wire [24:0] \responses__payload$24.value ;
+  wire [24:0] \responses__payload$27 ;
+  wire [24:0] \responses__payload$27.value ;
   wire [24:0] \responses__payload.value ;
   wire responses__ready;
-  wire \responses__ready$26 ;
+  wire \responses__ready$29 ;
   wire responses__valid;
-  wire \responses__valid$28 ;
+  wire \responses__valid$31 ;
   wire restart;
   input rst;
   wire rst;
+  output [7:0] sample_pairs;
+  wire [7:0] sample_pairs;
+  wire [7:0] \sample_pairs$87 ;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$64 ;
-  wire \samples__payload$64.last ;
-  wire [31:0] \samples__payload$64.word ;
+  wire [32:0] \samples__payload$75 ;
+  wire \samples__payload$75.last ;
+  wire [31:0] \samples__payload$75.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
   input samples__ready;
   wire samples__ready;
-  wire \samples__ready$65 ;
+  wire \samples__ready$76 ;
   output samples__valid;
   wire samples__valid;
-  wire \samples__valid$66 ;
+  wire \samples__valid$77 ;
   wire [11:0] sigma_gain;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
-  wire [78:0] \step_records__payload$67 ;
-  wire \step_records__payload$67.accepted ;
-  wire [31:0] \step_records__payload$67.loglik ;
-  wire [10:0] \step_records__payload$67.points ;
-  wire [31:0] \step_records__payload$67.prior ;
-  wire [1:0] \step_records__payload$67.region ;
-  wire \step_records__payload$67.valid ;
+  wire [78:0] \step_records__payload$78 ;
+  wire \step_records__payload$78.accepted ;
+  wire [31:0] \step_records__payload$78.loglik ;
+  wire [10:0] \step_records__payload$78.points ;
+  wire [31:0] \step_records__payload$78.prior ;
+  wire [1:0] \step_records__payload$78.region ;
+  wire \step_records__payload$78.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -195,17 +215,20 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire \step_records__payload.valid ;
   input step_records__ready;
   wire step_records__ready;
-  wire \step_records__ready$68 ;
+  wire \step_records__ready$79 ;
   output step_records__valid;
   wire step_records__valid;
-  wire \step_records__valid$69 ;
+  wire \step_records__valid$80 ;
   wire [16:0] stuck_level;
+  assign \$1  = ~ emulator__idle;
+  assign busy = \busy$86  | \$1 ;
   \ohmcarlo_emulated_core.core  core (
     .bus__addr(bus__addr),
     .bus__r_data(bus__r_data),
     .bus__r_stb(bus__r_stb),
     .bus__w_data(bus__w_data),
     .bus__w_stb(bus__w_stb),
+    .busy(\busy$86 ),
     .clk(clk),
     .emulator__d2d_rel(d2d_rel),
     .emulator__idle(emulator__idle),
@@ -217,11 +240,17 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .emulator__load_sigma__addr(load_sigma__addr),
     .emulator__load_sigma__data(load_sigma__data),
     .emulator__load_sigma__stb(load_sigma__stb),
+    .emulator__load_state_codes__addr(load_state_codes__addr),
+    .emulator__load_state_codes__data(load_state_codes__data),
+    .emulator__load_state_codes__stb(load_state_codes__stb),
     .emulator__median_gain(median_gain),
     .emulator__restart(restart),
     .emulator__sigma_gain(sigma_gain),
     .emulator__stuck_level(stuck_level),
+    .emulator_first_pulse_hi(\$3 ),
+    .emulator_first_pulse_lo(\$2 ),
     .emulator_pulses(emulator__pulses),
+    .\off$253 (off),
     .predictions__payload(predictions__payload),
     .predictions__ready(predictions__ready),
     .predictions__valid(predictions__valid),
@@ -233,6 +262,7 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .responses__ready(responses__ready),
     .responses__valid(responses__valid),
     .rst(rst),
+    .sample_pairs(sample_pairs),
     .samples__payload(samples__payload),
     .samples__ready(samples__ready),
     .samples__valid(samples__valid),
@@ -252,8 +282,13 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .load_sigma__addr(load_sigma__addr),
     .load_sigma__data(load_sigma__data),
     .load_sigma__stb(load_sigma__stb),
+    .load_state_codes__addr(load_state_codes__addr),
+    .load_state_codes__data(load_state_codes__data),
+    .load_state_codes__stb(load_state_codes__stb),
     .median_gain(median_gain),
     .output__ready(responses__ready),
+    .\port$5350$0 (\$2 ),
+    .\port$5352$0 (\$3 ),
     .pulses(emulator__pulses),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
@@ -265,18 +300,20 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .sigma_gain(sigma_gain),
     .stuck_level(stuck_level)
   );
-  assign \requests__payload$18  = requests__payload;
-  assign \requests__ready$20  = requests__ready;
-  assign \requests__valid$22  = requests__valid;
-  assign \responses__payload$24  = responses__payload;
-  assign \responses__ready$26  = responses__ready;
-  assign \responses__valid$28  = responses__valid;
+  assign \requests__payload$21  = requests__payload;
+  assign \requests__ready$23  = requests__ready;
+  assign \requests__valid$25  = requests__valid;
+  assign \responses__payload$27  = responses__payload;
+  assign \responses__ready$29  = responses__ready;
+  assign \responses__valid$31  = responses__valid;
   assign emulator__key0 = key0;
   assign emulator__key1 = key1;
   assign emulator__d2d_rel = d2d_rel;
   assign emulator__stuck_level = stuck_level;
   assign emulator__median_gain = median_gain;
   assign emulator__sigma_gain = sigma_gain;
+  assign first_pulse = { \$3 , \$2  };
+  assign emulator__first_pulse = { \$3 , \$2  };
   assign emulator__restart = restart;
   assign emulator__load_median__addr = load_median__addr;
   assign emulator__load_median__data = load_median__data;
@@ -284,23 +321,28 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   assign emulator__load_sigma__addr = load_sigma__addr;
   assign emulator__load_sigma__data = load_sigma__data;
   assign emulator__load_sigma__stb = load_sigma__stb;
+  assign emulator__load_state_codes__addr = load_state_codes__addr;
+  assign emulator__load_state_codes__data = load_state_codes__data;
+  assign emulator__load_state_codes__stb = load_state_codes__stb;
   assign pulses = emulator__pulses;
   assign idle = emulator__idle;
-  assign \bus__addr$59  = bus__addr;
-  assign \bus__r_data$60  = bus__r_data;
-  assign \bus__r_stb$61  = bus__r_stb;
-  assign \bus__w_data$62  = bus__w_data;
-  assign \bus__w_stb$63  = bus__w_stb;
-  assign \samples__payload$64  = samples__payload;
-  assign \samples__ready$65  = samples__ready;
-  assign \samples__valid$66  = samples__valid;
-  assign \step_records__payload$67  = step_records__payload;
-  assign \step_records__ready$68  = step_records__ready;
-  assign \step_records__valid$69  = step_records__valid;
-  assign \predictions__payload$70  = predictions__payload;
-  assign \predictions__ready$71  = predictions__ready;
-  assign \predictions__valid$72  = predictions__valid;
-  assign \raw_bits$73  = raw_bits;
+  assign \bus__addr$70  = bus__addr;
+  assign \bus__r_data$71  = bus__r_data;
+  assign \bus__r_stb$72  = bus__r_stb;
+  assign \bus__w_data$73  = bus__w_data;
+  assign \bus__w_stb$74  = bus__w_stb;
+  assign \samples__payload$75  = samples__payload;
+  assign \samples__ready$76  = samples__ready;
+  assign \samples__valid$77  = samples__valid;
+  assign \step_records__payload$78  = step_records__payload;
+  assign \step_records__ready$79  = step_records__ready;
+  assign \step_records__valid$80  = step_records__valid;
+  assign \predictions__payload$81  = predictions__payload;
+  assign \predictions__ready$82  = predictions__ready;
+  assign \predictions__valid$83  = predictions__valid;
+  assign \raw_bits$84  = raw_bits;
+  assign \off$85  = off;
+  assign \sample_pairs$87  = sample_pairs;
   assign \samples__payload.word  = samples__payload[31:0];
   assign \samples__payload.last  = samples__payload[32];
   assign \step_records__payload.accepted  = step_records__payload[0];
@@ -353,71 +395,153 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   assign \requests__payload.inputs[29]  = requests__payload[270:263];
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
-  assign \requests__payload$18.op  = requests__payload[2:0];
-  assign \requests__payload$18.row  = requests__payload[10:3];
-  assign \requests__payload$18.device  = requests__payload[16:11];
-  assign \requests__payload$18.dac  = requests__payload[28:17];
-  assign \requests__payload$18.tile  = requests__payload[29];
-  assign \requests__payload$18.top  = requests__payload[30];
-  assign \requests__payload$18.inputs  = requests__payload[286:31];
-  assign \requests__payload$18.inputs[0]  = requests__payload[38:31];
-  assign \requests__payload$18.inputs[1]  = requests__payload[46:39];
-  assign \requests__payload$18.inputs[2]  = requests__payload[54:47];
-  assign \requests__payload$18.inputs[3]  = requests__payload[62:55];
-  assign \requests__payload$18.inputs[4]  = requests__payload[70:63];
-  assign \requests__payload$18.inputs[5]  = requests__payload[78:71];
-  assign \requests__payload$18.inputs[6]  = requests__payload[86:79];
-  assign \requests__payload$18.inputs[7]  = requests__payload[94:87];
-  assign \requests__payload$18.inputs[8]  = requests__payload[102:95];
-  assign \requests__payload$18.inputs[9]  = requests__payload[110:103];
-  assign \requests__payload$18.inputs[10]  = requests__payload[118:111];
-  assign \requests__payload$18.inputs[11]  = requests__payload[126:119];
-  assign \requests__payload$18.inputs[12]  = requests__payload[134:127];
-  assign \requests__payload$18.inputs[13]  = requests__payload[142:135];
-  assign \requests__payload$18.inputs[14]  = requests__payload[150:143];
-  assign \requests__payload$18.inputs[15]  = requests__payload[158:151];
-  assign \requests__payload$18.inputs[16]  = requests__payload[166:159];
-  assign \requests__payload$18.inputs[17]  = requests__payload[174:167];
-  assign \requests__payload$18.inputs[18]  = requests__payload[182:175];
-  assign \requests__payload$18.inputs[19]  = requests__payload[190:183];
-  assign \requests__payload$18.inputs[20]  = requests__payload[198:191];
-  assign \requests__payload$18.inputs[21]  = requests__payload[206:199];
-  assign \requests__payload$18.inputs[22]  = requests__payload[214:207];
-  assign \requests__payload$18.inputs[23]  = requests__payload[222:215];
-  assign \requests__payload$18.inputs[24]  = requests__payload[230:223];
-  assign \requests__payload$18.inputs[25]  = requests__payload[238:231];
-  assign \requests__payload$18.inputs[26]  = requests__payload[246:239];
-  assign \requests__payload$18.inputs[27]  = requests__payload[254:247];
-  assign \requests__payload$18.inputs[28]  = requests__payload[262:255];
-  assign \requests__payload$18.inputs[29]  = requests__payload[270:263];
-  assign \requests__payload$18.inputs[30]  = requests__payload[278:271];
-  assign \requests__payload$18.inputs[31]  = requests__payload[286:279];
+  assign \requests__payload$21.op  = requests__payload[2:0];
+  assign \requests__payload$21.row  = requests__payload[10:3];
+  assign \requests__payload$21.device  = requests__payload[16:11];
+  assign \requests__payload$21.dac  = requests__payload[28:17];
+  assign \requests__payload$21.tile  = requests__payload[29];
+  assign \requests__payload$21.top  = requests__payload[30];
+  assign \requests__payload$21.inputs  = requests__payload[286:31];
+  assign \requests__payload$21.inputs[0]  = requests__payload[38:31];
+  assign \requests__payload$21.inputs[1]  = requests__payload[46:39];
+  assign \requests__payload$21.inputs[2]  = requests__payload[54:47];
+  assign \requests__payload$21.inputs[3]  = requests__payload[62:55];
+  assign \requests__payload$21.inputs[4]  = requests__payload[70:63];
+  assign \requests__payload$21.inputs[5]  = requests__payload[78:71];
+  assign \requests__payload$21.inputs[6]  = requests__payload[86:79];
+  assign \requests__payload$21.inputs[7]  = requests__payload[94:87];
+  assign \requests__payload$21.inputs[8]  = requests__payload[102:95];
+  assign \requests__payload$21.inputs[9]  = requests__payload[110:103];
+  assign \requests__payload$21.inputs[10]  = requests__payload[118:111];
+  assign \requests__payload$21.inputs[11]  = requests__payload[126:119];
+  assign \requests__payload$21.inputs[12]  = requests__payload[134:127];
+  assign \requests__payload$21.inputs[13]  = requests__payload[142:135];
+  assign \requests__payload$21.inputs[14]  = requests__payload[150:143];
+  assign \requests__payload$21.inputs[15]  = requests__payload[158:151];
+  assign \requests__payload$21.inputs[16]  = requests__payload[166:159];
+  assign \requests__payload$21.inputs[17]  = requests__payload[174:167];
+  assign \requests__payload$21.inputs[18]  = requests__payload[182:175];
+  assign \requests__payload$21.inputs[19]  = requests__payload[190:183];
+  assign \requests__payload$21.inputs[20]  = requests__payload[198:191];
+  assign \requests__payload$21.inputs[21]  = requests__payload[206:199];
+  assign \requests__payload$21.inputs[22]  = requests__payload[214:207];
+  assign \requests__payload$21.inputs[23]  = requests__payload[222:215];
+  assign \requests__payload$21.inputs[24]  = requests__payload[230:223];
+  assign \requests__payload$21.inputs[25]  = requests__payload[238:231];
+  assign \requests__payload$21.inputs[26]  = requests__payload[246:239];
+  assign \requests__payload$21.inputs[27]  = requests__payload[254:247];
+  assign \requests__payload$21.inputs[28]  = requests__payload[262:255];
+  assign \requests__payload$21.inputs[29]  = requests__payload[270:263];
+  assign \requests__payload$21.inputs[30]  = requests__payload[278:271];
+  assign \requests__payload$21.inputs[31]  = requests__payload[286:279];
   assign \responses__payload.value  = responses__payload;
-  assign \responses__payload$24.value  = responses__payload;
-  assign \samples__payload$64.word  = samples__payload[31:0];
-  assign \samples__payload$64.last  = samples__payload[32];
-  assign \step_records__payload$67.accepted  = step_records__payload[0];
-  assign \step_records__payload$67.valid  = step_records__payload[1];
-  assign \step_records__payload$67.region  = step_records__payload[3:2];
-  assign \step_records__payload$67.points  = step_records__payload[14:4];
-  assign \step_records__payload$67.loglik  = step_records__payload[46:15];
-  assign \step_records__payload$67.prior  = step_records__payload[78:47];
-  assign \predictions__payload$70.sum  = predictions__payload[63:0];
-  assign \predictions__payload$70.square  = predictions__payload[127:64];
-  assign \raw_bits$73.valid  = raw_bits[0];
-  assign \raw_bits$73.symbol  = raw_bits[3:1];
-  assign \raw_bits$73.column  = raw_bits[6:4];
+  assign \responses__payload$27.value  = responses__payload;
+  assign \samples__payload$75.word  = samples__payload[31:0];
+  assign \samples__payload$75.last  = samples__payload[32];
+  assign \step_records__payload$78.accepted  = step_records__payload[0];
+  assign \step_records__payload$78.valid  = step_records__payload[1];
+  assign \step_records__payload$78.region  = step_records__payload[3:2];
+  assign \step_records__payload$78.points  = step_records__payload[14:4];
+  assign \step_records__payload$78.loglik  = step_records__payload[46:15];
+  assign \step_records__payload$78.prior  = step_records__payload[78:47];
+  assign \predictions__payload$81.sum  = predictions__payload[63:0];
+  assign \predictions__payload$81.square  = predictions__payload[127:64];
+  assign \raw_bits$84.valid  = raw_bits[0];
+  assign \raw_bits$84.symbol  = raw_bits[3:1];
+  assign \raw_bits$84.column  = raw_bits[6:4];
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, clk, rst, \requests__valid$86 , responses__ready, \requests__ready$84 , emulator__idle, responses__valid, readings__payload, emulator__restart, emulator__key0, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain
-, emulator__load_median__stb, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb, emulator__load_sigma__addr, emulator__load_sigma__data, bus__r_data, step_records__payload, step_records__valid, samples__valid, samples__payload, raw_bits, predictions__valid, predictions__payload, \requests__payload$82 , emulator_pulses, bus__addr);
+module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, \off$253 , clk, rst, emulator__load_state_codes__stb, bus__r_data, busy, \requests__valid$86 , responses__ready, \requests__ready$84 , emulator__idle, responses__valid, readings__payload, sample_pairs, emulator__restart, emulator__key0
+, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, emulator__load_median__stb, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb, emulator__load_sigma__addr, emulator__load_sigma__data, emulator__load_state_codes__addr, emulator__load_state_codes__data, step_records__payload, step_records__valid, samples__valid, samples__payload, raw_bits, predictions__valid
+, predictions__payload, \requests__payload$82 , emulator_pulses, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
-  reg \$1 ;
-  wire [3:0] \$2 ;
-  wire [4:0] \$3 ;
-  wire [25:0] \$4 ;
+  wire \$1 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire \$14 ;
+  wire \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire \$19 ;
+  wire \$2 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire [9:0] \$22 ;
+  wire [15:0] \$23 ;
+  wire [16:0] \$24 ;
+  wire [16:0] \$25 ;
+  reg \$26 ;
+  reg [7:0] \$27 ;
+  wire [15:0] \$28 ;
+  wire [3:0] \$29 ;
+  wire \$3 ;
+  wire [4:0] \$30 ;
+  wire [25:0] \$31 ;
+  wire \$4 ;
+  wire \$5 ;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
   wire accepted;
+  wire [4:0] access_state_coin__addr;
+  wire [31:0] access_state_coin__data;
+  wire [4:0] access_state_coin__r_addr;
+  wire [31:0] access_state_coin__r_data;
+  wire access_state_coin__r_stb;
+  wire access_state_coin__stb;
+  wire [4:0] access_state_counters__addr;
+  wire [31:0] access_state_counters__data;
+  wire [4:0] access_state_counters__r_addr;
+  wire [31:0] access_state_counters__r_data;
+  wire access_state_counters__r_stb;
+  wire access_state_counters__stb;
+  wire [7:0] access_state_groups__addr;
+  wire [31:0] access_state_groups__data;
+  wire [7:0] access_state_groups__r_addr;
+  wire [31:0] access_state_groups__r_data;
+  wire access_state_groups__r_stb;
+  wire access_state_groups__stb;
+  wire [7:0] access_state_held__addr;
+  wire [31:0] access_state_held__data;
+  wire [7:0] access_state_held__r_addr;
+  wire [31:0] access_state_held__r_data;
+  wire access_state_held__r_stb;
+  wire access_state_held__stb;
+  wire [7:0] access_state_queues__addr;
+  wire [31:0] access_state_queues__data;
+  wire [7:0] access_state_queues__r_addr;
+  wire [31:0] access_state_queues__r_data;
+  wire access_state_queues__r_stb;
+  wire access_state_queues__stb;
+  wire [4:0] access_state_regions__addr;
+  wire [31:0] access_state_regions__data;
+  wire [4:0] access_state_regions__r_addr;
+  wire [31:0] access_state_regions__r_data;
+  wire access_state_regions__r_stb;
+  wire access_state_regions__stb;
+  wire [9:0] access_state_samples__addr;
+  wire [31:0] access_state_samples__data;
+  wire [9:0] access_state_samples__r_addr;
+  wire [31:0] access_state_samples__r_data;
+  wire access_state_samples__r_stb;
+  wire access_state_samples__stb;
+  wire access_state_step__addr;
+  wire [31:0] access_state_step__data;
+  wire access_state_step__r_addr;
+  wire [31:0] access_state_step__r_data;
+  wire access_state_step__r_stb;
+  wire access_state_step__stb;
+  wire [7:0] access_state_wear__addr;
+  wire [31:0] access_state_wear__data;
+  wire [7:0] access_state_wear__r_addr;
+  wire [31:0] access_state_wear__r_data;
+  wire access_state_wear__r_stb;
+  wire access_state_wear__stb;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
   (* enum_value_0001 = "BETWEEN" *)
@@ -433,9 +557,9 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [31:0] alarms;
   wire [10:0] apt_cutoff;
   wire \begin ;
-  input [14:0] bus__addr;
-  wire [14:0] bus__addr;
-  wire [14:0] \bus__addr$1 ;
+  input [15:0] bus__addr;
+  wire [15:0] bus__addr;
+  wire [15:0] \bus__addr$1 ;
   output [31:0] bus__r_data;
   wire [31:0] bus__r_data;
   wire [31:0] \bus__r_data$3 ;
@@ -448,8 +572,10 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   input bus__w_stb;
   wire bus__w_stb;
   wire \bus__w_stb$9 ;
+  output busy;
   wire busy;
-  wire \busy$287 ;
+  wire \busy$255 ;
+  wire \busy$289 ;
   wire centre_enable;
   wire [7:0] clean_windows;
   wire [7:0] \clean_windows$237 ;
@@ -636,6 +762,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire early_reject;
   output [16:0] emulator__d2d_rel;
   wire [16:0] emulator__d2d_rel;
+  wire [63:0] emulator__first_pulse;
   input emulator__idle;
   wire emulator__idle;
   output [31:0] emulator__key0;
@@ -654,6 +781,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [31:0] emulator__load_sigma__data;
   output emulator__load_sigma__stb;
   wire emulator__load_sigma__stb;
+  output [12:0] emulator__load_state_codes__addr;
+  wire [12:0] emulator__load_state_codes__addr;
+  output [31:0] emulator__load_state_codes__data;
+  wire [31:0] emulator__load_state_codes__data;
+  output emulator__load_state_codes__stb;
+  wire emulator__load_state_codes__stb;
   output [17:0] emulator__median_gain;
   wire [17:0] emulator__median_gain;
   wire [63:0] emulator__pulses;
@@ -664,6 +797,10 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   output [16:0] emulator__stuck_level;
   wire [16:0] emulator__stuck_level;
   wire [16:0] emulator_d2d_rel;
+  output [31:0] emulator_first_pulse_hi;
+  wire [31:0] emulator_first_pulse_hi;
+  output [31:0] emulator_first_pulse_lo;
+  wire [31:0] emulator_first_pulse_lo;
   wire [31:0] emulator_key0;
   wire [31:0] emulator_key1;
   wire [17:0] emulator_median_gain;
@@ -798,6 +935,9 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [8:0] load_sigma__addr;
   wire [31:0] load_sigma__data;
   wire load_sigma__stb;
+  wire [12:0] load_state_codes__addr;
+  wire [31:0] load_state_codes__data;
+  wire load_state_codes__stb;
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
@@ -820,6 +960,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [2:0] model_retries;
   wire [16:0] model_rows_per_region;
   wire off;
+  input \off$253 ;
+  wire \off$253 ;
   wire [2:0] op;
   wire [27:0] orders__payload;
   wire [27:0] \orders__payload$11 ;
@@ -851,7 +993,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire \orders__valid$15 ;
   wire [10:0] points;
   wire [10:0] \points$212 ;
-  wire [63:0] \points$315 ;
+  wire [63:0] \points$317 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -912,7 +1054,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$277 ;
+  wire [63:0] \raw_bits$279 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -927,7 +1069,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [2:0] \raw_operation.op ;
   wire [7:0] \raw_operation.row ;
   wire [31:0] raw_result;
-  wire [31:0] \raw_result$279 ;
+  wire [31:0] \raw_result$281 ;
   wire raw_start;
   wire raw_valid;
   wire [8:0] rct_cutoff;
@@ -1117,6 +1259,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   input rst;
   wire rst;
   wire run;
+  output [7:0] sample_pairs;
+  reg [7:0] sample_pairs = 8'h00;
   wire [63:0] samples;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
@@ -1178,6 +1322,60 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire settled;
   wire start;
   wire started;
+  wire [4:0] state__addr;
+  wire [4:0] \state__addr$414 ;
+  wire [31:0] state__data;
+  wire [31:0] \state__data$416 ;
+  wire [4:0] state__r_addr;
+  wire [4:0] \state__r_addr$418 ;
+  wire [31:0] state__r_data;
+  wire [31:0] \state__r_data$425 ;
+  wire state__r_stb;
+  wire \state__r_stb$422 ;
+  wire state__stb;
+  wire \state__stb$420 ;
+  wire [7:0] state_groups__addr;
+  wire [31:0] state_groups__data;
+  wire [7:0] state_groups__r_addr;
+  wire [31:0] state_groups__r_data;
+  wire state_groups__r_stb;
+  wire state_groups__stb;
+  wire [7:0] state_held__addr;
+  wire [31:0] state_held__data;
+  wire [7:0] state_held__r_addr;
+  wire [31:0] state_held__r_data;
+  wire state_held__r_stb;
+  wire state_held__stb;
+  wire [7:0] state_queues__addr;
+  wire [31:0] state_queues__data;
+  wire [7:0] state_queues__r_addr;
+  wire [31:0] state_queues__r_data;
+  wire state_queues__r_stb;
+  wire state_queues__stb;
+  wire [4:0] state_regions__addr;
+  wire [31:0] state_regions__data;
+  wire [4:0] state_regions__r_addr;
+  wire [31:0] state_regions__r_data;
+  wire state_regions__r_stb;
+  wire state_regions__stb;
+  wire [9:0] state_samples__addr;
+  wire [31:0] state_samples__data;
+  wire [9:0] state_samples__r_addr;
+  wire [31:0] state_samples__r_data;
+  wire state_samples__r_stb;
+  wire state_samples__stb;
+  wire state_step__addr;
+  wire [31:0] state_step__data;
+  wire state_step__r_addr;
+  wire [31:0] state_step__r_data;
+  wire state_step__r_stb;
+  wire state_step__stb;
+  wire [7:0] state_wear__addr;
+  wire [31:0] state_wear__data;
+  wire [7:0] state_wear__r_addr;
+  wire [31:0] state_wear__r_data;
+  wire state_wear__r_stb;
+  wire state_wear__stb;
   reg [16:0] status_state;
   wire \status_state.alarm ;
   wire \status_state.busy ;
@@ -1192,13 +1390,13 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   wire step;
-  wire [78:0] \step$293 ;
-  wire \step$293.accepted ;
-  wire [31:0] \step$293.loglik ;
-  wire [10:0] \step$293.points ;
-  wire [31:0] \step$293.prior ;
-  wire [1:0] \step$293.region ;
-  wire \step$293.valid ;
+  wire [78:0] \step$295 ;
+  wire \step$295.accepted ;
+  wire [31:0] \step$295.loglik ;
+  wire [10:0] \step$295.points ;
+  wire [31:0] \step$295.prior ;
+  wire [1:0] \step$295.region ;
+  wire \step$295.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
@@ -1291,13 +1489,59 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire waiting_external;
   wire [15:0] weight_mantissa;
   wire [5:0] weight_shift;
-  always @(posedge clk)
-    closed <= \$1 ;
-  assign off = control_command[7] | closed;
+  assign \$1  = control_command[7] | \off$253 ;
+  assign off = \$1  | closed;
   assign request = \requests__valid$86  & \requests__ready$84 ;
+  assign \$2  = ~ busy;
+  assign state_queues__stb = access_state_queues__stb & \$2 ;
+  assign \$3  = ~ busy;
+  assign state_queues__r_stb = access_state_queues__r_stb & \$3 ;
+  assign \$4  = ~ busy;
+  assign state_groups__stb = access_state_groups__stb & \$4 ;
+  assign \$5  = ~ busy;
+  assign state_groups__r_stb = access_state_groups__r_stb & \$5 ;
+  assign \$6  = ~ busy;
+  assign state_held__stb = access_state_held__stb & \$6 ;
+  assign \$7  = ~ busy;
+  assign state_held__r_stb = access_state_held__r_stb & \$7 ;
+  assign \$8  = ~ busy;
+  assign state_wear__stb = access_state_wear__stb & \$8 ;
+  assign \$9  = ~ busy;
+  assign state_wear__r_stb = access_state_wear__r_stb & \$9 ;
+  assign \$10  = ~ busy;
+  assign state_regions__stb = access_state_regions__stb & \$10 ;
+  assign \$11  = ~ busy;
+  assign state_regions__r_stb = access_state_regions__r_stb & \$11 ;
+  assign \$12  = ~ busy;
+  assign state_samples__stb = access_state_samples__stb & \$12 ;
+  assign \$13  = ~ busy;
+  assign state_samples__r_stb = access_state_samples__r_stb & \$13 ;
+  assign \$14  = ~ busy;
+  assign state_step__stb = access_state_step__stb & \$14 ;
+  assign \$15  = ~ busy;
+  assign state_step__r_stb = access_state_step__r_stb & \$15 ;
+  assign \$16  = ~ busy;
+  assign state__stb = access_state_coin__stb & \$16 ;
+  assign \$17  = ~ busy;
+  assign state__r_stb = access_state_coin__r_stb & \$17 ;
+  assign \$18  = ~ busy;
+  assign \state__stb$420  = access_state_counters__stb & \$18 ;
+  assign \$19  = ~ busy;
+  assign \state__r_stb$422  = access_state_counters__r_stb & \$19 ;
+  assign \$20  = ~ busy;
+  assign emulator__load_state_codes__stb = load_state_codes__stb & \$20 ;
+  assign \$21  = ! model_hidden;
+  assign \$22  = model_features + 1'h1;
+  assign \$23  = model_hidden * \$22 ;
+  assign \$24  = \$23  + 1'h1;
+  assign \$25  = \$21  ? { 8'h00, model_features } : \$24 ;
+  always @(posedge clk)
+    closed <= \$26 ;
+  always @(posedge clk)
+    sample_pairs <= \$27 ;
   \ohmcarlo_emulated_core.core.controller  controller (
     .activity(activity),
-    .\busy$199 (busy),
+    .\busy$248 (busy),
     .clean_windows(clean_windows),
     .clk(clk),
     .closed(closed),
@@ -1325,6 +1569,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .jobs__ready(jobs__ready),
     .jobs__valid(jobs__valid),
     .likelihood_idle(likelihood_idle),
+    .load(state_samples__stb),
     .load_bad_rows__addr(load_bad_rows__addr),
     .load_bad_rows__data(load_bad_rows__data),
     .load_bad_rows__stb(load_bad_rows__stb),
@@ -1333,17 +1578,16 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .points(model_points[10:0]),
-    .\port$4506$2 (model_options[3:2]),
-    .\port$999$0 (\$2 ),
+    .\port$1414$0 (\$29 ),
+    .\port$5300$2 (model_options[3:2]),
+    .\port$797$0 (\$28 ),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
     .programmed__payload(devices__payload),
     .programmed__ready(programmed__ready),
     .programmed__valid(devices__valid),
-    .query_held(row_held),
     .query_row(row_select[7:0]),
-    .query_wear(row_wear),
     .raw_operation(raw_operation),
     .raw_result(raw_result),
     .raw_valid(raw_valid),
@@ -1363,6 +1607,38 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .samples__payload(samples__payload),
     .samples__valid(samples__valid),
     .started(started),
+    .state_groups__addr(state_groups__addr),
+    .state_groups__data(state_groups__data),
+    .state_groups__r_data(access_state_groups__r_data),
+    .state_groups__r_stb(state_groups__r_stb),
+    .state_groups__stb(state_groups__stb),
+    .state_held__addr(state_held__addr),
+    .state_held__data(state_held__data),
+    .state_held__r_data(row_held),
+    .state_held__r_stb(state_held__r_stb),
+    .state_held__stb(state_held__stb),
+    .state_queues__addr(state_queues__addr),
+    .state_queues__data(state_queues__data),
+    .state_queues__r_data(access_state_queues__r_data),
+    .state_queues__r_stb(state_queues__r_stb),
+    .state_queues__stb(state_queues__stb),
+    .state_regions__addr(state_regions__addr),
+    .state_regions__data(state_regions__data),
+    .state_regions__r_data(access_state_regions__r_data),
+    .state_regions__r_stb(state_regions__r_stb),
+    .state_regions__stb(state_regions__stb),
+    .state_samples__addr(state_samples__addr),
+    .state_samples__data(state_samples__data),
+    .state_samples__r_addr(bus__addr[9:0]),
+    .state_samples__r_data(access_state_samples__r_data),
+    .state_samples__r_stb(state_samples__r_stb),
+    .state_step__data(state_step__data),
+    .state_step__stb(state_step__stb),
+    .state_wear__addr(state_wear__addr),
+    .state_wear__data(state_wear__data),
+    .state_wear__r_data(row_wear),
+    .state_wear__r_stb(state_wear__r_stb),
+    .state_wear__stb(state_wear__stb),
     .step(step_records__payload),
     .step_ends(step),
     .step_records__ready(step_records__ready),
@@ -1393,13 +1669,19 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .invalid(counters_invalid),
     .op(\requests__payload$82 [2:0]),
     .points(counters_points),
-    .\port$4633$0 (step_records__payload[1:0]),
+    .\port$5511$0 (step_records__payload[1:0]),
     .read(counters_read),
     .request(request),
     .reset(counters_reset),
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
+    .state__addr(\state__addr$414 ),
+    .state__data(\state__data$416 ),
+    .state__r_addr(bus__addr[4:0]),
+    .state__r_data(access_state_counters__r_data),
+    .state__r_stb(\state__r_stb$422 ),
+    .state__stb(\state__stb$420 ),
     .step(step)
   );
   \ohmcarlo_emulated_core.core.entropy  entropy (
@@ -1421,6 +1703,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .restart(restart),
     .rst(rst),
     .settled(coin_settled),
+    .state__addr(state__addr),
+    .state__data(state__data),
+    .state__r_addr(bus__addr[4:0]),
+    .state__r_data(access_state_coin__r_data),
+    .state__r_stb(state__r_stb),
+    .state__stb(state__stb),
     .symbol_counts(symbol_counts),
     .t(t),
     .t_valid(t_valid)
@@ -1441,7 +1729,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4520$0 (proposal_logit),
+    .\port$5314$0 (proposal_logit),
     .predictions__payload(predictions__payload),
     .predictions__ready(predictions__ready),
     .predictions__valid(predictions__valid),
@@ -1474,8 +1762,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4522$0 (proposal_weight),
-    .\port$4524$0 (proposal_common),
+    .\port$5316$0 (proposal_weight),
+    .\port$5318$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1499,13 +1787,55 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4506$4 (model_options[5:4]),
+    .\port$5300$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(targets__payload),
     .targets__valid(targets__valid)
   );
   \ohmcarlo_emulated_core.core.registers  registers (
+    .access_state_coin__addr(state__addr),
+    .access_state_coin__data(state__data),
+    .access_state_coin__r_data(access_state_coin__r_data),
+    .access_state_coin__r_stb(access_state_coin__r_stb),
+    .access_state_coin__stb(access_state_coin__stb),
+    .access_state_counters__addr(\state__addr$414 ),
+    .access_state_counters__data(\state__data$416 ),
+    .access_state_counters__r_data(access_state_counters__r_data),
+    .access_state_counters__r_stb(access_state_counters__r_stb),
+    .access_state_counters__stb(access_state_counters__stb),
+    .access_state_groups__addr(state_groups__addr),
+    .access_state_groups__data(state_groups__data),
+    .access_state_groups__r_data(access_state_groups__r_data),
+    .access_state_groups__r_stb(access_state_groups__r_stb),
+    .access_state_groups__stb(access_state_groups__stb),
+    .access_state_held__addr(state_held__addr),
+    .access_state_held__data(state_held__data),
+    .access_state_held__r_stb(access_state_held__r_stb),
+    .access_state_held__stb(access_state_held__stb),
+    .access_state_queues__addr(state_queues__addr),
+    .access_state_queues__data(state_queues__data),
+    .access_state_queues__r_data(access_state_queues__r_data),
+    .access_state_queues__r_stb(access_state_queues__r_stb),
+    .access_state_queues__stb(access_state_queues__stb),
+    .access_state_regions__addr(state_regions__addr),
+    .access_state_regions__data(state_regions__data),
+    .access_state_regions__r_data(access_state_regions__r_data),
+    .access_state_regions__r_stb(access_state_regions__r_stb),
+    .access_state_regions__stb(access_state_regions__stb),
+    .access_state_samples__addr(state_samples__addr),
+    .access_state_samples__data(state_samples__data),
+    .access_state_samples__r_data(access_state_samples__r_data),
+    .access_state_samples__r_stb(access_state_samples__r_stb),
+    .access_state_samples__stb(access_state_samples__stb),
+    .access_state_step__addr(state_step__addr),
+    .access_state_step__data(state_step__data),
+    .access_state_step__r_stb(access_state_step__r_stb),
+    .access_state_step__stb(access_state_step__stb),
+    .access_state_wear__addr(state_wear__addr),
+    .access_state_wear__data(state_wear__data),
+    .access_state_wear__r_stb(access_state_wear__r_stb),
+    .access_state_wear__stb(access_state_wear__stb),
     .bus__addr(bus__addr),
     .bus__r_data(bus__r_data),
     .bus__r_stb(bus__r_stb),
@@ -1525,6 +1855,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .counters_samples(counters_samples),
     .counters_set(counters_set),
     .emulator_d2d_rel(emulator__d2d_rel),
+    .emulator_first_pulse_hi(emulator_first_pulse_hi),
+    .emulator_first_pulse_lo(emulator_first_pulse_lo),
     .emulator_key0(emulator__key0),
     .emulator_key1(emulator__key1),
     .emulator_median_gain(emulator__median_gain),
@@ -1565,6 +1897,9 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .load_sigma__addr(emulator__load_sigma__addr),
     .load_sigma__data(emulator__load_sigma__data),
     .load_sigma__stb(emulator__load_sigma__stb),
+    .load_state_codes__addr(emulator__load_state_codes__addr),
+    .load_state_codes__data(emulator__load_state_codes__data),
+    .load_state_codes__stb(load_state_codes__stb),
     .model_features(model_features),
     .model_hidden(model_hidden),
     .model_min_free(min_free),
@@ -1574,7 +1909,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .model_regions(model_regions),
     .model_retries(retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$4698$0 (turn),
+    .\port$5584$0 (turn),
+    .\port$797$0 (\$28 ),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1610,8 +1946,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .fault(fault),
     .fault_cause(fault_cause),
     .off(off),
-    .\port$5616$0 (\$3 ),
-    .\port$5620$0 (\$4 ),
+    .\port$6545$0 (\$30 ),
+    .\port$6549$0 (\$31 ),
     .requests__payload(\requests__payload$82 ),
     .requests__ready(\requests__ready$84 ),
     .requests__valid(\requests__valid$86 ),
@@ -1625,24 +1961,31 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$1  = closed;
-    if (control_command[10]) begin
-      \$1  = 1'h0;
-    end else if (fault) begin
-      \$1  = 1'h1;
-    end
-    if (rst) begin
-      \$1  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     status_state[8:6] = reason;
     if (closed) begin
       status_state[8:6] = 3'h3;
     end
     begin
         status_state[16] = emulator__idle;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
+    \$26  = closed;
+    if (control_command[10]) begin
+      \$26  = 1'h0;
+    end else if (fault) begin
+      \$26  = 1'h1;
+    end
+    if (rst) begin
+      \$26  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
+    \$27  = \$25 [7:0];
+    if (rst) begin
+      \$27  = 8'h00;
     end
   end
   assign \bus__addr$1  = bus__addr;
@@ -1781,25 +2124,26 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign \t$239  = t;
   assign \t_valid$241  = t_valid;
   assign idle = likelihood_idle;
-  assign lines = { \$4 , \$3  };
-  assign \lines$248  = { \$4 , \$3  };
+  assign lines = { \$31 , \$30  };
+  assign \lines$248  = { \$31 , \$30  };
   assign raw = raw_bits;
   assign clear = control_command[6];
+  assign \busy$255  = busy;
   assign steps_done = status_steps_done;
   assign status_turn = { 4'h0, turn };
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = clean_windows;
-  assign \raw_bits$277  = entropy_raw_bits;
-  assign \raw_result$279  = raw_result;
-  assign query_bad = \$2 [3];
-  assign query_failures = \$2 [2:0];
+  assign \raw_bits$279  = entropy_raw_bits;
+  assign \raw_result$281  = raw_result;
+  assign query_bad = \$29 [0];
+  assign query_failures = \$29 [3:1];
   assign query_held = row_held;
   assign query_wear = row_wear;
-  assign \busy$287  = busy;
+  assign \busy$289  = busy;
   assign op = \requests__payload$82 [2:0];
   assign step_ends = step;
   assign valid = step_records__payload[1];
-  assign \step$293  = step_records__payload;
+  assign \step$295  = step_records__payload;
   assign accepted = step_records__payload[0];
   assign evaluated = step_records__payload[14:4];
   assign clocks = counters_clocks;
@@ -1810,7 +2154,55 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$315  = counters_points;
+  assign \points$317  = counters_points;
+  assign access_state_queues__addr = state_queues__addr;
+  assign access_state_queues__data = state_queues__data;
+  assign state_queues__r_addr = bus__addr[7:0];
+  assign access_state_queues__r_addr = bus__addr[7:0];
+  assign state_queues__r_data = access_state_queues__r_data;
+  assign access_state_groups__addr = state_groups__addr;
+  assign access_state_groups__data = state_groups__data;
+  assign state_groups__r_addr = bus__addr[7:0];
+  assign access_state_groups__r_addr = bus__addr[7:0];
+  assign state_groups__r_data = access_state_groups__r_data;
+  assign access_state_held__addr = state_held__addr;
+  assign access_state_held__data = state_held__data;
+  assign state_held__r_addr = bus__addr[7:0];
+  assign access_state_held__r_addr = bus__addr[7:0];
+  assign access_state_held__r_data = row_held;
+  assign state_held__r_data = row_held;
+  assign access_state_wear__addr = state_wear__addr;
+  assign access_state_wear__data = state_wear__data;
+  assign state_wear__r_addr = bus__addr[7:0];
+  assign access_state_wear__r_addr = bus__addr[7:0];
+  assign access_state_wear__r_data = row_wear;
+  assign state_wear__r_data = row_wear;
+  assign access_state_regions__addr = state_regions__addr;
+  assign access_state_regions__data = state_regions__data;
+  assign state_regions__r_addr = bus__addr[4:0];
+  assign access_state_regions__r_addr = bus__addr[4:0];
+  assign state_regions__r_data = access_state_regions__r_data;
+  assign access_state_samples__addr = state_samples__addr;
+  assign access_state_samples__data = state_samples__data;
+  assign state_samples__r_addr = bus__addr[9:0];
+  assign access_state_samples__r_addr = bus__addr[9:0];
+  assign state_samples__r_data = access_state_samples__r_data;
+  assign access_state_step__addr = state_step__addr;
+  assign access_state_step__data = state_step__data;
+  assign state_step__r_addr = bus__addr[0];
+  assign access_state_step__r_addr = bus__addr[0];
+  assign access_state_step__r_data = { 16'h0000, \$28  };
+  assign state_step__r_data = { 16'h0000, \$28  };
+  assign access_state_coin__addr = state__addr;
+  assign access_state_coin__data = state__data;
+  assign state__r_addr = bus__addr[4:0];
+  assign access_state_coin__r_addr = bus__addr[4:0];
+  assign state__r_data = access_state_coin__r_data;
+  assign access_state_counters__addr = \state__addr$414 ;
+  assign access_state_counters__data = \state__data$416 ;
+  assign \state__r_addr$418  = bus__addr[4:0];
+  assign access_state_counters__r_addr = bus__addr[4:0];
+  assign \state__r_data$425  = access_state_counters__r_data;
   assign emulator_key0 = emulator__key0;
   assign emulator_key1 = emulator__key1;
   assign emulator_d2d_rel = emulator__d2d_rel;
@@ -1823,6 +2215,9 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign load_sigma__addr = emulator__load_sigma__addr;
   assign load_sigma__data = emulator__load_sigma__data;
   assign load_sigma__stb = emulator__load_sigma__stb;
+  assign load_state_codes__addr = emulator__load_state_codes__addr;
+  assign load_state_codes__data = emulator__load_state_codes__data;
+  assign emulator__first_pulse = { emulator_first_pulse_hi, emulator_first_pulse_lo };
   assign emulator__pulses = emulator_pulses;
   assign emulator__restart = control_command[8];
   assign \orders__payload.kind  = orders__payload[2:0];
@@ -2174,22 +2569,22 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines.form  = \$3 [0];
-  assign \lines.reset  = \$3 [1];
-  assign \lines.set  = \$3 [2];
-  assign \lines.read  = \$3 [3];
-  assign \lines.dot  = \$3 [4];
-  assign \lines.row  = \$4 [7:0];
-  assign \lines.device  = \$4 [13:8];
-  assign \lines.dac  = \$4 [25:14];
-  assign \lines$248.form  = \$3 [0];
-  assign \lines$248.reset  = \$3 [1];
-  assign \lines$248.set  = \$3 [2];
-  assign \lines$248.read  = \$3 [3];
-  assign \lines$248.dot  = \$3 [4];
-  assign \lines$248.row  = \$4 [7:0];
-  assign \lines$248.device  = \$4 [13:8];
-  assign \lines$248.dac  = \$4 [25:14];
+  assign \lines.form  = \$30 [0];
+  assign \lines.reset  = \$30 [1];
+  assign \lines.set  = \$30 [2];
+  assign \lines.read  = \$30 [3];
+  assign \lines.dot  = \$30 [4];
+  assign \lines.row  = \$31 [7:0];
+  assign \lines.device  = \$31 [13:8];
+  assign \lines.dac  = \$31 [25:14];
+  assign \lines$248.form  = \$30 [0];
+  assign \lines$248.reset  = \$30 [1];
+  assign \lines$248.set  = \$30 [2];
+  assign \lines$248.read  = \$30 [3];
+  assign \lines$248.dot  = \$30 [4];
+  assign \lines$248.row  = \$31 [7:0];
+  assign \lines$248.device  = \$31 [13:8];
+  assign \lines$248.dac  = \$31 [25:14];
   assign \raw_bits.valid  = raw_bits[0];
   assign \raw_bits.symbol  = raw_bits[3:1];
   assign \raw_bits.column  = raw_bits[6:4];
@@ -2244,12 +2639,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign \status_state.emulator_idle  = status_state[16];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$293.accepted  = step_records__payload[0];
-  assign \step$293.valid  = step_records__payload[1];
-  assign \step$293.region  = step_records__payload[3:2];
-  assign \step$293.points  = step_records__payload[14:4];
-  assign \step$293.loglik  = step_records__payload[46:15];
-  assign \step$293.prior  = step_records__payload[78:47];
+  assign \step$295.accepted  = step_records__payload[0];
+  assign \step$295.valid  = step_records__payload[1];
+  assign \step$295.region  = step_records__payload[3:2];
+  assign \step$295.points  = step_records__payload[14:4];
+  assign \step$295.loglik  = step_records__payload[46:15];
+  assign \step$295.prior  = step_records__payload[78:47];
   assign \entropy_symbol_counts[0]  = entropy_symbol_counts[31:0];
   assign \entropy_symbol_counts[1]  = entropy_symbol_counts[63:32];
   assign \entropy_symbol_counts[2]  = entropy_symbol_counts[95:64];
@@ -2274,8 +2669,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign entropy_symbol_counts[95:64] = symbol_counts[95:64];
   assign entropy_symbol_counts[63:32] = symbol_counts[63:32];
   assign entropy_symbol_counts[31:0] = symbol_counts[31:0];
-  assign row_status[3:1] = \$2 [2:0];
-  assign row_status[0] = \$2 [3];
+  assign row_status[3:1] = \$29 [3:1];
+  assign row_status[0] = \$29 [0];
   always @*
     status_state[15] = raw_valid;
   always @*
@@ -2315,11 +2710,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, coin_codes__valid, programmed__valid, step_ends, \busy$199 , query_held, \port$999$0 , query_wear, orders__ready, targets__valid, targets__payload, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, terms__valid
-, \commands__ready$32 , results__valid, results__payload, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups, rows_per_region, min_free, retries, early_reject, \port$4506$2 , external, valid_lo, valid_hi
-, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, coin_restart, coin_begin, stop, waiting_external, jobs__valid, jobs__payload, raw_result, raw_valid, reason, steps_done, region, started
-, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid, samples__payload, coin_ready, coin_alarm, clean_windows, t, jobs__ready, terms__payload, dots__valid, dots__payload, readings__ready
-, record__ready);
+module \ohmcarlo_emulated_core.core.controller (record__ready, step_records__ready, clk, rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends, \busy$248 
+, \port$797$0 , state_held__r_data, \port$1414$0 , state_wear__r_data, orders__ready, targets__valid, targets__payload, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, terms__valid, \commands__ready$32 , results__valid, results__payload, raw_operation, closed, control_command
+, steps, external_loglik, points, features, hidden, regions, region_groups, rows_per_region, min_free, retries, early_reject, \port$5300$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data
+, state_groups__addr, state_groups__data, state_held__addr, state_held__data, state_wear__addr, state_wear__data, state_regions__addr, state_regions__data, state_samples__addr, state_samples__data, state_step__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, coin_restart, coin_begin, stop, waiting_external, jobs__valid
+, jobs__payload, state_regions__r_data, state_samples__r_data, raw_result, raw_valid, reason, steps_done, region, started, state_queues__r_data, state_groups__r_data, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready
+, samples__valid, samples__payload, coin_ready, coin_alarm, clean_windows, t, jobs__ready, terms__payload, dots__valid, dots__payload, readings__ready, state_samples__r_addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire [2:0] \$1 ;
   wire [8:0] \$10 ;
@@ -2346,21 +2742,21 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \$119 ;
   wire \$12 ;
   wire \$120 ;
-  wire \$121 ;
-  wire \$122 ;
-  wire \$123 ;
+  wire [4:0] \$121 ;
+  wire [4:0] \$122 ;
+  wire [32:0] \$123 ;
   wire \$124 ;
-  wire \$125 ;
-  wire \$126 ;
+  reg [31:0] \$125 ;
+  wire [32:0] \$126 ;
   wire \$127 ;
-  wire \$128 ;
-  wire \$129 ;
+  reg [31:0] \$128 ;
+  reg \$129 ;
   wire \$13 ;
-  wire \$130 ;
-  wire \$131 ;
-  wire \$132 ;
-  wire \$133 ;
-  wire \$134 ;
+  reg \$130 ;
+  wire [15:0] \$131 ;
+  wire [15:0] \$132 ;
+  wire [15:0] \$133 ;
+  wire [15:0] \$134 ;
   wire \$135 ;
   wire \$136 ;
   wire \$137 ;
@@ -2372,9 +2768,9 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \$142 ;
   wire \$143 ;
   wire \$144 ;
-  wire [8:0] \$145 ;
+  wire \$145 ;
   wire \$146 ;
-  wire [9:0] \$147 ;
+  wire \$147 ;
   wire \$148 ;
   wire \$149 ;
   wire \$15 ;
@@ -2387,11 +2783,11 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \$156 ;
   wire \$157 ;
   wire \$158 ;
-  wire \$159 ;
+  wire [8:0] \$159 ;
   wire \$16 ;
-  wire [2:0] \$160 ;
-  wire \$161 ;
-  wire [2:0] \$162 ;
+  wire \$160 ;
+  wire [9:0] \$161 ;
+  wire \$162 ;
   wire \$163 ;
   wire \$164 ;
   wire \$165 ;
@@ -2407,12 +2803,12 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \$174 ;
   wire \$175 ;
   wire \$176 ;
-  wire [32:0] \$177 ;
-  wire [32:0] \$178 ;
-  wire \$179 ;
+  wire \$177 ;
+  wire \$178 ;
+  wire [2:0] \$179 ;
   wire \$18 ;
   wire \$180 ;
-  wire \$181 ;
+  wire [2:0] \$181 ;
   wire \$182 ;
   wire \$183 ;
   wire \$184 ;
@@ -2426,77 +2822,108 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \$191 ;
   wire \$192 ;
   wire \$193 ;
-  reg \$194 ;
+  wire \$194 ;
   wire \$195 ;
-  wire \$196 ;
+  wire [32:0] \$196 ;
   wire [32:0] \$197 ;
-  wire [32:0] \$198 ;
+  wire \$198 ;
   wire \$199 ;
   wire \$2 ;
   wire \$20 ;
   wire \$200 ;
   wire \$201 ;
   wire \$202 ;
-  wire [2:0] \$203 ;
-  wire [2:0] \$204 ;
+  wire \$203 ;
+  wire \$204 ;
   wire \$205 ;
-  wire [9:0] \$206 ;
-  wire [2:0] \$207 ;
+  wire \$206 ;
+  wire \$207 ;
   wire \$208 ;
-  wire [11:0] \$209 ;
+  wire \$209 ;
   wire [5:0] \$21 ;
-  wire [11:0] \$210 ;
+  wire \$210 ;
   wire \$211 ;
   wire \$212 ;
-  wire \$213 ;
+  reg \$213 ;
   wire \$214 ;
-  reg [7:0] \$215 ;
-  reg \$216 ;
-  reg \$217 ;
-  reg [31:0] \$218 ;
-  reg \$219 ;
+  wire \$215 ;
+  wire [32:0] \$216 ;
+  wire [32:0] \$217 ;
+  wire \$218 ;
+  wire \$219 ;
   wire [2:0] \$22 ;
-  reg \$220 ;
-  reg [2:0] \$221 ;
-  reg [1:0] \$222 ;
-  reg [1:0] \$223 ;
-  reg \$224 ;
-  reg [4:0] \$225 ;
-  reg [31:0] \$226 ;
-  reg [31:0] \$227 ;
-  reg [1:0] \$228 ;
-  reg [10:0] \$229 ;
+  wire \$220 ;
+  wire \$221 ;
+  wire [2:0] \$222 ;
+  wire [2:0] \$223 ;
+  wire \$224 ;
+  wire [9:0] \$225 ;
+  wire [2:0] \$226 ;
+  wire \$227 ;
+  wire [11:0] \$228 ;
+  wire [11:0] \$229 ;
   wire [7:0] \$23 ;
-  reg [8:0] \$230 ;
-  reg \$231 ;
-  reg \$232 ;
-  reg \$233 ;
-  reg \$234 ;
-  reg \$235 ;
-  reg \$236 ;
-  reg \$237 ;
-  reg \$238 ;
-  reg [31:0] \$239 ;
+  wire \$230 ;
+  wire \$231 ;
+  wire \$232 ;
+  wire \$233 ;
+  wire \$234 ;
+  wire \$235 ;
+  wire \$236 ;
+  wire [4:0] \$237 ;
+  wire [4:0] \$238 ;
+  wire \$239 ;
   wire [5:0] \$24 ;
-  reg [31:0] \$240 ;
-  reg [31:0] \$241 ;
-  reg [31:0] \$242 ;
-  reg [31:0] \$243 ;
-  reg [31:0] \$244 ;
-  reg [31:0] \$245 ;
-  reg [31:0] \$246 ;
-  wire [3:0] \$247 ;
-  wire [2:0] \$248 ;
-  wire [7:0] \$249 ;
+  wire \$240 ;
+  wire \$241 ;
+  wire [4:0] \$242 ;
+  wire [4:0] \$243 ;
+  reg \$244 ;
+  reg [7:0] \$245 ;
+  reg \$246 ;
+  reg \$247 ;
+  reg [31:0] \$248 ;
+  reg \$249 ;
   wire [11:0] \$25 ;
-  wire [5:0] \$250 ;
-  wire [11:0] \$251 ;
-  wire \$252 ;
-  wire \$253 ;
-  wire [255:0] \$254 ;
+  reg \$250 ;
+  reg [2:0] \$251 ;
+  reg [1:0] \$252 ;
+  reg [1:0] \$253 ;
+  reg \$254 ;
+  reg [4:0] \$255 ;
+  reg [31:0] \$256 ;
+  reg [31:0] \$257 ;
+  reg [1:0] \$258 ;
+  reg [10:0] \$259 ;
   wire \$26 ;
+  reg [8:0] \$260 ;
+  reg \$261 ;
+  reg \$262 ;
+  reg \$263 ;
+  reg \$264 ;
+  reg \$265 ;
+  reg \$266 ;
+  reg \$267 ;
+  reg \$268 ;
+  reg [4:0] \$269 ;
   wire \$27 ;
+  reg [31:0] \$270 ;
+  reg [31:0] \$271 ;
+  reg [31:0] \$272 ;
+  reg [31:0] \$273 ;
+  reg [31:0] \$274 ;
+  reg [31:0] \$275 ;
+  reg [31:0] \$276 ;
+  reg [31:0] \$277 ;
+  wire [3:0] \$278 ;
+  wire [2:0] \$279 ;
   wire [255:0] \$28 ;
+  wire [7:0] \$280 ;
+  wire [5:0] \$281 ;
+  wire [11:0] \$282 ;
+  wire \$283 ;
+  wire \$284 ;
+  wire [255:0] \$285 ;
   reg [31:0] \$29 ;
   wire [2:0] \$3 ;
   reg [31:0] \$30 ;
@@ -2576,7 +3003,8 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \$98 ;
   wire \$99 ;
   reg \$signal  = 1'h0;
-  reg \$signal$224  = 1'h0;
+  reg \$signal$273  = 1'h0;
+  reg \$signal$301 ;
   reg accepted;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
@@ -2595,16 +3023,16 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   reg allow_coin;
   reg allow_sample;
   reg bank;
-  reg \bank$134 ;
+  reg \bank$183 ;
   reg bank0 = 1'h0;
   reg bank1 = 1'h0;
   reg bank2 = 1'h0;
   reg bank3 = 1'h0;
   wire busy;
-  output \busy$199 ;
-  wire \busy$199 ;
-  wire \busy$232 ;
-  wire \busy$249 ;
+  output \busy$248 ;
+  wire \busy$248 ;
+  wire \busy$281 ;
+  wire \busy$298 ;
   input [7:0] clean_windows;
   wire [7:0] clean_windows;
   reg clear_back;
@@ -2612,12 +3040,12 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire clk;
   input closed;
   wire closed;
-  wire \closed$162 ;
+  wire \closed$211 ;
   wire code_valid;
   wire [19:0] codes;
-  wire [19:0] \codes$129 ;
-  wire [9:0] \codes$129[0] ;
-  wire [9:0] \codes$129[1] ;
+  wire [19:0] \codes$178 ;
+  wire [9:0] \codes$178[0] ;
+  wire [9:0] \codes$178[1] ;
   wire [9:0] \codes[0] ;
   wire [9:0] \codes[1] ;
   reg coin;
@@ -2786,7 +3214,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \control_command.start ;
   reg counts;
   reg current;
-  reg \current$253 ;
+  reg \current$304 ;
   wire [76:0] decision__payload;
   wire \decision__payload.accepted ;
   wire [31:0] \decision__payload.loglik ;
@@ -2885,20 +3313,20 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \dots__valid$29 ;
   input early_reject;
   wire early_reject;
-  wire \early_reject$148 ;
+  wire \early_reject$197 ;
   wire empty;
   reg ending;
   input external;
   wire external;
-  wire \external$152 ;
+  wire \external$201 ;
   wire external_given;
   input [31:0] external_loglik;
   wire [31:0] external_loglik;
-  wire [31:0] \external_loglik$154 ;
+  wire [31:0] \external_loglik$203 ;
   input [4:0] features;
   wire [4:0] features;
-  wire [4:0] \features$107 ;
-  wire [4:0] \features$131 ;
+  wire [4:0] \features$156 ;
+  wire [4:0] \features$180 ;
   wire flush;
   wire [2:0] group_row;
   wire [3:0] group_rows;
@@ -2908,10 +3336,11 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   reg [7:0] held_index;
   wire [31:0] held_multiplicity;
   wire [7:0] held_row;
+  wire [1:0] here;
   input [2:0] hidden;
   wire [2:0] hidden;
-  wire [2:0] \hidden$108 ;
-  wire [2:0] \hidden$132 ;
+  wire [2:0] \hidden$157 ;
+  wire [2:0] \hidden$181 ;
   reg hold_dots;
   reg [8:0] index = 9'h000;
   reg init;
@@ -2930,6 +3359,8 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   reg jobs__valid;
   input likelihood_idle;
   wire likelihood_idle;
+  input load;
+  wire load;
   input [7:0] load_bad_rows__addr;
   wire [7:0] load_bad_rows__addr;
   wire [7:0] \load_bad_rows__addr$73 ;
@@ -2939,15 +3370,25 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   input load_bad_rows__stb;
   wire load_bad_rows__stb;
   wire \load_bad_rows__stb$77 ;
+  wire [19:0] load_codes;
+  wire [9:0] \load_codes[0] ;
+  wire [9:0] \load_codes[1] ;
+  wire [10:0] load_place;
+  wire \load_place.bank ;
+  wire [2:0] \load_place.group_row ;
+  wire [4:0] \load_place.pair ;
+  wire [1:0] \load_place.region ;
   reg [31:0] loglik;
-  reg [31:0] \loglik$149 ;
+  reg [31:0] \loglik$198 ;
   reg [31:0] loglik0 = 32'd0;
   reg [31:0] loglik1 = 32'd0;
   reg [31:0] loglik2 = 32'd0;
   reg [31:0] loglik3 = 32'd0;
+  reg [4:0] looked_at = 5'h00;
+  reg looking = 1'h0;
   input [3:0] min_free;
   wire [3:0] min_free;
-  wire [3:0] \min_free$89 ;
+  wire [3:0] \min_free$137 ;
   (* enum_base_type = "Mode" *)
   (* enum_value_00 = "STEP" *)
   (* enum_value_01 = "FIRST" *)
@@ -2955,10 +3396,12 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   reg [1:0] mode;
   wire more_to_come;
   wire [31:0] multiplicity;
-  wire [31:0] \multiplicity$136 ;
+  wire [31:0] \multiplicity$185 ;
+  wire [31:0] next_6;
+  wire [31:0] next_7;
   reg next_issued = 1'h0;
   wire [1:0] next_region;
-  reg [1:0] \next_region$95 ;
+  reg [1:0] \next_region$144 ;
   wire [7:0] next_row;
   wire none;
   wire nothing_ordered;
@@ -3009,11 +3452,11 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   (* enum_value_10 = "STEP" *)
   reg [1:0] phase = 2'h0;
   wire [10:0] place;
-  wire [10:0] \place$128 ;
-  wire \place$128.bank ;
-  wire [2:0] \place$128.group_row ;
-  wire [4:0] \place$128.pair ;
-  wire [1:0] \place$128.region ;
+  wire [10:0] \place$177 ;
+  wire \place$177.bank ;
+  wire [2:0] \place$177.group_row ;
+  wire [4:0] \place$177.pair ;
+  wire [1:0] \place$177.region ;
   wire \place.bank ;
   wire [2:0] \place.group_row ;
   wire [4:0] \place.pair ;
@@ -3021,10 +3464,12 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   reg [10:0] point = 11'h000;
   input [10:0] points;
   wire [10:0] points;
-  input [1:0] \port$4506$2 ;
-  wire [1:0] \port$4506$2 ;
-  output [3:0] \port$999$0 ;
-  wire [3:0] \port$999$0 ;
+  output [3:0] \port$1414$0 ;
+  wire [3:0] \port$1414$0 ;
+  input [1:0] \port$5300$2 ;
+  wire [1:0] \port$5300$2 ;
+  output [15:0] \port$797$0 ;
+  wire [15:0] \port$797$0 ;
   wire predict;
   input [64:0] price__payload;
   wire [64:0] price__payload;
@@ -3042,7 +3487,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire price__valid;
   wire \price__valid$59 ;
   reg [31:0] prior;
-  reg [31:0] \prior$150 ;
+  reg [31:0] \prior$199 ;
   reg [31:0] prior0 = 32'd0;
   reg [31:0] prior1 = 32'd0;
   reg [31:0] prior2 = 32'd0;
@@ -3116,23 +3561,22 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire programmed__valid;
   reg proposal;
   reg put_back;
+  reg put_prior;
   reg query;
   wire query_bad;
-  wire \query_bad$99 ;
+  wire \query_bad$148 ;
   wire [2:0] query_failures;
-  wire [2:0] \query_failures$101 ;
-  output [31:0] query_held;
+  wire [2:0] \query_failures$150 ;
   wire [31:0] query_held;
-  wire [31:0] \query_held$103 ;
+  wire [31:0] \query_held$152 ;
   input [7:0] query_row;
   wire [7:0] query_row;
-  wire [7:0] \query_row$97 ;
-  output [31:0] query_wear;
+  wire [7:0] \query_row$146 ;
   wire [31:0] query_wear;
-  wire [31:0] \query_wear$105 ;
+  wire [31:0] \query_wear$154 ;
   wire [286:0] raw__payload;
-  wire [24:0] \raw__payload$268 ;
-  wire [24:0] \raw__payload$268.value ;
+  wire [24:0] \raw__payload$345 ;
+  wire [24:0] \raw__payload$345.value ;
   wire [11:0] \raw__payload.dac ;
   wire [5:0] \raw__payload.device ;
   wire [255:0] \raw__payload.inputs ;
@@ -3173,9 +3617,9 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \raw__payload.tile ;
   wire \raw__payload.top ;
   wire raw__ready;
-  wire \raw__ready$281 ;
+  wire \raw__ready$358 ;
   reg raw__valid;
-  wire \raw__valid$266 ;
+  wire \raw__valid$343 ;
   input [28:0] raw_operation;
   wire [28:0] raw_operation;
   wire [11:0] \raw_operation.dac ;
@@ -3188,7 +3632,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   output raw_valid;
   reg raw_valid = 1'h0;
   wire read;
-  wire \read$126 ;
+  wire \read$175 ;
   wire [48:0] read_backs__payload;
   wire [9:0] \read_backs__payload.code ;
   wire [38:0] \read_backs__payload.tag ;
@@ -3234,27 +3678,26 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire [19:0] record_codes;
   wire [9:0] \record_codes[0] ;
   wire [9:0] \record_codes[1] ;
-  wire [10:0] record_place;
+  reg [10:0] record_place;
   wire \record_place.bank ;
   wire [2:0] \record_place.group_row ;
   wire [4:0] \record_place.pair ;
   wire [1:0] \record_place.region ;
-  wire record_read;
+  reg record_read;
   wire record_steps;
   output [1:0] region;
   reg [1:0] region = 2'h0;
+  wire [1:0] \region$142 ;
   (* init = 2'h0 *)
-  wire [1:0] \region$109 ;
+  wire [1:0] \region$158 ;
   (* init = 2'h0 *)
-  wire [1:0] \region$133 ;
-  (* init = 2'h0 *)
-  wire [1:0] \region$94 ;
+  wire [1:0] \region$182 ;
   input [8:0] region_groups;
   wire [8:0] region_groups;
-  wire [8:0] \region_groups$83 ;
+  wire [8:0] \region_groups$131 ;
   input [2:0] regions;
   wire [2:0] regions;
-  wire [2:0] \regions$81 ;
+  wire [2:0] \regions$129 ;
   reg [31:0] remaining = 32'd0;
   input [24:0] results__payload;
   wire [24:0] results__payload;
@@ -3270,13 +3713,13 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire [8:0] retired_count;
   input [2:0] retries;
   wire [2:0] retries;
-  wire [2:0] \retries$93 ;
+  wire [2:0] \retries$141 ;
   wire room;
   reg [7:0] row;
-  wire [7:0] \row$118 ;
+  wire [7:0] \row$167 ;
   input [8:0] rows_per_region;
   wire [8:0] rows_per_region;
-  wire [8:0] \rows_per_region$85 ;
+  wire [8:0] \rows_per_region$133 ;
   input rst;
   wire rst;
   wire run;
@@ -3292,11 +3735,112 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire samples__valid;
   reg [1:0] saved_region = 2'h0;
   wire start;
-  reg \start$238 ;
-  reg \start$240 ;
+  reg \start$287 ;
+  reg \start$289 ;
   output started;
   reg started = 1'h0;
+  input [7:0] state_groups__addr;
+  wire [7:0] state_groups__addr;
+  wire [7:0] \state_groups__addr$91 ;
+  input [31:0] state_groups__data;
+  wire [31:0] state_groups__data;
+  wire [31:0] \state_groups__data$93 ;
+  wire [7:0] state_groups__r_addr;
+  wire [7:0] \state_groups__r_addr$95 ;
+  output [31:0] state_groups__r_data;
+  wire [31:0] state_groups__r_data;
+  wire [31:0] \state_groups__r_data$97 ;
+  input state_groups__r_stb;
+  wire state_groups__r_stb;
+  wire \state_groups__r_stb$99 ;
+  input state_groups__stb;
+  wire state_groups__stb;
+  wire \state_groups__stb$101 ;
+  input [7:0] state_held__addr;
+  wire [7:0] state_held__addr;
+  wire [7:0] \state_held__addr$103 ;
+  input [31:0] state_held__data;
+  wire [31:0] state_held__data;
+  wire [31:0] \state_held__data$105 ;
+  wire [7:0] state_held__r_addr;
+  wire [7:0] \state_held__r_addr$107 ;
+  output [31:0] state_held__r_data;
+  wire [31:0] state_held__r_data;
+  wire [31:0] \state_held__r_data$109 ;
+  input state_held__r_stb;
+  wire state_held__r_stb;
+  wire \state_held__r_stb$111 ;
+  input state_held__stb;
+  wire state_held__stb;
+  wire \state_held__stb$113 ;
+  input [7:0] state_queues__addr;
+  wire [7:0] state_queues__addr;
+  wire [7:0] \state_queues__addr$79 ;
+  input [31:0] state_queues__data;
+  wire [31:0] state_queues__data;
+  wire [31:0] \state_queues__data$81 ;
+  wire [7:0] state_queues__r_addr;
+  wire [7:0] \state_queues__r_addr$83 ;
+  output [31:0] state_queues__r_data;
+  wire [31:0] state_queues__r_data;
+  wire [31:0] \state_queues__r_data$85 ;
+  input state_queues__r_stb;
+  wire state_queues__r_stb;
+  wire \state_queues__r_stb$87 ;
+  input state_queues__stb;
+  wire state_queues__stb;
+  wire \state_queues__stb$89 ;
+  input [4:0] state_regions__addr;
+  wire [4:0] state_regions__addr;
+  wire [4:0] \state_regions__addr$320 ;
+  input [31:0] state_regions__data;
+  wire [31:0] state_regions__data;
+  wire [31:0] \state_regions__data$322 ;
+  wire [4:0] state_regions__r_addr;
+  wire [4:0] \state_regions__r_addr$326 ;
+  output [31:0] state_regions__r_data;
+  reg [31:0] state_regions__r_data;
+  wire [31:0] \state_regions__r_data$328 ;
+  input state_regions__r_stb;
+  wire state_regions__r_stb;
+  wire \state_regions__r_stb$324 ;
+  input state_regions__stb;
+  wire state_regions__stb;
+  wire \state_regions__stb$318 ;
+  input [9:0] state_samples__addr;
+  wire [9:0] state_samples__addr;
+  input [31:0] state_samples__data;
+  wire [31:0] state_samples__data;
+  input [9:0] state_samples__r_addr;
+  wire [9:0] state_samples__r_addr;
+  output [31:0] state_samples__r_data;
+  wire [31:0] state_samples__r_data;
+  input state_samples__r_stb;
+  wire state_samples__r_stb;
+  wire state_samples__stb;
   reg [4:0] state_state = 5'h00;
+  input [31:0] state_step__data;
+  wire [31:0] state_step__data;
+  wire [31:0] state_step__r_data;
+  input state_step__stb;
+  wire state_step__stb;
+  input [7:0] state_wear__addr;
+  wire [7:0] state_wear__addr;
+  wire [7:0] \state_wear__addr$115 ;
+  input [31:0] state_wear__data;
+  wire [31:0] state_wear__data;
+  wire [31:0] \state_wear__data$117 ;
+  wire [7:0] state_wear__r_addr;
+  wire [7:0] \state_wear__r_addr$119 ;
+  output [31:0] state_wear__r_data;
+  wire [31:0] state_wear__r_data;
+  wire [31:0] \state_wear__r_data$121 ;
+  input state_wear__r_stb;
+  wire state_wear__r_stb;
+  wire \state_wear__r_stb$123 ;
+  input state_wear__stb;
+  wire state_wear__stb;
+  wire \state_wear__stb$125 ;
   output [78:0] step;
   reg [78:0] step;
   wire \step.accepted ;
@@ -3324,16 +3868,16 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   reg [31:0] steps_done = 32'd0;
   output stop;
   reg stop;
-  wire \stop$244 ;
+  wire \stop$293 ;
   wire stream;
-  wire \stream$91 ;
+  wire \stream$139 ;
   reg stuck;
   input [31:0] t;
   wire [31:0] t;
-  wire [31:0] \t$158 ;
+  wire [31:0] \t$207 ;
   input t_valid;
   wire t_valid;
-  wire \t_valid$160 ;
+  wire \t_valid$209 ;
   wire [38:0] tags__payload;
   wire [38:0] \tags__payload$36 ;
   wire [11:0] \tags__payload$36.centre ;
@@ -3377,7 +3921,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   wire \tags__valid$40 ;
   wire \tags__valid$41 ;
   reg take;
-  reg \take$215 ;
+  reg \take$264 ;
   wire taken;
   input [51:0] targets__payload;
   wire [51:0] targets__payload;
@@ -3456,7 +4000,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \$8  = read_backs__payload[48:39] >= valid_lo;
   assign \$9  = read_backs__payload[48:39] <= valid_hi;
   assign code_valid = \$8  & \$9 ;
-  assign \$10  = read_backs__payload[9:2] - \row$118 ;
+  assign \$10  = read_backs__payload[9:2] - \row$167 ;
   assign \$11  = read_backs__payload[15:10] - 6'h38;
   assign \$12  = read_backs__payload[1:0] == 1'h1;
   assign coin_codes__valid = read_backs__valid & \$12 ;
@@ -3472,7 +4016,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \$20  = ~ \$19 ;
   assign \$31  = phase == 2'h2;
   assign \$32  = ~ \$31 ;
-  assign \$33  = ~ \port$4506$2 [1];
+  assign \$33  = ~ \port$5300$2 [1];
   assign \$34  = \$32  | \$33 ;
   assign room = \$34  | step_records__ready;
   assign \$35  = phase == 2'h2;
@@ -3480,17 +4024,17 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \$36  = remaining > 1'h1;
   assign \$37  = ~ halting;
   assign more_to_come = \$36  & \$37 ;
-  assign \$38  = ~ \$121 ;
+  assign \$38  = ~ \$135 ;
   assign \$39  = control_command[0] | control_command[1];
   assign \$40  = \$39  | control_command[3];
   assign \$41  = \$40  | control_command[4];
   assign \$42  = \$41  | control_command[9];
   assign \$43  = \$38  | \$42 ;
   assign \$44  = ~ closed;
-  assign \busy$199  = \$43  & \$44 ;
+  assign \busy$248  = \$43  & \$44 ;
   assign \$45  = control_command[1] & started;
-  assign \$46  = ~ coin_alarm;
-  assign \$47  = \$45  & \$46 ;
+  assign \$46  = \$45  & coin_alarm;
+  assign \$47  = control_command[1] & started;
   assign \$48  = control_command[3] & started;
   assign \$49  = control_command[4] & started;
   assign \$50  = | points;
@@ -3510,13 +4054,13 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \$64  = \$62  & \$63 ;
   assign \$65  = all_back & coin_settled;
   assign \$66  = ! phase;
-  assign \$67  = ~ \$signal$224 ;
-  assign \$68  = ~ \$signal$224 ;
+  assign \$67  = ~ \$signal$273 ;
+  assign \$68  = ~ \$signal$273 ;
   assign \$69  = phase == 2'h2;
   assign \$70  = phase == 2'h2;
-  assign \$71  = \$70  & \port$4506$2 [1];
+  assign \$71  = \$70  & \port$5300$2 [1];
   assign \$72  = ~ busy;
-  assign \$73  = ~ \busy$232 ;
+  assign \$73  = ~ \busy$281 ;
   assign \$74  = phase == 2'h2;
   assign \$75  = \$74  & more_to_come;
   assign \$76  = ~ busy;
@@ -3524,220 +4068,244 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \$78  = ~ next_issued;
   assign \$79  = \$77  & \$78 ;
   assign \$80  = ~ all_back;
-  assign \$81  = ~ \$signal$224 ;
+  assign \$81  = ~ \$signal$273 ;
   assign \$82  = all_back & \$81 ;
-  assign \$83  = ~ \$signal$224 ;
+  assign \$83  = ~ \$signal$273 ;
   assign \$84  = phase == 1'h1;
-  assign \$85  = ~ \busy$232 ;
+  assign \$85  = ~ \busy$281 ;
   assign \$87  = ~ \$86 ;
-  assign \$88  = ~ \busy$232 ;
+  assign \$88  = ~ \busy$281 ;
   assign \$89  = ~ control_command[5];
   assign \$90  = \$88  & \$89 ;
-  assign \$91  = ~ \busy$232 ;
+  assign \$91  = ~ \busy$281 ;
   assign \$92  = control_command[5] & \$91 ;
   assign \$93  = phase == 1'h1;
-  assign \$94  = ~ \$signal$224 ;
-  assign \$95  = \stop$244  | \$94 ;
+  assign \$94  = ~ \$signal$273 ;
+  assign \$95  = \stop$293  | \$94 ;
   assign \$96  = ~ job_pending;
-  assign \$97  = \stop$244  & \$96 ;
+  assign \$97  = \stop$293  & \$96 ;
   assign \$98  = ~ decision__payload[0];
-  assign \$99  = ~ \busy$232 ;
+  assign \$99  = ~ \busy$281 ;
   assign \$100  = \$98  | \$99 ;
   assign \$101  = \$97  & \$100 ;
-  assign \$102  = ~ \busy$249 ;
+  assign \$102  = ~ \busy$298 ;
   assign \$103  = \$101  & \$102 ;
   assign \$104  = phase == 2'h2;
   assign \$105  = ready & \$104 ;
-  assign \$106  = \$105  & \port$4506$2 [1];
+  assign \$106  = \$105  & \port$5300$2 [1];
   assign \$107  = ready & room;
   assign \$108  = phase == 2'h2;
-  assign \$109  = ~ \$signal$224 ;
+  assign \$109  = ~ \$signal$273 ;
   assign \$110  = phase == 1'h1;
   assign \$111  = decision__payload[1] | \$110 ;
   assign \$112  = \$109  & \$111 ;
   assign \$113  = phase == 2'h2;
-  assign \$114  = ~ \busy$232 ;
+  assign \$114  = ~ \busy$281 ;
   assign \$115  = index == retired_count;
-  assign \$116  = \current$253  ? sample_row : held_row;
-  assign \$117  = \current$253  ? multiplicity : query_held;
+  assign \$116  = \current$304  ? sample_row : held_row;
+  assign \$117  = \current$304  ? multiplicity : state_held__r_data;
   assign \$118  = region + 1'h1;
   assign \$119  = \$118  >= regions;
-  assign \$120  = \current$253  & \$119 ;
-  assign \$121  = ! state_state;
-  assign \$122  = state_state == 1'h1;
-  assign \$123  = state_state == 2'h2;
-  assign \$124  = state_state == 2'h3;
-  assign \$125  = state_state == 3'h4;
-  assign \$126  = state_state == 3'h5;
-  assign \$127  = state_state == 3'h6;
-  assign \$128  = state_state == 3'h7;
-  assign \$129  = state_state == 4'h8;
-  assign \$130  = state_state == 4'h9;
-  assign \$131  = state_state == 4'ha;
-  assign \$132  = state_state == 4'hb;
-  assign \$133  = state_state == 4'hc;
-  assign \$134  = state_state == 4'hd;
-  assign \$135  = state_state == 4'he;
-  assign \$136  = state_state == 4'hf;
-  assign \$137  = state_state == 5'h10;
-  assign \$138  = state_state == 5'h11;
-  assign \$139  = state_state == 5'h12;
-  assign \$140  = state_state == 5'h13;
-  assign \$141  = state_state == 5'h14;
-  assign \$142  = state_state == 5'h15;
-  assign \$143  = state_state == 5'h16;
-  assign \$144  = orders__valid & orders__ready;
-  assign \$145  = pending + \$144 ;
-  assign \$146  = targets__valid & targets__ready;
-  assign \$147  = \$145  - \$146 ;
-  assign \$148  = read_backs__valid & read_backs__ready;
-  assign \$149  = \$signal$224  & code_valid;
-  assign \$150  = control_command[1] & started;
-  assign \$151  = ~ coin_alarm;
-  assign \$152  = \$150  & \$151 ;
-  assign \$153  = control_command[3] & started;
-  assign \$154  = control_command[4] & started;
-  assign \$155  = | points;
-  assign \$156  = \$154  & \$155 ;
-  assign \$157  = ~ \busy$249 ;
-  assign \$158  = clean_windows >= 2'h2;
-  assign \$159  = ~ has_sample;
-  assign \$160  = region + 1'h1;
-  assign \$161  = \$160  >= regions;
-  assign \$162  = region + 1'h1;
-  assign \$163  = ! remaining;
-  assign \$164  = \$163  | halting;
-  assign \$165  = phase == 2'h2;
-  assign \$166  = phase == 1'h1;
-  assign \$167  = ~ busy;
-  assign \$168  = phase == 2'h2;
-  assign \$169  = ~ busy;
-  assign \$170  = \$168  & \$169 ;
-  assign \$171  = ~ \$signal ;
-  assign \$172  = \$170  & \$171 ;
-  assign \$173  = all_back & coin_settled;
-  assign \$174  = ! phase;
-  assign \$175  = ~ \$signal$224 ;
-  assign \$176  = phase == 2'h2;
-  assign \$177  = remaining - 1'h1;
-  assign \$178  = steps_done + 1'h1;
-  assign \$179  = ~ busy;
-  assign \$180  = phase == 2'h2;
-  assign \$181  = \$180  & more_to_come;
-  assign \$182  = ~ busy;
-  assign \$183  = \$181  & \$182 ;
-  assign \$184  = ~ next_issued;
-  assign \$185  = \$183  & \$184 ;
-  assign \$186  = ~ external;
-  assign \$187  = | points;
-  assign \$188  = \$186  & \$187 ;
-  assign \$189  = ~ \$signal$224 ;
-  assign \$190  = phase == 1'h1;
-  assign \$191  = ~ \busy$232 ;
-  assign \$192  = ~ \busy$232 ;
-  assign \$193  = control_command[5] & \$192 ;
-  assign \$195  = ~ \$194 ;
-  assign \$196  = phase == 2'h2;
-  assign \$197  = remaining - 1'h1;
-  assign \$198  = steps_done + 1'h1;
-  assign \$199  = nothing_ordered & likelihood_idle;
-  assign \$200  = ~ \busy$232 ;
-  assign \$201  = \$199  & \$200 ;
-  assign \$202  = ~ \busy$232 ;
-  assign \$203  = region + 1'h1;
-  assign \$204  = region + 1'h1;
-  assign \$205  = \$204  >= regions;
-  assign \$206  = index + 1'h1;
-  assign \$207  = region + 1'h1;
-  assign \$208  = \$207  >= regions;
-  assign \$209  = point + 1'h1;
-  assign \$210  = point + 1'h1;
-  assign \$211  = \$210  == points;
-  assign \$212  = raw_operation[2:0] != 3'h4;
-  assign \$213  = \$212  | raw_valid;
-  assign \$214  = \$213  | closed;
+  assign \$120  = \current$304  & \$119 ;
+  assign \$122  = looking ? \$121  : { 3'h0, region };
+  assign \$123  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[33], decision__payload[33:2] };
+  assign \$124  = looked_at[2:0] == 3'h6;
+  assign \$126  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[65], decision__payload[65:34] };
+  assign \$127  = looked_at[2:0] == 3'h7;
+  assign \$132  = { 14'h0000, region } | \$131 ;
+  assign \$134  = \$132  | \$133 ;
+  assign \$135  = ! state_state;
+  assign \$136  = state_state == 1'h1;
+  assign \$137  = state_state == 2'h2;
+  assign \$138  = state_state == 2'h3;
+  assign \$139  = state_state == 3'h4;
+  assign \$140  = state_state == 3'h5;
+  assign \$141  = state_state == 3'h6;
+  assign \$142  = state_state == 3'h7;
+  assign \$143  = state_state == 4'h8;
+  assign \$144  = state_state == 4'h9;
+  assign \$145  = state_state == 4'ha;
+  assign \$146  = state_state == 4'hb;
+  assign \$147  = state_state == 4'hc;
+  assign \$148  = state_state == 4'hd;
+  assign \$149  = state_state == 4'he;
+  assign \$150  = state_state == 4'hf;
+  assign \$151  = state_state == 5'h10;
+  assign \$152  = state_state == 5'h11;
+  assign \$153  = state_state == 5'h12;
+  assign \$154  = state_state == 5'h13;
+  assign \$155  = state_state == 5'h14;
+  assign \$156  = state_state == 5'h15;
+  assign \$157  = state_state == 5'h16;
+  assign \$158  = orders__valid & orders__ready;
+  assign \$159  = pending + \$158 ;
+  assign \$160  = targets__valid & targets__ready;
+  assign \$161  = \$159  - \$160 ;
+  assign \$162  = read_backs__valid & read_backs__ready;
+  assign \$163  = \$signal$273  & code_valid;
+  assign \$164  = control_command[0] | control_command[1];
+  assign \$165  = \$164  | control_command[3];
+  assign \$166  = \$165  | control_command[4];
+  assign \$167  = \$166  | control_command[9];
+  assign \$168  = ~ \$167 ;
+  assign \$169  = control_command[1] & started;
+  assign \$170  = \$169  & coin_alarm;
+  assign \$171  = control_command[1] & started;
+  assign \$172  = control_command[3] & started;
+  assign \$173  = control_command[4] & started;
+  assign \$174  = | points;
+  assign \$175  = \$173  & \$174 ;
+  assign \$176  = ~ \busy$298 ;
+  assign \$177  = clean_windows >= 2'h2;
+  assign \$178  = ~ has_sample;
+  assign \$179  = region + 1'h1;
+  assign \$180  = \$179  >= regions;
+  assign \$181  = region + 1'h1;
+  assign \$182  = ! remaining;
+  assign \$183  = \$182  | halting;
+  assign \$184  = phase == 2'h2;
+  assign \$185  = phase == 1'h1;
+  assign \$186  = ~ busy;
+  assign \$187  = phase == 2'h2;
+  assign \$188  = ~ busy;
+  assign \$189  = \$187  & \$188 ;
+  assign \$190  = ~ \$signal ;
+  assign \$191  = \$189  & \$190 ;
+  assign \$192  = all_back & coin_settled;
+  assign \$193  = ! phase;
+  assign \$194  = ~ \$signal$273 ;
+  assign \$195  = phase == 2'h2;
+  assign \$196  = remaining - 1'h1;
+  assign \$197  = steps_done + 1'h1;
+  assign \$198  = ~ busy;
+  assign \$199  = phase == 2'h2;
+  assign \$200  = \$199  & more_to_come;
+  assign \$201  = ~ busy;
+  assign \$202  = \$200  & \$201 ;
+  assign \$203  = ~ next_issued;
+  assign \$204  = \$202  & \$203 ;
+  assign \$205  = ~ external;
+  assign \$206  = | points;
+  assign \$207  = \$205  & \$206 ;
+  assign \$208  = ~ \$signal$273 ;
+  assign \$209  = phase == 1'h1;
+  assign \$210  = ~ \busy$281 ;
+  assign \$211  = ~ \busy$281 ;
+  assign \$212  = control_command[5] & \$211 ;
+  assign \$214  = ~ \$213 ;
+  assign \$215  = phase == 2'h2;
+  assign \$216  = remaining - 1'h1;
+  assign \$217  = steps_done + 1'h1;
+  assign \$218  = nothing_ordered & likelihood_idle;
+  assign \$219  = ~ \busy$281 ;
+  assign \$220  = \$218  & \$219 ;
+  assign \$221  = ~ \busy$281 ;
+  assign \$222  = region + 1'h1;
+  assign \$223  = region + 1'h1;
+  assign \$224  = \$223  >= regions;
+  assign \$225  = index + 1'h1;
+  assign \$226  = region + 1'h1;
+  assign \$227  = \$226  >= regions;
+  assign \$228  = point + 1'h1;
+  assign \$229  = point + 1'h1;
+  assign \$230  = \$229  == points;
+  assign \$231  = raw_operation[2:0] != 3'h4;
+  assign \$232  = \$231  | raw_valid;
+  assign \$233  = \$232  | closed;
+  assign \$234  = state_regions__addr[2:0] == 3'h6;
+  assign \$235  = state_regions__stb & \$234 ;
+  assign \$236  = \$235  | \$signal$301 ;
+  assign \$238  = state_regions__stb ? \$237  : { 3'h0, \$122 [1:0] };
+  assign \$239  = state_regions__addr[2:0] == 3'h7;
+  assign \$240  = state_regions__stb & \$239 ;
+  assign \$241  = \$240  | put_prior;
+  assign \$243  = state_regions__stb ? \$242  : { 3'h0, \$122 [1:0] };
   always @(posedge clk)
-    pending <= \$215 ;
+    looking <= \$244 ;
   always @(posedge clk)
-    \$signal$224  <= \$216 ;
+    pending <= \$245 ;
   always @(posedge clk)
-    all_back <= \$217 ;
+    \$signal$273  <= \$246 ;
   always @(posedge clk)
-    raw_result <= \$218 ;
+    all_back <= \$247 ;
   always @(posedge clk)
-    raw_valid <= \$219 ;
+    raw_result <= \$248 ;
   always @(posedge clk)
-    halting <= \$220 ;
+    raw_valid <= \$249 ;
   always @(posedge clk)
-    reason <= \$221 ;
+    halting <= \$250 ;
   always @(posedge clk)
-    phase <= \$222 ;
+    reason <= \$251 ;
   always @(posedge clk)
-    saved_region <= \$223 ;
+    phase <= \$252 ;
   always @(posedge clk)
-    initialised <= \$224 ;
+    saved_region <= \$253 ;
   always @(posedge clk)
-    state_state <= \$225 ;
+    initialised <= \$254 ;
   always @(posedge clk)
-    remaining <= \$226 ;
+    state_state <= \$255 ;
   always @(posedge clk)
-    steps_done <= \$227 ;
+    remaining <= \$256 ;
   always @(posedge clk)
-    region <= \$228 ;
+    steps_done <= \$257 ;
   always @(posedge clk)
-    point <= \$229 ;
+    region <= \$258 ;
   always @(posedge clk)
-    index <= \$230 ;
+    point <= \$259 ;
   always @(posedge clk)
-    \$signal  <= \$231 ;
+    index <= \$260 ;
   always @(posedge clk)
-    started <= \$232 ;
+    \$signal  <= \$261 ;
   always @(posedge clk)
-    next_issued <= \$233 ;
+    started <= \$262 ;
   always @(posedge clk)
-    job_pending <= \$234 ;
+    next_issued <= \$263 ;
   always @(posedge clk)
-    bank0 <= \$235 ;
+    job_pending <= \$264 ;
   always @(posedge clk)
-    bank1 <= \$236 ;
+    bank0 <= \$265 ;
   always @(posedge clk)
-    bank2 <= \$237 ;
+    bank1 <= \$266 ;
   always @(posedge clk)
-    bank3 <= \$238 ;
+    bank2 <= \$267 ;
   always @(posedge clk)
-    loglik0 <= \$239 ;
+    bank3 <= \$268 ;
   always @(posedge clk)
-    loglik1 <= \$240 ;
+    looked_at <= \$269 ;
   always @(posedge clk)
-    loglik2 <= \$241 ;
+    loglik0 <= \$270 ;
   always @(posedge clk)
-    loglik3 <= \$242 ;
+    loglik1 <= \$271 ;
   always @(posedge clk)
-    prior0 <= \$243 ;
+    loglik2 <= \$272 ;
   always @(posedge clk)
-    prior1 <= \$244 ;
+    loglik3 <= \$273 ;
   always @(posedge clk)
-    prior2 <= \$245 ;
+    prior0 <= \$274 ;
   always @(posedge clk)
-    prior3 <= \$246 ;
+    prior1 <= \$275 ;
+  always @(posedge clk)
+    prior2 <= \$276 ;
+  always @(posedge clk)
+    prior3 <= \$277 ;
   \ohmcarlo_emulated_core.core.controller.acceptance  acceptance (
     .clk(clk),
     .control_command(control_command),
     .decision__payload(decision__payload),
     .decision__ready(decision__ready),
-    .decision__valid(\stop$244 ),
+    .decision__valid(\stop$293 ),
     .early_reject(early_reject),
     .empty(empty),
     .\external$18 (external),
     .external_loglik(external_loglik),
-    .loglik(\loglik$149 ),
+    .loglik(\loglik$198 ),
     .mode(mode),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
-    .prior(\prior$150 ),
+    .prior(\prior$199 ),
     .rst(rst),
-    .start(\start$238 ),
+    .start(\start$287 ),
     .t(t),
     .t_valid(t_valid),
     .terms__payload(terms__payload),
@@ -3755,26 +4323,26 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
     .dots__ready(dots__ready),
     .dots__valid(dots__valid),
     .hold_dots(hold_dots),
-    .\port$1142$0 (\$248 ),
-    .\port$1143$0 (\$249 ),
-    .\port$1145$0 (\$250 ),
-    .\port$1149$0 (\$251 ),
-    .\port$1150$0 (\$252 ),
-    .\port$1151$0 (\$253 ),
-    .\port$1152$0 (\$254 ),
-    .\port$371$0 (\$22 ),
-    .\port$372$0 (\$23 ),
-    .\port$373$0 (\$24 ),
-    .\port$374$0 (\$25 ),
-    .\port$375$0 (1'h0),
-    .\port$376$0 (1'h0),
-    .\port$377$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
+    .\port$1559$0 (\$279 ),
+    .\port$1560$0 (\$280 ),
+    .\port$1562$0 (\$281 ),
+    .\port$1566$0 (\$282 ),
+    .\port$1567$0 (\$283 ),
+    .\port$1568$0 (\$284 ),
+    .\port$1569$0 (\$285 ),
+    .\port$537$0 (\$22 ),
+    .\port$538$0 (\$23 ),
+    .\port$539$0 (\$24 ),
+    .\port$540$0 (\$25 ),
+    .\port$541$0 (1'h0),
+    .\port$542$0 (1'h0),
+    .\port$543$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
     .program__ready(commands__ready),
     .program__valid(program__valid),
     .program_tags__payload(program_tags__payload),
     .program_tags__ready(tags__ready),
     .program_tags__valid(program_tags__valid),
-    .raw__ready(\raw__ready$281 ),
+    .raw__ready(\raw__ready$358 ),
     .raw__valid(raw__valid),
     .rst(rst),
     .tags__payload(\tags__payload$36 ),
@@ -3803,17 +4371,20 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   );
   \ohmcarlo_emulated_core.core.controller.memory  memory (
     .clk(clk),
+    .load(load),
+    .load_codes(load_codes),
+    .load_place(load_place),
     .order_codes(codes),
     .read__addr(order_place),
-    .\read__addr$15 (record_place),
+    .\read__addr$18 (record_place),
     .read__en(order_read),
-    .\read__en$13 (record_read),
-    .record_codes(\codes$129 ),
+    .\read__en$16 (record_read),
+    .record_codes(\codes$178 ),
     .rst(rst),
     .write(write),
-    .write__addr(write_place),
-    .write__data(read_backs__payload[48:39]),
-    .write_odd(read_backs__payload[10])
+    .write_code(read_backs__payload[48:39]),
+    .write_odd(read_backs__payload[10]),
+    .write_place(write_place)
   );
   \ohmcarlo_emulated_core.core.controller.programmer  programmer (
     .allow_coin(allow_coin),
@@ -3824,13 +4395,13 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
     .commands__valid(program__valid),
     .control_command(control_command),
     .discard(discard),
-    .\port$1142$0 (\$248 ),
-    .\port$1143$0 (\$249 ),
-    .\port$1145$0 (\$250 ),
-    .\port$1149$0 (\$251 ),
-    .\port$1150$0 (\$252 ),
-    .\port$1151$0 (\$253 ),
-    .\port$1152$0 (\$254 ),
+    .\port$1559$0 (\$279 ),
+    .\port$1560$0 (\$280 ),
+    .\port$1562$0 (\$281 ),
+    .\port$1566$0 (\$282 ),
+    .\port$1567$0 (\$283 ),
+    .\port$1568$0 (\$284 ),
+    .\port$1569$0 (\$285 ),
     .rst(rst),
     .sample_done(sample_done),
     .tags__payload(program_tags__payload),
@@ -3841,33 +4412,33 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
     .targets__valid(targets__valid)
   );
   \ohmcarlo_emulated_core.core.controller.recorder  recorder (
-    .\bank$30 (\bank$134 ),
-    .busy(\busy$232 ),
+    .\bank$30 (\bank$183 ),
+    .busy(\busy$281 ),
     .clk(clk),
-    .codes(\codes$129 ),
+    .codes(\codes$178 ),
     .control_command(control_command),
     .current(current),
     .features(features),
     .hidden(hidden),
     .loglik(loglik),
     .multiplicity(multiplicity),
-    .place(record_place),
+    .place(\place$177 ),
     .prior(prior),
     .proposal(proposal),
-    .read(record_read),
+    .read(\read$175 ),
     .record__payload(samples__payload),
     .record__ready(record__ready),
     .record__valid(samples__valid),
     .\region$24 (region),
     .rst(rst),
-    .start(\start$240 )
+    .start(\start$289 )
   );
   \ohmcarlo_emulated_core.core.controller.router  router (
     .clk(clk),
     .control_command(control_command),
     .input__payload(\tags__payload$36 ),
     .input__valid(\tags__valid$40 ),
-    .raw__valid(\raw__valid$266 ),
+    .raw__valid(\raw__valid$343 ),
     .read_backs__payload(read_backs__payload),
     .read_backs__ready(read_backs__ready),
     .read_backs__valid(read_backs__valid),
@@ -3881,7 +4452,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   );
   \ohmcarlo_emulated_core.core.controller.rows  rows (
     .accepted(accepted),
-    .busy(\busy$249 ),
+    .busy(\busy$298 ),
     .clk(clk),
     .conclude(conclude),
     .control_command(control_command),
@@ -3889,7 +4460,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
     .group_rows(group_rows),
     .has_sample(has_sample),
     .held_index(held_index),
-    .held_multiplicity(query_held),
+    .held_multiplicity(state_held__r_data),
     .held_row(held_row),
     .init(init),
     .load_bad_rows__addr(load_bad_rows__addr),
@@ -3897,24 +4468,47 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
     .load_bad_rows__stb(load_bad_rows__stb),
     .min_free(min_free),
     .multiplicity(multiplicity),
-    .next_region(\next_region$95 ),
+    .next_region(\next_region$144 ),
     .next_row(next_row),
     .none(none),
     .put_back(put_back),
     .query(query),
     .query_row(query_row),
-    .query_wear(query_wear),
-    .region(region),
+    .query_wear(state_wear__r_data),
+    .region(\$122 [1:0]),
     .region_groups(region_groups),
     .regions(regions),
     .retired_count(retired_count),
     .retries(retries),
-    .row(\row$118 ),
+    .row(\row$167 ),
     .rows_per_region(rows_per_region),
     .rst(rst),
     .sample_row(sample_row),
-    .state_read__data(\$247 ),
-    .stream(\port$4506$2 [0]),
+    .state_groups__addr(state_groups__addr),
+    .state_groups__data(state_groups__data),
+    .state_groups__r_data(state_groups__r_data),
+    .state_groups__r_stb(state_groups__r_stb),
+    .state_groups__stb(state_groups__stb),
+    .state_held__addr(state_held__addr),
+    .state_held__data(state_held__data),
+    .state_held__r_stb(state_held__r_stb),
+    .state_held__stb(state_held__stb),
+    .state_queues__addr(state_queues__addr),
+    .state_queues__data(state_queues__data),
+    .state_queues__r_addr(state_samples__r_addr[7:0]),
+    .state_queues__r_data(state_queues__r_data),
+    .state_queues__r_stb(state_queues__r_stb),
+    .state_queues__stb(state_queues__stb),
+    .state_read__data(\$278 ),
+    .state_regions__addr(state_regions__addr),
+    .state_regions__data(state_regions__data),
+    .state_regions__r_data(\state_regions__r_data$328 ),
+    .state_regions__stb(state_regions__stb),
+    .state_wear__addr(state_wear__addr),
+    .state_wear__data(state_wear__data),
+    .state_wear__r_stb(state_wear__r_stb),
+    .state_wear__stb(state_wear__stb),
+    .stream(\port$5300$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -3922,7 +4516,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           bank = bank0;
       2'h1:
@@ -3938,7 +4532,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$5  = bank0;
       2'h1:
@@ -3954,7 +4548,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           loglik = loglik0;
       2'h1:
@@ -3970,7 +4564,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           prior = prior0;
       2'h1:
@@ -3986,15 +4580,15 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
-          \loglik$149  = loglik0;
+          \loglik$198  = loglik0;
       2'h1:
-          \loglik$149  = loglik1;
+          \loglik$198  = loglik1;
       2'h2:
-          \loglik$149  = loglik2;
+          \loglik$198  = loglik2;
       2'h3:
-          \loglik$149  = loglik3;
+          \loglik$198  = loglik3;
       default:
         ;
     endcase
@@ -4002,15 +4596,15 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
-          \prior$150  = prior0;
+          \prior$199  = prior0;
       2'h1:
-          \prior$150  = prior1;
+          \prior$199  = prior1;
       2'h2:
-          \prior$150  = prior2;
+          \prior$199  = prior2;
       2'h3:
-          \prior$150  = prior3;
+          \prior$199  = prior3;
       default:
         ;
     endcase
@@ -4018,7 +4612,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$19  = bank0;
       2'h1:
@@ -4034,7 +4628,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$29  = loglik0;
       2'h1:
@@ -4050,7 +4644,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$30  = prior0;
       2'h1:
@@ -4066,7 +4660,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
           \$86  = bank0;
       2'h1:
@@ -4082,38 +4676,102 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     (* full_case = 32'd1 *)
-    casez (region)
+    casez (\$122 [1:0])
       2'h0:
-          \$194  = bank0;
+          \$125  = loglik0;
       2'h1:
-          \$194  = bank1;
+          \$125  = loglik1;
       2'h2:
-          \$194  = bank2;
+          \$125  = loglik2;
       2'h3:
-          \$194  = bank3;
+          \$125  = loglik3;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \next_region$95  = \$4 [1:0];
+    (* full_case = 32'd1 *)
+    casez (\$122 [1:0])
+      2'h0:
+          \$128  = prior0;
+      2'h1:
+          \$128  = prior1;
+      2'h2:
+          \$128  = prior2;
+      2'h3:
+          \$128  = prior3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    (* full_case = 32'd1 *)
+    casez (state_samples__r_addr[9:8])
+      2'h0:
+          \$129  = bank0;
+      2'h1:
+          \$129  = bank1;
+      2'h2:
+          \$129  = bank2;
+      2'h3:
+          \$129  = bank3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    (* full_case = 32'd1 *)
+    casez (state_samples__addr[9:8])
+      2'h0:
+          \$130  = bank0;
+      2'h1:
+          \$130  = bank1;
+      2'h2:
+          \$130  = bank2;
+      2'h3:
+          \$130  = bank3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    (* full_case = 32'd1 *)
+    casez (\$122 [1:0])
+      2'h0:
+          \$213  = bank0;
+      2'h1:
+          \$213  = bank1;
+      2'h2:
+          \$213  = bank2;
+      2'h3:
+          \$213  = bank3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \next_region$144  = \$4 [1:0];
     casez (state_state)
       5'h00:
           /* empty */;
       5'h01:
           /* empty */;
       5'h02:
-          \next_region$95  = region;
+          \next_region$144  = region;
       5'h06:
-          \next_region$95  = region;
+          \next_region$144  = region;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    row = \row$118 ;
+    row = \row$167 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -4147,7 +4805,24 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \bank$134  = \$5 ;
+    record_read = \read$175 ;
+    if (state_samples__r_stb) begin
+      record_read = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    record_place = \place$177 ;
+    if (state_samples__r_stb) begin
+      record_place[4:0] = state_samples__r_addr[4:0];
+      record_place[7:5] = state_samples__r_addr[7:5];
+      record_place[10:9] = state_samples__r_addr[9:8];
+      record_place[8] = \$129 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \bank$183  = \$5 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -4177,7 +4852,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h12:
           if (\$85 ) begin
-            \bank$134  = \$87 ;
+            \bank$183  = \$87 ;
           end
       default:
         ;
@@ -4186,46 +4861,46 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     activity = 4'h1;
-    if (\$121 ) begin
+    if (\$135 ) begin
       activity = 4'h0;
     end
-    if (\$130 ) begin
+    if (\$144 ) begin
       activity = 4'h2;
     end
-    if (\$132 ) begin
+    if (\$146 ) begin
       activity = 4'h2;
     end
-    if (\$135 ) begin
+    if (\$149 ) begin
       activity = 4'h3;
     end
-    if (\$137 ) begin
+    if (\$151 ) begin
       activity = 4'h3;
     end
-    if (\$138 ) begin
+    if (\$152 ) begin
       activity = 4'h4;
     end
-    if (\$139 ) begin
+    if (\$153 ) begin
       activity = 4'h5;
     end
-    if (\$140 ) begin
+    if (\$154 ) begin
       activity = 4'h5;
     end
-    if (\$124 ) begin
+    if (\$138 ) begin
       activity = 4'h6;
     end
-    if (\$125 ) begin
+    if (\$139 ) begin
       activity = 4'h7;
     end
-    if (\$141 ) begin
+    if (\$155 ) begin
       activity = 4'h7;
     end
-    if (\$142 ) begin
+    if (\$156 ) begin
       activity = 4'h7;
     end
-    if (\$126 ) begin
+    if (\$140 ) begin
       activity = 4'h8;
     end
-    if (\$143 ) begin
+    if (\$157 ) begin
       activity = 4'h8;
     end
   end
@@ -4268,7 +4943,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h11:
         begin
           step[0] = decision__payload[0];
-          step[1] = \$signal$224 ;
+          step[1] = \$signal$273 ;
           step[14:4] = decision__payload[76:66];
           if (decision__payload[0]) begin
             step[46:15] = decision__payload[33:2];
@@ -4415,14 +5090,14 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h01:
           /* empty */;
       5'h02:
-          take = \take$215 ;
+          take = \take$264 ;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \take$215  = 1'h0;
+    \take$264  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -4435,17 +5110,17 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
                 (* full_case = 32'd1 *)
                 if (\$53 ) begin
                 end else begin
-                  \take$215  = 1'h1;
+                  \take$264  = 1'h1;
                 end
             2'h1:
                 if (\$54 ) begin
-                  \take$215  = 1'h1;
+                  \take$264  = 1'h1;
                 end
             default:
                 (* full_case = 32'd1 *)
                 if (\$58 ) begin
                 end else begin
-                  \take$215  = 1'h1;
+                  \take$264  = 1'h1;
                 end
           endcase
       default:
@@ -4913,7 +5588,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \start$238  = 1'h0;
+    \start$287  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -4941,17 +5616,17 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h10:
           if (all_back) begin
-            \start$238  = 1'h1;
+            \start$287  = 1'h1;
             if (\$83 ) begin
             end else if (external) begin
-              \start$238  = 1'h0;
+              \start$287  = 1'h0;
             end
           end
       5'h12:
           /* empty */;
       5'h13:
           if (\$92 ) begin
-            \start$238  = 1'h1;
+            \start$287  = 1'h1;
           end
       default:
         ;
@@ -5008,7 +5683,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \start$240  = 1'h0;
+    \start$289  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -5038,21 +5713,21 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h12:
           if (\$85 ) begin
-            \start$240  = 1'h1;
+            \start$289  = 1'h1;
           end
       5'h13:
           /* empty */;
       5'h11:
           if (ending) begin
             if (decision__payload[0]) begin
-              \start$240  = \$113 ;
+              \start$289  = \$113 ;
             end
           end
       5'h07:
           /* empty */;
       5'h03:
           if (\$114 ) begin
-            \start$240  = 1'h1;
+            \start$289  = 1'h1;
           end
       default:
         ;
@@ -5256,6 +5931,94 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$signal$301  = 1'h0;
+    casez (state_state)
+      5'h00:
+          /* empty */;
+      5'h01:
+          /* empty */;
+      5'h02:
+          /* empty */;
+      5'h06:
+          /* empty */;
+      5'h0a:
+          /* empty */;
+      5'h09:
+          /* empty */;
+      5'h0b:
+          /* empty */;
+      5'h0f:
+          /* empty */;
+      5'h0d:
+          /* empty */;
+      5'h0c:
+          /* empty */;
+      5'h08:
+          /* empty */;
+      5'h0e:
+          /* empty */;
+      5'h10:
+          /* empty */;
+      5'h12:
+          /* empty */;
+      5'h13:
+          /* empty */;
+      5'h11:
+          if (ending) begin
+            if (decision__payload[0]) begin
+              \$signal$301  = 1'h1;
+            end
+          end
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    put_prior = 1'h0;
+    casez (state_state)
+      5'h00:
+          /* empty */;
+      5'h01:
+          /* empty */;
+      5'h02:
+          /* empty */;
+      5'h06:
+          /* empty */;
+      5'h0a:
+          /* empty */;
+      5'h09:
+          /* empty */;
+      5'h0b:
+          /* empty */;
+      5'h0f:
+          /* empty */;
+      5'h0d:
+          /* empty */;
+      5'h0c:
+          /* empty */;
+      5'h08:
+          /* empty */;
+      5'h0e:
+          /* empty */;
+      5'h10:
+          /* empty */;
+      5'h12:
+          /* empty */;
+      5'h13:
+          /* empty */;
+      5'h11:
+          if (ending) begin
+            if (decision__payload[0]) begin
+              put_prior = 1'h1;
+            end
+          end
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     current = 1'h0;
     casez (state_state)
       5'h00:
@@ -5302,7 +6065,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \current$253  = 1'h0;
+    \current$304  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -5345,7 +6108,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h14:
           /* empty */;
       5'h15:
-          \current$253  = \$115 ;
+          \current$304  = \$115 ;
       default:
         ;
     endcase
@@ -5459,7 +6222,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
         ;
     endcase
     if (job_pending) begin
-      jobs__payload[8:1] = \row$118 ;
+      jobs__payload[8:1] = \row$167 ;
     end
   end
   always @* begin
@@ -5517,84 +6280,111 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
     held_index = 8'h00;
-    if (\$125 ) begin
+    if (\$139 ) begin
       held_index = index[7:0];
     end
-    if (\$141 ) begin
+    if (\$155 ) begin
       held_index = index[7:0];
     end
-    if (\$142 ) begin
+    if (\$156 ) begin
       held_index = index[7:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$215  = \$147 [7:0];
+    state_regions__r_data = \state_regions__r_data$328 ;
+    if (\$124 ) begin
+      state_regions__r_data = \$125 ;
+    end
+    if (\$127 ) begin
+      state_regions__r_data = \$128 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$244  = 1'h0;
+    casez (state_state)
+      5'h00:
+          \$244  = \$168 ;
+      default:
+        ;
+    endcase
     if (control_command[10]) begin
-      \$215  = 8'h00;
+      \$244  = 1'h0;
     end
     if (rst) begin
-      \$215  = 8'h00;
+      \$244  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$216  = \$signal$224 ;
+    \$245  = \$161 [7:0];
+    if (control_command[10]) begin
+      \$245  = 8'h00;
+    end
+    if (rst) begin
+      \$245  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$246  = \$signal$273 ;
     if (clear_back) begin
-      \$216  = 1'h1;
-    end else if (\$148 ) begin
-      \$216  = \$149 ;
+      \$246  = 1'h1;
+    end else if (\$162 ) begin
+      \$246  = \$163 ;
     end
     if (control_command[10]) begin
-      \$216  = 1'h0;
+      \$246  = 1'h0;
     end
     if (rst) begin
-      \$216  = 1'h0;
+      \$246  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$217  = all_back;
+    \$247  = all_back;
     if (clear_back) begin
-      \$217  = 1'h0;
-    end else if (\$148 ) begin
-      \$217  = read_backs__payload[38];
+      \$247  = 1'h0;
+    end else if (\$162 ) begin
+      \$247  = read_backs__payload[38];
     end
     if (control_command[10]) begin
-      \$217  = 1'h0;
+      \$247  = 1'h0;
     end
     if (rst) begin
-      \$217  = 1'h0;
+      \$247  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$218  = raw_result;
-    if (\raw__valid$266 ) begin
-      \$218  = { results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload };
+    \$248  = raw_result;
+    if (\raw__valid$343 ) begin
+      \$248  = { results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload };
     end
     if (control_command[10]) begin
-      \$218  = 32'd0;
+      \$248  = 32'd0;
     end
     if (rst) begin
-      \$218  = 32'd0;
+      \$248  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$219  = raw_valid;
-    if (\raw__valid$266 ) begin
-      \$219  = 1'h1;
+    \$249  = raw_valid;
+    if (\raw__valid$343 ) begin
+      \$249  = 1'h1;
     end
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-          end else if (\$156 ) begin
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+          end else if (\$175 ) begin
           end else if (control_command[9]) begin
-            \$219  = 1'h0;
+            \$249  = 1'h0;
           end
       5'h01:
           /* empty */;
@@ -5639,48 +6429,50 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h05:
           /* empty */;
       5'h16:
-          if (\$214 ) begin
-            \$219  = 1'h1;
+          if (\$233 ) begin
+            \$249  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$219  = 1'h0;
+      \$249  = 1'h0;
     end
     if (rst) begin
-      \$219  = 1'h0;
+      \$249  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$220  = halting;
+    \$250  = halting;
     if (control_command[2]) begin
-      \$220  = 1'h1;
+      \$250  = 1'h1;
     end
     casez (state_state)
       5'h00:
-          \$220  = 1'h0;
+          \$250  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$220  = 1'h0;
+      \$250  = 1'h0;
     end
     if (rst) begin
-      \$220  = 1'h0;
+      \$250  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$221  = reason;
+    \$251  = reason;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$221  = 3'h0;
-          end else if (\$152 ) begin
-            \$221  = 3'h0;
+            \$251  = 3'h0;
+          end else if (\$170 ) begin
+            \$251  = 3'h2;
+          end else if (\$171 ) begin
+            \$251  = 3'h0;
           end
       5'h01:
           /* empty */;
@@ -5690,20 +6482,20 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
             2'h0:
                 /* empty */;
             2'h1:
-                if (\$159 ) begin
-                end else if (\$161 ) begin
-                  \$221  = 3'h4;
+                if (\$178 ) begin
+                end else if (\$180 ) begin
+                  \$251  = 3'h4;
                 end
             default:
-                if (\$164 ) begin
-                  \$221  = 3'h4;
+                if (\$183 ) begin
+                  \$251  = 3'h4;
                 end
           endcase
       5'h06:
           if (none) begin
-            \$221  = 3'h5;
-            if (\$165 ) begin
-              \$221  = 3'h1;
+            \$251  = 3'h5;
+            if (\$184 ) begin
+              \$251  = 3'h1;
             end
           end
       5'h0a:
@@ -5711,10 +6503,10 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$173 ) begin
-            if (\$174 ) begin
+          if (\$192 ) begin
+            if (\$193 ) begin
             end else if (coin_alarm) begin
-              \$221  = 3'h2;
+              \$251  = 3'h2;
             end
           end
       5'h0f:
@@ -5723,39 +6515,40 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h0c:
           if (room) begin
-            if (\$176 ) begin
+            if (\$195 ) begin
             end else if (coin_alarm) begin
-              \$221  = 3'h2;
+              \$251  = 3'h2;
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$221  = 3'h0;
+      \$251  = 3'h0;
     end
     if (rst) begin
-      \$221  = 3'h0;
+      \$251  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$222  = phase;
+    \$252  = phase;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$222  = 2'h0;
-          end else if (\$152 ) begin
-            \$222  = 2'h2;
+            \$252  = 2'h0;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+            \$252  = 2'h2;
           end
       5'h01:
           /* empty */;
       5'h02:
           casez (phase)
             2'h0:
-                if (\$158 ) begin
-                  \$222  = 2'h1;
+                if (\$177 ) begin
+                  \$252  = 2'h1;
                 end
             default:
               ;
@@ -5764,237 +6557,243 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
         ;
     endcase
     if (control_command[10]) begin
-      \$222  = 2'h0;
+      \$252  = 2'h0;
     end
     if (rst) begin
-      \$222  = 2'h0;
+      \$252  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$223  = saved_region;
+    \$253  = saved_region;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$223  = region;
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-            \$223  = region;
-          end else if (\$156 ) begin
-            \$223  = region;
+            \$253  = region;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+            \$253  = region;
+          end else if (\$175 ) begin
+            \$253  = region;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$223  = 2'h0;
+      \$253  = 2'h0;
     end
     if (rst) begin
-      \$223  = 2'h0;
+      \$253  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$224  = initialised;
+    \$254  = initialised;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$224  = 1'h1;
+            \$254  = 1'h1;
           end
       default:
         ;
     endcase
+    if (state_step__stb) begin
+      \$254  = state_step__data[8];
+    end
     if (control_command[10]) begin
-      \$224  = 1'h0;
+      \$254  = 1'h0;
     end
     if (rst) begin
-      \$224  = 1'h0;
+      \$254  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$225  = state_state;
+    \$255  = state_state;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$225  = 5'h01;
-          end else if (\$152 ) begin
-            \$225  = 5'h02;
-          end else if (\$153 ) begin
-            \$225  = 5'h03;
-          end else if (\$156 ) begin
-            \$225  = 5'h04;
+            \$255  = 5'h01;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+            \$255  = 5'h02;
+          end else if (\$172 ) begin
+            \$255  = 5'h03;
+          end else if (\$175 ) begin
+            \$255  = 5'h04;
           end else if (control_command[9]) begin
-            \$225  = 5'h05;
+            \$255  = 5'h05;
           end
       5'h01:
-          if (\$157 ) begin
-            \$225  = 5'h02;
+          if (\$176 ) begin
+            \$255  = 5'h02;
           end
       5'h02:
           (* full_case = 32'd1 *)
           casez (phase)
             2'h0:
                 (* full_case = 32'd1 *)
-                if (\$158 ) begin
+                if (\$177 ) begin
                 end else begin
-                  \$225  = 5'h06;
+                  \$255  = 5'h06;
                 end
             2'h1:
-                if (\$159 ) begin
-                  \$225  = 5'h06;
-                end else if (\$161 ) begin
-                  \$225  = 5'h07;
+                if (\$178 ) begin
+                  \$255  = 5'h06;
+                end else if (\$180 ) begin
+                  \$255  = 5'h07;
                 end
             default:
                 (* full_case = 32'd1 *)
-                if (\$164 ) begin
-                  \$225  = 5'h07;
+                if (\$183 ) begin
+                  \$255  = 5'h07;
                 end else begin
-                  \$225  = 5'h06;
+                  \$255  = 5'h06;
                 end
           endcase
       5'h06:
         begin
           if (none) begin
-            \$225  = 5'h07;
+            \$255  = 5'h07;
           end
           if (taken) begin
             (* full_case = 32'd1 *)
-            if (\$166 ) begin
-              \$225  = 5'h08;
+            if (\$185 ) begin
+              \$255  = 5'h08;
             end else if (next_issued) begin
-              \$225  = 5'h09;
+              \$255  = 5'h09;
             end else begin
-              \$225  = 5'h0a;
+              \$255  = 5'h0a;
             end
           end
         end
       5'h0a:
-          if (\$167 ) begin
-            \$225  = 5'h09;
+          if (\$186 ) begin
+            \$255  = 5'h09;
           end
       5'h09:
           if (coin_done) begin
-            \$225  = 5'h0b;
+            \$255  = 5'h0b;
           end
       5'h0b:
-          if (\$173 ) begin
+          if (\$192 ) begin
             (* full_case = 32'd1 *)
-            if (\$174 ) begin
-              \$225  = 5'h0c;
+            if (\$193 ) begin
+              \$255  = 5'h0c;
             end else if (coin_alarm) begin
-              \$225  = 5'h07;
-            end else if (\$175 ) begin
-              \$225  = 5'h0d;
+              \$255  = 5'h07;
+            end else if (\$194 ) begin
+              \$255  = 5'h0d;
             end else if (coin_ready) begin
-              \$225  = 5'h08;
+              \$255  = 5'h08;
               if (\$signal ) begin
-                \$225  = 5'h0e;
+                \$255  = 5'h0e;
               end
             end else begin
-              \$225  = 5'h0f;
+              \$255  = 5'h0f;
             end
           end
       5'h0f:
           if (nothing_ordered) begin
-            \$225  = 5'h0a;
+            \$255  = 5'h0a;
           end
       5'h0d:
           if (nothing_ordered) begin
-            \$225  = 5'h0c;
+            \$255  = 5'h0c;
           end
       5'h0c:
           if (room) begin
-            \$225  = 5'h02;
-            if (\$176 ) begin
+            \$255  = 5'h02;
+            if (\$195 ) begin
             end else if (coin_alarm) begin
-              \$225  = 5'h07;
+              \$255  = 5'h07;
             end
           end
       5'h08:
-          if (\$179 ) begin
-            \$225  = 5'h0e;
+          if (\$198 ) begin
+            \$255  = 5'h0e;
           end
       5'h0e:
           if (sample_done) begin
-            \$225  = 5'h10;
+            \$255  = 5'h10;
           end
       5'h10:
           if (all_back) begin
-            \$225  = 5'h11;
-            if (\$189 ) begin
+            \$255  = 5'h11;
+            if (\$208 ) begin
             end else if (external) begin
-              \$225  = 5'h12;
+              \$255  = 5'h12;
             end
           end
       5'h12:
-          if (\$191 ) begin
-            \$225  = 5'h13;
+          if (\$210 ) begin
+            \$255  = 5'h13;
           end
       5'h13:
-          if (\$193 ) begin
-            \$225  = 5'h11;
+          if (\$212 ) begin
+            \$255  = 5'h11;
           end
       5'h11:
           if (ending) begin
-            \$225  = 5'h02;
+            \$255  = 5'h02;
           end
       5'h07:
-          if (\$201 ) begin
-            \$225  = 5'h00;
+          if (\$220 ) begin
+            \$255  = 5'h00;
           end
       5'h03:
-          if (\$202 ) begin
-            if (\$205 ) begin
-              \$225  = 5'h07;
+          if (\$221 ) begin
+            if (\$224 ) begin
+              \$255  = 5'h07;
             end
           end
       5'h04:
-          \$225  = 5'h14;
+          \$255  = 5'h14;
       5'h14:
-          \$225  = 5'h15;
+          \$255  = 5'h15;
       5'h15:
           if (jobs__ready) begin
-            \$225  = 5'h04;
-            if (\current$253 ) begin
-              if (\$208 ) begin
-                if (\$211 ) begin
-                  \$225  = 5'h07;
+            \$255  = 5'h04;
+            if (\current$304 ) begin
+              if (\$227 ) begin
+                if (\$230 ) begin
+                  \$255  = 5'h07;
                 end
               end
             end
           end
       5'h05:
-          if (\raw__ready$281 ) begin
-            \$225  = 5'h16;
+          if (\raw__ready$358 ) begin
+            \$255  = 5'h16;
           end
       5'h16:
-          if (\$214 ) begin
-            \$225  = 5'h00;
+          if (\$233 ) begin
+            \$255  = 5'h00;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$225  = 5'h00;
+      \$255  = 5'h00;
     end
     if (rst) begin
-      \$225  = 5'h00;
+      \$255  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$226  = remaining;
+    \$256  = remaining;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-            \$226  = steps;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+            \$256  = steps;
           end
       5'h01:
           /* empty */;
@@ -6014,8 +6813,8 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h0c:
           if (room) begin
-            if (\$176 ) begin
-              \$226  = \$177 [31:0];
+            if (\$195 ) begin
+              \$256  = \$196 [31:0];
             end
           end
       5'h08:
@@ -6030,29 +6829,30 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h11:
           if (ending) begin
-            if (\$196 ) begin
-              \$226  = \$197 [31:0];
+            if (\$215 ) begin
+              \$256  = \$216 [31:0];
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$226  = 32'd0;
+      \$256  = 32'd0;
     end
     if (rst) begin
-      \$226  = 32'd0;
+      \$256  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$227  = steps_done;
+    \$257  = steps_done;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-            \$227  = 32'd0;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+            \$257  = 32'd0;
           end
       5'h01:
           /* empty */;
@@ -6072,8 +6872,8 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h0c:
           if (room) begin
-            if (\$176 ) begin
-              \$227  = \$178 [31:0];
+            if (\$195 ) begin
+              \$257  = \$197 [31:0];
             end
           end
       5'h08:
@@ -6088,48 +6888,49 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h11:
           if (ending) begin
-            if (\$196 ) begin
-              \$227  = \$198 [31:0];
+            if (\$215 ) begin
+              \$257  = \$217 [31:0];
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$227  = 32'd0;
+      \$257  = 32'd0;
     end
     if (rst) begin
-      \$227  = 32'd0;
+      \$257  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$228  = region;
+    \$258  = region;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-            \$228  = 2'h0;
-          end else if (\$156 ) begin
-            \$228  = 2'h0;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+            \$258  = 2'h0;
+          end else if (\$175 ) begin
+            \$258  = 2'h0;
           end
       5'h01:
           /* empty */;
       5'h02:
           casez (phase)
             2'h0:
-                if (\$158 ) begin
-                  \$228  = 2'h0;
+                if (\$177 ) begin
+                  \$258  = 2'h0;
                 end
             2'h1:
                 (* full_case = 32'd1 *)
-                if (\$159 ) begin
-                end else if (\$161 ) begin
-                  \$228  = saved_region;
+                if (\$178 ) begin
+                end else if (\$180 ) begin
+                  \$258  = saved_region;
                 end else begin
-                  \$228  = \$162 [1:0];
+                  \$258  = \$181 [1:0];
                 end
             default:
               ;
@@ -6148,7 +6949,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h0c:
           if (room) begin
-            \$228  = \$4 [1:0];
+            \$258  = \$4 [1:0];
           end
       5'h08:
           /* empty */;
@@ -6162,17 +6963,17 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h11:
           if (ending) begin
-            if (\$196 ) begin
-              \$228  = \$4 [1:0];
+            if (\$215 ) begin
+              \$258  = \$4 [1:0];
             end
           end
       5'h07:
           /* empty */;
       5'h03:
-          if (\$202 ) begin
-            \$228  = \$203 [1:0];
-            if (\$205 ) begin
-              \$228  = saved_region;
+          if (\$221 ) begin
+            \$258  = \$222 [1:0];
+            if (\$224 ) begin
+              \$258  = saved_region;
             end
           end
       5'h04:
@@ -6181,11 +6982,11 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h15:
           if (jobs__ready) begin
-            if (\current$253 ) begin
-              \$228  = \$4 [1:0];
-              if (\$208 ) begin
-                if (\$211 ) begin
-                  \$228  = saved_region;
+            if (\current$304 ) begin
+              \$258  = \$4 [1:0];
+              if (\$227 ) begin
+                if (\$230 ) begin
+                  \$258  = saved_region;
                 end
               end
             end
@@ -6193,24 +6994,28 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       default:
         ;
     endcase
+    if (state_step__stb) begin
+      \$258  = state_step__data[1:0];
+    end
     if (control_command[10]) begin
-      \$228  = 2'h0;
+      \$258  = 2'h0;
     end
     if (rst) begin
-      \$228  = 2'h0;
+      \$258  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$229  = point;
+    \$259  = point;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-          end else if (\$156 ) begin
-            \$229  = 11'h000;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+          end else if (\$175 ) begin
+            \$259  = 11'h000;
           end
       5'h01:
           /* empty */;
@@ -6252,9 +7057,9 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h15:
           if (jobs__ready) begin
-            if (\current$253 ) begin
-              if (\$208 ) begin
-                \$229  = \$209 [10:0];
+            if (\current$304 ) begin
+              if (\$227 ) begin
+                \$259  = \$228 [10:0];
               end
             end
           end
@@ -6262,23 +7067,24 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
         ;
     endcase
     if (control_command[10]) begin
-      \$229  = 11'h000;
+      \$259  = 11'h000;
     end
     if (rst) begin
-      \$229  = 11'h000;
+      \$259  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$230  = index;
+    \$260  = index;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$152 ) begin
-          end else if (\$153 ) begin
-          end else if (\$156 ) begin
-            \$230  = 9'h000;
+          end else if (\$170 ) begin
+          end else if (\$171 ) begin
+          end else if (\$172 ) begin
+          end else if (\$175 ) begin
+            \$260  = 9'h000;
           end
       5'h01:
           /* empty */;
@@ -6320,64 +7126,64 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h15:
           if (jobs__ready) begin
-            \$230  = \$206 [8:0];
-            if (\current$253 ) begin
-              \$230  = 9'h000;
+            \$260  = \$225 [8:0];
+            if (\current$304 ) begin
+              \$260  = 9'h000;
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$230  = 9'h000;
+      \$260  = 9'h000;
     end
     if (rst) begin
-      \$230  = 9'h000;
+      \$260  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$231  = \$signal ;
+    \$261  = \$signal ;
     casez (state_state)
       5'h00:
           /* empty */;
       5'h01:
           /* empty */;
       5'h02:
-          \$231  = 1'h0;
+          \$261  = 1'h0;
       5'h06:
           /* empty */;
       5'h0a:
           /* empty */;
       5'h09:
-          if (\$172 ) begin
-            \$231  = 1'h1;
+          if (\$191 ) begin
+            \$261  = 1'h1;
           end
       5'h0b:
           /* empty */;
       5'h0f:
-          \$231  = 1'h0;
+          \$261  = 1'h0;
       5'h0d:
           /* empty */;
       5'h0c:
           /* empty */;
       5'h08:
-          if (\$179 ) begin
-            \$231  = 1'h1;
+          if (\$198 ) begin
+            \$261  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$231  = 1'h0;
+      \$261  = 1'h0;
     end
     if (rst) begin
-      \$231  = 1'h0;
+      \$261  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$232  = started;
+    \$262  = started;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6388,9 +7194,9 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
             2'h0:
                 /* empty */;
             2'h1:
-                if (\$159 ) begin
-                end else if (\$161 ) begin
-                  \$232  = 1'h1;
+                if (\$178 ) begin
+                end else if (\$180 ) begin
+                  \$262  = 1'h1;
                 end
             default:
               ;
@@ -6398,16 +7204,19 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       default:
         ;
     endcase
+    if (state_step__stb) begin
+      \$262  = state_step__data[9];
+    end
     if (control_command[10]) begin
-      \$232  = 1'h0;
+      \$262  = 1'h0;
     end
     if (rst) begin
-      \$232  = 1'h0;
+      \$262  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$233  = next_issued;
+    \$263  = next_issued;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6417,9 +7226,9 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h06:
           if (taken) begin
-            if (\$166 ) begin
+            if (\$185 ) begin
             end else if (next_issued) begin
-              \$233  = 1'h0;
+              \$263  = 1'h0;
             end
           end
       5'h0a:
@@ -6437,8 +7246,8 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h08:
           /* empty */;
       5'h0e:
-          if (\$185 ) begin
-            \$233  = 1'h1;
+          if (\$204 ) begin
+            \$263  = 1'h1;
           end
       5'h10:
           /* empty */;
@@ -6449,20 +7258,20 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h11:
           /* empty */;
       5'h07:
-          \$233  = 1'h0;
+          \$263  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$233  = 1'h0;
+      \$263  = 1'h0;
     end
     if (rst) begin
-      \$233  = 1'h0;
+      \$263  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$234  = job_pending;
+    \$264  = job_pending;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6488,26 +7297,26 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           /* empty */;
       5'h0e:
           if (sample_done) begin
-            \$234  = \$188 ;
+            \$264  = \$207 ;
           end
       default:
         ;
     endcase
     if (job_pending) begin
       if (jobs__ready) begin
-        \$234  = 1'h0;
+        \$264  = 1'h0;
       end
     end
     if (control_command[10]) begin
-      \$234  = 1'h0;
+      \$264  = 1'h0;
     end
     if (rst) begin
-      \$234  = 1'h0;
+      \$264  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$235  = bank0;
+    \$265  = bank0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6542,9 +7351,9 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h11:
           if (ending) begin
             if (decision__payload[0]) begin
-              casez (region)
+              casez (\$122 [1:0])
                 2'h0:
-                    \$235  = \$195 ;
+                    \$265  = \$214 ;
                 default:
                   ;
               endcase
@@ -6554,15 +7363,15 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
         ;
     endcase
     if (control_command[10]) begin
-      \$235  = 1'h0;
+      \$265  = 1'h0;
     end
     if (rst) begin
-      \$235  = 1'h0;
+      \$265  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$236  = bank1;
+    \$266  = bank1;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6597,11 +7406,11 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h11:
           if (ending) begin
             if (decision__payload[0]) begin
-              casez (region)
+              casez (\$122 [1:0])
                 2'h0:
                     /* empty */;
                 2'h1:
-                    \$236  = \$195 ;
+                    \$266  = \$214 ;
                 default:
                   ;
               endcase
@@ -6611,15 +7420,15 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
         ;
     endcase
     if (control_command[10]) begin
-      \$236  = 1'h0;
+      \$266  = 1'h0;
     end
     if (rst) begin
-      \$236  = 1'h0;
+      \$266  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$237  = bank2;
+    \$267  = bank2;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6654,13 +7463,13 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
       5'h11:
           if (ending) begin
             if (decision__payload[0]) begin
-              casez (region)
+              casez (\$122 [1:0])
                 2'h0:
                     /* empty */;
                 2'h1:
                     /* empty */;
                 2'h2:
-                    \$237  = \$195 ;
+                    \$267  = \$214 ;
                 default:
                   ;
               endcase
@@ -6670,15 +7479,15 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
         ;
     endcase
     if (control_command[10]) begin
-      \$237  = 1'h0;
+      \$267  = 1'h0;
     end
     if (rst) begin
-      \$237  = 1'h0;
+      \$267  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$238  = bank3;
+    \$268  = bank3;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6714,7 +7523,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
           if (ending) begin
             if (decision__payload[0]) begin
               (* full_case = 32'd1 *)
-              casez (region)
+              casez (\$122 [1:0])
                 2'h0:
                     /* empty */;
                 2'h1:
@@ -6722,7 +7531,7 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
                 2'h2:
                     /* empty */;
                 2'h3:
-                    \$238  = \$195 ;
+                    \$268  = \$214 ;
                 default:
                   ;
               endcase
@@ -6732,476 +7541,188 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
         ;
     endcase
     if (control_command[10]) begin
-      \$238  = 1'h0;
+      \$268  = 1'h0;
     end
     if (rst) begin
-      \$238  = 1'h0;
+      \$268  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$239  = loglik0;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    \$239  = decision__payload[33:2];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$269  = state_samples__r_addr[4:0];
     if (control_command[10]) begin
-      \$239  = 32'd0;
+      \$269  = 5'h00;
     end
     if (rst) begin
-      \$239  = 32'd0;
+      \$269  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$240  = loglik1;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$240  = decision__payload[33:2];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$270  = loglik0;
+    if (\$236 ) begin
+      casez (\$238 )
+        5'h00:
+            \$270  = \$123 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$240  = 32'd0;
+      \$270  = 32'd0;
     end
     if (rst) begin
-      \$240  = 32'd0;
+      \$270  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$241  = loglik2;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$241  = decision__payload[33:2];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$271  = loglik1;
+    if (\$236 ) begin
+      casez (\$238 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            \$271  = \$123 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$241  = 32'd0;
+      \$271  = 32'd0;
     end
     if (rst) begin
-      \$241  = 32'd0;
+      \$271  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$242  = loglik3;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$242  = decision__payload[33:2];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$272  = loglik2;
+    if (\$236 ) begin
+      casez (\$238 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            \$272  = \$123 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$242  = 32'd0;
+      \$272  = 32'd0;
     end
     if (rst) begin
-      \$242  = 32'd0;
+      \$272  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$243  = prior0;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    \$243  = decision__payload[65:34];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$273  = loglik3;
+    if (\$236 ) begin
+      casez (\$238 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            /* empty */;
+        5'h03:
+            \$273  = \$123 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$243  = 32'd0;
+      \$273  = 32'd0;
     end
     if (rst) begin
-      \$243  = 32'd0;
+      \$273  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$244  = prior1;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$244  = decision__payload[65:34];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$274  = prior0;
+    if (\$241 ) begin
+      casez (\$243 )
+        5'h00:
+            \$274  = \$126 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$244  = 32'd0;
+      \$274  = 32'd0;
     end
     if (rst) begin
-      \$244  = 32'd0;
+      \$274  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$245  = prior2;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$245  = decision__payload[65:34];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$275  = prior1;
+    if (\$241 ) begin
+      casez (\$243 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            \$275  = \$126 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$245  = 32'd0;
+      \$275  = 32'd0;
     end
     if (rst) begin
-      \$245  = 32'd0;
+      \$275  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$246  = prior3;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          /* empty */;
-      5'h13:
-          /* empty */;
-      5'h11:
-          if (ending) begin
-            if (decision__payload[0]) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$246  = decision__payload[65:34];
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
+    \$276  = prior2;
+    if (\$241 ) begin
+      casez (\$243 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            \$276  = \$126 [31:0];
+        default:
+          ;
+      endcase
+    end
     if (control_command[10]) begin
-      \$246  = 32'd0;
+      \$276  = 32'd0;
     end
     if (rst) begin
-      \$246  = 32'd0;
+      \$276  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$277  = prior3;
+    if (\$241 ) begin
+      casez (\$243 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            /* empty */;
+        5'h03:
+            \$277  = \$126 [31:0];
+        default:
+          ;
+      endcase
+    end
+    if (control_command[10]) begin
+      \$277  = 32'd0;
+    end
+    if (rst) begin
+      \$277  = 32'd0;
     end
   end
   assign \orders__payload$1  = orders__payload;
@@ -7210,8 +7731,8 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \targets__payload$7  = targets__payload;
   assign \targets__ready$9  = targets__ready;
   assign \targets__valid$11  = targets__valid;
-  assign program__payload = { \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248  };
-  assign commands__payload = { \$254 , \$253 , \$252 , \$251 , \$250 , \$249 , \$248  };
+  assign program__payload = { \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279  };
+  assign commands__payload = { \$285 , \$284 , \$283 , \$282 , \$281 , \$280 , \$279  };
   assign program__ready = commands__ready;
   assign commands__valid = program__valid;
   assign tags__payload = program_tags__payload;
@@ -7246,41 +7767,70 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \load_bad_rows__addr$73  = load_bad_rows__addr;
   assign \load_bad_rows__data$75  = load_bad_rows__data;
   assign \load_bad_rows__stb$77  = load_bad_rows__stb;
+  assign \state_queues__addr$79  = state_queues__addr;
+  assign \state_queues__data$81  = state_queues__data;
+  assign state_queues__r_addr = state_samples__r_addr[7:0];
+  assign \state_queues__r_addr$83  = state_samples__r_addr[7:0];
+  assign \state_queues__r_data$85  = state_queues__r_data;
+  assign \state_queues__r_stb$87  = state_queues__r_stb;
+  assign \state_queues__stb$89  = state_queues__stb;
+  assign \state_groups__addr$91  = state_groups__addr;
+  assign \state_groups__data$93  = state_groups__data;
+  assign state_groups__r_addr = state_samples__r_addr[7:0];
+  assign \state_groups__r_addr$95  = state_samples__r_addr[7:0];
+  assign \state_groups__r_data$97  = state_groups__r_data;
+  assign \state_groups__r_stb$99  = state_groups__r_stb;
+  assign \state_groups__stb$101  = state_groups__stb;
+  assign \state_held__addr$103  = state_held__addr;
+  assign \state_held__data$105  = state_held__data;
+  assign state_held__r_addr = state_samples__r_addr[7:0];
+  assign \state_held__r_addr$107  = state_samples__r_addr[7:0];
+  assign \state_held__r_data$109  = state_held__r_data;
+  assign \state_held__r_stb$111  = state_held__r_stb;
+  assign \state_held__stb$113  = state_held__stb;
+  assign \state_wear__addr$115  = state_wear__addr;
+  assign \state_wear__data$117  = state_wear__data;
+  assign state_wear__r_addr = state_samples__r_addr[7:0];
+  assign \state_wear__r_addr$119  = state_samples__r_addr[7:0];
+  assign \state_wear__r_data$121  = state_wear__r_data;
+  assign \state_wear__r_stb$123  = state_wear__r_stb;
+  assign \state_wear__stb$125  = state_wear__stb;
   assign next_region = \$4 [1:0];
-  assign \regions$81  = regions;
-  assign \region_groups$83  = region_groups;
-  assign \rows_per_region$85  = rows_per_region;
-  assign \min_free$89  = min_free;
-  assign stream = \port$4506$2 [0];
-  assign \stream$91  = \port$4506$2 [0];
-  assign \retries$93  = retries;
-  assign \region$94  = region;
-  assign \query_row$97  = query_row;
-  assign query_bad = \$247 [3];
-  assign \query_bad$99  = \$247 [3];
-  assign query_failures = \$247 [2:0];
-  assign \query_failures$101  = \$247 [2:0];
-  assign \query_held$103  = query_held;
-  assign \query_wear$105  = query_wear;
-  assign \features$107  = features;
-  assign \hidden$108  = hidden;
-  assign \region$109  = region;
+  assign \regions$129  = regions;
+  assign \region_groups$131  = region_groups;
+  assign \rows_per_region$133  = rows_per_region;
+  assign \min_free$137  = min_free;
+  assign stream = \port$5300$2 [0];
+  assign \stream$139  = \port$5300$2 [0];
+  assign \retries$141  = retries;
+  assign \region$142  = \$122 [1:0];
+  assign here = \$122 [1:0];
+  assign \query_row$146  = query_row;
+  assign query_bad = \$278 [0];
+  assign \query_bad$148  = \$278 [0];
+  assign query_failures = \$278 [3:1];
+  assign \query_failures$150  = \$278 [3:1];
+  assign query_held = state_held__r_data;
+  assign \query_held$152  = state_held__r_data;
+  assign query_wear = state_wear__r_data;
+  assign \query_wear$154  = state_wear__r_data;
+  assign \features$156  = features;
+  assign \hidden$157  = hidden;
+  assign \region$158  = region;
   assign order_codes = codes;
   assign read = order_read;
   assign place = order_place;
-  assign \read$126  = record_read;
-  assign \place$128  = record_place;
-  assign record_codes = \codes$129 ;
-  assign \features$131  = features;
-  assign \hidden$132  = hidden;
-  assign \region$133  = region;
-  assign \multiplicity$136  = multiplicity;
-  assign \early_reject$148  = early_reject;
-  assign \external$152  = external;
-  assign \external_loglik$154  = external_loglik;
-  assign \t$158  = t;
-  assign \t_valid$160  = t_valid;
-  assign \closed$162  = closed;
+  assign record_codes = \codes$178 ;
+  assign \features$180  = features;
+  assign \hidden$181  = hidden;
+  assign \region$182  = region;
+  assign \multiplicity$185  = multiplicity;
+  assign \early_reject$197  = early_reject;
+  assign \external$201  = external;
+  assign \external_loglik$203  = external_loglik;
+  assign \t$207  = t;
+  assign \t_valid$209  = t_valid;
+  assign \closed$211  = closed;
   assign turn = region;
   assign group_row = \$10 [2:0];
   assign write_odd = read_backs__payload[10];
@@ -7288,18 +7838,29 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign raw__ready = 1'h1;
   assign raw__payload = { \$28 , \$27 , \$26 , \$25 , \$24 , \$23 , \$22  };
   assign step_records__payload = step;
-  assign record_steps = \port$4506$2 [1];
+  assign record_steps = \port$5300$2 [1];
   assign start = control_command[0];
   assign run = control_command[1];
   assign flush = control_command[3];
   assign predict = control_command[4];
   assign raw_start = control_command[9];
   assign external_given = control_command[5];
-  assign decision__valid = \stop$244 ;
-  assign held_multiplicity = query_held;
-  assign \raw__payload$268  = results__payload;
+  assign decision__valid = \stop$293 ;
+  assign held_multiplicity = state_held__r_data;
+  assign \state_regions__stb$318  = state_regions__stb;
+  assign \state_regions__addr$320  = state_regions__addr;
+  assign \state_regions__data$322  = state_regions__data;
+  assign \state_regions__r_stb$324  = state_regions__r_stb;
+  assign state_regions__r_addr = state_samples__r_addr[4:0];
+  assign \state_regions__r_addr$326  = state_samples__r_addr[4:0];
+  assign next_6 = \$123 [31:0];
+  assign next_7 = \$126 [31:0];
+  assign state_samples__stb = load;
+  assign state_step__r_data = { 16'h0000, \$134  };
+  assign \raw__payload$345  = results__payload;
   assign halt = control_command[2];
-  assign \port$999$0  = \$247 ;
+  assign \port$797$0  = \$134 ;
+  assign \port$1414$0  = \$278 ;
   assign \orders__payload.kind  = orders__payload[2:0];
   assign \orders__payload.row  = orders__payload[10:3];
   assign \orders__payload.device  = orders__payload[16:11];
@@ -7324,84 +7885,84 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \targets__payload$7.last  = targets__payload[27];
   assign \targets__payload$7.dac  = targets__payload[39:28];
   assign \targets__payload$7.centre  = targets__payload[51:40];
-  assign \program__payload.op  = \$248 ;
-  assign \program__payload.row  = \$249 ;
-  assign \program__payload.device  = \$250 ;
-  assign \program__payload.dac  = \$251 ;
-  assign \program__payload.tile  = \$252 ;
-  assign \program__payload.top  = \$253 ;
-  assign \program__payload.inputs  = \$254 ;
-  assign \program__payload.inputs[0]  = \$254 [7:0];
-  assign \program__payload.inputs[1]  = \$254 [15:8];
-  assign \program__payload.inputs[2]  = \$254 [23:16];
-  assign \program__payload.inputs[3]  = \$254 [31:24];
-  assign \program__payload.inputs[4]  = \$254 [39:32];
-  assign \program__payload.inputs[5]  = \$254 [47:40];
-  assign \program__payload.inputs[6]  = \$254 [55:48];
-  assign \program__payload.inputs[7]  = \$254 [63:56];
-  assign \program__payload.inputs[8]  = \$254 [71:64];
-  assign \program__payload.inputs[9]  = \$254 [79:72];
-  assign \program__payload.inputs[10]  = \$254 [87:80];
-  assign \program__payload.inputs[11]  = \$254 [95:88];
-  assign \program__payload.inputs[12]  = \$254 [103:96];
-  assign \program__payload.inputs[13]  = \$254 [111:104];
-  assign \program__payload.inputs[14]  = \$254 [119:112];
-  assign \program__payload.inputs[15]  = \$254 [127:120];
-  assign \program__payload.inputs[16]  = \$254 [135:128];
-  assign \program__payload.inputs[17]  = \$254 [143:136];
-  assign \program__payload.inputs[18]  = \$254 [151:144];
-  assign \program__payload.inputs[19]  = \$254 [159:152];
-  assign \program__payload.inputs[20]  = \$254 [167:160];
-  assign \program__payload.inputs[21]  = \$254 [175:168];
-  assign \program__payload.inputs[22]  = \$254 [183:176];
-  assign \program__payload.inputs[23]  = \$254 [191:184];
-  assign \program__payload.inputs[24]  = \$254 [199:192];
-  assign \program__payload.inputs[25]  = \$254 [207:200];
-  assign \program__payload.inputs[26]  = \$254 [215:208];
-  assign \program__payload.inputs[27]  = \$254 [223:216];
-  assign \program__payload.inputs[28]  = \$254 [231:224];
-  assign \program__payload.inputs[29]  = \$254 [239:232];
-  assign \program__payload.inputs[30]  = \$254 [247:240];
-  assign \program__payload.inputs[31]  = \$254 [255:248];
-  assign \commands__payload.op  = \$248 ;
-  assign \commands__payload.row  = \$249 ;
-  assign \commands__payload.device  = \$250 ;
-  assign \commands__payload.dac  = \$251 ;
-  assign \commands__payload.tile  = \$252 ;
-  assign \commands__payload.top  = \$253 ;
-  assign \commands__payload.inputs  = \$254 ;
-  assign \commands__payload.inputs[0]  = \$254 [7:0];
-  assign \commands__payload.inputs[1]  = \$254 [15:8];
-  assign \commands__payload.inputs[2]  = \$254 [23:16];
-  assign \commands__payload.inputs[3]  = \$254 [31:24];
-  assign \commands__payload.inputs[4]  = \$254 [39:32];
-  assign \commands__payload.inputs[5]  = \$254 [47:40];
-  assign \commands__payload.inputs[6]  = \$254 [55:48];
-  assign \commands__payload.inputs[7]  = \$254 [63:56];
-  assign \commands__payload.inputs[8]  = \$254 [71:64];
-  assign \commands__payload.inputs[9]  = \$254 [79:72];
-  assign \commands__payload.inputs[10]  = \$254 [87:80];
-  assign \commands__payload.inputs[11]  = \$254 [95:88];
-  assign \commands__payload.inputs[12]  = \$254 [103:96];
-  assign \commands__payload.inputs[13]  = \$254 [111:104];
-  assign \commands__payload.inputs[14]  = \$254 [119:112];
-  assign \commands__payload.inputs[15]  = \$254 [127:120];
-  assign \commands__payload.inputs[16]  = \$254 [135:128];
-  assign \commands__payload.inputs[17]  = \$254 [143:136];
-  assign \commands__payload.inputs[18]  = \$254 [151:144];
-  assign \commands__payload.inputs[19]  = \$254 [159:152];
-  assign \commands__payload.inputs[20]  = \$254 [167:160];
-  assign \commands__payload.inputs[21]  = \$254 [175:168];
-  assign \commands__payload.inputs[22]  = \$254 [183:176];
-  assign \commands__payload.inputs[23]  = \$254 [191:184];
-  assign \commands__payload.inputs[24]  = \$254 [199:192];
-  assign \commands__payload.inputs[25]  = \$254 [207:200];
-  assign \commands__payload.inputs[26]  = \$254 [215:208];
-  assign \commands__payload.inputs[27]  = \$254 [223:216];
-  assign \commands__payload.inputs[28]  = \$254 [231:224];
-  assign \commands__payload.inputs[29]  = \$254 [239:232];
-  assign \commands__payload.inputs[30]  = \$254 [247:240];
-  assign \commands__payload.inputs[31]  = \$254 [255:248];
+  assign \program__payload.op  = \$279 ;
+  assign \program__payload.row  = \$280 ;
+  assign \program__payload.device  = \$281 ;
+  assign \program__payload.dac  = \$282 ;
+  assign \program__payload.tile  = \$283 ;
+  assign \program__payload.top  = \$284 ;
+  assign \program__payload.inputs  = \$285 ;
+  assign \program__payload.inputs[0]  = \$285 [7:0];
+  assign \program__payload.inputs[1]  = \$285 [15:8];
+  assign \program__payload.inputs[2]  = \$285 [23:16];
+  assign \program__payload.inputs[3]  = \$285 [31:24];
+  assign \program__payload.inputs[4]  = \$285 [39:32];
+  assign \program__payload.inputs[5]  = \$285 [47:40];
+  assign \program__payload.inputs[6]  = \$285 [55:48];
+  assign \program__payload.inputs[7]  = \$285 [63:56];
+  assign \program__payload.inputs[8]  = \$285 [71:64];
+  assign \program__payload.inputs[9]  = \$285 [79:72];
+  assign \program__payload.inputs[10]  = \$285 [87:80];
+  assign \program__payload.inputs[11]  = \$285 [95:88];
+  assign \program__payload.inputs[12]  = \$285 [103:96];
+  assign \program__payload.inputs[13]  = \$285 [111:104];
+  assign \program__payload.inputs[14]  = \$285 [119:112];
+  assign \program__payload.inputs[15]  = \$285 [127:120];
+  assign \program__payload.inputs[16]  = \$285 [135:128];
+  assign \program__payload.inputs[17]  = \$285 [143:136];
+  assign \program__payload.inputs[18]  = \$285 [151:144];
+  assign \program__payload.inputs[19]  = \$285 [159:152];
+  assign \program__payload.inputs[20]  = \$285 [167:160];
+  assign \program__payload.inputs[21]  = \$285 [175:168];
+  assign \program__payload.inputs[22]  = \$285 [183:176];
+  assign \program__payload.inputs[23]  = \$285 [191:184];
+  assign \program__payload.inputs[24]  = \$285 [199:192];
+  assign \program__payload.inputs[25]  = \$285 [207:200];
+  assign \program__payload.inputs[26]  = \$285 [215:208];
+  assign \program__payload.inputs[27]  = \$285 [223:216];
+  assign \program__payload.inputs[28]  = \$285 [231:224];
+  assign \program__payload.inputs[29]  = \$285 [239:232];
+  assign \program__payload.inputs[30]  = \$285 [247:240];
+  assign \program__payload.inputs[31]  = \$285 [255:248];
+  assign \commands__payload.op  = \$279 ;
+  assign \commands__payload.row  = \$280 ;
+  assign \commands__payload.device  = \$281 ;
+  assign \commands__payload.dac  = \$282 ;
+  assign \commands__payload.tile  = \$283 ;
+  assign \commands__payload.top  = \$284 ;
+  assign \commands__payload.inputs  = \$285 ;
+  assign \commands__payload.inputs[0]  = \$285 [7:0];
+  assign \commands__payload.inputs[1]  = \$285 [15:8];
+  assign \commands__payload.inputs[2]  = \$285 [23:16];
+  assign \commands__payload.inputs[3]  = \$285 [31:24];
+  assign \commands__payload.inputs[4]  = \$285 [39:32];
+  assign \commands__payload.inputs[5]  = \$285 [47:40];
+  assign \commands__payload.inputs[6]  = \$285 [55:48];
+  assign \commands__payload.inputs[7]  = \$285 [63:56];
+  assign \commands__payload.inputs[8]  = \$285 [71:64];
+  assign \commands__payload.inputs[9]  = \$285 [79:72];
+  assign \commands__payload.inputs[10]  = \$285 [87:80];
+  assign \commands__payload.inputs[11]  = \$285 [95:88];
+  assign \commands__payload.inputs[12]  = \$285 [103:96];
+  assign \commands__payload.inputs[13]  = \$285 [111:104];
+  assign \commands__payload.inputs[14]  = \$285 [119:112];
+  assign \commands__payload.inputs[15]  = \$285 [127:120];
+  assign \commands__payload.inputs[16]  = \$285 [135:128];
+  assign \commands__payload.inputs[17]  = \$285 [143:136];
+  assign \commands__payload.inputs[18]  = \$285 [151:144];
+  assign \commands__payload.inputs[19]  = \$285 [159:152];
+  assign \commands__payload.inputs[20]  = \$285 [167:160];
+  assign \commands__payload.inputs[21]  = \$285 [175:168];
+  assign \commands__payload.inputs[22]  = \$285 [183:176];
+  assign \commands__payload.inputs[23]  = \$285 [191:184];
+  assign \commands__payload.inputs[24]  = \$285 [199:192];
+  assign \commands__payload.inputs[25]  = \$285 [207:200];
+  assign \commands__payload.inputs[26]  = \$285 [215:208];
+  assign \commands__payload.inputs[27]  = \$285 [223:216];
+  assign \commands__payload.inputs[28]  = \$285 [231:224];
+  assign \commands__payload.inputs[29]  = \$285 [239:232];
+  assign \commands__payload.inputs[30]  = \$285 [247:240];
+  assign \commands__payload.inputs[31]  = \$285 [255:248];
   assign \program_tags__payload.reader  = program_tags__payload[1:0];
   assign \program_tags__payload.row  = program_tags__payload[9:2];
   assign \program_tags__payload.device  = program_tags__payload[15:10];
@@ -7616,14 +8177,14 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \record_place.group_row  = record_place[7:5];
   assign \record_place.bank  = record_place[8];
   assign \record_place.region  = record_place[10:9];
-  assign \place$128.pair  = record_place[4:0];
-  assign \place$128.group_row  = record_place[7:5];
-  assign \place$128.bank  = record_place[8];
-  assign \place$128.region  = record_place[10:9];
-  assign \codes$129[0]  = \codes$129 [9:0];
-  assign \codes$129[1]  = \codes$129 [19:10];
-  assign \record_codes[0]  = \codes$129 [9:0];
-  assign \record_codes[1]  = \codes$129 [19:10];
+  assign \place$177.pair  = \place$177 [4:0];
+  assign \place$177.group_row  = \place$177 [7:5];
+  assign \place$177.bank  = \place$177 [8];
+  assign \place$177.region  = \place$177 [10:9];
+  assign \codes$178[0]  = \codes$178 [9:0];
+  assign \codes$178[1]  = \codes$178 [19:10];
+  assign \record_codes[0]  = \codes$178 [9:0];
+  assign \record_codes[1]  = \codes$178 [19:10];
   assign \read_backs__payload.tag  = read_backs__payload[38:0];
   assign \read_backs__payload.tag.reader  = read_backs__payload[1:0];
   assign \read_backs__payload.tag.row  = read_backs__payload[9:2];
@@ -7708,7 +8269,13 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \jobs__payload.point  = jobs__payload[18:9];
   assign \jobs__payload.multiplicity  = jobs__payload[50:19];
   assign \jobs__payload.last  = jobs__payload[51];
-  assign \raw__payload$268.value  = results__payload;
+  assign \load_place.pair  = load_place[4:0];
+  assign \load_place.group_row  = load_place[7:5];
+  assign \load_place.bank  = load_place[8];
+  assign \load_place.region  = load_place[10:9];
+  assign \load_codes[0]  = load_codes[9:0];
+  assign \load_codes[1]  = load_codes[19:10];
+  assign \raw__payload$345.value  = results__payload;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -7720,6 +8287,15 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign state_samples__r_data[25:16] = \codes$178 [19:10];
+  assign state_samples__r_data[9:0] = \codes$178 [9:0];
+  assign { state_samples__r_data[31:26], state_samples__r_data[15:10] } = 12'h000;
+  assign load_codes[19:10] = state_samples__data[25:16];
+  assign load_codes[9:0] = state_samples__data[9:0];
+  assign load_place[8] = \$130 ;
+  assign load_place[10:9] = state_samples__addr[9:8];
+  assign load_place[7:5] = state_samples__addr[7:5];
+  assign load_place[4:0] = state_samples__addr[4:0];
   always @*
     step[3:2] = region;
   assign write_place[4:0] = \$21 [4:0];
@@ -7741,6 +8317,11 @@ module \ohmcarlo_emulated_core.core.controller (step_records__ready, clk, rst, c
   assign \$26  = 1'h0;
   assign \$27  = 1'h0;
   assign \$28  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+  assign \$121  = { 3'h0, looked_at[4:3] };
+  assign \$131  = { 7'h00, initialised, 8'h00 };
+  assign \$133  = { 6'h00, started, 9'h000 };
+  assign \$237  = { 3'h0, state_regions__addr[4:3] };
+  assign \$242  = { 3'h0, state_regions__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)
@@ -8268,7 +8849,7 @@ module \ohmcarlo_emulated_core.core.controller.acceptance (rst, loglik, prior, e
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$371$0 , \port$372$0 , \port$373$0 , \port$374$0 , \port$375$0 , \port$376$0 , \port$377$0 , \port$1142$0 , \port$1143$0 , \port$1145$0 , \port$1149$0 , \port$1150$0 , \port$1151$0 , \port$1152$0 , program__valid, program_tags__ready, commands__ready, closed, control_command, hold_dots
+module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$537$0 , \port$538$0 , \port$539$0 , \port$540$0 , \port$541$0 , \port$542$0 , \port$543$0 , \port$1559$0 , \port$1560$0 , \port$1562$0 , \port$1566$0 , \port$1567$0 , \port$1568$0 , \port$1569$0 , program__valid, program_tags__ready, commands__ready, closed, control_command, hold_dots
 , raw__valid, program_tags__payload, program_tags__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload, raw__ready, dots__ready, dots__valid, dots__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
   wire \$1 ;
@@ -8439,34 +9020,34 @@ module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$371$0 , \port
   wire dots__valid;
   input hold_dots;
   wire hold_dots;
-  input [2:0] \port$1142$0 ;
-  wire [2:0] \port$1142$0 ;
-  input [7:0] \port$1143$0 ;
-  wire [7:0] \port$1143$0 ;
-  input [5:0] \port$1145$0 ;
-  wire [5:0] \port$1145$0 ;
-  input [11:0] \port$1149$0 ;
-  wire [11:0] \port$1149$0 ;
-  input \port$1150$0 ;
-  wire \port$1150$0 ;
-  input \port$1151$0 ;
-  wire \port$1151$0 ;
-  input [255:0] \port$1152$0 ;
-  wire [255:0] \port$1152$0 ;
-  input [2:0] \port$371$0 ;
-  wire [2:0] \port$371$0 ;
-  input [7:0] \port$372$0 ;
-  wire [7:0] \port$372$0 ;
-  input [5:0] \port$373$0 ;
-  wire [5:0] \port$373$0 ;
-  input [11:0] \port$374$0 ;
-  wire [11:0] \port$374$0 ;
-  input \port$375$0 ;
-  wire \port$375$0 ;
-  input \port$376$0 ;
-  wire \port$376$0 ;
-  input [255:0] \port$377$0 ;
-  wire [255:0] \port$377$0 ;
+  input [2:0] \port$1559$0 ;
+  wire [2:0] \port$1559$0 ;
+  input [7:0] \port$1560$0 ;
+  wire [7:0] \port$1560$0 ;
+  input [5:0] \port$1562$0 ;
+  wire [5:0] \port$1562$0 ;
+  input [11:0] \port$1566$0 ;
+  wire [11:0] \port$1566$0 ;
+  input \port$1567$0 ;
+  wire \port$1567$0 ;
+  input \port$1568$0 ;
+  wire \port$1568$0 ;
+  input [255:0] \port$1569$0 ;
+  wire [255:0] \port$1569$0 ;
+  input [2:0] \port$537$0 ;
+  wire [2:0] \port$537$0 ;
+  input [7:0] \port$538$0 ;
+  wire [7:0] \port$538$0 ;
+  input [5:0] \port$539$0 ;
+  wire [5:0] \port$539$0 ;
+  input [11:0] \port$540$0 ;
+  wire [11:0] \port$540$0 ;
+  input \port$541$0 ;
+  wire \port$541$0 ;
+  input \port$542$0 ;
+  wire \port$542$0 ;
+  input [255:0] \port$543$0 ;
+  wire [255:0] \port$543$0 ;
   wire [286:0] program__payload;
   wire [11:0] \program__payload.dac ;
   wire [5:0] \program__payload.device ;
@@ -8635,7 +9216,7 @@ module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$371$0 , \port
   assign \$24  = \$23  | begun;
   assign \$25  = \$22  & \$24 ;
   assign \$26  = commands__valid & commands__ready;
-  assign \$27  = \port$371$0  == 3'h4;
+  assign \$27  = \port$537$0  == 3'h4;
   assign \$28  = \$26  & \$27 ;
   assign \$29  = dots__valid & program_tags__ready;
   assign \$30  = ~ hold_dots;
@@ -8655,9 +9236,9 @@ module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$371$0 , \port
     if (\$auto$verilog_backend.cc:2355:dump_module$12 ) begin end
     (* full_case = 32'd1 *)
     if (\$signal$7 ) begin
-      commands__payload = { \port$1152$0 , \port$1151$0 , \port$1150$0 , \port$1149$0 , \port$1145$0 , \port$1143$0 , \port$1142$0  };
+      commands__payload = { \port$1569$0 , \port$1568$0 , \port$1567$0 , \port$1566$0 , \port$1562$0 , \port$1560$0 , \port$1559$0  };
     end else if (\$signal$5 ) begin
-      commands__payload = { \port$377$0 , \port$376$0 , \port$375$0 , \port$374$0 , \port$373$0 , \port$372$0 , \port$371$0  };
+      commands__payload = { \port$543$0 , \port$542$0 , \port$541$0 , \port$540$0 , \port$539$0 , \port$538$0 , \port$537$0  };
     end else begin
       commands__payload = dots__payload;
     end
@@ -8752,8 +9333,8 @@ module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$371$0 , \port
     end
   end
   assign tags__ready = program_tags__ready;
-  assign program__payload = { \port$1152$0 , \port$1151$0 , \port$1150$0 , \port$1149$0 , \port$1145$0 , \port$1143$0 , \port$1142$0  };
-  assign raw__payload = { \port$377$0 , \port$376$0 , \port$375$0 , \port$374$0 , \port$373$0 , \port$372$0 , \port$371$0  };
+  assign program__payload = { \port$1569$0 , \port$1568$0 , \port$1567$0 , \port$1566$0 , \port$1562$0 , \port$1560$0 , \port$1559$0  };
+  assign raw__payload = { \port$543$0 , \port$542$0 , \port$541$0 , \port$540$0 , \port$539$0 , \port$538$0 , \port$537$0  };
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -8793,45 +9374,45 @@ module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$371$0 , \port
   assign \commands__payload.inputs[29]  = commands__payload[270:263];
   assign \commands__payload.inputs[30]  = commands__payload[278:271];
   assign \commands__payload.inputs[31]  = commands__payload[286:279];
-  assign \program__payload.op  = \port$1142$0 ;
-  assign \program__payload.row  = \port$1143$0 ;
-  assign \program__payload.device  = \port$1145$0 ;
-  assign \program__payload.dac  = \port$1149$0 ;
-  assign \program__payload.tile  = \port$1150$0 ;
-  assign \program__payload.top  = \port$1151$0 ;
-  assign \program__payload.inputs  = \port$1152$0 ;
-  assign \program__payload.inputs[0]  = \port$1152$0 [7:0];
-  assign \program__payload.inputs[1]  = \port$1152$0 [15:8];
-  assign \program__payload.inputs[2]  = \port$1152$0 [23:16];
-  assign \program__payload.inputs[3]  = \port$1152$0 [31:24];
-  assign \program__payload.inputs[4]  = \port$1152$0 [39:32];
-  assign \program__payload.inputs[5]  = \port$1152$0 [47:40];
-  assign \program__payload.inputs[6]  = \port$1152$0 [55:48];
-  assign \program__payload.inputs[7]  = \port$1152$0 [63:56];
-  assign \program__payload.inputs[8]  = \port$1152$0 [71:64];
-  assign \program__payload.inputs[9]  = \port$1152$0 [79:72];
-  assign \program__payload.inputs[10]  = \port$1152$0 [87:80];
-  assign \program__payload.inputs[11]  = \port$1152$0 [95:88];
-  assign \program__payload.inputs[12]  = \port$1152$0 [103:96];
-  assign \program__payload.inputs[13]  = \port$1152$0 [111:104];
-  assign \program__payload.inputs[14]  = \port$1152$0 [119:112];
-  assign \program__payload.inputs[15]  = \port$1152$0 [127:120];
-  assign \program__payload.inputs[16]  = \port$1152$0 [135:128];
-  assign \program__payload.inputs[17]  = \port$1152$0 [143:136];
-  assign \program__payload.inputs[18]  = \port$1152$0 [151:144];
-  assign \program__payload.inputs[19]  = \port$1152$0 [159:152];
-  assign \program__payload.inputs[20]  = \port$1152$0 [167:160];
-  assign \program__payload.inputs[21]  = \port$1152$0 [175:168];
-  assign \program__payload.inputs[22]  = \port$1152$0 [183:176];
-  assign \program__payload.inputs[23]  = \port$1152$0 [191:184];
-  assign \program__payload.inputs[24]  = \port$1152$0 [199:192];
-  assign \program__payload.inputs[25]  = \port$1152$0 [207:200];
-  assign \program__payload.inputs[26]  = \port$1152$0 [215:208];
-  assign \program__payload.inputs[27]  = \port$1152$0 [223:216];
-  assign \program__payload.inputs[28]  = \port$1152$0 [231:224];
-  assign \program__payload.inputs[29]  = \port$1152$0 [239:232];
-  assign \program__payload.inputs[30]  = \port$1152$0 [247:240];
-  assign \program__payload.inputs[31]  = \port$1152$0 [255:248];
+  assign \program__payload.op  = \port$1559$0 ;
+  assign \program__payload.row  = \port$1560$0 ;
+  assign \program__payload.device  = \port$1562$0 ;
+  assign \program__payload.dac  = \port$1566$0 ;
+  assign \program__payload.tile  = \port$1567$0 ;
+  assign \program__payload.top  = \port$1568$0 ;
+  assign \program__payload.inputs  = \port$1569$0 ;
+  assign \program__payload.inputs[0]  = \port$1569$0 [7:0];
+  assign \program__payload.inputs[1]  = \port$1569$0 [15:8];
+  assign \program__payload.inputs[2]  = \port$1569$0 [23:16];
+  assign \program__payload.inputs[3]  = \port$1569$0 [31:24];
+  assign \program__payload.inputs[4]  = \port$1569$0 [39:32];
+  assign \program__payload.inputs[5]  = \port$1569$0 [47:40];
+  assign \program__payload.inputs[6]  = \port$1569$0 [55:48];
+  assign \program__payload.inputs[7]  = \port$1569$0 [63:56];
+  assign \program__payload.inputs[8]  = \port$1569$0 [71:64];
+  assign \program__payload.inputs[9]  = \port$1569$0 [79:72];
+  assign \program__payload.inputs[10]  = \port$1569$0 [87:80];
+  assign \program__payload.inputs[11]  = \port$1569$0 [95:88];
+  assign \program__payload.inputs[12]  = \port$1569$0 [103:96];
+  assign \program__payload.inputs[13]  = \port$1569$0 [111:104];
+  assign \program__payload.inputs[14]  = \port$1569$0 [119:112];
+  assign \program__payload.inputs[15]  = \port$1569$0 [127:120];
+  assign \program__payload.inputs[16]  = \port$1569$0 [135:128];
+  assign \program__payload.inputs[17]  = \port$1569$0 [143:136];
+  assign \program__payload.inputs[18]  = \port$1569$0 [151:144];
+  assign \program__payload.inputs[19]  = \port$1569$0 [159:152];
+  assign \program__payload.inputs[20]  = \port$1569$0 [167:160];
+  assign \program__payload.inputs[21]  = \port$1569$0 [175:168];
+  assign \program__payload.inputs[22]  = \port$1569$0 [183:176];
+  assign \program__payload.inputs[23]  = \port$1569$0 [191:184];
+  assign \program__payload.inputs[24]  = \port$1569$0 [199:192];
+  assign \program__payload.inputs[25]  = \port$1569$0 [207:200];
+  assign \program__payload.inputs[26]  = \port$1569$0 [215:208];
+  assign \program__payload.inputs[27]  = \port$1569$0 [223:216];
+  assign \program__payload.inputs[28]  = \port$1569$0 [231:224];
+  assign \program__payload.inputs[29]  = \port$1569$0 [239:232];
+  assign \program__payload.inputs[30]  = \port$1569$0 [247:240];
+  assign \program__payload.inputs[31]  = \port$1569$0 [255:248];
   assign \tags__payload.reader  = tags__payload[1:0];
   assign \tags__payload.row  = tags__payload[9:2];
   assign \tags__payload.device  = tags__payload[15:10];
@@ -8844,45 +9425,45 @@ module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$371$0 , \port
   assign \program_tags__payload.old  = program_tags__payload[25:16];
   assign \program_tags__payload.centre  = program_tags__payload[37:26];
   assign \program_tags__payload.last  = program_tags__payload[38];
-  assign \raw__payload.op  = \port$371$0 ;
-  assign \raw__payload.row  = \port$372$0 ;
-  assign \raw__payload.device  = \port$373$0 ;
-  assign \raw__payload.dac  = \port$374$0 ;
-  assign \raw__payload.tile  = \port$375$0 ;
-  assign \raw__payload.top  = \port$376$0 ;
-  assign \raw__payload.inputs  = \port$377$0 ;
-  assign \raw__payload.inputs[0]  = \port$377$0 [7:0];
-  assign \raw__payload.inputs[1]  = \port$377$0 [15:8];
-  assign \raw__payload.inputs[2]  = \port$377$0 [23:16];
-  assign \raw__payload.inputs[3]  = \port$377$0 [31:24];
-  assign \raw__payload.inputs[4]  = \port$377$0 [39:32];
-  assign \raw__payload.inputs[5]  = \port$377$0 [47:40];
-  assign \raw__payload.inputs[6]  = \port$377$0 [55:48];
-  assign \raw__payload.inputs[7]  = \port$377$0 [63:56];
-  assign \raw__payload.inputs[8]  = \port$377$0 [71:64];
-  assign \raw__payload.inputs[9]  = \port$377$0 [79:72];
-  assign \raw__payload.inputs[10]  = \port$377$0 [87:80];
-  assign \raw__payload.inputs[11]  = \port$377$0 [95:88];
-  assign \raw__payload.inputs[12]  = \port$377$0 [103:96];
-  assign \raw__payload.inputs[13]  = \port$377$0 [111:104];
-  assign \raw__payload.inputs[14]  = \port$377$0 [119:112];
-  assign \raw__payload.inputs[15]  = \port$377$0 [127:120];
-  assign \raw__payload.inputs[16]  = \port$377$0 [135:128];
-  assign \raw__payload.inputs[17]  = \port$377$0 [143:136];
-  assign \raw__payload.inputs[18]  = \port$377$0 [151:144];
-  assign \raw__payload.inputs[19]  = \port$377$0 [159:152];
-  assign \raw__payload.inputs[20]  = \port$377$0 [167:160];
-  assign \raw__payload.inputs[21]  = \port$377$0 [175:168];
-  assign \raw__payload.inputs[22]  = \port$377$0 [183:176];
-  assign \raw__payload.inputs[23]  = \port$377$0 [191:184];
-  assign \raw__payload.inputs[24]  = \port$377$0 [199:192];
-  assign \raw__payload.inputs[25]  = \port$377$0 [207:200];
-  assign \raw__payload.inputs[26]  = \port$377$0 [215:208];
-  assign \raw__payload.inputs[27]  = \port$377$0 [223:216];
-  assign \raw__payload.inputs[28]  = \port$377$0 [231:224];
-  assign \raw__payload.inputs[29]  = \port$377$0 [239:232];
-  assign \raw__payload.inputs[30]  = \port$377$0 [247:240];
-  assign \raw__payload.inputs[31]  = \port$377$0 [255:248];
+  assign \raw__payload.op  = \port$537$0 ;
+  assign \raw__payload.row  = \port$538$0 ;
+  assign \raw__payload.device  = \port$539$0 ;
+  assign \raw__payload.dac  = \port$540$0 ;
+  assign \raw__payload.tile  = \port$541$0 ;
+  assign \raw__payload.top  = \port$542$0 ;
+  assign \raw__payload.inputs  = \port$543$0 ;
+  assign \raw__payload.inputs[0]  = \port$543$0 [7:0];
+  assign \raw__payload.inputs[1]  = \port$543$0 [15:8];
+  assign \raw__payload.inputs[2]  = \port$543$0 [23:16];
+  assign \raw__payload.inputs[3]  = \port$543$0 [31:24];
+  assign \raw__payload.inputs[4]  = \port$543$0 [39:32];
+  assign \raw__payload.inputs[5]  = \port$543$0 [47:40];
+  assign \raw__payload.inputs[6]  = \port$543$0 [55:48];
+  assign \raw__payload.inputs[7]  = \port$543$0 [63:56];
+  assign \raw__payload.inputs[8]  = \port$543$0 [71:64];
+  assign \raw__payload.inputs[9]  = \port$543$0 [79:72];
+  assign \raw__payload.inputs[10]  = \port$543$0 [87:80];
+  assign \raw__payload.inputs[11]  = \port$543$0 [95:88];
+  assign \raw__payload.inputs[12]  = \port$543$0 [103:96];
+  assign \raw__payload.inputs[13]  = \port$543$0 [111:104];
+  assign \raw__payload.inputs[14]  = \port$543$0 [119:112];
+  assign \raw__payload.inputs[15]  = \port$543$0 [127:120];
+  assign \raw__payload.inputs[16]  = \port$543$0 [135:128];
+  assign \raw__payload.inputs[17]  = \port$543$0 [143:136];
+  assign \raw__payload.inputs[18]  = \port$543$0 [151:144];
+  assign \raw__payload.inputs[19]  = \port$543$0 [159:152];
+  assign \raw__payload.inputs[20]  = \port$543$0 [167:160];
+  assign \raw__payload.inputs[21]  = \port$543$0 [175:168];
+  assign \raw__payload.inputs[22]  = \port$543$0 [183:176];
+  assign \raw__payload.inputs[23]  = \port$543$0 [191:184];
+  assign \raw__payload.inputs[24]  = \port$543$0 [199:192];
+  assign \raw__payload.inputs[25]  = \port$543$0 [207:200];
+  assign \raw__payload.inputs[26]  = \port$543$0 [215:208];
+  assign \raw__payload.inputs[27]  = \port$543$0 [223:216];
+  assign \raw__payload.inputs[28]  = \port$543$0 [231:224];
+  assign \raw__payload.inputs[29]  = \port$543$0 [239:232];
+  assign \raw__payload.inputs[30]  = \port$543$0 [247:240];
+  assign \raw__payload.inputs[31]  = \port$543$0 [255:248];
   assign \dots__payload.op  = dots__payload[2:0];
   assign \dots__payload.row  = dots__payload[10:3];
   assign \dots__payload.device  = dots__payload[16:11];
@@ -9713,11 +10294,26 @@ module \ohmcarlo_emulated_core.core.controller.issuer.walk (rst, row_end, \end ,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.controller.memory (rst, write, write__addr, order_codes, record_codes, read__addr, read__en, write_odd, write__data, \read__addr$15 , \read__en$13 , clk);
+module \ohmcarlo_emulated_core.core.controller.memory (rst, load, write, \read__en$16 , \read__addr$18 , write_place, load_place, load_codes, order_codes, record_codes, read__addr, read__en, write_odd, write_code, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
   wire \$1 ;
   wire \$2 ;
+  wire \$3 ;
+  wire \$4 ;
   input clk;
   wire clk;
+  input load;
+  wire load;
+  input [19:0] load_codes;
+  wire [19:0] load_codes;
+  wire [9:0] \load_codes[0] ;
+  wire [9:0] \load_codes[1] ;
+  input [10:0] load_place;
+  wire [10:0] load_place;
+  wire \load_place.bank ;
+  wire [2:0] \load_place.group_row ;
+  wire [4:0] \load_place.pair ;
+  wire [1:0] \load_place.region ;
   output [19:0] order_codes;
   wire [19:0] order_codes;
   wire [9:0] \order_codes[0] ;
@@ -9730,20 +10326,20 @@ module \ohmcarlo_emulated_core.core.controller.memory (rst, write, write__addr, 
   wire order_read;
   input [10:0] read__addr;
   wire [10:0] read__addr;
-  input [10:0] \read__addr$15 ;
-  wire [10:0] \read__addr$15 ;
-  wire [10:0] \read__addr$23 ;
+  input [10:0] \read__addr$18 ;
+  wire [10:0] \read__addr$18 ;
   wire [10:0] \read__addr$26 ;
+  wire [10:0] \read__addr$29 ;
   wire [9:0] read__data;
-  wire [9:0] \read__data$18 ;
-  wire [9:0] \read__data$24 ;
+  wire [9:0] \read__data$21 ;
   wire [9:0] \read__data$27 ;
+  wire [9:0] \read__data$30 ;
   input read__en;
   wire read__en;
-  input \read__en$13 ;
-  wire \read__en$13 ;
-  wire \read__en$22 ;
+  input \read__en$16 ;
+  wire \read__en$16 ;
   wire \read__en$25 ;
+  wire \read__en$28 ;
   output [19:0] record_codes;
   wire [19:0] record_codes;
   wire [9:0] \record_codes[0] ;
@@ -9758,17 +10354,17 @@ module \ohmcarlo_emulated_core.core.controller.memory (rst, write, write__addr, 
   wire rst;
   input write;
   wire write;
-  input [10:0] write__addr;
-  wire [10:0] write__addr;
-  wire [10:0] \write__addr$20 ;
-  input [9:0] write__data;
-  wire [9:0] write__data;
-  wire [9:0] \write__data$21 ;
-  wire write__en;
-  wire \write__en$19 ;
+  reg [10:0] write__addr;
+  reg [10:0] \write__addr$23 ;
+  reg [9:0] write__data;
+  reg [9:0] \write__data$24 ;
+  reg write__en;
+  reg \write__en$22 ;
+  input [9:0] write_code;
   wire [9:0] write_code;
   input write_odd;
   wire write_odd;
+  input [10:0] write_place;
   wire [10:0] write_place;
   wire \write_place.bank ;
   wire [2:0] \write_place.group_row ;
@@ -9781,21 +10377,21 @@ module \ohmcarlo_emulated_core.core.controller.memory (rst, write, write__addr, 
       minus[memory_index] = 10'h000;
   end
   always @(posedge clk) begin
-    if (\write__en$19 )
-      minus[write__addr] <= write__data;
+    if (\write__en$22 )
+      minus[\write__addr$23 ] <= \write__data$24 ;
   end
   reg [9:0] _0_;
   reg [9:0] _1_;
   always @(posedge clk) begin
-    if (\read__en$13 ) begin
-      _0_ <= minus[\read__addr$15 ];
+    if (\read__en$16 ) begin
+      _0_ <= minus[\read__addr$18 ];
     end
     if (read__en) begin
       _1_ <= minus[read__addr];
     end
   end
-  assign \read__data$27  = _0_;
-  assign \read__data$24  = _1_;
+  assign \read__data$30  = _0_;
+  assign \read__data$27  = _1_;
   reg [9:0] plus [2047:0];
   initial begin : memory_init_2
     integer memory_index;
@@ -9809,57 +10405,101 @@ module \ohmcarlo_emulated_core.core.controller.memory (rst, write, write__addr, 
   reg [9:0] _2_;
   reg [9:0] _3_;
   always @(posedge clk) begin
-    if (read__en) begin
-      _2_ <= plus[read__addr];
+    if (\read__en$16 ) begin
+      _2_ <= plus[\read__addr$18 ];
     end
-    if (\read__en$13 ) begin
-      _3_ <= plus[\read__addr$15 ];
+    if (read__en) begin
+      _3_ <= plus[read__addr];
     end
   end
-  assign read__data = _2_;
-  assign \read__data$18  = _3_;
+  assign \read__data$21  = _2_;
+  assign read__data = _3_;
   assign \$1  = ! write_odd;
-  assign write__en = write & \$1 ;
-  assign \write__en$19  = write & \$2 ;
-  assign write_place = write__addr;
-  assign write_code = write__data;
+  assign \$2  = write & \$1 ;
+  assign \$4  = write & \$3 ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    write__en = \$2 ;
+    if (load) begin
+      write__en = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    write__addr = write_place;
+    if (load) begin
+      write__addr = load_place;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    write__data = write_code;
+    if (load) begin
+      write__data = load_codes[9:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \write__en$22  = \$4 ;
+    if (load) begin
+      \write__en$22  = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \write__addr$23  = write_place;
+    if (load) begin
+      \write__addr$23  = load_place;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    \write__data$24  = write_code;
+    if (load) begin
+      \write__data$24  = load_codes[19:10];
+    end
+  end
   assign order_read = read__en;
   assign order_place = read__addr;
-  assign record_read = \read__en$13 ;
-  assign record_place = \read__addr$15 ;
-  assign \write__addr$20  = write__addr;
-  assign \write__data$21  = write__data;
-  assign \read__en$22  = read__en;
-  assign \read__addr$23  = read__addr;
-  assign \read__en$25  = \read__en$13 ;
-  assign \read__addr$26  = \read__addr$15 ;
-  assign \write_place.pair  = write__addr[4:0];
-  assign \write_place.group_row  = write__addr[7:5];
-  assign \write_place.bank  = write__addr[8];
-  assign \write_place.region  = write__addr[10:9];
+  assign record_read = \read__en$16 ;
+  assign record_place = \read__addr$18 ;
+  assign \read__en$25  = read__en;
+  assign \read__addr$26  = read__addr;
+  assign \read__en$28  = \read__en$16 ;
+  assign \read__addr$29  = \read__addr$18 ;
+  assign \write_place.pair  = write_place[4:0];
+  assign \write_place.group_row  = write_place[7:5];
+  assign \write_place.bank  = write_place[8];
+  assign \write_place.region  = write_place[10:9];
+  assign \load_place.pair  = load_place[4:0];
+  assign \load_place.group_row  = load_place[7:5];
+  assign \load_place.bank  = load_place[8];
+  assign \load_place.region  = load_place[10:9];
+  assign \load_codes[0]  = load_codes[9:0];
+  assign \load_codes[1]  = load_codes[19:10];
   assign \order_place.pair  = read__addr[4:0];
   assign \order_place.group_row  = read__addr[7:5];
   assign \order_place.bank  = read__addr[8];
   assign \order_place.region  = read__addr[10:9];
   assign \order_codes[0]  = order_codes[9:0];
   assign \order_codes[1]  = order_codes[19:10];
-  assign \record_place.pair  = \read__addr$15 [4:0];
-  assign \record_place.group_row  = \read__addr$15 [7:5];
-  assign \record_place.bank  = \read__addr$15 [8];
-  assign \record_place.region  = \read__addr$15 [10:9];
+  assign \record_place.pair  = \read__addr$18 [4:0];
+  assign \record_place.group_row  = \read__addr$18 [7:5];
+  assign \record_place.bank  = \read__addr$18 [8];
+  assign \record_place.region  = \read__addr$18 [10:9];
   assign \record_codes[0]  = record_codes[9:0];
   assign \record_codes[1]  = record_codes[19:10];
-  assign record_codes[19:10] = \read__data$27 ;
-  assign record_codes[9:0] = \read__data$18 ;
-  assign order_codes[19:10] = \read__data$24 ;
+  assign record_codes[19:10] = \read__data$30 ;
+  assign record_codes[9:0] = \read__data$21 ;
+  assign order_codes[19:10] = \read__data$27 ;
   assign order_codes[9:0] = read__data;
-  assign \$2  = write_odd;
+  assign \$3  = write_odd;
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \port$1143$0 , \port$1145$0 , \port$1149$0 , \port$1150$0 , \port$1151$0 , \port$1152$0 , commands__valid, tags__ready, targets__valid, targets__payload, control_command, allow_coin, discard, allow_sample, tags__payload, targets__ready, tags__valid, coin_done, sample_done
+module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1559$0 , \port$1560$0 , \port$1562$0 , \port$1566$0 , \port$1567$0 , \port$1568$0 , \port$1569$0 , commands__valid, tags__ready, targets__valid, targets__payload, control_command, allow_coin, discard, allow_sample, tags__payload, targets__ready, tags__valid, coin_done, sample_done
 , commands__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -9991,20 +10631,20 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
   wire go;
   reg offered = 1'h0;
   reg [2:0] op;
-  output [2:0] \port$1142$0 ;
-  wire [2:0] \port$1142$0 ;
-  output [7:0] \port$1143$0 ;
-  wire [7:0] \port$1143$0 ;
-  output [5:0] \port$1145$0 ;
-  wire [5:0] \port$1145$0 ;
-  output [11:0] \port$1149$0 ;
-  wire [11:0] \port$1149$0 ;
-  output \port$1150$0 ;
-  wire \port$1150$0 ;
-  output \port$1151$0 ;
-  wire \port$1151$0 ;
-  output [255:0] \port$1152$0 ;
-  wire [255:0] \port$1152$0 ;
+  output [2:0] \port$1559$0 ;
+  wire [2:0] \port$1559$0 ;
+  output [7:0] \port$1560$0 ;
+  wire [7:0] \port$1560$0 ;
+  output [5:0] \port$1562$0 ;
+  wire [5:0] \port$1562$0 ;
+  output [11:0] \port$1566$0 ;
+  wire [11:0] \port$1566$0 ;
+  output \port$1567$0 ;
+  wire \port$1567$0 ;
+  output \port$1568$0 ;
+  wire \port$1568$0 ;
+  output [255:0] \port$1569$0 ;
+  wire [255:0] \port$1569$0 ;
   reg reading = 1'h0;
   input rst;
   wire rst;
@@ -10103,7 +10743,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
   assign \$40  = ~ \$39 ;
   assign go = \$35  & \$40 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     \$56  = exhausted;
     if (\$3 ) begin
       \$56  = 1'h0;
@@ -10127,7 +10767,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     \$57  = \$5 ;
     if (control_command[10]) begin
       \$57  = 1'h0;
@@ -10137,7 +10777,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     \$58  = reading;
     if (\$6 ) begin
       (* full_case = 32'd1 *)
@@ -10155,7 +10795,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     (* full_case = 32'd1 *)
     casez (targets__payload[2:0])
       3'h4:
@@ -10169,7 +10809,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     \$signal  = 1'h0;
     (* full_case = 32'd1 *)
     casez (targets__payload[2:0])
@@ -10184,7 +10824,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     (* full_case = 32'd1 *)
     casez (targets__payload[2:0])
       3'h4:
@@ -10196,7 +10836,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     targets__ready = 1'h0;
     if (\$43 ) begin
       (* full_case = 32'd1 *)
@@ -10209,7 +10849,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     tags__valid = 1'h0;
     if (\$43 ) begin
       (* full_case = 32'd1 *)
@@ -10222,7 +10862,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     coin_done = 1'h0;
     if (\$43 ) begin
       (* full_case = 32'd1 *)
@@ -10235,7 +10875,7 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$15 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     sample_done = 1'h0;
     if (\$43 ) begin
       (* full_case = 32'd1 *)
@@ -10248,13 +10888,13 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
     end
   end
   assign commands__payload = { \$32 , \$31 , \$30 , \$29 , \$25 , \$23 , \$22  };
-  assign \port$1142$0  = \$22 ;
-  assign \port$1143$0  = \$23 ;
-  assign \port$1145$0  = \$25 ;
-  assign \port$1149$0  = \$29 ;
-  assign \port$1150$0  = \$30 ;
-  assign \port$1151$0  = \$31 ;
-  assign \port$1152$0  = \$32 ;
+  assign \port$1559$0  = \$22 ;
+  assign \port$1560$0  = \$23 ;
+  assign \port$1562$0  = \$25 ;
+  assign \port$1566$0  = \$29 ;
+  assign \port$1567$0  = \$30 ;
+  assign \port$1568$0  = \$31 ;
+  assign \port$1569$0  = \$32 ;
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -10324,10 +10964,10 @@ module \ohmcarlo_emulated_core.core.controller.programmer (rst, \port$1142$0 , \
   assign tags__payload[15:10] = targets__payload[16:11];
   assign tags__payload[9:2] = targets__payload[10:3];
   assign tags__payload[1:0] = \$34 ;
-  assign \$29  = \$28 ;
   assign \$22  = op;
   assign \$23  = targets__payload[10:3];
   assign \$25  = \$24 ;
+  assign \$29  = \$28 ;
   assign \$30  = 1'h0;
   assign \$31  = 1'h0;
   assign \$32  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
@@ -10335,7 +10975,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior, multiplicity, busy, control_command, features, hidden, \bank$30 , start, proposal, current, \region$24 , codes, place, record__valid, record__payload, read, record__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
   wire [31:0] \$1 ;
   wire [2:0] \$10 ;
   wire \$11 ;
@@ -10466,7 +11106,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     .step(read)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     clear = 1'h0;
     casez (state_state)
       2'h0:
@@ -10476,7 +11116,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     record__valid = 1'h0;
     casez (state_state)
       2'h0:
@@ -10490,7 +11130,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     record__payload = 33'h000000000;
     casez (state_state)
       2'h0:
@@ -10508,7 +11148,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     read = 1'h0;
     casez (state_state)
       2'h0:
@@ -10528,7 +11168,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$12  = header;
     casez (state_state)
       2'h0:
@@ -10549,7 +11189,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$13  = region;
     casez (state_state)
       2'h0:
@@ -10567,7 +11207,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$14  = bank;
     casez (state_state)
       2'h0:
@@ -10585,7 +11225,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$15  = index;
     casez (state_state)
       2'h0:
@@ -10607,7 +11247,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$16  = state_state;
     casez (state_state)
       2'h0:
@@ -10637,7 +11277,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
     \$17  = last;
     casez (state_state)
       2'h0:
@@ -10698,7 +11338,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.controller.recorder.walk (rst, \end , control_command, features, hidden, clear, step, pair, group_row, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire [5:0] \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -10755,14 +11395,14 @@ module \ohmcarlo_emulated_core.core.controller.recorder.walk (rst, \end , contro
     group_row <= \$8 ;
   assign \final  = group_row == hidden;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     length = features;
     if (\$3 ) begin
       length = { 1'h0, \$4  };
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     \$7  = pair;
     if (step) begin
       \$7  = \$5 [4:0];
@@ -10781,7 +11421,7 @@ module \ohmcarlo_emulated_core.core.controller.recorder.walk (rst, \end , contro
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$17 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
     \$8  = group_row;
     if (step) begin
       if (row_end) begin
@@ -10813,7 +11453,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.controller.router (rst, read_backs__ready, tags__ready, results__valid, results__payload, control_command, input__valid, input__payload, read_backs__payload, readings__valid, results__ready, raw__valid, read_backs__valid, readings__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
   input clk;
   wire clk;
@@ -10932,7 +11572,7 @@ module \ohmcarlo_emulated_core.core.controller.router (rst, read_backs__ready, t
     .w_en(input__valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
     readings__valid = 1'h0;
     if (\$1 ) begin
       casez (output__payload[1:0])
@@ -10944,7 +11584,7 @@ module \ohmcarlo_emulated_core.core.controller.router (rst, read_backs__ready, t
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
     results__ready = 1'h0;
     if (\$1 ) begin
       (* full_case = 32'd1 *)
@@ -10959,7 +11599,7 @@ module \ohmcarlo_emulated_core.core.controller.router (rst, read_backs__ready, t
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
     raw__valid = 1'h0;
     if (\$1 ) begin
       casez (output__payload[1:0])
@@ -10973,7 +11613,7 @@ module \ohmcarlo_emulated_core.core.controller.router (rst, read_backs__ready, t
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
     read_backs__valid = 1'h0;
     if (\$1 ) begin
       (* full_case = 32'd1 *)
@@ -11145,7 +11785,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.controller.router.waiting.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, w_en, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -11284,7 +11924,7 @@ module \ohmcarlo_emulated_core.core.controller.router.waiting.fifo (rst, r_en, w
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -11297,7 +11937,7 @@ module \ohmcarlo_emulated_core.core.controller.router.waiting.fifo (rst, r_en, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -11310,7 +11950,7 @@ module \ohmcarlo_emulated_core.core.controller.router.waiting.fifo (rst, r_en, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -11326,7 +11966,7 @@ module \ohmcarlo_emulated_core.core.controller.router.waiting.fifo (rst, r_en, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -11360,89 +12000,181 @@ module \ohmcarlo_emulated_core.core.controller.router.waiting.fifo (rst, r_en, w
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, state_read__data, query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb
-, load_bad_rows__addr, load_bad_rows__data, next_region, query, init, take, put_back, stuck, counts, conclude, accepted, held_index, region, none, taken, row, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
+module \ohmcarlo_emulated_core.core.controller.rows (clk, rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity
+, state_read__data, query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_groups__addr, state_groups__data, state_held__addr, state_held__data, state_wear__addr, state_wear__data
+, state_regions__addr, state_regions__data, next_region, query, init, take, put_back, stuck, counts, conclude, accepted, held_index, none, taken, state_queues__r_data, state_groups__r_data, state_regions__r_data, row, state_queues__r_addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   reg [7:0] \$1 ;
   reg [7:0] \$10 ;
-  wire [9:0] \$100 ;
-  reg [7:0] \$101 ;
-  wire [8:0] \$102 ;
-  wire [9:0] \$103 ;
-  reg [8:0] \$104 ;
-  wire [9:0] \$105 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  reg [7:0] \$103 ;
+  wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
-  wire [4:0] \$107 ;
-  wire [4:0] \$108 ;
+  reg [8:0] \$107 ;
+  wire \$108 ;
   wire \$109 ;
   reg [8:0] \$11 ;
-  wire [9:0] \$110 ;
-  reg [8:0] \$111 ;
-  wire [9:0] \$112 ;
-  wire [8:0] \$113 ;
-  wire [9:0] \$114 ;
-  wire [9:0] \$115 ;
+  wire \$110 ;
+  reg [7:0] \$111 ;
+  wire \$112 ;
+  wire \$113 ;
+  wire \$114 ;
+  reg \$115 ;
   wire \$116 ;
-  wire [2:0] \$117 ;
-  wire [9:0] \$118 ;
-  wire [2:0] \$119 ;
+  wire \$117 ;
+  wire \$118 ;
+  reg [31:0] \$119 ;
   wire [9:0] \$12 ;
   wire \$120 ;
-  reg [1:0] \$121 ;
-  reg [7:0] \$122 ;
-  reg [8:0] \$123 ;
-  reg [2:0] \$124 ;
-  reg [8:0] \$125 ;
-  reg [8:0] \$126 ;
-  reg [8:0] \$127 ;
-  reg [8:0] \$128 ;
-  reg [8:0] \$129 ;
+  wire \$121 ;
+  wire \$122 ;
+  wire \$123 ;
+  wire \$124 ;
+  wire \$125 ;
+  wire \$126 ;
+  wire \$127 ;
+  wire \$128 ;
+  wire \$129 ;
   wire [10:0] \$13 ;
-  reg [8:0] \$130 ;
-  reg [8:0] \$131 ;
-  reg [8:0] \$132 ;
-  reg [7:0] \$133 ;
-  reg [7:0] \$134 ;
-  reg [7:0] \$135 ;
-  reg [7:0] \$136 ;
-  reg [31:0] \$137 ;
-  reg [31:0] \$138 ;
-  reg [31:0] \$139 ;
+  wire \$130 ;
+  wire \$131 ;
+  wire \$132 ;
+  wire \$133 ;
+  wire \$134 ;
+  wire \$135 ;
+  wire \$136 ;
+  wire \$137 ;
+  wire \$138 ;
+  wire \$139 ;
   wire [11:0] \$14 ;
-  reg [31:0] \$140 ;
-  reg \$141 ;
-  reg \$142 ;
-  reg \$143 ;
-  reg \$144 ;
-  reg [7:0] \$145 ;
-  reg [7:0] \$146 ;
-  reg [7:0] \$147 ;
-  reg [7:0] \$148 ;
-  reg [7:0] \$149 ;
+  wire \$140 ;
+  wire \$141 ;
+  wire \$142 ;
+  wire \$143 ;
+  wire \$144 ;
+  wire \$145 ;
+  wire \$146 ;
+  wire \$147 ;
+  wire \$148 ;
+  wire \$149 ;
   reg [7:0] \$15 ;
-  reg [7:0] \$150 ;
-  reg [7:0] \$151 ;
-  reg [7:0] \$152 ;
-  reg [7:0] \$153 ;
-  reg [7:0] \$154 ;
-  reg [7:0] \$155 ;
-  reg [7:0] \$156 ;
-  reg [7:0] \$157 ;
-  reg [7:0] \$158 ;
-  reg [8:0] \$159 ;
+  wire \$150 ;
+  wire \$151 ;
+  wire \$152 ;
+  wire \$153 ;
+  wire \$154 ;
+  wire \$155 ;
+  wire \$156 ;
+  wire \$157 ;
+  wire \$158 ;
+  wire \$159 ;
   reg [7:0] \$16 ;
-  reg [3:0] \$160 ;
-  reg \$161 ;
+  wire \$160 ;
+  wire \$161 ;
+  wire \$162 ;
+  wire \$163 ;
+  wire \$164 ;
+  wire \$165 ;
+  wire \$166 ;
+  wire \$167 ;
+  wire \$168 ;
+  wire \$169 ;
   reg [8:0] \$17 ;
+  wire \$170 ;
+  wire \$171 ;
+  wire \$172 ;
+  wire \$173 ;
+  wire \$174 ;
+  wire \$175 ;
+  wire \$176 ;
+  wire \$177 ;
+  wire \$178 ;
+  wire \$179 ;
   wire [9:0] \$18 ;
+  wire \$180 ;
+  wire \$181 ;
+  wire \$182 ;
+  wire [9:0] \$183 ;
+  wire [9:0] \$184 ;
+  wire [9:0] \$185 ;
+  reg [8:0] \$186 ;
+  wire \$187 ;
+  wire \$188 ;
+  reg [8:0] \$189 ;
   wire \$19 ;
+  wire \$190 ;
+  wire \$191 ;
+  wire [3:0] \$192 ;
+  wire \$193 ;
+  wire \$194 ;
+  wire [9:0] \$195 ;
+  reg [8:0] \$196 ;
+  wire \$197 ;
+  reg [7:0] \$198 ;
+  wire \$199 ;
   reg [7:0] \$2 ;
   reg [7:0] \$20 ;
+  wire [4:0] \$200 ;
+  wire [4:0] \$201 ;
+  wire \$202 ;
+  wire [9:0] \$203 ;
+  wire [9:0] \$204 ;
+  wire [8:0] \$205 ;
+  wire [9:0] \$206 ;
+  wire [9:0] \$207 ;
+  wire \$208 ;
+  wire [2:0] \$209 ;
   reg [8:0] \$21 ;
+  wire [2:0] \$210 ;
+  wire \$211 ;
+  reg [7:0] \$212 ;
+  reg [7:0] \$213 ;
+  reg [7:0] \$214 ;
+  reg [7:0] \$215 ;
+  reg [8:0] \$216 ;
+  reg [8:0] \$217 ;
+  reg [8:0] \$218 ;
+  reg [8:0] \$219 ;
   wire [9:0] \$22 ;
+  reg [7:0] \$220 ;
+  reg [7:0] \$221 ;
+  reg [7:0] \$222 ;
+  reg [7:0] \$223 ;
+  reg [8:0] \$224 ;
+  reg [8:0] \$225 ;
+  reg [8:0] \$226 ;
+  reg [8:0] \$227 ;
+  reg [7:0] \$228 ;
+  reg [7:0] \$229 ;
   wire [10:0] \$23 ;
+  reg [7:0] \$230 ;
+  reg [7:0] \$231 ;
+  reg \$232 ;
+  reg \$233 ;
+  reg \$234 ;
+  reg \$235 ;
+  reg [31:0] \$236 ;
+  reg [31:0] \$237 ;
+  reg [31:0] \$238 ;
+  reg [31:0] \$239 ;
   reg [7:0] \$24 ;
+  reg [7:0] \$240 ;
+  reg [7:0] \$241 ;
+  reg [7:0] \$242 ;
+  reg [1:0] \$243 ;
+  reg [8:0] \$244 ;
+  reg [2:0] \$245 ;
+  reg [7:0] \$246 ;
+  reg [8:0] \$247 ;
+  reg [7:0] \$248 ;
+  reg [8:0] \$249 ;
   reg [8:0] \$25 ;
+  reg [3:0] \$250 ;
+  reg \$251 ;
+  reg [2:0] \$252 ;
   wire [9:0] \$26 ;
   wire [10:0] \$27 ;
   wire [11:0] \$28 ;
@@ -11462,96 +12194,96 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   wire [8:0] \$40 ;
   wire [9:0] \$41 ;
   wire [10:0] \$42 ;
-  wire [8:0] \$43 ;
-  wire [32:0] \$44 ;
-  wire [3:0] \$45 ;
-  wire [3:0] \$46 ;
-  wire \$47 ;
-  wire \$48 ;
-  wire [3:0] \$49 ;
+  wire [7:0] \$43 ;
+  wire [7:0] \$44 ;
+  wire [7:0] \$45 ;
+  wire [8:0] \$46 ;
+  reg [8:0] \$47 ;
+  wire [9:0] \$48 ;
+  wire [32:0] \$49 ;
   wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  reg [8:0] \$52 ;
-  wire \$53 ;
-  reg [8:0] \$54 ;
-  wire [9:0] \$55 ;
+  reg [8:0] \$50 ;
+  wire [9:0] \$51 ;
+  wire [32:0] \$52 ;
+  wire [3:0] \$53 ;
+  wire [3:0] \$54 ;
+  wire \$55 ;
   wire \$56 ;
-  wire \$57 ;
+  wire [3:0] \$57 ;
   wire \$58 ;
   wire \$59 ;
   reg [7:0] \$6 ;
-  wire \$60 ;
-  wire \$61 ;
-  wire \$62 ;
-  reg [8:0] \$63 ;
-  wire \$64 ;
-  wire \$65 ;
-  reg [8:0] \$66 ;
-  wire \$67 ;
+  reg [8:0] \$60 ;
+  wire [9:0] \$61 ;
+  reg [8:0] \$62 ;
+  wire [9:0] \$63 ;
+  reg [8:0] \$64 ;
+  wire [9:0] \$65 ;
+  reg [7:0] \$66 ;
+  wire [8:0] \$67 ;
   wire \$68 ;
-  reg [8:0] \$69 ;
+  reg [7:0] \$69 ;
   reg [8:0] \$7 ;
-  wire [9:0] \$70 ;
-  reg [8:0] \$71 ;
-  wire [9:0] \$72 ;
-  wire [32:0] \$73 ;
-  wire [3:0] \$74 ;
-  wire \$75 ;
+  wire [8:0] \$70 ;
+  wire [9:0] \$71 ;
+  reg [7:0] \$72 ;
+  wire [8:0] \$73 ;
+  wire [9:0] \$74 ;
+  reg [8:0] \$75 ;
   wire \$76 ;
-  wire [9:0] \$77 ;
-  reg [8:0] \$78 ;
-  wire [9:0] \$79 ;
+  reg [7:0] \$77 ;
+  wire [8:0] \$78 ;
+  wire \$79 ;
   wire [9:0] \$8 ;
-  reg [8:0] \$80 ;
-  wire [9:0] \$81 ;
-  reg [8:0] \$82 ;
-  wire [9:0] \$83 ;
-  reg [7:0] \$84 ;
-  wire [8:0] \$85 ;
-  wire \$86 ;
-  reg [7:0] \$87 ;
-  wire [8:0] \$88 ;
+  reg [7:0] \$80 ;
+  wire [8:0] \$81 ;
+  wire [9:0] \$82 ;
+  reg [7:0] \$83 ;
+  wire [8:0] \$84 ;
+  wire [9:0] \$85 ;
+  reg [8:0] \$86 ;
+  wire [9:0] \$87 ;
+  reg [7:0] \$88 ;
   wire [9:0] \$89 ;
   wire [10:0] \$9 ;
-  reg [7:0] \$90 ;
-  wire [8:0] \$91 ;
-  wire [9:0] \$92 ;
-  reg [8:0] \$93 ;
+  wire [9:0] \$90 ;
+  wire [4:0] \$91 ;
+  wire \$92 ;
+  wire \$93 ;
   wire \$94 ;
   reg [7:0] \$95 ;
-  wire [8:0] \$96 ;
+  wire \$96 ;
   wire \$97 ;
-  reg [7:0] \$98 ;
-  wire [8:0] \$99 ;
+  wire \$98 ;
+  reg [8:0] \$99 ;
   wire [7:0] \$signature__addr ;
-  wire [7:0] \$signature__addr$46 ;
-  reg [7:0] \$signature__addr$80 ;
-  reg [7:0] \$signature__addr$83 ;
-  reg [7:0] \$signature__addr$85 ;
-  reg [7:0] \$signature__addr$89 ;
+  reg [7:0] \$signature__addr$47 ;
+  reg [7:0] \$signature__addr$81 ;
+  reg [7:0] \$signature__addr$86 ;
+  reg [7:0] \$signature__addr$88 ;
   reg [7:0] \$signature__addr$92 ;
+  reg [7:0] \$signature__addr$95 ;
   wire \$signature__data ;
-  wire [7:0] \$signature__data$49 ;
-  reg [7:0] \$signature__data$81 ;
-  reg [31:0] \$signature__data$86 ;
-  reg [7:0] \$signature__data$90 ;
-  reg [31:0] \$signature__data$93 ;
-  reg [3:0] \$signature__data$95 ;
-  wire \$signature__data$95.bad ;
-  wire [2:0] \$signature__data$95.failures ;
+  reg [3:0] \$signature__data$107 ;
+  wire \$signature__data$107.bad ;
+  wire [2:0] \$signature__data$107.failures ;
+  wire [7:0] \$signature__data$50 ;
+  reg [7:0] \$signature__data$82 ;
+  reg [31:0] \$signature__data$89 ;
+  reg [7:0] \$signature__data$93 ;
+  reg [31:0] \$signature__data$96 ;
   wire \$signature__en ;
-  reg \$signature__en$79 ;
-  reg \$signature__en$82 ;
-  reg \$signature__en$84 ;
-  reg \$signature__en$88 ;
+  reg \$signature__en$80 ;
+  reg \$signature__en$85 ;
+  reg \$signature__en$87 ;
   reg \$signature__en$91 ;
+  reg \$signature__en$94 ;
   input accepted;
   wire accepted;
   reg any_bad = 1'h0;
   reg [8:0] bad_groups = 9'h000;
   (* init = 9'h000 *)
-  wire [8:0] \bad_groups$69 ;
+  wire [8:0] \bad_groups$70 ;
   wire [7:0] bad_read__addr;
   wire bad_read__data;
   output busy;
@@ -11576,6 +12308,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   input counts;
   wire counts;
   reg [7:0] first = 8'h00;
+  reg [8:0] good = 9'h000;
   reg [8:0] group = 9'h000;
   input [3:0] group_rows;
   wire [3:0] group_rows;
@@ -11585,7 +12318,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   wire [7:0] held_index;
   output [31:0] held_multiplicity;
   wire [31:0] held_multiplicity;
-  wire [7:0] held_read__addr;
+  reg [7:0] held_read__addr;
   wire [31:0] held_read__data;
   output [7:0] held_row;
   wire [7:0] held_row;
@@ -11601,14 +12334,28 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   wire [3:0] min_free;
   output [31:0] multiplicity;
   reg [31:0] multiplicity;
+  reg [8:0] next_free_count;
+  reg [7:0] next_free_head;
+  reg next_has_sample;
+  reg [31:0] next_multiplicity;
   input [1:0] next_region;
   wire [1:0] next_region;
+  reg [8:0] next_retired_count;
+  reg [7:0] next_retired_head;
   output [7:0] next_row;
   wire [7:0] next_row;
+  reg [7:0] \next_row$100 ;
   output none;
   reg none;
   input put_back;
   wire put_back;
+  reg put_free_count;
+  reg put_free_head;
+  reg put_has_sample;
+  reg put_multiplicity;
+  reg put_retired_count;
+  reg put_retired_head;
+  reg put_row;
   input query;
   wire query;
   wire query_bad;
@@ -11620,8 +12367,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   wire [31:0] query_wear;
   input [1:0] region;
   wire [1:0] region;
-  reg [1:0] \region$101  = 2'h0;
-  reg [7:0] region0_base = 8'h00;
+  reg [1:0] \region$115  = 2'h0;
+  wire [7:0] region0_base;
   reg [8:0] region0_free_count = 9'h000;
   reg [7:0] region0_free_head = 8'h00;
   reg region0_has_sample = 1'h0;
@@ -11653,14 +12400,13 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   reg [8:0] region3_retired_count = 9'h000;
   reg [7:0] region3_retired_head = 8'h00;
   reg [7:0] region3_row = 8'h00;
-  reg [7:0] region_base = 8'h00;
   input [8:0] region_groups;
   wire [8:0] region_groups;
   input [2:0] regions;
   wire [2:0] regions;
   output [8:0] retired_count;
   reg [8:0] retired_count;
-  wire [7:0] retired_read__addr;
+  reg [7:0] retired_read__addr;
   wire [7:0] retired_read__data;
   input [2:0] retries;
   wire [2:0] retries;
@@ -11673,12 +12419,64 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   wire rst;
   output [7:0] sample_row;
   reg [7:0] sample_row;
-  wire [7:0] state_read__addr;
+  input [7:0] state_groups__addr;
+  wire [7:0] state_groups__addr;
+  input [31:0] state_groups__data;
+  wire [31:0] state_groups__data;
+  wire [7:0] state_groups__r_addr;
+  output [31:0] state_groups__r_data;
+  wire [31:0] state_groups__r_data;
+  input state_groups__r_stb;
+  wire state_groups__r_stb;
+  input state_groups__stb;
+  wire state_groups__stb;
+  input [7:0] state_held__addr;
+  wire [7:0] state_held__addr;
+  input [31:0] state_held__data;
+  wire [31:0] state_held__data;
+  wire [7:0] state_held__r_addr;
+  wire [31:0] state_held__r_data;
+  input state_held__r_stb;
+  wire state_held__r_stb;
+  input state_held__stb;
+  wire state_held__stb;
+  input [7:0] state_queues__addr;
+  wire [7:0] state_queues__addr;
+  input [31:0] state_queues__data;
+  wire [31:0] state_queues__data;
+  input [7:0] state_queues__r_addr;
+  wire [7:0] state_queues__r_addr;
+  output [31:0] state_queues__r_data;
+  wire [31:0] state_queues__r_data;
+  input state_queues__r_stb;
+  wire state_queues__r_stb;
+  input state_queues__stb;
+  wire state_queues__stb;
+  reg [7:0] state_read__addr;
   output [3:0] state_read__data;
   wire [3:0] state_read__data;
   wire \state_read__data.bad ;
   wire [2:0] \state_read__data.failures ;
+  input [4:0] state_regions__addr;
+  wire [4:0] state_regions__addr;
+  input [31:0] state_regions__data;
+  wire [31:0] state_regions__data;
+  wire [4:0] state_regions__r_addr;
+  output [31:0] state_regions__r_data;
+  reg [31:0] state_regions__r_data;
+  input state_regions__stb;
+  wire state_regions__stb;
   reg [2:0] state_state = 3'h0;
+  input [7:0] state_wear__addr;
+  wire [7:0] state_wear__addr;
+  input [31:0] state_wear__data;
+  wire [31:0] state_wear__data;
+  wire [7:0] state_wear__r_addr;
+  wire [31:0] state_wear__r_data;
+  input state_wear__r_stb;
+  wire state_wear__r_stb;
+  input state_wear__stb;
+  wire state_wear__stb;
   input stream;
   wire stream;
   input stuck;
@@ -11688,9 +12486,11 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   wire take;
   output taken;
   reg taken;
-  wire [7:0] wear_read__addr;
+  reg [1:0] target;
+  reg [7:0] wear_read__addr;
   wire [31:0] wear_read__data;
   reg [3:0] \within  = 4'h0;
+  reg [2:0] word = 3'h0;
   reg [0:0] bad_map [255:0];
   initial begin : memory_init_4
     integer memory_index;
@@ -11703,7 +12503,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   end
   reg [0:0] _0_;
   always @(posedge clk) begin
-    _0_ <= bad_map[\$43 [7:0]];
+    _0_ <= bad_map[\$46 [7:0]];
   end
   assign bad_read__data = _0_;
   reg [7:0] free [255:0];
@@ -11713,12 +12513,12 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       free[memory_index] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$79 )
-      free[\$signature__addr$80 ] <= \$signature__data$81 ;
+    if (\$signature__en$80 )
+      free[\$signature__addr$81 ] <= \$signature__data$82 ;
   end
   reg [7:0] _1_;
   always @(posedge clk) begin
-    _1_ <= free[\$31 [7:0]];
+    _1_ <= free[\$signature__addr$47 ];
   end
   assign next_row = _1_;
   reg [31:0] held [255:0];
@@ -11728,8 +12528,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       held[memory_index] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$91 )
-      held[\$signature__addr$92 ] <= \$signature__data$93 ;
+    if (\$signature__en$94 )
+      held[\$signature__addr$95 ] <= \$signature__data$96 ;
   end
   reg [31:0] _2_;
   always @(posedge clk) begin
@@ -11743,12 +12543,12 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       retired[memory_index] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$88 )
-      retired[\$signature__addr$89 ] <= \$signature__data$90 ;
+    if (\$signature__en$91 )
+      retired[\$signature__addr$92 ] <= \$signature__data$93 ;
   end
   reg [7:0] _3_;
   always @(posedge clk) begin
-    _3_ <= retired[\$42 [7:0]];
+    _3_ <= retired[retired_read__addr];
   end
   assign held_row = _3_;
   reg [3:0] states [255:0];
@@ -11758,8 +12558,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       states[memory_index] = 4'h0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$82 )
-      states[\$signature__addr$83 ] <= \$signature__data$95 ;
+    if (\$signature__en$85 )
+      states[\$signature__addr$86 ] <= \$signature__data$107 ;
   end
   reg [3:0] _4_;
   always @(posedge clk) begin
@@ -11773,8 +12573,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       wear[memory_index] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$84 )
-      wear[\$signature__addr$85 ] <= \$signature__data$86 ;
+    if (\$signature__en$87 )
+      wear[\$signature__addr$88 ] <= \$signature__data$89 ;
   end
   reg [31:0] _5_;
   always @(posedge clk) begin
@@ -11803,158 +12603,238 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   assign \$40  = \$39  + held_index;
   assign \$41  = \$35  ? \$38  : { 1'h0, \$40  };
   assign \$42  = $signed({ 1'h0, \$32  }) + $signed(\$41 );
-  assign held_read__addr = query ? query_row : held_row;
-  assign state_read__addr = query ? query_row : row;
-  assign wear_read__addr = query ? query_row : row;
-  assign busy = ~ \$56 ;
-  assign \$43  = first + \within ;
-  assign \$44  = query_wear + 1'h1;
-  assign \$45  = state_read__data[2:0] + 1'h1;
-  assign \$46  = state_read__data[2:0] + 1'h1;
-  assign \$47  = \$46  >= retries;
-  assign \$48  = stuck & \$47 ;
-  assign \$49  = state_read__data[2:0] + 1'h1;
-  assign \$50  = \$49  >= retries;
-  assign \$51  = stuck & \$50 ;
-  assign \$53  = \$52  < 2'h2;
-  assign \$55  = region_base + \$54 ;
-  assign \$56  = ! state_state;
-  assign \$57  = state_state == 1'h1;
-  assign \$58  = state_state == 2'h2;
-  assign \$59  = state_state == 2'h3;
-  assign \$60  = state_state == 3'h4;
-  assign \$61  = state_state == 3'h5;
-  assign \$62  = state_state == 3'h6;
-  assign \$64  = \$63  < min_free;
-  assign \$65  = stream & \$64 ;
-  assign \$67  = | \$66 ;
-  assign \$68  = \$65  & \$67 ;
+  assign \$43  = query ? query_row : held_row;
+  assign \$44  = query ? query_row : row;
+  assign \$45  = query ? query_row : row;
+  assign busy = ~ \$120 ;
+  assign \$46  = first + \within ;
+  assign \$48  = \$47  + 1'h1;
+  assign \$49  = query_wear + 1'h1;
+  assign \$51  = \$50  + 1'h1;
+  assign \$52  = multiplicity + 1'h1;
+  assign \$53  = state_read__data[3:1] + 1'h1;
+  assign \$54  = state_read__data[3:1] + 1'h1;
+  assign \$55  = \$54  >= retries;
+  assign \$56  = stuck & \$55 ;
+  assign \$57  = state_read__data[3:1] + 1'h1;
+  assign \$58  = \$57  >= retries;
+  assign \$59  = stuck & \$58 ;
+  assign \$61  = \$60  + 1'h1;
+  assign \$63  = \$62  + 1'h1;
+  assign \$65  = \$64  - 1'h1;
+  assign \$67  = \$66  + 1'h1;
+  assign \$68  = \$67  >= region_groups;
   assign \$70  = \$69  + 1'h1;
-  assign \$72  = \$71  + 1'h1;
-  assign \$73  = multiplicity + 1'h1;
-  assign \$74  = state_read__data[2:0] + 1'h1;
-  assign \$75  = \$74  >= retries;
-  assign \$76  = stuck & \$75 ;
-  assign \$77  = bad_groups + 1'h1;
-  assign \$79  = \$78  + 1'h1;
+  assign \$71  = \$70  - region_groups;
+  assign \$73  = \$72  + 1'h1;
+  assign \$74  = \$68  ? \$71  : { 1'h0, \$73  };
+  assign \$76  = \$75  < 2'h2;
+  assign \$78  = \$77  + 1'h1;
+  assign \$79  = \$78  >= region_groups;
   assign \$81  = \$80  + 1'h1;
-  assign \$83  = \$82  - 1'h1;
-  assign \$85  = \$84  + 1'h1;
-  assign \$86  = \$85  >= region_groups;
-  assign \$88  = \$87  + 1'h1;
-  assign \$89  = \$88  - region_groups;
-  assign \$91  = \$90  + 1'h1;
-  assign \$92  = \$86  ? \$89  : { 1'h0, \$91  };
-  assign \$94  = \$93  < 2'h2;
-  assign \$96  = \$95  + 1'h1;
-  assign \$97  = \$96  >= region_groups;
-  assign \$99  = \$98  + 1'h1;
-  assign \$100  = \$99  - region_groups;
-  assign \$102  = \$101  + 1'h1;
-  assign \$103  = \$97  ? \$100  : { 1'h0, \$102  };
-  assign \$105  = \$104  - 1'h1;
-  assign \$106  = any_bad | bad_read__data;
-  assign \$107  = \within  + 1'h1;
-  assign \$108  = \within  + 1'h1;
-  assign \$109  = \$108  >= group_rows;
-  assign \$110  = bad_groups + 1'h1;
-  assign \$112  = \$111  + 1'h1;
-  assign \$113  = first + group_rows;
-  assign \$114  = group + 1'h1;
-  assign \$115  = group + 1'h1;
-  assign \$116  = \$115  >= region_groups;
-  assign \$117  = \region$101  + 1'h1;
-  assign \$118  = region_base + rows_per_region;
-  assign \$119  = \region$101  + 1'h1;
-  assign \$120  = \$119  >= regions;
+  assign \$82  = \$81  - region_groups;
+  assign \$84  = \$83  + 1'h1;
+  assign \$85  = \$79  ? \$82  : { 1'h0, \$84  };
+  assign \$87  = \$86  - 1'h1;
+  assign \$89  = \$88  + good;
+  assign \$90  = good + 1'h1;
+  assign \$92  = ! state_regions__addr[2:0];
+  assign \$93  = state_regions__stb & \$92 ;
+  assign \$94  = ! word;
+  assign \$96  = state_regions__addr[2:0] == 1'h1;
+  assign \$97  = state_regions__stb & \$96 ;
+  assign \$98  = word == 1'h1;
+  assign \$100  = state_regions__addr[2:0] == 2'h2;
+  assign \$101  = state_regions__stb & \$100 ;
+  assign \$102  = word == 2'h2;
+  assign \$104  = state_regions__addr[2:0] == 2'h3;
+  assign \$105  = state_regions__stb & \$104 ;
+  assign \$106  = word == 2'h3;
+  assign \$108  = state_regions__addr[2:0] == 3'h4;
+  assign \$109  = state_regions__stb & \$108 ;
+  assign \$110  = word == 3'h4;
+  assign \$112  = state_regions__addr[2:0] == 3'h4;
+  assign \$113  = state_regions__stb & \$112 ;
+  assign \$114  = word == 3'h4;
+  assign \$116  = state_regions__addr[2:0] == 3'h5;
+  assign \$117  = state_regions__stb & \$116 ;
+  assign \$118  = word == 3'h5;
+  assign \$120  = ! state_state;
+  assign \$121  = state_state == 1'h1;
+  assign \$122  = state_state == 2'h2;
+  assign \$123  = state_state == 2'h3;
+  assign \$124  = state_state == 3'h4;
+  assign \$125  = state_state == 3'h5;
+  assign \$126  = state_state == 3'h6;
+  assign \$127  = ! target;
+  assign \$128  = put_free_head & \$127 ;
+  assign \$129  = target == 1'h1;
+  assign \$130  = put_free_head & \$129 ;
+  assign \$131  = target == 2'h2;
+  assign \$132  = put_free_head & \$131 ;
+  assign \$133  = target == 2'h3;
+  assign \$134  = put_free_head & \$133 ;
+  assign \$135  = ! target;
+  assign \$136  = put_free_count & \$135 ;
+  assign \$137  = target == 1'h1;
+  assign \$138  = put_free_count & \$137 ;
+  assign \$139  = target == 2'h2;
+  assign \$140  = put_free_count & \$139 ;
+  assign \$141  = target == 2'h3;
+  assign \$142  = put_free_count & \$141 ;
+  assign \$143  = ! target;
+  assign \$144  = put_retired_head & \$143 ;
+  assign \$145  = target == 1'h1;
+  assign \$146  = put_retired_head & \$145 ;
+  assign \$147  = target == 2'h2;
+  assign \$148  = put_retired_head & \$147 ;
+  assign \$149  = target == 2'h3;
+  assign \$150  = put_retired_head & \$149 ;
+  assign \$151  = ! target;
+  assign \$152  = put_retired_count & \$151 ;
+  assign \$153  = target == 1'h1;
+  assign \$154  = put_retired_count & \$153 ;
+  assign \$155  = target == 2'h2;
+  assign \$156  = put_retired_count & \$155 ;
+  assign \$157  = target == 2'h3;
+  assign \$158  = put_retired_count & \$157 ;
+  assign \$159  = ! target;
+  assign \$160  = put_row & \$159 ;
+  assign \$161  = target == 1'h1;
+  assign \$162  = put_row & \$161 ;
+  assign \$163  = target == 2'h2;
+  assign \$164  = put_row & \$163 ;
+  assign \$165  = target == 2'h3;
+  assign \$166  = put_row & \$165 ;
+  assign \$167  = ! target;
+  assign \$168  = put_has_sample & \$167 ;
+  assign \$169  = target == 1'h1;
+  assign \$170  = put_has_sample & \$169 ;
+  assign \$171  = target == 2'h2;
+  assign \$172  = put_has_sample & \$171 ;
+  assign \$173  = target == 2'h3;
+  assign \$174  = put_has_sample & \$173 ;
+  assign \$175  = ! target;
+  assign \$176  = put_multiplicity & \$175 ;
+  assign \$177  = target == 1'h1;
+  assign \$178  = put_multiplicity & \$177 ;
+  assign \$179  = target == 2'h2;
+  assign \$180  = put_multiplicity & \$179 ;
+  assign \$181  = target == 2'h3;
+  assign \$182  = put_multiplicity & \$181 ;
+  assign \$183  = 1'h0 + rows_per_region;
+  assign \$184  = region1_base + rows_per_region;
+  assign \$185  = region2_base + rows_per_region;
+  assign \$187  = \$186  < min_free;
+  assign \$188  = stream & \$187 ;
+  assign \$190  = | \$189 ;
+  assign \$191  = \$188  & \$190 ;
+  assign \$192  = state_read__data[3:1] + 1'h1;
+  assign \$193  = \$192  >= retries;
+  assign \$194  = stuck & \$193 ;
+  assign \$195  = bad_groups + 1'h1;
+  assign \$197  = \$196  < 2'h2;
+  assign \$199  = any_bad | bad_read__data;
+  assign \$200  = \within  + 1'h1;
+  assign \$201  = \within  + 1'h1;
+  assign \$202  = \$201  >= group_rows;
+  assign \$203  = bad_groups + 1'h1;
+  assign \$204  = good + 1'h1;
+  assign \$205  = first + group_rows;
+  assign \$206  = group + 1'h1;
+  assign \$207  = group + 1'h1;
+  assign \$208  = \$207  >= region_groups;
+  assign \$209  = \region$115  + 1'h1;
+  assign \$210  = \region$115  + 1'h1;
+  assign \$211  = \$210  >= regions;
   always @(posedge clk)
-    \region$101  <= \$121 ;
+    region0_free_head <= \$212 ;
   always @(posedge clk)
-    region_base <= \$122 ;
+    region1_free_head <= \$213 ;
   always @(posedge clk)
-    bad_groups <= \$123 ;
+    region2_free_head <= \$214 ;
   always @(posedge clk)
-    state_state <= \$124 ;
+    region3_free_head <= \$215 ;
   always @(posedge clk)
-    region0_free_count <= \$125 ;
+    region0_free_count <= \$216 ;
   always @(posedge clk)
-    region1_free_count <= \$126 ;
+    region1_free_count <= \$217 ;
   always @(posedge clk)
-    region2_free_count <= \$127 ;
+    region2_free_count <= \$218 ;
   always @(posedge clk)
-    region3_free_count <= \$128 ;
+    region3_free_count <= \$219 ;
   always @(posedge clk)
-    region0_retired_count <= \$129 ;
+    region0_retired_head <= \$220 ;
   always @(posedge clk)
-    region1_retired_count <= \$130 ;
+    region1_retired_head <= \$221 ;
   always @(posedge clk)
-    region2_retired_count <= \$131 ;
+    region2_retired_head <= \$222 ;
   always @(posedge clk)
-    region3_retired_count <= \$132 ;
+    region3_retired_head <= \$223 ;
   always @(posedge clk)
-    region0_row <= \$133 ;
+    region0_retired_count <= \$224 ;
   always @(posedge clk)
-    region1_row <= \$134 ;
+    region1_retired_count <= \$225 ;
   always @(posedge clk)
-    region2_row <= \$135 ;
+    region2_retired_count <= \$226 ;
   always @(posedge clk)
-    region3_row <= \$136 ;
+    region3_retired_count <= \$227 ;
   always @(posedge clk)
-    region0_multiplicity <= \$137 ;
+    region0_row <= \$228 ;
   always @(posedge clk)
-    region1_multiplicity <= \$138 ;
+    region1_row <= \$229 ;
   always @(posedge clk)
-    region2_multiplicity <= \$139 ;
+    region2_row <= \$230 ;
   always @(posedge clk)
-    region3_multiplicity <= \$140 ;
+    region3_row <= \$231 ;
   always @(posedge clk)
-    region0_has_sample <= \$141 ;
+    region0_has_sample <= \$232 ;
   always @(posedge clk)
-    region1_has_sample <= \$142 ;
+    region1_has_sample <= \$233 ;
   always @(posedge clk)
-    region2_has_sample <= \$143 ;
+    region2_has_sample <= \$234 ;
   always @(posedge clk)
-    region3_has_sample <= \$144 ;
+    region3_has_sample <= \$235 ;
   always @(posedge clk)
-    region0_retired_head <= \$145 ;
+    region0_multiplicity <= \$236 ;
   always @(posedge clk)
-    region1_retired_head <= \$146 ;
+    region1_multiplicity <= \$237 ;
   always @(posedge clk)
-    region2_retired_head <= \$147 ;
+    region2_multiplicity <= \$238 ;
   always @(posedge clk)
-    region3_retired_head <= \$148 ;
+    region3_multiplicity <= \$239 ;
   always @(posedge clk)
-    row <= \$149 ;
+    region1_base <= \$240 ;
   always @(posedge clk)
-    region0_free_head <= \$150 ;
+    region2_base <= \$241 ;
   always @(posedge clk)
-    region1_free_head <= \$151 ;
+    region3_base <= \$242 ;
   always @(posedge clk)
-    region2_free_head <= \$152 ;
+    \region$115  <= \$243 ;
   always @(posedge clk)
-    region3_free_head <= \$153 ;
+    bad_groups <= \$244 ;
   always @(posedge clk)
-    region0_base <= \$154 ;
+    state_state <= \$245 ;
   always @(posedge clk)
-    region1_base <= \$155 ;
+    row <= \$246 ;
   always @(posedge clk)
-    region2_base <= \$156 ;
+    good <= \$247 ;
   always @(posedge clk)
-    region3_base <= \$157 ;
+    first <= \$248 ;
   always @(posedge clk)
-    first <= \$158 ;
+    group <= \$249 ;
   always @(posedge clk)
-    group <= \$159 ;
+    \within  <= \$250 ;
   always @(posedge clk)
-    \within  <= \$160 ;
+    any_bad <= \$251 ;
   always @(posedge clk)
-    any_bad <= \$161 ;
+    word <= \$252 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$1  = region0_base;
+          \$1  = 8'h00;
       2'h1:
           \$1  = region1_base;
       2'h2:
@@ -11966,7 +12846,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11982,7 +12862,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -11998,7 +12878,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12014,7 +12894,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12030,7 +12910,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12046,7 +12926,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12062,11 +12942,11 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$15  = region0_base;
+          \$15  = 8'h00;
       2'h1:
           \$15  = region1_base;
       2'h2:
@@ -12078,7 +12958,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12094,7 +12974,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12110,7 +12990,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12126,7 +13006,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12142,7 +13022,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12158,7 +13038,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12174,7 +13054,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12190,7 +13070,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12206,7 +13086,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12222,7 +13102,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12238,11 +13118,11 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (next_region)
       2'h0:
-          \$29  = region0_base;
+          \$29  = 8'h00;
       2'h1:
           \$29  = region1_base;
       2'h2:
@@ -12254,7 +13134,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (next_region)
       2'h0:
@@ -12270,11 +13150,11 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$32  = region0_base;
+          \$32  = 8'h00;
       2'h1:
           \$32  = region1_base;
       2'h2:
@@ -12286,7 +13166,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12302,7 +13182,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12318,7 +13198,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12334,215 +13214,231 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$52  = region0_free_count;
+          \$47  = region0_free_count;
       2'h1:
-          \$52  = region1_free_count;
+          \$47  = region1_free_count;
       2'h2:
-          \$52  = region2_free_count;
+          \$47  = region2_free_count;
       2'h3:
-          \$52  = region3_free_count;
+          \$47  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    (* full_case = 32'd1 *)
-    casez (\region$101 )
-      2'h0:
-          \$54  = region0_free_count;
-      2'h1:
-          \$54  = region1_free_count;
-      2'h2:
-          \$54  = region2_free_count;
-      2'h3:
-          \$54  = region3_free_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$63  = region0_free_count;
+          \$50  = region0_retired_count;
       2'h1:
-          \$63  = region1_free_count;
+          \$50  = region1_retired_count;
       2'h2:
-          \$63  = region2_free_count;
+          \$50  = region2_retired_count;
       2'h3:
-          \$63  = region3_free_count;
+          \$50  = region3_retired_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$66  = region0_retired_count;
+          \$60  = region0_free_count;
       2'h1:
-          \$66  = region1_retired_count;
+          \$60  = region1_free_count;
       2'h2:
-          \$66  = region2_retired_count;
+          \$60  = region2_free_count;
       2'h3:
-          \$66  = region3_retired_count;
+          \$60  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$69  = region0_free_count;
+          \$62  = region0_free_count;
       2'h1:
-          \$69  = region1_free_count;
+          \$62  = region1_free_count;
       2'h2:
-          \$69  = region2_free_count;
+          \$62  = region2_free_count;
       2'h3:
-          \$69  = region3_free_count;
+          \$62  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$71  = region0_retired_count;
+          \$64  = region0_retired_count;
       2'h1:
-          \$71  = region1_retired_count;
+          \$64  = region1_retired_count;
       2'h2:
-          \$71  = region2_retired_count;
+          \$64  = region2_retired_count;
       2'h3:
-          \$71  = region3_retired_count;
+          \$64  = region3_retired_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$78  = region0_free_count;
+          \$66  = region0_retired_head;
       2'h1:
-          \$78  = region1_free_count;
+          \$66  = region1_retired_head;
       2'h2:
-          \$78  = region2_free_count;
+          \$66  = region2_retired_head;
       2'h3:
-          \$78  = region3_free_count;
+          \$66  = region3_retired_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$80  = region0_free_count;
+          \$69  = region0_retired_head;
       2'h1:
-          \$80  = region1_free_count;
+          \$69  = region1_retired_head;
       2'h2:
-          \$80  = region2_free_count;
+          \$69  = region2_retired_head;
       2'h3:
-          \$80  = region3_free_count;
+          \$69  = region3_retired_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$82  = region0_retired_count;
+          \$72  = region0_retired_head;
       2'h1:
-          \$82  = region1_retired_count;
+          \$72  = region1_retired_head;
       2'h2:
-          \$82  = region2_retired_count;
+          \$72  = region2_retired_head;
       2'h3:
-          \$82  = region3_retired_count;
+          \$72  = region3_retired_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$84  = region0_retired_head;
+          \$75  = region0_free_count;
       2'h1:
-          \$84  = region1_retired_head;
+          \$75  = region1_free_count;
       2'h2:
-          \$84  = region2_retired_head;
+          \$75  = region2_free_count;
       2'h3:
-          \$84  = region3_retired_head;
+          \$75  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$87  = region0_retired_head;
+          \$77  = region0_free_head;
       2'h1:
-          \$87  = region1_retired_head;
+          \$77  = region1_free_head;
       2'h2:
-          \$87  = region2_retired_head;
+          \$77  = region2_free_head;
       2'h3:
-          \$87  = region3_retired_head;
+          \$77  = region3_free_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$90  = region0_retired_head;
+          \$80  = region0_free_head;
       2'h1:
-          \$90  = region1_retired_head;
+          \$80  = region1_free_head;
       2'h2:
-          \$90  = region2_retired_head;
+          \$80  = region2_free_head;
       2'h3:
-          \$90  = region3_retired_head;
+          \$80  = region3_free_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$93  = region0_free_count;
+          \$83  = region0_free_head;
       2'h1:
-          \$93  = region1_free_count;
+          \$83  = region1_free_head;
       2'h2:
-          \$93  = region2_free_count;
+          \$83  = region2_free_head;
       2'h3:
-          \$93  = region3_free_count;
+          \$83  = region3_free_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$86  = region0_free_count;
+      2'h1:
+          \$86  = region1_free_count;
+      2'h2:
+          \$86  = region2_free_count;
+      2'h3:
+          \$86  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    (* full_case = 32'd1 *)
+    casez (\region$115 )
+      2'h0:
+          \$88  = 8'h00;
+      2'h1:
+          \$88  = region1_base;
+      2'h2:
+          \$88  = region2_base;
+      2'h3:
+          \$88  = region3_base;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
@@ -12558,91 +13454,247 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$98  = region0_free_head;
+          \$99  = region0_free_count;
       2'h1:
-          \$98  = region1_free_head;
+          \$99  = region1_free_count;
       2'h2:
-          \$98  = region2_free_head;
+          \$99  = region2_free_count;
       2'h3:
-          \$98  = region3_free_head;
+          \$99  = region3_free_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$101  = region0_free_head;
+          \$103  = region0_retired_head;
       2'h1:
-          \$101  = region1_free_head;
+          \$103  = region1_retired_head;
       2'h2:
-          \$101  = region2_free_head;
+          \$103  = region2_retired_head;
       2'h3:
-          \$101  = region3_free_head;
+          \$103  = region3_retired_head;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$104  = region0_free_count;
+          \$107  = region0_retired_count;
       2'h1:
-          \$104  = region1_free_count;
+          \$107  = region1_retired_count;
       2'h2:
-          \$104  = region2_free_count;
+          \$107  = region2_retired_count;
       2'h3:
-          \$104  = region3_free_count;
+          \$107  = region3_retired_count;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$101 )
+    casez (region)
       2'h0:
-          \$111  = region0_free_count;
+          \$111  = region0_row;
       2'h1:
-          \$111  = region1_free_count;
+          \$111  = region1_row;
       2'h2:
-          \$111  = region2_free_count;
+          \$111  = region2_row;
       2'h3:
-          \$111  = region3_free_count;
+          \$111  = region3_row;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__en$79  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$115  = region0_has_sample;
+      2'h1:
+          \$115  = region1_has_sample;
+      2'h2:
+          \$115  = region2_has_sample;
+      2'h3:
+          \$115  = region3_has_sample;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$119  = region0_multiplicity;
+      2'h1:
+          \$119  = region1_multiplicity;
+      2'h2:
+          \$119  = region2_multiplicity;
+      2'h3:
+          \$119  = region3_multiplicity;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$186  = region0_free_count;
+      2'h1:
+          \$186  = region1_free_count;
+      2'h2:
+          \$186  = region2_free_count;
+      2'h3:
+          \$186  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$189  = region0_retired_count;
+      2'h1:
+          \$189  = region1_retired_count;
+      2'h2:
+          \$189  = region2_retired_count;
+      2'h3:
+          \$189  = region3_retired_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$196  = region0_free_count;
+      2'h1:
+          \$196  = region1_free_count;
+      2'h2:
+          \$196  = region2_free_count;
+      2'h3:
+          \$196  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    (* full_case = 32'd1 *)
+    casez (\region$115 )
+      2'h0:
+          \$198  = 8'h00;
+      2'h1:
+          \$198  = region1_base;
+      2'h2:
+          \$198  = region2_base;
+      2'h3:
+          \$198  = region3_base;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    target = region;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          target = \region$115 ;
+      3'h4:
+          /* empty */;
+      3'h5:
+          /* empty */;
+      3'h6:
+          target = \region$115 ;
+      default:
+        ;
+    endcase
+    if (state_regions__stb) begin
+      target = \$91 [1:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__addr$47  = \$31 [7:0];
+    if (state_queues__r_stb) begin
+      \$signature__addr$47  = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    retired_read__addr = \$42 [7:0];
+    if (state_queues__r_stb) begin
+      retired_read__addr = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    held_read__addr = \$43 ;
+    if (state_held__r_stb) begin
+      held_read__addr = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    state_read__addr = \$44 ;
+    if (state_groups__r_stb) begin
+      state_read__addr = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    wear_read__addr = \$45 ;
+    if (state_wear__r_stb) begin
+      wear_read__addr = state_queues__r_addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__en$80  = 1'h0;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
-            \$signature__en$79  = 1'h1;
+            \$signature__en$80  = 1'h1;
           end else if (conclude) begin
             (* full_case = 32'd1 *)
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$51 ) begin
+              if (\$59 ) begin
               end else begin
-                \$signature__en$79  = 1'h1;
+                \$signature__en$80  = 1'h1;
               end
             end
           end
       3'h3:
-          \$signature__en$79  = 1'h1;
+          \$signature__en$80  = 1'h1;
       3'h2:
           /* empty */;
       3'h1:
@@ -12655,34 +13707,37 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            \$signature__en$79  = 1'h1;
+            \$signature__en$80  = 1'h1;
           end
       default:
         ;
     endcase
+    if (state_queues__stb) begin
+      \$signature__en$80  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__addr$80  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__addr$81  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
-            \$signature__addr$80  = \$14 [7:0];
+            \$signature__addr$81  = \$14 [7:0];
           end else if (conclude) begin
             (* full_case = 32'd1 *)
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$51 ) begin
+              if (\$59 ) begin
               end else begin
-                \$signature__addr$80  = \$14 [7:0];
+                \$signature__addr$81  = \$14 [7:0];
               end
             end
           end
       3'h3:
-          \$signature__addr$80  = \$14 [7:0];
+          \$signature__addr$81  = \$14 [7:0];
       3'h2:
           /* empty */;
       3'h1:
@@ -12695,34 +13750,37 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            \$signature__addr$80  = \$55 [7:0];
+            \$signature__addr$81  = \$89 [7:0];
           end
       default:
         ;
     endcase
+    if (state_queues__stb) begin
+      \$signature__addr$81  = state_queues__addr;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__data$81  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__data$82  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
-            \$signature__data$81  = row;
+            \$signature__data$82  = row;
           end else if (conclude) begin
             (* full_case = 32'd1 *)
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$51 ) begin
+              if (\$59 ) begin
               end else begin
-                \$signature__data$81  = row;
+                \$signature__data$82  = row;
               end
             end
           end
       3'h3:
-          \$signature__data$81  = held_row;
+          \$signature__data$82  = held_row;
       3'h2:
           /* empty */;
       3'h1:
@@ -12735,22 +13793,119 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            \$signature__data$81  = first;
+            \$signature__data$82  = first;
           end
       default:
         ;
     endcase
+    if (state_queues__stb) begin
+      \$signature__data$82  = state_queues__data[7:0];
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__en$82  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    put_free_count = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+            put_free_count = 1'h1;
+          end else if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+            end else begin
+              (* full_case = 32'd1 *)
+              if (\$59 ) begin
+              end else begin
+                put_free_count = 1'h1;
+              end
+            end
+          end
+      3'h3:
+          put_free_count = 1'h1;
+      3'h2:
+          (* full_case = 32'd1 *)
+          if (\$76 ) begin
+          end else begin
+            put_free_count = 1'h1;
+          end
+      3'h1:
+          put_free_count = 1'h1;
+      3'h4:
+          /* empty */;
+      3'h5:
+          /* empty */;
+      3'h6:
+          (* full_case = 32'd1 *)
+          if (any_bad) begin
+          end else begin
+            put_free_count = 1'h1;
+          end
+      default:
+        ;
+    endcase
+    if (\$97 ) begin
+      put_free_count = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    next_free_count = 9'h000;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+            next_free_count = \$48 [8:0];
+          end else if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+            end else begin
+              (* full_case = 32'd1 *)
+              if (\$59 ) begin
+              end else begin
+                next_free_count = \$61 [8:0];
+              end
+            end
+          end
+      3'h3:
+          next_free_count = \$63 [8:0];
+      3'h2:
+          (* full_case = 32'd1 *)
+          if (\$76 ) begin
+          end else begin
+            next_free_count = \$87 [8:0];
+          end
+      3'h1:
+          next_free_count = 9'h000;
+      3'h4:
+          /* empty */;
+      3'h5:
+          /* empty */;
+      3'h6:
+          (* full_case = 32'd1 *)
+          if (any_bad) begin
+          end else begin
+            next_free_count = \$90 [8:0];
+          end
+      default:
+        ;
+    endcase
+    if (\$97 ) begin
+      next_free_count = state_regions__data[8:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__en$85  = 1'h0;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__en$82  = 1'h1;
+            \$signature__en$85  = 1'h1;
           end
       3'h3:
           /* empty */;
@@ -12763,21 +13918,24 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       3'h5:
           /* empty */;
       3'h6:
-          \$signature__en$82  = 1'h1;
+          \$signature__en$85  = 1'h1;
       default:
         ;
     endcase
+    if (state_groups__stb) begin
+      \$signature__en$85  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__addr$83  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__addr$86  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__addr$83  = row;
+            \$signature__addr$86  = row;
           end
       3'h3:
           /* empty */;
@@ -12790,115 +13948,70 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       3'h5:
           /* empty */;
       3'h6:
-          \$signature__addr$83  = first;
+          \$signature__addr$86  = first;
       default:
         ;
     endcase
+    if (state_groups__stb) begin
+      \$signature__addr$86  = state_groups__addr;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__en$84  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__en$87  = 1'h0;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__en$84  = 1'h1;
+            \$signature__en$87  = 1'h1;
           end
       default:
         ;
     endcase
+    if (state_wear__stb) begin
+      \$signature__en$87  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__addr$85  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__addr$88  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__addr$85  = row;
+            \$signature__addr$88  = row;
           end
       default:
         ;
     endcase
+    if (state_wear__stb) begin
+      \$signature__addr$88  = state_wear__addr;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__data$86  = 32'd0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__data$89  = 32'd0;
     casez (state_state)
       3'h0:
           if (init) begin
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
-            \$signature__data$86  = \$44 [31:0];
+            \$signature__data$89  = \$49 [31:0];
           end
       default:
         ;
     endcase
+    if (state_wear__stb) begin
+      \$signature__data$89  = state_wear__data;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__en$88  = 1'h0;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                \$signature__en$88  = 1'h1;
-              end
-            end
-          end
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__addr$89  = 8'h00;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                \$signature__addr$89  = \$28 [7:0];
-              end
-            end
-          end
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__data$90  = 8'h00;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                \$signature__data$90  = sample_row;
-              end
-            end
-          end
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$signature__en$91  = 1'h0;
     casez (state_state)
       3'h0:
@@ -12912,24 +14025,15 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
               end
             end
           end
-      3'h3:
-          \$signature__en$91  = 1'h1;
-      3'h2:
-          /* empty */;
-      3'h1:
-          /* empty */;
-      3'h4:
-          /* empty */;
-      3'h5:
-          /* empty */;
-      3'h6:
-          \$signature__en$91  = 1'h1;
       default:
         ;
     endcase
+    if (state_queues__stb) begin
+      \$signature__en$91  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$signature__addr$92  = 8'h00;
     casez (state_state)
       3'h0:
@@ -12939,12 +14043,56 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
           end else if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \$signature__addr$92  = sample_row;
+                \$signature__addr$92  = \$28 [7:0];
+              end
+            end
+          end
+      default:
+        ;
+    endcase
+    if (state_queues__stb) begin
+      \$signature__addr$92  = state_queues__addr;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__data$93  = 8'h00;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                \$signature__data$93  = sample_row;
+              end
+            end
+          end
+      default:
+        ;
+    endcase
+    if (state_queues__stb) begin
+      \$signature__data$93  = state_queues__data[23:16];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__en$94  = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                \$signature__en$94  = 1'h1;
               end
             end
           end
       3'h3:
-          \$signature__addr$92  = held_row;
+          \$signature__en$94  = 1'h1;
       3'h2:
           /* empty */;
       3'h1:
@@ -12954,14 +14102,17 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       3'h5:
           /* empty */;
       3'h6:
-          \$signature__addr$92  = first;
+          \$signature__en$94  = 1'h1;
       default:
         ;
     endcase
+    if (state_held__stb) begin
+      \$signature__en$94  = 1'h1;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__data$93  = 32'd0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__addr$95  = 8'h00;
     casez (state_state)
       3'h0:
           if (init) begin
@@ -12970,19 +14121,278 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
           end else if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \$signature__data$93  = multiplicity;
+                \$signature__addr$95  = sample_row;
               end
             end
           end
       3'h3:
-          \$signature__data$93  = 32'd0;
+          \$signature__addr$95  = held_row;
+      3'h2:
+          /* empty */;
+      3'h1:
+          /* empty */;
+      3'h4:
+          /* empty */;
+      3'h5:
+          /* empty */;
+      3'h6:
+          \$signature__addr$95  = first;
       default:
         ;
     endcase
+    if (state_held__stb) begin
+      \$signature__addr$95  = state_held__addr;
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$signature__data$95  = 4'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__data$96  = 32'd0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                \$signature__data$96  = multiplicity;
+              end
+            end
+          end
+      3'h3:
+          \$signature__data$96  = 32'd0;
+      default:
+        ;
+    endcase
+    if (state_held__stb) begin
+      \$signature__data$96  = state_held__data;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    put_retired_count = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                put_retired_count = 1'h1;
+              end
+            end
+          end
+      3'h3:
+          put_retired_count = 1'h1;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_retired_count = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$105 ) begin
+      put_retired_count = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    next_retired_count = 9'h000;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              if (has_sample) begin
+                next_retired_count = \$51 [8:0];
+              end
+            end
+          end
+      3'h3:
+          next_retired_count = \$65 [8:0];
+      3'h2:
+          /* empty */;
+      3'h1:
+          next_retired_count = 9'h000;
+      default:
+        ;
+    endcase
+    if (\$105 ) begin
+      next_retired_count = state_regions__data[8:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    put_row = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              put_row = 1'h1;
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_row = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$109 ) begin
+      put_row = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \next_row$100  = 8'h00;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              \next_row$100  = row;
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          \next_row$100  = 8'h00;
+      default:
+        ;
+    endcase
+    if (\$109 ) begin
+      \next_row$100  = state_regions__data[7:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    put_multiplicity = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+              put_multiplicity = 1'h1;
+            end else begin
+              if (counts) begin
+                put_multiplicity = 1'h1;
+              end
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_multiplicity = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$117 ) begin
+      put_multiplicity = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    next_multiplicity = 32'd0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+              next_multiplicity = 32'd1;
+            end else begin
+              if (counts) begin
+                next_multiplicity = \$52 [31:0];
+              end
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          next_multiplicity = 32'd0;
+      default:
+        ;
+    endcase
+    if (\$117 ) begin
+      next_multiplicity = state_regions__data;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    put_has_sample = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              put_has_sample = 1'h1;
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_has_sample = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$113 ) begin
+      put_has_sample = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    next_has_sample = 1'h0;
+    casez (state_state)
+      3'h0:
+          if (init) begin
+          end else if (take) begin
+          end else if (put_back) begin
+          end else if (conclude) begin
+            if (accepted) begin
+              next_has_sample = 1'h1;
+            end
+          end
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
+      3'h1:
+          next_has_sample = 1'h0;
+      default:
+        ;
+    endcase
+    if (\$113 ) begin
+      next_has_sample = state_regions__data[31];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$signature__data$107  = 4'h0;
     casez (state_state)
       3'h0:
           if (init) begin
@@ -12993,8 +14403,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
             if (accepted) begin
             end else begin
               if (stuck) begin
-                \$signature__data$95 [2:0] = \$45 [2:0];
-                \$signature__data$95 [3] = \$48 ;
+                \$signature__data$107 [3:1] = \$53 [2:0];
+                \$signature__data$107 [0] = \$56 ;
               end
             end
           end
@@ -13009,13 +14419,54 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       3'h5:
           /* empty */;
       3'h6:
-          \$signature__data$95 [3] = any_bad;
+          \$signature__data$107 [0] = any_bad;
       default:
         ;
     endcase
+    if (state_groups__stb) begin
+      \$signature__data$107  = state_groups__data[3:0];
+    end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    put_retired_head = 1'h0;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          put_retired_head = 1'h1;
+      3'h2:
+          /* empty */;
+      3'h1:
+          put_retired_head = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$101 ) begin
+      put_retired_head = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    next_retired_head = 8'h00;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          next_retired_head = \$74 [7:0];
+      3'h2:
+          /* empty */;
+      3'h1:
+          next_retired_head = 8'h00;
+      default:
+        ;
+    endcase
+    if (\$101 ) begin
+      next_retired_head = state_regions__data[7:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     none = 1'h0;
     casez (state_state)
       3'h0:
@@ -13023,7 +14474,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       3'h3:
           /* empty */;
       3'h2:
-          if (\$53 ) begin
+          if (\$76 ) begin
             none = 1'h1;
           end
       default:
@@ -13031,7 +14482,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     taken = 1'h0;
     casez (state_state)
       3'h0:
@@ -13040,7 +14491,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
           /* empty */;
       3'h2:
           (* full_case = 32'd1 *)
-          if (\$53 ) begin
+          if (\$76 ) begin
           end else begin
             taken = 1'h1;
           end
@@ -13049,12 +14500,477 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$121  = \region$101 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    put_free_head = 1'h0;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h2:
+          (* full_case = 32'd1 *)
+          if (\$76 ) begin
+          end else begin
+            put_free_head = 1'h1;
+          end
+      3'h1:
+          put_free_head = 1'h1;
+      default:
+        ;
+    endcase
+    if (\$93 ) begin
+      put_free_head = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    next_free_head = 8'h00;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h2:
+          (* full_case = 32'd1 *)
+          if (\$76 ) begin
+          end else begin
+            next_free_head = \$85 [7:0];
+          end
+      3'h1:
+          next_free_head = 8'h00;
+      default:
+        ;
+    endcase
+    if (\$93 ) begin
+      next_free_head = state_regions__data[7:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    state_regions__r_data = 32'd0;
+    if (\$94 ) begin
+      state_regions__r_data[7:0] = \$95 ;
+    end
+    if (\$98 ) begin
+      state_regions__r_data[8:0] = \$99 ;
+    end
+    if (\$102 ) begin
+      state_regions__r_data[7:0] = \$103 ;
+    end
+    if (\$106 ) begin
+      state_regions__r_data[8:0] = \$107 ;
+    end
+    if (\$110 ) begin
+      state_regions__r_data[7:0] = \$111 ;
+    end
+    if (\$114 ) begin
+      state_regions__r_data[31] = \$115 ;
+    end
+    if (\$118 ) begin
+      state_regions__r_data = \$119 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$212  = region0_free_head;
+    if (\$128 ) begin
+      \$212  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$212  = 8'h00;
+    end
+    if (rst) begin
+      \$212  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$213  = region1_free_head;
+    if (\$130 ) begin
+      \$213  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$213  = 8'h00;
+    end
+    if (rst) begin
+      \$213  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$214  = region2_free_head;
+    if (\$132 ) begin
+      \$214  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$214  = 8'h00;
+    end
+    if (rst) begin
+      \$214  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$215  = region3_free_head;
+    if (\$134 ) begin
+      \$215  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$215  = 8'h00;
+    end
+    if (rst) begin
+      \$215  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$216  = region0_free_count;
+    if (\$136 ) begin
+      \$216  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$216  = 9'h000;
+    end
+    if (rst) begin
+      \$216  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$217  = region1_free_count;
+    if (\$138 ) begin
+      \$217  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$217  = 9'h000;
+    end
+    if (rst) begin
+      \$217  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$218  = region2_free_count;
+    if (\$140 ) begin
+      \$218  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$218  = 9'h000;
+    end
+    if (rst) begin
+      \$218  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$219  = region3_free_count;
+    if (\$142 ) begin
+      \$219  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$219  = 9'h000;
+    end
+    if (rst) begin
+      \$219  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$220  = region0_retired_head;
+    if (\$144 ) begin
+      \$220  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$220  = 8'h00;
+    end
+    if (rst) begin
+      \$220  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$221  = region1_retired_head;
+    if (\$146 ) begin
+      \$221  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$221  = 8'h00;
+    end
+    if (rst) begin
+      \$221  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$222  = region2_retired_head;
+    if (\$148 ) begin
+      \$222  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$222  = 8'h00;
+    end
+    if (rst) begin
+      \$222  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$223  = region3_retired_head;
+    if (\$150 ) begin
+      \$223  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$223  = 8'h00;
+    end
+    if (rst) begin
+      \$223  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$224  = region0_retired_count;
+    if (\$152 ) begin
+      \$224  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$224  = 9'h000;
+    end
+    if (rst) begin
+      \$224  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$225  = region1_retired_count;
+    if (\$154 ) begin
+      \$225  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$225  = 9'h000;
+    end
+    if (rst) begin
+      \$225  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$226  = region2_retired_count;
+    if (\$156 ) begin
+      \$226  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$226  = 9'h000;
+    end
+    if (rst) begin
+      \$226  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$227  = region3_retired_count;
+    if (\$158 ) begin
+      \$227  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$227  = 9'h000;
+    end
+    if (rst) begin
+      \$227  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$228  = region0_row;
+    if (\$160 ) begin
+      \$228  = \next_row$100 ;
+    end
+    if (control_command[10]) begin
+      \$228  = 8'h00;
+    end
+    if (rst) begin
+      \$228  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$229  = region1_row;
+    if (\$162 ) begin
+      \$229  = \next_row$100 ;
+    end
+    if (control_command[10]) begin
+      \$229  = 8'h00;
+    end
+    if (rst) begin
+      \$229  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$230  = region2_row;
+    if (\$164 ) begin
+      \$230  = \next_row$100 ;
+    end
+    if (control_command[10]) begin
+      \$230  = 8'h00;
+    end
+    if (rst) begin
+      \$230  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$231  = region3_row;
+    if (\$166 ) begin
+      \$231  = \next_row$100 ;
+    end
+    if (control_command[10]) begin
+      \$231  = 8'h00;
+    end
+    if (rst) begin
+      \$231  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$232  = region0_has_sample;
+    if (\$168 ) begin
+      \$232  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$232  = 1'h0;
+    end
+    if (rst) begin
+      \$232  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$233  = region1_has_sample;
+    if (\$170 ) begin
+      \$233  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$233  = 1'h0;
+    end
+    if (rst) begin
+      \$233  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$234  = region2_has_sample;
+    if (\$172 ) begin
+      \$234  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$234  = 1'h0;
+    end
+    if (rst) begin
+      \$234  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$235  = region3_has_sample;
+    if (\$174 ) begin
+      \$235  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$235  = 1'h0;
+    end
+    if (rst) begin
+      \$235  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$236  = region0_multiplicity;
+    if (\$176 ) begin
+      \$236  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$236  = 32'd0;
+    end
+    if (rst) begin
+      \$236  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$237  = region1_multiplicity;
+    if (\$178 ) begin
+      \$237  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$237  = 32'd0;
+    end
+    if (rst) begin
+      \$237  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$238  = region2_multiplicity;
+    if (\$180 ) begin
+      \$238  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$238  = 32'd0;
+    end
+    if (rst) begin
+      \$238  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$239  = region3_multiplicity;
+    if (\$182 ) begin
+      \$239  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$239  = 32'd0;
+    end
+    if (rst) begin
+      \$239  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$240  = \$183 [7:0];
+    if (control_command[10]) begin
+      \$240  = 8'h00;
+    end
+    if (rst) begin
+      \$240  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$241  = \$184 [7:0];
+    if (control_command[10]) begin
+      \$241  = 8'h00;
+    end
+    if (rst) begin
+      \$241  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$242  = \$185 [7:0];
+    if (control_command[10]) begin
+      \$242  = 8'h00;
+    end
+    if (rst) begin
+      \$242  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$243  = \region$115 ;
     casez (state_state)
       3'h0:
           if (init) begin
-            \$121  = 2'h0;
+            \$243  = 2'h0;
           end
       3'h3:
           /* empty */;
@@ -13067,66 +14983,34 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       3'h5:
           /* empty */;
       3'h6:
-          if (\$116 ) begin
-            \$121  = \$117 [1:0];
+          if (\$208 ) begin
+            \$243  = \$209 [1:0];
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$121  = 2'h0;
+      \$243  = 2'h0;
     end
     if (rst) begin
-      \$121  = 2'h0;
+      \$243  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$122  = region_base;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$244  = bad_groups;
     casez (state_state)
       3'h0:
           if (init) begin
-            \$122  = 8'h00;
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          /* empty */;
-      3'h4:
-          /* empty */;
-      3'h5:
-          /* empty */;
-      3'h6:
-          if (\$116 ) begin
-            \$122  = \$118 [7:0];
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$122  = 8'h00;
-    end
-    if (rst) begin
-      \$122  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$123  = bad_groups;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-            \$123  = 9'h000;
+            \$244  = 9'h000;
           end else if (take) begin
           end else if (put_back) begin
           end else if (conclude) begin
             (* full_case = 32'd1 *)
             if (accepted) begin
             end else begin
-              if (\$76 ) begin
-                \$123  = \$77 [8:0];
+              if (\$194 ) begin
+                \$244  = \$195 [8:0];
               end
             end
           end
@@ -13142,53 +15026,53 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
           /* empty */;
       3'h6:
           if (any_bad) begin
-            \$123  = \$110 [8:0];
+            \$244  = \$203 [8:0];
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$123  = 9'h000;
+      \$244  = 9'h000;
     end
     if (rst) begin
-      \$123  = 9'h000;
+      \$244  = 9'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$124  = state_state;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$245  = state_state;
     casez (state_state)
       3'h0:
           if (init) begin
-            \$124  = 3'h1;
+            \$245  = 3'h1;
           end else if (take) begin
-            \$124  = 3'h2;
-            if (\$68 ) begin
-              \$124  = 3'h3;
+            \$245  = 3'h2;
+            if (\$191 ) begin
+              \$245  = 3'h3;
             end
           end
       3'h3:
-          \$124  = 3'h2;
+          \$245  = 3'h2;
       3'h2:
-          \$124  = 3'h0;
+          \$245  = 3'h0;
       3'h1:
-          \$124  = 3'h4;
+          \$245  = 3'h4;
       3'h4:
-          \$124  = 3'h5;
+          \$245  = 3'h5;
       3'h5:
         begin
-          \$124  = 3'h4;
-          if (\$109 ) begin
-            \$124  = 3'h6;
+          \$245  = 3'h4;
+          if (\$202 ) begin
+            \$245  = 3'h6;
           end
         end
       3'h6:
         begin
-          \$124  = 3'h4;
-          if (\$116 ) begin
-            \$124  = 3'h1;
-            if (\$120 ) begin
-              \$124  = 3'h0;
+          \$245  = 3'h4;
+          if (\$208 ) begin
+            \$245  = 3'h1;
+            if (\$211 ) begin
+              \$245  = 3'h0;
             end
           end
         end
@@ -13196,67 +15080,48 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
         ;
     endcase
     if (control_command[10]) begin
-      \$124  = 3'h0;
+      \$245  = 3'h0;
     end
     if (rst) begin
-      \$124  = 3'h0;
+      \$245  = 3'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$125  = region0_free_count;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$246  = row;
     casez (state_state)
       3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-            casez (region)
-              2'h0:
-                  \$125  = \$70 [8:0];
-              default:
-                ;
-            endcase
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              (* full_case = 32'd1 *)
-              if (\$76 ) begin
-              end else begin
-                casez (region)
-                  2'h0:
-                      \$125  = \$79 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
+          /* empty */;
       3'h3:
-          casez (region)
-            2'h0:
-                \$125  = \$81 [8:0];
-            default:
-              ;
-          endcase
+          /* empty */;
       3'h2:
           (* full_case = 32'd1 *)
-          if (\$94 ) begin
+          if (\$197 ) begin
           end else begin
-            casez (region)
-              2'h0:
-                  \$125  = \$105 [8:0];
-              default:
-                ;
-            endcase
+            \$246  = next_row;
           end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$246  = 8'h00;
+    end
+    if (rst) begin
+      \$246  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$247  = good;
+    casez (state_state)
+      3'h0:
+          /* empty */;
+      3'h3:
+          /* empty */;
+      3'h2:
+          /* empty */;
       3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$125  = 9'h000;
-            default:
-              ;
-          endcase
+          \$247  = 9'h000;
       3'h4:
           /* empty */;
       3'h5:
@@ -13265,1457 +15130,105 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            casez (\region$101 )
-              2'h0:
-                  \$125  = \$112 [8:0];
-              default:
-                ;
-            endcase
+            \$247  = \$204 [8:0];
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$125  = 9'h000;
+      \$247  = 9'h000;
     end
     if (rst) begin
-      \$125  = 9'h000;
+      \$247  = 9'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$126  = region1_free_count;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$248  = first;
     casez (state_state)
       3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  \$126  = \$70 [8:0];
-              default:
-                ;
-            endcase
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              (* full_case = 32'd1 *)
-              if (\$76 ) begin
-              end else begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      \$126  = \$79 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
+          /* empty */;
       3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$126  = \$81 [8:0];
-            default:
-              ;
-          endcase
+          /* empty */;
       3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  \$126  = \$105 [8:0];
-              default:
-                ;
-            endcase
-          end
+          /* empty */;
       3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$126  = 9'h000;
-            default:
-              ;
-          endcase
+          \$248  = \$198 ;
       3'h4:
           /* empty */;
       3'h5:
           /* empty */;
       3'h6:
-          (* full_case = 32'd1 *)
-          if (any_bad) begin
-          end else begin
-            casez (\region$101 )
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  \$126  = \$112 [8:0];
-              default:
-                ;
-            endcase
-          end
+          \$248  = \$205 [7:0];
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$126  = 9'h000;
+      \$248  = 8'h00;
     end
     if (rst) begin
-      \$126  = 9'h000;
+      \$248  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$127  = region2_free_count;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$249  = group;
     casez (state_state)
       3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  \$127  = \$70 [8:0];
-              default:
-                ;
-            endcase
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              (* full_case = 32'd1 *)
-              if (\$76 ) begin
-              end else begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      \$127  = \$79 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
+          /* empty */;
       3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$127  = \$81 [8:0];
-            default:
-              ;
-          endcase
+          /* empty */;
       3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  \$127  = \$105 [8:0];
-              default:
-                ;
-            endcase
-          end
+          /* empty */;
       3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$127  = 9'h000;
-            default:
-              ;
-          endcase
+          \$249  = 9'h000;
       3'h4:
           /* empty */;
       3'h5:
           /* empty */;
       3'h6:
-          (* full_case = 32'd1 *)
-          if (any_bad) begin
-          end else begin
-            casez (\region$101 )
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  \$127  = \$112 [8:0];
-              default:
-                ;
-            endcase
-          end
+          \$249  = \$206 [8:0];
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$127  = 9'h000;
+      \$249  = 9'h000;
     end
     if (rst) begin
-      \$127  = 9'h000;
+      \$249  = 9'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$128  = region3_free_count;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$250  = \within ;
     casez (state_state)
       3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-            (* full_case = 32'd1 *)
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  /* empty */;
-              2'h3:
-                  \$128  = \$70 [8:0];
-              default:
-                ;
-            endcase
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              (* full_case = 32'd1 *)
-              if (\$76 ) begin
-              end else begin
-                (* full_case = 32'd1 *)
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      /* empty */;
-                  2'h3:
-                      \$128  = \$79 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
+          /* empty */;
       3'h3:
-          (* full_case = 32'd1 *)
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$128  = \$81 [8:0];
-            default:
-              ;
-          endcase
+          /* empty */;
       3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            (* full_case = 32'd1 *)
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  /* empty */;
-              2'h3:
-                  \$128  = \$105 [8:0];
-              default:
-                ;
-            endcase
-          end
+          /* empty */;
       3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$128  = 9'h000;
-            default:
-              ;
-          endcase
+          \$250  = 4'h0;
       3'h4:
           /* empty */;
       3'h5:
-          /* empty */;
+          \$250  = \$200 [3:0];
       3'h6:
-          (* full_case = 32'd1 *)
-          if (any_bad) begin
-          end else begin
-            (* full_case = 32'd1 *)
-            casez (\region$101 )
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  /* empty */;
-              2'h3:
-                  \$128  = \$112 [8:0];
-              default:
-                ;
-            endcase
-          end
+          \$250  = 4'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$128  = 9'h000;
+      \$250  = 4'h0;
     end
     if (rst) begin
-      \$128  = 9'h000;
+      \$250  = 4'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$129  = region0_retired_count;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                casez (region)
-                  2'h0:
-                      \$129  = \$72 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          casez (region)
-            2'h0:
-                \$129  = \$83 [8:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$129  = 9'h000;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$129  = 9'h000;
-    end
-    if (rst) begin
-      \$129  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$130  = region1_retired_count;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      \$130  = \$72 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$130  = \$83 [8:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$130  = 9'h000;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$130  = 9'h000;
-    end
-    if (rst) begin
-      \$130  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$131  = region2_retired_count;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      \$131  = \$72 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$131  = \$83 [8:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$131  = 9'h000;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$131  = 9'h000;
-    end
-    if (rst) begin
-      \$131  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$132  = region3_retired_count;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              if (has_sample) begin
-                (* full_case = 32'd1 *)
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      /* empty */;
-                  2'h3:
-                      \$132  = \$72 [8:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          (* full_case = 32'd1 *)
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$132  = \$83 [8:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$132  = 9'h000;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$132  = 9'h000;
-    end
-    if (rst) begin
-      \$132  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$133  = region0_row;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    \$133  = row;
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$133  = 8'h00;
-    end
-    if (rst) begin
-      \$133  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$134  = region1_row;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$134  = row;
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$134  = 8'h00;
-    end
-    if (rst) begin
-      \$134  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$135  = region2_row;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$135  = row;
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$135  = 8'h00;
-    end
-    if (rst) begin
-      \$135  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$136  = region3_row;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$136  = row;
-                default:
-                  ;
-              endcase
-            end
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$136  = 8'h00;
-    end
-    if (rst) begin
-      \$136  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$137  = region0_multiplicity;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    \$137  = 32'd1;
-                default:
-                  ;
-              endcase
-            end else begin
-              if (counts) begin
-                casez (region)
-                  2'h0:
-                      \$137  = \$73 [31:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$137  = 32'd0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$137  = 32'd0;
-    end
-    if (rst) begin
-      \$137  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$138  = region1_multiplicity;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$138  = 32'd1;
-                default:
-                  ;
-              endcase
-            end else begin
-              if (counts) begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      \$138  = \$73 [31:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$138  = 32'd0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$138  = 32'd0;
-    end
-    if (rst) begin
-      \$138  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$139  = region2_multiplicity;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$139  = 32'd1;
-                default:
-                  ;
-              endcase
-            end else begin
-              if (counts) begin
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      \$139  = \$73 [31:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$139  = 32'd0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$139  = 32'd0;
-    end
-    if (rst) begin
-      \$139  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$140  = region3_multiplicity;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$140  = 32'd1;
-                default:
-                  ;
-              endcase
-            end else begin
-              if (counts) begin
-                (* full_case = 32'd1 *)
-                casez (region)
-                  2'h0:
-                      /* empty */;
-                  2'h1:
-                      /* empty */;
-                  2'h2:
-                      /* empty */;
-                  2'h3:
-                      \$140  = \$73 [31:0];
-                  default:
-                    ;
-                endcase
-              end
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$140  = 32'd0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$140  = 32'd0;
-    end
-    if (rst) begin
-      \$140  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$141  = region0_has_sample;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    \$141  = 1'h1;
-                default:
-                  ;
-              endcase
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$141  = 1'h0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$141  = 1'h0;
-    end
-    if (rst) begin
-      \$141  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$142  = region1_has_sample;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    \$142  = 1'h1;
-                default:
-                  ;
-              endcase
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$142  = 1'h0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$142  = 1'h0;
-    end
-    if (rst) begin
-      \$142  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$143  = region2_has_sample;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    \$143  = 1'h1;
-                default:
-                  ;
-              endcase
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$143  = 1'h0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$143  = 1'h0;
-    end
-    if (rst) begin
-      \$143  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$144  = region3_has_sample;
-    casez (state_state)
-      3'h0:
-          if (init) begin
-          end else if (take) begin
-          end else if (put_back) begin
-          end else if (conclude) begin
-            if (accepted) begin
-              (* full_case = 32'd1 *)
-              casez (region)
-                2'h0:
-                    /* empty */;
-                2'h1:
-                    /* empty */;
-                2'h2:
-                    /* empty */;
-                2'h3:
-                    \$144  = 1'h1;
-                default:
-                  ;
-              endcase
-            end
-          end
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$144  = 1'h0;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$144  = 1'h0;
-    end
-    if (rst) begin
-      \$144  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$145  = region0_retired_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          casez (region)
-            2'h0:
-                \$145  = \$92 [7:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$145  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$145  = 8'h00;
-    end
-    if (rst) begin
-      \$145  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$146  = region1_retired_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$146  = \$92 [7:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$146  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$146  = 8'h00;
-    end
-    if (rst) begin
-      \$146  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$147  = region2_retired_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$147  = \$92 [7:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$147  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$147  = 8'h00;
-    end
-    if (rst) begin
-      \$147  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$148  = region3_retired_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          (* full_case = 32'd1 *)
-          casez (region)
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$148  = \$92 [7:0];
-            default:
-              ;
-          endcase
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$148  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$148  = 8'h00;
-    end
-    if (rst) begin
-      \$148  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$149  = row;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            \$149  = next_row;
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$149  = 8'h00;
-    end
-    if (rst) begin
-      \$149  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$150  = region0_free_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  \$150  = \$103 [7:0];
-              default:
-                ;
-            endcase
-          end
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$150  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$150  = 8'h00;
-    end
-    if (rst) begin
-      \$150  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$151  = region1_free_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  \$151  = \$103 [7:0];
-              default:
-                ;
-            endcase
-          end
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$151  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$151  = 8'h00;
-    end
-    if (rst) begin
-      \$151  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$152  = region2_free_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  \$152  = \$103 [7:0];
-              default:
-                ;
-            endcase
-          end
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$152  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$152  = 8'h00;
-    end
-    if (rst) begin
-      \$152  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$153  = region3_free_head;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          (* full_case = 32'd1 *)
-          if (\$94 ) begin
-          end else begin
-            (* full_case = 32'd1 *)
-            casez (region)
-              2'h0:
-                  /* empty */;
-              2'h1:
-                  /* empty */;
-              2'h2:
-                  /* empty */;
-              2'h3:
-                  \$153  = \$103 [7:0];
-              default:
-                ;
-            endcase
-          end
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$153  = 8'h00;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$153  = 8'h00;
-    end
-    if (rst) begin
-      \$153  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$154  = region0_base;
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$251  = any_bad;
     casez (state_state)
       3'h0:
           /* empty */;
@@ -14724,248 +15237,58 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
       3'h2:
           /* empty */;
       3'h1:
-          casez (\region$101 )
-            2'h0:
-                \$154  = region_base;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$154  = 8'h00;
-    end
-    if (rst) begin
-      \$154  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$155  = region1_base;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                \$155  = region_base;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$155  = 8'h00;
-    end
-    if (rst) begin
-      \$155  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$156  = region2_base;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                \$156  = region_base;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$156  = 8'h00;
-    end
-    if (rst) begin
-      \$156  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$157  = region3_base;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          (* full_case = 32'd1 *)
-          casez (\region$101 )
-            2'h0:
-                /* empty */;
-            2'h1:
-                /* empty */;
-            2'h2:
-                /* empty */;
-            2'h3:
-                \$157  = region_base;
-            default:
-              ;
-          endcase
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$157  = 8'h00;
-    end
-    if (rst) begin
-      \$157  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$158  = first;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          \$158  = region_base;
+          \$251  = 1'h0;
       3'h4:
           /* empty */;
       3'h5:
-          /* empty */;
+          \$251  = \$199 ;
       3'h6:
-          \$158  = \$113 [7:0];
+          \$251  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$158  = 8'h00;
+      \$251  = 1'h0;
     end
     if (rst) begin
-      \$158  = 8'h00;
+      \$251  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$159  = group;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          \$159  = 9'h000;
-      3'h4:
-          /* empty */;
-      3'h5:
-          /* empty */;
-      3'h6:
-          \$159  = \$114 [8:0];
-      default:
-        ;
-    endcase
+    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
+    \$252  = state_queues__r_addr[2:0];
     if (control_command[10]) begin
-      \$159  = 9'h000;
+      \$252  = 3'h0;
     end
     if (rst) begin
-      \$159  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$160  = \within ;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          \$160  = 4'h0;
-      3'h4:
-          /* empty */;
-      3'h5:
-          \$160  = \$107 [3:0];
-      3'h6:
-          \$160  = 4'h0;
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$160  = 4'h0;
-    end
-    if (rst) begin
-      \$160  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$20 ) begin end
-    \$161  = any_bad;
-    casez (state_state)
-      3'h0:
-          /* empty */;
-      3'h3:
-          /* empty */;
-      3'h2:
-          /* empty */;
-      3'h1:
-          \$161  = 1'h0;
-      3'h4:
-          /* empty */;
-      3'h5:
-          \$161  = \$106 ;
-      3'h6:
-          \$161  = 1'h0;
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$161  = 1'h0;
-    end
-    if (rst) begin
-      \$161  = 1'h0;
+      \$252  = 3'h0;
     end
   end
   assign \$signature__en  = load_bad_rows__stb;
   assign \$signature__addr  = load_bad_rows__addr;
   assign \$signature__data  = load_bad_rows__data[0];
   assign tail = \$14 [7:0];
+  assign region0_base = 8'h00;
   assign ring_tail = \$28 [7:0];
-  assign \$signature__addr$46  = \$31 [7:0];
-  assign \$signature__data$49  = next_row;
-  assign retired_read__addr = \$42 [7:0];
+  assign \$signature__data$50  = next_row;
   assign retired_read__data = held_row;
   assign held_read__data = held_multiplicity;
   assign query_held = held_multiplicity;
-  assign query_bad = state_read__data[3];
-  assign query_failures = state_read__data[2:0];
+  assign query_bad = state_read__data[0];
+  assign query_failures = state_read__data[3:1];
   assign wear_read__data = query_wear;
-  assign \bad_groups$69  = bad_groups;
-  assign bad_read__addr = \$43 [7:0];
-  assign \state_read__data.failures  = state_read__data[2:0];
-  assign \state_read__data.bad  = state_read__data[3];
-  assign \$signature__data$95.failures  = \$signature__data$95 [2:0];
-  assign \$signature__data$95.bad  = \$signature__data$95 [3];
+  assign \bad_groups$70  = bad_groups;
+  assign bad_read__addr = \$46 [7:0];
+  assign state_groups__r_addr = state_queues__r_addr;
+  assign state_held__r_addr = state_queues__r_addr;
+  assign state_held__r_data = held_multiplicity;
+  assign state_wear__r_addr = state_queues__r_addr;
+  assign state_wear__r_data = query_wear;
+  assign state_regions__r_addr = state_queues__r_addr[4:0];
+  assign \state_read__data.bad  = state_read__data[0];
+  assign \state_read__data.failures  = state_read__data[3:1];
+  assign \$signature__data$107.bad  = \$signature__data$107 [0];
+  assign \$signature__data$107.failures  = \$signature__data$107 [3:1];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -14977,40 +15300,139 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, group_rows, has_sample
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign state_groups__r_data[3:0] = state_read__data;
+  assign state_groups__r_data[31:4] = 28'h0000000;
+  assign state_queues__r_data[23:16] = held_row;
+  assign state_queues__r_data[7:0] = next_row;
+  assign { state_queues__r_data[31:24], state_queues__r_data[15:8] } = 16'h0000;
+  assign \$91  = { 3'h0, state_regions__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.counters (rst, request, step, busy, control_command, \port$4633$0 , evaluated, op, clocks, form, reset, set, read, dot, invalid, samples, points, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
-  wire [64:0] \$1 ;
-  wire [64:0] \$10 ;
+module \ohmcarlo_emulated_core.core.counters (clk, rst, request, state__stb, state__r_stb, step, busy, state__r_data, control_command, state__addr, state__data, \port$5511$0 , evaluated, op, form, reset, set, read, dot, clocks, invalid
+, samples, points, state__r_addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
+  wire \$1 ;
+  wire [31:0] \$10 ;
+  wire \$100 ;
+  wire \$101 ;
+  wire \$102 ;
+  wire \$103 ;
+  wire \$104 ;
+  wire \$105 ;
+  wire \$106 ;
+  wire \$107 ;
+  wire \$108 ;
+  reg [4:0] \$109 ;
   wire \$11 ;
+  reg \$110 ;
+  reg [63:0] \$111 ;
+  reg [63:0] \$112 ;
+  reg [63:0] \$113 ;
+  reg [63:0] \$114 ;
+  reg [63:0] \$115 ;
+  reg [63:0] \$116 ;
+  reg [63:0] \$117 ;
+  reg [63:0] \$118 ;
+  reg [63:0] \$119 ;
   wire \$12 ;
-  wire [64:0] \$13 ;
+  wire \$13 ;
   wire \$14 ;
-  wire \$15 ;
-  wire [64:0] \$16 ;
-  wire [1:0] \$17 ;
-  wire [65:0] \$18 ;
-  wire [64:0] \$19 ;
+  wire [31:0] \$15 ;
+  wire \$16 ;
+  wire \$17 ;
+  wire \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  wire [64:0] \$20 ;
-  reg [63:0] \$21 ;
-  reg [63:0] \$22 ;
-  reg [63:0] \$23 ;
-  reg [63:0] \$24 ;
-  reg [63:0] \$25 ;
-  reg [63:0] \$26 ;
-  reg [63:0] \$27 ;
-  reg [63:0] \$28 ;
-  reg [63:0] \$29 ;
+  wire [31:0] \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire [6:0] \$224 ;
+  wire \$23 ;
+  wire \$24 ;
+  wire [31:0] \$25 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
-  wire [64:0] \$4 ;
-  wire \$5 ;
+  wire [31:0] \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire \$34 ;
+  wire [31:0] \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$39 ;
+  wire \$4 ;
+  wire [31:0] \$40 ;
+  wire \$41 ;
+  wire \$42 ;
+  wire \$43 ;
+  wire \$44 ;
+  wire [31:0] \$45 ;
+  wire \$46 ;
+  wire \$47 ;
+  wire \$48 ;
+  wire \$49 ;
+  wire [31:0] \$5 ;
+  wire [31:0] \$50 ;
+  wire \$51 ;
+  wire \$52 ;
+  wire [64:0] \$53 ;
+  wire [31:0] \$54 ;
+  wire \$55 ;
+  wire \$56 ;
+  wire [64:0] \$57 ;
+  wire [31:0] \$58 ;
+  wire \$59 ;
   wire \$6 ;
-  wire [64:0] \$7 ;
+  wire \$60 ;
+  wire \$61 ;
+  wire \$62 ;
+  wire [64:0] \$63 ;
+  wire [31:0] \$64 ;
+  wire \$65 ;
+  wire \$66 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire [64:0] \$69 ;
+  wire \$7 ;
+  wire [31:0] \$70 ;
+  wire \$71 ;
+  wire \$72 ;
+  wire \$73 ;
+  wire [64:0] \$74 ;
+  wire [31:0] \$75 ;
+  wire \$76 ;
+  wire \$77 ;
+  wire \$78 ;
+  wire [64:0] \$79 ;
   wire \$8 ;
+  wire [31:0] \$80 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire [64:0] \$83 ;
+  wire [31:0] \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire [64:0] \$87 ;
+  wire [31:0] \$88 ;
+  wire [64:0] \$89 ;
   wire \$9 ;
+  wire \$90 ;
+  wire \$91 ;
+  wire \$92 ;
+  wire \$93 ;
+  wire \$94 ;
+  wire \$95 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire \$99 ;
+  reg [63:0] \$signal ;
   wire accepted;
   input busy;
   wire busy;
@@ -15039,12 +15461,15 @@ module \ohmcarlo_emulated_core.core.counters (rst, request, step, busy, control_
   reg [63:0] form = 64'h0000000000000000;
   output [63:0] invalid;
   reg [63:0] invalid = 64'h0000000000000000;
+  reg [4:0] looked_at = 5'h00;
+  reg looking = 1'h0;
+  wire [63:0] \new ;
   input [2:0] op;
   wire [2:0] op;
   output [63:0] points;
   reg [63:0] points = 64'h0000000000000000;
-  input [1:0] \port$4633$0 ;
-  wire [1:0] \port$4633$0 ;
+  input [1:0] \port$5511$0 ;
+  wire [1:0] \port$5511$0 ;
   output [63:0] read;
   reg [63:0] read = 64'h0000000000000000;
   input request;
@@ -15057,163 +15482,356 @@ module \ohmcarlo_emulated_core.core.counters (rst, request, step, busy, control_
   reg [63:0] samples = 64'h0000000000000000;
   output [63:0] set;
   reg [63:0] set = 64'h0000000000000000;
+  reg [63:0] shown;
+  input [4:0] state__addr;
+  wire [4:0] state__addr;
+  input [31:0] state__data;
+  wire [31:0] state__data;
+  input [4:0] state__r_addr;
+  wire [4:0] state__r_addr;
+  output [31:0] state__r_data;
+  wire [31:0] state__r_data;
+  input state__r_stb;
+  wire state__r_stb;
+  input state__stb;
+  wire state__stb;
   input step;
   wire step;
   wire valid;
-  assign \$1  = clocks + busy;
+  assign \$1  = state__addr == 2'h2;
   assign \$2  = op == 1'h1;
   assign \$3  = request & \$2 ;
-  assign \$4  = form + 1'h1;
-  assign \$5  = op == 2'h2;
-  assign \$6  = request & \$5 ;
-  assign \$7  = reset + 1'h1;
-  assign \$8  = op == 2'h3;
-  assign \$9  = request & \$8 ;
-  assign \$10  = set + 1'h1;
-  assign \$11  = op == 3'h4;
-  assign \$12  = request & \$11 ;
-  assign \$13  = read + 1'h1;
-  assign \$14  = op == 3'h5;
-  assign \$15  = request & \$14 ;
-  assign \$16  = dot + 1'h1;
-  assign \$17  = 1'h1 - \port$4633$0 [1];
-  assign \$18  = $signed({ 1'h0, invalid }) + $signed(\$17 );
-  assign \$19  = samples + \port$4633$0 [0];
-  assign \$20  = points + evaluated;
+  assign \$4  = state__stb ? \$1  : \$3 ;
+  assign \$5  = state__stb ? state__data : \$89 [31:0];
+  assign \$6  = state__addr == 2'h3;
+  assign \$7  = op == 1'h1;
+  assign \$8  = request & \$7 ;
+  assign \$9  = state__stb ? \$6  : \$8 ;
+  assign \$10  = state__stb ? state__data : \$89 [63:32];
+  assign \$11  = state__addr == 3'h4;
+  assign \$12  = op == 2'h2;
+  assign \$13  = request & \$12 ;
+  assign \$14  = state__stb ? \$11  : \$13 ;
+  assign \$15  = state__stb ? state__data : \$89 [31:0];
+  assign \$16  = state__addr == 3'h5;
+  assign \$17  = op == 2'h2;
+  assign \$18  = request & \$17 ;
+  assign \$19  = state__stb ? \$16  : \$18 ;
+  assign \$20  = state__stb ? state__data : \$89 [63:32];
+  assign \$21  = state__addr == 3'h6;
+  assign \$22  = op == 2'h3;
+  assign \$23  = request & \$22 ;
+  assign \$24  = state__stb ? \$21  : \$23 ;
+  assign \$25  = state__stb ? state__data : \$89 [31:0];
+  assign \$26  = state__addr == 3'h7;
+  assign \$27  = op == 2'h3;
+  assign \$28  = request & \$27 ;
+  assign \$29  = state__stb ? \$26  : \$28 ;
+  assign \$30  = state__stb ? state__data : \$89 [63:32];
+  assign \$31  = state__addr == 4'h8;
+  assign \$32  = op == 3'h4;
+  assign \$33  = request & \$32 ;
+  assign \$34  = state__stb ? \$31  : \$33 ;
+  assign \$35  = state__stb ? state__data : \$89 [31:0];
+  assign \$36  = state__addr == 4'h9;
+  assign \$37  = op == 3'h4;
+  assign \$38  = request & \$37 ;
+  assign \$39  = state__stb ? \$36  : \$38 ;
+  assign \$40  = state__stb ? state__data : \$89 [63:32];
+  assign \$41  = state__addr == 4'ha;
+  assign \$42  = op == 3'h5;
+  assign \$43  = request & \$42 ;
+  assign \$44  = state__stb ? \$41  : \$43 ;
+  assign \$45  = state__stb ? state__data : \$89 [31:0];
+  assign \$46  = state__addr == 4'hb;
+  assign \$47  = op == 3'h5;
+  assign \$48  = request & \$47 ;
+  assign \$49  = state__stb ? \$46  : \$48 ;
+  assign \$50  = state__stb ? state__data : \$89 [63:32];
+  assign \$51  = ! state__addr;
+  assign \$52  = state__stb ? \$51  : busy;
+  assign \$53  = clocks + 1'h1;
+  assign \$54  = state__stb ? state__data : \$53 [31:0];
+  assign \$55  = state__addr == 1'h1;
+  assign \$56  = state__stb ? \$55  : busy;
+  assign \$57  = clocks + 1'h1;
+  assign \$58  = state__stb ? state__data : \$57 [63:32];
+  assign \$59  = state__addr == 4'hc;
+  assign \$60  = ~ \port$5511$0 [1];
+  assign \$61  = step & \$60 ;
+  assign \$62  = state__stb ? \$59  : \$61 ;
+  assign \$63  = invalid + 1'h1;
+  assign \$64  = state__stb ? state__data : \$63 [31:0];
+  assign \$65  = state__addr == 4'hd;
+  assign \$66  = ~ \port$5511$0 [1];
+  assign \$67  = step & \$66 ;
+  assign \$68  = state__stb ? \$65  : \$67 ;
+  assign \$69  = invalid + 1'h1;
+  assign \$70  = state__stb ? state__data : \$69 [63:32];
+  assign \$71  = state__addr == 4'he;
+  assign \$72  = step & \port$5511$0 [0];
+  assign \$73  = state__stb ? \$71  : \$72 ;
+  assign \$74  = samples + 1'h1;
+  assign \$75  = state__stb ? state__data : \$74 [31:0];
+  assign \$76  = state__addr == 4'hf;
+  assign \$77  = step & \port$5511$0 [0];
+  assign \$78  = state__stb ? \$76  : \$77 ;
+  assign \$79  = samples + 1'h1;
+  assign \$80  = state__stb ? state__data : \$79 [63:32];
+  assign \$81  = state__addr == 5'h10;
+  assign \$82  = state__stb ? \$81  : step;
+  assign \$83  = points + evaluated;
+  assign \$84  = state__stb ? state__data : \$83 [31:0];
+  assign \$85  = state__addr == 5'h11;
+  assign \$86  = state__stb ? \$85  : step;
+  assign \$87  = points + evaluated;
+  assign \$88  = state__stb ? state__data : \$87 [63:32];
+  assign \$89  = \$signal  + 1'h1;
+  assign \$90  = looked_at[4:1] == 1'h1;
+  assign \$91  = op == 1'h1;
+  assign \$92  = looking ? \$90  : \$91 ;
+  assign \$93  = looked_at[4:1] == 2'h2;
+  assign \$94  = op == 2'h2;
+  assign \$95  = looking ? \$93  : \$94 ;
+  assign \$96  = looked_at[4:1] == 2'h3;
+  assign \$97  = op == 2'h3;
+  assign \$98  = looking ? \$96  : \$97 ;
+  assign \$99  = looked_at[4:1] == 3'h4;
+  assign \$100  = op == 3'h4;
+  assign \$101  = looking ? \$99  : \$100 ;
+  assign \$102  = looked_at[4:1] == 3'h5;
+  assign \$103  = op == 3'h5;
+  assign \$104  = looking ? \$102  : \$103 ;
+  assign \$224  = looked_at[0] * 6'h20;
+  assign state__r_data = shown >> \$224 ;
+  assign \$105  = ! looked_at[4:1];
+  assign \$106  = looked_at[4:1] == 3'h6;
+  assign \$107  = looked_at[4:1] == 3'h7;
+  assign \$108  = looked_at[4:1] == 4'h8;
   always @(posedge clk)
-    clocks <= \$21 ;
+    looked_at <= \$109 ;
   always @(posedge clk)
-    form <= \$22 ;
+    looking <= \$110 ;
   always @(posedge clk)
-    reset <= \$23 ;
+    form <= \$111 ;
   always @(posedge clk)
-    set <= \$24 ;
+    reset <= \$112 ;
   always @(posedge clk)
-    read <= \$25 ;
+    set <= \$113 ;
   always @(posedge clk)
-    dot <= \$26 ;
+    read <= \$114 ;
   always @(posedge clk)
-    invalid <= \$27 ;
+    dot <= \$115 ;
   always @(posedge clk)
-    samples <= \$28 ;
+    clocks <= \$116 ;
   always @(posedge clk)
-    points <= \$29 ;
+    invalid <= \$117 ;
+  always @(posedge clk)
+    samples <= \$118 ;
+  always @(posedge clk)
+    points <= \$119 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$21  = \$1 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$109  = state__r_addr;
     if (control_command[10]) begin
-      \$21  = 64'h0000000000000000;
+      \$109  = 5'h00;
     end
     if (rst) begin
-      \$21  = 64'h0000000000000000;
+      \$109  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$22  = form;
-    if (\$3 ) begin
-      \$22  = \$4 [63:0];
-    end
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$110  = state__r_stb;
     if (control_command[10]) begin
-      \$22  = 64'h0000000000000000;
+      \$110  = 1'h0;
     end
     if (rst) begin
-      \$22  = 64'h0000000000000000;
+      \$110  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$23  = reset;
-    if (\$6 ) begin
-      \$23  = \$7 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$111  = form;
+    if (\$4 ) begin
+      \$111 [31:0] = \$5 ;
     end
-    if (control_command[10]) begin
-      \$23  = 64'h0000000000000000;
-    end
-    if (rst) begin
-      \$23  = 64'h0000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$24  = set;
     if (\$9 ) begin
-      \$24  = \$10 [63:0];
+      \$111 [63:32] = \$10 ;
     end
     if (control_command[10]) begin
-      \$24  = 64'h0000000000000000;
+      \$111  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$24  = 64'h0000000000000000;
+      \$111  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$25  = read;
-    if (\$12 ) begin
-      \$25  = \$13 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$112  = reset;
+    if (\$14 ) begin
+      \$112 [31:0] = \$15 ;
+    end
+    if (\$19 ) begin
+      \$112 [63:32] = \$20 ;
     end
     if (control_command[10]) begin
-      \$25  = 64'h0000000000000000;
+      \$112  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$25  = 64'h0000000000000000;
+      \$112  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$26  = dot;
-    if (\$15 ) begin
-      \$26  = \$16 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$113  = set;
+    if (\$24 ) begin
+      \$113 [31:0] = \$25 ;
+    end
+    if (\$29 ) begin
+      \$113 [63:32] = \$30 ;
     end
     if (control_command[10]) begin
-      \$26  = 64'h0000000000000000;
+      \$113  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$26  = 64'h0000000000000000;
+      \$113  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$27  = invalid;
-    if (step) begin
-      \$27  = \$18 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$114  = read;
+    if (\$34 ) begin
+      \$114 [31:0] = \$35 ;
+    end
+    if (\$39 ) begin
+      \$114 [63:32] = \$40 ;
     end
     if (control_command[10]) begin
-      \$27  = 64'h0000000000000000;
+      \$114  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$27  = 64'h0000000000000000;
+      \$114  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$28  = samples;
-    if (step) begin
-      \$28  = \$19 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$115  = dot;
+    if (\$44 ) begin
+      \$115 [31:0] = \$45 ;
+    end
+    if (\$49 ) begin
+      \$115 [63:32] = \$50 ;
     end
     if (control_command[10]) begin
-      \$28  = 64'h0000000000000000;
+      \$115  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$28  = 64'h0000000000000000;
+      \$115  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
-    \$29  = points;
-    if (step) begin
-      \$29  = \$20 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$116  = clocks;
+    if (\$52 ) begin
+      \$116 [31:0] = \$54 ;
+    end
+    if (\$56 ) begin
+      \$116 [63:32] = \$58 ;
     end
     if (control_command[10]) begin
-      \$29  = 64'h0000000000000000;
+      \$116  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$29  = 64'h0000000000000000;
+      \$116  = 64'h0000000000000000;
     end
   end
-  assign valid = \port$4633$0 [1];
-  assign accepted = \port$4633$0 [0];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$117  = invalid;
+    if (\$62 ) begin
+      \$117 [31:0] = \$64 ;
+    end
+    if (\$68 ) begin
+      \$117 [63:32] = \$70 ;
+    end
+    if (control_command[10]) begin
+      \$117  = 64'h0000000000000000;
+    end
+    if (rst) begin
+      \$117  = 64'h0000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$118  = samples;
+    if (\$73 ) begin
+      \$118 [31:0] = \$75 ;
+    end
+    if (\$78 ) begin
+      \$118 [63:32] = \$80 ;
+    end
+    if (control_command[10]) begin
+      \$118  = 64'h0000000000000000;
+    end
+    if (rst) begin
+      \$118  = 64'h0000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$119  = points;
+    if (\$82 ) begin
+      \$119 [31:0] = \$84 ;
+    end
+    if (\$86 ) begin
+      \$119 [63:32] = \$88 ;
+    end
+    if (control_command[10]) begin
+      \$119  = 64'h0000000000000000;
+    end
+    if (rst) begin
+      \$119  = 64'h0000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    \$signal  = 64'h0000000000000000;
+    if (\$92 ) begin
+      \$signal  = form;
+    end
+    if (\$95 ) begin
+      \$signal  = reset;
+    end
+    if (\$98 ) begin
+      \$signal  = set;
+    end
+    if (\$101 ) begin
+      \$signal  = read;
+    end
+    if (\$104 ) begin
+      \$signal  = dot;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
+    shown = \$signal ;
+    if (\$105 ) begin
+      shown = clocks;
+    end
+    if (\$106 ) begin
+      shown = invalid;
+    end
+    if (\$107 ) begin
+      shown = samples;
+    end
+    if (\$108 ) begin
+      shown = points;
+    end
+  end
+  assign \new  = \$89 [63:0];
+  assign valid = \port$5511$0 [1];
+  assign accepted = \port$5511$0 [0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -15228,76 +15846,71 @@ module \ohmcarlo_emulated_core.core.counters (rst, request, step, busy, control_
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_valid, settled, control_command, rct_cutoff, rct_symbol_cutoff, apt_cutoff, codes__payload, restart, \begin , raw, raw_bits, symbol_counts, ready, alarm, alarms, clean_windows, t, clk
-);
-  reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
+module \ohmcarlo_emulated_core.core.entropy (clk, rst, state__stb, state__r_stb, codes__valid, codes__ready, t_valid, settled, control_command, rct_cutoff, rct_symbol_cutoff, apt_cutoff, state__addr, state__data, codes__payload, restart, \begin , state__r_data, raw, raw_bits, ready
+, symbol_counts, alarm, alarms, clean_windows, t, state__r_addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   wire \$10 ;
-  wire [32:0] \$11 ;
+  wire \$11 ;
   wire \$12 ;
   wire \$13 ;
-  wire [32:0] \$14 ;
-  wire \$15 ;
+  wire \$14 ;
+  wire [64:0] \$15 ;
   wire \$16 ;
-  wire [32:0] \$17 ;
-  wire \$18 ;
+  wire \$17 ;
+  wire [3:0] \$18 ;
   wire \$19 ;
   wire \$2 ;
-  wire [32:0] \$20 ;
+  wire \$20 ;
   wire \$21 ;
-  wire \$22 ;
-  wire [32:0] \$23 ;
-  wire \$24 ;
-  wire \$25 ;
-  wire [32:0] \$26 ;
-  wire \$27 ;
-  wire \$28 ;
-  wire [32:0] \$29 ;
+  wire [17:0] \$22 ;
+  wire [17:0] \$23 ;
+  wire [17:0] \$24 ;
+  wire [32:0] \$25 ;
+  wire \$26 ;
+  wire [17:0] \$27 ;
+  wire [17:0] \$28 ;
+  wire [17:0] \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire [32:0] \$32 ;
+  wire [32:0] \$30 ;
+  wire [31:0] \$31 ;
+  wire \$32 ;
   wire \$33 ;
   wire \$34 ;
-  wire [3:0] \$35 ;
+  wire \$35 ;
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire [17:0] \$39 ;
-  wire \$4 ;
-  wire [17:0] \$40 ;
-  wire [17:0] \$41 ;
-  wire [32:0] \$42 ;
+  wire \$39 ;
+  wire [2:0] \$4 ;
+  wire [4:0] \$40 ;
+  wire \$41 ;
+  wire \$42 ;
   wire \$43 ;
-  wire [17:0] \$44 ;
-  wire [17:0] \$45 ;
-  wire [17:0] \$46 ;
-  wire [32:0] \$47 ;
-  wire [31:0] \$48 ;
-  wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
-  wire \$51 ;
-  wire \$52 ;
-  wire \$53 ;
-  wire \$54 ;
-  reg [6:0] \$55 ;
-  reg \$56 ;
-  reg \$57 ;
-  reg [63:0] \$58 ;
-  reg [255:0] \$59 ;
-  wire \$6 ;
-  reg [23:0] \$60 ;
-  reg [2:0] \$61 ;
-  reg \$62 ;
-  reg [31:0] \$63 ;
-  reg \$64 ;
-  reg [5:0] \$65 ;
-  reg \$66 ;
-  wire \$7 ;
-  wire [64:0] \$8 ;
+  wire [2:0] \$44 ;
+  wire \$45 ;
+  wire \$46 ;
+  reg [6:0] \$47 ;
+  reg \$48 ;
+  reg \$49 ;
+  wire [32:0] \$5 ;
+  reg [63:0] \$50 ;
+  reg [23:0] \$51 ;
+  reg [2:0] \$52 ;
+  reg \$53 ;
+  reg [31:0] \$54 ;
+  reg \$55 ;
+  reg [5:0] \$56 ;
+  reg [4:0] \$57 ;
+  reg [255:0] \$58 ;
+  reg \$59 ;
+  wire [32:0] \$6 ;
+  wire [8:0] \$66 ;
+  wire [4:0] \$7 ;
+  wire \$8 ;
   wire \$9 ;
-  reg \$signal  = 1'h0;
+  wire [31:0] \$signal ;
+  reg \$signal$49  = 1'h0;
   reg [5:0] age = 6'h00;
   output alarm;
   wire alarm;
@@ -15343,6 +15956,8 @@ module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_
   wire \control_command.start ;
   reg [2:0] filled = 3'h0;
   reg found = 1'h0;
+  reg [4:0] looked_at = 5'h00;
+  wire [31:0] \new ;
   output [6:0] raw;
   reg [6:0] raw = 7'h00;
   wire [2:0] \raw.column ;
@@ -15367,6 +15982,24 @@ module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_
   wire rst;
   output settled;
   wire settled;
+  input [4:0] state__addr;
+  wire [4:0] state__addr;
+  wire [4:0] \state__addr$31 ;
+  input [31:0] state__data;
+  wire [31:0] state__data;
+  wire [31:0] \state__data$33 ;
+  input [4:0] state__r_addr;
+  wire [4:0] state__r_addr;
+  wire [4:0] \state__r_addr$35 ;
+  output [31:0] state__r_data;
+  reg [31:0] state__r_data;
+  wire [31:0] \state__r_data$37 ;
+  input state__r_stb;
+  wire state__r_stb;
+  wire \state__r_stb$39 ;
+  input state__stb;
+  wire state__stb;
+  wire \state__stb$41 ;
   wire [2:0] symbol;
   output [255:0] symbol_counts;
   reg [255:0] symbol_counts = 256'h0000000000000000000000000000000000000000000000000000000000000000;
@@ -15387,85 +16020,79 @@ module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_
   reg [23:0] word = 24'h000000;
   (* init = 24'h000000 *)
   wire [23:0] \word$22 ;
-  assign \$31  = raw[0] & \$30 ;
-  assign \$32  = symbol_counts[255:224] + 1'h1;
-  assign \$33  = ~ ready;
-  assign \$34  = raw[0] & \$33 ;
-  assign \$35  = filled + 1'h1;
-  assign \$36  = | raw[3:1];
-  assign \$37  = found | \$36 ;
-  assign \$38  = ~ found;
-  assign \$39  = raw[3] ? 18'h162e4 : 18'h21456;
-  assign \$40  = raw[2] ? 18'h0b172 : \$39 ;
-  assign \$41  = raw[1] ? 18'h00000 : \$40 ;
-  assign \$42  = \before  + \$41 ;
-  assign \$44  = raw[3] ? 18'h162e4 : 18'h21456;
-  assign \$45  = raw[2] ? 18'h0b172 : \$44 ;
-  assign \$46  = raw[1] ? 18'h00000 : \$45 ;
-  assign \$47  = \before  + \$46 ;
-  assign \$48  = \$43  ? 32'd4294967295 : \$47 [31:0];
-  assign \$49  = filled == 3'h7;
-  assign \$50  = | raw[3:1];
-  assign \$51  = found | \$50 ;
-  assign \$52  = ~ ready;
-  assign \$53  = raw[0] | \$signal ;
-  assign \$54  = \$53  | \restart$7 ;
+  assign \$35  = ~ ready;
+  assign \$36  = state__addr == 3'h4;
+  assign \$37  = state__stb & \$36 ;
+  assign \$38  = state__addr == 3'h5;
+  assign \$39  = state__stb & \$38 ;
+  assign \$41  = \$40  == 1'h1;
+  assign \$42  = state__stb & \$41 ;
+  assign \$43  = raw[0] | \$42 ;
+  assign \$44  = state__stb ? state__addr[2:0] : raw[3:1];
+  assign \$45  = raw[0] | \$signal$49 ;
+  assign \$46  = \$45  | \restart$7 ;
   always @(posedge clk)
-    raw <= \$55 ;
+    raw <= \$47 ;
   always @(posedge clk)
-    \$signal  <= \$56 ;
+    \$signal$49  <= \$48 ;
   always @(posedge clk)
-    \restart$7  <= \$57 ;
+    \restart$7  <= \$49 ;
   always @(posedge clk)
-    raw_bits <= \$58 ;
+    raw_bits <= \$50 ;
   always @(posedge clk)
-    symbol_counts <= \$59 ;
+    word <= \$51 ;
   always @(posedge clk)
-    word <= \$60 ;
+    filled <= \$52 ;
   always @(posedge clk)
-    filled <= \$61 ;
+    found <= \$53 ;
   always @(posedge clk)
-    found <= \$62 ;
+    \before  <= \$54 ;
   always @(posedge clk)
-    \before  <= \$63 ;
+    ready <= \$55 ;
   always @(posedge clk)
-    ready <= \$64 ;
+    age <= \$56 ;
   always @(posedge clk)
-    age <= \$65 ;
+    looked_at <= \$57 ;
   always @(posedge clk)
-    busy <= \$66 ;
+    symbol_counts <= \$58 ;
+  always @(posedge clk)
+    busy <= \$59 ;
   assign \$1  = \begin  | restart;
   assign codes__ready = ~ \$1 ;
   assign t_valid = ready & age[5];
-  assign \$2  = codes__valid | raw[0];
-  assign \$3  = \$2  | \$signal ;
-  assign \$4  = \$3  | \restart$7 ;
-  assign \$6  = \$4  | \$5 ;
-  assign settled = ~ \$6 ;
-  assign \$7  = codes__valid & codes__ready;
-  assign \$8  = raw_bits + 2'h3;
-  assign \$9  = ! raw[3:1];
-  assign \$10  = raw[0] & \$9 ;
-  assign \$11  = symbol_counts[31:0] + 1'h1;
-  assign \$12  = raw[3:1] == 1'h1;
-  assign \$13  = raw[0] & \$12 ;
-  assign \$14  = symbol_counts[63:32] + 1'h1;
-  assign \$15  = raw[3:1] == 2'h2;
-  assign \$16  = raw[0] & \$15 ;
-  assign \$17  = symbol_counts[95:64] + 1'h1;
-  assign \$18  = raw[3:1] == 2'h3;
-  assign \$19  = raw[0] & \$18 ;
-  assign \$20  = symbol_counts[127:96] + 1'h1;
-  assign \$21  = raw[3:1] == 3'h4;
-  assign \$22  = raw[0] & \$21 ;
-  assign \$23  = symbol_counts[159:128] + 1'h1;
-  assign \$24  = raw[3:1] == 3'h5;
-  assign \$25  = raw[0] & \$24 ;
-  assign \$26  = symbol_counts[191:160] + 1'h1;
-  assign \$27  = raw[3:1] == 3'h6;
-  assign \$28  = raw[0] & \$27 ;
-  assign \$29  = symbol_counts[223:192] + 1'h1;
-  assign \$30  = raw[3:1] == 3'h7;
+  assign \$2  = looked_at == 3'h4;
+  assign \$3  = looked_at == 3'h5;
+  assign \$4  = raw[0] ? raw[3:1] : looked_at[2:0];
+  assign \$66  = \$4  * 6'h20;
+  assign \$signal  = symbol_counts >> \$66 ;
+  assign \$5  = \$signal  + 1'h1;
+  assign \$6  = state__stb ? { 1'h0, state__data } : \$5 ;
+  assign \$8  = \$7  == 1'h1;
+  assign \$9  = codes__valid | raw[0];
+  assign \$10  = \$9  | \$signal$49 ;
+  assign \$11  = \$10  | \restart$7 ;
+  assign \$13  = \$11  | \$12 ;
+  assign settled = ~ \$13 ;
+  assign \$14  = codes__valid & codes__ready;
+  assign \$15  = raw_bits + 2'h3;
+  assign \$16  = ~ ready;
+  assign \$17  = raw[0] & \$16 ;
+  assign \$18  = filled + 1'h1;
+  assign \$19  = | raw[3:1];
+  assign \$20  = found | \$19 ;
+  assign \$21  = ~ found;
+  assign \$22  = raw[3] ? 18'h162e4 : 18'h21456;
+  assign \$23  = raw[2] ? 18'h0b172 : \$22 ;
+  assign \$24  = raw[1] ? 18'h00000 : \$23 ;
+  assign \$25  = \before  + \$24 ;
+  assign \$27  = raw[3] ? 18'h162e4 : 18'h21456;
+  assign \$28  = raw[2] ? 18'h0b172 : \$27 ;
+  assign \$29  = raw[1] ? 18'h00000 : \$28 ;
+  assign \$30  = \before  + \$29 ;
+  assign \$31  = \$26  ? 32'd4294967295 : \$30 [31:0];
+  assign \$32  = filled == 3'h7;
+  assign \$33  = | raw[3:1];
+  assign \$34  = found | \$33 ;
   \ohmcarlo_emulated_core.core.entropy.health  health (
     .alarm(alarm),
     .alarms(alarms),
@@ -15475,9 +16102,15 @@ module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$5251$0 (raw),
+    .\port$6169$0 (raw),
     .restart(\restart$7 ),
-    .rst(rst)
+    .rst(rst),
+    .state__addr(state__addr),
+    .state__data(state__data),
+    .state__r_addr(state__r_addr),
+    .state__r_data(\state__r_data$37 ),
+    .\state__r_stb$21 (state__r_stb),
+    .\state__stb$25 (state__stb)
   );
   \ohmcarlo_emulated_core.core.entropy.neg_log  neg_log (
     .\before (\before ),
@@ -15488,192 +16121,220 @@ module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_
     .word(word)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$55 [0] = \$7 ;
-    \$55 [3:1] = codes__payload[2:0];
-    \$55 [6:4] = codes__payload[12:10];
-    if (control_command[10]) begin
-      \$55  = 7'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    state__r_data = \state__r_data$37 ;
+    if (\$2 ) begin
+      state__r_data = raw_bits[31:0];
     end
-    if (rst) begin
-      \$55  = 7'h00;
+    if (\$3 ) begin
+      state__r_data = raw_bits[63:32];
     end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$56  = \begin ;
-    if (control_command[10]) begin
-      \$56  = 1'h0;
-    end
-    if (rst) begin
-      \$56  = 1'h0;
+    if (\$8 ) begin
+      state__r_data = \$signal ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$57  = restart;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$47 [0] = \$14 ;
+    \$47 [3:1] = codes__payload[2:0];
+    \$47 [6:4] = codes__payload[12:10];
     if (control_command[10]) begin
-      \$57  = 1'h0;
+      \$47  = 7'h00;
     end
     if (rst) begin
-      \$57  = 1'h0;
+      \$47  = 7'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$58  = raw_bits;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$48  = \begin ;
+    if (control_command[10]) begin
+      \$48  = 1'h0;
+    end
+    if (rst) begin
+      \$48  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$49  = restart;
+    if (control_command[10]) begin
+      \$49  = 1'h0;
+    end
+    if (rst) begin
+      \$49  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$50  = raw_bits;
     if (raw[0]) begin
-      \$58  = \$8 [63:0];
+      \$50  = \$15 [63:0];
+    end
+    if (\$37 ) begin
+      \$50 [31:0] = state__data;
+    end
+    if (\$39 ) begin
+      \$50 [63:32] = state__data;
     end
     if (control_command[10]) begin
-      \$58  = 64'h0000000000000000;
+      \$50  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$58  = 64'h0000000000000000;
+      \$50  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$59  = symbol_counts;
-    if (\$10 ) begin
-      \$59 [31:0] = \$11 [31:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$51  = word;
+    if (\$17 ) begin
+      \$51  = { word[20:0], raw[1], raw[2], raw[3] };
     end
-    if (\$13 ) begin
-      \$59 [63:32] = \$14 [31:0];
-    end
-    if (\$16 ) begin
-      \$59 [95:64] = \$17 [31:0];
-    end
-    if (\$19 ) begin
-      \$59 [127:96] = \$20 [31:0];
-    end
-    if (\$22 ) begin
-      \$59 [159:128] = \$23 [31:0];
-    end
-    if (\$25 ) begin
-      \$59 [191:160] = \$26 [31:0];
-    end
-    if (\$28 ) begin
-      \$59 [223:192] = \$29 [31:0];
-    end
-    if (\$31 ) begin
-      \$59 [255:224] = \$32 [31:0];
+    if (\$signal$49 ) begin
+      \$51  = 24'h000000;
     end
     if (control_command[10]) begin
-      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$51  = 24'h000000;
     end
     if (rst) begin
-      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$51  = 24'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$60  = word;
-    if (\$34 ) begin
-      \$60  = { word[20:0], raw[1], raw[2], raw[3] };
-    end
-    if (\$signal ) begin
-      \$60  = 24'h000000;
-    end
-    if (control_command[10]) begin
-      \$60  = 24'h000000;
-    end
-    if (rst) begin
-      \$60  = 24'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$61  = filled;
-    if (\$34 ) begin
-      \$61  = \$35 [2:0];
-      if (\$49 ) begin
-        \$61  = 3'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$52  = filled;
+    if (\$17 ) begin
+      \$52  = \$18 [2:0];
+      if (\$32 ) begin
+        \$52  = 3'h0;
       end
     end
-    if (\$signal ) begin
-      \$61  = 3'h0;
+    if (\$signal$49 ) begin
+      \$52  = 3'h0;
     end
     if (control_command[10]) begin
-      \$61  = 3'h0;
+      \$52  = 3'h0;
     end
     if (rst) begin
-      \$61  = 3'h0;
+      \$52  = 3'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$62  = found;
-    if (\$34 ) begin
-      \$62  = \$37 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$53  = found;
+    if (\$17 ) begin
+      \$53  = \$20 ;
     end
-    if (\$signal ) begin
-      \$62  = 1'h0;
+    if (\$signal$49 ) begin
+      \$53  = 1'h0;
     end
     if (control_command[10]) begin
-      \$62  = 1'h0;
+      \$53  = 1'h0;
     end
     if (rst) begin
-      \$62  = 1'h0;
+      \$53  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$63  = \before ;
-    if (\$34 ) begin
-      if (\$38 ) begin
-        \$63  = \$48 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$54  = \before ;
+    if (\$17 ) begin
+      if (\$21 ) begin
+        \$54  = \$31 ;
       end
     end
-    if (\$signal ) begin
-      \$63  = 32'd0;
+    if (\$signal$49 ) begin
+      \$54  = 32'd0;
     end
     if (control_command[10]) begin
-      \$63  = 32'd0;
+      \$54  = 32'd0;
     end
     if (rst) begin
-      \$63  = 32'd0;
+      \$54  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$64  = ready;
-    if (\$34 ) begin
-      if (\$49 ) begin
-        \$64  = \$51 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$55  = ready;
+    if (\$17 ) begin
+      if (\$32 ) begin
+        \$55  = \$34 ;
       end
     end
-    if (\$signal ) begin
-      \$64  = 1'h0;
+    if (\$signal$49 ) begin
+      \$55  = 1'h0;
     end
     if (control_command[10]) begin
-      \$64  = 1'h0;
+      \$55  = 1'h0;
     end
     if (rst) begin
-      \$64  = 1'h0;
+      \$55  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$65  = { age[4:0], ready };
-    if (\$52 ) begin
-      \$65  = 6'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$56  = { age[4:0], ready };
+    if (\$35 ) begin
+      \$56  = 6'h00;
     end
     if (control_command[10]) begin
-      \$65  = 6'h00;
+      \$56  = 6'h00;
     end
     if (rst) begin
-      \$65  = 6'h00;
+      \$56  = 6'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$66  = \$54 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$57  = state__r_addr;
     if (control_command[10]) begin
-      \$66  = 1'h0;
+      \$57  = 5'h00;
     end
     if (rst) begin
-      \$66  = 1'h0;
+      \$57  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$58  = symbol_counts;
+    if (\$43 ) begin
+      (* full_case = 32'd1 *)
+      casez (\$44 )
+        3'h0:
+            \$58 [31:0] = \$6 [31:0];
+        3'h1:
+            \$58 [63:32] = \$6 [31:0];
+        3'h2:
+            \$58 [95:64] = \$6 [31:0];
+        3'h3:
+            \$58 [127:96] = \$6 [31:0];
+        3'h4:
+            \$58 [159:128] = \$6 [31:0];
+        3'h5:
+            \$58 [191:160] = \$6 [31:0];
+        3'h6:
+            \$58 [223:192] = \$6 [31:0];
+        3'h7:
+            \$58 [255:224] = \$6 [31:0];
+        default:
+          ;
+      endcase
+    end
+    if (control_command[10]) begin
+      \$58  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+    end
+    if (rst) begin
+      \$58  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
+    \$59  = \$46 ;
+    if (control_command[10]) begin
+      \$59  = 1'h0;
+    end
+    if (rst) begin
+      \$59  = 1'h0;
     end
   end
   assign valid = raw[0];
@@ -15689,11 +16350,15 @@ module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_
   assign \word$22  = word;
   assign \before$24  = \before ;
   assign \t$26  = t;
+  assign \state__addr$31  = state__addr;
+  assign \state__data$33  = state__data;
+  assign \state__r_addr$35  = state__r_addr;
+  assign \state__r_stb$39  = state__r_stb;
+  assign \state__stb$41  = state__stb;
+  assign \new  = \$6 [31:0];
   assign \raw.valid  = raw[0];
   assign \raw.symbol  = raw[3:1];
   assign \raw.column  = raw[6:4];
-  assign \codes__payload.code  = codes__payload[9:0];
-  assign \codes__payload.column  = codes__payload[12:10];
   assign \symbol_counts[0]  = symbol_counts[31:0];
   assign \symbol_counts[1]  = symbol_counts[63:32];
   assign \symbol_counts[2]  = symbol_counts[95:64];
@@ -15702,6 +16367,8 @@ module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_
   assign \symbol_counts[5]  = symbol_counts[191:160];
   assign \symbol_counts[6]  = symbol_counts[223:192];
   assign \symbol_counts[7]  = symbol_counts[255:224];
+  assign \codes__payload.code  = codes__payload[9:0];
+  assign \codes__payload.column  = codes__payload[12:10];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -15713,25 +16380,43 @@ module \ohmcarlo_emulated_core.core.entropy (rst, codes__valid, codes__ready, t_
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$5  = busy;
-  assign \$43  = \$42 [32];
+  assign \$7  = { 3'h0, looked_at[4:3] };
+  assign \$12  = busy;
+  assign \$26  = \$25 [32];
+  assign \$40  = { 3'h0, state__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health (rst, control_command, cutoff, \cutoff$16 , \cutoff$11 , \port$5251$0 , restart, alarm, alarms, clean_windows, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
+module \ohmcarlo_emulated_core.core.entropy.health (clk, rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, \port$6169$0 , restart, state__r_data, alarm, alarms, clean_windows, state__r_addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
   wire \$1 ;
-  reg \$10 ;
-  reg [31:0] \$11 ;
-  reg [7:0] \$12 ;
-  wire \$2 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire \$12 ;
+  wire \$13 ;
+  wire [32:0] \$14 ;
+  wire [8:0] \$15 ;
+  wire \$16 ;
+  wire [8:0] \$17 ;
+  wire [7:0] \$18 ;
+  wire \$19 ;
+  wire [5:0] \$2 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
+  reg \$25 ;
+  reg [31:0] \$26 ;
+  reg [7:0] \$27 ;
+  reg [4:0] \$28 ;
   wire \$3 ;
-  wire \$4 ;
-  wire [32:0] \$5 ;
-  wire [8:0] \$6 ;
+  wire [5:0] \$4 ;
+  wire \$5 ;
+  wire \$6 ;
   wire \$7 ;
-  wire [8:0] \$8 ;
-  wire [7:0] \$9 ;
+  wire \$8 ;
+  wire \$9 ;
   output alarm;
   reg alarm = 1'h0;
   output [31:0] alarms;
@@ -15764,10 +16449,21 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, control_command, cutoff
   input [7:0] \cutoff$16 ;
   wire [7:0] \cutoff$16 ;
   wire failed;
-  wire \failed$23 ;
-  wire \failed$24 ;
-  input [6:0] \port$5251$0 ;
-  wire [6:0] \port$5251$0 ;
+  wire \failed$46 ;
+  wire \failed$47 ;
+  wire load;
+  wire \load$36 ;
+  wire [31:0] loaded;
+  wire [31:0] \loaded$37 ;
+  wire \loaded$37.first ;
+  wire [10:0] \loaded$37.matches ;
+  wire [9:0] \loaded$37.seen ;
+  wire \loaded.heard ;
+  wire \loaded.last ;
+  wire [8:0] \loaded.run ;
+  reg [4:0] looked_at = 5'h00;
+  input [6:0] \port$6169$0 ;
+  wire [6:0] \port$6169$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -15777,6 +16473,35 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, control_command, cutoff
   wire \restart$5 ;
   input rst;
   wire rst;
+  wire [31:0] shown;
+  wire \shown.alarm ;
+  wire [7:0] \shown.clean_windows ;
+  wire [31:0] state;
+  wire [31:0] \state$38 ;
+  wire \state$38.first ;
+  wire [10:0] \state$38.matches ;
+  wire [9:0] \state$38.seen ;
+  wire \state.heard ;
+  wire \state.last ;
+  wire [8:0] \state.run ;
+  input [4:0] state__addr;
+  wire [4:0] state__addr;
+  wire [2:0] \state__addr$27 ;
+  input [31:0] state__data;
+  wire [31:0] state__data;
+  wire [31:0] \state__data$29 ;
+  input [4:0] state__r_addr;
+  wire [4:0] state__r_addr;
+  wire [2:0] \state__r_addr$23 ;
+  output [31:0] state__r_data;
+  reg [31:0] state__r_data;
+  wire [31:0] \state__r_data$32 ;
+  wire state__r_stb;
+  input \state__r_stb$21 ;
+  wire \state__r_stb$21 ;
+  wire state__stb;
+  input \state__stb$25 ;
+  wire \state__stb$25 ;
   wire [2:0] symbol;
   wire [2:0] \symbol$14 ;
   wire [2:0] \symbol$3 ;
@@ -15785,109 +16510,201 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, control_command, cutoff
   wire \valid$1 ;
   wire \valid$13 ;
   wire \valid$8 ;
-  assign \$1  = failed | \failed$23 ;
-  assign \$2  = \$1  | \failed$24 ;
-  assign \$3  = ~ alarm;
-  assign \$4  = \$2  & \$3 ;
-  assign \$5  = alarms + 1'h1;
-  assign \$6  = clean_windows + 1'h1;
-  assign \$8  = clean_windows + 1'h1;
-  assign \$9  = \$7  ? 8'hff : \$8 [7:0];
+  assign \$1  = state__r_addr >= 5'h10;
+  assign state__r_stb = \state__r_stb$21  & \$1 ;
+  assign \$2  = state__r_addr - 5'h10;
+  assign \$3  = state__addr >= 5'h10;
+  assign state__stb = \state__stb$25  & \$3 ;
+  assign \$4  = state__addr - 5'h10;
+  assign \$5  = looked_at >= 5'h10;
+  assign \$6  = ! state__addr;
+  assign load = \state__stb$25  & \$6 ;
+  assign \$7  = ! looked_at;
+  assign \$8  = state__addr == 1'h1;
+  assign \load$36  = \state__stb$25  & \$8 ;
+  assign \$9  = looked_at == 1'h1;
+  assign \$10  = failed | \failed$46 ;
+  assign \$11  = \$10  | \failed$47 ;
+  assign \$12  = ~ alarm;
+  assign \$13  = \$11  & \$12 ;
+  assign \$14  = alarms + 1'h1;
+  assign \$15  = clean_windows + 1'h1;
+  assign \$17  = clean_windows + 1'h1;
+  assign \$18  = \$16  ? 8'hff : \$17 [7:0];
+  assign \$19  = state__addr == 2'h2;
+  assign \$20  = \state__stb$25  & \$19 ;
+  assign \$21  = state__addr == 2'h2;
+  assign \$22  = \state__stb$25  & \$21 ;
+  assign \$23  = state__addr == 2'h3;
+  assign \$24  = \state__stb$25  & \$23 ;
   always @(posedge clk)
-    alarm <= \$10 ;
+    alarm <= \$25 ;
   always @(posedge clk)
-    alarms <= \$11 ;
+    alarms <= \$26 ;
   always @(posedge clk)
-    clean_windows <= \$12 ;
+    clean_windows <= \$27 ;
+  always @(posedge clk)
+    looked_at <= \$28 ;
   \ohmcarlo_emulated_core.core.entropy.health.apt  apt (
     .clk(clk),
     .closes(closes),
     .control_command(control_command),
     .cutoff(\cutoff$11 ),
-    .failed(\failed$23 ),
-    .\port$5251$0 (\port$5251$0 [3:0]),
+    .failed(\failed$46 ),
+    .load(\load$36 ),
+    .loaded(state__data),
+    .\port$6169$0 (\port$6169$0 [3:0]),
     .restart(restart),
-    .rst(rst)
+    .rst(rst),
+    .state(\state$38 )
   );
   \ohmcarlo_emulated_core.core.entropy.health.rct  rct (
     .clk(clk),
     .control_command(control_command),
     .cutoff(cutoff),
     .failed(failed),
-    .\port$5251$0 (\port$5251$0 [3:0]),
+    .load(load),
+    .loaded(state__data),
+    .\port$6169$0 (\port$6169$0 [3:0]),
     .restart(restart),
-    .rst(rst)
+    .rst(rst),
+    .state(state)
   );
   \ohmcarlo_emulated_core.core.entropy.health.rct_symbol  rct_symbol (
     .clk(clk),
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
-    .failed(\failed$24 ),
-    .\port$5251$0 (\port$5251$0 ),
+    .failed(\failed$47 ),
+    .\port$6169$0 (\port$6169$0 ),
     .restart(restart),
-    .rst(rst)
+    .rst(rst),
+    .state__addr(\$4 [2:0]),
+    .state__data(state__data),
+    .state__r_addr(\$2 [2:0]),
+    .state__r_data(\state__r_data$32 ),
+    .state__r_stb(state__r_stb),
+    .state__stb(state__stb)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = alarm;
-    if (\$4 ) begin
-      \$10  = 1'h1;
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    state__r_data = 32'd0;
+    if (\$5 ) begin
+      state__r_data = \state__r_data$32 ;
+    end
+    if (\$7 ) begin
+      state__r_data = state;
+    end
+    if (\$9 ) begin
+      state__r_data = \state$38 ;
+    end
+    casez (looked_at)
+      5'h02:
+          state__r_data = shown;
+      5'h03:
+          state__r_data = alarms;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$25  = alarm;
+    if (\$13 ) begin
+      \$25  = 1'h1;
     end
     if (restart) begin
-      \$10  = 1'h0;
+      \$25  = 1'h0;
+    end
+    if (\$20 ) begin
+      \$25  = state__data[0];
     end
     if (control_command[10]) begin
-      \$10  = 1'h0;
+      \$25  = 1'h0;
     end
     if (rst) begin
-      \$10  = 1'h0;
+      \$25  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = alarms;
-    if (\$4 ) begin
-      \$11  = \$5 [31:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$26  = alarms;
+    if (\$13 ) begin
+      \$26  = \$14 [31:0];
+    end
+    if (\$24 ) begin
+      \$26  = state__data;
     end
     if (control_command[10]) begin
-      \$11  = 32'd0;
+      \$26  = 32'd0;
     end
     if (rst) begin
-      \$11  = 32'd0;
+      \$26  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$12  = clean_windows;
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$27  = clean_windows;
     if (closes) begin
-      \$12  = \$9 ;
+      \$27  = \$18 ;
     end
     if (restart) begin
-      \$12  = 8'h00;
+      \$27  = 8'h00;
+    end
+    if (\$22 ) begin
+      \$27  = state__data[15:8];
     end
     if (control_command[10]) begin
-      \$12  = 8'h00;
+      \$27  = 8'h00;
     end
     if (rst) begin
-      \$12  = 8'h00;
+      \$27  = 8'h00;
     end
   end
-  assign valid = \port$5251$0 [0];
-  assign \valid$1  = \port$5251$0 [0];
-  assign symbol = \port$5251$0 [3:1];
-  assign \symbol$3  = \port$5251$0 [3:1];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    \$28  = state__r_addr;
+    if (control_command[10]) begin
+      \$28  = 5'h00;
+    end
+    if (rst) begin
+      \$28  = 5'h00;
+    end
+  end
+  assign valid = \port$6169$0 [0];
+  assign \valid$1  = \port$6169$0 [0];
+  assign symbol = \port$6169$0 [3:1];
+  assign \symbol$3  = \port$6169$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$5251$0 [0];
-  assign \symbol$9  = \port$5251$0 [3:1];
+  assign \valid$8  = \port$6169$0 [0];
+  assign \symbol$9  = \port$6169$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$5251$0 [0];
-  assign \symbol$14  = \port$5251$0 [3:1];
+  assign \valid$13  = \port$6169$0 [0];
+  assign \symbol$14  = \port$6169$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$5251$0 [6:4];
-  assign \column$19  = \port$5251$0 [6:4];
+  assign column = \port$6169$0 [6:4];
+  assign \column$19  = \port$6169$0 [6:4];
+  assign \state__r_addr$23  = \$2 [2:0];
+  assign \state__addr$27  = \$4 [2:0];
+  assign \state__data$29  = state__data;
+  assign loaded = state__data;
+  assign \loaded$37  = state__data;
+  assign \loaded.last  = state__data[0];
+  assign \loaded.heard  = state__data[1];
+  assign \loaded.run  = state__data[24:16];
+  assign \state.last  = state[0];
+  assign \state.heard  = state[1];
+  assign \state.run  = state[24:16];
+  assign \loaded$37.first  = state__data[0];
+  assign \loaded$37.seen  = state__data[10:1];
+  assign \loaded$37.matches  = state__data[26:16];
+  assign \state$38.first  = \state$38 [0];
+  assign \state$38.seen  = \state$38 [10:1];
+  assign \state$38.matches  = \state$38 [26:16];
+  assign \shown.alarm  = shown[0];
+  assign \shown.clean_windows  = shown[15:8];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -15899,12 +16716,15 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, control_command, cutoff
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$7  = \$6 [8];
+  assign shown[15:8] = clean_windows;
+  assign shown[0] = alarm;
+  assign { shown[31:16], shown[7:1] } = 23'h000000;
+  assign \$16  = \$15 [8];
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, control_command, cutoff, \port$5251$0 , restart, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
+module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$6169$0 , restart, state, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -16134,29 +16954,41 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   wire failed;
   reg first = 1'h0;
   reg [1:0] fresh = 2'h0;
+  input load;
+  wire load;
+  input [31:0] loaded;
+  wire [31:0] loaded;
+  wire \loaded.first ;
+  wire [10:0] \loaded.matches ;
+  wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$5251$0 ;
-  wire [3:0] \port$5251$0 ;
+  input [3:0] \port$6169$0 ;
+  wire [3:0] \port$6169$0 ;
   input restart;
   wire restart;
   input rst;
   wire rst;
   reg [9:0] seen = 10'h000;
+  output [31:0] state;
+  wire [31:0] state;
+  wire \state.first ;
+  wire [10:0] \state.matches ;
+  wire [9:0] \state.seen ;
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$5251$0 [1] : first;
-  assign \$3  = \port$5251$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$6169$0 [1] : first;
+  assign \$3  = \port$6169$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$5251$0 [1] : first;
-  assign \$12  = \$9  ? \port$5251$0 [2] : \$11 ;
-  assign \$13  = \port$5251$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$6169$0 [1] : first;
+  assign \$12  = \$9  ? \port$6169$0 [2] : \$11 ;
+  assign \$13  = \port$6169$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -16166,10 +16998,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$5251$0 [1] : first;
-  assign \$25  = \$22  ? \port$5251$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$5251$0 [3] : \$25 ;
-  assign \$27  = \port$5251$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$6169$0 [1] : first;
+  assign \$25  = \$22  ? \port$6169$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$6169$0 [3] : \$25 ;
+  assign \$27  = \port$6169$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -16179,19 +17011,19 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$5251$0 [0] & \$37 ;
+  assign \$38  = \port$6169$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$5251$0 [1] : first;
-  assign \$41  = \port$5251$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$6169$0 [1] : first;
+  assign \$41  = \port$6169$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$5251$0 [1] : first;
-  assign \$50  = \$47  ? \port$5251$0 [2] : \$49 ;
-  assign \$51  = \port$5251$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$6169$0 [1] : first;
+  assign \$50  = \$47  ? \port$6169$0 [2] : \$49 ;
+  assign \$51  = \port$6169$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -16201,10 +17033,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$5251$0 [1] : first;
-  assign \$63  = \$60  ? \port$5251$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$5251$0 [3] : \$63 ;
-  assign \$65  = \port$5251$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$6169$0 [1] : first;
+  assign \$63  = \$60  ? \port$6169$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$6169$0 [3] : \$63 ;
+  assign \$65  = \port$6169$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -16215,16 +17047,16 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$5251$0 [1] : first;
-  assign \$78  = \port$5251$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$6169$0 [1] : first;
+  assign \$78  = \port$6169$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$5251$0 [1] : first;
-  assign \$86  = \$83  ? \port$5251$0 [2] : \$85 ;
-  assign \$87  = \port$5251$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$6169$0 [1] : first;
+  assign \$86  = \$83  ? \port$6169$0 [2] : \$85 ;
+  assign \$87  = \port$6169$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -16233,10 +17065,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$5251$0 [1] : first;
-  assign \$98  = \$95  ? \port$5251$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$5251$0 [3] : \$98 ;
-  assign \$100  = \port$5251$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$6169$0 [1] : first;
+  assign \$98  = \$95  ? \port$6169$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$6169$0 [3] : \$98 ;
+  assign \$100  = \port$6169$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -16244,30 +17076,30 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$5251$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$6169$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$5251$0 [1] : first;
-  assign \$115  = \$112  ? \port$5251$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$5251$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$6169$0 [1] : first;
+  assign \$115  = \$112  ? \port$6169$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$6169$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$5251$0 [1] : first;
-  assign \$125  = \port$5251$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$6169$0 [1] : first;
+  assign \$125  = \port$6169$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$5251$0 [1] : first;
-  assign \$133  = \$130  ? \port$5251$0 [2] : \$132 ;
-  assign \$134  = \port$5251$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$6169$0 [1] : first;
+  assign \$133  = \$130  ? \port$6169$0 [2] : \$132 ;
+  assign \$134  = \port$6169$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -16276,10 +17108,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$5251$0 [1] : first;
-  assign \$145  = \$142  ? \port$5251$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$5251$0 [3] : \$145 ;
-  assign \$147  = \port$5251$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$6169$0 [1] : first;
+  assign \$145  = \$142  ? \port$6169$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$6169$0 [3] : \$145 ;
+  assign \$147  = \port$6169$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -16288,17 +17120,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$5251$0 [1] : first;
-  assign \$158  = \port$5251$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$6169$0 [1] : first;
+  assign \$158  = \port$6169$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$5251$0 [1] : first;
-  assign \$167  = \$164  ? \port$5251$0 [2] : \$166 ;
-  assign \$168  = \port$5251$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$6169$0 [1] : first;
+  assign \$167  = \$164  ? \port$6169$0 [2] : \$166 ;
+  assign \$168  = \port$6169$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -16308,10 +17140,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$5251$0 [1] : first;
-  assign \$180  = \$177  ? \port$5251$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$5251$0 [3] : \$180 ;
-  assign \$182  = \port$5251$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$6169$0 [1] : first;
+  assign \$180  = \$177  ? \port$6169$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$6169$0 [3] : \$180 ;
+  assign \$182  = \port$6169$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -16323,7 +17155,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$5251$0 [0] & \$194 ;
+  assign closes = \port$6169$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -16343,7 +17175,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   always @(posedge clk)
     \matches  <= \$205 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$200  = \$38 ;
     if (control_command[10]) begin
       \$200  = 1'h0;
@@ -16353,7 +17185,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$201  = \$75 [10:0];
     if (control_command[10]) begin
       \$201  = 11'h000;
@@ -16363,7 +17195,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$202  = \$109 ;
     if (control_command[10]) begin
       \$202  = 2'h0;
@@ -16373,14 +17205,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$203  = seen;
-    if (\port$5251$0 [0]) begin
+    if (\port$6169$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
       \$203  = 10'h000;
     end
+    if (load) begin
+      \$203  = loaded[10:1];
+    end
     if (control_command[10]) begin
       \$203  = 10'h000;
     end
@@ -16389,11 +17224,14 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$204  = first;
-    if (\port$5251$0 [0]) begin
+    if (\port$6169$0 [0]) begin
       \$204  = \$116 ;
     end
+    if (load) begin
+      \$204  = loaded[0];
+    end
     if (control_command[10]) begin
       \$204  = 1'h0;
     end
@@ -16402,10 +17240,13 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$24 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
     \$205  = \matches ;
-    if (\port$5251$0 [0]) begin
+    if (\port$6169$0 [0]) begin
       \$205  = \$193 ;
+    end
+    if (load) begin
+      \$205  = loaded[26:16];
     end
     if (control_command[10]) begin
       \$205  = 11'h000;
@@ -16414,8 +17255,11 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$5251$0 [0];
-  assign symbol = \port$5251$0 [3:1];
+  assign valid = \port$6169$0 [0];
+  assign symbol = \port$6169$0 [3:1];
+  assign \loaded.first  = loaded[0];
+  assign \loaded.seen  = loaded[10:1];
+  assign \loaded.matches  = loaded[26:16];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -16427,6 +17271,13 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign \state.first  = state[0];
+  assign \state.seen  = state[10:1];
+  assign \state.matches  = state[26:16];
+  assign state[26:16] = \matches ;
+  assign state[10:1] = seen;
+  assign state[0] = first;
+  assign { state[31:27], state[15:11] } = 10'h000;
   assign \$5  = \$4 ;
   assign \$15  = \$14 ;
   assign \$29  = \$28 ;
@@ -16446,8 +17297,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, closes, failed, con
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_command, cutoff, \port$5251$0 , restart, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
+module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6169$0 , restart, state, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -16831,102 +17682,114 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
   wire failed;
   reg [1:0] fresh = 2'h0;
   reg heard = 1'h0;
+  input load;
+  wire load;
+  input [31:0] loaded;
+  wire [31:0] loaded;
+  wire \loaded.heard ;
+  wire \loaded.last ;
+  wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$5251$0 ;
-  wire [3:0] \port$5251$0 ;
+  input [3:0] \port$6169$0 ;
+  wire [3:0] \port$6169$0 ;
   input restart;
   wire restart;
   input rst;
   wire rst;
   reg [8:0] run = 9'h000;
+  output [31:0] state;
+  wire [31:0] state;
+  wire \state.heard ;
+  wire \state.last ;
+  wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$5251$0 [1] == \$signal ;
+  assign \$1  = \port$6169$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$5251$0 [1] == \$signal ;
+  assign \$4  = \port$6169$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$6  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$5251$0 [1] == \$signal ;
+  assign \$9  = \port$6169$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$11  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$13  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$5251$0 [0] & \$16 ;
-  assign \$18  = \port$5251$0 [1] == \$signal ;
+  assign \$17  = \port$6169$0 [0] & \$16 ;
+  assign \$18  = \port$6169$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$5251$0 [1] == \$signal ;
+  assign \$21  = \port$6169$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$23  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$5251$0 [1] == \$signal ;
+  assign \$26  = \port$6169$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$28  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$30  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$5251$0 [1] == \$signal ;
+  assign \$35  = \port$6169$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$5251$0 [1] == \$signal ;
+  assign \$38  = \port$6169$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$40  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$5251$0 [1] == \$signal ;
+  assign \$43  = \port$6169$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$45  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$47  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$5251$0 [3] == \port$5251$0 [2];
-  assign \$53  = \port$5251$0 [1] == \$signal ;
+  assign \$52  = \port$6169$0 [3] == \port$6169$0 [2];
+  assign \$53  = \port$6169$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$55  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$57  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$5251$0 [1] == \$signal ;
+  assign \$61  = \port$6169$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$63  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$65  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$5251$0 [3] == \port$5251$0 [2];
-  assign \$68  = \port$5251$0 [1] == \$signal ;
+  assign \$67  = \port$6169$0 [3] == \port$6169$0 [2];
+  assign \$68  = \port$6169$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$70  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$72  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$5251$0 [1] == \$signal ;
+  assign \$76  = \port$6169$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$78  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$81  = \port$5251$0 [1] == \$signal ;
+  assign \$80  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$81  = \port$6169$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$83  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$5251$0 [1] == \$signal ;
+  assign \$87  = \port$6169$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -16935,93 +17798,93 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$98  = \port$5251$0 [1] == \$signal ;
+  assign \$97  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$98  = \port$6169$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$100  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$5251$0 [1] == \$signal ;
+  assign \$104  = \port$6169$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$106  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$109  = \port$5251$0 [1] == \$signal ;
+  assign \$108  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$109  = \port$6169$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$111  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$5251$0 [1] == \$signal ;
+  assign \$115  = \port$6169$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$5251$0 [1] == \$signal ;
+  assign \$122  = \port$6169$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$5251$0 [1] == \$signal ;
+  assign \$128  = \port$6169$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$5251$0 [1] == \$signal ;
+  assign \$135  = \port$6169$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$137  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$140  = \port$5251$0 [1] == \$signal ;
+  assign \$139  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$140  = \port$6169$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$142  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$5251$0 [1] == \$signal ;
+  assign \$146  = \port$6169$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$5251$0 [1] == \$signal ;
+  assign \$153  = \port$6169$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$5251$0 [1] == \$signal ;
+  assign \$159  = \port$6169$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$5251$0 [1] == \$signal ;
+  assign \$167  = \port$6169$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$169  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$171  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$5251$0 [3] == \port$5251$0 [2];
-  assign \$174  = \port$5251$0 [1] == \$signal ;
+  assign \$173  = \port$6169$0 [3] == \port$6169$0 [2];
+  assign \$174  = \port$6169$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$176  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$178  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$5251$0 [1] == \$signal ;
+  assign \$182  = \port$6169$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$184  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$187  = \port$5251$0 [1] == \$signal ;
+  assign \$186  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$187  = \port$6169$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$189  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$5251$0 [1] == \$signal ;
+  assign \$193  = \port$6169$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -17030,132 +17893,132 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$204  = \port$5251$0 [1] == \$signal ;
+  assign \$203  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$204  = \port$6169$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$206  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$5251$0 [1] == \$signal ;
+  assign \$210  = \port$6169$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$212  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$215  = \port$5251$0 [1] == \$signal ;
+  assign \$214  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$215  = \port$6169$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$217  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$5251$0 [1] == \$signal ;
+  assign \$221  = \port$6169$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$5251$0 [1] == \$signal ;
+  assign \$228  = \port$6169$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$5251$0 [1] == \$signal ;
+  assign \$234  = \port$6169$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$5251$0 [1] == \$signal ;
+  assign \$241  = \port$6169$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$243  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$246  = \port$5251$0 [1] == \$signal ;
+  assign \$245  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$246  = \port$6169$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$248  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$5251$0 [1] == \$signal ;
+  assign \$252  = \port$6169$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$5251$0 [1] == \$signal ;
+  assign \$259  = \port$6169$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$5251$0 [1] == \$signal ;
+  assign \$265  = \port$6169$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$5251$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$5251$0 [1] == \$signal ;
+  assign \$272  = \port$6169$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$6169$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$275  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$277  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$5251$0 [1] == \$signal ;
+  assign \$279  = \port$6169$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$5251$0 [1] == \$signal ;
+  assign \$282  = \port$6169$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$284  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$5251$0 [1] == \$signal ;
+  assign \$287  = \port$6169$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$289  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$291  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$5251$0 [1] == \$signal ;
+  assign \$296  = \port$6169$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$5251$0 [1] == \$signal ;
+  assign \$299  = \port$6169$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$301  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$5251$0 [1] == \$signal ;
+  assign \$304  = \port$6169$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$306  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$308  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$5251$0 [1] == \$signal ;
+  assign \$313  = \port$6169$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$315  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$317  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$5251$0 [3] == \port$5251$0 [2];
-  assign \$320  = \port$5251$0 [1] == \$signal ;
+  assign \$319  = \port$6169$0 [3] == \port$6169$0 [2];
+  assign \$320  = \port$6169$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$322  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$5251$0 [3] == \port$5251$0 [2];
+  assign \$324  = \port$6169$0 [3] == \port$6169$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$5251$0 [1] == \$signal ;
+  assign \$328  = \port$6169$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$330  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$5251$0 [2] == \port$5251$0 [1];
-  assign \$333  = \port$5251$0 [1] == \$signal ;
+  assign \$332  = \port$6169$0 [2] == \port$6169$0 [1];
+  assign \$333  = \port$6169$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$5251$0 [2] == \port$5251$0 [1];
+  assign \$335  = \port$6169$0 [2] == \port$6169$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$5251$0 [1] == \$signal ;
+  assign \$339  = \port$6169$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -17184,7 +18047,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
   always @(posedge clk)
     run <= \$360 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$355  = \$17 ;
     if (control_command[10]) begin
       \$355  = 1'h0;
@@ -17194,7 +18057,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$356  = \$51 ;
     if (control_command[10]) begin
       \$356  = 9'h000;
@@ -17204,7 +18067,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$357  = \$272 ;
     if (control_command[10]) begin
       \$357  = 2'h0;
@@ -17214,10 +18077,13 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$358  = \$signal ;
-    if (\port$5251$0 [0]) begin
-      \$358  = \port$5251$0 [3];
+    if (\port$6169$0 [0]) begin
+      \$358  = \port$6169$0 [3];
+    end
+    if (load) begin
+      \$358  = loaded[0];
     end
     if (control_command[10]) begin
       \$358  = 1'h0;
@@ -17227,14 +18093,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$359  = heard;
-    if (\port$5251$0 [0]) begin
+    if (\port$6169$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
       \$359  = 1'h0;
     end
+    if (load) begin
+      \$359  = loaded[1];
+    end
     if (control_command[10]) begin
       \$359  = 1'h0;
     end
@@ -17243,10 +18112,13 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
     \$360  = run;
-    if (\port$5251$0 [0]) begin
+    if (\port$6169$0 [0]) begin
       \$360  = \$349 ;
+    end
+    if (load) begin
+      \$360  = loaded[24:16];
     end
     if (control_command[10]) begin
       \$360  = 9'h000;
@@ -17255,8 +18127,11 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$5251$0 [0];
-  assign symbol = \port$5251$0 [3:1];
+  assign valid = \port$6169$0 [0];
+  assign symbol = \port$6169$0 [3:1];
+  assign \loaded.last  = loaded[0];
+  assign \loaded.heard  = loaded[1];
+  assign \loaded.run  = loaded[24:16];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -17268,6 +18143,13 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign \state.last  = state[0];
+  assign \state.heard  = state[1];
+  assign \state.run  = state[24:16];
+  assign state[24:16] = run;
+  assign state[1] = heard;
+  assign state[0] = \$signal ;
+  assign { state[31:25], state[15:2] } = 21'h000000;
   assign \$34  = \$33 [9];
   assign \$89  = 1'h1;
   assign \$117  = 1'h1;
@@ -17296,12 +18178,13 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, failed, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, failed, control_command, cutoff, \port$5251$0 , restart, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
+module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6169$0 , restart, state__r_data, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$27  = 0;
   wire \$1 ;
-  reg [2:0] \$10 ;
+  reg \$10 ;
   reg [2:0] \$11 ;
-  reg [7:0] \$12 ;
+  reg [2:0] \$12 ;
+  reg [7:0] \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire [8:0] \$4 ;
@@ -17309,14 +18192,13 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, failed, cont
   wire [8:0] \$6 ;
   wire [7:0] \$7 ;
   wire \$8 ;
-  reg \$9 ;
+  wire \$9 ;
   reg [2:0] \$signal  = 3'h0;
-  (* init = 1'h0 *)
-  wire \$signal$12 ;
+  reg \$signal$14  = 1'h0;
   input clk;
   wire clk;
   wire [2:0] column;
-  reg [2:0] \column$5  = 3'h0;
+  reg [2:0] \column$7  = 3'h0;
   input [10:0] control_command;
   wire [10:0] control_command;
   wire \control_command.clear_fault ;
@@ -17335,8 +18217,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, failed, cont
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$5251$0 ;
-  wire [6:0] \port$5251$0 ;
+  input [6:0] \port$6169$0 ;
+  wire [6:0] \port$6169$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -17347,14 +18229,25 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, failed, cont
   input rst;
   wire rst;
   reg [7:0] run;
+  input [2:0] state__addr;
+  wire [2:0] state__addr;
+  input [31:0] state__data;
+  wire [31:0] state__data;
+  input [2:0] state__r_addr;
+  wire [2:0] state__r_addr;
+  output [31:0] state__r_data;
+  wire [31:0] state__r_data;
+  input state__r_stb;
+  wire state__r_stb;
+  input state__stb;
+  wire state__stb;
   wire [2:0] symbol;
   wire valid;
-  (* init = 3'h0 *)
-  wire [2:0] write__addr;
-  wire [10:0] write__data;
+  reg [2:0] write__addr;
+  reg [10:0] write__data;
   wire [7:0] \write__data.run ;
   wire [2:0] \write__data.symbol ;
-  reg write__en = 1'h0;
+  reg write__en;
   reg [10:0] columns [7:0];
   initial begin : memory_init_10
     integer memory_index;
@@ -17363,35 +18256,38 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, failed, cont
   end
   always @(posedge clk) begin
     if (write__en)
-      columns[\column$5 ] <= write__data;
+      columns[write__addr] <= write__data;
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    if (\port$5251$0 [0]) begin
-      _0_ <= columns[\port$5251$0 [6:4]];
-      if (write__en && \port$5251$0 [6:4] == \column$5 )
+    if (read__en) begin
+      _0_ <= columns[read__addr];
+      if (write__en && read__addr == write__addr)
         _0_ <= write__data;
     end
   end
   assign read__data = _0_;
-  assign \$1  = heard >> \column$5 ;
+  assign read__addr = state__r_stb ? state__r_addr : \port$6169$0 [6:4];
+  assign read__en = \port$6169$0 [0] | state__r_stb;
+  assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
   assign \$4  = read__data[10:3] + 1'h1;
   assign \$6  = read__data[10:3] + 1'h1;
   assign \$7  = \$5  ? 8'hff : \$6 [7:0];
   assign \$8  = run >= cutoff;
-  assign failed = write__en & \$8 ;
+  assign failed = \$signal$14  & \$8 ;
+  assign \$9  = heard >> \column$7 ;
   always @(posedge clk)
-    write__en <= \$9 ;
+    \$signal$14  <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$10 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    \column$5  <= \$11 ;
+    \column$7  <= \$12 ;
   always @(posedge clk)
-    heard <= \$12 ;
+    heard <= \$13 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
     (* full_case = 32'd1 *)
     if (\$3 ) begin
       run = \$7 ;
@@ -17400,28 +18296,41 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, failed, cont
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$9  = \port$5251$0 [0];
-    if (control_command[10]) begin
-      \$9  = 1'h0;
-    end
-    if (rst) begin
-      \$9  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    write__addr = \column$7 ;
+    if (state__stb) begin
+      write__addr = state__addr;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$10  = \port$5251$0 [3:1];
-    if (control_command[10]) begin
-      \$10  = 3'h0;
-    end
-    if (rst) begin
-      \$10  = 3'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    write__data[2:0] = \$signal ;
+    write__data[10:3] = run;
+    if (state__stb) begin
+      write__data[2:0] = state__data[2:0];
+      write__data[10:3] = state__data[15:8];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$11  = \port$5251$0 [6:4];
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    write__en = \$signal$14 ;
+    if (state__stb) begin
+      write__en = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    \$10  = \port$6169$0 [0];
+    if (control_command[10]) begin
+      \$10  = 1'h0;
+    end
+    if (rst) begin
+      \$10  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    \$11  = \port$6169$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -17430,48 +18339,77 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, failed, cont
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$12  = heard;
-    if (write__en) begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    \$12  = read__addr;
+    if (control_command[10]) begin
+      \$12  = 3'h0;
+    end
+    if (rst) begin
+      \$12  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    \$13  = heard;
+    if (\$signal$14 ) begin
       (* full_case = 32'd1 *)
-      casez (\column$5 )
+      casez (\column$7 )
         3'h0:
-            \$12 [0] = 1'h1;
+            \$13 [0] = 1'h1;
         3'h1:
-            \$12 [1] = 1'h1;
+            \$13 [1] = 1'h1;
         3'h2:
-            \$12 [2] = 1'h1;
+            \$13 [2] = 1'h1;
         3'h3:
-            \$12 [3] = 1'h1;
+            \$13 [3] = 1'h1;
         3'h4:
-            \$12 [4] = 1'h1;
+            \$13 [4] = 1'h1;
         3'h5:
-            \$12 [5] = 1'h1;
+            \$13 [5] = 1'h1;
         3'h6:
-            \$12 [6] = 1'h1;
+            \$13 [6] = 1'h1;
         3'h7:
-            \$12 [7] = 1'h1;
+            \$13 [7] = 1'h1;
         default:
           ;
       endcase
     end
     if (restart) begin
-      \$12  = 8'h00;
+      \$13  = 8'h00;
+    end
+    if (state__stb) begin
+      (* full_case = 32'd1 *)
+      casez (state__addr)
+        3'h0:
+            \$13 [0] = state__data[3];
+        3'h1:
+            \$13 [1] = state__data[3];
+        3'h2:
+            \$13 [2] = state__data[3];
+        3'h3:
+            \$13 [3] = state__data[3];
+        3'h4:
+            \$13 [4] = state__data[3];
+        3'h5:
+            \$13 [5] = state__data[3];
+        3'h6:
+            \$13 [6] = state__data[3];
+        3'h7:
+            \$13 [7] = state__data[3];
+        default:
+          ;
+      endcase
     end
     if (control_command[10]) begin
-      \$12  = 8'h00;
+      \$13  = 8'h00;
     end
     if (rst) begin
-      \$12  = 8'h00;
+      \$13  = 8'h00;
     end
   end
-  assign read__addr = \port$5251$0 [6:4];
-  assign column = \port$5251$0 [6:4];
-  assign read__en = \port$5251$0 [0];
-  assign valid = \port$5251$0 [0];
-  assign write__addr = \column$5 ;
-  assign \$signal$12  = write__en;
-  assign symbol = \port$5251$0 [3:1];
+  assign column = \port$6169$0 [6:4];
+  assign valid = \port$6169$0 [0];
+  assign symbol = \port$6169$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -17487,14 +18425,16 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, failed, cont
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign write__data[10:3] = run;
-  assign write__data[2:0] = \$signal ;
+  assign state__r_data[3] = \$9 ;
+  assign state__r_data[15:8] = read__data[10:3];
+  assign state__r_data[2:0] = read__data[2:0];
+  assign { state__r_data[31:16], state__r_data[7:4] } = 20'h00000;
   assign \$5  = \$4 [8];
 endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word, \before , t, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$27  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire [54:0] \$10 ;
   wire [38:0] \$11 ;
@@ -17630,12 +18570,12 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
   \ohmcarlo_emulated_core.core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$5327$0 (fine[22:0]),
+    .\port$6256$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$55  = \$39 [23:0];
     if (control_command[10]) begin
       \$55  = 24'h000000;
@@ -17645,7 +18585,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$56  = \$51 [23:0];
     if (control_command[10]) begin
       \$56  = 24'h000000;
@@ -17655,7 +18595,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$57  = \$52 ;
     if (control_command[10]) begin
       \$57  = 33'h000000000;
@@ -17665,7 +18605,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
     \$58  = \$53 [31:0];
     if (control_command[10]) begin
       \$58  = 32'd0;
@@ -17688,7 +18628,6 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$27  = { 15'h0000, word, 16'h0000 };
   assign \$2  = { 15'h0000, word, 16'h0000 };
   assign \$6  = { 15'h0000, word, 16'h0000 };
   assign \$9  = { 15'h0000, word, 16'h0000 };
@@ -17697,6 +18636,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
   assign \$19  = { 15'h0000, word, 16'h0000 };
   assign \$22  = { 15'h0000, word, 16'h0000 };
   assign \$24  = { 7'h00, \$23 [23:0], 8'h00 };
+  assign \$27  = { 15'h0000, word, 16'h0000 };
   assign \$31  = { 15'h0000, word, 16'h0000 };
   assign \$34  = { 15'h0000, word, 16'h0000 };
   assign \$36  = { 7'h00, \$35 [23:0], 8'h00 };
@@ -17709,8 +18649,8 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command, \port$5327$0 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
+module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command, \port$6256$0 , value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire [27:0] \$1 ;
   wire [29:0] \$2 ;
   wire [29:0] \$3 ;
@@ -17742,8 +18682,8 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   wire [16:0] \fraction$6 ;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$5327$0 ;
-  wire [22:0] \port$5327$0 ;
+  input [22:0] \port$6256$0 ;
+  wire [22:0] \port$6256$0 ;
   input rst;
   wire rst;
   reg [28:0] step = 29'h00000000;
@@ -17818,7 +18758,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5327$0 [22:17]];
+    _0_ <= deltas[\port$6256$0 [22:17]];
   end
   assign delta_port__data = _0_;
   reg [16:0] lows [63:0];
@@ -17890,7 +18830,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5327$0 [22:17]];
+    _1_ <= lows[\port$6256$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed(step) + $signed(18'h10000);
@@ -17905,8 +18845,8 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
     value <= \$8 ;
   assign \$1  = $signed(delta_port__data) * $signed({ 1'h0, fraction });
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
-    \$5  = \port$5327$0 [16:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
+    \$5  = \port$6256$0 [16:0];
     if (control_command[10]) begin
       \$5  = 17'h00000;
     end
@@ -17915,7 +18855,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$6  = \$signature__data ;
     if (control_command[10]) begin
       \$6  = 17'h00000;
@@ -17925,7 +18865,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$7  = { \$1 [27], \$1  };
     if (control_command[10]) begin
       \$7  = 29'h00000000;
@@ -17935,7 +18875,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$28 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$8  = \$4 [17:0];
     if (control_command[10]) begin
       \$8  = 18'h00000;
@@ -17944,10 +18884,10 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$5327$0 [22:17];
-  assign index = \port$5327$0 [22:17];
-  assign delta_port__addr = \port$5327$0 [22:17];
-  assign \fraction$6  = \port$5327$0 [16:0];
+  assign \$signature__addr  = \port$6256$0 [22:17];
+  assign index = \port$6256$0 [22:17];
+  assign delta_port__addr = \port$6256$0 [22:17];
+  assign \fraction$6  = \port$6256$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -17963,9 +18903,9 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.likelihood (clk, rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4520$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, stop, jobs__valid, jobs__payload, requests__ready, readings__valid
+module \ohmcarlo_emulated_core.core.likelihood (clk, rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$5314$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, stop, jobs__valid, jobs__payload, requests__ready, readings__valid
 , terms__ready, acceptable, terms__payload, requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, predictions__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -18209,8 +19149,8 @@ module \ohmcarlo_emulated_core.core.likelihood (clk, rst, idle, terms__valid, re
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4520$0 ;
-  wire [21:0] \port$4520$0 ;
+  input [21:0] \port$5314$0 ;
+  wire [21:0] \port$5314$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -18514,7 +19454,7 @@ module \ohmcarlo_emulated_core.core.likelihood (clk, rst, idle, terms__valid, re
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4520$0 (\port$4520$0 ),
+    .\port$5314$0 (\port$5314$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -18560,7 +19500,7 @@ module \ohmcarlo_emulated_core.core.likelihood (clk, rst, idle, terms__valid, re
     .w_en(input__valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     (* full_case = 32'd1 *)
     if (jobs__payload[0]) begin
       acceptable = \$3 ;
@@ -18569,7 +19509,7 @@ module \ohmcarlo_emulated_core.core.likelihood (clk, rst, idle, terms__valid, re
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$24  = dropping;
     if (\$19 ) begin
       \$24  = 1'h0;
@@ -18584,7 +19524,7 @@ module \ohmcarlo_emulated_core.core.likelihood (clk, rst, idle, terms__valid, re
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$25  = evaluating;
     if (\$19 ) begin
       \$25  = 1'h0;
@@ -18626,10 +19566,10 @@ module \ohmcarlo_emulated_core.core.likelihood (clk, rst, idle, terms__valid, re
   assign drop = dropping;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4520$0 [15:0];
-  assign logit_mantissa = \port$4520$0 [15:0];
-  assign shift = \port$4520$0 [21:16];
-  assign logit_shift = \port$4520$0 [21:16];
+  assign mantissa = \port$5314$0 [15:0];
+  assign logit_mantissa = \port$5314$0 [15:0];
+  assign shift = \port$5314$0 [21:16];
+  assign logit_shift = \port$5314$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -18969,7 +19909,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.contexts.fifo (rst, w_en, r_en, w_rdy, w_level, r_data, control_command, dropping, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$31  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -19110,7 +20050,7 @@ module \ohmcarlo_emulated_core.core.likelihood.contexts.fifo (rst, w_en, r_en, w
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -19126,7 +20066,7 @@ module \ohmcarlo_emulated_core.core.likelihood.contexts.fifo (rst, w_en, r_en, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -19142,7 +20082,7 @@ module \ohmcarlo_emulated_core.core.likelihood.contexts.fifo (rst, w_en, r_en, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -19161,7 +20101,7 @@ module \ohmcarlo_emulated_core.core.likelihood.contexts.fifo (rst, w_en, r_en, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -19199,7 +20139,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.dots (rst, input__valid, busy, room, readings__payload, control_command, output__ready, drop, input__payload, valid, \output , dot, readings__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$31  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
   wire [25:0] \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -19294,7 +20234,7 @@ module \ohmcarlo_emulated_core.core.likelihood.dots (rst, input__valid, busy, ro
     .w_en(input__valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$6  = \$4 ;
     if (control_command[10]) begin
       \$6  = 1'h0;
@@ -19304,7 +20244,7 @@ module \ohmcarlo_emulated_core.core.likelihood.dots (rst, input__valid, busy, ro
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$7  = \output ;
     if (taken) begin
       \$7  = output__payload[0];
@@ -19317,7 +20257,7 @@ module \ohmcarlo_emulated_core.core.likelihood.dots (rst, input__valid, busy, ro
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$8  = dot;
     if (taken) begin
       (* full_case = 32'd1 *)
@@ -19457,7 +20397,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.dots.tags.fifo (rst, w_en, w_rdy, w_level, r_data, control_command, r_en, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$33  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -19596,7 +20536,7 @@ module \ohmcarlo_emulated_core.core.likelihood.dots.tags.fifo (rst, w_en, w_rdy,
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -19609,7 +20549,7 @@ module \ohmcarlo_emulated_core.core.likelihood.dots.tags.fifo (rst, w_en, w_rdy,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -19622,7 +20562,7 @@ module \ohmcarlo_emulated_core.core.likelihood.dots.tags.fifo (rst, w_en, w_rdy,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -19638,7 +20578,7 @@ module \ohmcarlo_emulated_core.core.likelihood.dots.tags.fifo (rst, w_en, w_rdy,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -19673,7 +20613,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready, note, points__ready, control_command, points_used, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__payload, dropping, \context , points__valid, points__payload, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$33  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -20121,7 +21061,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
   assign \$25  = \$signal$12  ? 11'h000 : \$24 ;
   assign \$26  = \$8 [6:0] != 7'h40;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$27  = \$signal$16 ;
     if (\$18 ) begin
       \$27  = \$20 ;
@@ -20137,7 +21077,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$28  = job_valid;
     if (\$18 ) begin
       \$28  = \$21 ;
@@ -20153,7 +21093,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$29  = waiting_valid;
     if (\$18 ) begin
       \$29  = 1'h0;
@@ -20171,7 +21111,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$30  = \$signal$82 ;
     if (\$18 ) begin
     end else if (\$19 ) begin
@@ -20188,7 +21128,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$31  = position;
     if (\$23 ) begin
       \$31  = \$25 [9:0];
@@ -20204,7 +21144,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$32  = \$8 [6:0];
     if (dropping) begin
       \$32  = 7'h00;
@@ -20217,7 +21157,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$33  = \$26 ;
     if (dropping) begin
       \$33  = 1'h1;
@@ -20230,7 +21170,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$34  = \$signal$3 ;
     if (\$signal ) begin
       \$34  = \$signal$9 ;
@@ -20246,7 +21186,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$35  = \$signal$29 ;
     if (\$signal ) begin
       \$35  = \$signal$16 ;
@@ -20262,7 +21202,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$36  = ordered_last;
     if (\$signal ) begin
       \$36  = \$signal$12 ;
@@ -20278,7 +21218,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$37  = at_data;
     if (\$signal$4 ) begin
       \$37  = \$signal$3 ;
@@ -20294,7 +21234,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$38  = \$signal$84 ;
     if (\$signal$4 ) begin
       \$38  = \$signal$29 [8:1];
@@ -20310,7 +21250,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$39  = data_last;
     if (\$signal$4 ) begin
       \$39  = ordered_last;
@@ -20326,7 +21266,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$40  = points__valid;
     if (point_moves) begin
       \$40  = at_data;
@@ -20342,7 +21282,7 @@ module \ohmcarlo_emulated_core.core.likelihood.fetch (rst, jobs__valid, returned
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
     \$41  = points__payload;
     if (point_moves) begin
       \$41 [7:0] = \$signal$84 ;
@@ -20452,7 +21392,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__ready, layers__ready, started, room, control_command, hidden, requests__ready, points__valid, points__payload, requests__valid, requests__payload, tag, layers__payload, layers__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -20794,7 +21734,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
   assign \$20  = \$signal$46  ? layer_last_tile : point_last_tile;
   assign \$21  = tile == \$20 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$67  = 1'h0;
     if (control_command[10]) begin
       \$67  = 1'h0;
@@ -20804,7 +21744,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$68  = 1'h0;
     if (control_command[10]) begin
       \$68  = 1'h0;
@@ -20814,7 +21754,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$69  = requests__valid;
     if (\$signal ) begin
       \$69  = start;
@@ -20827,7 +21767,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$70  = requests__payload;
     if (start) begin
       \$70 [2:0] = 3'h5;
@@ -20876,7 +21816,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$71  = \$signal$43 ;
     if (start) begin
       \$71  = \$2 ;
@@ -20892,7 +21832,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$72  = from_layer;
     if (start) begin
       \$72  = \$signal$46 ;
@@ -20905,7 +21845,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$73  = plane;
     if (start) begin
       \$73  = \$5 [0];
@@ -20921,7 +21861,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$74  = tile;
     if (start) begin
       if (\$6 ) begin
@@ -20939,7 +21879,7 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     \$75  = unit;
     if (\$13 ) begin
       \$75  = \$15 [2:0];
@@ -20955,224 +21895,224 @@ module \ohmcarlo_emulated_core.core.likelihood.issue (rst, halt, start, points__
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte0 = 8'h00;
     if (start) begin
       byte0 = \$33 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte1 = 8'h00;
     if (start) begin
       byte1 = \$34 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte2 = 8'h00;
     if (start) begin
       byte2 = \$35 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte3 = 8'h00;
     if (start) begin
       byte3 = \$36 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte4 = 8'h00;
     if (start) begin
       byte4 = \$37 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte5 = 8'h00;
     if (start) begin
       byte5 = \$38 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte6 = 8'h00;
     if (start) begin
       byte6 = \$39 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte7 = 8'h00;
     if (start) begin
       byte7 = \$40 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte8 = 8'h00;
     if (start) begin
       byte8 = \$41 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte9 = 8'h00;
     if (start) begin
       byte9 = \$42 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte10 = 8'h00;
     if (start) begin
       byte10 = \$43 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte11 = 8'h00;
     if (start) begin
       byte11 = \$44 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte12 = 8'h00;
     if (start) begin
       byte12 = \$45 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte13 = 8'h00;
     if (start) begin
       byte13 = \$46 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte14 = 8'h00;
     if (start) begin
       byte14 = \$47 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte15 = 8'h00;
     if (start) begin
       byte15 = \$48 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte16 = 8'h00;
     if (start) begin
       byte16 = \$49 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte17 = 8'h00;
     if (start) begin
       byte17 = \$50 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte18 = 8'h00;
     if (start) begin
       byte18 = \$51 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte19 = 8'h00;
     if (start) begin
       byte19 = \$52 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte20 = 8'h00;
     if (start) begin
       byte20 = \$53 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte21 = 8'h00;
     if (start) begin
       byte21 = \$54 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte22 = 8'h00;
     if (start) begin
       byte22 = \$55 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte23 = 8'h00;
     if (start) begin
       byte23 = \$56 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte24 = 8'h00;
     if (start) begin
       byte24 = \$57 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte25 = 8'h00;
     if (start) begin
       byte25 = \$58 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte26 = 8'h00;
     if (start) begin
       byte26 = \$59 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte27 = 8'h00;
     if (start) begin
       byte27 = \$60 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte28 = 8'h00;
     if (start) begin
       byte28 = \$61 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte29 = 8'h00;
     if (start) begin
       byte29 = \$62 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte30 = 8'h00;
     if (start) begin
       byte30 = \$63 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$34 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
     byte31 = 8'h00;
     if (start) begin
       byte31 = \$64 ;
@@ -21286,7 +22226,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.layer (rst, output__ready, \input__valid$14 , control_command, hidden, dropping, \input__payload$12 , valid, activation, layers__payload, layers__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [3:0] \$11 ;
@@ -21453,7 +22393,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer (rst, output__ready, \input
     .w_en(complete)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$27  = 1'h0;
     if (valid) begin
       if (\$10 ) begin
@@ -21471,7 +22411,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer (rst, output__ready, \input
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$28  = collected;
     if (valid) begin
       if (\$1 ) begin
@@ -21501,7 +22441,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer (rst, output__ready, \input
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     \$29  = unit;
     if (valid) begin
       (* full_case = 32'd1 *)
@@ -21522,7 +22462,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer (rst, output__ready, \input
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$35 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
     input__payload = 64'h0000000000000000;
     if (\$12 ) begin
       input__payload[7:0] = 8'h20;
@@ -21691,7 +22631,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.layer.rows.fifo (rst, w_en, r_en, w_rdy, w_level, r_data, control_command, dropping, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -21832,7 +22772,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer.rows.fifo (rst, w_en, r_en,
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -21848,7 +22788,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer.rows.fifo (rst, w_en, r_en,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -21864,7 +22804,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer.rows.fifo (rst, w_en, r_en,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -21883,7 +22823,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer.rows.fifo (rst, w_en, r_en,
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$36 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -22026,7 +22966,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.layer.vectors.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, dropping, w_en, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -22167,7 +23107,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer.vectors.fifo (rst, r_en, w_
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -22183,7 +23123,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer.vectors.fifo (rst, r_en, w_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -22199,7 +23139,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer.vectors.fifo (rst, r_en, w_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -22218,7 +23158,7 @@ module \ohmcarlo_emulated_core.core.likelihood.layer.vectors.fifo (rst, r_en, w_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$37 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -22337,7 +23277,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, w_port__data, dropping, w_en, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -22478,7 +23418,7 @@ module \ohmcarlo_emulated_core.core.likelihood.results.fifo (rst, r_en, w_rdy, w
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -22494,7 +23434,7 @@ module \ohmcarlo_emulated_core.core.likelihood.results.fifo (rst, r_en, w_rdy, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -22510,7 +23450,7 @@ module \ohmcarlo_emulated_core.core.likelihood.results.fifo (rst, r_en, w_rdy, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -22529,7 +23469,7 @@ module \ohmcarlo_emulated_core.core.likelihood.results.fifo (rst, r_en, w_rdy, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$38 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -22566,8 +23506,8 @@ module \ohmcarlo_emulated_core.core.likelihood.results.fifo (rst, r_en, w_rdy, w
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , control_command, \port$4520$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
+module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , control_command, \port$5314$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
   wire \$11 ;
@@ -22679,8 +23619,8 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4520$0 ;
-  wire [21:0] \port$4520$0 ;
+  input [21:0] \port$5314$0 ;
+  wire [21:0] \port$5314$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -22763,9 +23703,9 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4520$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$5314$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4520$0 [21:16] + \$2 ;
+  assign \$3  = \port$5314$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -22794,7 +23734,7 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
   assign \$31  = | total[20:17];
   assign \$32  = ~ \$31 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$60  = { valids[2:0], valid };
     if (dropping) begin
       \$60  = 4'h0;
@@ -22807,7 +23747,7 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$61  = \$signal ;
     if (dropping) begin
       \$61  = 2'h0;
@@ -22820,7 +23760,7 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$62  = last;
     if (dropping) begin
       \$62  = 1'h0;
@@ -22833,7 +23773,7 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$63  = \$24 ;
     if (dropping) begin
       \$63  = 1'h0;
@@ -22846,7 +23786,7 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$64  = \$26 ;
     if (dropping) begin
       \$64  = 1'h0;
@@ -22859,7 +23799,7 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$65  = \$38 [17:0];
     if (dropping) begin
       \$65  = 18'h00000;
@@ -22872,7 +23812,7 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$66  = \$52 [17:0];
     if (dropping) begin
       \$66  = 18'h00000;
@@ -22885,7 +23825,7 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$39 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
     \$67  = \$59 [7:0];
     if (dropping) begin
       \$67  = 8'h00;
@@ -22897,8 +23837,8 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4520$0 [15:0];
-  assign shift = \port$4520$0 [21:16];
+  assign mantissa = \port$5314$0 [15:0];
+  assign shift = \port$5314$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -22919,7 +23859,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.sums (clk, rst, probabilities__valid, move, busy, control_command, probabilities__payload, predictions__valid, predictions__payload, predictions__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
   wire \$1 ;
   wire [48:0] \$10 ;
   wire [48:0] \$11 ;
@@ -23053,7 +23993,7 @@ module \ohmcarlo_emulated_core.core.likelihood.sums (clk, rst, probabilities__va
   always @(posedge clk)
     predictions__payload <= \$31 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$18  = predictions__valid;
     if (predictions__ready) begin
       \$18  = 1'h0;
@@ -23073,7 +24013,7 @@ module \ohmcarlo_emulated_core.core.likelihood.sums (clk, rst, probabilities__va
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$19  = \$signal ;
     if (move) begin
       \$19  = probabilities__valid;
@@ -23086,21 +24026,21 @@ module \ohmcarlo_emulated_core.core.likelihood.sums (clk, rst, probabilities__va
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$20  = \$signal$12 ;
     if (move) begin
       \$20  = probabilities__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$21  = square;
     if (move) begin
       \$21  = \$7 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$22  = \$signal$8 ;
     if (move) begin
       \$22  = \$signal ;
@@ -23113,21 +24053,21 @@ module \ohmcarlo_emulated_core.core.likelihood.sums (clk, rst, probabilities__va
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$23  = \$signal$15 ;
     if (move) begin
       \$23  = \$signal$12 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$24  = rounded;
     if (move) begin
       \$24  = \$9 [16:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$25  = three_valid;
     if (move) begin
       \$25  = \$signal$8 ;
@@ -23140,28 +24080,28 @@ module \ohmcarlo_emulated_core.core.likelihood.sums (clk, rst, probabilities__va
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$26  = three_last;
     if (move) begin
       \$26  = \$signal$15 [49];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$27  = first_part;
     if (move) begin
       \$27  = \$10 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$28  = second_part;
     if (move) begin
       \$28  = \$11 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$29  = \$signal$19 ;
     if (move) begin
       if (three_valid) begin
@@ -23176,7 +24116,7 @@ module \ohmcarlo_emulated_core.core.likelihood.sums (clk, rst, probabilities__va
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$30  = second_sum;
     if (move) begin
       if (three_valid) begin
@@ -23191,7 +24131,7 @@ module \ohmcarlo_emulated_core.core.likelihood.sums (clk, rst, probabilities__va
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$40 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
     \$31  = predictions__payload;
     if (move) begin
       if (three_valid) begin
@@ -23236,7 +24176,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.unit (rst, predict, result, control_command, dropping, label, last, valid, z, magnitude, result_valid, result_last, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$42  = 0;
   wire [8:0] \$1 ;
   wire [35:0] \$10 ;
   wire [35:0] \$11 ;
@@ -23400,7 +24340,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit (rst, predict, result, contr
     .value(value)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     (* full_case = 32'd1 *)
     if (magnitude[15]) begin
       index = \$1 [7:0];
@@ -23409,7 +24349,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit (rst, predict, result, contr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     (* full_case = 32'd1 *)
     if (magnitude[15]) begin
       fraction = magnitude[10:0];
@@ -23418,7 +24358,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit (rst, predict, result, contr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     \$32  = { valids[1:0], valid };
     if (dropping) begin
       \$32  = 3'h0;
@@ -23431,7 +24371,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit (rst, predict, result, contr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     \$34  = two[21];
     if (dropping) begin
       \$34  = 1'h0;
@@ -23444,7 +24384,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit (rst, predict, result, contr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     (* full_case = 32'd1 *)
     if (predict) begin
       \$35  = { 11'h000, \$15  };
@@ -23455,7 +24395,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit (rst, predict, result, contr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     (* full_case = 32'd1 *)
     if (predict) begin
       \$36  = \$19 ;
@@ -23466,7 +24406,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit (rst, predict, result, contr
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$41 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
     (* full_case = 32'd1 *)
     if (predict) begin
       \$37  = \$22 ;
@@ -23512,7 +24452,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.unit.sigmoid (rst, control_command, dropping, index, \fraction$6 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$42  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
   wire [22:0] \$1 ;
   wire [24:0] \$2 ;
   wire [24:0] \$3 ;
@@ -23850,7 +24790,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit.sigmoid (rst, control_comman
     value <= \$8 ;
   assign \$1  = $signed(delta_port__data) * $signed({ 1'h0, fraction });
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
     \$5  = \fraction$6 ;
     if (dropping) begin
       \$5  = 11'h000;
@@ -23863,7 +24803,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit.sigmoid (rst, control_comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
     \$6  = \$signature__data ;
     if (dropping) begin
       \$6  = 18'h00000;
@@ -23876,7 +24816,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit.sigmoid (rst, control_comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
     \$7  = { \$1 [22], \$1  };
     if (dropping) begin
       \$7  = 24'h000000;
@@ -23889,7 +24829,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit.sigmoid (rst, control_comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$42 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
     \$8  = \$4 [18:0];
     if (dropping) begin
       \$8  = 19'h00000;
@@ -23919,7 +24859,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.unit.softplus (rst, control_command, dropping, index, \fraction$6 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire [22:0] \$1 ;
   wire [24:0] \$2 ;
   wire [24:0] \$3 ;
@@ -24255,7 +25195,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit.softplus (rst, control_comma
     value <= \$8 ;
   assign \$1  = $signed(delta_port__data) * $signed({ 1'h0, fraction });
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
     \$5  = \fraction$6 ;
     if (dropping) begin
       \$5  = 11'h000;
@@ -24268,7 +25208,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit.softplus (rst, control_comma
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
     \$6  = \$signature__data ;
     if (dropping) begin
       \$6  = 17'h00000;
@@ -24281,7 +25221,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit.softplus (rst, control_comma
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
     \$7  = { \$1 [22], \$1  };
     if (dropping) begin
       \$7  = 24'h000000;
@@ -24294,7 +25234,7 @@ module \ohmcarlo_emulated_core.core.likelihood.unit.softplus (rst, control_comma
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
     \$8  = \$4 [17:0];
     if (dropping) begin
       \$8  = 18'h00000;
@@ -24403,7 +25343,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.likelihood.weights.fifo (rst, w_en, r_en, w_rdy, w_level, r_data, control_command, w_port__data, r_rdy, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -24542,7 +25482,7 @@ module \ohmcarlo_emulated_core.core.likelihood.weights.fifo (rst, w_en, r_en, w_
   always @(posedge clk)
     r_rdy <= \$33 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$30  = w_port__addr;
     if (\$3 ) begin
       \$30  = \$6 [5:0];
@@ -24555,7 +25495,7 @@ module \ohmcarlo_emulated_core.core.likelihood.weights.fifo (rst, w_en, r_en, w_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$31  = r_port__addr;
     if (\$9 ) begin
       \$31  = \$12 [5:0];
@@ -24568,7 +25508,7 @@ module \ohmcarlo_emulated_core.core.likelihood.weights.fifo (rst, w_en, r_en, w_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$32  = inner_level;
     if (\$18 ) begin
       \$32  = \$19 [5:0];
@@ -24584,7 +25524,7 @@ module \ohmcarlo_emulated_core.core.likelihood.weights.fifo (rst, w_en, r_en, w_
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$33  = r_rdy;
     if (\$29 ) begin
       \$33  = 1'h1;
@@ -24618,9 +25558,9 @@ module \ohmcarlo_emulated_core.core.likelihood.weights.fifo (rst, w_en, r_en, w_
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4522$0 , \port$4524$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$5316$0 , \port$5318$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
   wire \$1 ;
   reg \$10 ;
   wire [64:0] \$11 ;
@@ -24746,10 +25686,10 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4522$0 ;
-  wire [21:0] \port$4522$0 ;
-  input [21:0] \port$4524$0 ;
-  wire [21:0] \port$4524$0 ;
+  input [21:0] \port$5316$0 ;
+  wire [21:0] \port$5316$0 ;
+  input [21:0] \port$5318$0 ;
+  wire [21:0] \port$5318$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -24872,15 +25812,15 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4522$0 (\port$4522$0 ),
-    .\port$4524$0 (\port$4524$0 ),
-    .\port$4631$32 (devices__payload[33:32]),
+    .\port$5316$0 (\port$5316$0 ),
+    .\port$5318$0 (\port$5318$0 ),
+    .\port$5509$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$8  = \$5 ;
     if (control_command[10]) begin
       \$8  = 1'h0;
@@ -24890,14 +25830,14 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$9  = held;
     if (\$6 ) begin
       \$9  = devices__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$10  = \first$19 ;
     if (\$6 ) begin
       \$10  = devices__payload[33];
@@ -24910,7 +25850,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$12  = enter;
     if (control_command[10]) begin
       \$12  = 1'h0;
@@ -24920,7 +25860,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$13  = last_1;
     if (control_command[10]) begin
       \$13  = 1'h0;
@@ -24930,7 +25870,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$14  = last_2;
     if (control_command[10]) begin
       \$14  = 1'h0;
@@ -24940,7 +25880,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$15  = last_3;
     if (control_command[10]) begin
       \$15  = 1'h0;
@@ -24950,7 +25890,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$16  = last_4;
     if (control_command[10]) begin
       \$16  = 1'h0;
@@ -24960,7 +25900,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$17  = last_5;
     if (control_command[10]) begin
       \$17  = 1'h0;
@@ -24970,7 +25910,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$18  = last_6;
     if (control_command[10]) begin
       \$18  = 1'h0;
@@ -24980,7 +25920,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$19  = last_7;
     if (control_command[10]) begin
       \$19  = 1'h0;
@@ -24990,7 +25930,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$20  = last_8;
     if (control_command[10]) begin
       \$20  = 1'h0;
@@ -25000,7 +25940,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$21  = last_9;
     if (control_command[10]) begin
       \$21  = 1'h0;
@@ -25010,7 +25950,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$22  = last_10;
     if (control_command[10]) begin
       \$22  = 1'h0;
@@ -25020,7 +25960,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
     \$23  = last_11;
     if (control_command[10]) begin
       \$23  = 1'h0;
@@ -25037,14 +25977,14 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4522$0 [15:0];
-  assign \weight_mantissa$27  = \port$4522$0 [15:0];
-  assign weight_shift = \port$4522$0 [21:16];
-  assign \weight_shift$29  = \port$4522$0 [21:16];
-  assign common_mantissa = \port$4524$0 [15:0];
-  assign \common_mantissa$31  = \port$4524$0 [15:0];
-  assign common_shift = \port$4524$0 [21:16];
-  assign \common_shift$33  = \port$4524$0 [21:16];
+  assign weight_mantissa = \port$5316$0 [15:0];
+  assign \weight_mantissa$27  = \port$5316$0 [15:0];
+  assign weight_shift = \port$5316$0 [21:16];
+  assign \weight_shift$29  = \port$5316$0 [21:16];
+  assign common_mantissa = \port$5318$0 [15:0];
+  assign \common_mantissa$31  = \port$5318$0 [15:0];
+  assign common_shift = \port$5318$0 [21:16];
+  assign \common_shift$33  = \port$5318$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -25098,7 +26038,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.pricing.landing (rst, enter, room, output__valid, output__payload, control_command, output__ready, payload, arrived, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire \$1 ;
   wire [3:0] \$2 ;
   wire [4:0] \$3 ;
@@ -25170,7 +26110,7 @@ module \ohmcarlo_emulated_core.core.pricing.landing (rst, enter, room, output__v
     .w_port__data(payload)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$46 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
     \$6  = \$3 [2:0];
     if (control_command[10]) begin
       \$6  = 3'h4;
@@ -25202,7 +26142,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.pricing.landing.kept (rst, w_en, r_rdy, r_data, control_command, r_en, w_port__data, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -25297,7 +26237,7 @@ module \ohmcarlo_emulated_core.core.pricing.landing.kept (rst, w_en, r_rdy, r_da
   always @(posedge clk)
     level <= \$17 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
     \$15  = w_port__addr;
     if (\$1 ) begin
       \$15  = \$2 [1:0];
@@ -25310,7 +26250,7 @@ module \ohmcarlo_emulated_core.core.pricing.landing.kept (rst, w_en, r_rdy, r_da
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
     \$16  = r_port__addr;
     if (\$3 ) begin
       \$16  = \$4 [1:0];
@@ -25323,7 +26263,7 @@ module \ohmcarlo_emulated_core.core.pricing.landing.kept (rst, w_en, r_rdy, r_da
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
     \$17  = level;
     if (\$8 ) begin
       \$17  = \$9 [2:0];
@@ -25360,7 +26300,7 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \end , centre, hastings, control_command, rho, lo, hi, valid_lo, valid_hi, load__stb, load__addr, load__data, \load__stb$21 , \load__addr$17 , \load__data$19 , back, stuck
 , clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire [44:0] \$1 ;
   wire [44:0] \$10 ;
   wire [45:0] \$11 ;
@@ -25695,7 +26635,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5215$0 (target),
+    .\port$6132$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -25705,7 +26645,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5215$0 (target),
+    .\port$6132$0 (target),
     .rst(rst),
     .value(\value$60 )
   );
@@ -25721,7 +26661,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .target(target)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$51  = valid;
     if (control_command[10]) begin
       \$51  = 1'h0;
@@ -25731,7 +26671,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$52  = valid_1;
     if (control_command[10]) begin
       \$52  = 1'h0;
@@ -25741,7 +26681,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$53  = valid_2;
     if (control_command[10]) begin
       \$53  = 1'h0;
@@ -25751,7 +26691,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$54  = valid_3;
     if (control_command[10]) begin
       \$54  = 1'h0;
@@ -25761,7 +26701,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$55  = valid_4;
     if (control_command[10]) begin
       \$55  = 1'h0;
@@ -25771,7 +26711,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$56  = valid_5;
     if (control_command[10]) begin
       \$56  = 1'h0;
@@ -25781,7 +26721,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$57  = valid_6;
     if (control_command[10]) begin
       \$57  = 1'h0;
@@ -25791,7 +26731,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$58  = valid_7;
     if (control_command[10]) begin
       \$58  = 1'h0;
@@ -25801,7 +26741,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$59  = valid_8;
     if (control_command[10]) begin
       \$59  = 1'h0;
@@ -25811,21 +26751,21 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$60  = squares;
     if (valid_9) begin
       \$60  = \$42 [43:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$61  = logs;
     if (valid_9) begin
       \$61  = \$47 [31:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
     \$62  = stuck;
     if (valid_9) begin
       \$62  = \$50 ;
@@ -25887,18 +26827,18 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
   assign \control_command.reset_state  = control_command[10];
   assign tag[1] = first;
   assign tag[0] = back;
-  assign \$25  = { \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38:10] };
   assign \$2  = { \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44], \$1 [44:9] };
   assign \$6  = { \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44], \$5 [44:9] };
   assign \$10  = { \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44], \$9 [44:9] };
   assign \$14  = { 1'h0, end_3, 2'h0 };
   assign \$19  = { \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38], \$18 [38:10] };
   assign \$22  = { \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38], \$21 [38:10] };
+  assign \$25  = { \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38], \$24 [38:10] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5215$0 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
+module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$6132$0 , value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
   wire \$2 ;
@@ -25938,8 +26878,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5215$0 ;
-  wire [11:0] \port$5215$0 ;
+  input [11:0] \port$6132$0 ;
+  wire [11:0] \port$6132$0 ;
   input rst;
   wire rst;
   reg [28:0] step = 29'h00000000;
@@ -25963,7 +26903,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5215$0 [11:4]];
+    _0_ <= deltas[\port$6132$0 [11:4]];
   end
   assign delta_port__data = _0_;
   reg [23:0] lows [255:0];
@@ -25978,7 +26918,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   end
   reg [23:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5215$0 [11:4]];
+    _1_ <= lows[\port$6132$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -25996,8 +26936,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$7  = \port$5215$0 [3:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
+    \$7  = \port$6132$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -26006,7 +26946,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
     \$8  = \$signature__data ;
     if (control_command[10]) begin
       \$8  = 24'h000000;
@@ -26016,7 +26956,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
     \$9  = { \$3 [27], \$3  };
     if (control_command[10]) begin
       \$9  = 29'h00000000;
@@ -26026,7 +26966,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
     \$10  = \$6 [24:0];
     if (control_command[10]) begin
       \$10  = 25'h0000000;
@@ -26039,10 +26979,10 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign \$signature__addr  = \port$5215$0 [11:4];
-  assign index = \port$5215$0 [11:4];
-  assign delta_port__addr = \port$5215$0 [11:4];
-  assign \fraction$15  = \port$5215$0 [3:0];
+  assign \$signature__addr  = \port$6132$0 [11:4];
+  assign index = \port$6132$0 [11:4];
+  assign delta_port__addr = \port$6132$0 [11:4];
+  assign \fraction$15  = \port$6132$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -26059,8 +26999,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5215$0 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
+module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$6132$0 , value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
   wire \$2 ;
@@ -26100,8 +27040,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5215$0 ;
-  wire [11:0] \port$5215$0 ;
+  input [11:0] \port$6132$0 ;
+  wire [11:0] \port$6132$0 ;
   input rst;
   wire rst;
   reg [27:0] step = 28'h0000000;
@@ -26125,7 +27065,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5215$0 [11:4]];
+    _0_ <= deltas[\port$6132$0 [11:4]];
   end
   assign delta_port__data = _0_;
   reg [21:0] lows [255:0];
@@ -26140,7 +27080,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   end
   reg [21:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5215$0 [11:4]];
+    _1_ <= lows[\port$6132$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -26158,8 +27098,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
-    \$7  = \port$5215$0 [3:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    \$7  = \port$6132$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -26168,7 +27108,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
     \$8  = \$signature__data ;
     if (control_command[10]) begin
       \$8  = 22'h000000;
@@ -26178,7 +27118,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
     \$9  = { \$3 [26], \$3  };
     if (control_command[10]) begin
       \$9  = 28'h0000000;
@@ -26188,7 +27128,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$50 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
     \$10  = \$6 [22:0];
     if (control_command[10]) begin
       \$10  = 23'h000000;
@@ -26201,10 +27141,10 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign \$signature__addr  = \port$5215$0 [11:4];
-  assign index = \port$5215$0 [11:4];
-  assign delta_port__addr = \port$5215$0 [11:4];
-  assign \fraction$15  = \port$5215$0 [3:0];
+  assign \$signature__addr  = \port$6132$0 [11:4];
+  assign index = \port$6132$0 [11:4];
+  assign delta_port__addr = \port$6132$0 [11:4];
+  assign \fraction$15  = \port$6132$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -26222,7 +27162,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.pricing.lookups.target$84 (rst, code, centre, control_command, rho, lo, hi, target, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
   wire [22:0] \$11 ;
@@ -26299,7 +27239,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.target$84 (rst, code, centre
   always @(posedge clk)
     target <= \$15 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
     \$15  = \$14 [11:0];
     if (control_command[10]) begin
       \$15  = 12'h000;
@@ -26327,8 +27267,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.target$84 (rst, code, centre
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$4522$0 , \port$4524$0 , code, \port$4631$32 , clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
+module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$5316$0 , \port$5318$0 , code, \port$5509$32 , clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
   wire [27:0] \$11 ;
@@ -26428,12 +27368,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4522$0 ;
-  wire [21:0] \port$4522$0 ;
-  input [21:0] \port$4524$0 ;
-  wire [21:0] \port$4524$0 ;
-  input [1:0] \port$4631$32 ;
-  wire [1:0] \port$4631$32 ;
+  input [21:0] \port$5316$0 ;
+  wire [21:0] \port$5316$0 ;
+  input [21:0] \port$5318$0 ;
+  wire [21:0] \port$5318$0 ;
+  input [1:0] \port$5509$32 ;
+  wire [1:0] \port$5509$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -26502,7 +27442,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$4631$32 [1];
+    last_1 <= \port$5509$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -26559,12 +27499,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$4631$32 [0];
+  assign \$1  = ~ \port$5509$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$4631$32 [0];
+  assign \$8  = valid & \port$5509$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -26577,19 +27517,19 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4524$0 [15:0] : \port$4522$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$5318$0 [15:0] : \port$5316$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4524$0 [15:0] : \port$4522$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$5318$0 [15:0] : \port$5316$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4524$0 [21:16] : \port$4522$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4524$0 [21:16] : \port$4522$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$5318$0 [21:16] : \port$5316$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$5318$0 [21:16] : \port$5316$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$50  = plus;
     if (\$2 ) begin
       \$50  = code;
@@ -26602,7 +27542,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$51  = \$8 ;
     if (control_command[10]) begin
       \$51  = 1'h0;
@@ -26612,7 +27552,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$52  = pair_1;
     if (control_command[10]) begin
       \$52  = 1'h0;
@@ -26622,7 +27562,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$53  = \$12 ;
     if (control_command[10]) begin
       \$53  = 1'h0;
@@ -26632,14 +27572,14 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$54  = weight_sum;
     if (\$14 ) begin
       \$54  = \$16 [33:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$55  = weight_fresh;
     if (\$14 ) begin
       \$55  = square_tag_1[1];
@@ -26652,14 +27592,14 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$56  = common_sum;
     if (\$17 ) begin
       \$56  = \$19 [33:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$57  = common_fresh;
     if (\$17 ) begin
       \$57  = square_tag_1[1];
@@ -26672,7 +27612,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$58  = \$39 ;
     if (control_command[10]) begin
       \$58  = 1'h0;
@@ -26682,7 +27622,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$59  = rounded_valid_1;
     if (control_command[10]) begin
       \$59  = 1'h0;
@@ -26692,7 +27632,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$60  = rounded_valid_2;
     if (control_command[10]) begin
       \$60  = 1'h0;
@@ -26702,7 +27642,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$61  = rounded_valid_3;
     if (control_command[10]) begin
       \$61  = 1'h0;
@@ -26712,7 +27652,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$62  = rounded_valid_4;
     if (control_command[10]) begin
       \$62  = 1'h0;
@@ -26722,7 +27662,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$63  = rounded_valid_5;
     if (control_command[10]) begin
       \$63  = 1'h0;
@@ -26732,18 +27672,18 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
     \$64  = total_9;
     if (rounded_valid_6) begin
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$4631$32 [0];
-  assign last = \port$4631$32 [1];
-  assign weight_mantissa = \port$4522$0 [15:0];
-  assign common_mantissa = \port$4524$0 [15:0];
-  assign weight_shift = \port$4522$0 [21:16];
-  assign common_shift = \port$4524$0 [21:16];
+  assign odd = \port$5509$32 [0];
+  assign last = \port$5509$32 [1];
+  assign weight_mantissa = \port$5316$0 [15:0];
+  assign common_mantissa = \port$5318$0 [15:0];
+  assign weight_shift = \port$5316$0 [21:16];
+  assign common_shift = \port$5318$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -26778,8 +27718,8 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid, targets__payload, control_command, \port$4506$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, output__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
+module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid, targets__payload, control_command, \port$5300$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, output__ready, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$54  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
   wire \$11 ;
@@ -27055,8 +27995,8 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4506$4 ;
-  wire [1:0] \port$4506$4 ;
+  input [1:0] \port$5300$4 ;
+  wire [1:0] \port$5300$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -27211,14 +28151,14 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
   assign \$21  = ! orders__payload[2:0];
   assign \$22  = orders__payload[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4506$4 [1];
+  assign \$24  = \$23  & \port$5300$4 [1];
   assign \$25  = ! orders__payload[2:0];
   assign \$26  = orders__payload[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = orders__payload[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4506$4 [0] ? read__data[15:0] : 16'h0000;
+  assign \$31  = \port$5300$4 [0] ? read__data[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_5) * $signed(gain_1);
@@ -27251,7 +28191,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$1417$0 (\$10 [11:0]),
+    .\port$1834$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -27280,7 +28220,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     .walk(walk)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$37  = \$36 ;
     if (control_command[10]) begin
       \$37  = 1'h0;
@@ -27290,7 +28230,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$38  = valid_1;
     if (control_command[10]) begin
       \$38  = 1'h0;
@@ -27300,7 +28240,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$39  = valid_2;
     if (control_command[10]) begin
       \$39  = 1'h0;
@@ -27310,7 +28250,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$40  = valid_3;
     if (control_command[10]) begin
       \$40  = 1'h0;
@@ -27320,7 +28260,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$41  = valid_4;
     if (control_command[10]) begin
       \$41  = 1'h0;
@@ -27330,7 +28270,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$42  = valid_5;
     if (control_command[10]) begin
       \$42  = 1'h0;
@@ -27340,7 +28280,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$43  = valid_6;
     if (control_command[10]) begin
       \$43  = 1'h0;
@@ -27350,7 +28290,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$44  = valid_7;
     if (control_command[10]) begin
       \$44  = 1'h0;
@@ -27360,7 +28300,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
     \$45  = valid_8;
     if (control_command[10]) begin
       \$45  = 1'h0;
@@ -27388,8 +28328,8 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_9 = arrived;
-  assign centre_enable = \port$4506$4 [1];
-  assign trim_enable = \port$4506$4 [0];
+  assign centre_enable = \port$5300$4 [1];
+  assign trim_enable = \port$5300$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -27492,8 +28432,8 @@ module \ohmcarlo_emulated_core.core.proposal (rst, orders__ready, targets__valid
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_command, load__stb, load__addr, load__data, value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$54  = 0;
+module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1834$0 , control_command, load__stb, load__addr, load__data, value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$55  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
   wire \$2 ;
@@ -27533,8 +28473,8 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_co
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$1417$0 ;
-  wire [11:0] \port$1417$0 ;
+  input [11:0] \port$1834$0 ;
+  wire [11:0] \port$1834$0 ;
   input rst;
   wire rst;
   reg [18:0] step = 19'h00000;
@@ -27558,7 +28498,7 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_co
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$1417$0 [11:4]];
+    _0_ <= deltas[\port$1834$0 [11:4]];
   end
   assign delta_port__data = _0_;
   reg [13:0] lows [255:0];
@@ -27573,7 +28513,7 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_co
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$1417$0 [11:4]];
+    _1_ <= lows[\port$1834$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -27591,8 +28531,8 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_co
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
-    \$7  = \port$1417$0 [3:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    \$7  = \port$1834$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -27601,7 +28541,7 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_co
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     \$8  = \$signature__data ;
     if (control_command[10]) begin
       \$8  = 14'h0000;
@@ -27611,7 +28551,7 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_co
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     \$9  = { \$3 [17], \$3  };
     if (control_command[10]) begin
       \$9  = 19'h00000;
@@ -27621,7 +28561,7 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_co
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$54 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
     \$10  = \$6 [14:0];
     if (control_command[10]) begin
       \$10  = 15'h0000;
@@ -27634,10 +28574,10 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$1417$0 , control_co
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$1417$0 [11:4];
-  assign index = \port$1417$0 [11:4];
-  assign delta_port__addr = \port$1417$0 [11:4];
-  assign \fraction$15  = \port$1417$0 [3:0];
+  assign \$signature__addr  = \port$1834$0 [11:4];
+  assign index = \port$1834$0 [11:4];
+  assign delta_port__addr = \port$1834$0 [11:4];
+  assign \fraction$15  = \port$1834$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -27655,7 +28595,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.proposal.landing (rst, enter, room, output__valid, output__payload, control_command, output__ready, payload, arrived, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$55  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   wire [5:0] \$2 ;
   wire [6:0] \$3 ;
@@ -27747,7 +28687,7 @@ module \ohmcarlo_emulated_core.core.proposal.landing (rst, enter, room, output__
     .w_port__data(payload)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$55 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
     \$6  = \$3 [4:0];
     if (control_command[10]) begin
       \$6  = 5'h10;
@@ -27787,7 +28727,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.proposal.landing.kept (rst, w_en, r_rdy, r_data, control_command, r_en, w_port__data, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -27882,7 +28822,7 @@ module \ohmcarlo_emulated_core.core.proposal.landing.kept (rst, w_en, r_rdy, r_d
   always @(posedge clk)
     level <= \$17 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
     \$15  = w_port__addr;
     if (\$1 ) begin
       \$15  = \$2 [3:0];
@@ -27895,7 +28835,7 @@ module \ohmcarlo_emulated_core.core.proposal.landing.kept (rst, w_en, r_rdy, r_d
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
     \$16  = r_port__addr;
     if (\$3 ) begin
       \$16  = \$4 [3:0];
@@ -27908,7 +28848,7 @@ module \ohmcarlo_emulated_core.core.proposal.landing.kept (rst, w_en, r_rdy, r_d
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
     \$17  = level;
     if (\$8 ) begin
       \$17  = \$9 [4:0];
@@ -27944,7 +28884,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.proposal.target$94 (rst, centre, walk, control_command, rho, lo, hi, code, target, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$58  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
   wire [22:0] \$11 ;
@@ -28022,7 +28962,7 @@ module \ohmcarlo_emulated_core.core.proposal.target$94 (rst, centre, walk, contr
   always @(posedge clk)
     target <= \$15 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
     \$15  = \$14 [11:0];
     if (control_command[10]) begin
       \$15  = 12'h000;
@@ -28049,113 +28989,322 @@ module \ohmcarlo_emulated_core.core.proposal.target$94 (rst, centre, walk, contr
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, row_held, row_wear, status_state, row_status, entropy_symbol_counts, control_command, control_steps, control_external_loglik, model_points, model_features, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries
-, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1
-, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr
-, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, bus__r_data, raw_result, status_steps_done, \port$4698$0 , entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_clocks
-, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_invalid, counters_samples, counters_points, emulator_pulses, bus__addr);
-  reg \$auto$verilog_backend.cc:2355:dump_module$58  = 0;
+module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, access_state_queues__r_stb, access_state_groups__r_stb, access_state_held__r_stb, access_state_wear__r_stb, access_state_regions__r_stb, access_state_samples__r_stb, access_state_coin__r_stb, access_state_counters__r_stb, access_state_step__r_stb, bus__r_data, \port$797$0 , row_held, row_wear, access_state_counters__r_data, status_state, row_status
+, entropy_symbol_counts, control_command, control_steps, control_external_loglik, model_points, model_features, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight
+, proposal_common, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select
+, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data
+, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_regions__stb, access_state_regions__addr, access_state_regions__data
+, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_step__stb, access_state_step__addr, access_state_step__data, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, access_state_regions__r_data, access_state_samples__r_data, raw_result, status_steps_done, \port$5584$0 , access_state_queues__r_data
+, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, emulator_pulses, bus__addr);
+  reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
-  wire [31:0] \$10 ;
+  wire \$10 ;
+  reg [31:0] \$100 ;
+  reg [31:0] \$101 ;
+  reg [16:0] \$102 ;
+  reg [16:0] \$103 ;
+  reg [17:0] \$104 ;
+  reg [11:0] \$105 ;
+  reg [31:0] \$106 ;
+  reg [31:0] \$107 ;
+  reg [27:0] \$108 ;
+  reg [11:0] \$109 ;
   wire \$11 ;
+  reg [15:0] \$110 ;
+  reg \$111 ;
+  reg [8:0] \$112 ;
+  reg [31:0] \$113 ;
+  reg \$114 ;
+  reg [8:0] \$115 ;
+  reg [31:0] \$116 ;
+  reg \$117 ;
+  reg [8:0] \$118 ;
+  reg [31:0] \$119 ;
   wire \$12 ;
+  reg \$120 ;
+  reg [8:0] \$121 ;
+  reg [31:0] \$122 ;
+  reg \$123 ;
+  reg [8:0] \$124 ;
+  reg [31:0] \$125 ;
+  reg \$126 ;
+  reg [7:0] \$127 ;
+  reg [31:0] \$128 ;
+  reg \$129 ;
   wire \$13 ;
+  reg [9:0] \$130 ;
+  reg [31:0] \$131 ;
+  reg \$132 ;
+  reg [12:0] \$133 ;
+  reg [31:0] \$134 ;
+  reg \$135 ;
+  reg [13:0] \$136 ;
+  reg [31:0] \$137 ;
+  reg \$138 ;
+  reg [7:0] \$139 ;
   wire \$14 ;
+  reg [31:0] \$140 ;
+  reg \$141 ;
+  reg \$142 ;
+  reg [7:0] \$143 ;
+  reg [31:0] \$144 ;
+  reg \$145 ;
+  reg \$146 ;
+  reg [7:0] \$147 ;
+  reg [31:0] \$148 ;
+  reg \$149 ;
   wire \$15 ;
+  reg \$150 ;
+  reg [7:0] \$151 ;
+  reg [31:0] \$152 ;
+  reg \$153 ;
+  reg \$154 ;
+  reg [4:0] \$155 ;
+  reg [31:0] \$156 ;
+  reg \$157 ;
+  reg \$158 ;
+  reg [9:0] \$159 ;
   wire \$16 ;
-  reg [10:0] \$17 ;
-  reg [31:0] \$18 ;
-  reg [31:0] \$19 ;
+  reg [31:0] \$160 ;
+  reg \$161 ;
+  reg \$162 ;
+  reg [4:0] \$163 ;
+  reg [31:0] \$164 ;
+  reg \$165 ;
+  reg \$166 ;
+  reg [4:0] \$167 ;
+  reg [31:0] \$168 ;
+  reg \$169 ;
+  wire \$17 ;
+  reg \$170 ;
+  reg \$171 ;
+  reg [31:0] \$172 ;
+  reg \$173 ;
+  reg \$174 ;
+  reg [12:0] \$175 ;
+  reg [31:0] \$176 ;
+  reg [31:0] \$177 ;
+  reg [31:0] \$178 ;
+  reg \$179 ;
+  wire \$18 ;
+  wire \$19 ;
   wire \$2 ;
-  reg [16:0] \$20 ;
-  reg [8:0] \$21 ;
-  reg [5:0] \$22 ;
-  reg [6:0] \$23 ;
-  reg [16:0] \$24 ;
-  reg [16:0] \$25 ;
-  reg [6:0] \$26 ;
-  reg [3:0] \$27 ;
-  reg [2:0] \$28 ;
-  reg [6:0] \$29 ;
+  wire \$20 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire \$23 ;
+  wire \$24 ;
+  wire \$25 ;
+  wire \$26 ;
+  wire \$27 ;
+  wire \$28 ;
+  wire [31:0] \$29 ;
   wire \$3 ;
-  reg [8:0] \$30 ;
-  reg [11:0] \$31 ;
-  reg [11:0] \$32 ;
-  reg [11:0] \$33 ;
-  reg [9:0] \$34 ;
-  reg [9:0] \$35 ;
-  reg [21:0] \$36 ;
-  reg [21:0] \$37 ;
-  reg [21:0] \$38 ;
-  reg [8:0] \$39 ;
+  wire \$30 ;
+  wire \$31 ;
+  wire \$32 ;
+  wire \$33 ;
+  wire \$34 ;
+  wire \$35 ;
+  wire \$36 ;
+  wire \$37 ;
+  wire \$38 ;
+  wire \$39 ;
   wire \$4 ;
-  reg [7:0] \$40 ;
-  reg [10:0] \$41 ;
-  reg [31:0] \$42 ;
-  reg [31:0] \$43 ;
-  reg [31:0] \$44 ;
-  reg [31:0] \$45 ;
-  reg [31:0] \$46 ;
-  reg [23:0] \$47 ;
-  reg [31:0] \$48 ;
-  reg [31:0] \$49 ;
+  wire \$40 ;
+  wire \$41 ;
+  wire [31:0] \$42 ;
+  wire [31:0] \$43 ;
+  wire [31:0] \$44 ;
+  wire [31:0] \$45 ;
+  wire [31:0] \$46 ;
+  wire [31:0] \$47 ;
+  wire [31:0] \$48 ;
+  wire [31:0] \$49 ;
   wire \$5 ;
-  reg [16:0] \$50 ;
-  reg [16:0] \$51 ;
-  reg [17:0] \$52 ;
-  reg [11:0] \$53 ;
-  reg [27:0] \$54 ;
-  reg [11:0] \$55 ;
-  reg [15:0] \$56 ;
-  reg \$57 ;
-  reg [8:0] \$58 ;
-  reg [31:0] \$59 ;
+  wire [31:0] \$50 ;
+  wire [31:0] \$51 ;
+  wire [31:0] \$52 ;
+  wire [31:0] \$53 ;
+  wire [31:0] \$54 ;
+  wire [31:0] \$55 ;
+  wire [31:0] \$56 ;
+  wire [31:0] \$57 ;
+  wire [31:0] \$58 ;
+  wire [31:0] \$59 ;
   wire \$6 ;
-  reg \$60 ;
-  reg [8:0] \$61 ;
-  reg [31:0] \$62 ;
-  reg \$63 ;
-  reg [8:0] \$64 ;
-  reg [31:0] \$65 ;
-  reg \$66 ;
-  reg [8:0] \$67 ;
-  reg [31:0] \$68 ;
-  reg \$69 ;
+  wire [31:0] \$60 ;
+  wire [31:0] \$61 ;
+  wire [31:0] \$62 ;
+  wire [31:0] \$63 ;
+  wire [31:0] \$64 ;
+  wire [31:0] \$65 ;
+  wire [31:0] \$66 ;
+  wire [31:0] \$67 ;
+  wire [31:0] \$68 ;
+  reg [10:0] \$69 ;
   wire \$7 ;
-  reg [8:0] \$70 ;
+  reg [31:0] \$70 ;
   reg [31:0] \$71 ;
-  reg \$72 ;
-  reg [7:0] \$73 ;
-  reg [31:0] \$74 ;
-  reg \$75 ;
-  reg [9:0] \$76 ;
-  reg [31:0] \$77 ;
-  reg \$78 ;
-  reg [12:0] \$79 ;
+  reg [16:0] \$72 ;
+  reg [8:0] \$73 ;
+  reg [5:0] \$74 ;
+  reg [6:0] \$75 ;
+  reg [16:0] \$76 ;
+  reg [16:0] \$77 ;
+  reg [6:0] \$78 ;
+  reg [3:0] \$79 ;
   wire \$8 ;
-  reg [31:0] \$80 ;
-  reg \$81 ;
-  reg [13:0] \$82 ;
-  reg [31:0] \$83 ;
-  reg [31:0] \$84 ;
-  reg [31:0] \$85 ;
-  reg \$86 ;
+  reg [2:0] \$80 ;
+  reg [6:0] \$81 ;
+  reg [8:0] \$82 ;
+  reg [11:0] \$83 ;
+  reg [11:0] \$84 ;
+  reg [11:0] \$85 ;
+  reg [9:0] \$86 ;
+  reg [9:0] \$87 ;
+  reg [21:0] \$88 ;
+  reg [21:0] \$89 ;
   wire \$9 ;
+  reg [21:0] \$90 ;
+  reg [8:0] \$91 ;
+  reg [7:0] \$92 ;
+  reg [10:0] \$93 ;
+  reg [31:0] \$94 ;
+  reg [31:0] \$95 ;
+  reg [31:0] \$96 ;
+  reg [31:0] \$97 ;
+  reg [31:0] \$98 ;
+  reg [23:0] \$99 ;
   reg [31:0] \$signal ;
-  reg [31:0] \$signal$126 ;
-  reg \$signal$128 ;
-  reg \$signal$129 ;
-  input [14:0] bus__addr;
-  wire [14:0] bus__addr;
+  reg [31:0] \$signal$179 ;
+  reg \$signal$180  = 1'h0;
+  reg \$signal$181 ;
+  reg \$signal$182 ;
+  output [4:0] access_state_coin__addr;
+  reg [4:0] access_state_coin__addr = 5'h00;
+  output [31:0] access_state_coin__data;
+  reg [31:0] access_state_coin__data = 32'd0;
+  wire [4:0] access_state_coin__r_addr;
+  input [31:0] access_state_coin__r_data;
+  wire [31:0] access_state_coin__r_data;
+  output access_state_coin__r_stb;
+  wire access_state_coin__r_stb;
+  output access_state_coin__stb;
+  reg access_state_coin__stb = 1'h0;
+  wire access_state_coin_hit;
+  reg access_state_coin_was_read = 1'h0;
+  output [4:0] access_state_counters__addr;
+  reg [4:0] access_state_counters__addr = 5'h00;
+  output [31:0] access_state_counters__data;
+  reg [31:0] access_state_counters__data = 32'd0;
+  wire [4:0] access_state_counters__r_addr;
+  input [31:0] access_state_counters__r_data;
+  wire [31:0] access_state_counters__r_data;
+  output access_state_counters__r_stb;
+  wire access_state_counters__r_stb;
+  output access_state_counters__stb;
+  reg access_state_counters__stb = 1'h0;
+  wire access_state_counters_hit;
+  reg access_state_counters_was_read = 1'h0;
+  output [7:0] access_state_groups__addr;
+  reg [7:0] access_state_groups__addr = 8'h00;
+  output [31:0] access_state_groups__data;
+  reg [31:0] access_state_groups__data = 32'd0;
+  wire [7:0] access_state_groups__r_addr;
+  input [31:0] access_state_groups__r_data;
+  wire [31:0] access_state_groups__r_data;
+  output access_state_groups__r_stb;
+  wire access_state_groups__r_stb;
+  output access_state_groups__stb;
+  reg access_state_groups__stb = 1'h0;
+  wire access_state_groups_hit;
+  reg access_state_groups_was_read = 1'h0;
+  output [7:0] access_state_held__addr;
+  reg [7:0] access_state_held__addr = 8'h00;
+  output [31:0] access_state_held__data;
+  reg [31:0] access_state_held__data = 32'd0;
+  wire [7:0] access_state_held__r_addr;
+  wire [31:0] access_state_held__r_data;
+  output access_state_held__r_stb;
+  wire access_state_held__r_stb;
+  output access_state_held__stb;
+  reg access_state_held__stb = 1'h0;
+  wire access_state_held_hit;
+  reg access_state_held_was_read = 1'h0;
+  output [7:0] access_state_queues__addr;
+  reg [7:0] access_state_queues__addr = 8'h00;
+  output [31:0] access_state_queues__data;
+  reg [31:0] access_state_queues__data = 32'd0;
+  wire [7:0] access_state_queues__r_addr;
+  input [31:0] access_state_queues__r_data;
+  wire [31:0] access_state_queues__r_data;
+  output access_state_queues__r_stb;
+  wire access_state_queues__r_stb;
+  output access_state_queues__stb;
+  reg access_state_queues__stb = 1'h0;
+  wire access_state_queues_hit;
+  reg access_state_queues_was_read = 1'h0;
+  output [4:0] access_state_regions__addr;
+  reg [4:0] access_state_regions__addr = 5'h00;
+  output [31:0] access_state_regions__data;
+  reg [31:0] access_state_regions__data = 32'd0;
+  wire [4:0] access_state_regions__r_addr;
+  input [31:0] access_state_regions__r_data;
+  wire [31:0] access_state_regions__r_data;
+  output access_state_regions__r_stb;
+  wire access_state_regions__r_stb;
+  output access_state_regions__stb;
+  reg access_state_regions__stb = 1'h0;
+  wire access_state_regions_hit;
+  reg access_state_regions_was_read = 1'h0;
+  output [9:0] access_state_samples__addr;
+  reg [9:0] access_state_samples__addr = 10'h000;
+  output [31:0] access_state_samples__data;
+  reg [31:0] access_state_samples__data = 32'd0;
+  wire [9:0] access_state_samples__r_addr;
+  input [31:0] access_state_samples__r_data;
+  wire [31:0] access_state_samples__r_data;
+  output access_state_samples__r_stb;
+  wire access_state_samples__r_stb;
+  output access_state_samples__stb;
+  reg access_state_samples__stb = 1'h0;
+  wire access_state_samples_hit;
+  reg access_state_samples_was_read = 1'h0;
+  output access_state_step__addr;
+  reg access_state_step__addr = 1'h0;
+  output [31:0] access_state_step__data;
+  reg [31:0] access_state_step__data = 32'd0;
+  wire access_state_step__r_addr;
+  wire [31:0] access_state_step__r_data;
+  output access_state_step__r_stb;
+  wire access_state_step__r_stb;
+  output access_state_step__stb;
+  reg access_state_step__stb = 1'h0;
+  wire access_state_step_hit;
+  reg access_state_step_was_read = 1'h0;
+  output [7:0] access_state_wear__addr;
+  reg [7:0] access_state_wear__addr = 8'h00;
+  output [31:0] access_state_wear__data;
+  reg [31:0] access_state_wear__data = 32'd0;
+  wire [7:0] access_state_wear__r_addr;
+  wire [31:0] access_state_wear__r_data;
+  output access_state_wear__r_stb;
+  wire access_state_wear__r_stb;
+  output access_state_wear__stb;
+  reg access_state_wear__stb = 1'h0;
+  wire access_state_wear_hit;
+  reg access_state_wear_was_read = 1'h0;
+  input [15:0] bus__addr;
+  wire [15:0] bus__addr;
   output [31:0] bus__r_data;
-  reg [31:0] bus__r_data = 32'd0;
+  wire [31:0] bus__r_data;
   input bus__r_stb;
   wire bus__r_stb;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
   input bus__w_stb;
   wire bus__w_stb;
-  reg bus_error = 1'h0;
   input clk;
   wire clk;
   output [10:0] control_command;
@@ -28199,6 +29348,12 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   output [16:0] emulator_d2d_rel;
   reg [16:0] emulator_d2d_rel = 17'h00000;
   wire emulator_d2d_rel_hit;
+  output [31:0] emulator_first_pulse_hi;
+  reg [31:0] emulator_first_pulse_hi = 32'd0;
+  wire emulator_first_pulse_hi_hit;
+  output [31:0] emulator_first_pulse_lo;
+  reg [31:0] emulator_first_pulse_lo = 32'd0;
+  wire emulator_first_pulse_lo_hit;
   output [31:0] emulator_key0;
   reg [31:0] emulator_key0 = 32'd0;
   wire emulator_key0_hit;
@@ -28305,6 +29460,13 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   output load_sigma__stb;
   reg load_sigma__stb = 1'h0;
   wire load_sigma_hit;
+  output [12:0] load_state_codes__addr;
+  reg [12:0] load_state_codes__addr = 13'h0000;
+  output [31:0] load_state_codes__data;
+  reg [31:0] load_state_codes__data = 32'd0;
+  output load_state_codes__stb;
+  reg load_state_codes__stb = 1'h0;
+  wire load_state_codes_hit;
   output [8:0] model_features;
   reg [8:0] model_features = 9'h001;
   wire model_features_hit;
@@ -28341,8 +29503,10 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   output [16:0] model_rows_per_region;
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
-  input [1:0] \port$4698$0 ;
-  wire [1:0] \port$4698$0 ;
+  input [1:0] \port$5584$0 ;
+  wire [1:0] \port$5584$0 ;
+  input [15:0] \port$797$0 ;
+  wire [15:0] \port$797$0 ;
   output [21:0] proposal_common;
   reg [21:0] proposal_common = 22'h000000;
   wire [15:0] \proposal_common.mantissa ;
@@ -28387,6 +29551,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire raw_dac_hit;
   input [31:0] raw_result;
   wire [31:0] raw_result;
+  reg [31:0] registered = 32'd0;
   input [31:0] row_held;
   wire [31:0] row_held;
   output [15:0] row_select;
@@ -28449,9 +29614,41 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   input [31:0] status_steps_done;
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
-  assign \$14  = ~ \$signal$129 ;
-  assign \$15  = bus__r_stb & \$14 ;
-  assign \$16  = \$13  | \$15 ;
+  assign \$1  = load_dac_hit & bus__w_stb;
+  assign \$2  = load_inv_sigma_hit & bus__w_stb;
+  assign \$3  = load_log_sigma_hit & bus__w_stb;
+  assign \$4  = load_median_hit & bus__w_stb;
+  assign \$5  = load_sigma_hit & bus__w_stb;
+  assign \$6  = load_bad_rows_hit & bus__w_stb;
+  assign \$7  = load_order_hit & bus__w_stb;
+  assign \$8  = load_points_hit & bus__w_stb;
+  assign \$9  = load_calibration_hit & bus__w_stb;
+  assign \$10  = access_state_queues_hit & bus__w_stb;
+  assign \$11  = access_state_queues_hit & bus__r_stb;
+  assign \$12  = access_state_groups_hit & bus__w_stb;
+  assign \$13  = access_state_groups_hit & bus__r_stb;
+  assign \$14  = access_state_held_hit & bus__w_stb;
+  assign \$15  = access_state_held_hit & bus__r_stb;
+  assign \$16  = access_state_wear_hit & bus__w_stb;
+  assign \$17  = access_state_wear_hit & bus__r_stb;
+  assign \$18  = access_state_regions_hit & bus__w_stb;
+  assign \$19  = access_state_regions_hit & bus__r_stb;
+  assign \$20  = access_state_samples_hit & bus__w_stb;
+  assign \$21  = access_state_samples_hit & bus__r_stb;
+  assign \$22  = access_state_coin_hit & bus__w_stb;
+  assign \$23  = access_state_coin_hit & bus__r_stb;
+  assign \$24  = access_state_counters_hit & bus__w_stb;
+  assign \$25  = access_state_counters_hit & bus__r_stb;
+  assign \$26  = access_state_step_hit & bus__w_stb;
+  assign \$27  = access_state_step_hit & bus__r_stb;
+  assign \$28  = load_state_codes_hit & bus__w_stb;
+  assign \$29  = bus__r_stb ? \$signal  : 32'd0;
+  assign \$30  = bus__r_stb & latch;
+  assign \$31  = ~ \$signal$181 ;
+  assign \$32  = bus__w_stb & \$31 ;
+  assign \$33  = ~ \$signal$182 ;
+  assign \$34  = bus__r_stb & \$33 ;
+  assign \$35  = \$32  | \$34 ;
   assign control_command_hit = bus__addr == 6'h20;
   assign control_steps_hit = bus__addr == 6'h21;
   assign control_external_loglik_hit = bus__addr == 6'h22;
@@ -28489,1826 +29686,2329 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   assign emulator_stuck_level_hit = bus__addr == 8'h93;
   assign emulator_median_gain_hit = bus__addr == 8'h94;
   assign emulator_sigma_gain_hit = bus__addr == 8'h95;
+  assign emulator_first_pulse_lo_hit = bus__addr == 8'h98;
+  assign emulator_first_pulse_hi_hit = bus__addr == 8'h99;
   assign raw_command_hit = bus__addr == 8'ha0;
   assign raw_dac_hit = bus__addr == 8'ha1;
   assign row_select_hit = bus__addr == 8'hb0;
-  assign load_dac_hit = bus__addr[14:9] == 2'h2;
-  assign load_inv_sigma_hit = bus__addr[14:9] == 2'h3;
-  assign load_log_sigma_hit = bus__addr[14:9] == 3'h4;
-  assign load_median_hit = bus__addr[14:9] == 3'h5;
-  assign load_sigma_hit = bus__addr[14:9] == 3'h6;
-  assign load_bad_rows_hit = bus__addr[14:8] == 4'he;
-  assign load_order_hit = bus__addr[14:10] == 3'h4;
-  assign load_points_hit = bus__addr[14:13] == 1'h1;
+  assign load_dac_hit = bus__addr[15:9] == 2'h2;
+  assign load_inv_sigma_hit = bus__addr[15:9] == 2'h3;
+  assign load_log_sigma_hit = bus__addr[15:9] == 3'h4;
+  assign load_median_hit = bus__addr[15:9] == 3'h5;
+  assign load_sigma_hit = bus__addr[15:9] == 3'h6;
+  assign load_bad_rows_hit = bus__addr[15:8] == 4'he;
+  assign load_order_hit = bus__addr[15:10] == 3'h4;
+  assign load_points_hit = bus__addr[15:13] == 1'h1;
+  assign load_calibration_hit = bus__addr[15:14] == 1'h1;
+  assign access_state_queues_hit = bus__addr[15:8] == 8'h80;
+  assign access_state_queues__r_stb = access_state_queues_hit & bus__r_stb;
+  assign access_state_groups_hit = bus__addr[15:8] == 8'h81;
+  assign access_state_groups__r_stb = access_state_groups_hit & bus__r_stb;
+  assign access_state_held_hit = bus__addr[15:8] == 8'h82;
+  assign access_state_held__r_stb = access_state_held_hit & bus__r_stb;
+  assign access_state_wear_hit = bus__addr[15:8] == 8'h83;
+  assign access_state_wear__r_stb = access_state_wear_hit & bus__r_stb;
+  assign access_state_regions_hit = bus__addr[15:5] == 11'h420;
+  assign access_state_regions__r_stb = access_state_regions_hit & bus__r_stb;
+  assign access_state_samples_hit = bus__addr[15:10] == 6'h22;
+  assign access_state_samples__r_stb = access_state_samples_hit & bus__r_stb;
+  assign \$36  = bus__addr[15:5] == 11'h460;
+  assign \$37  = bus__addr[4:0] < 5'h18;
+  assign access_state_coin_hit = \$36  & \$37 ;
+  assign access_state_coin__r_stb = access_state_coin_hit & bus__r_stb;
+  assign \$38  = bus__addr[15:5] == 11'h461;
+  assign \$39  = bus__addr[4:0] < 5'h12;
+  assign access_state_counters_hit = \$38  & \$39 ;
+  assign access_state_counters__r_stb = access_state_counters_hit & bus__r_stb;
+  assign \$40  = bus__addr[15:1] == 15'h4619;
+  assign \$41  = bus__addr[0] < 1'h1;
+  assign access_state_step_hit = \$40  & \$41 ;
+  assign access_state_step__r_stb = access_state_step_hit & bus__r_stb;
+  assign load_state_codes_hit = bus__addr[15:13] == 3'h5;
+  assign \$51  = access_state_queues_was_read ? access_state_queues__r_data : 32'd0;
+  assign \$52  = \$50  | \$51 ;
+  assign \$53  = access_state_groups_was_read ? access_state_groups__r_data : 32'd0;
+  assign \$54  = \$52  | \$53 ;
+  assign \$55  = access_state_held_was_read ? row_held : 32'd0;
+  assign \$56  = \$54  | \$55 ;
+  assign \$57  = access_state_wear_was_read ? row_wear : 32'd0;
+  assign \$58  = \$56  | \$57 ;
+  assign \$59  = access_state_regions_was_read ? access_state_regions__r_data : 32'd0;
+  assign \$60  = \$58  | \$59 ;
+  assign \$61  = access_state_samples_was_read ? access_state_samples__r_data : 32'd0;
+  assign \$62  = \$60  | \$61 ;
+  assign \$63  = access_state_coin_was_read ? access_state_coin__r_data : 32'd0;
+  assign \$64  = \$62  | \$63 ;
+  assign \$65  = access_state_counters_was_read ? access_state_counters__r_data : 32'd0;
+  assign \$66  = \$64  | \$65 ;
+  assign \$67  = access_state_step_was_read ? { 16'h0000, \port$797$0  } : 32'd0;
+  assign \$68  = \$66  | \$67 ;
   always @(posedge clk)
-    control_command <= \$17 ;
+    control_command <= \$69 ;
   always @(posedge clk)
-    control_steps <= \$18 ;
+    control_steps <= \$70 ;
   always @(posedge clk)
-    control_external_loglik <= \$19 ;
+    control_external_loglik <= \$71 ;
   always @(posedge clk)
-    model_points <= \$20 ;
+    model_points <= \$72 ;
   always @(posedge clk)
-    model_features <= \$21 ;
+    model_features <= \$73 ;
   always @(posedge clk)
-    model_hidden <= \$22 ;
+    model_hidden <= \$74 ;
   always @(posedge clk)
-    model_regions <= \$23 ;
+    model_regions <= \$75 ;
   always @(posedge clk)
-    model_region_groups <= \$24 ;
+    model_region_groups <= \$76 ;
   always @(posedge clk)
-    model_rows_per_region <= \$25 ;
+    model_rows_per_region <= \$77 ;
   always @(posedge clk)
-    model_group_rows <= \$26 ;
+    model_group_rows <= \$78 ;
   always @(posedge clk)
-    model_min_free <= \$27 ;
+    model_min_free <= \$79 ;
   always @(posedge clk)
-    model_retries <= \$28 ;
+    model_retries <= \$80 ;
   always @(posedge clk)
-    model_options <= \$29 ;
+    model_options <= \$81 ;
   always @(posedge clk)
-    proposal_rho <= \$30 ;
+    proposal_rho <= \$82 ;
   always @(posedge clk)
-    proposal_mid <= \$31 ;
+    proposal_mid <= \$83 ;
   always @(posedge clk)
-    proposal_lo <= \$32 ;
+    proposal_lo <= \$84 ;
   always @(posedge clk)
-    proposal_hi <= \$33 ;
+    proposal_hi <= \$85 ;
   always @(posedge clk)
-    proposal_valid_lo <= \$34 ;
+    proposal_valid_lo <= \$86 ;
   always @(posedge clk)
-    proposal_valid_hi <= \$35 ;
+    proposal_valid_hi <= \$87 ;
   always @(posedge clk)
-    proposal_logit <= \$36 ;
+    proposal_logit <= \$88 ;
   always @(posedge clk)
-    proposal_weight <= \$37 ;
+    proposal_weight <= \$89 ;
   always @(posedge clk)
-    proposal_common <= \$38 ;
+    proposal_common <= \$90 ;
   always @(posedge clk)
-    entropy_rct_cutoff <= \$39 ;
+    entropy_rct_cutoff <= \$91 ;
   always @(posedge clk)
-    entropy_rct_symbol_cutoff <= \$40 ;
+    entropy_rct_symbol_cutoff <= \$92 ;
   always @(posedge clk)
-    entropy_apt_cutoff <= \$41 ;
+    entropy_apt_cutoff <= \$93 ;
   always @(posedge clk)
-    sequencer_form <= \$42 ;
+    sequencer_form <= \$94 ;
   always @(posedge clk)
-    sequencer_reset <= \$43 ;
+    sequencer_reset <= \$95 ;
   always @(posedge clk)
-    sequencer_set <= \$44 ;
+    sequencer_set <= \$96 ;
   always @(posedge clk)
-    sequencer_read <= \$45 ;
+    sequencer_read <= \$97 ;
   always @(posedge clk)
-    sequencer_dot <= \$46 ;
+    sequencer_dot <= \$98 ;
   always @(posedge clk)
-    sequencer_watchdog <= \$47 ;
+    sequencer_watchdog <= \$99 ;
   always @(posedge clk)
-    emulator_key0 <= \$48 ;
+    emulator_key0 <= \$100 ;
   always @(posedge clk)
-    emulator_key1 <= \$49 ;
+    emulator_key1 <= \$101 ;
   always @(posedge clk)
-    emulator_d2d_rel <= \$50 ;
+    emulator_d2d_rel <= \$102 ;
   always @(posedge clk)
-    emulator_stuck_level <= \$51 ;
+    emulator_stuck_level <= \$103 ;
   always @(posedge clk)
-    emulator_median_gain <= \$52 ;
+    emulator_median_gain <= \$104 ;
   always @(posedge clk)
-    emulator_sigma_gain <= \$53 ;
+    emulator_sigma_gain <= \$105 ;
   always @(posedge clk)
-    raw_command <= \$54 ;
+    emulator_first_pulse_lo <= \$106 ;
   always @(posedge clk)
-    raw_dac <= \$55 ;
+    emulator_first_pulse_hi <= \$107 ;
   always @(posedge clk)
-    row_select <= \$56 ;
+    raw_command <= \$108 ;
   always @(posedge clk)
-    load_dac__stb <= \$57 ;
+    raw_dac <= \$109 ;
   always @(posedge clk)
-    load_dac__addr <= \$58 ;
+    row_select <= \$110 ;
   always @(posedge clk)
-    load_dac__data <= \$59 ;
+    load_dac__stb <= \$111 ;
   always @(posedge clk)
-    load_inv_sigma__stb <= \$60 ;
+    load_dac__addr <= \$112 ;
   always @(posedge clk)
-    load_inv_sigma__addr <= \$61 ;
+    load_dac__data <= \$113 ;
   always @(posedge clk)
-    load_inv_sigma__data <= \$62 ;
+    load_inv_sigma__stb <= \$114 ;
   always @(posedge clk)
-    load_log_sigma__stb <= \$63 ;
+    load_inv_sigma__addr <= \$115 ;
   always @(posedge clk)
-    load_log_sigma__addr <= \$64 ;
+    load_inv_sigma__data <= \$116 ;
   always @(posedge clk)
-    load_log_sigma__data <= \$65 ;
+    load_log_sigma__stb <= \$117 ;
   always @(posedge clk)
-    load_median__stb <= \$66 ;
+    load_log_sigma__addr <= \$118 ;
   always @(posedge clk)
-    load_median__addr <= \$67 ;
+    load_log_sigma__data <= \$119 ;
   always @(posedge clk)
-    load_median__data <= \$68 ;
+    load_median__stb <= \$120 ;
   always @(posedge clk)
-    load_sigma__stb <= \$69 ;
+    load_median__addr <= \$121 ;
   always @(posedge clk)
-    load_sigma__addr <= \$70 ;
+    load_median__data <= \$122 ;
   always @(posedge clk)
-    load_sigma__data <= \$71 ;
+    load_sigma__stb <= \$123 ;
   always @(posedge clk)
-    load_bad_rows__stb <= \$72 ;
+    load_sigma__addr <= \$124 ;
   always @(posedge clk)
-    load_bad_rows__addr <= \$73 ;
+    load_sigma__data <= \$125 ;
   always @(posedge clk)
-    load_bad_rows__data <= \$74 ;
+    load_bad_rows__stb <= \$126 ;
   always @(posedge clk)
-    load_order__stb <= \$75 ;
+    load_bad_rows__addr <= \$127 ;
   always @(posedge clk)
-    load_order__addr <= \$76 ;
+    load_bad_rows__data <= \$128 ;
   always @(posedge clk)
-    load_order__data <= \$77 ;
+    load_order__stb <= \$129 ;
   always @(posedge clk)
-    load_points__stb <= \$78 ;
+    load_order__addr <= \$130 ;
   always @(posedge clk)
-    load_points__addr <= \$79 ;
+    load_order__data <= \$131 ;
   always @(posedge clk)
-    load_points__data <= \$80 ;
+    load_points__stb <= \$132 ;
   always @(posedge clk)
-    load_calibration__stb <= \$81 ;
+    load_points__addr <= \$133 ;
   always @(posedge clk)
-    load_calibration__addr <= \$82 ;
+    load_points__data <= \$134 ;
   always @(posedge clk)
-    load_calibration__data <= \$83 ;
+    load_calibration__stb <= \$135 ;
   always @(posedge clk)
-    bus__r_data <= \$84 ;
+    load_calibration__addr <= \$136 ;
   always @(posedge clk)
-    shadow <= \$85 ;
+    load_calibration__data <= \$137 ;
   always @(posedge clk)
-    bus_error <= \$86 ;
-  assign \$1  = load_dac_hit & bus__w_stb;
-  assign \$2  = load_inv_sigma_hit & bus__w_stb;
-  assign \$3  = load_log_sigma_hit & bus__w_stb;
-  assign \$4  = load_median_hit & bus__w_stb;
-  assign \$5  = load_sigma_hit & bus__w_stb;
-  assign \$6  = load_bad_rows_hit & bus__w_stb;
-  assign \$7  = load_order_hit & bus__w_stb;
-  assign \$8  = load_points_hit & bus__w_stb;
-  assign \$9  = load_calibration_hit & bus__w_stb;
-  assign \$10  = bus__r_stb ? \$signal  : 32'd0;
-  assign \$11  = bus__r_stb & latch;
-  assign \$12  = ~ \$signal$128 ;
-  assign \$13  = bus__w_stb & \$12 ;
+    access_state_queues__stb <= \$138 ;
+  always @(posedge clk)
+    access_state_queues__addr <= \$139 ;
+  always @(posedge clk)
+    access_state_queues__data <= \$140 ;
+  always @(posedge clk)
+    access_state_queues_was_read <= \$141 ;
+  always @(posedge clk)
+    access_state_groups__stb <= \$142 ;
+  always @(posedge clk)
+    access_state_groups__addr <= \$143 ;
+  always @(posedge clk)
+    access_state_groups__data <= \$144 ;
+  always @(posedge clk)
+    access_state_groups_was_read <= \$145 ;
+  always @(posedge clk)
+    access_state_held__stb <= \$146 ;
+  always @(posedge clk)
+    access_state_held__addr <= \$147 ;
+  always @(posedge clk)
+    access_state_held__data <= \$148 ;
+  always @(posedge clk)
+    access_state_held_was_read <= \$149 ;
+  always @(posedge clk)
+    access_state_wear__stb <= \$150 ;
+  always @(posedge clk)
+    access_state_wear__addr <= \$151 ;
+  always @(posedge clk)
+    access_state_wear__data <= \$152 ;
+  always @(posedge clk)
+    access_state_wear_was_read <= \$153 ;
+  always @(posedge clk)
+    access_state_regions__stb <= \$154 ;
+  always @(posedge clk)
+    access_state_regions__addr <= \$155 ;
+  always @(posedge clk)
+    access_state_regions__data <= \$156 ;
+  always @(posedge clk)
+    access_state_regions_was_read <= \$157 ;
+  always @(posedge clk)
+    access_state_samples__stb <= \$158 ;
+  always @(posedge clk)
+    access_state_samples__addr <= \$159 ;
+  always @(posedge clk)
+    access_state_samples__data <= \$160 ;
+  always @(posedge clk)
+    access_state_samples_was_read <= \$161 ;
+  always @(posedge clk)
+    access_state_coin__stb <= \$162 ;
+  always @(posedge clk)
+    access_state_coin__addr <= \$163 ;
+  always @(posedge clk)
+    access_state_coin__data <= \$164 ;
+  always @(posedge clk)
+    access_state_coin_was_read <= \$165 ;
+  always @(posedge clk)
+    access_state_counters__stb <= \$166 ;
+  always @(posedge clk)
+    access_state_counters__addr <= \$167 ;
+  always @(posedge clk)
+    access_state_counters__data <= \$168 ;
+  always @(posedge clk)
+    access_state_counters_was_read <= \$169 ;
+  always @(posedge clk)
+    access_state_step__stb <= \$170 ;
+  always @(posedge clk)
+    access_state_step__addr <= \$171 ;
+  always @(posedge clk)
+    access_state_step__data <= \$172 ;
+  always @(posedge clk)
+    access_state_step_was_read <= \$173 ;
+  always @(posedge clk)
+    load_state_codes__stb <= \$174 ;
+  always @(posedge clk)
+    load_state_codes__addr <= \$175 ;
+  always @(posedge clk)
+    load_state_codes__data <= \$176 ;
+  always @(posedge clk)
+    registered <= \$177 ;
+  always @(posedge clk)
+    shadow <= \$178 ;
+  always @(posedge clk)
+    \$signal$180  <= \$179 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$17 [0] = 1'h0;
-    \$17 [1] = 1'h0;
-    \$17 [2] = 1'h0;
-    \$17 [3] = 1'h0;
-    \$17 [4] = 1'h0;
-    \$17 [5] = 1'h0;
-    \$17 [6] = 1'h0;
-    \$17 [7] = 1'h0;
-    \$17 [8] = 1'h0;
-    \$17 [9] = 1'h0;
-    \$17 [10] = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$69 [0] = 1'h0;
+    \$69 [1] = 1'h0;
+    \$69 [2] = 1'h0;
+    \$69 [3] = 1'h0;
+    \$69 [4] = 1'h0;
+    \$69 [5] = 1'h0;
+    \$69 [6] = 1'h0;
+    \$69 [7] = 1'h0;
+    \$69 [8] = 1'h0;
+    \$69 [9] = 1'h0;
+    \$69 [10] = 1'h0;
     if (control_command_hit) begin
       if (bus__w_stb) begin
-        \$17 [0] = bus__w_data[0];
-        \$17 [1] = bus__w_data[1];
-        \$17 [2] = bus__w_data[2];
-        \$17 [3] = bus__w_data[3];
-        \$17 [4] = bus__w_data[4];
-        \$17 [5] = bus__w_data[5];
-        \$17 [6] = bus__w_data[6];
-        \$17 [7] = bus__w_data[7];
-        \$17 [8] = bus__w_data[8];
-        \$17 [9] = bus__w_data[9];
-        \$17 [10] = bus__w_data[10];
+        \$69 [0] = bus__w_data[0];
+        \$69 [1] = bus__w_data[1];
+        \$69 [2] = bus__w_data[2];
+        \$69 [3] = bus__w_data[3];
+        \$69 [4] = bus__w_data[4];
+        \$69 [5] = bus__w_data[5];
+        \$69 [6] = bus__w_data[6];
+        \$69 [7] = bus__w_data[7];
+        \$69 [8] = bus__w_data[8];
+        \$69 [9] = bus__w_data[9];
+        \$69 [10] = bus__w_data[10];
       end
     end
     if (rst) begin
-      \$17  = 11'h000;
+      \$69  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$18  = control_steps;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$70  = control_steps;
     if (control_steps_hit) begin
       if (bus__w_stb) begin
-        \$18  = bus__w_data;
+        \$70  = bus__w_data;
       end
     end
     if (rst) begin
-      \$18  = 32'd0;
+      \$70  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$19  = control_external_loglik;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$71  = control_external_loglik;
     if (control_external_loglik_hit) begin
       if (bus__w_stb) begin
-        \$19  = bus__w_data;
+        \$71  = bus__w_data;
       end
     end
-    if (rst) begin
-      \$19  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$20  = model_points;
-    if (model_points_hit) begin
-      if (bus__w_stb) begin
-        \$20  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$20  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$21  = model_features;
-    if (model_features_hit) begin
-      if (bus__w_stb) begin
-        \$21  = bus__w_data[8:0];
-      end
-    end
-    if (rst) begin
-      \$21  = 9'h001;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$22  = model_hidden;
-    if (model_hidden_hit) begin
-      if (bus__w_stb) begin
-        \$22  = bus__w_data[5:0];
-      end
-    end
-    if (rst) begin
-      \$22  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$23  = model_regions;
-    if (model_regions_hit) begin
-      if (bus__w_stb) begin
-        \$23  = bus__w_data[6:0];
-      end
-    end
-    if (rst) begin
-      \$23  = 7'h01;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$24  = model_region_groups;
-    if (model_region_groups_hit) begin
-      if (bus__w_stb) begin
-        \$24  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$24  = 17'h00100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$25  = model_rows_per_region;
-    if (model_rows_per_region_hit) begin
-      if (bus__w_stb) begin
-        \$25  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$25  = 17'h00100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$26  = model_group_rows;
-    if (model_group_rows_hit) begin
-      if (bus__w_stb) begin
-        \$26  = bus__w_data[6:0];
-      end
-    end
-    if (rst) begin
-      \$26  = 7'h01;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$27  = model_min_free;
-    if (model_min_free_hit) begin
-      if (bus__w_stb) begin
-        \$27  = bus__w_data[3:0];
-      end
-    end
-    if (rst) begin
-      \$27  = 4'h2;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$28  = model_retries;
-    if (model_retries_hit) begin
-      if (bus__w_stb) begin
-        \$28  = bus__w_data[2:0];
-      end
-    end
-    if (rst) begin
-      \$28  = 3'h3;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$29  = model_options;
-    if (model_options_hit) begin
-      if (bus__w_stb) begin
-        \$29 [0] = bus__w_data[0];
-        \$29 [1] = bus__w_data[1];
-        \$29 [2] = bus__w_data[2];
-        \$29 [3] = bus__w_data[3];
-        \$29 [4] = bus__w_data[4];
-        \$29 [5] = bus__w_data[5];
-        \$29 [6] = bus__w_data[6];
-      end
-    end
-    if (rst) begin
-      \$29  = 7'h07;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$30  = proposal_rho;
-    if (proposal_rho_hit) begin
-      if (bus__w_stb) begin
-        \$30  = bus__w_data[8:0];
-      end
-    end
-    if (rst) begin
-      \$30  = 9'h100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$31  = proposal_mid;
-    if (proposal_mid_hit) begin
-      if (bus__w_stb) begin
-        \$31  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$31  = 12'h730;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$32  = proposal_lo;
-    if (proposal_lo_hit) begin
-      if (bus__w_stb) begin
-        \$32  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$32  = 12'h1e0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$33  = proposal_hi;
-    if (proposal_hi_hit) begin
-      if (bus__w_stb) begin
-        \$33  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$33  = 12'hfa0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$34  = proposal_valid_lo;
-    if (proposal_valid_lo_hit) begin
-      if (bus__w_stb) begin
-        \$34  = bus__w_data[9:0];
-      end
-    end
-    if (rst) begin
-      \$34  = 10'h014;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$35  = proposal_valid_hi;
-    if (proposal_valid_hi_hit) begin
-      if (bus__w_stb) begin
-        \$35  = bus__w_data[9:0];
-      end
-    end
-    if (rst) begin
-      \$35  = 10'h3fe;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$36  = proposal_logit;
-    if (proposal_logit_hit) begin
-      if (bus__w_stb) begin
-        \$36 [15:0] = bus__w_data[15:0];
-        \$36 [21:16] = bus__w_data[21:16];
-      end
-    end
-    if (rst) begin
-      \$36  = 22'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$37  = proposal_weight;
-    if (proposal_weight_hit) begin
-      if (bus__w_stb) begin
-        \$37 [15:0] = bus__w_data[15:0];
-        \$37 [21:16] = bus__w_data[21:16];
-      end
-    end
-    if (rst) begin
-      \$37  = 22'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$38  = proposal_common;
-    if (proposal_common_hit) begin
-      if (bus__w_stb) begin
-        \$38 [15:0] = bus__w_data[15:0];
-        \$38 [21:16] = bus__w_data[21:16];
-      end
-    end
-    if (rst) begin
-      \$38  = 22'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$39  = entropy_rct_cutoff;
-    if (entropy_rct_cutoff_hit) begin
-      if (bus__w_stb) begin
-        \$39  = bus__w_data[8:0];
-      end
-    end
-    if (rst) begin
-      \$39  = 9'h029;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$40  = entropy_rct_symbol_cutoff;
-    if (entropy_rct_symbol_cutoff_hit) begin
-      if (bus__w_stb) begin
-        \$40  = bus__w_data[7:0];
-      end
-    end
-    if (rst) begin
-      \$40  = 8'h0f;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$41  = entropy_apt_cutoff;
-    if (entropy_apt_cutoff_hit) begin
-      if (bus__w_stb) begin
-        \$41  = bus__w_data[10:0];
-      end
-    end
-    if (rst) begin
-      \$41  = 11'h261;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$42  = sequencer_form;
-    if (sequencer_form_hit) begin
-      if (bus__w_stb) begin
-        \$42 [15:0] = bus__w_data[15:0];
-        \$42 [23:16] = bus__w_data[23:16];
-        \$42 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$42  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$43  = sequencer_reset;
-    if (sequencer_reset_hit) begin
-      if (bus__w_stb) begin
-        \$43 [15:0] = bus__w_data[15:0];
-        \$43 [23:16] = bus__w_data[23:16];
-        \$43 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$43  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$44  = sequencer_set;
-    if (sequencer_set_hit) begin
-      if (bus__w_stb) begin
-        \$44 [15:0] = bus__w_data[15:0];
-        \$44 [23:16] = bus__w_data[23:16];
-        \$44 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$44  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$45  = sequencer_read;
-    if (sequencer_read_hit) begin
-      if (bus__w_stb) begin
-        \$45 [15:0] = bus__w_data[15:0];
-        \$45 [23:16] = bus__w_data[23:16];
-        \$45 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$45  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$46  = sequencer_dot;
-    if (sequencer_dot_hit) begin
-      if (bus__w_stb) begin
-        \$46 [15:0] = bus__w_data[15:0];
-        \$46 [23:16] = bus__w_data[23:16];
-        \$46 [31:24] = bus__w_data[31:24];
-      end
-    end
-    if (rst) begin
-      \$46  = 32'd1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$47  = sequencer_watchdog;
-    if (sequencer_watchdog_hit) begin
-      if (bus__w_stb) begin
-        \$47  = bus__w_data[23:0];
-      end
-    end
-    if (rst) begin
-      \$47  = 24'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$48  = emulator_key0;
-    if (emulator_key0_hit) begin
-      if (bus__w_stb) begin
-        \$48  = bus__w_data;
-      end
-    end
-    if (rst) begin
-      \$48  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$49  = emulator_key1;
-    if (emulator_key1_hit) begin
-      if (bus__w_stb) begin
-        \$49  = bus__w_data;
-      end
-    end
-    if (rst) begin
-      \$49  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$50  = emulator_d2d_rel;
-    if (emulator_d2d_rel_hit) begin
-      if (bus__w_stb) begin
-        \$50  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$50  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$51  = emulator_stuck_level;
-    if (emulator_stuck_level_hit) begin
-      if (bus__w_stb) begin
-        \$51  = bus__w_data[16:0];
-      end
-    end
-    if (rst) begin
-      \$51  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$52  = emulator_median_gain;
-    if (emulator_median_gain_hit) begin
-      if (bus__w_stb) begin
-        \$52  = bus__w_data[17:0];
-      end
-    end
-    if (rst) begin
-      \$52  = 18'h10000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$53  = emulator_sigma_gain;
-    if (emulator_sigma_gain_hit) begin
-      if (bus__w_stb) begin
-        \$53  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$53  = 12'h100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$54  = raw_command;
-    if (raw_command_hit) begin
-      if (bus__w_stb) begin
-        \$54 [2:0] = bus__w_data[2:0];
-        \$54 [18:3] = bus__w_data[18:3];
-        \$54 [27:19] = bus__w_data[27:19];
-      end
-    end
-    if (rst) begin
-      \$54  = 28'h0000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$55  = raw_dac;
-    if (raw_dac_hit) begin
-      if (bus__w_stb) begin
-        \$55  = bus__w_data[11:0];
-      end
-    end
-    if (rst) begin
-      \$55  = 12'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$56  = row_select;
-    if (row_select_hit) begin
-      if (bus__w_stb) begin
-        \$56  = bus__w_data[15:0];
-      end
-    end
-    if (rst) begin
-      \$56  = 16'h0000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$57  = \$1 ;
-    if (rst) begin
-      \$57  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$58  = bus__addr[8:0];
-    if (rst) begin
-      \$58  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$59  = bus__w_data;
-    if (rst) begin
-      \$59  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$60  = \$2 ;
-    if (rst) begin
-      \$60  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$61  = bus__addr[8:0];
-    if (rst) begin
-      \$61  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$62  = bus__w_data;
-    if (rst) begin
-      \$62  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$63  = \$3 ;
-    if (rst) begin
-      \$63  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$64  = bus__addr[8:0];
-    if (rst) begin
-      \$64  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$65  = bus__w_data;
-    if (rst) begin
-      \$65  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$66  = \$4 ;
-    if (rst) begin
-      \$66  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$67  = bus__addr[8:0];
-    if (rst) begin
-      \$67  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$68  = bus__w_data;
-    if (rst) begin
-      \$68  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$69  = \$5 ;
-    if (rst) begin
-      \$69  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$70  = bus__addr[8:0];
-    if (rst) begin
-      \$70  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$71  = bus__w_data;
     if (rst) begin
       \$71  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$72  = \$6 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$72  = model_points;
+    if (model_points_hit) begin
+      if (bus__w_stb) begin
+        \$72  = bus__w_data[16:0];
+      end
+    end
     if (rst) begin
-      \$72  = 1'h0;
+      \$72  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$73  = bus__addr[7:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$73  = model_features;
+    if (model_features_hit) begin
+      if (bus__w_stb) begin
+        \$73  = bus__w_data[8:0];
+      end
+    end
     if (rst) begin
-      \$73  = 8'h00;
+      \$73  = 9'h001;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$74  = bus__w_data;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$74  = model_hidden;
+    if (model_hidden_hit) begin
+      if (bus__w_stb) begin
+        \$74  = bus__w_data[5:0];
+      end
+    end
     if (rst) begin
-      \$74  = 32'd0;
+      \$74  = 6'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$75  = \$7 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$75  = model_regions;
+    if (model_regions_hit) begin
+      if (bus__w_stb) begin
+        \$75  = bus__w_data[6:0];
+      end
+    end
     if (rst) begin
-      \$75  = 1'h0;
+      \$75  = 7'h01;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$76  = bus__addr[9:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$76  = model_region_groups;
+    if (model_region_groups_hit) begin
+      if (bus__w_stb) begin
+        \$76  = bus__w_data[16:0];
+      end
+    end
     if (rst) begin
-      \$76  = 10'h000;
+      \$76  = 17'h00100;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$77  = bus__w_data;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$77  = model_rows_per_region;
+    if (model_rows_per_region_hit) begin
+      if (bus__w_stb) begin
+        \$77  = bus__w_data[16:0];
+      end
+    end
     if (rst) begin
-      \$77  = 32'd0;
+      \$77  = 17'h00100;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$78  = \$8 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$78  = model_group_rows;
+    if (model_group_rows_hit) begin
+      if (bus__w_stb) begin
+        \$78  = bus__w_data[6:0];
+      end
+    end
     if (rst) begin
-      \$78  = 1'h0;
+      \$78  = 7'h01;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$79  = bus__addr[12:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$79  = model_min_free;
+    if (model_min_free_hit) begin
+      if (bus__w_stb) begin
+        \$79  = bus__w_data[3:0];
+      end
+    end
     if (rst) begin
-      \$79  = 13'h0000;
+      \$79  = 4'h2;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$80  = bus__w_data;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$80  = model_retries;
+    if (model_retries_hit) begin
+      if (bus__w_stb) begin
+        \$80  = bus__w_data[2:0];
+      end
+    end
     if (rst) begin
-      \$80  = 32'd0;
+      \$80  = 3'h3;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$81  = \$9 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$81  = model_options;
+    if (model_options_hit) begin
+      if (bus__w_stb) begin
+        \$81 [0] = bus__w_data[0];
+        \$81 [1] = bus__w_data[1];
+        \$81 [2] = bus__w_data[2];
+        \$81 [3] = bus__w_data[3];
+        \$81 [4] = bus__w_data[4];
+        \$81 [5] = bus__w_data[5];
+        \$81 [6] = bus__w_data[6];
+      end
+    end
     if (rst) begin
-      \$81  = 1'h0;
+      \$81  = 7'h07;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$82  = bus__addr[13:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$82  = proposal_rho;
+    if (proposal_rho_hit) begin
+      if (bus__w_stb) begin
+        \$82  = bus__w_data[8:0];
+      end
+    end
     if (rst) begin
-      \$82  = 14'h0000;
+      \$82  = 9'h100;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$83  = bus__w_data;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$83  = proposal_mid;
+    if (proposal_mid_hit) begin
+      if (bus__w_stb) begin
+        \$83  = bus__w_data[11:0];
+      end
+    end
     if (rst) begin
-      \$83  = 32'd0;
+      \$83  = 12'h730;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$84  = \$10 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$84  = proposal_lo;
+    if (proposal_lo_hit) begin
+      if (bus__w_stb) begin
+        \$84  = bus__w_data[11:0];
+      end
+    end
     if (rst) begin
-      \$84  = 32'd0;
+      \$84  = 12'h1e0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$85  = shadow;
-    if (\$11 ) begin
-      \$85  = \$signal$126 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$85  = proposal_hi;
+    if (proposal_hi_hit) begin
+      if (bus__w_stb) begin
+        \$85  = bus__w_data[11:0];
+      end
     end
     if (rst) begin
-      \$85  = 32'd0;
+      \$85  = 12'hfa0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$86  = bus_error;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$86  = proposal_valid_lo;
+    if (proposal_valid_lo_hit) begin
+      if (bus__w_stb) begin
+        \$86  = bus__w_data[9:0];
+      end
+    end
+    if (rst) begin
+      \$86  = 10'h014;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$87  = proposal_valid_hi;
+    if (proposal_valid_hi_hit) begin
+      if (bus__w_stb) begin
+        \$87  = bus__w_data[9:0];
+      end
+    end
+    if (rst) begin
+      \$87  = 10'h3fe;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$88  = proposal_logit;
+    if (proposal_logit_hit) begin
+      if (bus__w_stb) begin
+        \$88 [15:0] = bus__w_data[15:0];
+        \$88 [21:16] = bus__w_data[21:16];
+      end
+    end
+    if (rst) begin
+      \$88  = 22'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$89  = proposal_weight;
+    if (proposal_weight_hit) begin
+      if (bus__w_stb) begin
+        \$89 [15:0] = bus__w_data[15:0];
+        \$89 [21:16] = bus__w_data[21:16];
+      end
+    end
+    if (rst) begin
+      \$89  = 22'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$90  = proposal_common;
+    if (proposal_common_hit) begin
+      if (bus__w_stb) begin
+        \$90 [15:0] = bus__w_data[15:0];
+        \$90 [21:16] = bus__w_data[21:16];
+      end
+    end
+    if (rst) begin
+      \$90  = 22'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$91  = entropy_rct_cutoff;
+    if (entropy_rct_cutoff_hit) begin
+      if (bus__w_stb) begin
+        \$91  = bus__w_data[8:0];
+      end
+    end
+    if (rst) begin
+      \$91  = 9'h029;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$92  = entropy_rct_symbol_cutoff;
+    if (entropy_rct_symbol_cutoff_hit) begin
+      if (bus__w_stb) begin
+        \$92  = bus__w_data[7:0];
+      end
+    end
+    if (rst) begin
+      \$92  = 8'h0f;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$93  = entropy_apt_cutoff;
+    if (entropy_apt_cutoff_hit) begin
+      if (bus__w_stb) begin
+        \$93  = bus__w_data[10:0];
+      end
+    end
+    if (rst) begin
+      \$93  = 11'h261;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$94  = sequencer_form;
+    if (sequencer_form_hit) begin
+      if (bus__w_stb) begin
+        \$94 [15:0] = bus__w_data[15:0];
+        \$94 [23:16] = bus__w_data[23:16];
+        \$94 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$94  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$95  = sequencer_reset;
+    if (sequencer_reset_hit) begin
+      if (bus__w_stb) begin
+        \$95 [15:0] = bus__w_data[15:0];
+        \$95 [23:16] = bus__w_data[23:16];
+        \$95 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$95  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$96  = sequencer_set;
+    if (sequencer_set_hit) begin
+      if (bus__w_stb) begin
+        \$96 [15:0] = bus__w_data[15:0];
+        \$96 [23:16] = bus__w_data[23:16];
+        \$96 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$96  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$97  = sequencer_read;
+    if (sequencer_read_hit) begin
+      if (bus__w_stb) begin
+        \$97 [15:0] = bus__w_data[15:0];
+        \$97 [23:16] = bus__w_data[23:16];
+        \$97 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$97  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$98  = sequencer_dot;
+    if (sequencer_dot_hit) begin
+      if (bus__w_stb) begin
+        \$98 [15:0] = bus__w_data[15:0];
+        \$98 [23:16] = bus__w_data[23:16];
+        \$98 [31:24] = bus__w_data[31:24];
+      end
+    end
+    if (rst) begin
+      \$98  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$99  = sequencer_watchdog;
+    if (sequencer_watchdog_hit) begin
+      if (bus__w_stb) begin
+        \$99  = bus__w_data[23:0];
+      end
+    end
+    if (rst) begin
+      \$99  = 24'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$100  = emulator_key0;
+    if (emulator_key0_hit) begin
+      if (bus__w_stb) begin
+        \$100  = bus__w_data;
+      end
+    end
+    if (rst) begin
+      \$100  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$101  = emulator_key1;
+    if (emulator_key1_hit) begin
+      if (bus__w_stb) begin
+        \$101  = bus__w_data;
+      end
+    end
+    if (rst) begin
+      \$101  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$102  = emulator_d2d_rel;
+    if (emulator_d2d_rel_hit) begin
+      if (bus__w_stb) begin
+        \$102  = bus__w_data[16:0];
+      end
+    end
+    if (rst) begin
+      \$102  = 17'h00000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$103  = emulator_stuck_level;
+    if (emulator_stuck_level_hit) begin
+      if (bus__w_stb) begin
+        \$103  = bus__w_data[16:0];
+      end
+    end
+    if (rst) begin
+      \$103  = 17'h00000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$104  = emulator_median_gain;
+    if (emulator_median_gain_hit) begin
+      if (bus__w_stb) begin
+        \$104  = bus__w_data[17:0];
+      end
+    end
+    if (rst) begin
+      \$104  = 18'h10000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$105  = emulator_sigma_gain;
+    if (emulator_sigma_gain_hit) begin
+      if (bus__w_stb) begin
+        \$105  = bus__w_data[11:0];
+      end
+    end
+    if (rst) begin
+      \$105  = 12'h100;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$106  = emulator_first_pulse_lo;
+    if (emulator_first_pulse_lo_hit) begin
+      if (bus__w_stb) begin
+        \$106  = bus__w_data;
+      end
+    end
+    if (rst) begin
+      \$106  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$107  = emulator_first_pulse_hi;
+    if (emulator_first_pulse_hi_hit) begin
+      if (bus__w_stb) begin
+        \$107  = bus__w_data;
+      end
+    end
+    if (rst) begin
+      \$107  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$108  = raw_command;
+    if (raw_command_hit) begin
+      if (bus__w_stb) begin
+        \$108 [2:0] = bus__w_data[2:0];
+        \$108 [18:3] = bus__w_data[18:3];
+        \$108 [27:19] = bus__w_data[27:19];
+      end
+    end
+    if (rst) begin
+      \$108  = 28'h0000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$109  = raw_dac;
+    if (raw_dac_hit) begin
+      if (bus__w_stb) begin
+        \$109  = bus__w_data[11:0];
+      end
+    end
+    if (rst) begin
+      \$109  = 12'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$110  = row_select;
+    if (row_select_hit) begin
+      if (bus__w_stb) begin
+        \$110  = bus__w_data[15:0];
+      end
+    end
+    if (rst) begin
+      \$110  = 16'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$111  = \$1 ;
+    if (rst) begin
+      \$111  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$112  = bus__addr[8:0];
+    if (rst) begin
+      \$112  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$113  = bus__w_data;
+    if (rst) begin
+      \$113  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$114  = \$2 ;
+    if (rst) begin
+      \$114  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$115  = bus__addr[8:0];
+    if (rst) begin
+      \$115  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$116  = bus__w_data;
+    if (rst) begin
+      \$116  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$117  = \$3 ;
+    if (rst) begin
+      \$117  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$118  = bus__addr[8:0];
+    if (rst) begin
+      \$118  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$119  = bus__w_data;
+    if (rst) begin
+      \$119  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$120  = \$4 ;
+    if (rst) begin
+      \$120  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$121  = bus__addr[8:0];
+    if (rst) begin
+      \$121  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$122  = bus__w_data;
+    if (rst) begin
+      \$122  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$123  = \$5 ;
+    if (rst) begin
+      \$123  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$124  = bus__addr[8:0];
+    if (rst) begin
+      \$124  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$125  = bus__w_data;
+    if (rst) begin
+      \$125  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$126  = \$6 ;
+    if (rst) begin
+      \$126  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$127  = bus__addr[7:0];
+    if (rst) begin
+      \$127  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$128  = bus__w_data;
+    if (rst) begin
+      \$128  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$129  = \$7 ;
+    if (rst) begin
+      \$129  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$130  = bus__addr[9:0];
+    if (rst) begin
+      \$130  = 10'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$131  = bus__w_data;
+    if (rst) begin
+      \$131  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$132  = \$8 ;
+    if (rst) begin
+      \$132  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$133  = bus__addr[12:0];
+    if (rst) begin
+      \$133  = 13'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$134  = bus__w_data;
+    if (rst) begin
+      \$134  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$135  = \$9 ;
+    if (rst) begin
+      \$135  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$136  = bus__addr[13:0];
+    if (rst) begin
+      \$136  = 14'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$137  = bus__w_data;
+    if (rst) begin
+      \$137  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$138  = \$10 ;
+    if (rst) begin
+      \$138  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$139  = bus__addr[7:0];
+    if (rst) begin
+      \$139  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$140  = bus__w_data;
+    if (rst) begin
+      \$140  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$141  = \$11 ;
+    if (rst) begin
+      \$141  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$142  = \$12 ;
+    if (rst) begin
+      \$142  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$143  = bus__addr[7:0];
+    if (rst) begin
+      \$143  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$144  = bus__w_data;
+    if (rst) begin
+      \$144  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$145  = \$13 ;
+    if (rst) begin
+      \$145  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$146  = \$14 ;
+    if (rst) begin
+      \$146  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$147  = bus__addr[7:0];
+    if (rst) begin
+      \$147  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$148  = bus__w_data;
+    if (rst) begin
+      \$148  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$149  = \$15 ;
+    if (rst) begin
+      \$149  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$150  = \$16 ;
+    if (rst) begin
+      \$150  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$151  = bus__addr[7:0];
+    if (rst) begin
+      \$151  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$152  = bus__w_data;
+    if (rst) begin
+      \$152  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$153  = \$17 ;
+    if (rst) begin
+      \$153  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$154  = \$18 ;
+    if (rst) begin
+      \$154  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$155  = bus__addr[4:0];
+    if (rst) begin
+      \$155  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$156  = bus__w_data;
+    if (rst) begin
+      \$156  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$157  = \$19 ;
+    if (rst) begin
+      \$157  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$158  = \$20 ;
+    if (rst) begin
+      \$158  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$159  = bus__addr[9:0];
+    if (rst) begin
+      \$159  = 10'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$160  = bus__w_data;
+    if (rst) begin
+      \$160  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$161  = \$21 ;
+    if (rst) begin
+      \$161  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$162  = \$22 ;
+    if (rst) begin
+      \$162  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$163  = bus__addr[4:0];
+    if (rst) begin
+      \$163  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$164  = bus__w_data;
+    if (rst) begin
+      \$164  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$165  = \$23 ;
+    if (rst) begin
+      \$165  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$166  = \$24 ;
+    if (rst) begin
+      \$166  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$167  = bus__addr[4:0];
+    if (rst) begin
+      \$167  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$168  = bus__w_data;
+    if (rst) begin
+      \$168  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$169  = \$25 ;
+    if (rst) begin
+      \$169  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$170  = \$26 ;
+    if (rst) begin
+      \$170  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$171  = bus__addr[0];
+    if (rst) begin
+      \$171  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$172  = bus__w_data;
+    if (rst) begin
+      \$172  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$173  = \$27 ;
+    if (rst) begin
+      \$173  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$174  = \$28 ;
+    if (rst) begin
+      \$174  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$175  = bus__addr[12:0];
+    if (rst) begin
+      \$175  = 13'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$176  = bus__w_data;
+    if (rst) begin
+      \$176  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$177  = \$29 ;
+    if (rst) begin
+      \$177  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$178  = shadow;
+    if (\$30 ) begin
+      \$178  = \$signal$179 ;
+    end
+    if (rst) begin
+      \$178  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$179  = \$signal$180 ;
     if (control_command[6]) begin
-      \$86  = 1'h0;
+      \$179  = 1'h0;
     end
-    if (\$16 ) begin
-      \$86  = 1'h1;
+    if (\$35 ) begin
+      \$179  = 1'h1;
     end
     if (rst) begin
-      \$86  = 1'h0;
+      \$179  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$signal$128  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$signal$181  = 1'h0;
     if (control_command_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (control_steps_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (control_external_loglik_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_points_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_features_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_hidden_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_regions_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_region_groups_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_rows_per_region_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_group_rows_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_min_free_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_retries_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (model_options_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_rho_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_mid_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_lo_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_hi_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_valid_lo_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_valid_hi_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_logit_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_weight_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (proposal_common_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (entropy_rct_cutoff_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (entropy_rct_symbol_cutoff_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (entropy_apt_cutoff_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_form_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_reset_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_set_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_read_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_dot_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (sequencer_watchdog_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_key0_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_key1_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_d2d_rel_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_stuck_level_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_median_gain_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (emulator_sigma_gain_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
+    end
+    if (emulator_first_pulse_lo_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (emulator_first_pulse_hi_hit) begin
+      \$signal$181  = 1'h1;
     end
     if (raw_command_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (raw_dac_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (row_select_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_dac_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_inv_sigma_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_log_sigma_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_median_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_sigma_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_bad_rows_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_order_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_points_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
     end
     if (load_calibration_hit) begin
-      \$signal$128  = 1'h1;
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_queues_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_groups_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_held_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_wear_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_regions_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_samples_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_coin_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_counters_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (access_state_step_hit) begin
+      \$signal$181  = 1'h1;
+    end
+    if (load_state_codes_hit) begin
+      \$signal$181  = 1'h1;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$signal$129  = 1'h0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$signal$182  = 1'h0;
+    if (access_state_queues_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_groups_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_held_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_wear_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_regions_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_samples_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_coin_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_counters_hit) begin
+      \$signal$182  = 1'h1;
+    end
+    if (access_state_step_hit) begin
+      \$signal$182  = 1'h1;
+    end
     casez (bus__addr)
-      15'h0000:
-          \$signal$129  = 1'h1;
-      15'h0001:
-          \$signal$129  = 1'h1;
-      15'h0002:
-          \$signal$129  = 1'h1;
-      15'h0003:
-          \$signal$129  = 1'h1;
-      15'h0004:
-          \$signal$129  = 1'h1;
-      15'h0005:
-          \$signal$129  = 1'h1;
-      15'h0006:
-          \$signal$129  = 1'h1;
-      15'h0007:
-          \$signal$129  = 1'h1;
-      15'h0008:
-          \$signal$129  = 1'h1;
-      15'h0009:
-          \$signal$129  = 1'h1;
-      15'h000a:
-          \$signal$129  = 1'h1;
-      15'h000b:
-          \$signal$129  = 1'h1;
-      15'h000c:
-          \$signal$129  = 1'h1;
-      15'h000d:
-          \$signal$129  = 1'h1;
-      15'h0021:
-          \$signal$129  = 1'h1;
-      15'h0022:
-          \$signal$129  = 1'h1;
-      15'h0030:
-          \$signal$129  = 1'h1;
-      15'h0031:
-          \$signal$129  = 1'h1;
-      15'h0032:
-          \$signal$129  = 1'h1;
-      15'h0040:
-          \$signal$129  = 1'h1;
-      15'h0041:
-          \$signal$129  = 1'h1;
-      15'h0042:
-          \$signal$129  = 1'h1;
-      15'h0043:
-          \$signal$129  = 1'h1;
-      15'h0044:
-          \$signal$129  = 1'h1;
-      15'h0045:
-          \$signal$129  = 1'h1;
-      15'h0046:
-          \$signal$129  = 1'h1;
-      15'h0047:
-          \$signal$129  = 1'h1;
-      15'h0048:
-          \$signal$129  = 1'h1;
-      15'h0049:
-          \$signal$129  = 1'h1;
-      15'h0050:
-          \$signal$129  = 1'h1;
-      15'h0051:
-          \$signal$129  = 1'h1;
-      15'h0052:
-          \$signal$129  = 1'h1;
-      15'h0053:
-          \$signal$129  = 1'h1;
-      15'h0054:
-          \$signal$129  = 1'h1;
-      15'h0055:
-          \$signal$129  = 1'h1;
-      15'h0056:
-          \$signal$129  = 1'h1;
-      15'h0057:
-          \$signal$129  = 1'h1;
-      15'h0058:
-          \$signal$129  = 1'h1;
-      15'h0060:
-          \$signal$129  = 1'h1;
-      15'h0061:
-          \$signal$129  = 1'h1;
-      15'h0062:
-          \$signal$129  = 1'h1;
-      15'h0063:
-          \$signal$129  = 1'h1;
-      15'h0064:
-          \$signal$129  = 1'h1;
-      15'h0066:
-          \$signal$129  = 1'h1;
-      15'h0067:
-          \$signal$129  = 1'h1;
-      15'h0068:
-          \$signal$129  = 1'h1;
-      15'h0069:
-          \$signal$129  = 1'h1;
-      15'h006a:
-          \$signal$129  = 1'h1;
-      15'h006b:
-          \$signal$129  = 1'h1;
-      15'h006c:
-          \$signal$129  = 1'h1;
-      15'h006d:
-          \$signal$129  = 1'h1;
-      15'h006e:
-          \$signal$129  = 1'h1;
-      15'h006f:
-          \$signal$129  = 1'h1;
-      15'h0080:
-          \$signal$129  = 1'h1;
-      15'h0081:
-          \$signal$129  = 1'h1;
-      15'h0082:
-          \$signal$129  = 1'h1;
-      15'h0083:
-          \$signal$129  = 1'h1;
-      15'h0084:
-          \$signal$129  = 1'h1;
-      15'h0085:
-          \$signal$129  = 1'h1;
-      15'h0090:
-          \$signal$129  = 1'h1;
-      15'h0091:
-          \$signal$129  = 1'h1;
-      15'h0092:
-          \$signal$129  = 1'h1;
-      15'h0093:
-          \$signal$129  = 1'h1;
-      15'h0094:
-          \$signal$129  = 1'h1;
-      15'h0095:
-          \$signal$129  = 1'h1;
-      15'h0096:
-          \$signal$129  = 1'h1;
-      15'h0097:
-          \$signal$129  = 1'h1;
-      15'h00a0:
-          \$signal$129  = 1'h1;
-      15'h00a1:
-          \$signal$129  = 1'h1;
-      15'h00a2:
-          \$signal$129  = 1'h1;
-      15'h00b0:
-          \$signal$129  = 1'h1;
-      15'h00b1:
-          \$signal$129  = 1'h1;
-      15'h00b2:
-          \$signal$129  = 1'h1;
-      15'h00b3:
-          \$signal$129  = 1'h1;
-      15'h00c0:
-          \$signal$129  = 1'h1;
-      15'h00c1:
-          \$signal$129  = 1'h1;
-      15'h00c2:
-          \$signal$129  = 1'h1;
-      15'h00c3:
-          \$signal$129  = 1'h1;
-      15'h00c4:
-          \$signal$129  = 1'h1;
-      15'h00c5:
-          \$signal$129  = 1'h1;
-      15'h00c6:
-          \$signal$129  = 1'h1;
-      15'h00c7:
-          \$signal$129  = 1'h1;
-      15'h00c8:
-          \$signal$129  = 1'h1;
-      15'h00c9:
-          \$signal$129  = 1'h1;
-      15'h00ca:
-          \$signal$129  = 1'h1;
-      15'h00cb:
-          \$signal$129  = 1'h1;
-      15'h00cc:
-          \$signal$129  = 1'h1;
-      15'h00cd:
-          \$signal$129  = 1'h1;
-      15'h00ce:
-          \$signal$129  = 1'h1;
-      15'h00cf:
-          \$signal$129  = 1'h1;
-      15'h00d0:
-          \$signal$129  = 1'h1;
-      15'h00d1:
-          \$signal$129  = 1'h1;
+      16'h0000:
+          \$signal$182  = 1'h1;
+      16'h0001:
+          \$signal$182  = 1'h1;
+      16'h0002:
+          \$signal$182  = 1'h1;
+      16'h0003:
+          \$signal$182  = 1'h1;
+      16'h0004:
+          \$signal$182  = 1'h1;
+      16'h0005:
+          \$signal$182  = 1'h1;
+      16'h0006:
+          \$signal$182  = 1'h1;
+      16'h0007:
+          \$signal$182  = 1'h1;
+      16'h0008:
+          \$signal$182  = 1'h1;
+      16'h0009:
+          \$signal$182  = 1'h1;
+      16'h000a:
+          \$signal$182  = 1'h1;
+      16'h000b:
+          \$signal$182  = 1'h1;
+      16'h000c:
+          \$signal$182  = 1'h1;
+      16'h000d:
+          \$signal$182  = 1'h1;
+      16'h0021:
+          \$signal$182  = 1'h1;
+      16'h0022:
+          \$signal$182  = 1'h1;
+      16'h0030:
+          \$signal$182  = 1'h1;
+      16'h0031:
+          \$signal$182  = 1'h1;
+      16'h0032:
+          \$signal$182  = 1'h1;
+      16'h0040:
+          \$signal$182  = 1'h1;
+      16'h0041:
+          \$signal$182  = 1'h1;
+      16'h0042:
+          \$signal$182  = 1'h1;
+      16'h0043:
+          \$signal$182  = 1'h1;
+      16'h0044:
+          \$signal$182  = 1'h1;
+      16'h0045:
+          \$signal$182  = 1'h1;
+      16'h0046:
+          \$signal$182  = 1'h1;
+      16'h0047:
+          \$signal$182  = 1'h1;
+      16'h0048:
+          \$signal$182  = 1'h1;
+      16'h0049:
+          \$signal$182  = 1'h1;
+      16'h0050:
+          \$signal$182  = 1'h1;
+      16'h0051:
+          \$signal$182  = 1'h1;
+      16'h0052:
+          \$signal$182  = 1'h1;
+      16'h0053:
+          \$signal$182  = 1'h1;
+      16'h0054:
+          \$signal$182  = 1'h1;
+      16'h0055:
+          \$signal$182  = 1'h1;
+      16'h0056:
+          \$signal$182  = 1'h1;
+      16'h0057:
+          \$signal$182  = 1'h1;
+      16'h0058:
+          \$signal$182  = 1'h1;
+      16'h0060:
+          \$signal$182  = 1'h1;
+      16'h0061:
+          \$signal$182  = 1'h1;
+      16'h0062:
+          \$signal$182  = 1'h1;
+      16'h0063:
+          \$signal$182  = 1'h1;
+      16'h0064:
+          \$signal$182  = 1'h1;
+      16'h0066:
+          \$signal$182  = 1'h1;
+      16'h0067:
+          \$signal$182  = 1'h1;
+      16'h0068:
+          \$signal$182  = 1'h1;
+      16'h0069:
+          \$signal$182  = 1'h1;
+      16'h006a:
+          \$signal$182  = 1'h1;
+      16'h006b:
+          \$signal$182  = 1'h1;
+      16'h006c:
+          \$signal$182  = 1'h1;
+      16'h006d:
+          \$signal$182  = 1'h1;
+      16'h006e:
+          \$signal$182  = 1'h1;
+      16'h006f:
+          \$signal$182  = 1'h1;
+      16'h0080:
+          \$signal$182  = 1'h1;
+      16'h0081:
+          \$signal$182  = 1'h1;
+      16'h0082:
+          \$signal$182  = 1'h1;
+      16'h0083:
+          \$signal$182  = 1'h1;
+      16'h0084:
+          \$signal$182  = 1'h1;
+      16'h0085:
+          \$signal$182  = 1'h1;
+      16'h0090:
+          \$signal$182  = 1'h1;
+      16'h0091:
+          \$signal$182  = 1'h1;
+      16'h0092:
+          \$signal$182  = 1'h1;
+      16'h0093:
+          \$signal$182  = 1'h1;
+      16'h0094:
+          \$signal$182  = 1'h1;
+      16'h0095:
+          \$signal$182  = 1'h1;
+      16'h0096:
+          \$signal$182  = 1'h1;
+      16'h0097:
+          \$signal$182  = 1'h1;
+      16'h0098:
+          \$signal$182  = 1'h1;
+      16'h0099:
+          \$signal$182  = 1'h1;
+      16'h00a0:
+          \$signal$182  = 1'h1;
+      16'h00a1:
+          \$signal$182  = 1'h1;
+      16'h00a2:
+          \$signal$182  = 1'h1;
+      16'h00b0:
+          \$signal$182  = 1'h1;
+      16'h00b1:
+          \$signal$182  = 1'h1;
+      16'h00b2:
+          \$signal$182  = 1'h1;
+      16'h00b3:
+          \$signal$182  = 1'h1;
+      16'h00c0:
+          \$signal$182  = 1'h1;
+      16'h00c1:
+          \$signal$182  = 1'h1;
+      16'h00c2:
+          \$signal$182  = 1'h1;
+      16'h00c3:
+          \$signal$182  = 1'h1;
+      16'h00c4:
+          \$signal$182  = 1'h1;
+      16'h00c5:
+          \$signal$182  = 1'h1;
+      16'h00c6:
+          \$signal$182  = 1'h1;
+      16'h00c7:
+          \$signal$182  = 1'h1;
+      16'h00c8:
+          \$signal$182  = 1'h1;
+      16'h00c9:
+          \$signal$182  = 1'h1;
+      16'h00ca:
+          \$signal$182  = 1'h1;
+      16'h00cb:
+          \$signal$182  = 1'h1;
+      16'h00cc:
+          \$signal$182  = 1'h1;
+      16'h00cd:
+          \$signal$182  = 1'h1;
+      16'h00ce:
+          \$signal$182  = 1'h1;
+      16'h00cf:
+          \$signal$182  = 1'h1;
+      16'h00d0:
+          \$signal$182  = 1'h1;
+      16'h00d1:
+          \$signal$182  = 1'h1;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
     \$signal  = 32'd0;
     casez (bus__addr)
-      15'h0000:
+      16'h0000:
           \$signal  = 32'd1330138435;
-      15'h0001:
+      16'h0001:
           \$signal  = 32'd256;
-      15'h0002:
-          \$signal  = 32'd2142311012;
-      15'h0003:
+      16'h0002:
+          \$signal  = 32'd2364071313;
+      16'h0003:
           \$signal  = 32'd3;
-      15'h0004:
+      16'h0004:
           \$signal  = 32'd256;
-      15'h0005:
+      16'h0005:
           \$signal  = 32'd32;
-      15'h0006:
+      16'h0006:
           \$signal  = 32'd4;
-      15'h0007:
+      16'h0007:
           \$signal  = 32'd8;
-      15'h0008:
+      16'h0008:
           \$signal  = 32'd32;
-      15'h0009:
+      16'h0009:
           \$signal  = 32'd0;
-      15'h000a:
+      16'h000a:
           \$signal  = 32'd0;
-      15'h000b:
+      16'h000b:
           \$signal  = 32'd1024;
-      15'h000c:
+      16'h000c:
           \$signal  = 32'd8;
-      15'h000d:
+      16'h000d:
           \$signal  = 32'd4;
-      15'h0021:
+      16'h0021:
           \$signal  = control_steps;
-      15'h0022:
+      16'h0022:
           \$signal  = control_external_loglik;
-      15'h0030:
-          \$signal  = { 14'h0000, status_state[16], bus_error, status_state[15:0] };
-      15'h0031:
+      16'h0030:
+          \$signal  = { 14'h0000, status_state[16], \$signal$180 , status_state[15:0] };
+      16'h0031:
           \$signal  = status_steps_done;
-      15'h0032:
-          \$signal  = { 30'h00000000, \port$4698$0  };
-      15'h0040:
+      16'h0032:
+          \$signal  = { 30'h00000000, \port$5584$0  };
+      16'h0040:
           \$signal  = { 15'h0000, model_points };
-      15'h0041:
+      16'h0041:
           \$signal  = { 23'h000000, model_features };
-      15'h0042:
+      16'h0042:
           \$signal  = { 26'h0000000, model_hidden };
-      15'h0043:
+      16'h0043:
           \$signal  = { 25'h0000000, model_regions };
-      15'h0044:
+      16'h0044:
           \$signal  = { 15'h0000, model_region_groups };
-      15'h0045:
+      16'h0045:
           \$signal  = { 15'h0000, model_rows_per_region };
-      15'h0046:
+      16'h0046:
           \$signal  = { 25'h0000000, model_group_rows };
-      15'h0047:
+      16'h0047:
           \$signal  = { 28'h0000000, model_min_free };
-      15'h0048:
+      16'h0048:
           \$signal  = { 29'h00000000, model_retries };
-      15'h0049:
+      16'h0049:
           \$signal  = { 25'h0000000, model_options };
-      15'h0050:
+      16'h0050:
           \$signal  = { 23'h000000, proposal_rho };
-      15'h0051:
+      16'h0051:
           \$signal  = { 20'h00000, proposal_mid };
-      15'h0052:
+      16'h0052:
           \$signal  = { 20'h00000, proposal_lo };
-      15'h0053:
+      16'h0053:
           \$signal  = { 20'h00000, proposal_hi };
-      15'h0054:
+      16'h0054:
           \$signal  = { 22'h000000, proposal_valid_lo };
-      15'h0055:
+      16'h0055:
           \$signal  = { 22'h000000, proposal_valid_hi };
-      15'h0056:
+      16'h0056:
           \$signal  = { 10'h000, proposal_logit };
-      15'h0057:
+      16'h0057:
           \$signal  = { 10'h000, proposal_weight };
-      15'h0058:
+      16'h0058:
           \$signal  = { 10'h000, proposal_common };
-      15'h0060:
+      16'h0060:
           \$signal  = { 23'h000000, entropy_rct_cutoff };
-      15'h0061:
+      16'h0061:
           \$signal  = { 24'h000000, entropy_rct_symbol_cutoff };
-      15'h0062:
+      16'h0062:
           \$signal  = { 21'h000000, entropy_apt_cutoff };
-      15'h0063:
+      16'h0063:
           \$signal  = entropy_alarms;
-      15'h0064:
+      16'h0064:
           \$signal  = { 24'h000000, entropy_clean_windows };
-      15'h0066:
+      16'h0066:
           \$signal  = entropy_raw_bits[31:0];
-      15'h0067:
+      16'h0067:
           \$signal  = shadow;
-      15'h0068:
+      16'h0068:
           \$signal  = entropy_symbol_counts[31:0];
-      15'h0069:
+      16'h0069:
           \$signal  = entropy_symbol_counts[63:32];
-      15'h006a:
+      16'h006a:
           \$signal  = entropy_symbol_counts[95:64];
-      15'h006b:
+      16'h006b:
           \$signal  = entropy_symbol_counts[127:96];
-      15'h006c:
+      16'h006c:
           \$signal  = entropy_symbol_counts[159:128];
-      15'h006d:
+      16'h006d:
           \$signal  = entropy_symbol_counts[191:160];
-      15'h006e:
+      16'h006e:
           \$signal  = entropy_symbol_counts[223:192];
-      15'h006f:
+      16'h006f:
           \$signal  = entropy_symbol_counts[255:224];
-      15'h0080:
+      16'h0080:
           \$signal  = sequencer_form;
-      15'h0081:
+      16'h0081:
           \$signal  = sequencer_reset;
-      15'h0082:
+      16'h0082:
           \$signal  = sequencer_set;
-      15'h0083:
+      16'h0083:
           \$signal  = sequencer_read;
-      15'h0084:
+      16'h0084:
           \$signal  = sequencer_dot;
-      15'h0085:
+      16'h0085:
           \$signal  = { 8'h00, sequencer_watchdog };
-      15'h0090:
+      16'h0090:
           \$signal  = emulator_key0;
-      15'h0091:
+      16'h0091:
           \$signal  = emulator_key1;
-      15'h0092:
+      16'h0092:
           \$signal  = { 15'h0000, emulator_d2d_rel };
-      15'h0093:
+      16'h0093:
           \$signal  = { 15'h0000, emulator_stuck_level };
-      15'h0094:
+      16'h0094:
           \$signal  = { 14'h0000, emulator_median_gain };
-      15'h0095:
+      16'h0095:
           \$signal  = { 20'h00000, emulator_sigma_gain };
-      15'h0096:
+      16'h0096:
           \$signal  = emulator_pulses[31:0];
-      15'h0097:
+      16'h0097:
           \$signal  = shadow;
-      15'h00a0:
+      16'h0098:
+          \$signal  = emulator_first_pulse_lo;
+      16'h0099:
+          \$signal  = emulator_first_pulse_hi;
+      16'h00a0:
           \$signal  = { 4'h0, raw_command };
-      15'h00a1:
+      16'h00a1:
           \$signal  = { 20'h00000, raw_dac };
-      15'h00a2:
+      16'h00a2:
           \$signal  = raw_result;
-      15'h00b0:
+      16'h00b0:
           \$signal  = { 16'h0000, row_select };
-      15'h00b1:
+      16'h00b1:
           \$signal  = { 28'h0000000, row_status };
-      15'h00b2:
+      16'h00b2:
           \$signal  = row_held;
-      15'h00b3:
+      16'h00b3:
           \$signal  = row_wear;
-      15'h00c0:
+      16'h00c0:
           \$signal  = counters_clocks[31:0];
-      15'h00c1:
+      16'h00c1:
           \$signal  = shadow;
-      15'h00c2:
+      16'h00c2:
           \$signal  = counters_form[31:0];
-      15'h00c3:
+      16'h00c3:
           \$signal  = shadow;
-      15'h00c4:
+      16'h00c4:
           \$signal  = counters_reset[31:0];
-      15'h00c5:
+      16'h00c5:
           \$signal  = shadow;
-      15'h00c6:
+      16'h00c6:
           \$signal  = counters_set[31:0];
-      15'h00c7:
+      16'h00c7:
           \$signal  = shadow;
-      15'h00c8:
+      16'h00c8:
           \$signal  = counters_read[31:0];
-      15'h00c9:
+      16'h00c9:
           \$signal  = shadow;
-      15'h00ca:
+      16'h00ca:
           \$signal  = counters_dot[31:0];
-      15'h00cb:
+      16'h00cb:
           \$signal  = shadow;
-      15'h00cc:
+      16'h00cc:
           \$signal  = counters_invalid[31:0];
-      15'h00cd:
+      16'h00cd:
           \$signal  = shadow;
-      15'h00ce:
+      16'h00ce:
           \$signal  = counters_samples[31:0];
-      15'h00cf:
+      16'h00cf:
           \$signal  = shadow;
-      15'h00d0:
+      16'h00d0:
           \$signal  = counters_points[31:0];
-      15'h00d1:
+      16'h00d1:
           \$signal  = shadow;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
     latch = 1'h0;
     casez (bus__addr)
-      15'h0000:
+      16'h0000:
           /* empty */;
-      15'h0001:
+      16'h0001:
           /* empty */;
-      15'h0002:
+      16'h0002:
           /* empty */;
-      15'h0003:
+      16'h0003:
           /* empty */;
-      15'h0004:
+      16'h0004:
           /* empty */;
-      15'h0005:
+      16'h0005:
           /* empty */;
-      15'h0006:
+      16'h0006:
           /* empty */;
-      15'h0007:
+      16'h0007:
           /* empty */;
-      15'h0008:
+      16'h0008:
           /* empty */;
-      15'h0009:
+      16'h0009:
           /* empty */;
-      15'h000a:
+      16'h000a:
           /* empty */;
-      15'h000b:
+      16'h000b:
           /* empty */;
-      15'h000c:
+      16'h000c:
           /* empty */;
-      15'h000d:
+      16'h000d:
           /* empty */;
-      15'h0021:
+      16'h0021:
           /* empty */;
-      15'h0022:
+      16'h0022:
           /* empty */;
-      15'h0030:
+      16'h0030:
           /* empty */;
-      15'h0031:
+      16'h0031:
           /* empty */;
-      15'h0032:
+      16'h0032:
           /* empty */;
-      15'h0040:
+      16'h0040:
           /* empty */;
-      15'h0041:
+      16'h0041:
           /* empty */;
-      15'h0042:
+      16'h0042:
           /* empty */;
-      15'h0043:
+      16'h0043:
           /* empty */;
-      15'h0044:
+      16'h0044:
           /* empty */;
-      15'h0045:
+      16'h0045:
           /* empty */;
-      15'h0046:
+      16'h0046:
           /* empty */;
-      15'h0047:
+      16'h0047:
           /* empty */;
-      15'h0048:
+      16'h0048:
           /* empty */;
-      15'h0049:
+      16'h0049:
           /* empty */;
-      15'h0050:
+      16'h0050:
           /* empty */;
-      15'h0051:
+      16'h0051:
           /* empty */;
-      15'h0052:
+      16'h0052:
           /* empty */;
-      15'h0053:
+      16'h0053:
           /* empty */;
-      15'h0054:
+      16'h0054:
           /* empty */;
-      15'h0055:
+      16'h0055:
           /* empty */;
-      15'h0056:
+      16'h0056:
           /* empty */;
-      15'h0057:
+      16'h0057:
           /* empty */;
-      15'h0058:
+      16'h0058:
           /* empty */;
-      15'h0060:
+      16'h0060:
           /* empty */;
-      15'h0061:
+      16'h0061:
           /* empty */;
-      15'h0062:
+      16'h0062:
           /* empty */;
-      15'h0063:
+      16'h0063:
           /* empty */;
-      15'h0064:
+      16'h0064:
           /* empty */;
-      15'h0066:
+      16'h0066:
           latch = 1'h1;
-      15'h0067:
+      16'h0067:
           /* empty */;
-      15'h0068:
+      16'h0068:
           /* empty */;
-      15'h0069:
+      16'h0069:
           /* empty */;
-      15'h006a:
+      16'h006a:
           /* empty */;
-      15'h006b:
+      16'h006b:
           /* empty */;
-      15'h006c:
+      16'h006c:
           /* empty */;
-      15'h006d:
+      16'h006d:
           /* empty */;
-      15'h006e:
+      16'h006e:
           /* empty */;
-      15'h006f:
+      16'h006f:
           /* empty */;
-      15'h0080:
+      16'h0080:
           /* empty */;
-      15'h0081:
+      16'h0081:
           /* empty */;
-      15'h0082:
+      16'h0082:
           /* empty */;
-      15'h0083:
+      16'h0083:
           /* empty */;
-      15'h0084:
+      16'h0084:
           /* empty */;
-      15'h0085:
+      16'h0085:
           /* empty */;
-      15'h0090:
+      16'h0090:
           /* empty */;
-      15'h0091:
+      16'h0091:
           /* empty */;
-      15'h0092:
+      16'h0092:
           /* empty */;
-      15'h0093:
+      16'h0093:
           /* empty */;
-      15'h0094:
+      16'h0094:
           /* empty */;
-      15'h0095:
+      16'h0095:
           /* empty */;
-      15'h0096:
+      16'h0096:
           latch = 1'h1;
-      15'h0097:
+      16'h0097:
           /* empty */;
-      15'h00a0:
+      16'h0098:
           /* empty */;
-      15'h00a1:
+      16'h0099:
           /* empty */;
-      15'h00a2:
+      16'h00a0:
           /* empty */;
-      15'h00b0:
+      16'h00a1:
           /* empty */;
-      15'h00b1:
+      16'h00a2:
           /* empty */;
-      15'h00b2:
+      16'h00b0:
           /* empty */;
-      15'h00b3:
+      16'h00b1:
           /* empty */;
-      15'h00c0:
+      16'h00b2:
+          /* empty */;
+      16'h00b3:
+          /* empty */;
+      16'h00c0:
           latch = 1'h1;
-      15'h00c1:
+      16'h00c1:
           /* empty */;
-      15'h00c2:
+      16'h00c2:
           latch = 1'h1;
-      15'h00c3:
+      16'h00c3:
           /* empty */;
-      15'h00c4:
+      16'h00c4:
           latch = 1'h1;
-      15'h00c5:
+      16'h00c5:
           /* empty */;
-      15'h00c6:
+      16'h00c6:
           latch = 1'h1;
-      15'h00c7:
+      16'h00c7:
           /* empty */;
-      15'h00c8:
+      16'h00c8:
           latch = 1'h1;
-      15'h00c9:
+      16'h00c9:
           /* empty */;
-      15'h00ca:
+      16'h00ca:
           latch = 1'h1;
-      15'h00cb:
+      16'h00cb:
           /* empty */;
-      15'h00cc:
+      16'h00cc:
           latch = 1'h1;
-      15'h00cd:
+      16'h00cd:
           /* empty */;
-      15'h00ce:
+      16'h00ce:
           latch = 1'h1;
-      15'h00cf:
+      16'h00cf:
           /* empty */;
-      15'h00d0:
+      16'h00d0:
           latch = 1'h1;
       default:
         ;
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$58 ) begin end
-    \$signal$126  = 32'd0;
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$signal$179  = 32'd0;
     casez (bus__addr)
-      15'h0000:
+      16'h0000:
           /* empty */;
-      15'h0001:
+      16'h0001:
           /* empty */;
-      15'h0002:
+      16'h0002:
           /* empty */;
-      15'h0003:
+      16'h0003:
           /* empty */;
-      15'h0004:
+      16'h0004:
           /* empty */;
-      15'h0005:
+      16'h0005:
           /* empty */;
-      15'h0006:
+      16'h0006:
           /* empty */;
-      15'h0007:
+      16'h0007:
           /* empty */;
-      15'h0008:
+      16'h0008:
           /* empty */;
-      15'h0009:
+      16'h0009:
           /* empty */;
-      15'h000a:
+      16'h000a:
           /* empty */;
-      15'h000b:
+      16'h000b:
           /* empty */;
-      15'h000c:
+      16'h000c:
           /* empty */;
-      15'h000d:
+      16'h000d:
           /* empty */;
-      15'h0021:
+      16'h0021:
           /* empty */;
-      15'h0022:
+      16'h0022:
           /* empty */;
-      15'h0030:
+      16'h0030:
           /* empty */;
-      15'h0031:
+      16'h0031:
           /* empty */;
-      15'h0032:
+      16'h0032:
           /* empty */;
-      15'h0040:
+      16'h0040:
           /* empty */;
-      15'h0041:
+      16'h0041:
           /* empty */;
-      15'h0042:
+      16'h0042:
           /* empty */;
-      15'h0043:
+      16'h0043:
           /* empty */;
-      15'h0044:
+      16'h0044:
           /* empty */;
-      15'h0045:
+      16'h0045:
           /* empty */;
-      15'h0046:
+      16'h0046:
           /* empty */;
-      15'h0047:
+      16'h0047:
           /* empty */;
-      15'h0048:
+      16'h0048:
           /* empty */;
-      15'h0049:
+      16'h0049:
           /* empty */;
-      15'h0050:
+      16'h0050:
           /* empty */;
-      15'h0051:
+      16'h0051:
           /* empty */;
-      15'h0052:
+      16'h0052:
           /* empty */;
-      15'h0053:
+      16'h0053:
           /* empty */;
-      15'h0054:
+      16'h0054:
           /* empty */;
-      15'h0055:
+      16'h0055:
           /* empty */;
-      15'h0056:
+      16'h0056:
           /* empty */;
-      15'h0057:
+      16'h0057:
           /* empty */;
-      15'h0058:
+      16'h0058:
           /* empty */;
-      15'h0060:
+      16'h0060:
           /* empty */;
-      15'h0061:
+      16'h0061:
           /* empty */;
-      15'h0062:
+      16'h0062:
           /* empty */;
-      15'h0063:
+      16'h0063:
           /* empty */;
-      15'h0064:
+      16'h0064:
           /* empty */;
-      15'h0066:
-          \$signal$126  = entropy_raw_bits[63:32];
-      15'h0067:
+      16'h0066:
+          \$signal$179  = entropy_raw_bits[63:32];
+      16'h0067:
           /* empty */;
-      15'h0068:
+      16'h0068:
           /* empty */;
-      15'h0069:
+      16'h0069:
           /* empty */;
-      15'h006a:
+      16'h006a:
           /* empty */;
-      15'h006b:
+      16'h006b:
           /* empty */;
-      15'h006c:
+      16'h006c:
           /* empty */;
-      15'h006d:
+      16'h006d:
           /* empty */;
-      15'h006e:
+      16'h006e:
           /* empty */;
-      15'h006f:
+      16'h006f:
           /* empty */;
-      15'h0080:
+      16'h0080:
           /* empty */;
-      15'h0081:
+      16'h0081:
           /* empty */;
-      15'h0082:
+      16'h0082:
           /* empty */;
-      15'h0083:
+      16'h0083:
           /* empty */;
-      15'h0084:
+      16'h0084:
           /* empty */;
-      15'h0085:
+      16'h0085:
           /* empty */;
-      15'h0090:
+      16'h0090:
           /* empty */;
-      15'h0091:
+      16'h0091:
           /* empty */;
-      15'h0092:
+      16'h0092:
           /* empty */;
-      15'h0093:
+      16'h0093:
           /* empty */;
-      15'h0094:
+      16'h0094:
           /* empty */;
-      15'h0095:
+      16'h0095:
           /* empty */;
-      15'h0096:
-          \$signal$126  = emulator_pulses[63:32];
-      15'h0097:
+      16'h0096:
+          \$signal$179  = emulator_pulses[63:32];
+      16'h0097:
           /* empty */;
-      15'h00a0:
+      16'h0098:
           /* empty */;
-      15'h00a1:
+      16'h0099:
           /* empty */;
-      15'h00a2:
+      16'h00a0:
           /* empty */;
-      15'h00b0:
+      16'h00a1:
           /* empty */;
-      15'h00b1:
+      16'h00a2:
           /* empty */;
-      15'h00b2:
+      16'h00b0:
           /* empty */;
-      15'h00b3:
+      16'h00b1:
           /* empty */;
-      15'h00c0:
-          \$signal$126  = counters_clocks[63:32];
-      15'h00c1:
+      16'h00b2:
           /* empty */;
-      15'h00c2:
-          \$signal$126  = counters_form[63:32];
-      15'h00c3:
+      16'h00b3:
           /* empty */;
-      15'h00c4:
-          \$signal$126  = counters_reset[63:32];
-      15'h00c5:
+      16'h00c0:
+          \$signal$179  = counters_clocks[63:32];
+      16'h00c1:
           /* empty */;
-      15'h00c6:
-          \$signal$126  = counters_set[63:32];
-      15'h00c7:
+      16'h00c2:
+          \$signal$179  = counters_form[63:32];
+      16'h00c3:
           /* empty */;
-      15'h00c8:
-          \$signal$126  = counters_read[63:32];
-      15'h00c9:
+      16'h00c4:
+          \$signal$179  = counters_reset[63:32];
+      16'h00c5:
           /* empty */;
-      15'h00ca:
-          \$signal$126  = counters_dot[63:32];
-      15'h00cb:
+      16'h00c6:
+          \$signal$179  = counters_set[63:32];
+      16'h00c7:
           /* empty */;
-      15'h00cc:
-          \$signal$126  = counters_invalid[63:32];
-      15'h00cd:
+      16'h00c8:
+          \$signal$179  = counters_read[63:32];
+      16'h00c9:
           /* empty */;
-      15'h00ce:
-          \$signal$126  = counters_samples[63:32];
-      15'h00cf:
+      16'h00ca:
+          \$signal$179  = counters_dot[63:32];
+      16'h00cb:
           /* empty */;
-      15'h00d0:
-          \$signal$126  = counters_points[63:32];
+      16'h00cc:
+          \$signal$179  = counters_invalid[63:32];
+      16'h00cd:
+          /* empty */;
+      16'h00ce:
+          \$signal$179  = counters_samples[63:32];
+      16'h00cf:
+          /* empty */;
+      16'h00d0:
+          \$signal$179  = counters_points[63:32];
       default:
         ;
     endcase
   end
-  assign status_turn = { 4'h0, \port$4698$0  };
+  assign access_state_queues__r_addr = bus__addr[7:0];
+  assign access_state_groups__r_addr = bus__addr[7:0];
+  assign access_state_held__r_addr = bus__addr[7:0];
+  assign access_state_wear__r_addr = bus__addr[7:0];
+  assign access_state_regions__r_addr = bus__addr[4:0];
+  assign access_state_samples__r_addr = bus__addr[9:0];
+  assign access_state_coin__r_addr = bus__addr[4:0];
+  assign access_state_counters__r_addr = bus__addr[4:0];
+  assign access_state_step__r_addr = bus__addr[0];
+  assign status_turn = { 4'h0, \port$5584$0  };
+  assign access_state_held__r_data = row_held;
+  assign access_state_wear__r_data = row_wear;
+  assign access_state_step__r_data = { 16'h0000, \port$797$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30371,12 +32071,21 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   assign \entropy_symbol_counts[7]  = entropy_symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign load_calibration_hit = bus__addr[14];
+  assign \$42  = registered;
+  assign \$43  = registered;
+  assign \$44  = registered;
+  assign \$45  = registered;
+  assign \$46  = registered;
+  assign \$47  = registered;
+  assign \$48  = registered;
+  assign \$49  = registered;
+  assign \$50  = registered;
+  assign bus__r_data = \$68 ;
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, commands__ready, results__valid, responses__ready, requests__ready, responses__valid, results__payload, settings, control_command, commands__payload, commands__valid, results__ready, \port$5616$0 , \port$5620$0 , requests__payload, fault, fault_cause, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
+module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, commands__ready, results__valid, responses__ready, requests__ready, responses__valid, results__payload, settings, control_command, commands__payload, commands__valid, results__ready, \port$6545$0 , \port$6549$0 , requests__payload, fault, fault_cause, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [7:0] \$100 ;
@@ -30658,11 +32367,11 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$5616$0 ;
-  wire [4:0] \port$5616$0 ;
+  output [4:0] \port$6545$0 ;
+  wire [4:0] \port$6545$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$5620$0 ;
-  wire [25:0] \port$5620$0 ;
+  output [25:0] \port$6549$0 ;
+  wire [25:0] \port$6549$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -30962,7 +32671,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   always @(posedge clk)
     guard_after <= \$175 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$161  = \$162 ;
     if (\$151 ) begin
     end else if (\$153 ) begin
@@ -30978,7 +32687,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$163  = requests__payload;
     if (accept) begin
       \$163  = commands__payload;
@@ -30991,7 +32700,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$164  = pending;
     if (accept) begin
       \$164  = \$121 ;
@@ -31006,7 +32715,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     (* full_case = 32'd1 *)
     if (response_timeout) begin
       \$165  = 8'h00;
@@ -31021,7 +32730,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$166  = request_clocks;
     if (\$127 ) begin
       \$166  = 24'h000001;
@@ -31036,7 +32745,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$167  = response_clocks;
     if (\$134 ) begin
       \$167  = 24'h000001;
@@ -31051,7 +32760,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$168  = fault;
     if (trip) begin
       \$168  = 1'h1;
@@ -31066,7 +32775,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$169  = fault_cause;
     if (trip) begin
       if (\$139 ) begin
@@ -31094,7 +32803,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$170  = left;
     if (\$140 ) begin
       \$170  = \$141 [15:0];
@@ -31124,7 +32833,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$171  = phase;
     if (\$144 ) begin
       \$171  = 2'h2;
@@ -31153,7 +32862,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$172  = enables;
     if (\$144 ) begin
       \$172  = \kind$47 ;
@@ -31178,7 +32887,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$173  = \kind$47 ;
     if (\$151 ) begin
     end else if (\$153 ) begin
@@ -31192,7 +32901,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$174  = \width$46 ;
     if (\$151 ) begin
     end else if (\$153 ) begin
@@ -31206,7 +32915,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     \$175  = guard_after;
     if (\$151 ) begin
     end else if (\$153 ) begin
@@ -31223,8 +32932,8 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   assign kind = { \$57 , \$56 , \$55 , \$54 , \$53  };
   assign lines = { \$162 , \$160  };
   assign clear = control_command[6];
-  assign \port$5616$0  = \$160 ;
-  assign \port$5620$0  = \$162 ;
+  assign \port$6545$0  = \$160 ;
+  assign \port$6549$0  = \$162 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -31356,9 +33065,9 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, requests__ready, idle, responses__valid, responses__payload, restart, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, requests__payload
-, pulses, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
+module \ohmcarlo_emulated_core.emulator (rst, load_state_codes__stb, requests__valid, output__ready, requests__ready, idle, responses__valid, responses__payload, restart, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, \port$5350$0 , \port$5352$0 , load_median__stb, load_median__addr, load_median__data, load_sigma__stb
+, load_sigma__addr, load_sigma__data, load_state_codes__addr, load_state_codes__data, requests__payload, pulses, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$61  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -31514,7 +33223,7 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire \$236 ;
   wire \$237 ;
   wire \$238 ;
-  wire [64:0] \$239 ;
+  wire \$239 ;
   wire \$24 ;
   wire \$240 ;
   wire \$241 ;
@@ -31552,60 +33261,124 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire \$270 ;
   wire \$271 ;
   wire \$272 ;
-  wire [9:0] \$273 ;
-  wire [9:0] \$274 ;
-  wire [9:0] \$275 ;
-  wire [9:0] \$276 ;
-  wire [9:0] \$277 ;
-  wire [9:0] \$278 ;
-  wire [9:0] \$279 ;
+  wire \$273 ;
+  wire \$274 ;
+  wire \$275 ;
+  wire \$276 ;
+  wire \$277 ;
+  wire \$278 ;
+  wire \$279 ;
   wire \$28 ;
-  wire [9:0] \$280 ;
-  wire [9:0] \$281 ;
-  wire [9:0] \$282 ;
-  wire [9:0] \$283 ;
-  wire [9:0] \$284 ;
-  wire [5:0] \$285 ;
+  wire \$280 ;
+  wire \$281 ;
+  wire \$282 ;
+  wire \$283 ;
+  wire \$284 ;
+  wire \$285 ;
   wire \$286 ;
-  wire [6:0] \$287 ;
-  reg [63:0] \$288 ;
-  reg [16:0] \$289 ;
+  wire \$287 ;
+  wire \$288 ;
+  wire \$289 ;
   wire \$29 ;
-  reg [16:0] \$290 ;
-  reg [16:0] \$291 ;
-  reg [16:0] \$292 ;
-  reg [16:0] \$293 ;
-  reg [16:0] \$294 ;
-  reg [16:0] \$295 ;
-  reg [16:0] \$296 ;
-  reg [16:0] \$297 ;
-  reg [16:0] \$298 ;
-  reg [16:0] \$299 ;
+  wire \$290 ;
+  wire \$291 ;
+  wire \$292 ;
+  wire \$293 ;
+  wire \$294 ;
+  wire \$295 ;
+  wire \$296 ;
+  wire \$297 ;
+  wire \$298 ;
+  wire \$299 ;
   wire \$3 ;
   wire \$30 ;
-  reg [16:0] \$300 ;
-  reg \$301 ;
-  reg \$302 ;
-  reg \$303 ;
-  reg \$304 ;
-  reg [9:0] \$305 ;
-  reg [9:0] \$306 ;
-  reg [9:0] \$307 ;
-  reg [9:0] \$308 ;
-  reg [9:0] \$309 ;
+  wire \$300 ;
+  wire \$301 ;
+  wire \$302 ;
+  wire [64:0] \$303 ;
+  wire \$304 ;
+  wire \$305 ;
+  wire \$306 ;
+  wire \$307 ;
+  wire \$308 ;
+  wire \$309 ;
   wire \$31 ;
-  reg [9:0] \$310 ;
-  reg [9:0] \$311 ;
-  reg [9:0] \$312 ;
-  reg [9:0] \$313 ;
-  reg [9:0] \$314 ;
-  reg [4:0] \$315 ;
+  wire \$310 ;
+  wire \$311 ;
+  wire \$312 ;
+  wire \$313 ;
+  wire \$314 ;
+  wire \$315 ;
+  wire \$316 ;
+  wire \$317 ;
+  wire \$318 ;
+  wire \$319 ;
   wire \$32 ;
+  wire \$320 ;
+  wire \$321 ;
+  wire \$322 ;
+  wire \$323 ;
+  wire \$324 ;
+  wire \$325 ;
+  wire \$326 ;
+  wire \$327 ;
+  wire \$328 ;
+  wire \$329 ;
   wire \$33 ;
+  wire \$330 ;
+  wire \$331 ;
+  wire \$332 ;
+  wire \$333 ;
+  wire \$334 ;
+  wire \$335 ;
+  wire \$336 ;
+  wire [9:0] \$337 ;
+  wire [9:0] \$338 ;
+  wire [9:0] \$339 ;
   wire \$34 ;
+  wire [9:0] \$340 ;
+  wire [9:0] \$341 ;
+  wire [9:0] \$342 ;
+  wire [9:0] \$343 ;
+  wire [9:0] \$344 ;
+  wire [9:0] \$345 ;
+  wire [9:0] \$346 ;
+  wire [9:0] \$347 ;
+  wire [9:0] \$348 ;
+  wire [5:0] \$349 ;
   wire \$35 ;
+  wire \$350 ;
+  wire [6:0] \$351 ;
+  reg [63:0] \$352 ;
+  reg [16:0] \$353 ;
+  reg [16:0] \$354 ;
+  reg [16:0] \$355 ;
+  reg [16:0] \$356 ;
+  reg [16:0] \$357 ;
+  reg [16:0] \$358 ;
+  reg [16:0] \$359 ;
   wire \$36 ;
+  reg [16:0] \$360 ;
+  reg [16:0] \$361 ;
+  reg [16:0] \$362 ;
+  reg [16:0] \$363 ;
+  reg [16:0] \$364 ;
+  reg \$365 ;
+  reg \$366 ;
+  reg \$367 ;
+  reg \$368 ;
+  reg [9:0] \$369 ;
   wire \$37 ;
+  reg [9:0] \$370 ;
+  reg [9:0] \$371 ;
+  reg [9:0] \$372 ;
+  reg [9:0] \$373 ;
+  reg [9:0] \$374 ;
+  reg [9:0] \$375 ;
+  reg [9:0] \$376 ;
+  reg [9:0] \$377 ;
+  reg [9:0] \$378 ;
+  reg [4:0] \$379 ;
   wire \$38 ;
   wire \$39 ;
   wire [38:0] \$4 ;
@@ -31632,17 +33405,8 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire \$59 ;
   wire \$6 ;
   wire \$60 ;
-  wire [6:0] \$604 ;
-  wire [6:0] \$607 ;
   wire \$61 ;
-  wire [6:0] \$610 ;
-  wire [6:0] \$613 ;
-  wire [6:0] \$616 ;
-  wire [6:0] \$619 ;
   wire \$62 ;
-  wire [6:0] \$622 ;
-  wire [6:0] \$625 ;
-  wire [6:0] \$628 ;
   wire \$63 ;
   wire \$64 ;
   wire \$65 ;
@@ -31655,8 +33419,17 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire \$71 ;
   wire \$72 ;
   wire \$73 ;
+  wire [6:0] \$732 ;
+  wire [6:0] \$735 ;
+  wire [6:0] \$738 ;
   wire \$74 ;
+  wire [6:0] \$741 ;
+  wire [6:0] \$744 ;
+  wire [6:0] \$747 ;
   wire \$75 ;
+  wire [6:0] \$750 ;
+  wire [6:0] \$753 ;
+  wire [6:0] \$756 ;
   wire \$76 ;
   wire \$77 ;
   wire \$78 ;
@@ -31687,22 +33460,22 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   reg [9:0] answer = 10'h000;
   wire arrived;
   wire [14:0] ask__payload;
-  wire [65:0] \ask__payload$21 ;
-  wire [31:0] \ask__payload$21.counter0 ;
-  wire [31:0] \ask__payload$21.counter1 ;
-  wire \ask__payload$21.device ;
-  wire \ask__payload$21.tag ;
+  wire [65:0] \ask__payload$23 ;
+  wire [31:0] \ask__payload$23.counter0 ;
+  wire [31:0] \ask__payload$23.counter1 ;
+  wire \ask__payload$23.device ;
+  wire \ask__payload$23.tag ;
   wire \ask__payload.bank ;
   wire [5:0] \ask__payload.device ;
   wire [7:0] \ask__payload.row ;
   wire ask__ready;
-  wire \ask__ready$18 ;
+  wire \ask__ready$20 ;
   wire ask__valid;
-  wire \ask__valid$15 ;
+  wire \ask__valid$17 ;
   wire available;
   (* init = 1'h0 *)
   wire bank;
-  wire \bank$114 ;
+  wire \bank$119 ;
   reg busy = 1'h0;
   reg can;
   wire claim;
@@ -31857,22 +33630,24 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire [9:0] \fetch__data[7] ;
   wire [9:0] \fetch__data[8] ;
   wire [9:0] \fetch__data[9] ;
+  wire [63:0] first;
+  wire [63:0] first_pulse;
   wire \force ;
   wire [9:0] forced;
   wire [20:0] found__payload;
-  wire [20:0] \found__payload$27 ;
-  wire \found__payload$27.bank ;
-  wire [19:0] \found__payload$27.properties ;
-  wire \found__payload$27.properties.high ;
-  wire [17:0] \found__payload$27.properties.offset ;
-  wire \found__payload$27.properties.stuck ;
+  wire [20:0] \found__payload$29 ;
+  wire \found__payload$29.bank ;
+  wire [19:0] \found__payload$29.properties ;
+  wire \found__payload$29.properties.high ;
+  wire [17:0] \found__payload$29.properties.offset ;
+  wire \found__payload$29.properties.stuck ;
   wire \found__payload.bank ;
   wire [19:0] \found__payload.properties ;
   wire \found__payload.properties.high ;
   wire [17:0] \found__payload.properties.offset ;
   wire \found__payload.properties.stuck ;
   wire found__valid;
-  wire \found__valid$29 ;
+  wire \found__valid$31 ;
   reg [9:0] group_0 = 10'h000;
   reg [9:0] group_1 = 10'h000;
   reg [9:0] group_2 = 10'h000;
@@ -31933,27 +33708,33 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire known;
   input [8:0] load_median__addr;
   wire [8:0] load_median__addr;
-  wire [8:0] \load_median__addr$57 ;
+  wire [8:0] \load_median__addr$59 ;
   input [31:0] load_median__data;
   wire [31:0] load_median__data;
-  wire [31:0] \load_median__data$59 ;
+  wire [31:0] \load_median__data$61 ;
   input load_median__stb;
   wire load_median__stb;
-  wire \load_median__stb$61 ;
+  wire \load_median__stb$63 ;
   input [8:0] load_sigma__addr;
   wire [8:0] load_sigma__addr;
-  wire [8:0] \load_sigma__addr$63 ;
+  wire [8:0] \load_sigma__addr$65 ;
   input [31:0] load_sigma__data;
   wire [31:0] load_sigma__data;
-  wire [31:0] \load_sigma__data$65 ;
+  wire [31:0] \load_sigma__data$67 ;
   input load_sigma__stb;
   wire load_sigma__stb;
-  wire \load_sigma__stb$67 ;
+  wire \load_sigma__stb$69 ;
+  input [12:0] load_state_codes__addr;
+  wire [12:0] load_state_codes__addr;
+  input [31:0] load_state_codes__data;
+  wire [31:0] load_state_codes__data;
+  input load_state_codes__stb;
+  wire load_state_codes__stb;
   wire [16:0] made__payload;
   wire made__valid;
   input [17:0] median_gain;
   wire [17:0] median_gain;
-  wire [17:0] \median_gain$70 ;
+  wire [17:0] \median_gain$72 ;
   wire need;
   reg newest_1 = 1'h0;
   reg newest_2 = 1'h0;
@@ -31965,7 +33746,7 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   reg newest_8 = 1'h0;
   reg newest_9 = 1'h0;
   wire [16:0] normal;
-  wire [16:0] \normal$76 ;
+  wire [16:0] \normal$78 ;
   wire [16:0] normal__payload;
   wire normal__valid;
   wire off;
@@ -32056,6 +33837,10 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire [7:0] \pipe_9.row ;
   wire \pipe_9.set ;
   wire pop;
+  input [31:0] \port$5350$0 ;
+  wire [31:0] \port$5350$0 ;
+  input [31:0] \port$5352$0 ;
+  wire [31:0] \port$5352$0 ;
   wire [19:0] properties;
   wire \properties.high ;
   wire [17:0] \properties.offset ;
@@ -32123,7 +33908,7 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   input restart;
   wire restart;
   wire \restart$10 ;
-  wire \restart$11 ;
+  wire \restart$13 ;
   wire \restart$9 ;
   wire room;
   wire [7:0] row;
@@ -32141,7 +33926,7 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   reg second_9 = 1'h0;
   input [11:0] sigma_gain;
   wire [11:0] sigma_gain;
-  wire [11:0] \sigma_gain$72 ;
+  wire [11:0] \sigma_gain$74 ;
   wire start;
   input [16:0] stuck_level;
   wire [16:0] stuck_level;
@@ -32150,8 +33935,8 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire top;
   reg [4:0] unanswered = 5'h00;
   wire \use ;
-  wire [7:0] write__addr;
-  wire [639:0] write__data;
+  reg [7:0] write__addr;
+  reg [639:0] write__data;
   wire [9:0] \write__data[0] ;
   wire [9:0] \write__data[10] ;
   wire [9:0] \write__data[11] ;
@@ -32216,152 +34001,152 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   wire [9:0] \write__data[7] ;
   wire [9:0] \write__data[8] ;
   wire [9:0] \write__data[9] ;
-  wire [63:0] write__en;
-  reg [639:0] \codes$158  [255:0];
+  reg [63:0] write__en;
+  reg [639:0] \codes$163  [255:0];
   initial begin : memory_init_39
     integer memory_index;
     for (memory_index = 0; memory_index < 256; memory_index = memory_index + 1)
-      \codes$158 [memory_index] = 640'h0200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008;
+      \codes$163 [memory_index] = 640'h0200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008020080200802008;
   end
   always @(posedge clk) begin
     if (write__en[0])
-      \codes$158 [pipe_12[10:3]][9:0] <= write__data[9:0];
+      \codes$163 [write__addr][9:0] <= write__data[9:0];
     if (write__en[1])
-      \codes$158 [pipe_12[10:3]][19:10] <= write__data[19:10];
+      \codes$163 [write__addr][19:10] <= write__data[19:10];
     if (write__en[2])
-      \codes$158 [pipe_12[10:3]][29:20] <= write__data[29:20];
+      \codes$163 [write__addr][29:20] <= write__data[29:20];
     if (write__en[3])
-      \codes$158 [pipe_12[10:3]][39:30] <= write__data[39:30];
+      \codes$163 [write__addr][39:30] <= write__data[39:30];
     if (write__en[4])
-      \codes$158 [pipe_12[10:3]][49:40] <= write__data[49:40];
+      \codes$163 [write__addr][49:40] <= write__data[49:40];
     if (write__en[5])
-      \codes$158 [pipe_12[10:3]][59:50] <= write__data[59:50];
+      \codes$163 [write__addr][59:50] <= write__data[59:50];
     if (write__en[6])
-      \codes$158 [pipe_12[10:3]][69:60] <= write__data[69:60];
+      \codes$163 [write__addr][69:60] <= write__data[69:60];
     if (write__en[7])
-      \codes$158 [pipe_12[10:3]][79:70] <= write__data[79:70];
+      \codes$163 [write__addr][79:70] <= write__data[79:70];
     if (write__en[8])
-      \codes$158 [pipe_12[10:3]][89:80] <= write__data[89:80];
+      \codes$163 [write__addr][89:80] <= write__data[89:80];
     if (write__en[9])
-      \codes$158 [pipe_12[10:3]][99:90] <= write__data[99:90];
+      \codes$163 [write__addr][99:90] <= write__data[99:90];
     if (write__en[10])
-      \codes$158 [pipe_12[10:3]][109:100] <= write__data[109:100];
+      \codes$163 [write__addr][109:100] <= write__data[109:100];
     if (write__en[11])
-      \codes$158 [pipe_12[10:3]][119:110] <= write__data[119:110];
+      \codes$163 [write__addr][119:110] <= write__data[119:110];
     if (write__en[12])
-      \codes$158 [pipe_12[10:3]][129:120] <= write__data[129:120];
+      \codes$163 [write__addr][129:120] <= write__data[129:120];
     if (write__en[13])
-      \codes$158 [pipe_12[10:3]][139:130] <= write__data[139:130];
+      \codes$163 [write__addr][139:130] <= write__data[139:130];
     if (write__en[14])
-      \codes$158 [pipe_12[10:3]][149:140] <= write__data[149:140];
+      \codes$163 [write__addr][149:140] <= write__data[149:140];
     if (write__en[15])
-      \codes$158 [pipe_12[10:3]][159:150] <= write__data[159:150];
+      \codes$163 [write__addr][159:150] <= write__data[159:150];
     if (write__en[16])
-      \codes$158 [pipe_12[10:3]][169:160] <= write__data[169:160];
+      \codes$163 [write__addr][169:160] <= write__data[169:160];
     if (write__en[17])
-      \codes$158 [pipe_12[10:3]][179:170] <= write__data[179:170];
+      \codes$163 [write__addr][179:170] <= write__data[179:170];
     if (write__en[18])
-      \codes$158 [pipe_12[10:3]][189:180] <= write__data[189:180];
+      \codes$163 [write__addr][189:180] <= write__data[189:180];
     if (write__en[19])
-      \codes$158 [pipe_12[10:3]][199:190] <= write__data[199:190];
+      \codes$163 [write__addr][199:190] <= write__data[199:190];
     if (write__en[20])
-      \codes$158 [pipe_12[10:3]][209:200] <= write__data[209:200];
+      \codes$163 [write__addr][209:200] <= write__data[209:200];
     if (write__en[21])
-      \codes$158 [pipe_12[10:3]][219:210] <= write__data[219:210];
+      \codes$163 [write__addr][219:210] <= write__data[219:210];
     if (write__en[22])
-      \codes$158 [pipe_12[10:3]][229:220] <= write__data[229:220];
+      \codes$163 [write__addr][229:220] <= write__data[229:220];
     if (write__en[23])
-      \codes$158 [pipe_12[10:3]][239:230] <= write__data[239:230];
+      \codes$163 [write__addr][239:230] <= write__data[239:230];
     if (write__en[24])
-      \codes$158 [pipe_12[10:3]][249:240] <= write__data[249:240];
+      \codes$163 [write__addr][249:240] <= write__data[249:240];
     if (write__en[25])
-      \codes$158 [pipe_12[10:3]][259:250] <= write__data[259:250];
+      \codes$163 [write__addr][259:250] <= write__data[259:250];
     if (write__en[26])
-      \codes$158 [pipe_12[10:3]][269:260] <= write__data[269:260];
+      \codes$163 [write__addr][269:260] <= write__data[269:260];
     if (write__en[27])
-      \codes$158 [pipe_12[10:3]][279:270] <= write__data[279:270];
+      \codes$163 [write__addr][279:270] <= write__data[279:270];
     if (write__en[28])
-      \codes$158 [pipe_12[10:3]][289:280] <= write__data[289:280];
+      \codes$163 [write__addr][289:280] <= write__data[289:280];
     if (write__en[29])
-      \codes$158 [pipe_12[10:3]][299:290] <= write__data[299:290];
+      \codes$163 [write__addr][299:290] <= write__data[299:290];
     if (write__en[30])
-      \codes$158 [pipe_12[10:3]][309:300] <= write__data[309:300];
+      \codes$163 [write__addr][309:300] <= write__data[309:300];
     if (write__en[31])
-      \codes$158 [pipe_12[10:3]][319:310] <= write__data[319:310];
+      \codes$163 [write__addr][319:310] <= write__data[319:310];
     if (write__en[32])
-      \codes$158 [pipe_12[10:3]][329:320] <= write__data[329:320];
+      \codes$163 [write__addr][329:320] <= write__data[329:320];
     if (write__en[33])
-      \codes$158 [pipe_12[10:3]][339:330] <= write__data[339:330];
+      \codes$163 [write__addr][339:330] <= write__data[339:330];
     if (write__en[34])
-      \codes$158 [pipe_12[10:3]][349:340] <= write__data[349:340];
+      \codes$163 [write__addr][349:340] <= write__data[349:340];
     if (write__en[35])
-      \codes$158 [pipe_12[10:3]][359:350] <= write__data[359:350];
+      \codes$163 [write__addr][359:350] <= write__data[359:350];
     if (write__en[36])
-      \codes$158 [pipe_12[10:3]][369:360] <= write__data[369:360];
+      \codes$163 [write__addr][369:360] <= write__data[369:360];
     if (write__en[37])
-      \codes$158 [pipe_12[10:3]][379:370] <= write__data[379:370];
+      \codes$163 [write__addr][379:370] <= write__data[379:370];
     if (write__en[38])
-      \codes$158 [pipe_12[10:3]][389:380] <= write__data[389:380];
+      \codes$163 [write__addr][389:380] <= write__data[389:380];
     if (write__en[39])
-      \codes$158 [pipe_12[10:3]][399:390] <= write__data[399:390];
+      \codes$163 [write__addr][399:390] <= write__data[399:390];
     if (write__en[40])
-      \codes$158 [pipe_12[10:3]][409:400] <= write__data[409:400];
+      \codes$163 [write__addr][409:400] <= write__data[409:400];
     if (write__en[41])
-      \codes$158 [pipe_12[10:3]][419:410] <= write__data[419:410];
+      \codes$163 [write__addr][419:410] <= write__data[419:410];
     if (write__en[42])
-      \codes$158 [pipe_12[10:3]][429:420] <= write__data[429:420];
+      \codes$163 [write__addr][429:420] <= write__data[429:420];
     if (write__en[43])
-      \codes$158 [pipe_12[10:3]][439:430] <= write__data[439:430];
+      \codes$163 [write__addr][439:430] <= write__data[439:430];
     if (write__en[44])
-      \codes$158 [pipe_12[10:3]][449:440] <= write__data[449:440];
+      \codes$163 [write__addr][449:440] <= write__data[449:440];
     if (write__en[45])
-      \codes$158 [pipe_12[10:3]][459:450] <= write__data[459:450];
+      \codes$163 [write__addr][459:450] <= write__data[459:450];
     if (write__en[46])
-      \codes$158 [pipe_12[10:3]][469:460] <= write__data[469:460];
+      \codes$163 [write__addr][469:460] <= write__data[469:460];
     if (write__en[47])
-      \codes$158 [pipe_12[10:3]][479:470] <= write__data[479:470];
+      \codes$163 [write__addr][479:470] <= write__data[479:470];
     if (write__en[48])
-      \codes$158 [pipe_12[10:3]][489:480] <= write__data[489:480];
+      \codes$163 [write__addr][489:480] <= write__data[489:480];
     if (write__en[49])
-      \codes$158 [pipe_12[10:3]][499:490] <= write__data[499:490];
+      \codes$163 [write__addr][499:490] <= write__data[499:490];
     if (write__en[50])
-      \codes$158 [pipe_12[10:3]][509:500] <= write__data[509:500];
+      \codes$163 [write__addr][509:500] <= write__data[509:500];
     if (write__en[51])
-      \codes$158 [pipe_12[10:3]][519:510] <= write__data[519:510];
+      \codes$163 [write__addr][519:510] <= write__data[519:510];
     if (write__en[52])
-      \codes$158 [pipe_12[10:3]][529:520] <= write__data[529:520];
+      \codes$163 [write__addr][529:520] <= write__data[529:520];
     if (write__en[53])
-      \codes$158 [pipe_12[10:3]][539:530] <= write__data[539:530];
+      \codes$163 [write__addr][539:530] <= write__data[539:530];
     if (write__en[54])
-      \codes$158 [pipe_12[10:3]][549:540] <= write__data[549:540];
+      \codes$163 [write__addr][549:540] <= write__data[549:540];
     if (write__en[55])
-      \codes$158 [pipe_12[10:3]][559:550] <= write__data[559:550];
+      \codes$163 [write__addr][559:550] <= write__data[559:550];
     if (write__en[56])
-      \codes$158 [pipe_12[10:3]][569:560] <= write__data[569:560];
+      \codes$163 [write__addr][569:560] <= write__data[569:560];
     if (write__en[57])
-      \codes$158 [pipe_12[10:3]][579:570] <= write__data[579:570];
+      \codes$163 [write__addr][579:570] <= write__data[579:570];
     if (write__en[58])
-      \codes$158 [pipe_12[10:3]][589:580] <= write__data[589:580];
+      \codes$163 [write__addr][589:580] <= write__data[589:580];
     if (write__en[59])
-      \codes$158 [pipe_12[10:3]][599:590] <= write__data[599:590];
+      \codes$163 [write__addr][599:590] <= write__data[599:590];
     if (write__en[60])
-      \codes$158 [pipe_12[10:3]][609:600] <= write__data[609:600];
+      \codes$163 [write__addr][609:600] <= write__data[609:600];
     if (write__en[61])
-      \codes$158 [pipe_12[10:3]][619:610] <= write__data[619:610];
+      \codes$163 [write__addr][619:610] <= write__data[619:610];
     if (write__en[62])
-      \codes$158 [pipe_12[10:3]][629:620] <= write__data[629:620];
+      \codes$163 [write__addr][629:620] <= write__data[629:620];
     if (write__en[63])
-      \codes$158 [pipe_12[10:3]][639:630] <= write__data[639:630];
+      \codes$163 [write__addr][639:630] <= write__data[639:630];
   end
   reg [7:0] _0_;
   always @(posedge clk) begin
     _0_ <= fetch__addr;
   end
-  assign codes = \codes$158 [_0_];
+  assign codes = \codes$163 [_0_];
   assign \$1  = ! d2d_rel;
   assign \$2  = ! stuck_level;
   assign off = \$1  & \$2 ;
-  assign input__valid = ask__valid | \ask__valid$15 ;
+  assign input__valid = ask__valid | \ask__valid$17 ;
   assign \$3  = ~ ask__valid;
   assign \$5  = \$4  | { 33'h000000000, ask__payload[13:8] };
   assign \$6  = known & available;
@@ -32596,108 +34381,172 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   assign \$226  = pipe_12[16:11] == 6'h3f;
   assign \$227  = pipe_12[1] & \$226 ;
   assign \$228  = pipe_12[0] | \$227 ;
-  assign \$229  = requests__valid & requests__ready;
-  assign \$230  = requests__payload[2:0] == 3'h4;
-  assign \$231  = requests__payload[2:0] == 3'h5;
-  assign \$232  = \$230  | \$231 ;
-  assign enter = \$229  & \$232 ;
+  assign \$229  = ! load_state_codes__addr[4:0];
+  assign \$230  = ! load_state_codes__addr[4:0];
+  assign \$231  = load_state_codes__addr[4:0] == 1'h1;
+  assign \$232  = load_state_codes__addr[4:0] == 1'h1;
+  assign \$233  = load_state_codes__addr[4:0] == 2'h2;
+  assign \$234  = load_state_codes__addr[4:0] == 2'h2;
+  assign \$235  = load_state_codes__addr[4:0] == 2'h3;
+  assign \$236  = load_state_codes__addr[4:0] == 2'h3;
+  assign \$237  = load_state_codes__addr[4:0] == 3'h4;
+  assign \$238  = load_state_codes__addr[4:0] == 3'h4;
+  assign \$239  = load_state_codes__addr[4:0] == 3'h5;
+  assign \$240  = load_state_codes__addr[4:0] == 3'h5;
+  assign \$241  = load_state_codes__addr[4:0] == 3'h6;
+  assign \$242  = load_state_codes__addr[4:0] == 3'h6;
+  assign \$243  = load_state_codes__addr[4:0] == 3'h7;
+  assign \$244  = load_state_codes__addr[4:0] == 3'h7;
+  assign \$245  = load_state_codes__addr[4:0] == 4'h8;
+  assign \$246  = load_state_codes__addr[4:0] == 4'h8;
+  assign \$247  = load_state_codes__addr[4:0] == 4'h9;
+  assign \$248  = load_state_codes__addr[4:0] == 4'h9;
+  assign \$249  = load_state_codes__addr[4:0] == 4'ha;
+  assign \$250  = load_state_codes__addr[4:0] == 4'ha;
+  assign \$251  = load_state_codes__addr[4:0] == 4'hb;
+  assign \$252  = load_state_codes__addr[4:0] == 4'hb;
+  assign \$253  = load_state_codes__addr[4:0] == 4'hc;
+  assign \$254  = load_state_codes__addr[4:0] == 4'hc;
+  assign \$255  = load_state_codes__addr[4:0] == 4'hd;
+  assign \$256  = load_state_codes__addr[4:0] == 4'hd;
+  assign \$257  = load_state_codes__addr[4:0] == 4'he;
+  assign \$258  = load_state_codes__addr[4:0] == 4'he;
+  assign \$259  = load_state_codes__addr[4:0] == 4'hf;
+  assign \$260  = load_state_codes__addr[4:0] == 4'hf;
+  assign \$261  = load_state_codes__addr[4:0] == 5'h10;
+  assign \$262  = load_state_codes__addr[4:0] == 5'h10;
+  assign \$263  = load_state_codes__addr[4:0] == 5'h11;
+  assign \$264  = load_state_codes__addr[4:0] == 5'h11;
+  assign \$265  = load_state_codes__addr[4:0] == 5'h12;
+  assign \$266  = load_state_codes__addr[4:0] == 5'h12;
+  assign \$267  = load_state_codes__addr[4:0] == 5'h13;
+  assign \$268  = load_state_codes__addr[4:0] == 5'h13;
+  assign \$269  = load_state_codes__addr[4:0] == 5'h14;
+  assign \$270  = load_state_codes__addr[4:0] == 5'h14;
+  assign \$271  = load_state_codes__addr[4:0] == 5'h15;
+  assign \$272  = load_state_codes__addr[4:0] == 5'h15;
+  assign \$273  = load_state_codes__addr[4:0] == 5'h16;
+  assign \$274  = load_state_codes__addr[4:0] == 5'h16;
+  assign \$275  = load_state_codes__addr[4:0] == 5'h17;
+  assign \$276  = load_state_codes__addr[4:0] == 5'h17;
+  assign \$277  = load_state_codes__addr[4:0] == 5'h18;
+  assign \$278  = load_state_codes__addr[4:0] == 5'h18;
+  assign \$279  = load_state_codes__addr[4:0] == 5'h19;
+  assign \$280  = load_state_codes__addr[4:0] == 5'h19;
+  assign \$281  = load_state_codes__addr[4:0] == 5'h1a;
+  assign \$282  = load_state_codes__addr[4:0] == 5'h1a;
+  assign \$283  = load_state_codes__addr[4:0] == 5'h1b;
+  assign \$284  = load_state_codes__addr[4:0] == 5'h1b;
+  assign \$285  = load_state_codes__addr[4:0] == 5'h1c;
+  assign \$286  = load_state_codes__addr[4:0] == 5'h1c;
+  assign \$287  = load_state_codes__addr[4:0] == 5'h1d;
+  assign \$288  = load_state_codes__addr[4:0] == 5'h1d;
+  assign \$289  = load_state_codes__addr[4:0] == 5'h1e;
+  assign \$290  = load_state_codes__addr[4:0] == 5'h1e;
+  assign \$291  = load_state_codes__addr[4:0] == 5'h1f;
+  assign \$292  = load_state_codes__addr[4:0] == 5'h1f;
+  assign \$293  = requests__valid & requests__ready;
+  assign \$294  = requests__payload[2:0] == 3'h4;
+  assign \$295  = requests__payload[2:0] == 3'h5;
+  assign \$296  = \$294  | \$295 ;
+  assign enter = \$293  & \$296 ;
   assign arrived = pipe_12[2] | done;
   assign payload = pipe_12[2] ? { 15'h0000, answer } : reading;
-  assign \$233  = ! unanswered;
-  assign \$234  = ~ busy;
-  assign \$235  = \$233  & \$234 ;
-  assign \$236  = pipe_12[0] | pipe_12[1];
-  assign \$237  = \$236  | pipe_12[2];
-  assign \$238  = ~ \$237 ;
-  assign idle = \$235  & \$238 ;
-  assign \$239  = pulses + claim;
-  assign \$240  = pipe_0[0] | pipe_0[1];
-  assign \$241  = \$240  | pipe_0[2];
-  assign \$242  = pipe_1[0] | pipe_1[1];
-  assign \$243  = \$242  | pipe_1[2];
-  assign \$244  = pipe_2[0] | pipe_2[1];
-  assign \$245  = \$244  | pipe_2[2];
-  assign \$246  = pipe_3[0] | pipe_3[1];
-  assign \$247  = \$246  | pipe_3[2];
-  assign \$248  = pipe_4[0] | pipe_4[1];
-  assign \$249  = \$248  | pipe_4[2];
-  assign \$250  = pipe_5[0] | pipe_5[1];
-  assign \$251  = \$250  | pipe_5[2];
-  assign \$252  = pipe_6[0] | pipe_6[1];
-  assign \$253  = \$252  | pipe_6[2];
-  assign \$254  = pipe_7[0] | pipe_7[1];
-  assign \$255  = \$254  | pipe_7[2];
-  assign \$256  = pipe_8[0] | pipe_8[1];
-  assign \$257  = \$256  | pipe_8[2];
-  assign \$258  = pipe_9[0] | pipe_9[1];
-  assign \$259  = \$258  | pipe_9[2];
-  assign \$260  = pipe_10[0] | pipe_10[1];
-  assign \$261  = \$260  | pipe_10[2];
-  assign \$262  = | { \$261 , \$259 , \$257 , \$255 , \$253 , \$251 , \$249 , \$247 , \$245 , \$243 , \$241  };
-  assign \$263  = pipe_2[10:3] == pipe_1[10:3];
-  assign \$264  = pipe_2[16:11] == pipe_1[16:11];
-  assign \$265  = pipe_2[1] & \$264 ;
-  assign \$266  = pipe_2[0] | \$265 ;
-  assign \$267  = \$263  & \$266 ;
-  assign \$268  = pipe_3[10:3] == pipe_1[10:3];
-  assign \$269  = pipe_3[16:11] == pipe_1[16:11];
-  assign \$270  = pipe_3[1] & \$269 ;
-  assign \$271  = pipe_3[0] | \$270 ;
-  assign \$272  = \$268  & \$271 ;
-  assign \$604  = pipe_10[13:11] * 4'ha;
-  assign \$273  = codes[79:0] >> \$604 ;
-  assign \$607  = pipe_10[13:11] * 4'ha;
-  assign \$274  = codes[159:80] >> \$607 ;
-  assign \$610  = pipe_10[13:11] * 4'ha;
-  assign \$275  = codes[239:160] >> \$610 ;
-  assign \$613  = pipe_10[13:11] * 4'ha;
-  assign \$276  = codes[319:240] >> \$613 ;
-  assign \$616  = pipe_10[13:11] * 4'ha;
-  assign \$277  = codes[399:320] >> \$616 ;
-  assign \$619  = pipe_10[13:11] * 4'ha;
-  assign \$278  = codes[479:400] >> \$619 ;
-  assign \$622  = pipe_10[13:11] * 4'ha;
-  assign \$279  = codes[559:480] >> \$622 ;
-  assign \$625  = pipe_10[13:11] * 4'ha;
-  assign \$280  = codes[639:560] >> \$625 ;
-  assign \$628  = pipe_11[16:14] * 4'ha;
-  assign \$281  = { group_7, group_6, group_5, group_4, group_3, group_2, group_1, group_0 } >> \$628 ;
-  assign \$282  = second_9 ? earlier : \$281 ;
-  assign \$283  = newest_9 ? code : \$282 ;
-  assign \$284  = ends_8[0] ? { ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1] } : \$283 ;
-  assign \$285  = unanswered + enter;
-  assign \$286  = responses__valid & output__ready;
-  assign \$287  = \$285  - \$286 ;
+  assign \$297  = ! unanswered;
+  assign \$298  = ~ busy;
+  assign \$299  = \$297  & \$298 ;
+  assign \$300  = pipe_12[0] | pipe_12[1];
+  assign \$301  = \$300  | pipe_12[2];
+  assign \$302  = ~ \$301 ;
+  assign idle = \$299  & \$302 ;
+  assign \$303  = pulses + claim;
+  assign \$304  = pipe_0[0] | pipe_0[1];
+  assign \$305  = \$304  | pipe_0[2];
+  assign \$306  = pipe_1[0] | pipe_1[1];
+  assign \$307  = \$306  | pipe_1[2];
+  assign \$308  = pipe_2[0] | pipe_2[1];
+  assign \$309  = \$308  | pipe_2[2];
+  assign \$310  = pipe_3[0] | pipe_3[1];
+  assign \$311  = \$310  | pipe_3[2];
+  assign \$312  = pipe_4[0] | pipe_4[1];
+  assign \$313  = \$312  | pipe_4[2];
+  assign \$314  = pipe_5[0] | pipe_5[1];
+  assign \$315  = \$314  | pipe_5[2];
+  assign \$316  = pipe_6[0] | pipe_6[1];
+  assign \$317  = \$316  | pipe_6[2];
+  assign \$318  = pipe_7[0] | pipe_7[1];
+  assign \$319  = \$318  | pipe_7[2];
+  assign \$320  = pipe_8[0] | pipe_8[1];
+  assign \$321  = \$320  | pipe_8[2];
+  assign \$322  = pipe_9[0] | pipe_9[1];
+  assign \$323  = \$322  | pipe_9[2];
+  assign \$324  = pipe_10[0] | pipe_10[1];
+  assign \$325  = \$324  | pipe_10[2];
+  assign \$326  = | { \$325 , \$323 , \$321 , \$319 , \$317 , \$315 , \$313 , \$311 , \$309 , \$307 , \$305  };
+  assign \$327  = pipe_2[10:3] == pipe_1[10:3];
+  assign \$328  = pipe_2[16:11] == pipe_1[16:11];
+  assign \$329  = pipe_2[1] & \$328 ;
+  assign \$330  = pipe_2[0] | \$329 ;
+  assign \$331  = \$327  & \$330 ;
+  assign \$332  = pipe_3[10:3] == pipe_1[10:3];
+  assign \$333  = pipe_3[16:11] == pipe_1[16:11];
+  assign \$334  = pipe_3[1] & \$333 ;
+  assign \$335  = pipe_3[0] | \$334 ;
+  assign \$336  = \$332  & \$335 ;
+  assign \$732  = pipe_10[13:11] * 4'ha;
+  assign \$337  = codes[79:0] >> \$732 ;
+  assign \$735  = pipe_10[13:11] * 4'ha;
+  assign \$338  = codes[159:80] >> \$735 ;
+  assign \$738  = pipe_10[13:11] * 4'ha;
+  assign \$339  = codes[239:160] >> \$738 ;
+  assign \$741  = pipe_10[13:11] * 4'ha;
+  assign \$340  = codes[319:240] >> \$741 ;
+  assign \$744  = pipe_10[13:11] * 4'ha;
+  assign \$341  = codes[399:320] >> \$744 ;
+  assign \$747  = pipe_10[13:11] * 4'ha;
+  assign \$342  = codes[479:400] >> \$747 ;
+  assign \$750  = pipe_10[13:11] * 4'ha;
+  assign \$343  = codes[559:480] >> \$750 ;
+  assign \$753  = pipe_10[13:11] * 4'ha;
+  assign \$344  = codes[639:560] >> \$753 ;
+  assign \$756  = pipe_11[16:14] * 4'ha;
+  assign \$345  = { group_7, group_6, group_5, group_4, group_3, group_2, group_1, group_0 } >> \$756 ;
+  assign \$346  = second_9 ? earlier : \$345 ;
+  assign \$347  = newest_9 ? code : \$346 ;
+  assign \$348  = ends_8[0] ? { ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1], ends_8[1] } : \$347 ;
+  assign \$349  = unanswered + enter;
+  assign \$350  = responses__valid & output__ready;
+  assign \$351  = \$349  - \$350 ;
   always @(posedge clk)
-    pulses <= \$288 ;
+    pulses <= \$352 ;
   always @(posedge clk)
-    pipe_1 <= \$289 ;
+    pipe_1 <= \$353 ;
   always @(posedge clk)
-    pipe_2 <= \$290 ;
+    pipe_2 <= \$354 ;
   always @(posedge clk)
-    pipe_3 <= \$291 ;
+    pipe_3 <= \$355 ;
   always @(posedge clk)
-    pipe_4 <= \$292 ;
+    pipe_4 <= \$356 ;
   always @(posedge clk)
-    pipe_5 <= \$293 ;
+    pipe_5 <= \$357 ;
   always @(posedge clk)
-    pipe_6 <= \$294 ;
+    pipe_6 <= \$358 ;
   always @(posedge clk)
-    pipe_7 <= \$295 ;
+    pipe_7 <= \$359 ;
   always @(posedge clk)
-    pipe_8 <= \$296 ;
+    pipe_8 <= \$360 ;
   always @(posedge clk)
-    pipe_9 <= \$297 ;
+    pipe_9 <= \$361 ;
   always @(posedge clk)
-    pipe_10 <= \$298 ;
+    pipe_10 <= \$362 ;
   always @(posedge clk)
-    pipe_11 <= \$299 ;
+    pipe_11 <= \$363 ;
   always @(posedge clk)
-    pipe_12 <= \$300 ;
+    pipe_12 <= \$364 ;
   always @(posedge clk)
-    busy <= \$301 ;
+    busy <= \$365 ;
   always @(posedge clk)
-    read_bank <= \$302 ;
+    read_bank <= \$366 ;
   always @(posedge clk)
     properties_1 <= properties;
   always @(posedge clk)
@@ -32717,9 +34566,9 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   always @(posedge clk)
     ends_8 <= ends_7;
   always @(posedge clk)
-    \$signal  <= \$303 ;
+    \$signal  <= \$367 ;
   always @(posedge clk)
-    second <= \$304 ;
+    second <= \$368 ;
   always @(posedge clk)
     newest_1 <= \$signal ;
   always @(posedge clk)
@@ -32757,27 +34606,27 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   always @(posedge clk)
     second_9 <= second_8;
   always @(posedge clk)
-    earlier <= \$305 ;
+    earlier <= \$369 ;
   always @(posedge clk)
-    group_0 <= \$306 ;
+    group_0 <= \$370 ;
   always @(posedge clk)
-    group_1 <= \$307 ;
+    group_1 <= \$371 ;
   always @(posedge clk)
-    group_2 <= \$308 ;
+    group_2 <= \$372 ;
   always @(posedge clk)
-    group_3 <= \$309 ;
+    group_3 <= \$373 ;
   always @(posedge clk)
-    group_4 <= \$310 ;
+    group_4 <= \$374 ;
   always @(posedge clk)
-    group_5 <= \$311 ;
+    group_5 <= \$375 ;
   always @(posedge clk)
-    group_6 <= \$312 ;
+    group_6 <= \$376 ;
   always @(posedge clk)
-    group_7 <= \$313 ;
+    group_7 <= \$377 ;
   always @(posedge clk)
-    answer <= \$314 ;
+    answer <= \$378 ;
   always @(posedge clk)
-    unanswered <= \$315 ;
+    unanswered <= \$379 ;
   \ohmcarlo_emulated_core.emulator.answers  answers (
     .arrived(arrived),
     .clk(clk),
@@ -32792,7 +34641,7 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   \ohmcarlo_emulated_core.emulator.devices  devices (
     .ask__payload(ask__payload),
     .ask__valid(ask__valid),
-    .bank(\bank$114 ),
+    .bank(\bank$119 ),
     .clk(clk),
     .found__payload(found__payload),
     .found__valid(found__valid),
@@ -32800,7 +34649,7 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
     .\known$14 (known),
     .need(need),
     .off(off),
-    .\port$5622$3 (requests__payload[16:3]),
+    .\port$6551$3 (requests__payload[16:3]),
     .properties(properties),
     .read_bank(read_bank),
     .read_device(pipe_1[16:11]),
@@ -32812,7 +34661,7 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
     .clk(clk),
     .codes(codes),
     .done(done),
-    .\port$5622$29 (requests__payload[286:29]),
+    .\port$6551$29 (requests__payload[286:29]),
     .reading(reading),
     .rst(rst),
     .start(start)
@@ -32851,9 +34700,9 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
     .sigma_gain(sigma_gain)
   );
   \ohmcarlo_emulated_core.emulator.normals  normals (
-    .ask__payload(\ask__payload$21 ),
-    .ask__ready(\ask__ready$18 ),
-    .ask__valid(\ask__valid$15 ),
+    .ask__payload(\ask__payload$23 ),
+    .ask__ready(\ask__ready$20 ),
+    .ask__valid(\ask__valid$17 ),
     .available(available),
     .claim(claim),
     .clk(clk),
@@ -32861,11 +34710,13 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
     .made__valid(made__valid),
     .normal(normal),
     .pop(pipe_9[1]),
+    .\port$5350$0 (\port$5350$0 ),
+    .\port$5352$0 (\port$5352$0 ),
     .restart(restart),
     .rst(rst)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
     input__payload[63:32] = 32'd0;
     (* full_case = 32'd1 *)
     if (ask__valid) begin
@@ -32873,11 +34724,11 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
       input__payload[64] = 1'h1;
       input__payload[65] = ask__payload[14];
     end else begin
-      input__payload = \ask__payload$21 ;
+      input__payload = \ask__payload$23 ;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
     (* full_case = 32'd1 *)
     casez (requests__payload[2:0])
       3'h3:
@@ -32891,202 +34742,604 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$288  = \$239 [63:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    write__addr = pipe_12[10:3];
+    if (load_state_codes__stb) begin
+      write__addr = load_state_codes__addr[12:5];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    write__data[9:0] = code;
+    write__data[19:10] = code;
+    write__data[29:20] = code;
+    write__data[39:30] = code;
+    write__data[49:40] = code;
+    write__data[59:50] = code;
+    write__data[69:60] = code;
+    write__data[79:70] = code;
+    write__data[89:80] = code;
+    write__data[99:90] = code;
+    write__data[109:100] = code;
+    write__data[119:110] = code;
+    write__data[129:120] = code;
+    write__data[139:130] = code;
+    write__data[149:140] = code;
+    write__data[159:150] = code;
+    write__data[169:160] = code;
+    write__data[179:170] = code;
+    write__data[189:180] = code;
+    write__data[199:190] = code;
+    write__data[209:200] = code;
+    write__data[219:210] = code;
+    write__data[229:220] = code;
+    write__data[239:230] = code;
+    write__data[249:240] = code;
+    write__data[259:250] = code;
+    write__data[269:260] = code;
+    write__data[279:270] = code;
+    write__data[289:280] = code;
+    write__data[299:290] = code;
+    write__data[309:300] = code;
+    write__data[319:310] = code;
+    write__data[329:320] = code;
+    write__data[339:330] = code;
+    write__data[349:340] = code;
+    write__data[359:350] = code;
+    write__data[369:360] = code;
+    write__data[379:370] = code;
+    write__data[389:380] = code;
+    write__data[399:390] = code;
+    write__data[409:400] = code;
+    write__data[419:410] = code;
+    write__data[429:420] = code;
+    write__data[439:430] = code;
+    write__data[449:440] = code;
+    write__data[459:450] = code;
+    write__data[469:460] = code;
+    write__data[479:470] = code;
+    write__data[489:480] = code;
+    write__data[499:490] = code;
+    write__data[509:500] = code;
+    write__data[519:510] = code;
+    write__data[529:520] = code;
+    write__data[539:530] = code;
+    write__data[549:540] = code;
+    write__data[559:550] = code;
+    write__data[569:560] = code;
+    write__data[579:570] = code;
+    write__data[589:580] = code;
+    write__data[599:590] = code;
+    write__data[609:600] = code;
+    write__data[619:610] = code;
+    write__data[629:620] = code;
+    write__data[639:630] = code;
+    if (load_state_codes__stb) begin
+      write__data[9:0] = load_state_codes__data[9:0];
+      write__data[19:10] = load_state_codes__data[25:16];
+      write__data[29:20] = load_state_codes__data[9:0];
+      write__data[39:30] = load_state_codes__data[25:16];
+      write__data[49:40] = load_state_codes__data[9:0];
+      write__data[59:50] = load_state_codes__data[25:16];
+      write__data[69:60] = load_state_codes__data[9:0];
+      write__data[79:70] = load_state_codes__data[25:16];
+      write__data[89:80] = load_state_codes__data[9:0];
+      write__data[99:90] = load_state_codes__data[25:16];
+      write__data[109:100] = load_state_codes__data[9:0];
+      write__data[119:110] = load_state_codes__data[25:16];
+      write__data[129:120] = load_state_codes__data[9:0];
+      write__data[139:130] = load_state_codes__data[25:16];
+      write__data[149:140] = load_state_codes__data[9:0];
+      write__data[159:150] = load_state_codes__data[25:16];
+      write__data[169:160] = load_state_codes__data[9:0];
+      write__data[179:170] = load_state_codes__data[25:16];
+      write__data[189:180] = load_state_codes__data[9:0];
+      write__data[199:190] = load_state_codes__data[25:16];
+      write__data[209:200] = load_state_codes__data[9:0];
+      write__data[219:210] = load_state_codes__data[25:16];
+      write__data[229:220] = load_state_codes__data[9:0];
+      write__data[239:230] = load_state_codes__data[25:16];
+      write__data[249:240] = load_state_codes__data[9:0];
+      write__data[259:250] = load_state_codes__data[25:16];
+      write__data[269:260] = load_state_codes__data[9:0];
+      write__data[279:270] = load_state_codes__data[25:16];
+      write__data[289:280] = load_state_codes__data[9:0];
+      write__data[299:290] = load_state_codes__data[25:16];
+      write__data[309:300] = load_state_codes__data[9:0];
+      write__data[319:310] = load_state_codes__data[25:16];
+      write__data[329:320] = load_state_codes__data[9:0];
+      write__data[339:330] = load_state_codes__data[25:16];
+      write__data[349:340] = load_state_codes__data[9:0];
+      write__data[359:350] = load_state_codes__data[25:16];
+      write__data[369:360] = load_state_codes__data[9:0];
+      write__data[379:370] = load_state_codes__data[25:16];
+      write__data[389:380] = load_state_codes__data[9:0];
+      write__data[399:390] = load_state_codes__data[25:16];
+      write__data[409:400] = load_state_codes__data[9:0];
+      write__data[419:410] = load_state_codes__data[25:16];
+      write__data[429:420] = load_state_codes__data[9:0];
+      write__data[439:430] = load_state_codes__data[25:16];
+      write__data[449:440] = load_state_codes__data[9:0];
+      write__data[459:450] = load_state_codes__data[25:16];
+      write__data[469:460] = load_state_codes__data[9:0];
+      write__data[479:470] = load_state_codes__data[25:16];
+      write__data[489:480] = load_state_codes__data[9:0];
+      write__data[499:490] = load_state_codes__data[25:16];
+      write__data[509:500] = load_state_codes__data[9:0];
+      write__data[519:510] = load_state_codes__data[25:16];
+      write__data[529:520] = load_state_codes__data[9:0];
+      write__data[539:530] = load_state_codes__data[25:16];
+      write__data[549:540] = load_state_codes__data[9:0];
+      write__data[559:550] = load_state_codes__data[25:16];
+      write__data[569:560] = load_state_codes__data[9:0];
+      write__data[579:570] = load_state_codes__data[25:16];
+      write__data[589:580] = load_state_codes__data[9:0];
+      write__data[599:590] = load_state_codes__data[25:16];
+      write__data[609:600] = load_state_codes__data[9:0];
+      write__data[619:610] = load_state_codes__data[25:16];
+      write__data[629:620] = load_state_codes__data[9:0];
+      write__data[639:630] = load_state_codes__data[25:16];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    write__en[0] = \$39 ;
+    write__en[1] = \$42 ;
+    write__en[2] = \$45 ;
+    write__en[3] = \$48 ;
+    write__en[4] = \$51 ;
+    write__en[5] = \$54 ;
+    write__en[6] = \$57 ;
+    write__en[7] = \$60 ;
+    write__en[8] = \$63 ;
+    write__en[9] = \$66 ;
+    write__en[10] = \$69 ;
+    write__en[11] = \$72 ;
+    write__en[12] = \$75 ;
+    write__en[13] = \$78 ;
+    write__en[14] = \$81 ;
+    write__en[15] = \$84 ;
+    write__en[16] = \$87 ;
+    write__en[17] = \$90 ;
+    write__en[18] = \$93 ;
+    write__en[19] = \$96 ;
+    write__en[20] = \$99 ;
+    write__en[21] = \$102 ;
+    write__en[22] = \$105 ;
+    write__en[23] = \$108 ;
+    write__en[24] = \$111 ;
+    write__en[25] = \$114 ;
+    write__en[26] = \$117 ;
+    write__en[27] = \$120 ;
+    write__en[28] = \$123 ;
+    write__en[29] = \$126 ;
+    write__en[30] = \$129 ;
+    write__en[31] = \$132 ;
+    write__en[32] = \$135 ;
+    write__en[33] = \$138 ;
+    write__en[34] = \$141 ;
+    write__en[35] = \$144 ;
+    write__en[36] = \$147 ;
+    write__en[37] = \$150 ;
+    write__en[38] = \$153 ;
+    write__en[39] = \$156 ;
+    write__en[40] = \$159 ;
+    write__en[41] = \$162 ;
+    write__en[42] = \$165 ;
+    write__en[43] = \$168 ;
+    write__en[44] = \$171 ;
+    write__en[45] = \$174 ;
+    write__en[46] = \$177 ;
+    write__en[47] = \$180 ;
+    write__en[48] = \$183 ;
+    write__en[49] = \$186 ;
+    write__en[50] = \$189 ;
+    write__en[51] = \$192 ;
+    write__en[52] = \$195 ;
+    write__en[53] = \$198 ;
+    write__en[54] = \$201 ;
+    write__en[55] = \$204 ;
+    write__en[56] = \$207 ;
+    write__en[57] = \$210 ;
+    write__en[58] = \$213 ;
+    write__en[59] = \$216 ;
+    write__en[60] = \$219 ;
+    write__en[61] = \$222 ;
+    write__en[62] = \$225 ;
+    write__en[63] = \$228 ;
+    if (load_state_codes__stb) begin
+      write__en = 64'h0000000000000000;
+      if (\$229 ) begin
+        write__en[0] = 1'h1;
+      end
+      if (\$230 ) begin
+        write__en[1] = 1'h1;
+      end
+      if (\$231 ) begin
+        write__en[2] = 1'h1;
+      end
+      if (\$232 ) begin
+        write__en[3] = 1'h1;
+      end
+      if (\$233 ) begin
+        write__en[4] = 1'h1;
+      end
+      if (\$234 ) begin
+        write__en[5] = 1'h1;
+      end
+      if (\$235 ) begin
+        write__en[6] = 1'h1;
+      end
+      if (\$236 ) begin
+        write__en[7] = 1'h1;
+      end
+      if (\$237 ) begin
+        write__en[8] = 1'h1;
+      end
+      if (\$238 ) begin
+        write__en[9] = 1'h1;
+      end
+      if (\$239 ) begin
+        write__en[10] = 1'h1;
+      end
+      if (\$240 ) begin
+        write__en[11] = 1'h1;
+      end
+      if (\$241 ) begin
+        write__en[12] = 1'h1;
+      end
+      if (\$242 ) begin
+        write__en[13] = 1'h1;
+      end
+      if (\$243 ) begin
+        write__en[14] = 1'h1;
+      end
+      if (\$244 ) begin
+        write__en[15] = 1'h1;
+      end
+      if (\$245 ) begin
+        write__en[16] = 1'h1;
+      end
+      if (\$246 ) begin
+        write__en[17] = 1'h1;
+      end
+      if (\$247 ) begin
+        write__en[18] = 1'h1;
+      end
+      if (\$248 ) begin
+        write__en[19] = 1'h1;
+      end
+      if (\$249 ) begin
+        write__en[20] = 1'h1;
+      end
+      if (\$250 ) begin
+        write__en[21] = 1'h1;
+      end
+      if (\$251 ) begin
+        write__en[22] = 1'h1;
+      end
+      if (\$252 ) begin
+        write__en[23] = 1'h1;
+      end
+      if (\$253 ) begin
+        write__en[24] = 1'h1;
+      end
+      if (\$254 ) begin
+        write__en[25] = 1'h1;
+      end
+      if (\$255 ) begin
+        write__en[26] = 1'h1;
+      end
+      if (\$256 ) begin
+        write__en[27] = 1'h1;
+      end
+      if (\$257 ) begin
+        write__en[28] = 1'h1;
+      end
+      if (\$258 ) begin
+        write__en[29] = 1'h1;
+      end
+      if (\$259 ) begin
+        write__en[30] = 1'h1;
+      end
+      if (\$260 ) begin
+        write__en[31] = 1'h1;
+      end
+      if (\$261 ) begin
+        write__en[32] = 1'h1;
+      end
+      if (\$262 ) begin
+        write__en[33] = 1'h1;
+      end
+      if (\$263 ) begin
+        write__en[34] = 1'h1;
+      end
+      if (\$264 ) begin
+        write__en[35] = 1'h1;
+      end
+      if (\$265 ) begin
+        write__en[36] = 1'h1;
+      end
+      if (\$266 ) begin
+        write__en[37] = 1'h1;
+      end
+      if (\$267 ) begin
+        write__en[38] = 1'h1;
+      end
+      if (\$268 ) begin
+        write__en[39] = 1'h1;
+      end
+      if (\$269 ) begin
+        write__en[40] = 1'h1;
+      end
+      if (\$270 ) begin
+        write__en[41] = 1'h1;
+      end
+      if (\$271 ) begin
+        write__en[42] = 1'h1;
+      end
+      if (\$272 ) begin
+        write__en[43] = 1'h1;
+      end
+      if (\$273 ) begin
+        write__en[44] = 1'h1;
+      end
+      if (\$274 ) begin
+        write__en[45] = 1'h1;
+      end
+      if (\$275 ) begin
+        write__en[46] = 1'h1;
+      end
+      if (\$276 ) begin
+        write__en[47] = 1'h1;
+      end
+      if (\$277 ) begin
+        write__en[48] = 1'h1;
+      end
+      if (\$278 ) begin
+        write__en[49] = 1'h1;
+      end
+      if (\$279 ) begin
+        write__en[50] = 1'h1;
+      end
+      if (\$280 ) begin
+        write__en[51] = 1'h1;
+      end
+      if (\$281 ) begin
+        write__en[52] = 1'h1;
+      end
+      if (\$282 ) begin
+        write__en[53] = 1'h1;
+      end
+      if (\$283 ) begin
+        write__en[54] = 1'h1;
+      end
+      if (\$284 ) begin
+        write__en[55] = 1'h1;
+      end
+      if (\$285 ) begin
+        write__en[56] = 1'h1;
+      end
+      if (\$286 ) begin
+        write__en[57] = 1'h1;
+      end
+      if (\$287 ) begin
+        write__en[58] = 1'h1;
+      end
+      if (\$288 ) begin
+        write__en[59] = 1'h1;
+      end
+      if (\$289 ) begin
+        write__en[60] = 1'h1;
+      end
+      if (\$290 ) begin
+        write__en[61] = 1'h1;
+      end
+      if (\$291 ) begin
+        write__en[62] = 1'h1;
+      end
+      if (\$292 ) begin
+        write__en[63] = 1'h1;
+      end
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$352  = \$303 [63:0];
     if (restart) begin
-      \$288  = 64'h0000000000000000;
+      \$352  = { \port$5352$0 , \port$5350$0  };
     end
     if (rst) begin
-      \$288  = 64'h0000000000000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$289  = pipe_0;
-    if (rst) begin
-      \$289  = 17'h00000;
+      \$352  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$290  = pipe_1;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$353  = pipe_0;
     if (rst) begin
-      \$290  = 17'h00000;
+      \$353  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$291  = pipe_2;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$354  = pipe_1;
     if (rst) begin
-      \$291  = 17'h00000;
+      \$354  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$292  = pipe_3;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$355  = pipe_2;
     if (rst) begin
-      \$292  = 17'h00000;
+      \$355  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$293  = pipe_4;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$356  = pipe_3;
     if (rst) begin
-      \$293  = 17'h00000;
+      \$356  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$294  = pipe_5;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$357  = pipe_4;
     if (rst) begin
-      \$294  = 17'h00000;
+      \$357  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$295  = pipe_6;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$358  = pipe_5;
     if (rst) begin
-      \$295  = 17'h00000;
+      \$358  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$296  = pipe_7;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$359  = pipe_6;
     if (rst) begin
-      \$296  = 17'h00000;
+      \$359  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$297  = pipe_8;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$360  = pipe_7;
     if (rst) begin
-      \$297  = 17'h00000;
+      \$360  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$298  = pipe_9;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$361  = pipe_8;
     if (rst) begin
-      \$298  = 17'h00000;
+      \$361  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$299  = pipe_10;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$362  = pipe_9;
     if (rst) begin
-      \$299  = 17'h00000;
+      \$362  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$300  = pipe_11;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$363  = pipe_10;
     if (rst) begin
-      \$300  = 17'h00000;
+      \$363  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$301  = \$262 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$364  = pipe_11;
     if (rst) begin
-      \$301  = 1'h0;
+      \$364  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$302  = \bank$114 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$365  = \$326 ;
     if (rst) begin
-      \$302  = 1'h0;
+      \$365  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$303  = \$267 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$366  = \bank$119 ;
     if (rst) begin
-      \$303  = 1'h0;
+      \$366  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$304  = \$272 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$367  = \$331 ;
     if (rst) begin
-      \$304  = 1'h0;
+      \$367  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$305  = code;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$368  = \$336 ;
     if (rst) begin
-      \$305  = 10'h000;
+      \$368  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$306  = \$273 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$369  = code;
     if (rst) begin
-      \$306  = 10'h000;
+      \$369  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$307  = \$274 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$370  = \$337 ;
     if (rst) begin
-      \$307  = 10'h000;
+      \$370  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$308  = \$275 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$371  = \$338 ;
     if (rst) begin
-      \$308  = 10'h000;
+      \$371  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$309  = \$276 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$372  = \$339 ;
     if (rst) begin
-      \$309  = 10'h000;
+      \$372  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$310  = \$277 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$373  = \$340 ;
     if (rst) begin
-      \$310  = 10'h000;
+      \$373  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$311  = \$278 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$374  = \$341 ;
     if (rst) begin
-      \$311  = 10'h000;
+      \$374  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$312  = \$279 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$375  = \$342 ;
     if (rst) begin
-      \$312  = 10'h000;
+      \$375  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$313  = \$280 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$376  = \$343 ;
     if (rst) begin
-      \$313  = 10'h000;
+      \$376  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$314  = \$284 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$377  = \$344 ;
     if (rst) begin
-      \$314  = 10'h000;
+      \$377  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
-    \$315  = \$287 [4:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$378  = \$348 ;
     if (rst) begin
-      \$315  = 5'h00;
+      \$378  = 10'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    \$379  = \$351 [4:0];
+    if (rst) begin
+      \$379  = 5'h00;
     end
   end
   assign \key0$1  = key0;
@@ -33095,13 +35348,15 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   assign \stuck_level$7  = stuck_level;
   assign \restart$9  = restart;
   assign \restart$10  = restart;
-  assign \restart$11  = restart;
+  assign first = { \port$5352$0 , \port$5350$0  };
+  assign first_pulse = { \port$5352$0 , \port$5350$0  };
+  assign \restart$13  = restart;
   assign ask__ready = 1'h1;
   assign input__ready = 1'h1;
   assign normal__payload = made__payload;
   assign normal__valid = made__valid;
-  assign \found__payload$27  = found__payload;
-  assign \found__valid$29  = found__valid;
+  assign \found__payload$29  = found__payload;
+  assign \found__valid$31  = found__valid;
   assign row = requests__payload[10:3];
   assign device = requests__payload[16:11];
   assign inputs = requests__payload[286:31];
@@ -33111,18 +35366,17 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   assign read_device = pipe_1[16:11];
   assign offset = properties_1[17:0];
   assign ends = properties_1[19:18];
-  assign \load_median__addr$57  = load_median__addr;
-  assign \load_median__data$59  = load_median__data;
-  assign \load_median__stb$61  = load_median__stb;
-  assign \load_sigma__addr$63  = load_sigma__addr;
-  assign \load_sigma__data$65  = load_sigma__data;
-  assign \load_sigma__stb$67  = load_sigma__stb;
+  assign \load_median__addr$59  = load_median__addr;
+  assign \load_median__data$61  = load_median__data;
+  assign \load_median__stb$63  = load_median__stb;
+  assign \load_sigma__addr$65  = load_sigma__addr;
+  assign \load_sigma__data$67  = load_sigma__data;
+  assign \load_sigma__stb$69  = load_sigma__stb;
   assign dac = requests__payload[28:17];
-  assign \median_gain$70  = median_gain;
-  assign \sigma_gain$72  = sigma_gain;
+  assign \median_gain$72  = median_gain;
+  assign \sigma_gain$74  = sigma_gain;
   assign pop = pipe_9[1];
-  assign \normal$76  = normal;
-  assign write__addr = pipe_12[10:3];
+  assign \normal$78  = normal;
   assign fetch__data = codes;
   assign output__payload = responses__payload;
   assign responses__ready = output__ready;
@@ -33134,20 +35388,20 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   assign \ask__payload.row  = ask__payload[7:0];
   assign \ask__payload.device  = ask__payload[13:8];
   assign \ask__payload.bank  = ask__payload[14];
-  assign \ask__payload$21.counter0  = \ask__payload$21 [31:0];
-  assign \ask__payload$21.counter1  = \ask__payload$21 [63:32];
-  assign \ask__payload$21.device  = \ask__payload$21 [64];
-  assign \ask__payload$21.tag  = \ask__payload$21 [65];
+  assign \ask__payload$23.counter0  = \ask__payload$23 [31:0];
+  assign \ask__payload$23.counter1  = \ask__payload$23 [63:32];
+  assign \ask__payload$23.device  = \ask__payload$23 [64];
+  assign \ask__payload$23.tag  = \ask__payload$23 [65];
   assign \found__payload.properties  = found__payload[19:0];
   assign \found__payload.properties.offset  = found__payload[17:0];
   assign \found__payload.properties.stuck  = found__payload[18];
   assign \found__payload.properties.high  = found__payload[19];
   assign \found__payload.bank  = found__payload[20];
-  assign \found__payload$27.properties  = found__payload[19:0];
-  assign \found__payload$27.properties.offset  = found__payload[17:0];
-  assign \found__payload$27.properties.stuck  = found__payload[18];
-  assign \found__payload$27.properties.high  = found__payload[19];
-  assign \found__payload$27.bank  = found__payload[20];
+  assign \found__payload$29.properties  = found__payload[19:0];
+  assign \found__payload$29.properties.offset  = found__payload[17:0];
+  assign \found__payload$29.properties.stuck  = found__payload[18];
+  assign \found__payload$29.properties.high  = found__payload[19];
+  assign \found__payload$29.bank  = found__payload[20];
   assign \requests__payload.op  = requests__payload[2:0];
   assign \requests__payload.row  = requests__payload[10:3];
   assign \requests__payload.device  = requests__payload[16:11];
@@ -33485,146 +35739,18 @@ module \ohmcarlo_emulated_core.emulator (rst, requests__valid, output__ready, re
   assign \properties.offset  = properties[17:0];
   assign \properties.stuck  = properties[18];
   assign \properties.high  = properties[19];
-  assign write__en[63] = \$228 ;
-  assign write__en[62] = \$225 ;
-  assign write__en[61] = \$222 ;
-  assign write__en[60] = \$219 ;
-  assign write__en[59] = \$216 ;
-  assign write__en[58] = \$213 ;
-  assign write__en[57] = \$210 ;
-  assign write__en[56] = \$207 ;
-  assign write__en[55] = \$204 ;
-  assign write__en[54] = \$201 ;
-  assign write__en[53] = \$198 ;
-  assign write__en[52] = \$195 ;
-  assign write__en[51] = \$192 ;
-  assign write__en[50] = \$189 ;
-  assign write__en[49] = \$186 ;
-  assign write__en[48] = \$183 ;
-  assign write__en[47] = \$180 ;
-  assign write__en[46] = \$177 ;
-  assign write__en[45] = \$174 ;
-  assign write__en[44] = \$171 ;
-  assign write__en[43] = \$168 ;
-  assign write__en[42] = \$165 ;
-  assign write__en[41] = \$162 ;
-  assign write__en[40] = \$159 ;
-  assign write__en[39] = \$156 ;
-  assign write__en[38] = \$153 ;
-  assign write__en[37] = \$150 ;
-  assign write__en[36] = \$147 ;
-  assign write__en[35] = \$144 ;
-  assign write__en[34] = \$141 ;
-  assign write__en[33] = \$138 ;
-  assign write__en[32] = \$135 ;
-  assign write__en[31] = \$132 ;
-  assign write__en[30] = \$129 ;
-  assign write__en[29] = \$126 ;
-  assign write__en[28] = \$123 ;
-  assign write__en[27] = \$120 ;
-  assign write__en[26] = \$117 ;
-  assign write__en[25] = \$114 ;
-  assign write__en[24] = \$111 ;
-  assign write__en[23] = \$108 ;
-  assign write__en[22] = \$105 ;
-  assign write__en[21] = \$102 ;
-  assign write__en[20] = \$99 ;
-  assign write__en[19] = \$96 ;
-  assign write__en[18] = \$93 ;
-  assign write__en[17] = \$90 ;
-  assign write__en[16] = \$87 ;
-  assign write__en[15] = \$84 ;
-  assign write__en[14] = \$81 ;
-  assign write__en[13] = \$78 ;
-  assign write__en[12] = \$75 ;
-  assign write__en[11] = \$72 ;
-  assign write__en[10] = \$69 ;
-  assign write__en[9] = \$66 ;
-  assign write__en[8] = \$63 ;
-  assign write__en[7] = \$60 ;
-  assign write__en[6] = \$57 ;
-  assign write__en[5] = \$54 ;
-  assign write__en[4] = \$51 ;
-  assign write__en[3] = \$48 ;
-  assign write__en[2] = \$45 ;
-  assign write__en[1] = \$42 ;
-  assign write__en[0] = \$39 ;
-  assign write__data[639:630] = code;
-  assign write__data[629:620] = code;
-  assign write__data[619:610] = code;
-  assign write__data[609:600] = code;
-  assign write__data[599:590] = code;
-  assign write__data[589:580] = code;
-  assign write__data[579:570] = code;
-  assign write__data[569:560] = code;
-  assign write__data[559:550] = code;
-  assign write__data[549:540] = code;
-  assign write__data[539:530] = code;
-  assign write__data[529:520] = code;
-  assign write__data[519:510] = code;
-  assign write__data[509:500] = code;
-  assign write__data[499:490] = code;
-  assign write__data[489:480] = code;
-  assign write__data[479:470] = code;
-  assign write__data[469:460] = code;
-  assign write__data[459:450] = code;
-  assign write__data[449:440] = code;
-  assign write__data[439:430] = code;
-  assign write__data[429:420] = code;
-  assign write__data[419:410] = code;
-  assign write__data[409:400] = code;
-  assign write__data[399:390] = code;
-  assign write__data[389:380] = code;
-  assign write__data[379:370] = code;
-  assign write__data[369:360] = code;
-  assign write__data[359:350] = code;
-  assign write__data[349:340] = code;
-  assign write__data[339:330] = code;
-  assign write__data[329:320] = code;
-  assign write__data[319:310] = code;
-  assign write__data[309:300] = code;
-  assign write__data[299:290] = code;
-  assign write__data[289:280] = code;
-  assign write__data[279:270] = code;
-  assign write__data[269:260] = code;
-  assign write__data[259:250] = code;
-  assign write__data[249:240] = code;
-  assign write__data[239:230] = code;
-  assign write__data[229:220] = code;
-  assign write__data[219:210] = code;
-  assign write__data[209:200] = code;
-  assign write__data[199:190] = code;
-  assign write__data[189:180] = code;
-  assign write__data[179:170] = code;
-  assign write__data[169:160] = code;
-  assign write__data[159:150] = code;
-  assign write__data[149:140] = code;
-  assign write__data[139:130] = code;
-  assign write__data[129:120] = code;
-  assign write__data[119:110] = code;
-  assign write__data[109:100] = code;
-  assign write__data[99:90] = code;
-  assign write__data[89:80] = code;
-  assign write__data[79:70] = code;
-  assign write__data[69:60] = code;
-  assign write__data[59:50] = code;
-  assign write__data[49:40] = code;
-  assign write__data[39:30] = code;
-  assign write__data[29:20] = code;
-  assign write__data[19:10] = code;
-  assign write__data[9:0] = code;
   assign pipe_0[16:11] = requests__payload[16:11];
   assign pipe_0[10:3] = requests__payload[10:3];
   assign pipe_0[2] = \$36 ;
   assign pipe_0[1] = \$33 ;
   assign pipe_0[0] = \$30 ;
-  assign \ask__ready$18  = \$3 ;
+  assign \ask__ready$20  = \$3 ;
   assign \$4  = { 15'h0000, ask__payload[7:0], 16'h0000 };
 endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.answers (rst, output__ready, enter, arrived, payload, room, output__valid, output__payload, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$61  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$62  = 0;
   wire \$1 ;
   wire [5:0] \$2 ;
   wire [6:0] \$3 ;
@@ -33678,7 +35804,7 @@ module \ohmcarlo_emulated_core.emulator.answers (rst, output__ready, enter, arri
     .w_port__data(payload)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
     \$6  = \$3 [4:0];
     if (rst) begin
       \$6  = 5'h10;
@@ -33692,7 +35818,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w_en, r_rdy, r_data, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$62  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$63  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -33774,7 +35900,7 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
   always @(posedge clk)
     level <= \$17 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
     \$15  = w_port__addr;
     if (\$1 ) begin
       \$15  = \$2 [3:0];
@@ -33784,7 +35910,7 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
     \$16  = r_port__addr;
     if (\$3 ) begin
       \$16  = \$4 [3:0];
@@ -33794,7 +35920,7 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
     \$17  = level;
     if (\$8 ) begin
       \$17  = \$9 [4:0];
@@ -33815,8 +35941,8 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \known$14 , restart, \port$5622$3 , read_device, read_bank, found__valid, found__payload, bank, properties, ask__payload, ask__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$63  = 0;
+module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \known$14 , restart, \port$6551$3 , read_device, read_bank, found__valid, found__payload, bank, properties, ask__payload, ask__valid, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$64  = 0;
   wire \$1 ;
   wire \$10 ;
   reg \$100 ;
@@ -33970,8 +36096,8 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
   wire need;
   input off;
   wire off;
-  input [13:0] \port$5622$3 ;
-  wire [13:0] \port$5622$3 ;
+  input [13:0] \port$6551$3 ;
+  wire [13:0] \port$6551$3 ;
   output [19:0] properties;
   reg [19:0] properties;
   wire \properties.high ;
@@ -34014,22 +36140,22 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     _0_ <= banks[{ read_bank, read_device }];
   end
   assign read__data = _0_;
-  assign \$1  = tag_0 == \port$5622$3 [7:0];
+  assign \$1  = tag_0 == \port$6551$3 [7:0];
   assign \$2  = valid_0 & \$1 ;
-  assign \$3  = \port$5622$3 [13:8] >= 6'h38;
-  assign \$4  = \port$5622$3 [13:8] < upto_0;
+  assign \$3  = \port$6551$3 [13:8] >= 6'h38;
+  assign \$4  = \port$6551$3 [13:8] < upto_0;
   assign \$5  = coin_done_0 | \$4 ;
-  assign \$6  = \port$5622$3 [13:8] < upto_0;
+  assign \$6  = \port$6551$3 [13:8] < upto_0;
   assign \$7  = coin_done_0 & \$6 ;
   assign \$8  = \$3  ? \$5  : \$7 ;
   assign \$9  = done_0 | \$8 ;
   assign \$10  = hit[0] & \$9 ;
-  assign \$11  = tag_1 == \port$5622$3 [7:0];
+  assign \$11  = tag_1 == \port$6551$3 [7:0];
   assign \$12  = valid_1 & \$11 ;
-  assign \$13  = \port$5622$3 [13:8] >= 6'h38;
-  assign \$14  = \port$5622$3 [13:8] < upto_1;
+  assign \$13  = \port$6551$3 [13:8] >= 6'h38;
+  assign \$14  = \port$6551$3 [13:8] < upto_1;
   assign \$15  = coin_done_1 | \$14 ;
-  assign \$16  = \port$5622$3 [13:8] < upto_1;
+  assign \$16  = \port$6551$3 [13:8] < upto_1;
   assign \$17  = coin_done_1 & \$16 ;
   assign \$18  = \$13  ? \$15  : \$17 ;
   assign \$19  = done_1 | \$18 ;
@@ -34133,7 +36259,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
   always @(posedge clk)
     hint_row <= \$103 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     (* full_case = 32'd1 *)
     casez (\$34 )
       1'h0:
@@ -34145,14 +36271,14 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     properties = 20'h00000;
     if (\$25 ) begin
       properties = read__data;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$87  = in_use;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34167,7 +36293,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$88  = ask__payload;
     if (ask__valid) begin
       \$88 [13:8] = \$44 [5:0];
@@ -34183,7 +36309,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$89  = ask__valid;
     if (ask__valid) begin
       if (\$45 ) begin
@@ -34202,7 +36328,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$90  = \$signal ;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34219,7 +36345,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$91  = \$signal$35 ;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34238,7 +36364,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$92  = valid_0;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34256,7 +36382,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$93  = tag_0;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34271,7 +36397,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$94  = upto_0;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34289,7 +36415,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$95  = coin_done_0;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34309,7 +36435,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$96  = done_0;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34329,7 +36455,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$97  = valid_1;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34347,7 +36473,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$98  = tag_1;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34362,7 +36488,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$99  = upto_1;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34380,7 +36506,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$100  = coin_done_1;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34400,7 +36526,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$101  = done_1;
     if (ask__valid) begin
     end else if (\$41 ) begin
@@ -34420,27 +36546,27 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$102  = \$signal$37 ;
     if (\$68 ) begin
-      \$102  = \port$5622$3 [7:0];
+      \$102  = \port$6551$3 [7:0];
     end
     if (rst) begin
       \$102  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
     \$103  = hint_row;
     if (\$70 ) begin
-      \$103  = \port$5622$3 [7:0];
+      \$103  = \port$6551$3 [7:0];
     end
     if (rst) begin
       \$103  = 8'h00;
     end
   end
-  assign row = \port$5622$3 [7:0];
-  assign device = \port$5622$3 [13:8];
+  assign row = \port$6551$3 [7:0];
+  assign device = \port$6551$3 [13:8];
   assign busy = ask__valid;
   assign \$signature__addr  = { found__payload[20], \$24  };
   assign \$signature__data  = found__payload[19:0];
@@ -34475,8 +36601,8 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, off, need, \use , hint, \k
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, \port$5622$29 , done, reading, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$64  = 0;
+module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, \port$6551$29 , done, reading, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$65  = 0;
   wire [10:0] \$1 ;
   wire [10:0] \$10 ;
   wire [19:0] \$100 ;
@@ -34949,8 +37075,8 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, \port$5622$29 , 
   wire [7:0] \inputs[7] ;
   wire [7:0] \inputs[8] ;
   wire [7:0] \inputs[9] ;
-  input [257:0] \port$5622$29 ;
-  wire [257:0] \port$5622$29 ;
+  input [257:0] \port$6551$29 ;
+  wire [257:0] \port$6551$29 ;
   reg [18:0] product_0 = 19'h00000;
   reg [18:0] product_1 = 19'h00000;
   reg [18:0] product_10 = 19'h00000;
@@ -35416,1042 +37542,1042 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, \port$5622$29 , 
   always @(posedge clk)
     reading <= \$270 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$128  = { flying[4:0], start };
     if (rst) begin
       \$128  = 6'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$129  = \port$5622$29 [1];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$129  = \port$6551$29 [1];
     if (rst) begin
       \$129  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$130  = \port$5622$29 [0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$130  = \port$6551$29 [0];
     if (rst) begin
       \$130  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$131  = \port$5622$29 [9:2];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$131  = \port$6551$29 [9:2];
     if (rst) begin
       \$131  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$132  = \port$5622$29 [17:10];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$132  = \port$6551$29 [17:10];
     if (rst) begin
       \$132  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$133  = \port$5622$29 [25:18];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$133  = \port$6551$29 [25:18];
     if (rst) begin
       \$133  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$134  = \port$5622$29 [33:26];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$134  = \port$6551$29 [33:26];
     if (rst) begin
       \$134  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$135  = \port$5622$29 [41:34];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$135  = \port$6551$29 [41:34];
     if (rst) begin
       \$135  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$136  = \port$5622$29 [49:42];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$136  = \port$6551$29 [49:42];
     if (rst) begin
       \$136  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$137  = \port$5622$29 [57:50];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$137  = \port$6551$29 [57:50];
     if (rst) begin
       \$137  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$138  = \port$5622$29 [65:58];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$138  = \port$6551$29 [65:58];
     if (rst) begin
       \$138  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$139  = \port$5622$29 [73:66];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$139  = \port$6551$29 [73:66];
     if (rst) begin
       \$139  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$140  = \port$5622$29 [81:74];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$140  = \port$6551$29 [81:74];
     if (rst) begin
       \$140  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$141  = \port$5622$29 [89:82];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$141  = \port$6551$29 [89:82];
     if (rst) begin
       \$141  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$142  = \port$5622$29 [97:90];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$142  = \port$6551$29 [97:90];
     if (rst) begin
       \$142  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$143  = \port$5622$29 [105:98];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$143  = \port$6551$29 [105:98];
     if (rst) begin
       \$143  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$144  = \port$5622$29 [113:106];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$144  = \port$6551$29 [113:106];
     if (rst) begin
       \$144  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$145  = \port$5622$29 [121:114];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$145  = \port$6551$29 [121:114];
     if (rst) begin
       \$145  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$146  = \port$5622$29 [129:122];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$146  = \port$6551$29 [129:122];
     if (rst) begin
       \$146  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$147  = \port$5622$29 [137:130];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$147  = \port$6551$29 [137:130];
     if (rst) begin
       \$147  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$148  = \port$5622$29 [145:138];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$148  = \port$6551$29 [145:138];
     if (rst) begin
       \$148  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$149  = \port$5622$29 [153:146];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$149  = \port$6551$29 [153:146];
     if (rst) begin
       \$149  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$150  = \port$5622$29 [161:154];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$150  = \port$6551$29 [161:154];
     if (rst) begin
       \$150  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$151  = \port$5622$29 [169:162];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$151  = \port$6551$29 [169:162];
     if (rst) begin
       \$151  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$152  = \port$5622$29 [177:170];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$152  = \port$6551$29 [177:170];
     if (rst) begin
       \$152  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$153  = \port$5622$29 [185:178];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$153  = \port$6551$29 [185:178];
     if (rst) begin
       \$153  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$154  = \port$5622$29 [193:186];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$154  = \port$6551$29 [193:186];
     if (rst) begin
       \$154  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$155  = \port$5622$29 [201:194];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$155  = \port$6551$29 [201:194];
     if (rst) begin
       \$155  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$156  = \port$5622$29 [209:202];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$156  = \port$6551$29 [209:202];
     if (rst) begin
       \$156  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$157  = \port$5622$29 [217:210];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$157  = \port$6551$29 [217:210];
     if (rst) begin
       \$157  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$158  = \port$5622$29 [225:218];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$158  = \port$6551$29 [225:218];
     if (rst) begin
       \$158  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$159  = \port$5622$29 [233:226];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$159  = \port$6551$29 [233:226];
     if (rst) begin
       \$159  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$160  = \port$5622$29 [241:234];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$160  = \port$6551$29 [241:234];
     if (rst) begin
       \$160  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$161  = \port$5622$29 [249:242];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$161  = \port$6551$29 [249:242];
     if (rst) begin
       \$161  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
-    \$162  = \port$5622$29 [257:250];
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$162  = \port$6551$29 [257:250];
     if (rst) begin
       \$162  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$163  = \$1 ;
     if (rst) begin
       \$163  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$164  = \$2 ;
     if (rst) begin
       \$164  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$165  = \$3 ;
     if (rst) begin
       \$165  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$166  = \$4 ;
     if (rst) begin
       \$166  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$167  = \$5 ;
     if (rst) begin
       \$167  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$168  = \$6 ;
     if (rst) begin
       \$168  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$169  = \$7 ;
     if (rst) begin
       \$169  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$170  = \$8 ;
     if (rst) begin
       \$170  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$171  = \$9 ;
     if (rst) begin
       \$171  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$172  = \$10 ;
     if (rst) begin
       \$172  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$173  = \$11 ;
     if (rst) begin
       \$173  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$174  = \$12 ;
     if (rst) begin
       \$174  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$175  = \$13 ;
     if (rst) begin
       \$175  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$176  = \$14 ;
     if (rst) begin
       \$176  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$177  = \$15 ;
     if (rst) begin
       \$177  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$178  = \$16 ;
     if (rst) begin
       \$178  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$179  = \$17 ;
     if (rst) begin
       \$179  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$180  = \$18 ;
     if (rst) begin
       \$180  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$181  = \$19 ;
     if (rst) begin
       \$181  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$182  = \$20 ;
     if (rst) begin
       \$182  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$183  = \$21 ;
     if (rst) begin
       \$183  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$184  = \$22 ;
     if (rst) begin
       \$184  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$185  = \$23 ;
     if (rst) begin
       \$185  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$186  = \$24 ;
     if (rst) begin
       \$186  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$187  = \$25 ;
     if (rst) begin
       \$187  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$188  = \$26 ;
     if (rst) begin
       \$188  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$189  = \$27 ;
     if (rst) begin
       \$189  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$190  = \$28 ;
     if (rst) begin
       \$190  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$191  = \$29 ;
     if (rst) begin
       \$191  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$192  = \$30 ;
     if (rst) begin
       \$192  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$193  = \$31 ;
     if (rst) begin
       \$193  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$194  = \$32 ;
     if (rst) begin
       \$194  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$195  = input_0;
     if (rst) begin
       \$195  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$196  = input_1;
     if (rst) begin
       \$196  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$197  = input_2;
     if (rst) begin
       \$197  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$198  = input_3;
     if (rst) begin
       \$198  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$199  = input_4;
     if (rst) begin
       \$199  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$200  = input_5;
     if (rst) begin
       \$200  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$201  = input_6;
     if (rst) begin
       \$201  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$202  = input_7;
     if (rst) begin
       \$202  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$203  = input_8;
     if (rst) begin
       \$203  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$204  = input_9;
     if (rst) begin
       \$204  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$205  = input_10;
     if (rst) begin
       \$205  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$206  = input_11;
     if (rst) begin
       \$206  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$207  = input_12;
     if (rst) begin
       \$207  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$208  = input_13;
     if (rst) begin
       \$208  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$209  = input_14;
     if (rst) begin
       \$209  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$210  = input_15;
     if (rst) begin
       \$210  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$211  = input_16;
     if (rst) begin
       \$211  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$212  = input_17;
     if (rst) begin
       \$212  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$213  = input_18;
     if (rst) begin
       \$213  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$214  = input_19;
     if (rst) begin
       \$214  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$215  = input_20;
     if (rst) begin
       \$215  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$216  = input_21;
     if (rst) begin
       \$216  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$217  = input_22;
     if (rst) begin
       \$217  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$218  = input_23;
     if (rst) begin
       \$218  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$219  = input_24;
     if (rst) begin
       \$219  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$220  = input_25;
     if (rst) begin
       \$220  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$221  = input_26;
     if (rst) begin
       \$221  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$222  = input_27;
     if (rst) begin
       \$222  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$223  = input_28;
     if (rst) begin
       \$223  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$224  = input_29;
     if (rst) begin
       \$224  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$225  = input_30;
     if (rst) begin
       \$225  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$226  = input_31;
     if (rst) begin
       \$226  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$227  = \$signal ;
     if (rst) begin
       \$227  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$228  = \$34 [18:0];
     if (rst) begin
       \$228  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$229  = \$36 [18:0];
     if (rst) begin
       \$229  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$230  = \$38 [18:0];
     if (rst) begin
       \$230  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$231  = \$40 [18:0];
     if (rst) begin
       \$231  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$232  = \$42 [18:0];
     if (rst) begin
       \$232  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$233  = \$44 [18:0];
     if (rst) begin
       \$233  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$234  = \$46 [18:0];
     if (rst) begin
       \$234  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$235  = \$48 [18:0];
     if (rst) begin
       \$235  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$236  = \$50 [18:0];
     if (rst) begin
       \$236  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$237  = \$52 [18:0];
     if (rst) begin
       \$237  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$238  = \$54 [18:0];
     if (rst) begin
       \$238  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$239  = \$56 [18:0];
     if (rst) begin
       \$239  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$240  = \$58 [18:0];
     if (rst) begin
       \$240  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$241  = \$60 [18:0];
     if (rst) begin
       \$241  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$242  = \$62 [18:0];
     if (rst) begin
       \$242  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$243  = \$64 [18:0];
     if (rst) begin
       \$243  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$244  = \$66 [18:0];
     if (rst) begin
       \$244  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$245  = \$68 [18:0];
     if (rst) begin
       \$245  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$246  = \$70 [18:0];
     if (rst) begin
       \$246  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$247  = \$72 [18:0];
     if (rst) begin
       \$247  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$248  = \$74 [18:0];
     if (rst) begin
       \$248  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$249  = \$76 [18:0];
     if (rst) begin
       \$249  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$250  = \$78 [18:0];
     if (rst) begin
       \$250  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$251  = \$80 [18:0];
     if (rst) begin
       \$251  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$252  = \$82 [18:0];
     if (rst) begin
       \$252  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$253  = \$84 [18:0];
     if (rst) begin
       \$253  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$254  = \$86 [18:0];
     if (rst) begin
       \$254  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$255  = \$88 [18:0];
     if (rst) begin
       \$255  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$256  = \$90 [18:0];
     if (rst) begin
       \$256  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$257  = \$92 [18:0];
     if (rst) begin
       \$257  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$258  = \$94 [18:0];
     if (rst) begin
       \$258  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$259  = \$96 [18:0];
     if (rst) begin
       \$259  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$260  = \$99 ;
     if (rst) begin
       \$260  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$261  = \$102 ;
     if (rst) begin
       \$261  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$262  = \$105 ;
     if (rst) begin
       \$262  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$263  = \$108 ;
     if (rst) begin
       \$263  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$264  = \$111 ;
     if (rst) begin
       \$264  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$265  = \$114 ;
     if (rst) begin
       \$265  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$266  = \$117 ;
     if (rst) begin
       \$266  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$267  = \$120 ;
     if (rst) begin
       \$267  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$268  = \$123 ;
     if (rst) begin
       \$268  = 23'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$269  = \$126 ;
     if (rst) begin
       \$269  = 23'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$64 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$270  = { \$127 [23], \$127  };
     if (rst) begin
       \$270  = 25'h0000000;
     end
   end
-  assign top = \port$5622$29 [1];
-  assign \tile$7  = \port$5622$29 [0];
-  assign inputs = \port$5622$29 [257:2];
+  assign top = \port$6551$29 [1];
+  assign \tile$7  = \port$6551$29 [0];
+  assign inputs = \port$6551$29 [257:2];
   assign done = flying[5];
-  assign \inputs[0]  = \port$5622$29 [9:2];
-  assign \inputs[1]  = \port$5622$29 [17:10];
-  assign \inputs[2]  = \port$5622$29 [25:18];
-  assign \inputs[3]  = \port$5622$29 [33:26];
-  assign \inputs[4]  = \port$5622$29 [41:34];
-  assign \inputs[5]  = \port$5622$29 [49:42];
-  assign \inputs[6]  = \port$5622$29 [57:50];
-  assign \inputs[7]  = \port$5622$29 [65:58];
-  assign \inputs[8]  = \port$5622$29 [73:66];
-  assign \inputs[9]  = \port$5622$29 [81:74];
-  assign \inputs[10]  = \port$5622$29 [89:82];
-  assign \inputs[11]  = \port$5622$29 [97:90];
-  assign \inputs[12]  = \port$5622$29 [105:98];
-  assign \inputs[13]  = \port$5622$29 [113:106];
-  assign \inputs[14]  = \port$5622$29 [121:114];
-  assign \inputs[15]  = \port$5622$29 [129:122];
-  assign \inputs[16]  = \port$5622$29 [137:130];
-  assign \inputs[17]  = \port$5622$29 [145:138];
-  assign \inputs[18]  = \port$5622$29 [153:146];
-  assign \inputs[19]  = \port$5622$29 [161:154];
-  assign \inputs[20]  = \port$5622$29 [169:162];
-  assign \inputs[21]  = \port$5622$29 [177:170];
-  assign \inputs[22]  = \port$5622$29 [185:178];
-  assign \inputs[23]  = \port$5622$29 [193:186];
-  assign \inputs[24]  = \port$5622$29 [201:194];
-  assign \inputs[25]  = \port$5622$29 [209:202];
-  assign \inputs[26]  = \port$5622$29 [217:210];
-  assign \inputs[27]  = \port$5622$29 [225:218];
-  assign \inputs[28]  = \port$5622$29 [233:226];
-  assign \inputs[29]  = \port$5622$29 [241:234];
-  assign \inputs[30]  = \port$5622$29 [249:242];
-  assign \inputs[31]  = \port$5622$29 [257:250];
+  assign \inputs[0]  = \port$6551$29 [9:2];
+  assign \inputs[1]  = \port$6551$29 [17:10];
+  assign \inputs[2]  = \port$6551$29 [25:18];
+  assign \inputs[3]  = \port$6551$29 [33:26];
+  assign \inputs[4]  = \port$6551$29 [41:34];
+  assign \inputs[5]  = \port$6551$29 [49:42];
+  assign \inputs[6]  = \port$6551$29 [57:50];
+  assign \inputs[7]  = \port$6551$29 [65:58];
+  assign \inputs[8]  = \port$6551$29 [73:66];
+  assign \inputs[9]  = \port$6551$29 [81:74];
+  assign \inputs[10]  = \port$6551$29 [89:82];
+  assign \inputs[11]  = \port$6551$29 [97:90];
+  assign \inputs[12]  = \port$6551$29 [105:98];
+  assign \inputs[13]  = \port$6551$29 [113:106];
+  assign \inputs[14]  = \port$6551$29 [121:114];
+  assign \inputs[15]  = \port$6551$29 [129:122];
+  assign \inputs[16]  = \port$6551$29 [137:130];
+  assign \inputs[17]  = \port$6551$29 [145:138];
+  assign \inputs[18]  = \port$6551$29 [153:146];
+  assign \inputs[19]  = \port$6551$29 [161:154];
+  assign \inputs[20]  = \port$6551$29 [169:162];
+  assign \inputs[21]  = \port$6551$29 [177:170];
+  assign \inputs[22]  = \port$6551$29 [185:178];
+  assign \inputs[23]  = \port$6551$29 [193:186];
+  assign \inputs[24]  = \port$6551$29 [201:194];
+  assign \inputs[25]  = \port$6551$29 [209:202];
+  assign \inputs[26]  = \port$6551$29 [217:210];
+  assign \inputs[27]  = \port$6551$29 [225:218];
+  assign \inputs[28]  = \port$6551$29 [233:226];
+  assign \inputs[29]  = \port$6551$29 [241:234];
+  assign \inputs[30]  = \port$6551$29 [249:242];
+  assign \inputs[31]  = \port$6551$29 [257:250];
   assign \codes[0]  = codes[9:0];
   assign \codes[1]  = codes[19:10];
   assign \codes[2]  = codes[29:20];
@@ -36520,7 +38646,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.generator (rst, input__valid, normal__valid, flush, key0, key1, d2d_rel, stuck_level, input__payload, found__valid, found__payload, normal__payload, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$65  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$66  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -36710,70 +38836,70 @@ module \ohmcarlo_emulated_core.emulator.generator (rst, input__valid, normal__va
     .rst(rst)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$31  = \$4 ;
     if (rst) begin
       \$31  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$32  = \$6 ;
     if (rst) begin
       \$32  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$33  = \$8 ;
     if (rst) begin
       \$33  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$34  = \$10 ;
     if (rst) begin
       \$34  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$35  = \$12 ;
     if (rst) begin
       \$35  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$36  = \$14 ;
     if (rst) begin
       \$36  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$37  = { \$15 [33], \$15  };
     if (rst) begin
       \$37  = 35'h000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$38  = \$18 ;
     if (rst) begin
       \$38  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$39  = \$20 ;
     if (rst) begin
       \$39  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
     \$40 [17:0] = \$30 [17:0];
     \$40 [20] = found_1[0];
     \$40 [18] = found_1[1];
@@ -36815,7 +38941,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.generator.gauss (rst, word, normal, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$66  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$67  = 0;
   wire [61:0] \$1 ;
   reg [4:0] \$10 ;
   reg \$11 ;
@@ -36887,14 +39013,14 @@ module \ohmcarlo_emulated_core.emulator.generator.gauss (rst, word, normal, clk)
     .value(value)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$6  = word[30:0];
     if (rst) begin
       \$6  = 31'h00000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$7  = 5'h00;
     if (word[6]) begin
       \$7  = 5'h01;
@@ -36976,7 +39102,7 @@ module \ohmcarlo_emulated_core.emulator.generator.gauss (rst, word, normal, clk)
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$8  = 5'h19;
     if (word[6]) begin
       \$8  = 5'h18;
@@ -37058,56 +39184,56 @@ module \ohmcarlo_emulated_core.emulator.generator.gauss (rst, word, normal, clk)
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$9  = \$1 [30:0];
     if (rst) begin
       \$9  = 31'h00000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$10  = \$signal ;
     if (rst) begin
       \$10  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$11  = word[31];
     if (rst) begin
       \$11  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$12  = sign_0;
     if (rst) begin
       \$12  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$13  = sign_1;
     if (rst) begin
       \$13  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$14  = sign_2;
     if (rst) begin
       \$14  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$15  = sign_3;
     if (rst) begin
       \$15  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$66 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
     \$16  = \$3 [16:0];
     if (rst) begin
       \$16  = 17'h00000;
@@ -37120,7 +39246,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.generator.gauss.table (rst, index, \fraction$6 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$67  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$68  = 0;
   wire [23:0] \$1 ;
   wire [25:0] \$2 ;
   wire [25:0] \$3 ;
@@ -38897,28 +41023,28 @@ module \ohmcarlo_emulated_core.emulator.generator.gauss.table (rst, index, \frac
     value <= \$8 ;
   assign \$1  = $signed(delta_port__data) * $signed({ 1'h0, fraction });
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
     \$5  = \fraction$6 ;
     if (rst) begin
       \$5  = 12'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
     \$6  = \$signature__data ;
     if (rst) begin
       \$6  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
     \$7  = { \$1 [23], \$1  };
     if (rst) begin
       \$7  = 25'h0000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
     \$8  = \$4 [17:0];
     if (rst) begin
       \$8  = 18'h00000;
@@ -38931,7 +41057,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.generator.threefry (rst, input__valid, flush, key0, key1, input__payload, output__payload, output__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$68  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$69  = 0;
   wire [30:0] \$1 ;
   wire [31:0] \$10 ;
   wire [32:0] \$100 ;
@@ -39689,728 +41815,728 @@ module \ohmcarlo_emulated_core.emulator.generator.threefry (rst, input__valid, f
   assign \$auto$rtlil.cc:2739:Not$6  = ~ { \$118 [28:27], \$118 [25:22], \$118 [20], \$118 [16], \$118 [12:11], \$118 [9:6], \$118 [4:3], \$118 [1] };
   assign \$auto$rtlil.cc:2739:Not$8  = ~ { \$146 [28:27], \$146 [25:22], \$146 [20], \$146 [16], \$146 [12:11], \$146 [9:6], \$146 [4:3], \$146 [1] };
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$155  = \$3 [31:0];
     if (rst) begin
       \$155  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$156  = \$5 [31:0];
     if (rst) begin
       \$156  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$157  = input__payload[65:64];
     if (rst) begin
       \$157  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$158  = \$7 ;
     if (rst) begin
       \$158  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$159  = \$8 [31:0];
     if (rst) begin
       \$159  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$160  = \$10 ;
     if (rst) begin
       \$160  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$161  = tag_0;
     if (rst) begin
       \$161  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$162  = \$12 ;
     if (rst) begin
       \$162  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$163  = \$13 [31:0];
     if (rst) begin
       \$163  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$164  = \$15 ;
     if (rst) begin
       \$164  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$165  = tag_1;
     if (rst) begin
       \$165  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$166  = \$17 ;
     if (rst) begin
       \$166  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$167  = \$18 [31:0];
     if (rst) begin
       \$167  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$168  = \$20 ;
     if (rst) begin
       \$168  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$169  = tag_2;
     if (rst) begin
       \$169  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$170  = \$22 ;
     if (rst) begin
       \$170  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$171  = \$23 [31:0];
     if (rst) begin
       \$171  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$172  = \$25 ;
     if (rst) begin
       \$172  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$173  = tag_3;
     if (rst) begin
       \$173  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$174  = \$27 ;
     if (rst) begin
       \$174  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$175  = \$28 [31:0];
     if (rst) begin
       \$175  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$176  = \$34 [31:0];
     if (rst) begin
       \$176  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$177  = tag_4;
     if (rst) begin
       \$177  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$178  = \$36 ;
     if (rst) begin
       \$178  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$179  = \$37 [31:0];
     if (rst) begin
       \$179  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$180  = \$39 ;
     if (rst) begin
       \$180  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$181  = tag_5;
     if (rst) begin
       \$181  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$182  = \$41 ;
     if (rst) begin
       \$182  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$183  = \$42 [31:0];
     if (rst) begin
       \$183  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$184  = \$44 ;
     if (rst) begin
       \$184  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$185  = tag_6;
     if (rst) begin
       \$185  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$186  = \$46 ;
     if (rst) begin
       \$186  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$187  = \$47 [31:0];
     if (rst) begin
       \$187  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$188  = \$49 ;
     if (rst) begin
       \$188  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$189  = tag_7;
     if (rst) begin
       \$189  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$190  = \$51 ;
     if (rst) begin
       \$190  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$191  = \$52 [31:0];
     if (rst) begin
       \$191  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$192  = \$54 ;
     if (rst) begin
       \$192  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$193  = tag_8;
     if (rst) begin
       \$193  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$194  = \$56 ;
     if (rst) begin
       \$194  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$195  = \$61 [31:0];
     if (rst) begin
       \$195  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$196  = \$65 [31:0];
     if (rst) begin
       \$196  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$197  = tag_9;
     if (rst) begin
       \$197  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$198  = \$67 ;
     if (rst) begin
       \$198  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$199  = \$68 [31:0];
     if (rst) begin
       \$199  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$200  = \$70 ;
     if (rst) begin
       \$200  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$201  = tag_10;
     if (rst) begin
       \$201  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$202  = \$72 ;
     if (rst) begin
       \$202  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$203  = \$73 [31:0];
     if (rst) begin
       \$203  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$204  = \$75 ;
     if (rst) begin
       \$204  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$205  = tag_11;
     if (rst) begin
       \$205  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$206  = \$77 ;
     if (rst) begin
       \$206  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$207  = \$78 [31:0];
     if (rst) begin
       \$207  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$208  = \$80 ;
     if (rst) begin
       \$208  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$209  = tag_12;
     if (rst) begin
       \$209  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$210  = \$82 ;
     if (rst) begin
       \$210  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$211  = \$83 [31:0];
     if (rst) begin
       \$211  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$212  = \$85 ;
     if (rst) begin
       \$212  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$213  = tag_13;
     if (rst) begin
       \$213  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$214  = \$87 ;
     if (rst) begin
       \$214  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$215  = \$90 [31:0];
     if (rst) begin
       \$215  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$216  = \$92 [31:0];
     if (rst) begin
       \$216  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$217  = tag_14;
     if (rst) begin
       \$217  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$218  = \$94 ;
     if (rst) begin
       \$218  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$219  = \$95 [31:0];
     if (rst) begin
       \$219  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$220  = \$97 ;
     if (rst) begin
       \$220  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$221  = tag_15;
     if (rst) begin
       \$221  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$222  = \$99 ;
     if (rst) begin
       \$222  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$223  = \$100 [31:0];
     if (rst) begin
       \$223  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$224  = \$102 ;
     if (rst) begin
       \$224  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$225  = tag_16;
     if (rst) begin
       \$225  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$226  = \$104 ;
     if (rst) begin
       \$226  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$227  = \$105 [31:0];
     if (rst) begin
       \$227  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$228  = \$107 ;
     if (rst) begin
       \$228  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$229  = tag_17;
     if (rst) begin
       \$229  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$230  = \$109 ;
     if (rst) begin
       \$230  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$231  = \$110 [31:0];
     if (rst) begin
       \$231  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$232  = \$112 ;
     if (rst) begin
       \$232  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$233  = tag_18;
     if (rst) begin
       \$233  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$234  = \$114 ;
     if (rst) begin
       \$234  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$235  = \$115 [31:0];
     if (rst) begin
       \$235  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$236  = \$121 [31:0];
     if (rst) begin
       \$236  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$237  = tag_19;
     if (rst) begin
       \$237  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$238  = \$123 ;
     if (rst) begin
       \$238  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$239  = \$124 [31:0];
     if (rst) begin
       \$239  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$240  = \$126 ;
     if (rst) begin
       \$240  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$241  = tag_20;
     if (rst) begin
       \$241  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$242  = \$128 ;
     if (rst) begin
       \$242  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$243  = \$129 [31:0];
     if (rst) begin
       \$243  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$244  = \$131 ;
     if (rst) begin
       \$244  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$245  = tag_21;
     if (rst) begin
       \$245  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$246  = \$133 ;
     if (rst) begin
       \$246  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$247  = \$134 [31:0];
     if (rst) begin
       \$247  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$248  = \$136 ;
     if (rst) begin
       \$248  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$249  = tag_22;
     if (rst) begin
       \$249  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$250  = \$138 ;
     if (rst) begin
       \$250  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$251  = \$139 [31:0];
     if (rst) begin
       \$251  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$252  = \$141 ;
     if (rst) begin
       \$252  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$253  = tag_23;
     if (rst) begin
       \$253  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$254  = \$143 ;
     if (rst) begin
       \$254  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$255  = \$148 [31:0];
     if (rst) begin
       \$255  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$256  = \$152 [31:0];
     if (rst) begin
       \$256  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$257  = tag_24;
     if (rst) begin
       \$257  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$258  = \$154 ;
     if (rst) begin
       \$258  = 1'h0;
@@ -40442,7 +42568,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, median_gain, sigma_gain, load__stb, load__addr, load__data, \load__stb$10 , \load__addr$6 , \load__data$8 , dac, offset, code, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$69  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$70  = 0;
   wire [34:0] \$1 ;
   wire [34:0] \$10 ;
   wire \$11 ;
@@ -40592,7 +42718,7 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, media
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5622$17 (dac),
+    .\port$6551$17 (dac),
     .rst(rst),
     .value(value)
   );
@@ -40601,61 +42727,61 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, media
     .load__addr(\load__addr$6 ),
     .load__data(\load__data$8 ),
     .load__stb(\load__stb$10 ),
-    .\port$4252$0 (\$9 [15:0]),
+    .\port$5044$0 (\$9 [15:0]),
     .rst(rst),
     .value(\value$30 )
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$32  = \$10 ;
     if (rst) begin
       \$32  = 35'h000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$33  = value[16:0];
     if (rst) begin
       \$33  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$34  = \$12 [17:0];
     if (rst) begin
       \$34  = 18'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$35  = \$13 ;
     if (rst) begin
       \$35  = 36'h000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$36  = \$14 ;
     if (rst) begin
       \$36  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$37  = \$16 [41:0];
     if (rst) begin
       \$37  = 42'h00000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$38  = \$20 [32:0];
     if (rst) begin
       \$38  = 33'h000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$39  = \$31 [9:0];
     if (rst) begin
       \$39  = 10'h000;
@@ -40685,8 +42811,8 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, media
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr, load__data, \port$5622$17 , value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$70  = 0;
+module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr, load__data, \port$6551$17 , value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$71  = 0;
   wire \$1 ;
   reg [18:0] \$10 ;
   wire \$2 ;
@@ -40713,8 +42839,8 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   input load__stb;
   wire load__stb;
   reg [17:0] low = 18'h00000;
-  input [11:0] \port$5622$17 ;
-  wire [11:0] \port$5622$17 ;
+  input [11:0] \port$6551$17 ;
+  wire [11:0] \port$6551$17 ;
   input rst;
   wire rst;
   reg [22:0] step = 23'h000000;
@@ -40738,7 +42864,7 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   end
   reg [17:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5622$17 [11:4]];
+    _0_ <= deltas[\port$6551$17 [11:4]];
   end
   assign delta_port__data = _0_;
   reg [17:0] lows [255:0];
@@ -40753,7 +42879,7 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   end
   reg [17:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5622$17 [11:4]];
+    _1_ <= lows[\port$6551$17 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -40771,28 +42897,28 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
-    \$7  = \port$5622$17 [3:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    \$7  = \port$6551$17 [3:0];
     if (rst) begin
       \$7  = 4'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
     \$8  = \$signature__data ;
     if (rst) begin
       \$8  = 18'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
     \$9  = { \$3 [21], \$3  };
     if (rst) begin
       \$9  = 23'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
     \$10  = \$6 [18:0];
     if (rst) begin
       \$10  = 19'h00000;
@@ -40802,17 +42928,17 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   assign write__data = load__data[17:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[17:0];
-  assign \$signature__addr  = \port$5622$17 [11:4];
-  assign index = \port$5622$17 [11:4];
-  assign delta_port__addr = \port$5622$17 [11:4];
-  assign \fraction$15  = \port$5622$17 [3:0];
+  assign \$signature__addr  = \port$6551$17 [11:4];
+  assign index = \port$6551$17 [11:4];
+  assign delta_port__addr = \port$6551$17 [11:4];
+  assign \fraction$15  = \port$6551$17 [3:0];
   assign \$2  = load__addr[0];
   assign \$5  = { \$4 [23], \$4 [23], \$4 [23], \$4 [23], \$4 [23:4] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$4252$0 , load__stb, load__addr, load__data, value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$71  = 0;
+module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5044$0 , load__stb, load__addr, load__data, value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$72  = 0;
   wire \$1 ;
   reg [21:0] \$10 ;
   wire \$2 ;
@@ -40839,8 +42965,8 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$4252$0 , load__st
   input load__stb;
   wire load__stb;
   reg [20:0] low = 21'h000000;
-  input [15:0] \port$4252$0 ;
-  wire [15:0] \port$4252$0 ;
+  input [15:0] \port$5044$0 ;
+  wire [15:0] \port$5044$0 ;
   input rst;
   wire rst;
   reg [26:0] step = 27'h0000000;
@@ -40864,7 +42990,7 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$4252$0 , load__st
   end
   reg [17:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$4252$0 [15:8]];
+    _0_ <= deltas[\port$5044$0 [15:8]];
   end
   assign delta_port__data = _0_;
   reg [20:0] lows [255:0];
@@ -40879,7 +43005,7 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$4252$0 , load__st
   end
   reg [20:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$4252$0 [15:8]];
+    _1_ <= lows[\port$5044$0 [15:8]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -40897,28 +43023,28 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$4252$0 , load__st
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
-    \$7  = \port$4252$0 [7:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    \$7  = \port$5044$0 [7:0];
     if (rst) begin
       \$7  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$8  = \$signature__data ;
     if (rst) begin
       \$8  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$9  = { \$3 [25], \$3  };
     if (rst) begin
       \$9  = 27'h0000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$10  = \$6 [21:0];
     if (rst) begin
       \$10  = 22'h000000;
@@ -40928,17 +43054,17 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$4252$0 , load__st
   assign write__data = load__data[20:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[17:0];
-  assign \$signature__addr  = \port$4252$0 [15:8];
-  assign index = \port$4252$0 [15:8];
-  assign delta_port__addr = \port$4252$0 [15:8];
-  assign \fraction$15  = \port$4252$0 [7:0];
+  assign \$signature__addr  = \port$5044$0 [15:8];
+  assign index = \port$5044$0 [15:8];
+  assign delta_port__addr = \port$5044$0 [15:8];
+  assign \fraction$15  = \port$5044$0 [7:0];
   assign \$2  = load__addr[0];
   assign \$5  = { \$4 [27], \$4 [27], \$4 [27], \$4 [27], \$4 [27], \$4 [27], \$4 [27], \$4 [27], \$4 [27:8] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__valid, ask__valid, available, normal, restart, pop, made__payload, ask__payload, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$72  = 0;
+module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__valid, ask__valid, available, normal, restart, \port$5350$0 , \port$5352$0 , pop, made__payload, ask__payload, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$73  = 0;
   wire \$1 ;
   reg [63:0] \$10 ;
   reg [6:0] \$11 ;
@@ -40975,6 +43101,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   wire claim;
   input clk;
   wire clk;
+  wire [63:0] first;
   input [16:0] made__payload;
   wire [16:0] made__payload;
   input made__valid;
@@ -40983,6 +43110,10 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   wire [16:0] normal;
   input pop;
   wire pop;
+  input [31:0] \port$5350$0 ;
+  wire [31:0] \port$5350$0 ;
+  input [31:0] \port$5352$0 ;
+  wire [31:0] \port$5352$0 ;
   reg [5:0] read__addr = 6'h00;
   wire [16:0] read__data;
   input restart;
@@ -41030,17 +43161,17 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   always @(posedge clk)
     read__addr <= \$14 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$10  = \$2 [63:0];
     if (restart) begin
-      \$10  = 64'h0000000000000000;
+      \$10  = { \port$5352$0 , \port$5350$0  };
     end
     if (rst) begin
       \$10  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$11  = \$5 [6:0];
     if (restart) begin
       \$11  = 7'h40;
@@ -41050,7 +43181,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$12  = \$7 [6:0];
     if (restart) begin
       \$12  = 7'h00;
@@ -41060,7 +43191,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$13  = \$8 [5:0];
     if (restart) begin
       \$13  = 6'h00;
@@ -41070,7 +43201,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$14  = \$9 [5:0];
     if (restart) begin
       \$14  = 6'h00;
@@ -41084,6 +43215,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   assign \$signature__en  = made__valid;
   assign \$signal  = read__addr;
   assign read__data = normal;
+  assign first = { \port$5352$0 , \port$5350$0  };
   assign \ask__payload.counter0  = ask__payload[31:0];
   assign \ask__payload.counter1  = ask__payload[63:32];
   assign \ask__payload.device  = ask__payload[64];

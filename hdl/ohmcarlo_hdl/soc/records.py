@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,6 +54,8 @@ class RecordMerger(wiring.Component):
         step, prediction, words = self.steps.payload, self.predictions.payload, self.words
         length = Signal(SAMPLE_WORDS_BITS)
         index = Signal(range(PREDICTION_WORDS))
+        # a first word that was offered stays, whatever comes
+        held = Signal(range(RECORD_PREDICTION + 1))
         m.d.comb += length.eq(self.sample_pairs + SAMPLE_HEADER_WORDS)
 
         def kind(number: int) -> int:
@@ -61,8 +63,8 @@ class RecordMerger(wiring.Component):
 
         with m.FSM(name="state"):
             with m.State("FIRST"):
-                m.d.sync += index.eq(0)
-                with m.If(self.steps.valid):
+                m.d.sync += [index.eq(0), held.eq(0)]
+                with m.If(self.steps.valid & (held == 0)):
                     m.d.comb += [
                         words.valid.eq(1),
                         words.payload.eq(
@@ -76,15 +78,17 @@ class RecordMerger(wiring.Component):
                     ]
                     with m.If(words.ready & step.accepted):
                         m.next = "STEP"
-                with m.Elif(self.samples.valid):
+                with m.Elif(self.samples.valid & (held != RECORD_PREDICTION)):
                     m.d.comb += [
                         words.valid.eq(1),
                         words.payload.eq(kind(RECORD_SAMPLE) | length),
                     ]
+                    m.d.sync += held.eq(Mux(words.ready, 0, RECORD_SAMPLE))
                     with m.If(words.ready):
                         m.next = "SAMPLE"
                 with m.Elif(self.predictions.valid):
                     m.d.comb += [words.valid.eq(1), words.payload.eq(kind(RECORD_PREDICTION))]
+                    m.d.sync += held.eq(Mux(words.ready, 0, RECORD_PREDICTION))
                     with m.If(words.ready):
                         m.next = "PREDICTION"
             with m.State("STEP"):
