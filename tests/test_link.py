@@ -198,16 +198,6 @@ def test_asking_again_is_not_sending_again(board: NativeBoard) -> None:
     assert not np.array_equal(pulse_counts(board), expected_counts(count))
 
 
-def test_without_the_check_of_numbers_answers_are_wrong(
-    board: NativeBoard, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The control: a host that takes every message as the next one."""
-    link, _ = session(board, 0.02)
-    monkeypatch.setattr(transport.Transport, "_is_next", lambda self, ahead: True)
-    with pytest.raises(OhmcarloError):
-        give_commands(link, 2000)
-
-
 # -- records ---------------------------------------------------------------------------------------
 
 
@@ -236,6 +226,23 @@ def test_every_record_once_and_in_order(capsys: pytest.CaptureFixture[str]) -> N
     for words in runs[1:]:
         assert np.array_equal(words, runs[0])
     assert len(runs[0]) > 30_000
+
+
+def test_without_the_check_of_numbers_records_come_twice(
+    board: NativeBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: a host that takes whatever message comes."""
+    take = transport.Transport._take_message
+
+    def careless(self: transport.Transport, frame: Frame) -> None:
+        if frame.sequence != self._expected:
+            self._deliver(frame.payload)
+        take(self, frame)
+
+    monkeypatch.setattr(transport.Transport, "_take_message", careless)
+    link, _ = session(board, 0.05)
+    with pytest.raises(OhmcarloError, match="lost records"):
+        run_steps(link, 20_000)
 
 
 def test_a_gap_in_the_records_is_an_error(board: NativeBoard) -> None:
@@ -345,6 +352,18 @@ def test_a_board_that_takes_nothing_is_given_up(board: NativeBoard) -> None:
     with pytest.raises(BoardLost, match="answers, but has taken no message for 30 s: restart it"):
         link.request(Message.ECHO)
     assert port.now - asked_at <= transport.STUCK_S + 2
+
+
+def test_an_answer_that_never_comes(board: NativeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board is there and takes requests; its user need not wait for ever."""
+    link, port = session(board)
+    monkeypatch.setattr(link, "_deliver", lambda payload: None)
+    link._transport._deliver = link._deliver
+    link.answer_s = 8.0
+    asked_at = port.port.now  # type: ignore[attr-defined]
+    with pytest.raises(BoardLost, match="is there, but gives no answer: restart it"):
+        link.request(Message.ECHO)
+    assert 8.0 <= port.port.now - asked_at < 9.0  # type: ignore[attr-defined]
 
 
 class Silence(NativePort):

@@ -31,6 +31,7 @@ from .transport import SEQUENCES, Clock, Counters, Port, Transport
 FIRST_PATIENCE = 1_000_000  # clocks, before anything is known about the board
 SIMULATED_PATIENCE = 400_000  # a simulated board makes some million clocks a second
 PATIENCE_S = 0.1  # of a board with a clock of its own
+ANSWER_S = 30.0
 WORDS = 1 << 32
 
 REFUSALS = {
@@ -73,10 +74,16 @@ class Link:
     port : Port
     clock : callable
         Seconds, never going back.
+
+    Attributes
+    ----------
+    answer_s : float
+        How long a request may take.
     """
 
     def __init__(self, port: Port, clock: Clock = time.monotonic) -> None:
         self.port = port
+        self.answer_s = ANSWER_S
         self._transport = Transport(port, self._deliver, clock)
         self._numbers = itertools.count(1)
         self._begin()
@@ -152,7 +159,7 @@ class Link:
         return number
 
     def _answer(self, number: int, message: Message) -> bytes:
-        self._transport.until(lambda: number in self._answers)
+        self._transport.until(lambda: number in self._answers, self.answer_s)
         status, body = self._answers.pop(number)
         if status != Status.OK:
             raise Refused(message, status)

@@ -5,6 +5,7 @@ Frames are numbered and acknowledged (``spec.link``); what is lost or damaged is
 
 from __future__ import annotations
 
+import math
 import random
 import struct
 import time
@@ -105,7 +106,7 @@ class Transport:
         self._under_way: deque[_Sent] = deque()  # messages that were not acknowledged yet
         self._base = 0  # number of the first of them
         self._expected = 0  # number of the board's next message
-        self._progress = self._advanced = self._heard = self._asked = self._clock()
+        self._progress = self._advanced = self._heard = self._asked = self._told = self._clock()
         self._went_back = -1  # `base` when a NACK was last obeyed
         self._asked_again = (-1, 0.0)  # the last NACK: for which message, and when
         self._owe_ack = False
@@ -154,15 +155,24 @@ class Transport:
         self._waiting.append(message)
         self._send_waiting()
 
-    def until(self, done: Callable[[], bool]) -> None:
-        """Keep the link going until ``done``. Raises BoardLost after LINK_TIMEOUT_S of silence."""
+    def until(self, done: Callable[[], bool], limit_s: float = math.inf) -> None:
+        """Keep the link going until ``done``.
+
+        Raises BoardLost after LINK_TIMEOUT_S of silence, and when no message has come for
+        ``limit_s``, though the board is there.
+        """
         now = self._clock()
+        self._told = now
         # nobody listened before: silence begins here
         self._heard, self._asked = max(self._heard, now), now
         while not done():
             self._send_waiting()
             self._receive(min(READ_S, self._resend_s / 2))
             self._watch()
+            if self._clock() - self._told > limit_s:
+                raise BoardLost(
+                    f"the board at {self.port.name} is there, but gives no answer: restart it"
+                )
 
     def _watch(self) -> None:
         """Send again what is not acknowledged, ask a silent board, give up a dead one."""
@@ -301,6 +311,7 @@ class Transport:
         if not self._is_next(ahead):
             return
         self._expected = (self._expected + 1) % SEQUENCES
+        self._told = self._heard
         self._owe_ack = True
         self._deliver(frame.payload)
 
