@@ -126,7 +126,7 @@ def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = project["dependencies"] + project["optional-dependencies"]["report"]
     names = {re.split(r"[<>=\[ ]", d)[0].replace("-", "_") for d in declared}
-    names = {"sklearn" if n == "scikit_learn" else n for n in names}
+    names = {{"scikit_learn": "sklearn", "pyserial": "serial"}.get(n, n) for n in names}
     for path in SOURCES:
         tops = {m.split(".")[0] for m in imported_modules(path)} - {"ohmcarlo"}
         assert tops - set(sys.stdlib_module_names) <= names, path

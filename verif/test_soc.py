@@ -277,6 +277,7 @@ def test_flood(board: str) -> None:
     run_bench("soc", __name__, {"when": "wanted"}, testcase="flood", verilog_text=board)
 
 
+@pytest.mark.filterwarnings("ignore:.*created but never used")
 def test_refuses_nonsense() -> None:
     with pytest.raises(UsageError, match="65540 bytes and the memory 65536: make one smaller"):
         soc(firmware=bytes(RAM_BYTES + 4))

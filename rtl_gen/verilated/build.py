@@ -194,5 +194,6 @@ def _run(
     if "No space left" in said:
         raise full(work)
     print(said, file=sys.stderr)
-    line = next((t for t in said.splitlines() if "error" in t.lower()), said.splitlines()[-1:])
-    raise OhmcarloError(f"{Path(command[0]).name} failed: {line or done.returncode}")
+    lines = said.splitlines() or [f"exit code {done.returncode}"]
+    line = next((text for text in lines if "error" in text.lower()), lines[-1])
+    raise OhmcarloError(f"{Path(command[0]).name} failed: {line}")

@@ -92,5 +92,5 @@ def training() -> None:
 
 if __name__ == "__main__":
     training()
-    for probability in (0.0, 1e-3, 1e-2):
+    for probability in (1e-3, 1e-2):
         commands(probability)
