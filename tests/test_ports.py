@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import sys
-import threading
 import time
 import tty
 from collections.abc import Iterator
@@ -118,30 +117,6 @@ def test_bytes_both_ways(terminal: tuple[int, str]) -> None:
     port.close()
 
 
-def test_a_board_that_takes_nothing_before_it_is_heard(terminal: tuple[int, str]) -> None:
-    """What comes is taken while much is written: neither end waits for the other."""
-    board, name = terminal
-    taken = bytearray()
-
-    def talk_first() -> None:
-        for _ in range(20):
-            os.write(board, bytes(1000))
-        while len(taken) < 20_000:
-            taken.extend(os.read(board, 1000))
-
-    thread = threading.Thread(target=talk_first)
-    thread.start()
-    port = SerialPort(name)
-    began = time.monotonic()
-    port.write(bytes(20_000))
-    heard = 0
-    while thread.is_alive() or heard < 20_000:
-        heard += len(port.read(0.01))
-    assert time.monotonic() - began < 2.0
-    assert (len(taken), heard) == (20_000, 20_000)
-    port.close()
-
-
 def test_the_other_end_goes_away(terminal: tuple[int, str]) -> None:
     board, name = terminal
     port = SerialPort(name)
@@ -189,12 +164,28 @@ def test_a_board_that_is_killed_is_missed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_board_that_ends_says_why(tmp_path: Path) -> None:
-    body = "sys.exit('board: the processor trapped')"
-    port = SimulatedPort(program(tmp_path, body))
+    """While it is talked to; one that ends before says so when it is opened."""
+    last = "sys.exit('board: the processor trapped')"
+    port = SimulatedPort(program(tmp_path, f"time.sleep(0.5); {last}"))
     with pytest.raises(BoardLost, match="exit code 1: board: the processor trapped"):
         while True:
             port.read(0.5)
     port.close()
+
+
+def test_a_board_that_ends_before_it_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = SimulatedPort._place
+
+    def late(self: SimulatedPort) -> str:
+        name = place(self)
+        self.process.wait()
+        return name
+
+    monkeypatch.setattr(SimulatedPort, "_place", late)
+    with pytest.raises(BoardLost, match="exit code 1: too early"):
+        SimulatedPort(program(tmp_path, "sys.exit('too early')"))
 
 
 @pytest.mark.parametrize("text", ["#!{python}\n{body}", "#!{python}\nprint('hello')\n{body}"])

@@ -148,15 +148,28 @@ def test_a_checkpoint_goes_from_the_model_to_the_board_and_back(
 
 def test_prediction_in_the_array(started: list[SimulatedPort]) -> None:
     """Means and variances over the samples in the array: those of the golden model."""
-    with closing(build_experiment(MODEL)) as golden, closing(build_experiment(RTL)) as hardware:
+    four = (replace(config, chains=4) for config in (MODEL, RTL))
+    golden, hardware = (build_experiment(config) for config in four)
+    with closing(golden), closing(hardware):
         for experiment in (golden, hardware):
             experiment.board.start()
-            experiment.board.run(100)
+            experiment.board.run(150)  # rows are given back and taken again
         answers = [e.board.predict(e.test_points) for e in (golden, hardware)]
         assert np.array_equal(answers[0], answers[1])
         codes, multiplicity, _ = hardware.board.current()
         alone = predict(hardware.registers, hardware.test_points, codes, multiplicity)
         assert not np.array_equal(answers[1], alone), "it is more than the current sample's"
+        # a checkpoint holds what the rows hold, though nobody reads them
+        state = hardware.board.state_dict()
+        assert isinstance(hardware.board, SerialBoard)
+        rows = np.flatnonzero(state["controller.held"]).tolist()
+        assert len(rows) > 30
+        used = 2 * hardware.registers.features
+        read = hardware.board.remote.read_rows(rows, 0, used)
+        assert np.array_equal(read, state["array.codes"][rows, :used])
+        hardware.board.configure(hardware.registers, hardware.points)
+        hardware.board.load_state_dict(state)
+        assert np.array_equal(hardware.board.predict(hardware.test_points), answers[0])
 
 
 def test_selftest(started: list[SimulatedPort]) -> None:

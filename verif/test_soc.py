@@ -40,6 +40,8 @@ DIVISOR = 3
 CLOCK_HZ, DESIGN_HASH = 12_345_678, 0xC0FFEE01
 RING_BYTES = 4096
 MASK = (1 << 32) - 1
+# boards that are refused
+pytestmark = pytest.mark.filterwarnings("ignore:.*created but never used")
 FIRMWARE = Path(__file__).parent / "firmware" / "soc.c"
 
 
@@ -277,7 +279,6 @@ def test_flood(board: str) -> None:
     run_bench("soc", __name__, {"when": "wanted"}, testcase="flood", verilog_text=board)
 
 
-@pytest.mark.filterwarnings("ignore:.*created but never used")
 def test_refuses_nonsense() -> None:
     with pytest.raises(UsageError, match="65540 bytes and the memory 65536: make one smaller"):
         soc(firmware=bytes(RAM_BYTES + 4))

@@ -21,7 +21,6 @@ from .base import BoardLost
 from .transport import LINK_TIMEOUT_S
 
 READ_SLICE_S = 0.02
-WRITE_BYTES = 256  # between two looks at what has come
 EXIT_S = 2.0
 REPOSITORY = Path(__file__).parents[3]
 BUILDER = "rtl_gen.verilated"
@@ -46,7 +45,6 @@ class SerialPort:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._received = b""
         try:
             self._port = serial.Serial(
                 name, BAUD, timeout=READ_SLICE_S, write_timeout=LINK_TIMEOUT_S, exclusive=True
@@ -56,31 +54,23 @@ class SerialPort:
 
     def write(self, data: bytes) -> None:
         try:
-            for first in range(0, len(data), WRITE_BYTES):
-                # a board that waits until it can send does not take anything meanwhile
-                self._collect()
-                self._port.write(data[first : first + WRITE_BYTES])
+            self._port.write(data)
         except (serial.SerialException, OSError) as error:
             raise self._lost(error) from error
 
     def read(self, timeout_s: float) -> bytes:
         until = time.monotonic() + timeout_s
         try:
-            self._collect()
-            while not self._received and time.monotonic() < until:
-                self._received = self._port.read(1)
-                self._collect()
+            data: bytes = self._port.read(self._port.in_waiting)
+            while not data and time.monotonic() < until:
+                data = self._port.read(1)
+                data += self._port.read(self._port.in_waiting)
         except (serial.SerialException, OSError) as error:
             raise self._lost(error) from error
-        data, self._received = self._received, b""
         return data
 
     def close(self) -> None:
         self._port.close()
-
-    def _collect(self) -> None:
-        if waiting := self._port.in_waiting:
-            self._received += self._port.read(waiting)
 
     def _lost(self, error: Exception) -> BoardLost:
         return BoardLost(f"the board at {self.name} is gone ({error}): check its cable")
@@ -128,7 +118,13 @@ class SimulatedPort:
         except OSError as error:
             raise OhmcarloError(f"the simulated board {program} does not start: {error}") from error
         try:
-            self._port = SerialPort(self._place())
+            place = self._place()
+            try:
+                self._port = SerialPort(place)
+            except OhmcarloError as error:
+                if self.process.poll() is None:
+                    raise
+                raise self._ended() from error
         except BaseException:
             self._end()
             raise

@@ -152,7 +152,6 @@ def record_starts(words: Words, kinds: Words) -> tuple[NDArray[np.intp], bool]:
     while np.any(jump[:-1] < count):
         reached[jump[reached]] = True
         jump = jump[jump]
-    reached[jump[reached]] = True
     starts = np.flatnonzero(reached[:-1])
     return starts, not count or after[starts[-1]] == count
 
