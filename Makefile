@@ -48,7 +48,7 @@ format: $(VENV)/.installed-dev  ## let ruff put imports and layout right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: lint  ## lint, types and all tests, the hardware's in simulation among them (10 minutes)
+test: lint  ## lint, types and all tests, the hardware's in simulation among them (15 minutes)
 	$(BIN)/python -m pytest -n $(JOBS)
 
 rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page: rtl_gen/reference
@@ -65,7 +65,7 @@ coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 mi
 	COVERAGE=1 $(BIN)/python -m pytest -n $(JOBS) verif/test_core.py verif/test_core_service.py
 	$(BIN)/python -m verif.coverage
 
-bench: $(VENV)/.installed-dev  ## accuracy, speed and clocks as the README states them (8 minutes)
+bench: $(VENV)/.installed-dev  ## accuracy, speed, clocks and the link as the README states them (15 minutes)
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 clean:  ## remove what was built and installed
