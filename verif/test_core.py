@@ -15,9 +15,9 @@ import pytest
 
 from ohmcarlo.golden import EXHAUSTED, RUNNING, Calibration, Registers, terms
 from ohmcarlo.spec import Geometry, Points
+from ohmcarlo.spec.link import Reason
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.core import EmulatedCore
-from ohmcarlo_hdl.core.step import Reason
 from problems import controller, trace, wdbc_half, xor_points
 from verif.harness import Case, case_parameters, run_bench, start_clock
 from verif.harness.build import verilog_of

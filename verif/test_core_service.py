@@ -15,11 +15,10 @@ from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import ENTROPY_ALARM, Controller, EntropyAlarm, SamplerSettings
 from ohmcarlo.golden.likelihood import predict_sums
 from ohmcarlo.spec import LOGLIK_FRAC, Geometry
-from ohmcarlo_hdl.array.sequencer import FaultCause
+from ohmcarlo.spec.link import FaultCause, Reason
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.core import Core
 from ohmcarlo_hdl.core.interface import PREDICTION
-from ohmcarlo_hdl.core.step import Reason
 from problems import trace
 from verif.harness import Case, Clocked, case_parameters, run_bench, start_clock
 from verif.harness.array_model import ArrayModel, FaultyArray

@@ -43,8 +43,7 @@ from ohmcarlo.spec import (
     Geometry,
     health_cutoffs,
 )
-from ohmcarlo.spec.link import WINDOWS
-from ohmcarlo_hdl.array.sequencer import FaultCause
+from ohmcarlo.spec.link import WINDOWS, FaultCause
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.counters import COUNTED
 from ohmcarlo_hdl.regs.bank import RegisterBank

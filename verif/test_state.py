@@ -26,7 +26,7 @@ from ohmcarlo.golden.machine import (
     WORD_BITS,
     ZEROS_BEFORE,
 )
-from ohmcarlo_hdl.core.step import Reason
+from ohmcarlo.spec.link import Reason
 from problems import trace
 from verif.harness import Case, case_parameters, start_clock
 from verif.harness.core import CoreDriver

@@ -16,11 +16,11 @@ from amaranth import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import data, wiring
 
 from ohmcarlo.spec import Geometry
+from ohmcarlo.spec.link import FaultCause
 from ohmcarlo_hdl.array.interface import Op
 from ohmcarlo_hdl.array.sequencer import (
     PULSES,
     WATCHDOG_BITS,
-    FaultCause,
     Phase,
     Sequencer,
 )
@@ -231,7 +231,7 @@ class SequencerProof(wiring.Component):
             checks.implies(f"off.{name}", past, self.fault & dark)
         checks.implies("off.reset", self.past_reset, dark & ~self.requests.valid & ~self.fault)
         checks.implies("off.fault", self.fault, dark & ~self.commands.ready)
-        checks.always("off.cause", self.fault == (self.fault_cause.as_value() != none))
+        checks.always("off.cause", self.fault == (self.fault_cause != none))
         checks.implies("off.idle", self.idle, dark & ~self.requests.valid & ~self._owes())
 
     def _owes(self) -> Value:
@@ -308,6 +308,4 @@ class SequencerProof(wiring.Component):
         checks.cover("cover.taken_in_fault", self.fault & self.taken & (self.requests.p.op != 6))
         for cause in FaultCause:
             if cause != FaultCause.NONE:
-                checks.cover(
-                    f"cover.{cause.name.lower()}", self.fault_cause.as_value() == cause.value
-                )
+                checks.cover(f"cover.{cause.name.lower()}", self.fault_cause == cause.value)

@@ -12,6 +12,7 @@ from amaranth.utils import bits_for
 
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import DAC_BITS
+from ohmcarlo.spec.link import FaultCause
 
 from ..config import CoreConfig
 from .interface import Op, array_request, array_response
@@ -37,22 +38,6 @@ MAX_WIDTH: Mapping[str, int] = {
     "dot": 4095,
 }
 """Longest pulse in clocks, whatever the registers say."""
-
-
-class FaultCause(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
-    """Why everything is off. Of causes in the same clock the one listed first is kept."""
-
-    NONE = 0
-    OFF = 1
-    """The ``off`` input."""
-    UNKNOWN_OPERATION = 2
-    """A command whose code is no ``Op``."""
-    REQUEST_TIMEOUT = 3
-    """The array did not take a request within the watchdog's time."""
-    RESPONSE_TIMEOUT = 4
-    """The array owed a response and sent none within the watchdog's time."""
-    SPURIOUS_RESPONSE = 5
-    """The array sent a response that it did not owe."""
 
 
 def pulse_settings() -> data.StructLayout:

@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import D2D_FRAC, SEGMENT_BITS, STUCK_BITS
+from ohmcarlo.spec.link import Reason
 
 from ..array.emulator import Emulator, codes_window
 from ..array.interface import array_request, array_response
@@ -26,7 +27,7 @@ from .likelihood import Likelihood
 from .pricing import Pricing
 from .proposal import Proposal
 from .sample import RECORD_WORD, sample_pairs
-from .step import Reason, StepController, step_record, step_state
+from .step import StepController, step_record, step_state
 
 
 def outputs(config: CoreConfig) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ohmcarlo.spec import CODE_BITS, STARTUP_WINDOWS
+from ohmcarlo.spec.link import Reason
 
 from ..array.interface import Op, array_request, array_response, request_of
 from ..config import CoreConfig
@@ -32,17 +33,6 @@ from .programmer import Programmer, Reader, ResultRouter
 from .regions import WORD_ADDRESS_BITS
 from .rows import RETRY_BITS, WEAR_BITS, Rows, rows_registers, rows_state
 from .sample import RECORD_WORD, Recorder, SampleMemory
-
-
-class Reason(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
-    """Why the controller stands still (``reason_e`` of the register map)."""
-
-    RUNNING = 0
-    EXHAUSTED = 1
-    ENTROPY_ALARM = 2
-    FAULT = 3
-    DONE = 4
-    NO_ROWS = 5
 
 
 class Activity(enum.Enum, shape=unsigned(4)):  # type: ignore[call-arg]

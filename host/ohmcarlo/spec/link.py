@@ -139,14 +139,22 @@ class Reason(IntEnum):
 
 
 class FaultCause(IntEnum):
-    """Why the sequencer has stopped: FINISHED, and field status.state.fault_cause."""
+    """Why the sequencer has stopped: FINISHED, and field status.state.fault_cause.
+
+    Of causes in the same clock the one listed first is kept.
+    """
 
     NONE = 0
     OFF = 1
+    """The command or the input ``off``."""
     UNKNOWN_OPERATION = 2
+    """A command whose code is no operation."""
     REQUEST_TIMEOUT = 3
+    """The array did not take a request within the watchdog's time."""
     RESPONSE_TIMEOUT = 4
+    """The array owed a response and sent none within the watchdog's time."""
     SPURIOUS_RESPONSE = 5
+    """The array sent a response that it did not owe."""
 
 
 # Words lie on multiples of four bytes of a message, for the processor's sake.
