@@ -1,8 +1,38 @@
-"""Shared by all tests: where helper modules and data are."""
+"""Shared by all tests: where helper modules and data are, and the firmware as a board."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+if TYPE_CHECKING:
+    from link_client import Client
+    from native_board import NativeBoard
+
+# The helpers are imported where they are used: they need the hardware tools.
+
+
+@pytest.fixture(params=[False, True], ids=["native", "image"])
+def board(request: pytest.FixtureRequest) -> Iterator[NativeBoard]:
+    """Compiled for this machine, and the board's image on a model of its processor."""
+    from native_board import opened
+
+    with opened(image=request.param) as made:
+        yield made
+        assert made.unsafe == 0, made.unsafe_reason
+
+
+@pytest.fixture
+def client(board: NativeBoard) -> Client:
+    """A host in session with ``board``."""
+    from link_client import Client
+
+    made = Client(board)
+    made.open()
+    return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator
 
 import pytest
 
@@ -48,21 +47,6 @@ SMALL = CoreConfig(
     device_calibration=False,
 )  # fmt: skip
 REASON_ALARM, REASON_FAULT, REASON_DONE = 2, 3, 4
-
-
-@pytest.fixture(params=[False, True], ids=["native", "image"])
-def board(request: pytest.FixtureRequest) -> Iterator[NativeBoard]:
-    """Compiled for this machine, and the board's image on a model of its processor."""
-    with opened(image=request.param) as made:
-        yield made
-        assert made.unsafe == 0, made.unsafe_reason
-
-
-@pytest.fixture
-def client(board: NativeBoard) -> Client:
-    made = Client(board)
-    made.open()
-    return made
 
 
 def write(*items: tuple[int, int]) -> bytes:

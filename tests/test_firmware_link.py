@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator
 
 import pytest
 
 from link_client import CLOCKS, PATIENCE, SESSION, Client, Frame, frame, frames
-from native_board import SET, NativeBoard, opened
+from native_board import SET, NativeBoard
 from ohmcarlo.spec.link import (
     COMMAND_FORMAT,
     MAX_BODY,
@@ -27,21 +26,6 @@ from ohmcarlo.spec.link import (
 SHORT = 20_000  # clocks that a small frame and its answer need
 SET_ONE = struct.pack(OPERATION_FORMAT, SET, 0, 3, 4, 100)
 """One programming pulse: what must never be done twice."""
-
-
-@pytest.fixture(params=[False, True], ids=["native", "image"])
-def board(request: pytest.FixtureRequest) -> Iterator[NativeBoard]:
-    """Compiled for this machine, and the board's image on a model of its processor."""
-    with opened(image=request.param) as made:
-        yield made
-        assert made.unsafe == 0, made.unsafe_reason
-
-
-@pytest.fixture
-def client(board: NativeBoard) -> Client:
-    made = Client(board)
-    made.open()
-    return made
 
 
 def kinds(found: list[Frame]) -> list[int]:
