@@ -14,10 +14,10 @@ export OHMCARLO_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format rtl formal fuzz coverage bench clean
+.PHONY: help train test lint format rtl bitstream formal netlist fuzz coverage bench clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -25,12 +25,12 @@ $(BIN)/python:
 # A stamp says that an installation is complete for this pyproject.toml.
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@echo "installing ohmcarlo into $(VENV) (once) ..."
-	$(PIP) install --editable .
+	$(PIP) install --editable '.[fpga]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	@echo "installing what the tests need into $(VENV) (once) ..."
-	$(PIP) install --editable '.[dev,report,hdl,sim]'
+	$(PIP) install --editable '.[dev,report,fpga,sim]'
 	@echo "compiling the synthesis tools for this machine (once, 1 minute) ..."
 	$(BIN)/python -m verif.harness.prewarm
 	@touch $@
@@ -54,8 +54,14 @@ test: lint  ## lint, types and all tests, the hardware's in simulation among the
 rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page: rtl_gen/reference
 	$(BIN)/python -m rtl_gen
 
+bitstream: $(VENV)/.installed  ## a board's bitstream with open tools: make bitstream BOARD=ulx3s-85f
+	$(BIN)/ohmcarlo build $(or $(BOARD),$(error which board? make bitstream BOARD=ulx3s-85f; ohmcarlo build --help lists them))
+
 formal: $(VENV)/.installed-dev  ## interlocks of the sequencer, proved
 	$(BIN)/python -m pytest verif/test_formal.py
+
+netlist: $(VENV)/.installed-dev  ## the benches on synthesised netlists, iCE40 and ECP5 (30 minutes)
+	NETLIST=1 $(BIN)/python -m pytest -n $(JOBS) verif/test_netlist.py verif/test_netlist_models.py
 
 fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; 20 minutes)
 	$(BIN)/python -m rtl_gen.fuzz --seconds 600

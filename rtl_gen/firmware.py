@@ -124,16 +124,20 @@ class Image:
     text: int
     data: int
     bss: int
+    ram_bytes: int = memory_map.RAM_BYTES
 
     @property
     def stack_left(self) -> int:
-        return memory_map.RAM_BYTES - len(self.image) - self.bss
+        return self.ram_bytes - len(self.image) - self.bss
 
 
 @cache
-def link_image(config: CoreConfig = REFERENCE) -> Image:
-    """Compiles and links for the board. OhmcarloError with the compiler's words if that fails."""
-    return _link(_compilation(config, "src"))
+def link_image(config: CoreConfig = REFERENCE, ram_bytes: int = memory_map.RAM_BYTES) -> Image:
+    """Compiles and links for a board with that much memory.
+
+    OhmcarloError with the compiler's words if that fails.
+    """
+    return _link(_compilation(config, "src"), ram_bytes)
 
 
 def link_program(config: CoreConfig, main: str) -> Image:
@@ -144,8 +148,8 @@ def link_program(config: CoreConfig, main: str) -> Image:
     return _link(files | generated | {"src/main.c": main})
 
 
-def _link(files: dict[str, str]) -> Image:
-    sizes = f"_ram_bytes = {memory_map.RAM_BYTES};\n_stack_bytes = {STACK_BYTES};\n"
+def _link(files: dict[str, str], ram_bytes: int = memory_map.RAM_BYTES) -> Image:
+    sizes = f"_ram_bytes = {ram_bytes};\n_stack_bytes = {STACK_BYTES};\n"
     files["src/link.ld"] = sizes + files["src/link.ld"]
     with _workplace(files) as folder:
         inputs = [p for p in files if Path(p).suffix in {".c", ".S"}]
@@ -157,7 +161,7 @@ def _link(files: dict[str, str]) -> Image:
             folder,
         )  # fmt: skip
         elf = (folder / "firmware.elf").read_bytes()
-    return Image(*_flattened(elf))
+    return Image(*_flattened(elf), ram_bytes)
 
 
 def _flattened(elf: bytes) -> tuple[bytes, bytes, int, int, int, int]:
@@ -183,9 +187,9 @@ def _flattened(elf: bytes) -> tuple[bytes, bytes, int, int, int, int]:
 NOBITS, WRITABLE, ALLOCATED, EXECUTABLE = 8, 1, 2, 4  # ELF: section type, section flags
 
 
-def build_image(config: CoreConfig = REFERENCE) -> bytes:
+def build_image(config: CoreConfig = REFERENCE, ram_bytes: int = memory_map.RAM_BYTES) -> bytes:
     """The board's memory from address 0 on; equal bytes whatever the folder it is built in."""
-    return link_image(config).image
+    return link_image(config, ram_bytes).image
 
 
 # -- this machine --------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # Lower layers first; a module may import from its own layer and from those below.
 LAYERS = [
     {"__init__", "errors"},
-    {"jit"},
+    {"jit", "builder"},
     {"spec"},
     {"array"},
     {"diagnostics"},
@@ -29,7 +29,7 @@ LAYERS = [
     {"bring_up", "trace", "runs"},
     {"config"},
     {"experiment", "results", "training", "prediction", "report", "sklearn"},
-    {"board_checks", "checks"},
+    {"board_checks", "checks", "bitstream"},
     {"console"},
     {"cli"},
 ]

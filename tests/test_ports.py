@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 import serial
 
+from ohmcarlo import builder
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards import check_backend, open_board, ports
+from ohmcarlo.boards import check_backend, open_board
 from ohmcarlo.boards.base import BoardLost
-from ohmcarlo.boards.ports import SerialPort, SimulatedPort, build_simulated
+from ohmcarlo.boards.ports import EXIT_S, SerialPort, SimulatedPort, build_simulated
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.spec import Geometry
 
@@ -207,7 +208,7 @@ def test_closing_ends_the_program(tmp_path: Path) -> None:
     rude = SimulatedPort(program(tmp_path, ECHO))
     began = time.monotonic()
     rude.close()
-    assert rude.process.returncode == -9 and time.monotonic() - began < ports.EXIT_S + 1
+    assert rude.process.returncode == -9 and time.monotonic() - began < EXIT_S + 1
 
 
 def test_ctrl_c_is_not_for_the_board(tmp_path: Path) -> None:
@@ -234,7 +235,7 @@ def repository(folder: Path, body: str) -> None:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(ports, "REPOSITORY", tmp_path)
+    monkeypatch.setattr(builder, "REPOSITORY", tmp_path)
     return tmp_path
 
 

@@ -389,8 +389,11 @@ async def pulses_and_watchdog(dut) -> None:  # type: ignore[no-untyped-def]
         await bus.set("emulator.d2d_rel", 1000)
         await driver.command("emulator_restart")
         await bus.set("sequencer.watchdog", 4)
-        await bus.set("raw.command", op=3, row=9, device=2)
-        await driver.command("raw")
+        for device in (2, 3, 4):  # it lets two wait
+            await bus.set("raw.command", op=3, row=9, device=device)
+            await driver.command("raw")
+            for _ in range(8):
+                await driver.edge
 
     causes = [await fault_of(p) for p in (unknown_operation, late_answer, array_not_ready)]
     assert [FaultCause(cause) for cause in causes] == [

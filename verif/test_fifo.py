@@ -1,4 +1,4 @@
-"""StreamFifo: what goes in comes out, in order, whatever stalls; nothing is withdrawn."""
+"""StreamFifo and StreamRegister: what goes in comes out, in order; nothing is withdrawn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import cocotb
 import pytest
 
-from ohmcarlo_hdl.fifo import StreamFifo
+from ohmcarlo_hdl.fifo import StreamFifo, StreamRegister
 from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
 
 WIDTH, DEPTH, ITEMS = 13, 5, 400
@@ -31,3 +31,8 @@ async def keeps_order(dut) -> None:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(("source", "sink"), [(0, 0), (0.6, 0), (0, 0.6), (0.5, 0.5)])
 def test_fifo(source: float, sink: float) -> None:
     run_bench(StreamFifo(WIDTH, DEPTH), __name__, {"source": source, "sink": sink})
+
+
+@pytest.mark.parametrize(("source", "sink"), [(0, 0), (0.6, 0), (0, 0.6), (0.5, 0.5)])
+def test_register(source: float, sink: float) -> None:
+    run_bench(StreamRegister(WIDTH), __name__, {"source": source, "sink": sink})

@@ -123,8 +123,8 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
         "stable.complete",
         0,
         {
-            "(self.phase == Phase.PULSE) & ends & (self.guard_after": (
-                "(self.phase == Phase.PULSE) & (self.guard_after"
+            "(self.phase == Phase.PULSE) & ends & self.unguarded": (
+                "(self.phase == Phase.PULSE) & self.unguarded"
             )
         },
     ),

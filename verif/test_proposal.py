@@ -10,6 +10,7 @@ import cocotb
 import numpy as np
 import pytest
 
+from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import Machine, SamplerSettings
 from ohmcarlo.golden.machine import State, build_machine, build_state
 from ohmcarlo.golden.proposal import propose, propose_coin
@@ -17,6 +18,7 @@ from ohmcarlo.spec import CODE_MAX, DAC_MAX, Geometry, identity_dac
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.interface import Kind, device_order, device_target
 from ohmcarlo_hdl.core.proposal import DEVICE_CALIBRATION, Proposal
+from ohmcarlo_hdl.small.proposal import SmallProposal
 from verif.harness import (
     Clocked,
     Packer,
@@ -170,7 +172,8 @@ async def load_calibration(dut: Any, tables: dict[str, np.ndarray]) -> None:
 
 @cocotb.test()
 async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
-    calibration = case_parameters()["calibration"]
+    calibration, small = (case_parameters()[name] for name in ("calibration", "small"))
+    count = ORDERS // 4 if small else ORDERS
     rng, array_rng = random.Random(3), np.random.default_rng(3)
     source = Source(dut, "orders", device_order(config(calibration)), rng=rng)
     sink = Sink(dut, "targets", device_target(config(calibration)), rng=rng)
@@ -190,17 +193,17 @@ async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
             getattr(dut, name).value = value
         dac = dacs[number % len(dacs)]
         await load_window(dut, "load_dac", segment_words(dac))
-        orders = random_orders(rng, registers, ORDERS)
+        orders = random_orders(rng, registers, count)
         for part in (sink.items, taken.clocks, offered.clocks):
             part.clear()
         source.put(orders)
-        await bench.until(lambda: len(sink.items) == ORDERS, 20 * ORDERS, "the proposal")
+        await bench.until(lambda: len(sink.items) == count, 20 * ORDERS, "the proposal")
         effective = registers if calibration else registers | DISABLED
         right = expected(machine(effective, tables, dac), state, orders)
         for order, found, wanted in zip(orders, sink.items, right, strict=True):
             assert found == wanted, f"{registers}: {order} became {found}, not {wanted}"
             seen.add((found["kind"], found["dac"] in (0, DAC_MAX)))
-        if not source.stall and not sink.stall:
+        if not source.stall and not sink.stall and not small:
             times = zip(taken.clocks, offered.clocks, strict=True)
             assert {end - start for start, end in times} == {Proposal.LATENCY}
             assert taken.clocks[-1] - taken.clocks[0] == ORDERS - 1, "one order a clock"
@@ -209,7 +212,18 @@ async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("calibration", [True, False])
 def test_proposal(calibration: bool) -> None:
-    run_bench(Proposal(config(calibration)), __name__, {"calibration": calibration})
+    case = {"calibration": calibration, "small": False}
+    run_bench(Proposal(config(calibration)), __name__, case)
+
+
+def test_small_proposal() -> None:
+    """The form with one adder: the same targets, later."""
+    run_bench(SmallProposal(config(False)), __name__, {"calibration": False, "small": True})
+
+
+def test_small_proposal_refuses_calibration() -> None:
+    with pytest.raises(UsageError, match="set device_calibration = False"):
+        SmallProposal(config(True))
 
 
 def test_without_device_calibration_there_is_no_memory() -> None:

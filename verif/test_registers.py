@@ -9,6 +9,7 @@ import random
 import re
 import subprocess
 import sys
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -82,6 +83,8 @@ READ_ONLY = re.compile(
 )
 # Windows that software can read, too
 READABLE = re.compile(r"^state_(?!codes)")
+READ_CLOCKS = 4
+"""From a read to its data."""
 COMMAND = "control.command"
 STATE = "status.state"
 SIGNED = {"control.external_loglik", "raw.result"}
@@ -271,22 +274,22 @@ async def write_read(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def one_access_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
-    """Reads and writes need no pause; a read in the clock of a write gives the old value."""
+    """Reads and writes need no pause; a read in the clock of a write gives the new value."""
     bus, config, rng = await begin(dut)
     targets = list(software(config).values())
     model = {register.address: register.reset for register in targets}
-    expected: int | None = None
+    expected: deque[int | None] = deque([None] * READ_CLOCKS)
     for _ in range(400):
         register = rng.choice(targets)
         reads, writes, word = rng.random() < 0.7, rng.random() < 0.5, rng.randrange(1 << 32)
         bus.addr.value, bus.w_data.value = register.address // 4, word
         bus.r_stb.value, bus.w_stb.value = int(reads), int(writes)
         await bus.edge
-        if expected is not None:  # of the clock before
-            assert int(bus.r_data.value) == expected
-        expected = model[register.address] if reads else None
+        if (due := expected.popleft()) is not None:
+            assert int(bus.r_data.value) == due
         if writes:
             model[register.address] = word & register.mask
+        expected.append(model[register.address] if reads else None)
 
 
 @cocotb.test()
@@ -381,7 +384,7 @@ async def windows(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def windows_read(dut) -> None:  # type: ignore[no-untyped-def]
-    """A window is asked in the clock of the read, and no other; its answer is the bus's next."""
+    """A window is asked in the clock after the read, and no other; its answer is the bus's."""
     bus, config, rng = await begin(dut)
     registers, known = header(config)
     readable = [name for name in known if READABLE.match(name)]
@@ -397,7 +400,8 @@ async def read_windows(
     def part(name: str, kind: str) -> Any:
         return getattr(dut, f"access_{name}__{kind}")
 
-    asked = expected = None
+    asked: list[tuple[str, int] | None] = [None] * READ_CLOCKS
+    said: list[dict[str, int]] = [{}, {}]
     for _ in range(40 * len(windows)):
         name = rng.choice(list(windows)) if rng.random() < 0.8 else None
         address, words = windows[name or min(windows)]
@@ -406,14 +410,15 @@ async def read_windows(
         answers = {other: rng.randrange(1 << 32) for other in windows}
         for other, answer in answers.items():
             part(other, "r_data").value = answer
-        expected = answers[asked] if asked else None
         await bus.edge
-        assert [n for n in windows if int(part(n, "r_stb").value)] == ([name] if name else [])
-        if name:
-            assert int(part(name, "r_addr").value) == index, name
-        if expected is not None:
-            assert int(bus.r_data.value) == expected, asked
-        asked = name
+        last = asked[-1]
+        assert [n for n in windows if int(part(n, "r_stb").value)] == ([last[0]] if last else [])
+        if last:
+            assert int(part(last[0], "r_addr").value) == last[1], last
+        if due := asked[-READ_CLOCKS]:  # asked one clock later, answered in the next
+            assert int(bus.r_data.value) == said[-2][due[0]], due
+        asked.append((name, index) if name else None)
+        said.append(answers)
     bus.r_stb.value = 0
     for name in windows:
         part(name, "r_data").value = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from amaranth.utils import bits_for
 
@@ -29,6 +30,9 @@ class CoreConfig:
     device_calibration : bool
         Whether every device has a trim and a centre of its own (28 bits of memory per device).
     """
+
+    small: ClassVar[bool] = False
+    """Whether it is the controller of ``small/``."""
 
     geometry: Geometry = field(default_factory=Geometry)
     max_points: int = 1024
@@ -132,6 +136,29 @@ class CoreConfig:
     def point_words(self) -> int:
         """32-bit words of one point in the data memory, a power of two: see core/likelihood.py."""
         return self.geometry.point_words
+
+
+@dataclass(frozen=True)
+class SmallConfig(CoreConfig):
+    """The size of a controller of ``small/``: one chain of a logistic regression, uncalibrated."""
+
+    small: ClassVar[bool] = True
+
+    geometry: Geometry = field(
+        default_factory=lambda: Geometry(rows=16, pairs=8, entropy_pairs=1, access_bits=1)
+    )
+    max_points: int = 64
+    max_group_rows: int = 1
+    max_regions: int = 1
+    device_calibration: bool = False
+
+    def validate(self) -> None:
+        super().validate()
+        if self.max_group_rows > 1 or self.max_regions > 1 or self.device_calibration:
+            raise UsageError(
+                "a small controller samples one logistic regression without calibration: set "
+                "max_group_rows = 1, max_regions = 1 and device_calibration = False"
+            )
 
 
 REFERENCE = CoreConfig()

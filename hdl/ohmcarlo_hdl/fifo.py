@@ -1,10 +1,10 @@
-"""A FIFO between two streams."""
+"""What stands between two streams: a FIFO, or one register stage."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Value
+from amaranth import Module, Mux, Signal, Value
 from amaranth.hdl import ShapeLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
@@ -40,4 +40,32 @@ class StreamFifo(wiring.Component):
             fifo.r_en.eq(self.output.ready),
             self.level.eq(fifo.level),
         ]
+        return m
+
+
+class StreamRegister(wiring.Component):
+    """One register stage: latency 1 clock, one item a clock.
+
+    No logic leads through it, neither from ``input`` to ``output`` nor from ``output.ready`` to
+    ``input.ready``: a second register keeps the item that comes while the output is not taken.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__(
+            {"input": In(stream.Signature(shape)), "output": Out(stream.Signature(shape))}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        payload = Value.cast(self.input.payload)
+        kept, keeps = Signal(len(payload), reset_less=True), Signal()
+        m.d.comb += self.input.ready.eq(~keeps)
+        with m.If(self.output.ready | ~self.output.valid):
+            m.d.sync += [
+                Value.cast(self.output.payload).eq(Mux(keeps, kept, payload)),
+                self.output.valid.eq(keeps | self.input.valid),
+                keeps.eq(0),
+            ]
+        with m.Elif(self.input.ready):
+            m.d.sync += [kept.eq(payload), keeps.eq(self.input.valid)]
         return m

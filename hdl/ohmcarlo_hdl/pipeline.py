@@ -28,7 +28,7 @@ class CreditFifo(wiring.Component):
     ``enter`` says that an item enters the pipeline, which it may only while ``room`` is high;
     ``arrived`` that its result, ``payload``, leaves it. A result is offered on ``output`` in the
     clock in which it arrives and is kept only if it is not taken then. Items inside the pipeline
-    and results kept are never more than ``depth``: a pipeline of ``depth - 1`` clocks or fewer
+    and results kept are never more than ``depth + 1``: a pipeline of ``depth - 1`` clocks or fewer
     sustains one item a clock.
     """
 
@@ -37,7 +37,7 @@ class CreditFifo(wiring.Component):
         super().__init__(
             {
                 "enter": In(1),
-                "room": Out(1),
+                "room": Out(1, init=1),
                 "arrived": In(1),
                 "payload": In(shape),
                 "output": Out(stream.Signature(shape)),
@@ -47,16 +47,25 @@ class CreditFifo(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Value.cast(self.payload)
-        m.submodules.kept = kept = SyncFIFO(width=len(payload), depth=self.depth)
+        m.submodules.kept = kept = SyncFIFO(width=len(payload), depth=self.depth + 1)
         taken = self.output.valid & self.output.ready
-        credits = Signal(range(self.depth + 1), init=self.depth)
-        m.d.sync += credits.eq(credits + taken - self.enter)
+        # What follows from a count is a register. ``room`` knows the count of a clock before, when
+        # one item may have entered; hence one place more.
+        credits = Signal(range(self.depth + 2), init=self.depth + 1)
+        keeps, keeps_next = Signal(range(self.depth + 2)), Signal(range(self.depth + 2))
+        any_kept = Signal()
+        m.d.comb += keeps_next.eq(keeps + kept.w_en - (any_kept & self.output.ready))
+        m.d.sync += [
+            credits.eq(credits + taken - self.enter),
+            self.room.eq(credits > 1),
+            keeps.eq(keeps_next),
+            any_kept.eq(keeps_next != 0),
+        ]
         m.d.comb += [
-            self.room.eq(credits != 0),
-            self.output.valid.eq(kept.r_rdy | self.arrived),
-            Value.cast(self.output.payload).eq(Mux(kept.r_rdy, kept.r_data, payload)),
+            self.output.valid.eq(any_kept | self.arrived),
+            Value.cast(self.output.payload).eq(Mux(any_kept, kept.r_data, payload)),
             kept.r_en.eq(self.output.ready),
             kept.w_data.eq(payload),
-            kept.w_en.eq(self.arrived & (kept.r_rdy | ~self.output.ready)),
+            kept.w_en.eq(self.arrived & (any_kept | ~self.output.ready)),
         ]
         return m

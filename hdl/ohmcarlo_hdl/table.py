@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Module, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import segments_of
 
-from .arith import shift_round
 from .window import Window
+
+IN_BLOCK_RAM = {"rom_style": "block", "ram_style": "block"}
+"""Made of gates, a table would be slower, and large."""
 
 
 class SegmentTable(wiring.Component):
@@ -54,10 +56,16 @@ class SegmentTable(wiring.Component):
         init = segments_of(self.nodes or ())
         # two memories, so that either half of a segment is written on its own
         lows = Memory(
-            shape=signed(self.low_bits), depth=self.segments, init=[low for low, _ in init]
+            shape=signed(self.low_bits),
+            depth=self.segments,
+            init=[low for low, _ in init],
+            attrs=IN_BLOCK_RAM,
         )
         deltas = Memory(
-            shape=signed(self.delta_bits), depth=self.segments, init=[delta for _, delta in init]
+            shape=signed(self.delta_bits),
+            depth=self.segments,
+            init=[delta for _, delta in init],
+            attrs=IN_BLOCK_RAM,
         )
         m.submodules.lows, m.submodules.deltas = lows, deltas
         if self.nodes is None:
@@ -70,13 +78,17 @@ class SegmentTable(wiring.Component):
                 ]
         low_port, delta_port = lows.read_port(), deltas.read_port()
         m.d.comb += [low_port.addr.eq(self.index), delta_port.addr.eq(self.index)]
-        fraction = Signal(self.fraction_bits)
+        # A block RAM is slow and a multiplier, too: a register between them. Half an LSB lies
+        # beside the low end, so product, sum and rounding are one multiplication and one addition.
+        first, fraction = Signal(self.fraction_bits), Signal(self.fraction_bits)
         low = Signal(signed(self.low_bits))
-        step = Signal(signed(self.delta_bits + self.fraction_bits + 1))
+        delta = Signal(signed(self.delta_bits))
+        half = Const((1 << self.fraction_bits) >> 1, self.fraction_bits)
         m.d.sync += [
-            fraction.eq(self.fraction),
+            first.eq(self.fraction),
+            fraction.eq(first),
             low.eq(low_port.data),
-            step.eq(delta_port.data * fraction),
-            self.value.eq(low + shift_round(step, self.fraction_bits)),
+            delta.eq(delta_port.data),
+            self.value.eq((Cat(half, low).as_signed() + delta * fraction) >> self.fraction_bits),
         ]
         return m

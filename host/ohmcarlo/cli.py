@@ -387,6 +387,105 @@ def selftest(
 
 
 @app.command()
+def build(
+    board: Annotated[
+        str,
+        typer.Argument(
+            metavar="BOARD", help="ulx3s-85f, ecpix5-85f, ulx3s-12f, icebreaker, hx8k or arty-a7."
+        ),
+    ],
+    small: Annotated[
+        bool,
+        typer.Option(
+            "--small", help="A small array, which is built in a minute.", rich_help_panel="Array"
+        ),
+    ] = False,
+    rows: Annotated[
+        int | None, typer.Option(help="Rows of the array.", rich_help_panel="Array")
+    ] = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option(help="Device pairs in a row (the coin's included).", rich_help_panel="Array"),
+    ] = None,
+    access_bits: Annotated[
+        int | None,
+        typer.Option(
+            help="Bits of every input that one access applies: 8 is the fastest, 1 needs no "
+            "multipliers.",
+            rich_help_panel="Array",
+        ),
+    ] = None,
+    clock: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MHZ", help="Clock of controller and processor (default: the board's)."
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(help="Of place and route: another one when timing is just missed.")
+    ] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the result (default: build/BOARD)."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Build again, even if nothing has changed.")
+    ] = False,
+    program: Annotated[
+        bool,
+        typer.Option(
+            "--program", help="Load it into the board that is connected (openFPGALoader)."
+        ),
+    ] = False,
+    json: JsonOption = None,
+) -> None:
+    """Build the bitstream of an FPGA board, with open tools.
+
+    Boards:
+
+    - `ulx3s-85f`: Radiona ULX3S 85F, the reference array (256 × 32) at 80 MHz
+
+    - `ecpix5-85f`: LambdaConcept ECPIX-5 85F, the reference array at 100 MHz
+
+    - `ulx3s-12f`: Radiona ULX3S 12F, the small controller, without a processor
+
+    - `hx8k`: Lattice iCE40-HX8K breakout board, the small controller, without a processor
+
+    - `icebreaker`: 1BitSquared iCEBreaker, pins and clock only: its 5,280 LUTs are too few as yet
+
+    - `arty-a7`: Digilent Arty A7-100T, as Verilog and XDC for Vivado
+
+    Examples:
+
+    - `ohmcarlo build ulx3s-85f --program`, then `ohmcarlo selftest --backend serial:/dev/ttyUSB0`
+
+    - `ohmcarlo build ulx3s-85f --rows 128 --pairs 16 --clock 60`: another array, a slower clock
+
+    The folder holds the bitstream, manifest.json (design, clocks reached, resources, versions,
+    sha256), logs, and sources for your own flow. Equal inputs give equal bitstreams. A result that
+    is up to date is not built again; a clock that is not met is an error, which says what was
+    reached. The tools come with `pip install 'ohmcarlo[fpga]'` in a clone of the repository.
+    """
+    from .bitstream import BuildOptions, bitstream_rows, build_bitstream
+    from .console import Console
+
+    console = Console(json)
+    options = BuildOptions(
+        small=small,
+        rows=rows,
+        pairs=pairs,
+        access_bits=access_bits,
+        clock=clock,
+        seed=seed,
+        out=out,
+        force=force,
+        program=program,
+    )
+    made = build_bitstream(board, options, console.say)
+    console.show_bitstream(made, bitstream_rows(made))
+
+
+@app.command()
 def tasks(json: JsonOption = None) -> None:
     """List the tasks that `train` knows."""
     from .console import Console

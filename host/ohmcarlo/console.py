@@ -146,6 +146,11 @@ class Console:
         """Names and values, for a person only."""
         self._table(title, [(k.replace("_", " "), _short(v)) for k, v in values.items()])
 
+    def show_bitstream(self, values: Mapping[str, Any], rows: Rows) -> None:
+        """What ``build`` made."""
+        self._json(values)
+        self._table("Bitstream", rows)
+
     def show_checks(self, checks: Iterable[Check]) -> bool:
         """Checks as they come in; True when all passed."""
         done: list[Check] = []

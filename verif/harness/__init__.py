@@ -2,7 +2,7 @@
 
 from ohmcarlo.spec import segment_words
 
-from .build import Case, case_parameters, run_bench
+from .build import Case, building, case_parameters, run_bench
 from .packing import Packer
 from .streams import Clocked, Sink, Source, load_window, start_clock
 
@@ -12,6 +12,7 @@ __all__ = [
     "Packer",
     "Sink",
     "Source",
+    "building",
     "case_parameters",
     "load_window",
     "run_bench",

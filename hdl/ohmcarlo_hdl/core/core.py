@@ -17,12 +17,13 @@ from ..array.pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS
 from ..array.sequencer import Sequencer, array_lines
 from ..config import REFERENCE, CoreConfig
 from ..entropy.unit import EntropyUnit, raw_symbol
+from ..fifo import StreamRegister
 from ..regs.bank import RegisterBank
 from ..regs.bus import Bus
 from ..regs.map import register_map
 from ..window import Window
 from .counters import COUNTED, Counters
-from .interface import PREDICTION
+from .interface import PREDICTION, TERM, device_target
 from .likelihood import Likelihood
 from .pricing import Pricing
 from .proposal import Proposal
@@ -90,17 +91,24 @@ def _connect_settings(m: Module, component: wiring.Component, source: dict[str, 
 class Core(wiring.Component):
     """The controller. ``requests`` and ``responses`` go to an array; ``lines`` are its pulses.
 
-    With ``emulator`` the register map has those of an emulator too, at the port of that name, for
-    whoever puts one behind the controller.
+    ``hold``: whatever drives a real array is to switch it off (fault, emergency stop, restart);
+    after ``restart`` the controller waits for no answer any more. With ``emulator`` the register
+    map has those of an emulator too, at the port of that name, for whoever puts one behind the
+    controller. ``min_guard`` is the sequencer's.
     """
 
-    def __init__(self, config: CoreConfig = REFERENCE, emulator: bool = False) -> None:
+    def __init__(
+        self, config: CoreConfig = REFERENCE, emulator: bool = False, min_guard: int = 0
+    ) -> None:
         self.config = config
         self.has_emulator = emulator
+        self.min_guard = min_guard
         ports = outputs(config) | {
             "requests": Out(stream.Signature(array_request(config))),
             "responses": In(stream.Signature(array_response(config))),
             "lines": Out(array_lines(config)),
+            "hold": Out(1),
+            "restart": Out(1),
         }
         if emulator:
             ports["emulator"] = Out(EmulatorRegisters(config))
@@ -117,32 +125,47 @@ class Core(wiring.Component):
         step = StepController(config)
         proposal, pricing = Proposal(config), Pricing(config)
         entropy, likelihood = EntropyUnit(config), Likelihood(config)
-        sequencer, counters = Sequencer(config), Counters(config)
+        sequencer, counters = Sequencer(config, min_guard=self.min_guard), Counters(config)
         m.submodules.controller = restart(step)
         m.submodules.proposal = restart(proposal)
         m.submodules.pricing = restart(pricing)
         m.submodules.entropy = restart(entropy)
         m.submodules.likelihood = restart(likelihood)
         m.submodules.sequencer = restart(sequencer)
+        # between knots of handshakes
+        targets, dots = StreamRegister(device_target(config)), StreamRegister(array_request(config))
+        m.submodules.targets = restart(targets)
+        m.submodules.dots = restart(dots)
+        commands = StreamRegister(array_request(config))
+        m.submodules.commands = restart(commands)
+        step_records = StreamRegister(step_record(config))
+        m.submodules.step_records = restart(step_records)
+        terms = StreamRegister(TERM)
+        m.submodules.terms = ResetInserter(command.reset_state | step.stop)(terms)
         m.submodules.counters = restart(counters)
 
         for source, sink in (
             (step.orders, proposal.orders),
-            (proposal.targets, step.targets),
+            (proposal.targets, targets.input),
+            (targets.output, step.targets),
             (step.programmed, pricing.devices),
             (pricing.price, step.price),
             (step.coin_codes, entropy.codes),
             (step.jobs, likelihood.jobs),
-            (likelihood.terms, step.terms),
-            (likelihood.requests, step.dots),
+            (likelihood.terms, terms.input),
+            (terms.output, step.terms),
+            (likelihood.requests, dots.input),
+            (dots.output, step.dots),
             (step.readings, likelihood.readings),
             (likelihood.predictions, wiring.flipped(self.predictions)),
-            (step.commands, sequencer.commands),
+            (step.commands, commands.input),
+            (commands.output, sequencer.commands),
             (sequencer.results, step.results),
             (sequencer.requests, wiring.flipped(self.requests)),
             (wiring.flipped(self.responses), sequencer.responses),
             (step.samples, wiring.flipped(self.samples)),
-            (step.step_records, wiring.flipped(self.step_records)),
+            (step.step_records, step_records.input),
+            (step_records.output, wiring.flipped(self.step_records)),
             (bank.load_points, likelihood.load_points),
             (bank.load_order, likelihood.load_order),
             (bank.load_dac, proposal.load_dac),
@@ -155,7 +178,7 @@ class Core(wiring.Component):
             wiring.connect(m, bank.load_calibration, proposal.load_calibration)
 
         options = bank.model_options
-        targets = {
+        kernel = {
             "rho": bank.proposal_rho,
             "mid": bank.proposal_mid,
             "lo": bank.proposal_lo,
@@ -166,12 +189,12 @@ class Core(wiring.Component):
         _connect_settings(
             m,
             proposal,
-            targets | {"trim_enable": options.trim_enable, "centre_enable": options.centre_enable},
+            kernel | {"trim_enable": options.trim_enable, "centre_enable": options.centre_enable},
         )
         _connect_settings(
             m,
             pricing,
-            targets
+            kernel
             | valid
             | {
                 "hastings": options.hastings,
@@ -255,6 +278,8 @@ class Core(wiring.Component):
             self.raw_bits.eq(entropy.raw),
             sequencer.clear.eq(command.clear_fault),
             sequencer.off.eq(command.off | self.off | faulted),
+            self.hold.eq(sequencer.off | sequencer.fault | command.reset_state),
+            self.restart.eq(command.reset_state),
             self.busy.eq(step.busy),
             sequencer.settings.watchdog.eq(bank.sequencer_watchdog),
         ]
@@ -287,6 +312,9 @@ class Core(wiring.Component):
             bank.row_held.eq(step.query_held),
             bank.row_wear.eq(step.query_wear),
             counters.busy.eq(step.busy),
+        ]
+        # they count what was in the clock before
+        m.d.sync += [
             counters.request.eq(self.requests.valid & self.requests.ready),
             counters.op.eq(self.requests.payload.op),
             counters.step.eq(step.step_ends),
@@ -300,35 +328,43 @@ class Core(wiring.Component):
             m.d.comb += bank.entropy_symbol_counts[i].eq(entropy.symbol_counts[i])
         for name in COUNTED:
             m.d.comb += getattr(bank, f"counters_{name}").eq(getattr(counters, name))
+        # as of the clock before: no command is given while a window is looked at
+        quiet = Signal()
+        m.d.sync += quiet.eq(~step.busy)
         for name, window in {
             **{name: getattr(step, name) for name in step_state(config)},
             "state_coin": entropy.state,
             "state_counters": counters.state,
         }.items():
-            self._connect_state(m, getattr(bank, f"access_{name}"), window, step.busy)
+            self._connect_state(m, getattr(bank, f"access_{name}"), window, quiet)
         if self.has_emulator:
-            self._connect_emulator(m, bank, step.busy)
+            self._connect_emulator(m, bank, quiet)
         return m
 
-    def _connect_state(self, m: Module, software: Any, window: Any, busy: Signal) -> None:
+    def _connect_state(self, m: Module, software: Any, window: Any, quiet: Signal) -> None:
         """State is read and loaded while the chain stands still, or not at all."""
         for name in ("addr", "data", "r_addr"):
             m.d.comb += getattr(window, name).eq(getattr(software, name))
         m.d.comb += [
-            window.stb.eq(software.stb & ~busy),
-            window.r_stb.eq(software.r_stb & ~busy),
+            window.stb.eq(software.stb & quiet),
+            window.r_stb.eq(software.r_stb & quiet),
             software.r_data.eq(window.r_data),
         ]
 
-    def _connect_emulator(self, m: Module, bank: RegisterBank, busy: Signal) -> None:
+    def _connect_emulator(self, m: Module, bank: RegisterBank, quiet: Signal) -> None:
         there = self.emulator
         for name in EMULATOR_REGISTERS:
             m.d.comb += getattr(there, name).eq(getattr(bank, f"emulator_{name}"))
-        for name in EMULATOR_WINDOWS:
+        for name in ("load_median", "load_sigma"):
             wiring.connect(m, getattr(bank, name), wiring.flipped(getattr(there, name)))
+        # a part of the state, as the other windows
+        codes, load = there.load_state_codes, bank.load_state_codes
+        m.d.sync += [
+            codes.stb.eq(load.stb & quiet),
+            codes.addr.eq(load.addr),
+            codes.data.eq(load.data),
+        ]
         m.d.comb += [
-            # a part of the state, as the other windows
-            there.load_state_codes.stb.eq(bank.load_state_codes.stb & ~busy),
             there.first_pulse.eq(Cat(bank.emulator_first_pulse_lo, bank.emulator_first_pulse_hi)),
             there.restart.eq(bank.control_command.emulator_restart),
             bank.emulator_pulses.eq(there.pulses),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
@@ -42,9 +43,9 @@ class Fetch(wiring.Component):
     """Reads points from memory: 3 clocks from a job to its first point (``LATENCY``), then one a
     clock.
 
-    ``note`` is high, with ``context``, in the clock in which a point appears at ``points``. At most
-    ``credits`` points are out; each ``returned`` gives one back. Two jobs may wait: their ``ready``
-    comes from a register.
+    ``note`` is high, with ``context``, in the clock before a point may appear at ``points``. At
+    most ``credits`` points are out; each ``returned`` gives one back. Two jobs may wait: their
+    ``ready`` comes from a register.
 
     ``load_points``: point i has words ``i * point_words ..``; word 0 is ``{offset [15:0], label
     [17:16]}``, the words after it hold four int8 inputs each, input j in word ``1 + j // 4``, the
@@ -52,6 +53,9 @@ class Fetch(wiring.Component):
     """
 
     LATENCY = 3
+    LOOP = 5
+    """Clocks from the issue of a point, through the memories, to the issue that its departure
+    allows. A point takes at least as many clocks as it has bit planes."""
 
     def __init__(self, config: CoreConfig, credits: int) -> None:
         self.config, self.credits = config, credits
@@ -89,27 +93,22 @@ class Fetch(wiring.Component):
         with m.Elif(self.jobs.valid & self.jobs.ready):
             m.d.sync += [waiting.eq(self.jobs.payload), waiting_valid.eq(1)]
 
-        # the stages before the memories, between them, behind them; each moves when the next does
-        order_moves, data_moves, point_moves = Signal(), Signal(), Signal()
-        at_order, at_data = Signal(), Signal()
-        m.d.comb += [
-            order_moves.eq(~at_order | data_moves),
-            data_moves.eq(~at_data | point_moves),
-            point_moves.eq(~self.points.valid | self.points.ready),
-        ]
+        # What is issued runs through both memories without a stop: there is room behind them.
+        points_ahead = 1 + -(-self.LOOP // config.planes)
+        m.submodules.ahead = ahead = SyncFIFO(
+            width=len(Value.cast(self.points.payload)), depth=points_ahead
+        )
         position = Signal(config.point_bits)
-        issue, last, room = Signal(), Signal(), Signal(init=1)
+        issue, last = Signal(), Signal()
+        room = self._count(m, issue, self.returned, self.credits)
+        space = self._count(m, issue, self.points.valid & self.points.ready, points_ahead)
         m.d.comb += [
-            issue.eq(job_valid & room & order_moves),
+            issue.eq(job_valid & room & space),
             last.eq(position + 1 >= self.points_used),
             job_done.eq(issue & (job.predict | last)),
         ]
         with m.If(issue & ~job.predict):
             m.d.sync += position.eq(Mux(last, 0, position + 1))
-        out = Signal(range(self.credits + 1))
-        out_next = Signal.like(out)
-        m.d.comb += out_next.eq(out + issue - self.returned)
-        m.d.sync += [out.eq(out_next), room.eq(out_next != self.credits)]
 
         # the order table
         m.submodules.order = order = Memory(
@@ -121,38 +120,44 @@ class Fetch(wiring.Component):
             write.data.eq(self.load_order.data),
             write.en.eq(self.load_order.stb),
             read.addr.eq(position),
-            read.en.eq(order_moves),
         ]
-        direct, ordered_job, ordered_last = Signal(), Signal(layout), Signal()
-        m.d.comb += direct.eq(ordered_job.predict)
-        with m.If(order_moves):
-            m.d.sync += [at_order.eq(issue), ordered_job.eq(job), ordered_last.eq(last)]
+        at_order, at_data = Signal(), Signal()
+        ordered_job, ordered_last = Signal(layout), Signal()
+        m.d.sync += [at_order.eq(issue), ordered_job.eq(job), ordered_last.eq(last)]
 
         # the points: a whole one a clock
-        address = Mux(direct, ordered_job.point, read.data)
-        words = self._memories(m, address, data_moves)
+        words = self._memories(m, Mux(ordered_job.predict, ordered_job.point, read.data))
         data_row, data_last = Signal(config.row_bits), Signal()
-        with m.If(data_moves):
-            m.d.sync += [
-                at_data.eq(at_order),
-                data_row.eq(ordered_job.row),
-                data_last.eq(ordered_last),
-            ]
+        m.d.sync += [
+            at_data.eq(at_order),
+            data_row.eq(ordered_job.row),
+            data_last.eq(ordered_last),
+        ]
+        fetched = Signal(fetched_point(config))
         m.d.comb += [
-            self.note.eq(at_data & point_moves),
+            self.note.eq(at_data),
             self.context.offset.eq(words[0][:OFFSET_BITS]),
             self.context.label.eq(words[0][OFFSET_BITS:]),
             self.context.last.eq(data_last),
+            fetched.row.eq(data_row),
+            fetched.inputs.eq(Cat(*words[1:])),
+            ahead.w_en.eq(at_data),
+            ahead.w_data.eq(Value.cast(fetched)),
+            self.points.valid.eq(ahead.r_rdy),
+            Value.cast(self.points.payload).eq(ahead.r_data),
+            ahead.r_en.eq(self.points.ready),
         ]
-        with m.If(point_moves):
-            m.d.sync += [
-                self.points.valid.eq(at_data),
-                self.points.payload.row.eq(data_row),
-                self.points.payload.inputs.eq(Cat(*words[1:])),
-            ]
         return m
 
-    def _memories(self, m: Module, address: Any, enable: Any) -> list[Any]:
+    def _count(self, m: Module, enters: Value, leaves: Value, most: int) -> Signal:
+        """Whether fewer than ``most`` are inside; from a register."""
+        inside, room = Signal(range(most + 1)), Signal(init=1)
+        following = Signal.like(inside)
+        m.d.comb += following.eq(inside + enters - leaves)
+        m.d.sync += [inside.eq(following), room.eq(following != most)]
+        return room
+
+    def _memories(self, m: Module, address: Any) -> list[Any]:
         """The words of the point at ``address``, one clock later; memories have used bits only."""
         config = self.config
         widths = [OFFSET_BITS + LABEL_BITS]
@@ -169,7 +174,6 @@ class Fetch(wiring.Component):
                 write.data.eq(self.load_points.data),
                 write.en.eq(self.load_points.stb & (self.load_points.addr[:word_bits] == i)),
                 read.addr.eq(address),
-                read.en.eq(enable),
             ]
             words.append(read.data)
         return words

@@ -35,10 +35,10 @@ class Likelihood(wiring.Component):
     point's sums are offered at ``predictions``. An evaluation is accepted when the pipe is
     ``idle`` and ``stop`` low; prediction jobs when no evaluation is in progress, back to back.
 
-    ``stop`` (one clock suffices) drops the evaluation in progress: nothing more is started, terms
-    that were not taken are gone (the one exception to the rule of streams), readings under way are
-    swallowed, then the pipe is ``idle``. A request that is already offered stays. Predictions in
-    progress do not notice ``stop``.
+    ``stop`` (one clock suffices) drops the evaluation in progress: an access may still be started
+    in its first clock, none later; terms that were not taken are gone (the one exception to the
+    rule of streams), readings under way are swallowed, then the pipe is ``idle``. A request that
+    is already offered stays. Predictions in progress do not notice ``stop``.
 
     Points in flight have credits, so nothing behind the array ever waits: readings are taken in the
     clock in which they come, and FIFOs hold what ``terms`` and ``predictions`` do not take.
@@ -152,7 +152,7 @@ class Likelihood(wiring.Component):
         m.d.comb += [
             fetch.points_used.eq(self.points),
             issue.features.eq(self.features),
-            issue.halt.eq(stopped | dropping),
+            issue.halt.eq(dropping),
             issue.room.eq(dots.room),
             dots.note.eq(issue.note),
             dots.tag.eq(issue.tag),

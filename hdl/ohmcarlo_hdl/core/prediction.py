@@ -31,7 +31,7 @@ class PredictionSums(wiring.Component):
     Twin: ``golden.likelihood.predict_sums``.
     """
 
-    LATENCY = 4
+    LATENCY = 5
 
     def __init__(self) -> None:
         super().__init__(
@@ -45,8 +45,9 @@ class PredictionSums(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         product_bits = PROB_BITS + MULTIPLICITY_BITS
-        one, two = (Signal(WEIGHTED, reset_less=True) for _ in range(2))
-        one_valid, two_valid, three_valid = Signal(), Signal(), Signal()
+        # what comes may come from a block RAM, too late for a multiplication
+        taken, one, two = (Signal(WEIGHTED, reset_less=True) for _ in range(3))
+        taken_valid, one_valid, two_valid, three_valid = (Signal() for _ in range(4))
         three_last = Signal(reset_less=True)
         square = Signal(2 * PROB_BITS, reset_less=True)
         rounded = Signal(PROB_BITS, reset_less=True)
@@ -59,16 +60,17 @@ class PredictionSums(wiring.Component):
         m.d.comb += [
             move.eq(~(three_valid & three_last & offered.valid & ~offered.ready)),
             self.probabilities.ready.eq(move),
-            self.busy.eq(one_valid | two_valid | three_valid | offered.valid),
+            self.busy.eq(taken_valid | one_valid | two_valid | three_valid | offered.valid),
         ]
         with m.If(offered.ready):
             m.d.sync += offered.valid.eq(0)
         with m.If(move):
-            p = self.probabilities.payload.p
             m.d.sync += [
-                one_valid.eq(self.probabilities.valid),
-                one.eq(self.probabilities.payload),
-                square.eq(p * p),
+                taken_valid.eq(self.probabilities.valid),
+                taken.eq(self.probabilities.payload),
+                one_valid.eq(taken_valid),
+                one.eq(taken),
+                square.eq(taken.p * taken.p),
                 two_valid.eq(one_valid),
                 two.eq(one),
                 rounded.eq(shift_round(square, PROB_FRAC)),

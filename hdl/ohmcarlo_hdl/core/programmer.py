@@ -171,8 +171,16 @@ class ResultRouter(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.waiting = waiting = StreamFifo(tag(self.config), self.depth)
-        wiring.connect(m, wiring.flipped(self.tags), waiting.input)
         head = waiting.output
+        # Offers of READs and DOTs wait for room: that should be known early. For a power of two it
+        # is a bit of a register.
+        inside = Signal.like(waiting.level)
+        m.d.comb += [
+            waiting.input.valid.eq(self.tags.valid & self.tags.ready),
+            waiting.input.payload.eq(self.tags.payload),
+        ]
+        m.d.sync += inside.eq(inside + waiting.input.valid - (head.valid & head.ready))
+        m.d.comb += self.tags.ready.eq(inside < self.depth)
         m.d.comb += [
             self.empty.eq(waiting.level == 0),
             self.read_backs.payload.tag.eq(head.payload),

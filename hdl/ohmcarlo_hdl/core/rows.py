@@ -52,8 +52,9 @@ class Rows(wiring.Component):
     the first row of their region.
 
     - ``init``: forget everything; every group without a bad row becomes free. ``busy`` until done.
-    - ``take``: the group at the head of the queue of ``region`` leaves it; one or two clocks later
-      ``taken`` (``row`` is valid from then on) or ``none`` (the run has to end) is high for one.
+    - ``take``: the group at the head of the queue of ``region`` leaves it; one or three clocks
+      later ``taken`` (``row`` is valid from then on) or ``none`` (the run has to end) is high for
+      one.
     - ``conclude`` with ``accepted``: the current sample of ``region`` joins the ring, ``row``
       becomes current with multiplicity 1; else multiplicity + 1 (``counts``) and ``row`` queues
       again, or leaves service when it was ``stuck`` for the ``retries``-th time in a row. Done in
@@ -61,8 +62,8 @@ class Rows(wiring.Component):
     - ``put_back``: ``row`` goes to the tail of the queue as if nothing had happened.
 
     ``next_row`` is the head of the queue of ``next_region``, two clocks after either changed.
-    ``held_index``: the ``held_row`` and ``held_multiplicity`` of the ring entry of ``region``, two
-    clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
+    ``held_index``: the ``held_row`` and ``held_multiplicity`` of the ring entry of ``region``,
+    three clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
     ``query_row``, a clock later; ``query_wear`` counts the proposals concluded in the group, for
     the life of the array. ``bad_groups`` counts groups out of service since ``init``.
 
@@ -147,10 +148,13 @@ class Rows(wiring.Component):
         base, count = here.base(self.region), here["free_count"]
         ring = here["retired_count"]
         tail = Signal(config.row_bits)
-        ring_tail = Signal(config.row_bits)
-        m.d.comb += [
+        ring_tail, held_place = Signal(config.row_bits), Signal(config.row_bits)
+        m.d.sync += [
             tail.eq(base + ring_index(here["free_head"], count)),
             ring_tail.eq(base + ring_index(here["retired_head"], ring)),
+            held_place.eq(base + ring_index(here["retired_head"], self.held_index)),
+        ]
+        m.d.comb += [
             self.has_sample.eq(here["has_sample"]),
             self.sample_row.eq(here["row"]),
             self.multiplicity.eq(here["multiplicity"]),
@@ -158,7 +162,7 @@ class Rows(wiring.Component):
             # the queue is looked at one step ahead
             free_read.addr.eq(here.base(self.next_region) + here.of("free_head", self.next_region)),
             self.next_row.eq(free_read.data),
-            retired_read.addr.eq(base + ring_index(here["retired_head"], self.held_index)),
+            retired_read.addr.eq(held_place),
             self.held_row.eq(retired_read.data),
             held_read.addr.eq(Mux(self.query, self.query_row, retired_read.data)),
             self.held_multiplicity.eq(held_read.data),
@@ -187,17 +191,8 @@ class Rows(wiring.Component):
         with m.FSM(name="state") as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("READY"))
             with m.State("READY"):
-                with m.If(self.init):
-                    m.d.sync += [region.eq(0), bad_groups.eq(0)]
-                    m.next = "REGION"
-                with m.Elif(self.take):
-                    m.next = "TAKE"
-                    with m.If(self.stream & (count < self.min_free) & (ring != 0)):
-                        # the oldest retired sample, long since streamed out, gives its rows back
-                        m.next = "RECYCLE"
-                with m.Elif(self.put_back):
-                    m.d.comb += [*push(self.row), *here.put("free_count", count + 1)]
-                with m.Elif(self.conclude):
+                # one command at a time: the longest way goes first
+                with m.If(self.conclude):
                     failures = state_read.data.failures
                     worn = self.stuck & (failures + 1 >= self.retries)
                     m.d.comb += [
@@ -235,6 +230,19 @@ class Rows(wiring.Component):
                             m.d.sync += bad_groups.eq(bad_groups + 1)
                         with m.Else():
                             m.d.comb += [*push(self.row), *here.put("free_count", count + 1)]
+                with m.Elif(self.put_back):
+                    m.d.comb += [*push(self.row), *here.put("free_count", count + 1)]
+                with m.Elif(self.init):
+                    m.d.sync += [region.eq(0), bad_groups.eq(0)]
+                    m.next = "REGION"
+                with m.Elif(self.take):
+                    m.next = "TAKE"
+                    with m.If(self.stream & (count < self.min_free) & (ring != 0)):
+                        # the oldest retired sample, long since streamed out, gives its rows back
+                        m.next = "FIND"
+
+            with m.State("FIND"):
+                m.next = "RECYCLE"
 
             with m.State("RECYCLE"):
                 # held_index is zero here: the head of the ring has been read

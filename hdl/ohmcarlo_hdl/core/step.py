@@ -14,6 +14,7 @@ from ohmcarlo.spec.link import Reason
 
 from ..array.interface import Op, array_request, array_response, request_of
 from ..config import CoreConfig
+from ..small.acceptance import SmallAcceptance
 from ..window import Access
 from .acceptance import Acceptance, Mode
 from .arbiter import CommandArbiter
@@ -56,7 +57,7 @@ ACTIVITIES = {
     Activity.DECISION: ("DECISION",),
     Activity.EXTERNAL: ("SHOW", "EXTERNAL"),
     Activity.RECORDS: ("FLUSH",),
-    Activity.PREDICTION: ("HELD", "MULTIPLICITY", "JOB"),
+    Activity.PREDICTION: ("HELD", "HELD ROW", "MULTIPLICITY", "JOB"),
     Activity.RAW: ("RAW", "RAW BACK"),
 }
 
@@ -206,7 +207,7 @@ class StepController(wiring.Component):
         m.submodules.programmer = programmer = Programmer(c)
         m.submodules.arbiter = arbiter = CommandArbiter(c)
         m.submodules.router = router = ResultRouter(c)
-        m.submodules.acceptance = acceptance = Acceptance(c)
+        m.submodules.acceptance = acceptance = (SmallAcceptance if c.small else Acceptance)(c)
         m.submodules.recorder = recorder = Recorder(c)
 
         for source, sink in (
@@ -233,25 +234,43 @@ class StepController(wiring.Component):
 
         region = Signal(c.region_bits)  # whose turn it is
         saved_region = Signal.like(region)
+        moved = Signal.like(region)  # whose turn it is in the next clock
+        # what follows ``region``, a clock after it changed
         next_region = Signal.like(region)
+        last_region = Signal()
+        settled = Signal()
+
+        def turn_to(index: Any) -> None:
+            m.d.comb += moved.eq(index)
+
         row = rows.row
         banks = Array(Signal(name=f"bank{i}") for i in range(c.max_regions))
         logliks = Array(Signal(signed(ACC_BITS), name=f"loglik{i}") for i in range(c.max_regions))
         priors = Array(Signal(signed(ACC_BITS), name=f"prior{i}") for i in range(c.max_regions))
-        # between runs, the region that software looks at
+        # between runs, the region that software looks at; else ``region``. A register of its own:
+        # whatever belongs to a region is chosen with it.
         here = Signal.like(region)
         bank = banks[here]
         phase = Signal(Phase)
         stepping = phase == Phase.STEP
         remaining = Signal(32)
+        last_step, none_left = Signal(), Signal()
+        m.d.sync += last_step.eq(remaining <= 1)
+        clean = Signal()
+        m.d.sync += clean.eq(self.clean_windows >= STARTUP_WINDOWS)
         halting = Signal()
         initialised = Signal()
         put_loglik, put_prior = Signal(), Signal()
-        looking = Signal()  # no run begins in this clock, nor in the one before
-        m.d.sync += looking.eq(0)
+        looking = Signal()  # no run begins in this clock
 
-        last_region = region + 1 >= self.regions
-        m.d.comb += next_region.eq(Mux(last_region, 0, region + 1))
+        last = region + 1 >= self.regions
+        m.d.comb += moved.eq(region)
+        m.d.sync += [
+            region.eq(moved),
+            settled.eq(moved == region),
+            last_region.eq(last),
+            next_region.eq(Mux(last, 0, region + 1)),
+        ]
         m.d.comb += [
             rows.regions.eq(self.regions),
             rows.region_groups.eq(self.region_groups),
@@ -344,7 +363,8 @@ class StepController(wiring.Component):
             m.d.sync += [all_valid.eq(all_valid & code_valid), all_back.eq(tag.last)]
 
         # -- raw operations ----------------------------------------------------------------
-        m.d.comb += router.raw.ready.eq(1)
+        raw_waiting = Signal()
+        m.d.comb += [router.raw.ready.eq(1), arbiter.raw.valid.eq(raw_waiting)]
         operation = self.raw_operation
         m.d.comb += Value.cast(arbiter.raw.payload).eq(
             request_of(
@@ -375,13 +395,39 @@ class StepController(wiring.Component):
             self.step_records.valid.eq(0),
         ]
 
+        # Permissions are registers of their own: the way from them to the array is long.
+        allow_coin, allow_sample, hold_dots = Signal(), Signal(), Signal()
+        drop = Signal()  # what is left of the evaluation
+        discard = Signal()  # what was ordered
+        declining, deciding = Signal(), Signal()
+        put_back, coin_begin, coin_restart = Signal(), Signal(), Signal()
+        # as of the clock before: neither begins anything by itself
+        recorder_free, rows_free = Signal(), Signal()
+        m.d.comb += [
+            programmer.allow_coin.eq(allow_coin),
+            programmer.allow_sample.eq(allow_sample & recorder_free),
+            arbiter.hold_dots.eq(hold_dots & ~all_back),
+        ]
+        m.d.sync += [
+            self.stop.eq(drop),
+            programmer.discard.eq(discard),
+            recorder_free.eq(~recorder.busy),
+            rows_free.eq(~rows.busy),
+            rows.put_back.eq(put_back),
+            self.coin_begin.eq(coin_begin),
+            self.coin_restart.eq(coin_restart),
+            rows.init.eq(0),
+        ]
+
         job_pending = Signal()
         job = self.jobs.payload
         sample_issued, next_issued = Signal(), Signal()
         more_to_come = Signal()
-        m.d.comb += more_to_come.eq((remaining > 1) & ~halting)
+        m.d.comb += more_to_come.eq(~last_step & ~halting)
         point = Signal(c.point_bits + 1)
         index = Signal(range(c.geometry.rows + 1))
+        current = Signal()  # not a retired sample but the current one; two clocks after ``index``
+        m.d.sync += current.eq(index == rows.retired_count)
         with m.If(self.halt):
             m.d.sync += halting.eq(1)
 
@@ -391,7 +437,8 @@ class StepController(wiring.Component):
             m.d.comb += self.busy.eq((~fsm.ongoing("IDLE") | asked) & ~self.closed)
             with m.State("IDLE"):
                 m.d.comb += rows.query.eq(1)
-                m.d.sync += [halting.eq(0), looking.eq(~asked)]
+                m.d.comb += looking.eq(~asked)
+                m.d.sync += halting.eq(0)
                 with m.If(self.closed):
                     pass
                 with m.Elif(self.start):
@@ -400,8 +447,8 @@ class StepController(wiring.Component):
                         phase.eq(Phase.START_UP),
                         saved_region.eq(region),
                     ]
-                    m.d.comb += [self.coin_restart.eq(1), rows.init.eq(~initialised)]
-                    m.d.sync += initialised.eq(1)
+                    m.d.comb += coin_restart.eq(1)
+                    m.d.sync += [rows.init.eq(~initialised), initialised.eq(1)]
                     m.next = "INIT"
                 with m.Elif(self.run & self.started & self.coin_alarm):
                     m.d.sync += self.reason.eq(Reason.ENTROPY_ALARM)
@@ -410,20 +457,26 @@ class StepController(wiring.Component):
                         self.reason.eq(Reason.RUNNING),
                         phase.eq(Phase.STEP),
                         remaining.eq(self.steps),
+                        none_left.eq(self.steps == 0),
                         self.steps_done.eq(0),
                     ]
                     m.next = "BEGIN"
                 with m.Elif(self.flush & self.started):
-                    m.d.sync += [saved_region.eq(region), region.eq(0)]
+                    turn_to(0)
+                    m.d.sync += saved_region.eq(region)
                     m.next = "FLUSH"
                 with m.Elif(self.predict & self.started & (self.points != 0)):
-                    m.d.sync += [saved_region.eq(region), region.eq(0), point.eq(0), index.eq(0)]
+                    turn_to(0)
+                    m.d.sync += [saved_region.eq(region), point.eq(0), index.eq(0)]
                     m.next = "HELD"
                 with m.Elif(self.raw_start):
-                    m.d.sync += self.raw_valid.eq(0)
+                    m.d.sync += [self.raw_valid.eq(0), raw_waiting.eq(1)]
                     m.next = "RAW"
 
-            with m.State("INIT"), m.If(~rows.busy):
+            with (
+                m.State("INIT"),
+                m.If(~(rows.init | rows.busy | self.coin_restart) & self.coin_settled),
+            ):
                 m.next = "BEGIN"
 
             # -- a proposal begins ---------------------------------------------------------
@@ -431,7 +484,7 @@ class StepController(wiring.Component):
                 take = Signal()
                 m.d.comb += [
                     clear_back.eq(1),
-                    self.coin_begin.eq(1),
+                    coin_begin.eq(1),
                     rows.take.eq(take),
                     # the head of the queue is that of the region whose turn it is
                     rows.next_region.eq(region),
@@ -439,23 +492,26 @@ class StepController(wiring.Component):
                 m.d.sync += sample_issued.eq(0)
                 with m.Switch(phase):
                     with m.Case(Phase.START_UP):
-                        with m.If(self.clean_windows >= STARTUP_WINDOWS):
-                            m.d.sync += [phase.eq(Phase.FIRST), region.eq(0)]
+                        with m.If(clean):
+                            turn_to(0)
+                            m.d.sync += phase.eq(Phase.FIRST)
                         with m.Else():
                             m.d.comb += take.eq(1)
                             m.next = "TAKE"
                     with m.Case(Phase.FIRST):
-                        with m.If(~rows.has_sample):
+                        with m.If(~settled):
+                            pass
+                        with m.Elif(~rows.has_sample):
                             m.d.comb += take.eq(1)
                             m.next = "TAKE"
                         with m.Elif(last_region):
-                            m.d.sync += [self.started.eq(1), region.eq(saved_region)]
-                            m.d.sync += self.reason.eq(Reason.DONE)
+                            turn_to(saved_region)
+                            m.d.sync += [self.started.eq(1), self.reason.eq(Reason.DONE)]
                             m.next = "END"
                         with m.Else():
-                            m.d.sync += region.eq(region + 1)
+                            turn_to(next_region)
                     with m.Default():
-                        with m.If((remaining == 0) | halting):
+                        with m.If(none_left | halting):
                             m.d.sync += self.reason.eq(Reason.DONE)
                             m.next = "END"
                         with m.Else():
@@ -473,7 +529,7 @@ class StepController(wiring.Component):
                     with m.If(phase == Phase.FIRST):
                         m.next = "ORDER SAMPLE"
                     with m.Elif(next_issued):
-                        m.d.sync += next_issued.eq(0)
+                        m.d.sync += [next_issued.eq(0), allow_coin.eq(1)]
                         m.next = "COIN"
                     with m.Else():
                         m.next = "ORDER COIN"
@@ -483,20 +539,22 @@ class StepController(wiring.Component):
                 m.d.comb += clear_back.eq(1)
                 with m.If(~issuer.busy):
                     m.d.comb += issuer.coin.eq(1)
+                    m.d.sync += allow_coin.eq(1)
                     m.next = "COIN"
             with m.State("COIN"):
-                m.d.comb += programmer.allow_coin.eq(1)
                 if self.one_round:
                     with m.If(stepping & ~issuer.busy & ~sample_issued):
                         m.d.comb += issuer.sample.eq(1)
                         m.d.sync += sample_issued.eq(1)
                 with m.If(programmer.coin_done):
+                    m.d.sync += allow_coin.eq(0)
                     m.next = "COIN BACK"
             with m.State("COIN BACK"), m.If(all_back & self.coin_settled):
                 with m.If(phase == Phase.START_UP):
+                    m.d.sync += declining.eq(1)
                     m.next = "TURN DOWN"
                 with m.Elif(self.coin_alarm):
-                    m.d.comb += rows.put_back.eq(1)
+                    m.d.comb += put_back.eq(1)
                     m.d.sync += self.reason.eq(Reason.ENTROPY_ALARM)
                     m.next = "END"
                 with m.Elif(~all_valid):
@@ -505,33 +563,28 @@ class StepController(wiring.Component):
                     m.d.comb += clear_back.eq(1)
                     m.next = "ORDER SAMPLE"
                     with m.If(sample_issued):
+                        m.d.sync += allow_sample.eq(1)
                         m.next = "SAMPLE"
                 with m.Else():
                     m.next = "AGAIN"
             with m.State("AGAIN"):
                 # the word is not complete, or all zero: another round of the same devices
-                m.d.comb += programmer.discard.eq(1)
+                m.d.comb += discard.eq(1)
                 m.d.sync += sample_issued.eq(0)
                 with m.If(nothing_ordered):
                     m.next = "ORDER COIN"
             with m.State("DROP"):
-                m.d.comb += programmer.discard.eq(1)
+                m.d.comb += discard.eq(1)
                 with m.If(nothing_ordered):
+                    m.d.sync += declining.eq(1)
                     m.next = "TURN DOWN"
             with m.State("TURN DOWN"):
-                # an entropy device is stuck (or the start-up test is done with its row)
-                m.d.comb += [
-                    rows.stuck.eq(~all_valid),
-                    rows.counts.eq(stepping),
-                    rows.conclude.eq(room),
-                    ending.eq(room),
-                    self.step_records.valid.eq(stepping & self.record_steps),
-                ]
                 with m.If(room):
-                    m.d.sync += region.eq(next_region)
+                    m.d.sync += declining.eq(0)
+                    turn_to(next_region)
                     m.next = "BEGIN"
                     with m.If(stepping):
-                        m.d.sync += remaining.eq(remaining - 1)
+                        m.d.sync += [remaining.eq(remaining - 1), none_left.eq(last_step)]
                         m.d.sync += self.steps_done.eq(self.steps_done + 1)
                     with m.Elif(self.coin_alarm):
                         m.d.sync += self.reason.eq(Reason.ENTROPY_ALARM)
@@ -542,11 +595,10 @@ class StepController(wiring.Component):
                 m.d.comb += clear_back.eq(1)
                 with m.If(~issuer.busy):
                     m.d.comb += issuer.sample.eq(1)
-                    m.d.sync += sample_issued.eq(1)
+                    m.d.sync += [sample_issued.eq(1), allow_sample.eq(1)]
                     m.next = "SAMPLE"
             with m.State("SAMPLE"):
-                # the bank to be written may still be on its way out
-                m.d.comb += programmer.allow_sample.eq(~recorder.busy)
+                # not before the bank to be written is on its way out
                 with m.If(stepping & more_to_come & ~issuer.busy & ~next_issued):
                     # prepare the next step's coin; who is next is known already
                     m.d.comb += [
@@ -556,17 +608,20 @@ class StepController(wiring.Component):
                     ]
                     m.d.sync += next_issued.eq(1)
                 with m.If(programmer.sample_done):
+                    m.d.sync += [allow_sample.eq(0), hold_dots.eq(1)]
                     m.d.sync += job_pending.eq(~self.external & (self.points != 0))
                     m.next = "SAMPLE BACK"
             with m.State("SAMPLE BACK"):
-                m.d.comb += [arbiter.hold_dots.eq(~all_back), self.stop.eq(all_back & ~all_valid)]
+                m.d.comb += drop.eq(all_back & ~all_valid)
                 with m.If(all_back):
                     m.d.comb += acceptance.start.eq(1)
+                    m.d.sync += [hold_dots.eq(0), deciding.eq(1)]
                     m.next = "DECISION"
                     with m.If(~all_valid):
                         m.d.comb += acceptance.mode.eq(Mode.INVALID)
                     with m.Elif(self.external):
                         m.d.comb += acceptance.start.eq(0)
+                        m.d.sync += deciding.eq(0)
                         m.next = "SHOW"
                     with m.Elif(phase == Phase.FIRST):
                         m.d.comb += acceptance.mode.eq(Mode.FIRST)
@@ -585,72 +640,37 @@ class StepController(wiring.Component):
                     m.d.comb += acceptance.start.eq(1)
                     with m.If(phase == Phase.FIRST):
                         m.d.comb += acceptance.mode.eq(Mode.FIRST)
+                    m.d.sync += deciding.eq(1)
                     m.next = "DECISION"
 
             # -- the decision --------------------------------------------------------------
-            with m.State("DECISION"):
-                accepted = decision.accepted
-                ready = Signal()
-                m.d.comb += [
-                    self.stop.eq(acceptance.stop | ~all_valid),
-                    ready.eq(
-                        acceptance.decision.valid
-                        & ~job_pending
-                        & (~accepted | ~recorder.busy)
-                        & ~rows.busy
-                    ),
-                    self.step_records.valid.eq(ready & stepping & self.record_steps),
-                    ending.eq(ready & room),
-                    acceptance.decision.ready.eq(ending),
-                    record.accepted.eq(accepted),
-                    record.valid.eq(all_valid),
-                    record.points.eq(decision.points),
-                    rows.conclude.eq(ending),
-                    rows.accepted.eq(accepted),
-                    rows.counts.eq(stepping),
-                    rows.stuck.eq(~all_valid & (decision.stuck | (phase == Phase.FIRST))),
-                ]
-                with m.If(accepted):
-                    m.d.comb += [
-                        record.loglik.eq(decision.loglik),
-                        record.prior.eq(decision.prior),
-                    ]
-                with m.If(ending):
-                    with m.If(accepted):
-                        m.d.comb += recorder.start.eq(stepping)
-                        m.d.sync += bank.eq(~bank)
-                        m.d.comb += [put_loglik.eq(1), put_prior.eq(1)]
-                    with m.If(stepping):
-                        m.d.sync += [
-                            region.eq(next_region),
-                            remaining.eq(remaining - 1),
-                            self.steps_done.eq(self.steps_done + 1),
-                        ]
-                    m.next = "BEGIN"
+            with m.State("DECISION"), m.If(ending):
+                m.d.sync += deciding.eq(0)
+                m.next = "BEGIN"
 
             # -- the end of a run ----------------------------------------------------------
             with m.State("END"):
-                m.d.comb += programmer.discard.eq(1)
+                m.d.comb += discard.eq(1)
                 m.d.sync += next_issued.eq(0)
                 with m.If(nothing_ordered & self.likelihood_idle & ~recorder.busy):
                     m.next = "IDLE"
 
             # -- between runs --------------------------------------------------------------
-            with m.State("FLUSH"), m.If(~recorder.busy):
+            with m.State("FLUSH"), m.If(~recorder.busy & settled):
                 m.d.comb += [recorder.start.eq(1), recorder.current.eq(1)]
-                m.d.sync += region.eq(region + 1)
+                turn_to(next_region)
                 with m.If(last_region):
-                    m.d.sync += region.eq(saved_region)
+                    turn_to(saved_region)
                     m.next = "END"
             with m.State("HELD"):
-                # two clocks from the index to the row and its multiplicity
+                # three clocks from the index to the row and its multiplicity
+                m.next = "HELD ROW"
+            with m.State("HELD ROW"):
                 m.next = "MULTIPLICITY"
             with m.State("MULTIPLICITY"):
                 m.next = "JOB"
             with m.State("JOB"):
-                current = Signal()
                 m.d.comb += [
-                    current.eq(index == rows.retired_count),
                     self.jobs.valid.eq(1),
                     job.predict.eq(1),
                     job.point.eq(point),
@@ -662,20 +682,71 @@ class StepController(wiring.Component):
                     m.d.sync += index.eq(index + 1)
                     m.next = "HELD"
                     with m.If(current):
-                        m.d.sync += [index.eq(0), region.eq(next_region)]
+                        turn_to(next_region)
+                        m.d.sync += index.eq(0)
                         with m.If(last_region):
                             m.d.sync += point.eq(point + 1)
                             with m.If(point + 1 == self.points):
-                                m.d.sync += region.eq(saved_region)
+                                turn_to(saved_region)
                                 m.next = "END"
             with m.State("RAW"):
-                m.d.comb += arbiter.raw.valid.eq(1)
                 with m.If(arbiter.raw.ready):
+                    m.d.sync += raw_waiting.eq(0)
                     m.next = "RAW BACK"
             with m.State("RAW BACK"):
                 with m.If((self.raw_operation.op != Op.READ) | self.raw_valid | self.closed):
                     m.d.sync += self.raw_valid.eq(1)
                     m.next = "IDLE"
+
+        # The states TURN DOWN and DECISION, known by registers: much follows from them.
+        with m.If(declining):
+            # an entropy device is stuck (or the start-up test is done with its row)
+            m.d.comb += [
+                rows.stuck.eq(~all_valid),
+                rows.counts.eq(stepping),
+                rows.conclude.eq(room),
+                ending.eq(room),
+                self.step_records.valid.eq(stepping & self.record_steps),
+            ]
+        with m.If(deciding):
+            accepted = decision.accepted
+            ready = Signal()
+            m.d.comb += [
+                drop.eq(acceptance.stop | ~all_valid),
+                ready.eq(
+                    acceptance.decision.valid
+                    & ~job_pending
+                    & (~accepted | recorder_free)
+                    & rows_free
+                ),
+                self.step_records.valid.eq(ready & stepping & self.record_steps),
+                ending.eq(ready & room),
+                acceptance.decision.ready.eq(ending),
+                record.accepted.eq(accepted),
+                record.valid.eq(all_valid),
+                record.points.eq(decision.points),
+                rows.conclude.eq(ending),
+                rows.accepted.eq(accepted),
+                rows.counts.eq(stepping),
+                rows.stuck.eq(~all_valid & (decision.stuck | (phase == Phase.FIRST))),
+            ]
+            with m.If(accepted):
+                m.d.comb += [
+                    record.loglik.eq(decision.loglik),
+                    record.prior.eq(decision.prior),
+                ]
+            with m.If(ending):
+                with m.If(accepted):
+                    m.d.comb += recorder.start.eq(stepping)
+                    m.d.sync += bank.eq(~bank)
+                    m.d.comb += [put_loglik.eq(1), put_prior.eq(1)]
+                with m.If(stepping):
+                    turn_to(next_region)
+                    m.d.sync += [
+                        remaining.eq(remaining - 1),
+                        none_left.eq(last_step),
+                        self.steps_done.eq(self.steps_done + 1),
+                    ]
 
         for activity, states in ACTIVITIES.items():
             for state in states:
@@ -694,7 +765,7 @@ class StepController(wiring.Component):
         looked_at = Signal.like(regions.r_addr)
         at = looked_at[:WORD_ADDRESS_BITS]
         m.d.sync += looked_at.eq(regions.r_addr)
-        m.d.comb += here.eq(Mux(looking, looked_at >> WORD_ADDRESS_BITS, region))
+        m.d.sync += here.eq(Mux(looking, regions.r_addr >> WORD_ADDRESS_BITS, moved))
         for name in ("stb", "addr", "data", "r_stb", "r_addr"):
             m.d.comb += getattr(rows.state_regions, name).eq(getattr(regions, name))
         m.d.comb += regions.r_data.eq(rows.state_regions.r_data)
@@ -727,8 +798,8 @@ class StepController(wiring.Component):
         turn = self.state_step
         m.d.comb += turn.r_data.eq(region | initialised << 8 | self.started << 9)
         with m.If(turn.stb):
+            turn_to(turn.data)
             m.d.sync += [
-                region.eq(turn.data),
                 initialised.eq(turn.data[8]),
                 self.started.eq(turn.data[9]),
             ]

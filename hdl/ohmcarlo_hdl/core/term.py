@@ -79,8 +79,8 @@ class TermUnit(wiring.Component):
         m.submodules.softplus = softplus = magnitude_table(softplus_table())
         m.submodules.sigmoid = sigmoid = magnitude_table(sigmoid_table())
 
-        knee = _bit_of(LOGSIG_KNEE)
-        end = _bit_of(LOGSIG_END)
+        knee = bit_of(LOGSIG_KNEE)
+        end = bit_of(LOGSIG_END)
         fine, coarse = LOGSIG_FINE_SHIFT, LOGSIG_COARSE_SHIFT
         index = Signal(range(LOGSIG_SEGMENTS))
         fraction = Signal(coarse)
@@ -139,6 +139,6 @@ class TermUnit(wiring.Component):
         return m
 
 
-def _bit_of(limit: int) -> int:
+def bit_of(limit: int) -> int:
     """The bit of a magnitude that is set from ``limit`` (a power of two, in units of z) on."""
     return LOGIT_FRAC + limit.bit_length() - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value, unsigned
+from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, Value, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,7 @@ from ohmcarlo.spec import COIN_BITS, LN2, SYMBOL_BITS
 
 from ..config import CoreConfig
 from ..core.interface import coin_code
+from ..small.neg_log import SmallNegLog
 from .health import (
     ALARMS_BITS,
     APT_BITS,
@@ -52,13 +53,13 @@ class EntropyUnit(wiring.Component):
     the last coin; ``restart`` begins the start-up test. What was taken before a strobe counts
     before it, what is taken after it after it.
 
-    Everything below is up to date while ``settled``: no code is offered and none is under way.
+    Everything below is up to date while ``settled``: no code that was taken is under way.
     That is ``LATENCY`` clocks after the last code or strobe. ``ready`` rises with the symbol that
     completes a word with a one in it, and stays until ``begin``; ``t`` = -log u of that word is
-    good while ``t_valid``, at most ``NegLog.LATENCY`` clocks later. An ``alarm`` stays until
-    ``restart``; ``clean_windows`` counts since then. ``alarms``, ``raw_bits`` and
-    ``symbol_counts`` count for ever, ``alarms`` and ``symbol_counts`` modulo 2**32. Between coins,
-    ``state`` shows and loads everything but the coin itself (window ``state_coin``).
+    good while ``t_valid``, at most ``NegLog.LATENCY`` clocks later (some 70 without ``fast``). An
+    ``alarm`` stays until ``restart``; ``clean_windows`` counts since then. ``alarms``, ``raw_bits``
+    and ``symbol_counts`` count for ever, ``alarms`` and ``symbol_counts`` modulo 2**32. Between
+    coins, ``state`` shows and loads everything but the coin itself (window ``state_coin``).
 
     Twins: ``harvest``, ``begin_coin``, ``restart_tests`` and ``minus_log_u`` of
     ``ohmcarlo.golden.entropy``.
@@ -66,8 +67,9 @@ class EntropyUnit(wiring.Component):
 
     LATENCY = 1 + HealthTests.LATENCY
 
-    def __init__(self, config: CoreConfig) -> None:
+    def __init__(self, config: CoreConfig, fast: bool = True) -> None:
         self.config = config
+        self.fast = fast
         super().__init__(
             {
                 "codes": In(stream.Signature(coin_code(config))),
@@ -149,17 +151,25 @@ class EntropyUnit(wiring.Component):
                 self.ready.eq(0),
             ]
 
-        m.submodules.neg_log = neg_log = NegLog()
-        age = Signal(NegLog.LATENCY)
+        neg_log: NegLog | SmallNegLog
+        if self.fast:
+            m.submodules.neg_log = neg_log = NegLog()
+            age = Signal(NegLog.LATENCY)
+            done = age[-1]
+        else:  # it begins when a word is complete
+            neg_log = SmallNegLog()
+            m.submodules.neg_log = ResetInserter(~self.ready)(neg_log)
+            done = neg_log.done
         m.d.comb += [
             neg_log.word.eq(word),
             neg_log.before.eq(before),
             self.t.eq(neg_log.t),
-            self.t_valid.eq(self.ready & age[-1]),
+            self.t_valid.eq(self.ready & done),
         ]
-        m.d.sync += age.eq(Cat(self.ready, age))
-        with m.If(~self.ready):
-            m.d.sync += age.eq(0)
+        if self.fast:
+            m.d.sync += age.eq(Cat(self.ready, age))
+            with m.If(~self.ready):
+                m.d.sync += age.eq(0)
 
         window = self.state
         wiring.connect(m, wiring.flipped(window), health.state)
@@ -175,9 +185,7 @@ class EntropyUnit(wiring.Component):
 
         busy = Signal(HealthTests.LATENCY - 1)
         m.d.sync += busy.eq(Cat(self.raw.valid | begin | restart, busy))
-        m.d.comb += self.settled.eq(
-            ~(self.codes.valid | self.raw.valid | begin | restart | busy.any())
-        )
+        m.d.comb += self.settled.eq(~(self.raw.valid | begin | restart | busy.any()))
         return m
 
     def _count_symbols(self, m: Module, looked_at: Signal) -> None:

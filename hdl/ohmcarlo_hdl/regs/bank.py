@@ -6,7 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,13 +24,13 @@ class RegisterBank(wiring.Component):
 
     * written by software: ``Out``; a new value one clock after the write. Fields that pulse are
       high for that one clock, and low otherwise;
-    * driven by hardware: ``In``; a read gives what it is in the clock of the read. A 64-bit counter
-      is one port for both of its registers.
+    * driven by hardware: ``In``; a read gives what it is in the clock after the strobe. A 64-bit
+      counter is one port for both of its registers.
 
     A register with a single field called ``value`` has a port of the field's shape, any other a
     struct of its fields. A memory window ``w`` is the port ``load_w``, one clock after the write,
     too: whatever software writes in some order arrives in that order. A window that can be read is
-    the port ``access_w``; its ``r_stb`` is high in the clock of the read itself.
+    the port ``access_w``; its ``r_stb`` comes one clock after the read, too.
 
     ``status.state.bus_error``, where the map has it, is the bank's own: set by a write or read that
     finds no register that can be written or read, cleared by ``control.command.clear_fault``.
@@ -73,27 +73,42 @@ class RegisterBank(wiring.Component):
             self._window(m, window, can_write, can_read) for window in self.map.windows
         ]
 
-        value, upper, latch = Signal(WORD_BITS), Signal(WORD_BITS), Signal()
-        registered = Signal(WORD_BITS)
-        with m.Switch(bus.addr):
-            for register in (r for r in self.map.registers if r.readable):
-                with m.Case(register.address // WORD_BYTES):
-                    m.d.comb += [can_read.eq(1), value.eq(self._read(register, bus_error, shadow))]
-                    if register.half == "lo":
-                        m.d.comb += [
-                            latch.eq(1),
-                            upper.eq(getattr(self, register.port)[WORD_BITS:]),
-                        ]
-        m.d.sync += registered.eq(Mux(bus.r_stb, value, 0))
-        # at most one of them is not zero
-        m.d.comb += bus.r_data.eq(reduce(or_, window_data, registered))
-        with m.If(bus.r_stb & latch):
-            m.d.sync += shadow.eq(upper)
+        # First clock: which register or window it is. Second clock: the register's value, or the
+        # window is asked. Third clock: what it says. Fourth clock: one of both, the other is zero.
+        values: list[Value] = []
+        for register in (r for r in self.map.registers if r.readable):
+            hit, chosen = Signal(), Signal(name=f"{register.name}_read")
+            m.d.comb += hit.eq(bus.addr == register.address // WORD_BYTES)
+            with m.If(hit):
+                m.d.comb += can_read.eq(1)
+            m.d.sync += chosen.eq(hit & bus.r_stb)
+            value = self._read(register, bus_error, shadow)
+            values.append(chosen.replicate(len(value)) & value)
+            if register.half == "lo":
+                with m.If(chosen):
+                    m.d.sync += shadow.eq(getattr(self, register.port)[WORD_BITS:])
+        registered, later, said = (Signal(WORD_BITS) for _ in range(3))
+        m.d.sync += [
+            registered.eq(reduce(or_, values)),
+            later.eq(registered),
+            said.eq(reduce(or_, window_data, Const(0, WORD_BITS))),
+            bus.r_data.eq(later | said),
+        ]
 
         if any(field.own for register in self.map.registers for field in register.fields):
+            missed = Signal()
+            was_there = {}
+            for strobe, there in (("w_stb", can_write), ("r_stb", can_read)):
+                was_there[strobe] = Signal(name=f"{strobe}_hits")
+                m.d.sync += was_there[strobe].eq(there)
+            strobes = Signal(2)
+            m.d.sync += [
+                strobes.eq(Cat(bus.w_stb, bus.r_stb)),
+                missed.eq((strobes & ~Cat(*was_there.values())).any()),
+            ]
             with m.If(self.control_command.clear_fault):
                 m.d.sync += bus_error.eq(0)
-            with m.If((bus.w_stb & ~can_write) | (bus.r_stb & ~can_read)):
+            with m.If(missed):
                 m.d.sync += bus_error.eq(1)
         return m
 
@@ -158,9 +173,12 @@ class RegisterBank(wiring.Component):
         with m.If(hit):
             m.d.comb += can_read.eq(1)
         was_read = Signal(name=f"{window.port}_was_read")
-        m.d.sync += was_read.eq(hit & bus.r_stb)
-        m.d.comb += [port.r_stb.eq(hit & bus.r_stb), port.r_addr.eq(bus.addr[:width])]
-        return Mux(was_read, port.r_data, 0)
+        m.d.sync += [
+            port.r_stb.eq(hit & bus.r_stb),
+            port.r_addr.eq(bus.addr[:width]),
+            was_read.eq(port.r_stb),
+        ]
+        return was_read.replicate(WORD_BITS) & port.r_data
 
 
 def _init(register: Register, values: dict[str, int]) -> dict[str, Any]:

@@ -10,9 +10,11 @@ class Bus(wiring.Signature):
     """A register bus, as its initiator sees it: one access a clock, no waiting.
 
     ``addr`` counts 32-bit words. A clock with ``w_stb`` high writes ``w_data``; one with ``r_stb``
-    high reads, and ``r_data`` is valid in the next clock. Both at once is allowed: the read sees
-    the value before the write.
+    high reads, and ``r_data`` is valid ``LATENCY`` clocks later. Both at once is allowed: the read
+    sees a register's new value.
     """
+
+    LATENCY = 4
 
     def __init__(self, addr_width: int) -> None:
         self.addr_width = addr_width

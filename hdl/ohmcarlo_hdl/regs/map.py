@@ -15,6 +15,7 @@ from amaranth.lib import data
 from amaranth.utils import bits_for
 from systemrdl import RDLCompiler
 from systemrdl.node import AddrmapNode, FieldNode, MemNode, RegfileNode, RegNode
+from systemrdl.rdltypes import AccessType
 
 import ohmcarlo
 
@@ -155,6 +156,19 @@ class RegisterMap:
         return bits_for(last)
 
 
+def layout_of(registers: RegisterMap) -> dict[str, Any]:
+    """What software without a C compiler needs to know, fit for JSON: ``boards.small``'s layout."""
+    return {
+        "hash": int(registers.hash[:8], 16),
+        "fields": {
+            f"{register.name}.{field.name}": [register.address, field.low, field.width]
+            for register in registers.registers
+            for field in register.fields
+        },
+        "windows": {window.name: window.address for window in registers.windows},
+    }
+
+
 def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
     """The RDL's parameters for a controller (the map's own hash aside)."""
     g = config.geometry
@@ -171,6 +185,8 @@ def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
         "MAX_GROUP_ROWS": config.max_group_rows,
         "MAX_REGIONS": config.max_regions,
         "DEVICE_CALIBRATION": config.device_calibration,
+        "SMALL": config.small,
+        "SETTINGS": AccessType.w if config.small else AccessType.rw,
         "POINT_WORDS": config.point_words,
         "DEVICE_BITS": config.device_bits,
         "EMULATOR": int(emulator),

@@ -11,10 +11,11 @@ from amaranth.lib.wiring import In, Out
 from ..regs.bus import Bus
 from ..regs.map import WORD_BYTES
 from .cpu import MemoryBus
+from .island import CoreIsland
 from .memory_map import BOARD_BASE, CONTROLLER_BASE, RAM_BASE, REGION_SHIFT
 
-CONTROLLER_LATENCY = 3
-"""Clocks from a strobe on ``Bridge.controller`` to its ``r_data``: see ``island.CoreIsland``."""
+CONTROLLER_LATENCY = CoreIsland.READ_LATENCY
+"""Clocks from a strobe on ``Bridge.controller`` to its ``r_data``."""
 
 
 class Ram(wiring.Signature):
@@ -37,7 +38,7 @@ class Ram(wiring.Signature):
 
 
 class Bridge(wiring.Component):
-    """Answers the processor: memory and board in the next clock, the controller two later.
+    """Answers the processor: memory in the next clock, board and controller when their data come.
 
     Registers are read and written as whole words: a shorter write to them changes nothing, and
     neither does an access to where there is nothing. Reads from there give 0.
@@ -95,6 +96,8 @@ class Bridge(wiring.Component):
                     m.d.sync += wait.eq(0)
                     with m.If(at_controller & read):
                         m.d.sync += wait.eq(CONTROLLER_LATENCY - 1)
+                    with m.If(at_board & read):
+                        m.d.sync += wait.eq(Bus.LATENCY - 1)
                     m.next = "ANSWER"
             with m.State("ANSWER"):
                 m.d.sync += wait.eq(wait - 1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import REFERENCE, CoreConfig
 from ..core.core import EmulatedCore
 from ..fifo import StreamFifo
+from ..pipeline import delayed
 from ..regs.bus import Bus
 from ..regs.map import register_map
 from .records import WORD_BITS, RecordMerger
@@ -25,11 +26,13 @@ class CoreIsland(wiring.Component):
     short on an FPGA; and a simulator that leaves out clocks of the island has nothing to compute
     for it.
 
-    ``bus``: the controller's, two clocks later: ``r_data`` comes three clocks after ``r_stb`` and
-    stays until the next read; the next read is at least three clocks later. ``records``: words as
-    in ``RecordMerger``. ``off``: emergency stop. ``active``: it needs its clock even if nobody asks
-    for anything. ``fast`` as in ``Emulator``.
+    ``bus``: the controller's, two clocks later: ``r_data`` comes ``READ_LATENCY`` clocks after
+    ``r_stb`` and stays until the next read; the next read is at least as many clocks later.
+    ``records``: words as in ``RecordMerger``. ``off``: emergency stop. ``active``: it needs its
+    clock even if nobody asks for anything. ``fast`` as in ``Emulator``.
     """
+
+    READ_LATENCY = Bus.LATENCY + 2
 
     def __init__(self, config: CoreConfig = REFERENCE, fast: bool = True) -> None:
         self.config, self.fast = config, fast
@@ -55,14 +58,14 @@ class CoreIsland(wiring.Component):
             (fifo.output, wiring.flipped(self.records)),
         ):
             wiring.connect(m, source, sink)
-        asked = Signal()  # the controller answers in this clock
+        # the controller answers in this clock
+        answers = delayed(m, core.bus.r_stb, Bus.LATENCY, "answers", reset=True)
         m.d.sync += [
             core.bus.addr.eq(self.bus.addr),
             core.bus.w_data.eq(self.bus.w_data),
             core.bus.w_stb.eq(self.bus.w_stb),
             core.bus.r_stb.eq(self.bus.r_stb),
-            asked.eq(core.bus.r_stb),
-            self.bus.r_data.eq(Mux(asked, core.bus.r_data, self.bus.r_data)),
+            self.bus.r_data.eq(Mux(answers, core.bus.r_data, self.bus.r_data)),
             core.off.eq(self.off),
         ]
         m.d.comb += [

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import errno
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
 import serial
 from serial.tools import list_ports
 
-from ..errors import OhmcarloError, UsageError
+from ..builder import Say, require_sources, run_builder
+from ..errors import OhmcarloError
 from ..spec import Geometry
 from ..spec.link import BAUD
 from .base import BoardLost
@@ -22,7 +20,6 @@ from .transport import LINK_TIMEOUT_S
 
 READ_SLICE_S = 0.02
 EXIT_S = 2.0
-REPOSITORY = Path(__file__).parents[3]
 BUILDER = "rtl_gen.verilated"
 PORT_LINE = "port "
 SHAPE = (
@@ -34,7 +31,6 @@ SHAPE = (
     "dot_bits",
     "dot_shift",
 )
-Say = Callable[[str], None]
 
 
 class SerialPort:
@@ -185,43 +181,6 @@ def build_simulated(geometry: Geometry, say: Say) -> Path:
     Raises UsageError where the sources or the tools for it are missing, OhmcarloError when the
     build fails.
     """
-    if not (REPOSITORY / BUILDER.partition(".")[0]).is_dir():
-        raise UsageError(
-            "the simulated board is built from the sources of the hardware, which an installed "
-            "package does not have: clone the repository, install it with "
-            "`pip install --editable '.[hdl,sim]'`, or use --backend model"
-        )
+    require_sources(BUILDER, "the simulated board", ", or use --backend model")
     options = [f"--{name.replace('_', '-')}={getattr(geometry, name)}" for name in SHAPE]
-    with tempfile.TemporaryFile() as complaints:
-        program, code = _build([sys.executable, "-m", BUILDER, *options], complaints, say)
-        complaints.seek(0)
-        said = complaints.read().decode(errors="replace").strip().splitlines()
-    if code == 0 and program is not None:
-        return program
-    why = said[-1].removeprefix(f"{BUILDER}: ") if said else "the builder named no program"
-    kind = UsageError if code == UsageError.exit_code else OhmcarloError
-    raise kind(f"the simulated board cannot be built: {why}")
-
-
-def _build(command: list[str], complaints: IO[bytes], say: Say) -> tuple[Path | None, int]:
-    """Run the builder; the absolute path among what it says, the rest being progress."""
-    program = None
-    with subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        text=True,
-    ) as builder:
-        assert builder.stdout is not None
-        try:
-            for line in map(str.rstrip, builder.stdout):
-                if Path(line).is_absolute():
-                    program = Path(line)
-                else:
-                    say(line)
-        except BaseException:
-            builder.kill()
-            raise
-    return program, builder.returncode
+    return run_builder(BUILDER, options, "the simulated board", say)

@@ -1,0 +1,25 @@
+"""Boards that the hardware is built for: platform, pins, clock, lights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ohmcarlo.errors import UsageError
+
+from .arty_a7 import ARTY_A7
+from .board import Board
+from .ecpix5 import ECPIX5_85F
+from .hx8k import HX8K
+from .icebreaker import ICEBREAKER
+from .ulx3s import ULX3S_12F, ULX3S_85F
+
+BOARDS: Mapping[str, Board] = {
+    board.name: board for board in (ULX3S_85F, ECPIX5_85F, ULX3S_12F, ICEBREAKER, HX8K, ARTY_A7)
+}
+
+
+def board_of(name: str) -> Board:
+    """The board of a name; UsageError lists those that there are."""
+    if name not in BOARDS:
+        raise UsageError(f"board {name!r} is unknown: choose among {', '.join(BOARDS)}")
+    return BOARDS[name]

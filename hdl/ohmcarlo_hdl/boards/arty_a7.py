@@ -1,0 +1,27 @@
+"""Digilent Arty A7-100T: an Artix-7, 100 MHz, FT2232HQ, a reset button.
+
+No open tool that installs with the others makes its bitstream: Verilog and XDC are for Vivado.
+"""
+
+from __future__ import annotations
+
+from ..config import REFERENCE
+from .board import ARTIX7_FLOW, Board
+from .ulx3s import SMALL
+
+ARTY_A7 = Board(
+    name="arty-a7",
+    title="Digilent Arty A7-100T",
+    device="xc7a100ticsg324-1L",
+    platform_class="arty_a7:ArtyA7_100Platform",
+    flow=ARTIX7_FLOW,
+    config=REFERENCE,
+    small=SMALL,
+    clock_hz=80_000_000,
+    alive=("led", 0),
+    busy=("led", 1),
+    fault=("led", 3),
+    reset=("rst", 0),
+    loader=("--board", "arty_a7_100t"),
+    tool_options="xc7a100ticsg324-1L",
+)

@@ -1,0 +1,194 @@
+"""What a board is: its platform, its pins, its clock, and the options of the tools for it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ohmcarlo.errors import UsageError
+from ohmcarlo.spec.link import BAUD
+
+from ..config import CoreConfig
+from ..soc.memory_map import RAM_BYTES
+from ..soc.uart import DIVISOR_BITS, LEAST_DIVISOR
+from .pll import ARTIX7, ECP5, ICE40, Artix7Pll, Ecp5Pll, Ice40Pll, Pll, PllLimits, megahertz
+
+BAUD_ERROR = 0.02
+"""Largest deviation of the serial link's speed. A receiver samples up to 9.5 bits after the edge
+that it started from, so that 5 % is where it breaks; the other side is exact (USB bridges divide
+3 MHz or 12 MHz by a whole number)."""
+
+Resource = tuple[str, int]
+"""Name and number of a resource of amaranth-boards; ``name.part`` for a part of one."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """How a family's bitstreams are made.
+
+    Attributes
+    ----------
+    tools : tuple of str
+        What runs, in this order: synthesis, place and route, packing. Empty: Verilog and
+        constraints are all there is.
+    pll : PllLimits
+    primitive : type
+        The component of that PLL.
+    constraints : str
+        Suffix of the file with pins and clocks.
+    bitstream : str
+        Suffix of the bitstream; of the Verilog where there is no open flow.
+    toolchain : str
+        Amaranth's name of it.
+    options : mapping
+        Overrides of Amaranth's platform ("synth_opts", "nextpnr_opts", ...).
+    resources : mapping
+        Name in the table of resources → names of the cells in nextpnr's report.
+    """
+
+    tools: tuple[str, ...]
+    pll: PllLimits
+    primitive: type[Pll]
+    constraints: str
+    bitstream: str
+    toolchain: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+ECP5_FLOW = Flow(
+    tools=("yosys", "nextpnr-ecp5", "ecppack"),
+    pll=ECP5,
+    primitive=Ecp5Pll,
+    constraints="lpf",
+    bitstream="bit",
+    toolchain="Trellis",
+    # The static placer leaves shorter wires than heap: a third more speed, half the routing time.
+    options={
+        # ABC9 stumbles over a wire ``x[1]`` beside a wire ``x``, as fields of arrays are called
+        "script_after_read": "rename -hide w:*[[]*",
+        "synth_opts": "-abc9",
+        "nextpnr_opts": "--placer static",
+        "ecppack_opts": "--compress",
+    },
+    resources={
+        "lut": ("TRELLIS_COMB",),
+        "ff": ("TRELLIS_FF",),
+        "bram": ("DP16KD",),
+        "dsp": ("MULT18X18D",),
+    },
+)
+ICE40_FLOW = Flow(
+    tools=("yosys", "nextpnr-ice40", "icepack"),
+    pll=ICE40,
+    primitive=Ice40Pll,
+    constraints="pcf",
+    bitstream="bin",
+    toolchain="IceStorm",
+    resources={
+        "lut": ("ICESTORM_LC",),
+        "bram": ("ICESTORM_RAM",),
+        "dsp": ("ICESTORM_DSP",),
+        "spram": ("ICESTORM_SPRAM",),
+    },
+)
+ARTIX7_FLOW = Flow(
+    tools=(),
+    pll=ARTIX7,
+    primitive=Artix7Pll,
+    constraints="xdc",
+    bitstream="v",
+    toolchain="Vivado",
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """One FPGA board.
+
+    Attributes
+    ----------
+    name, title : str
+        What the command line calls it, and what people call it.
+    device : str
+        The FPGA, with package and speed grade.
+    platform_class : str
+        ``module:class`` in ``amaranth_boards``.
+    flow : Flow
+    config, small : CoreConfig
+        The controller that is built if nothing else is asked for, and the one of ``--small``.
+    clock_hz : int
+        Clock of processor and controller, wanted.
+    ram_bytes : int
+        Memory of the processor, a power of two.
+    alive, busy, fault : tuple or None
+        Resources of the three lights; each of a resource of its own.
+    uart : tuple
+        Resource of the serial link, with parts ``rx`` and ``tx``.
+    reset : tuple or None
+        Resource of the reset button, if it has one.
+    loader : tuple of str
+        Arguments of openFPGALoader.
+    tool_options : str
+        What names the device to the tool that places, for people who call it themselves.
+    header : str or None
+        How a daughterboard is wired to it: a key of ``HEADERS`` in array/phy_pins.py.
+    options : mapping
+        Overrides of the flow's options.
+    """
+
+    name: str
+    title: str
+    device: str
+    platform_class: str
+    flow: Flow
+    config: CoreConfig
+    small: CoreConfig
+    clock_hz: int
+    alive: Resource
+    busy: Resource | None
+    fault: Resource | None
+    loader: tuple[str, ...]
+    tool_options: str
+    ram_bytes: int = RAM_BYTES
+    uart: Resource = ("uart", 0)
+    reset: Resource | None = None
+    header: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def platform(self) -> Any:
+        """A fresh platform of Amaranth, which builds one design."""
+        module, name = self.platform_class.split(":")
+        made = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
+        return made(toolchain=self.flow.toolchain)
+
+    @property
+    def build_options(self) -> dict[str, str]:
+        return {**self.flow.options, **self.options}
+
+    @property
+    def open_flow(self) -> bool:
+        """Whether open tools make its bitstream."""
+        return bool(self.flow.tools)
+
+
+def uart_divisor(clock_hz: int) -> int:
+    """Clocks of a bit of the serial link.
+
+    Raises UsageError when no divisor is within ``BAUD_ERROR``.
+    """
+    divisor = round(clock_hz / BAUD)
+    if not LEAST_DIVISOR <= divisor < 1 << DIVISOR_BITS:
+        raise UsageError(
+            f"a clock of {megahertz(clock_hz)} MHz makes no serial link of {BAUD:,} baud: choose "
+            f"{megahertz(LEAST_DIVISOR * BAUD)} MHz or more"
+        )
+    error = abs(clock_hz / divisor / BAUD - 1)
+    if error > BAUD_ERROR:
+        raise UsageError(
+            f"a clock of {megahertz(clock_hz)} MHz makes {clock_hz / divisor:,.0f} baud, "
+            f"{error:.1%} from {BAUD:,}: choose a clock near {megahertz(divisor * BAUD)} MHz"
+        )
+    return divisor

@@ -1,0 +1,26 @@
+"""1BitSquared iCEBreaker: an iCE40 UP5K with 5,280 LUTs, 12 MHz, FT2232H, a button.
+
+No room for a processor: the small controller answers on the serial line (soc/small.py).
+"""
+
+from __future__ import annotations
+
+from ..config import SmallConfig
+from .board import ICE40_FLOW, Board
+
+ICEBREAKER = Board(
+    name="icebreaker",
+    title="1BitSquared iCEBreaker",
+    device="iCE40UP5K-SG48",
+    platform_class="icebreaker:ICEBreakerPlatform",
+    flow=ICE40_FLOW,
+    config=SmallConfig(),
+    small=SmallConfig(),
+    clock_hz=21_000_000,
+    alive=("led_g", 0),
+    busy=("led_r", 0),
+    fault=None,
+    reset=("button", 0),
+    loader=("--board", "ice40_generic"),
+    tool_options="--up5k --package sg48",
+)

@@ -1,0 +1,50 @@
+"""Radiona ULX3S: an ECP5 with 84k or 24k LUTs, 25 MHz, FT231X. It has no reset of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ohmcarlo.spec import Geometry
+
+from ..config import REFERENCE, CoreConfig, SmallConfig
+from .board import ECP5_FLOW, Board
+
+SMALL = CoreConfig(
+    Geometry(rows=64, pairs=16, access_bits=1),
+    max_points=256,
+    max_group_rows=1,
+    max_regions=1,
+    device_calibration=False,
+)
+"""Logistic regression only, one chain, no device calibration."""
+TINY = SmallConfig(Geometry(rows=256, pairs=32, access_bits=1), max_points=512)
+"""The small controller, without a processor: there is room for the reference array."""
+
+ULX3S_85F = Board(
+    name="ulx3s-85f",
+    title="Radiona ULX3S 85F",
+    device="LFE5U-85F-6BG381C",
+    platform_class="ulx3s:ULX3S_85F_Platform",
+    flow=ECP5_FLOW,
+    config=REFERENCE,
+    small=SMALL,
+    clock_hz=80_000_000,
+    alive=("led", 0),
+    busy=("led", 1),
+    fault=("led", 7),
+    header="ulx3s",
+    loader=("--board", "ulx3s"),
+    tool_options="--85k --package CABGA381 --speed 6",
+)
+ULX3S_12F = replace(
+    ULX3S_85F,
+    name="ulx3s-12f",
+    title="Radiona ULX3S 12F",
+    # the open tools use all of its die, which is that of a 25F
+    device="LFE5U-12F-6BG381C",
+    platform_class="ulx3s:ULX3S_12F_Platform",
+    config=TINY,
+    small=TINY,
+    clock_hz=40_000_000,
+    tool_options="--12k --package CABGA381 --speed 6",
+)

@@ -1,0 +1,1 @@
+"""The controller's arithmetic and its emulated array with a few adders, a bit a clock."""

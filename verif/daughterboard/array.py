@@ -1,0 +1,128 @@
+"""The array under the probes: physics whose reads do not depend on how often somebody looks."""
+
+from __future__ import annotations
+
+import hashlib
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmcarlo.array.base import IntArray
+from ohmcarlo.array.physics import PhysicsArray
+from ohmcarlo.spec import CODE_LSB_US, CODE_MAX
+
+_NORMAL = NormalDist()
+
+
+class KeyedArray(PhysicsArray):
+    """A ``PhysicsArray`` that the golden model and hardware may read in different ways.
+
+    Hardware makes accesses that the golden model does not count (those under way when a proposal
+    is turned down) and leaves out those after an early stop, while the golden model asks for all
+    points at once. Three things are therefore another way round than in ``PhysicsArray``; medians,
+    spreads, correlation, high-resistance states, relaxation, ageing and stuck devices are as there:
+
+    * the noise of a read is a hash of what is read and when it was programmed: of seed, row, the
+      number of the row's last programming pulse, the lines driven and how. The same access again,
+      nothing programmed between, gives the same noise;
+    * only programming pulses let time pass;
+    * devices are programmed one by one, so that ``program`` draws what single SETs draw.
+    """
+
+    name = "keyed"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._programmed = np.zeros(self.geometry.rows, np.int64)
+        self._row = 0
+        self._what: Any = b""
+
+    def _noise(self, what: bytes) -> float:
+        key = b"%d,%d,%d," % (self.seed, self._row, self._programmed[self._row])
+        word = hashlib.blake2b(key + what, digest_size=8).digest()
+        return _NORMAL.inv_cdf((int.from_bytes(word, "little") + 0.5) / 2.0**64)
+
+    # -- as the golden controller asks -----------------------------------------------------------
+
+    def reset(self, row: int) -> None:
+        self._programmed[row] += 1
+        super().reset(row)
+
+    def program(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
+        codes = [self.program_one(row, int(d), int(v)) for d, v in zip(devices, dac, strict=True)]
+        return np.array(codes, np.int32)
+
+    def read(self, row: int, devices: IntArray) -> IntArray:
+        codes = [self.sense(row, int(d)) for d in devices]
+        return np.clip(np.array(codes, np.int32), 0, CODE_MAX)
+
+    def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
+        self._row = row
+        time = self._clock.copy()
+        found = super().dot(row, inputs)
+        self._clock[:] = time
+        return found
+
+    # -- as hardware asks ------------------------------------------------------------------------
+
+    def program_one(self, row: int, device: int, dac: int) -> int:
+        """SET one device; the code that a READ gives from now on."""
+        self._programmed[row] += 1
+        self._row, self._what = row, b"read %d" % device
+        found = super().program(row, np.array([device], np.int32), np.array([dac], np.int32))
+        return int(found[0])
+
+    def sense(self, row: int, device: int) -> int:
+        """READ one device: what a converter without an end says."""
+        self._row = row
+        self.ledger.note_read(1)
+        return self._rounded(float(self.conductance_us(row)[device]), b"read %d" % device)
+
+    def access(self, row: int, tile: int, drive: NDArray[np.int64]) -> int:
+        """One DOT with a drive of 0, 1 or -1: what a converter without an end says, in LSBs of
+        2**dot_shift codes."""
+        self._row = row
+        width = self.geometry.tile_pairs or self.geometry.pairs
+        g = self.conductance_us(row) / CODE_LSB_US
+        pairs = slice(tile * width, min((tile + 1) * width, self.geometry.pairs))
+        plus, minus = g[0::2][pairs], g[1::2][pairs]
+        power = (plus**2 + minus**2) * self._read_rel**2
+        lines = drive[: len(plus)].astype(np.float64)
+        step = 1 << self.geometry.dot_shift
+        return int(np.floor(self._sum(lines, plus - minus, power) / step + 0.5))
+
+    # -- the model -------------------------------------------------------------------------------
+
+    def _convert(self, g_us: NDArray[np.float64], n: int) -> IntArray:
+        assert n == 1
+        code = self._rounded(float(g_us[0]), self._what)
+        return np.array([min(max(code, 0), CODE_MAX)], np.int32)
+
+    def _rounded(self, g_us: float, what: bytes) -> int:
+        if self._read_rel:
+            g_us *= 1 + self._read_rel * self._noise(what)
+        return int(np.rint(g_us / CODE_LSB_US))
+
+    def _sum(
+        self, lines: NDArray[np.float64], weights: NDArray[np.float64], power: NDArray[np.float64]
+    ) -> float:
+        """Of one access, in codes, with its noise."""
+        value = float(np.dot(lines, weights))
+        if self._read_rel:
+            # columns are told apart by their conductances
+            noise = self._noise(lines.astype(np.int8).tobytes() + weights.tobytes())
+            value += noise * float(np.sqrt(np.dot(lines * lines, power)))
+        return value
+
+    def _access(
+        self, drive: NDArray[np.float64], weights: NDArray[np.float64], power: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Access by access: the sum of one does not depend on which others are asked for."""
+        geometry = self.geometry
+        step = 1 << geometry.dot_shift
+        values = np.array([self._sum(lines, weights, power) for lines in drive])
+        readings = np.floor(values / step + 0.5)
+        np.clip(readings, -geometry.dot_limit - 1, geometry.dot_limit, out=readings)
+        return readings.astype(np.int64) * step

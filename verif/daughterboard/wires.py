@@ -1,0 +1,159 @@
+"""The part of the daughterboard that sees every bit: shift registers on the wires of a Phy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+WATCHED = (
+    "pulse_form",
+    "pulse_reset",
+    "pulse_set",
+    "pulse_read",
+    "pulse_dot",
+    "hold_off",
+    "adc_convst",
+    "dac_sync_n",
+    "address_latch",
+    "inputs_latch",
+)
+"""Wires whose edges wake Python, bit 0 of ``watched`` first."""
+
+FRAMES = {"dac": 32, "address": 64, "inputs": 64}
+"""Receivers and the longest frame that they keep."""
+BITS, LEVEL = 8, 16
+
+
+class Receiver(wiring.Component):
+    """Bits of one serial line, counted; a clock before an edge of ``clock`` the bit must stand.
+
+    ``word`` holds the last bits, the latest one lowest, ``bits`` how many came since ``begin``
+    was high, ``level`` the shortest half period of ``clock`` since then, in clocks, ``unsteady``
+    that a bit moved at an edge that takes it.
+    """
+
+    def __init__(self, width: int, falling: bool) -> None:
+        self.width, self.falling = width, falling
+        super().__init__(
+            {
+                "clock": In(1),
+                "data": In(1),
+                "begin": In(1),
+                "word": Out(width),
+                "bits": Out(BITS),
+                "level": Out(LEVEL, init=(1 << LEVEL) - 1),
+                "unsteady": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        old_clock, old_data = Signal(), Signal()
+        since = Signal(LEVEL, init=1)
+        edges = Signal(2)
+        edge = self.clock != old_clock
+        takes = edge & (~self.clock if self.falling else self.clock)
+        m.d.sync += [
+            old_clock.eq(self.clock),
+            old_data.eq(self.data),
+            since.eq(Mux(edge, 1, Mux(since.all(), since, since + 1))),
+        ]
+        with m.If(self.begin):
+            m.d.sync += [
+                self.bits.eq(0),
+                self.level.eq((1 << LEVEL) - 1),
+                self.unsteady.eq(0),
+                edges.eq(0),
+            ]
+        with m.Elif(edge):
+            m.d.sync += edges.eq(Mux(edges.all(), edges, edges + 1))
+            with m.If((edges != 0) & (since < self.level)):
+                m.d.sync += self.level.eq(since)
+        with m.If(takes):
+            m.d.sync += self.word.eq(Cat(self.data, self.word))
+            with m.If(~self.begin):
+                m.d.sync += self.bits.eq(self.bits + ~self.bits.all())
+            with m.If(self.data != old_data):
+                m.d.sync += self.unsteady.eq(1)
+        return m
+
+
+class Wired(wiring.Component):
+    """``inner``, a component with the port ``pins`` of a Phy, and receivers on those wires.
+
+    Its other ports are passed on. ``watched`` are the wires of ``WATCHED`` as they are;
+    ``adc_code`` is what the ADC converted, and is sent out when CONVST falls.
+    """
+
+    def __init__(self, inner: wiring.Component) -> None:
+        self.inner = inner
+        self.passed = [name for name in inner.signature.members if name != "pins"]
+        ports: dict[str, Any] = {name: inner.signature.members[name] for name in self.passed}
+        ports["watched"] = Out(len(WATCHED))
+        for name, width in FRAMES.items():
+            ports[f"{name}_word"] = Out(width)
+        for name in (*FRAMES, "adc"):
+            ports |= {
+                f"{name}_bits": Out(BITS),
+                f"{name}_level": Out(LEVEL),
+                f"{name}_unsteady": Out(1),
+            }
+        ports["adc_code"] = In(16)
+        super().__init__(ports)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.inner = inner = self.inner
+        pins: Any = inner.pins
+        for name in self.passed:
+            member = inner.signature.members[name]
+            here, there = getattr(self, name), getattr(inner, name)
+            if member.is_port:
+                source, sink = (there, here) if member.flow == Out else (here, there)
+                m.d.comb += sink.eq(source)
+            else:
+                wiring.connect(m, there, wiring.flipped(here))
+        m.d.comb += self.watched.eq(Cat(getattr(pins, name) for name in WATCHED))
+
+        old_convst, old_sclk = Signal(), Signal()
+        latches = [Signal(name=f"old_{n}") for n in ("address", "inputs")]
+        m.d.sync += [old_convst.eq(pins.adc_convst), old_sclk.eq(pins.adc_sclk)]
+        m.d.sync += [
+            latches[0].eq(pins.address_latch),
+            latches[1].eq(pins.inputs_latch),
+        ]
+        lines = {
+            # a frame of the DAC begins when SYNC falls, one of a chain when the last was latched
+            "dac": (pins.dac_sclk, pins.dac_din, pins.dac_sync_n, True),
+            "address": (pins.address_clock, pins.address_data, latches[0], False),
+            "inputs": (pins.inputs_clock, pins.inputs_data, latches[1], False),
+            "adc": (pins.adc_sclk, pins.adc_dout, pins.adc_convst, True),
+        }
+        for name, (clock, bit, begin, falling) in lines.items():
+            receiver = Receiver(FRAMES.get(name, 16), falling)
+            m.submodules[name] = receiver
+            fresh = Signal(name=f"fresh_{name}")
+            m.d.sync += fresh.eq(begin)
+            m.d.comb += [
+                receiver.clock.eq(clock),
+                receiver.data.eq(bit),
+                # cleared when the next frame begins: until then Python may look at this one
+                receiver.begin.eq(fresh & ~begin),
+                getattr(self, f"{name}_bits").eq(receiver.bits),
+                getattr(self, f"{name}_level").eq(receiver.level),
+                getattr(self, f"{name}_unsteady").eq(receiver.unsteady),
+            ]
+            if name in FRAMES:
+                m.d.comb += getattr(self, f"{name}_word").eq(receiver.word)
+
+        # the ADC's output register
+        out = Signal(16)
+        m.d.comb += pins.adc_dout.eq(out[-1])
+        with m.If(old_convst & ~pins.adc_convst):
+            m.d.sync += out.eq(self.adc_code)
+        with m.Elif(old_sclk & ~pins.adc_sclk):
+            m.d.sync += out.eq(out << 1)
+        return m

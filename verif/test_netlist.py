@@ -1,0 +1,130 @@
+"""Netlists of both families: the benches that the source passes, and a chain of steps.
+
+``make test`` runs a choice, NETLIST=1 (``make netlist``) all of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+
+import pytest
+
+from verif import (
+    test_acceptance,
+    test_core,
+    test_counters,
+    test_emulator,
+    test_entropy_unit,
+    test_fifo,
+    test_gauss,
+    test_likelihood,
+    test_neg_log,
+    test_orders,
+    test_pricing,
+    test_programmer,
+    test_proposal,
+    test_recorder,
+    test_rows,
+    test_sequencer,
+    test_small,
+    test_threefry,
+)
+from verif.harness import building, run_bench
+from verif.netlist import ECP5, FLOWS, Netlist
+from verif.netlist.faults import FlippedBit, FlippedMemoryBit
+
+BENCHES: dict[str, Callable[[], None]] = {
+    "acceptance": lambda: test_acceptance.test_acceptance(0.5),
+    "counters": test_counters.test_counters,
+    "emulator": lambda: test_emulator.test_emulator("small", False, 36, 4),
+    "entropy": lambda: test_entropy_unit.test_equals_golden(1),
+    "entropy-promises": lambda: test_entropy_unit.test_promises(1),
+    "fifo": lambda: test_fifo.test_fifo(0.5, 0.5),
+    "gauss": test_gauss.test_gauss,
+    "likelihood": lambda: test_likelihood.test_likelihood("logistic"),
+    "likelihood-network": lambda: test_likelihood.test_likelihood("planes"),
+    "neg-log": test_neg_log.test_neg_log,
+    "orders": lambda: test_orders.test_orders(0.5),
+    "pricing": lambda: test_pricing.test_pricing("reference"),
+    "pricing-small": lambda: test_pricing.test_pricing("small"),
+    "programmer": lambda: test_programmer.test_operations(0.5, False),
+    "proposal": lambda: test_proposal.test_proposal(True),
+    "proposal-small": test_proposal.test_small_proposal,
+    "pulse-law": test_emulator.test_pulse_law,
+    "recorder": lambda: test_recorder.test_recorder(0.5),
+    "rows": lambda: test_rows.test_rows(1),
+    "sequencer": lambda: test_sequencer.test_sequencer("guarded"),
+    "threefry": lambda: test_threefry.test_threefry("iterative"),
+}
+WHOLE = os.environ.get("NETLIST") == "1"
+# arithmetic, block memory and tables, state machines; each on one family
+CHOICE = [
+    ("ice40", "acceptance"),
+    ("ice40", "sequencer"),
+    ("ecp5", "rows"),
+    ("ecp5", "neg-log"),
+]
+ALL = [(flow, bench) for flow in FLOWS for bench in BENCHES]
+STEPS = 50
+LONG = "-O1"  # a chain takes clocks enough to pay for it
+CORE = {
+    "max_points": 512, "max_group_rows": 1, "max_regions": 1, "device_calibration": False,
+    "geometry": {"rows": 64, "pairs": 16, "access_bits": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("flow", "bench"), ALL if WHOLE else CHOICE)
+def test_block(flow: str, bench: str) -> None:
+    with building(Netlist(FLOWS[flow])):
+        BENCHES[bench]()
+
+
+@pytest.mark.parametrize("flow", FLOWS)
+def test_chain(flow: str) -> None:
+    """The small controller with its array: every sample of the golden trace."""
+    case = {"steps": STEPS, "seed": 1, "config": test_small.SMALLEST, "stall": 0.0}
+    with building(Netlist(FLOWS[flow], optimisation=LONG)):
+        test_small.test_small_core(case)
+
+
+@pytest.mark.skipif(not WHOLE, reason="minutes of synthesis: make netlist")
+@pytest.mark.parametrize("flow", FLOWS)
+def test_chain_of_the_whole_controller(flow: str) -> None:
+    """Every step's decision, points and log-posterior, every sample."""
+    case = {"steps": STEPS, "config": CORE, "features": 12}
+    core = test_core.EmulatedCore(test_core.config_of(case))
+    with building(Netlist(FLOWS[flow], optimisation=LONG)):
+        run_bench(core, "verif.test_core", case, testcase="equals_the_golden_trace")
+
+
+# One bit may be one that no input reaches: so many in turn, of which one must be found.
+MUTANTS = 4
+FAILS = r"verif\.test_\w+: FAILED 1 tests"
+
+
+def finds(bench: str, netlists: list[Netlist]) -> bool:
+    """Whether the bench fails with one of ``netlists``, by its own word and not by a broken build.
+
+    It passes without a change.
+    """
+    assert netlists
+    with building(Netlist(netlists[0].flow)):
+        BENCHES[bench]()
+    for netlist in netlists:
+        try:
+            with building(netlist):
+                BENCHES[bench]()
+        except AssertionError as failure:
+            assert re.search(FAILS, str(failure)), failure
+            return True
+    return False
+
+
+def test_flipped_bit_of_a_lookup_table() -> None:
+    assert finds("neg-log", [Netlist(ECP5, FlippedBit(ECP5, s)) for s in range(MUTANTS)])
+
+
+def test_flipped_bit_of_a_memory() -> None:
+    assert finds("neg-log", [Netlist(ECP5, FlippedMemoryBit(s)) for s in range(MUTANTS)])
