@@ -460,15 +460,17 @@ async def stops(dut) -> None:  # type: ignore[no-untyped-def]
         full = {row: problem.terms(row) for row in (0, 3)}
         dropped = 0
         # a small form starts an access now and then: every clock of the first ones
-        swept, stops = (40, 60) if bench.name in SMALL_FORM else (10, 24)
+        small = bench.name in SMALL_FORM
+        swept, stops = (30, 42) if small else (10, 24)
         for number in range(stops):
             await bench.clocked.until(lambda: not bench.stopper.level, 100)
             bench.stalls(rng.choice(STALLS), rng.choice([(1, 1), (6, 6), (1, 40), (24, 24)]))
             bench.clear()
             bench.evaluate(0)
             delay = number if number < swept else rng.randrange(whole + 60)
-            if bench.name in SMALL_FORM and number < swept:
+            if small and number < swept:
                 bench.stalls((0, 0, 0, 0), (1, 1))
+                delay = 2 * number // 3  # each with and without a job that waits
             bench.stopper.arm(delay, rng.choice((1, 1, 2, 30)))
             if number % 3 == 0:  # the next job waits already
                 bench.evaluate(3)

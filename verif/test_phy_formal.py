@@ -39,7 +39,8 @@ BUGS: dict[str, tuple[set[str], types.ModuleType, dict[str, str]]] = {
                               '((name == "reset") & self.lines["set"]))')},
     ),
     "a pulse goes on until the next request": (
-        {f"length.pin_{name}" for name in ("form", "reset", "set", "read", "dot")},
+        {f"{what}_{name}" for what in ("length.pin", "inv.run_pin")
+         for name in ("form", "reset", "set", "read", "dot")} | {"inv.pin_low"},
         phy,
         {PULSE: PULSE.replace("self.lines[name]", "(self.lines[name] | "
                               "(getattr(pins, pin) & ~self.requests.valid))")},
@@ -56,7 +57,7 @@ BUGS: dict[str, tuple[set[str], types.ModuleType, dict[str, str]]] = {
     ),
     "lines move for a request that is not offered": (
         {f"{group}_{name}" for group in ("stable.during", "stable.after", "inv.idle", "inv.low")
-         for name in ("address", "inputs", "rails")},
+         for name in ("address", "inputs", "rails")} | {"inv.offer"},
         phy,
         {"offered.eq(self.requests.valid & ": "offered.eq("},
     ),

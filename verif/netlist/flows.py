@@ -144,8 +144,8 @@ def _synthesise(flow: Flow, component: wiring.Component) -> str:
             # the tool sees no absolute path; it may end with 0 and no netlist
             command = [YOSYS, "-q", "-l", "synth.log", "synth.ys"]
             ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            said = (ended.stdout + ended.stderr)[-2000:]
-            assert ended.returncode == 0 and made.exists(), f"no netlist in {folder}: {said}"
+            said = f"Yosys ended with {ended.returncode}: {(ended.stdout + ended.stderr)[-2000:]}"
+            assert ended.returncode == 0 and made.exists(), f"no netlist in {folder}; {said}"
             text = made.read_text()
             assert not re.search(r"\balways\b", text), f"{made} is not mapped to cells"
             made.replace(done)
