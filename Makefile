@@ -30,7 +30,7 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	@echo "installing what the tests need into $(VENV) (once) ..."
-	$(PIP) install --editable '.[dev,report,fpga,sim]'
+	$(PIP) install --editable '.[dev,reproduce,fpga,sim]'
 	@echo "compiling the synthesis tools for this machine (once, 1 minute) ..."
 	$(BIN)/python -m verif.harness.prewarm
 	@touch $@

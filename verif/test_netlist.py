@@ -56,7 +56,7 @@ BENCHES: dict[str, Callable[[], None]] = {
     "recorder": lambda: test_recorder.test_recorder(0.5),
     "rows": lambda: test_rows.test_rows(1),
     "sequencer": lambda: test_sequencer.test_sequencer("guarded"),
-    "threefry": lambda: test_threefry.test_threefry("iterative"),
+    "threefry": lambda: test_threefry.test_threefry("small"),
 }
 WHOLE = os.environ.get("NETLIST") == "1"
 # arithmetic, block memory and tables, state machines; each on one family

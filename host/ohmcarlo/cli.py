@@ -486,6 +486,47 @@ def build(
 
 
 @app.command()
+def reproduce(
+    figure: Annotated[
+        str,
+        typer.Argument(
+            metavar="FIGURE",
+            help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, backends, "
+            "or all.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the results, one a figure.")
+    ] = Path("reproduced"),
+    seeds: Annotated[
+        int, typer.Option(min=2, help="Splits or seeds that averages are taken over.")
+    ] = 20,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    json: JsonOption = None,
+) -> None:
+    """Reproduce a figure of the paper: its picture, and our numbers beside the published ones.
+
+    Dalgaty et al., Nature Electronics 4, 151 (2021), https://doi.org/10.1038/s41928-020-00523-3.
+
+    Each figure goes to a folder of its own: pictures, table.md, and a JSON with every number and
+    seed. An interrupted run goes on where it was. `backends` is not part of `all`: it simulates the
+    hardware.
+
+    Examples:
+
+    - `ohmcarlo reproduce fig4`
+
+    - `ohmcarlo reproduce all --json numbers.json`
+    """
+    from .console import Console
+    from .reproduce import reproduce as make
+    from .reproduce import select
+
+    console = Console(json)
+    console.show_figures(make(select(figure), out, seeds, jobs, console))
+
+
+@app.command()
 def tasks(json: JsonOption = None) -> None:
     """List the tasks that `train` knows."""
     from .console import Console

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +85,21 @@ class Console:
             self._progress.stop()
             self._progress = None
 
+    def track(self, cells: Iterable[Any], total: int, what: str) -> Iterator[Any]:
+        """Hands results on as they come, with a bar on a terminal."""
+        if not sys.stderr.isatty():
+            yield from cells
+            return
+        with Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.err,
+            transient=True,
+        ) as progress:
+            yield from progress.track(cells, total=total, description=what)
+
     # -- results ---------------------------------------------------------------------------------
 
     def show_result(self, values: Mapping[str, Any], write: bool = False) -> None:
@@ -119,6 +134,22 @@ class Console:
                 f"note: {_count(len(rows), 'row')} beyond the range of the training data, where "
                 f"the 8-bit inputs end ({_first(rows)}): probability and spread are extrapolated"
             )
+
+    def show_figures(self, values: Mapping[str, Any]) -> None:
+        """What was reproduced: every table, and where its files are."""
+        self._json(values)
+        for name, figure in values["figures"].items():
+            self.out.print(f"\n[bold]{escape(name)}[/bold]: {escape(figure['title'])}")
+            for table in figure["tables"]:
+                shown = Table(title=escape(table["title"]), title_justify="left")
+                for column in ("quantity", "ours", "published", "goal"):
+                    shown.add_column(column)
+                for row in table["rows"]:
+                    shown.add_row(*(escape(cell) for cell in goal_cells(row)))
+                self.out.print(shown)
+            for note in figure["notes"]:
+                self.out.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True)
+            self.say(f"wrote {figure['folder']}")
 
     def show_characterization(self, values: Mapping[str, Any]) -> None:
         """What ``characterize`` found: a table over the targets, and the rest in words."""
@@ -424,3 +455,8 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_short(v) for v in value) or "none"
     return str(value)
+
+
+def goal_cells(row: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """A line of a figure's table: quantity, ours, published, goal."""
+    return row["quantity"], row["ours"], row["published"], row["verdict"]

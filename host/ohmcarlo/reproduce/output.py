@@ -1,0 +1,112 @@
+"""Writing a figure: pictures, table, JSON, in a folder of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..errors import OhmcarloError
+from ..results import plain
+from ..runs import atomic, explain, write_bytes, write_json
+from .base import Bench, Figure, Goal, Table, Watcher
+
+CELLS = "cells"
+
+
+def reproduce(
+    names: list[str], out: Path, seeds: int, jobs: int, watcher: Watcher
+) -> dict[str, Any]:
+    """Make the figures ``names`` and write each to ``out/NAME``; returns every number.
+
+    Cells that an earlier run with the same sources has finished in ``out`` are not computed again.
+    Raises OhmcarloError when a file cannot be written.
+    """
+    from . import maker
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OhmcarloError(f"{explain(error, out)}: choose another --out") from error
+    bench = Bench(out / CELLS, seeds, jobs, watcher)
+    values: dict[str, Any] = {"version": __version__, "seeds": seeds, "figures": {}}
+    for name in names:
+        watcher.say(f"{name} ...")
+        figure = maker(name)(bench)
+        values["figures"][name] = write_figure(name, figure, out / name)
+    return values
+
+
+def write_figure(name: str, figure: Figure, folder: Path) -> dict[str, Any]:
+    """Pictures, files, ``table.md`` and, last, ``NAME.json``, which says that it is complete."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OhmcarloError(f"{explain(error, folder)}: choose another --out") from error
+    for file, picture in figure.pictures.items():
+        with atomic(folder / f"{file}.png") as temporary:
+            picture.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})
+    for file, content in figure.files.items():
+        write_bytes(folder / file, content)
+    write_bytes(folder / "table.md", markdown(figure).encode())
+    values: dict[str, Any] = plain(
+        {
+            "title": figure.title,
+            "folder": str(folder),
+            "tables": [
+                {
+                    "title": t.title,
+                    "rows": [
+                        row.values() | {"ours": shown(row), "verdict": verdict(row)}
+                        for row in t.rows
+                    ],
+                }
+                for t in figure.tables
+            ],
+            "notes": figure.notes,
+            "files": [*(f"{p}.png" for p in figure.pictures), *figure.files, "table.md"],
+            **figure.values,
+        }
+    )
+    write_json(folder / f"{name}.json", values)
+    return values
+
+
+def markdown(figure: Figure) -> str:
+    """The tables as a page."""
+    parts = [f"# {figure.title}", *(_table(table) for table in figure.tables)]
+    if figure.notes:
+        parts.append("\n".join(f"- {note}" for note in figure.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(table: Table) -> str:
+    lines = [
+        f"## {table.title}",
+        "",
+        "| quantity | ours | published | goal |",
+        "|---|---|---|---|",
+    ]
+    for row in table.rows:
+        lines.append(f"| {row.quantity} | {shown(row)} | {row.published} | {verdict(row)} |")
+    return "\n".join(lines)
+
+
+def shown(row: Goal) -> str:
+    """Mean ± standard deviation, as people read it."""
+    scale, unit, digits = (100.0, " %", 2) if row.unit == "%" else (1.0, f" {row.unit}", 3)
+    sd = row.sd
+    number = _number(row.mean * scale, digits)
+    spread = "" if sd is None else f" ± {_number(sd * scale, digits)}"
+    return f"{number}{spread}{unit}".rstrip()
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if 0.01 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+
+
+def verdict(row: Goal) -> str:
+    """The goal, and whether it is met."""
+    if row.met is None:
+        return row.wanted
+    return f"{row.wanted}: {'met' if row.met else 'NOT MET'}"
