@@ -60,8 +60,9 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
     "OPERATION": ("operation", "zero", "row", "device", "dac"),
     "READ_ROW": ("row", "first", "devices"),
     "COMMAND": ("command", "argument"),
-    "EPISODE": ("weight0", "weight1", "weight2", "weight3", "seed", "first", "episodes"),
+    "EPISODE": (*(f"weight{i}" for i in range(5)), "episodes", "seed", "first"),
     "EPISODE_RESULT": ("steps",),
+    "POLICY": ("seed", "first", "scale", "episodes"),
     "RECORDS": ("number",),
     "FINISHED": ("reason", "alarm", "fault", "fault_cause", "steps_done", "clocks"),
 }
@@ -196,6 +197,7 @@ def spec_cartpole_header() -> str:
         for name, value in vars(cartpole).items()
         if name.isupper() and isinstance(value, int)
     ]
+    lines.append(_define("LOGLIK_FRAC", formats.LOGLIK_FRAC))
     lines += ["", "// Threefry-2x32"]
     lines.append(f"#define THREEFRY_PARITY {formats.THREEFRY_PARITY:#010x}u")
     lines.append(_define("THREEFRY_ROUNDS", formats.THREEFRY_ROUNDS))

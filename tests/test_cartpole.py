@@ -15,6 +15,7 @@ from link_client import Client
 from native_board import opened
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import cartpole
+from ohmcarlo.spec import LOGLIK_FRAC
 from ohmcarlo.spec import cartpole as spec
 from ohmcarlo.spec.link import EPISODE_FORMAT, EPISODE_RESULT_FORMAT, Message, Status
 
@@ -23,7 +24,7 @@ class CState(ctypes.Structure):
     _fields_ = tuple((name, ctypes.c_int32) for name in ("x", "speed", "angle", "rate"))
 
 
-Weights = ctypes.c_int16 * 4
+Weights = ctypes.c_int16 * spec.POLICY_INPUTS
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +35,17 @@ def library() -> ctypes.CDLL:
     made.cartpole_action.restype = ctypes.c_bool
     made.cartpole_step.argtypes = (ctypes.c_void_p, ctypes.c_bool)
     made.cartpole_fallen.restype = ctypes.c_bool
+    made.cartpole_log_likelihood.argtypes = (ctypes.c_uint32,) * 3
     return made
 
 
 def policies(count: int, seed: int) -> NDArray[np.int64]:
     """Random weights; every third policy leans the right way, and stands longer."""
     most = spec.WEIGHT_MAX
-    weights = np.random.default_rng(seed).integers(-most, most, (count, 4), endpoint=True)
-    weights[::3] = np.abs(weights[::3])
+    weights = np.random.default_rng(seed).integers(
+        -most, most, (count, spec.POLICY_INPUTS), endpoint=True
+    )
+    weights[::3, :4] = np.abs(weights[::3, :4])
     return weights
 
 
@@ -80,12 +84,50 @@ def test_c_equals_python(library: ctypes.CDLL) -> None:
     assert differing_steps(library, 100, 20) == 0
 
 
-@pytest.mark.parametrize("name", ["POLE", "SIN1", "INVERSE1", "INTERVAL", "CARTPOLE_KEY"])
+def test_compiled_equals_step_by_step() -> None:
+    for number, weights in enumerate(policies(60, 8)):
+        state, steps = cartpole.begin(7, range(number, number + 5)), np.zeros(5, np.int64)
+        standing = np.arange(5)
+        while standing.size and steps.max() < spec.EPISODE_STEPS:
+            state = cartpole.step(state, cartpole.action(state, weights))
+            steps[standing] += 1
+            up = ~cartpole.fallen(state)
+            state, standing = state[:, up], standing[up]
+        assert np.array_equal(cartpole.episode_steps(weights, 7, number, 5), steps)
+
+
+def test_log_likelihood(library: ctypes.CDLL) -> None:
+    """beta log(mean), within 2e-5 nat; C and Python are the same; more steps are worth more."""
+    judge = cartpole.EpisodeLikelihood(1)
+    totals = range(judge.episodes, judge.episodes * spec.EPISODE_STEPS + 1)
+    found = np.array([judge.of_steps(total) for total in totals])
+    exact = 10 * np.log(np.array(totals) / 4)
+    assert np.abs(found / 2**LOGLIK_FRAC - exact).max() < 2e-5
+    assert np.diff(found).min() > 0
+    for total in (*totals[::7], totals[-1]):
+        assert library.cartpole_log_likelihood(total, 4, judge.scale) == judge.of_steps(total)
+    widest = cartpole.EpisodeLikelihood(1, 0, spec.MAX_EPISODES, spec.MAX_SCALE)
+    for total in (spec.MAX_EPISODES, spec.MAX_EPISODES * spec.EPISODE_STEPS):
+        wanted = widest.of_steps(total)
+        assert abs(wanted) < 2**31
+        arguments = (total, spec.MAX_EPISODES, spec.MAX_SCALE)
+        assert library.cartpole_log_likelihood(*arguments) == wanted
+    with pytest.raises(UsageError, match="episodes = 0"):
+        cartpole.EpisodeLikelihood(1, episodes=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        *((name, 12) for name in ("POLE", "SIN1", "INVERSE1", "INTERVAL", "PUSH")),
+        *(("INPUT_ANGLE", 6), ("INPUT_BIAS", 2)),  # inputs are rounded to 8 bits
+    ],
+)
 def test_a_planted_bug_is_seen(
-    library: ctypes.CDLL, name: str, monkeypatch: pytest.MonkeyPatch
+    library: ctypes.CDLL, name: str, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A constant that is off by little, in Python only."""
-    monkeypatch.setattr(spec, name, getattr(spec, name) + (getattr(spec, name) >> 12 or 1))
+    monkeypatch.setattr(spec, name, getattr(spec, name) + (getattr(spec, name) >> part or 1))
     assert differing_steps(library, 9, 5) > 0
 
 
@@ -100,7 +142,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
 
 
 def episode(weights: object, seed: int, first: int, episodes: int) -> bytes:
-    return struct.pack(EPISODE_FORMAT, *weights, seed, first, episodes)  # type: ignore[misc]
+    return struct.pack(EPISODE_FORMAT, *weights, episodes, seed, first)  # type: ignore[misc]
 
 
 def test_episode_message(client: Client) -> None:
@@ -113,7 +155,7 @@ def test_episode_message(client: Client) -> None:
 
 
 def test_longest_result(client: Client) -> None:
-    fallen = (-spec.WEIGHT_MAX,) * 4
+    fallen = (-spec.WEIGHT_MAX,) * 5
     status, body = client.request(Message.EPISODE, episode(fallen, 1, 0, spec.MAX_EPISODES))
     assert status == Status.OK
     assert len(body) == struct.calcsize(EPISODE_RESULT_FORMAT) + 2 * spec.MAX_EPISODES
@@ -122,7 +164,7 @@ def test_longest_result(client: Client) -> None:
 @pytest.mark.parametrize("client", [True], indirect=True, ids=["image"])
 def test_others_are_served_meanwhile(client: Client) -> None:
     """The answer comes when the episodes are over; a second EPISODE is refused."""
-    steady = episode((300, 500, 1000, 1000), 1, 0, 20)
+    steady = episode((300, 500, 1000, 1000, 0), 1, 0, 20)
     first = client.messages(client.data(Message.EPISODE, steady), 100_000)
     number = client.number
     assert first == []
@@ -138,18 +180,18 @@ def test_others_are_served_meanwhile(client: Client) -> None:
 
 
 def test_refusals(client: Client) -> None:
-    good = (1, 2, 3, 4)
+    good = (1, 2, 3, 4, 5)
     for body, status in (
         (episode(good, 0, 0, 1)[:-1], Status.MALFORMED),
         (episode(good, 0, 0, 1) + b"\0", Status.MALFORMED),
         (episode(good, 0, 0, 0), Status.OUT_OF_RANGE),
         (episode(good, 0, 0, spec.MAX_EPISODES + 1), Status.OUT_OF_RANGE),
-        (episode((0, 0, 0, spec.WEIGHT_MAX + 1), 0, 0, 1), Status.OUT_OF_RANGE),
-        (episode((-(2**15), 0, 0, 0), 0, 0, 1), Status.OUT_OF_RANGE),
+        (episode((0, 0, 0, 0, spec.WEIGHT_MAX + 1), 0, 0, 1), Status.OUT_OF_RANGE),
+        (episode((-(2**15), 0, 0, 0, 0), 0, 0, 1), Status.OUT_OF_RANGE),
     ):
         assert client.request(Message.EPISODE, body) == (status, b"")
     with pytest.raises(UsageError, match="weights within"):
-        cartpole.episode_steps((0, 0, 0, 1024), 0, 0, 1)
+        cartpole.episode_steps((0, 0, 0, 0, 1024), 0, 0, 1)
 
 
 # -- float64 -------------------------------------------------------------------------------------
@@ -167,11 +209,19 @@ def float_step(state: Float, right: NDArray[np.bool_]) -> Float:
     return state + 0.02 * np.stack([speed, pull, rate, turn])
 
 
+def float_inputs(state: Float) -> Float:
+    """What the array is given: int8, full scale 2.4 m, 3 m/s, 0.2095 rad, 3.5 rad/s; and the bias,
+    10 of 127."""
+    full = np.array([[2.4], [3.0], [0.2095], [3.5]])
+    scaled = np.clip(np.floor(127 * state / full + 0.5), -127, 127)
+    return np.concatenate([scaled, np.full((1, state.shape[1]), 10)])
+
+
 def float_steps(weights: NDArray[np.int64], state: Float) -> NDArray[np.int64]:
     steps = np.zeros(state.shape[1], np.int64)
     alive = np.arange(state.shape[1])
     for _ in range(500):
-        state = float_step(state, weights @ state > 0)
+        state = float_step(state, weights @ float_inputs(state) > 0)
         steps[alive] += 1
         standing = (np.abs(state[0]) <= 2.4) & (np.abs(state[2]) <= 12 * 2 * np.pi / 360)
         state, alive = state[:, standing], alive[standing]
@@ -194,7 +244,7 @@ def test_episodes_against_float64() -> None:
     their mean is the same."""
     fixed, real, beside = [], [], []
     rng = np.random.default_rng(4)
-    for number, weights in enumerate(rng.integers(-1023, 1024, (120, 4))):
+    for number, weights in enumerate(rng.integers(-1023, 1024, (120, 5))):
         start = cartpole.begin(5, range(10 * number, 10 * number + 10))
         fixed.append(cartpole.episode_steps(weights, 5, 10 * number, 10))
         begin = start / 2**spec.STATE_FRAC

@@ -488,7 +488,7 @@ def test_unknown_commands(client: Client) -> None:
 
 
 def test_unknown_messages(client: Client) -> None:
-    for kind in (0, 10, Message.RESPONSE, Message.RECORDS, 255):
+    for kind in (0, Message.POLICY + 1, Message.RESPONSE, Message.RECORDS, 255):
         assert client.request(kind, bytes(8)) == (Status.MALFORMED, b"")
     for length in range(struct.calcsize(MESSAGE_FORMAT)):
         wire = client.frame(Kind.DATA, payload=bytes(length))

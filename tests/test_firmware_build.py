@@ -160,7 +160,7 @@ def test_stack_of_the_image() -> None:
         client.open()
         for kind in link.Message:
             client.request(kind, bytes(link.MAX_BODY))
-        client.request(link.Message.EPISODE, struct.pack(link.EPISODE_FORMAT, *range(6), 2))
+        client.request(link.Message.EPISODE, struct.pack(link.EPISODE_FORMAT, *range(5), 2, 5, 6))
         client.command(link.Command.START)
         assert 64 < board.stack < STACK_USED
 

@@ -102,7 +102,8 @@ def message_inputs() -> dict[str, bytes]:
     start, run = command(Command.START), command(Command.RUN, 40)
     external = write(("model.options.external", 1), ("model.options.record_steps", 1))
     fields = bytes([7, *range(40, 48)])
-    weights = struct.pack("<4HII", 1025, 1026, 1200, 1300, 7, 0) + b"\2"
+    weights = struct.pack("<5HBII", 1025, 1026, 1200, 1300, 1024, 2, 7, 0)
+    policy = struct.pack("<II", 7, 0) + small(99) + b"\2"
     return {
         "train": model + start + run + command(Command.FLUSH) + command(Command.PREDICT),
         "halt": model + start + command(Command.RUN, 255) + command(Command.HALT),
@@ -122,6 +123,7 @@ def message_inputs() -> dict[str, bytes]:
         "read": ask(Message.READ, fields) + ask(Message.READ, b"\0\x5f"),
         "busy": start + command(Command.RUN, 255) + operate((3, 0, 0, 1)) + model + start,
         "episode": ask(Message.EPISODE, weights) + ask(Message.EPISODE, weights),
+        "policy": external + ask(Message.POLICY, policy) + start + command(Command.RUN, 3),
         "restart": model + start + command(Command.RUN, 255) + bytes([RESTART]) + start,
         "settle": model + start + command(Command.RUN, 255) + bytes([SETTLE]) + run,
         "other": b"".join(bytes([AT_ONCE, OTHER_BODY | n, n, *range(n)]) for n in range(10)),

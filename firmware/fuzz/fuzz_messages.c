@@ -97,10 +97,16 @@ static void add_body(struct text *text, struct input *input, uint8_t type)
         add(text, any32(input) & 0xFFu, 4);
         break;
     case MESSAGE_EPISODE:
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < 5; i++)
             add(text, (uint16_t)(take16(input) % 2050u - 1024u), 2);
+        add(text, take8(input) & 3u, 2);
         add(text, take32(input), 4);
         add(text, take32(input), 4);
+        break;
+    case MESSAGE_POLICY:
+        add(text, take32(input), 4);
+        add(text, take32(input), 4);
+        add(text, any32(input), 4);
         add(text, take8(input) & 3u, 2);
         break;
     default:
@@ -113,7 +119,7 @@ static void ask(struct host *host, struct input *input, uint16_t request)
 {
     struct text text = {.length = 0};
     const uint8_t choice = take8(input);
-    const uint8_t type = (uint8_t)(1u + (choice & 0x7Fu) % 10u);
+    const uint8_t type = (uint8_t)(1u + (choice & 0x7Fu) % 11u);
     add(&text, type, 1);
     add(&text, 0, 1);
     add(&text, request, 2);

@@ -3,10 +3,11 @@
 #include "spec_cartpole.h"
 #include "threefry.h"
 
-// a × b >> shift, rounded half up: the machine's one rounding rule
-static inline int64_t times(int64_t a, int64_t b, uint32_t shift)
+// a × b >> shift, rounded half up: the machine's one rounding rule. Everything fits 32 bits, so
+// that a product is one of 32 by 32: the processor multiplies a bit in each clock.
+static inline int32_t times(int32_t a, int32_t b, uint32_t shift)
 {
-    return (a * b + ((int64_t)1 << (shift - 1))) >> shift;
+    return (int32_t)(((int64_t)a * b + ((int64_t)1 << (shift - 1))) >> shift);
 }
 
 // -- the beginning -------------------------------------------------------------------------------
@@ -28,10 +29,21 @@ struct cartpole cartpole_begin(uint32_t seed, uint32_t episode)
 }
 
 // -- the policy ----------------------------------------------------------------------------------
-bool cartpole_action(const struct cartpole *state, const int16_t weights[CARTPOLE_VARIABLES])
+// A variable as the array's input
+static inline int32_t input(int32_t variable, int32_t factor)
 {
-    const int64_t sum = (int64_t)weights[0] * state->x + (int64_t)weights[1] * state->speed +
-                        (int64_t)weights[2] * state->angle + (int64_t)weights[3] * state->rate;
+    const int32_t wanted = times(variable, factor, STATE_FRAC + INPUT_FRAC);
+    const int32_t most = (int32_t)INPUT_MAX;
+    return wanted > most ? most : wanted < -most ? -most : wanted;
+}
+
+bool cartpole_action(const struct cartpole *state, const int16_t weights[POLICY_INPUTS])
+{
+    int32_t sum = weights[0] * input(state->x, INPUT_X);
+    sum += weights[1] * input(state->speed, INPUT_SPEED);
+    sum += weights[2] * input(state->angle, INPUT_ANGLE);
+    sum += weights[3] * input(state->rate, INPUT_RATE);
+    sum += weights[4] * (int32_t)INPUT_BIAS;
     return sum > 0;
 }
 
@@ -39,44 +51,41 @@ bool cartpole_action(const struct cartpole *state, const int16_t weights[CARTPOL
 // Fraction bits: state STATE_FRAC; squares of the angle, cosine and coefficients COEF_FRAC
 #define SQUARE_SHIFT (2u * STATE_FRAC - COEF_FRAC)
 
-static inline int32_t sine(int32_t angle, int64_t square)
+static inline int32_t sine(int32_t angle, int32_t square)
 {
-    const int64_t inner = SIN2 + times(square, SIN3, COEF_FRAC);
-    const int64_t outer = SIN1 + times(square, inner, COEF_FRAC);
-    return angle + (int32_t)times(angle, times(square, outer, COEF_FRAC), COEF_FRAC);
+    const int32_t inner = SIN1 + times(square, SIN2, COEF_FRAC);
+    return angle + times(angle, times(square, inner, COEF_FRAC), COEF_FRAC);
 }
 
-static inline int64_t cosine(int64_t square)
+static inline int32_t cosine(int32_t square)
 {
-    const int64_t inner = COS2 + times(square, COS3, COEF_FRAC);
-    const int64_t outer = COS1 + times(square, inner, COEF_FRAC);
-    return COS0 + times(square, outer, COEF_FRAC);
+    const int32_t inner = COS1 + times(square, COS2, COEF_FRAC);
+    return (int32_t)COS0 + times(square, inner, COEF_FRAC);
 }
 
 // 1 / (length (4/3 - pole cos² / mass)), from sin²
-static inline int64_t inverse(int64_t square)
+static inline int32_t inverse(int32_t square)
 {
-    const int64_t inner = INVERSE2 + times(square, INVERSE3, COEF_FRAC);
-    const int64_t outer = INVERSE1 + times(square, inner, COEF_FRAC);
-    return INVERSE0 + times(square, outer, COEF_FRAC);
+    const int32_t inner = INVERSE1 + times(square, INVERSE2, COEF_FRAC);
+    return (int32_t)INVERSE0 + times(square, inner, COEF_FRAC);
 }
 
-static inline int32_t moved(int32_t value, int64_t speed)
+static inline int32_t moved(int32_t value, int32_t speed)
 {
-    return value + (int32_t)times(speed, INTERVAL, INTERVAL_FRAC);
+    return value + times(speed, INTERVAL, INTERVAL_FRAC);
 }
 
 void cartpole_step(struct cartpole *state, bool right)
 {
-    const int64_t square = times(state->angle, state->angle, SQUARE_SHIFT);
-    const int64_t sin = sine(state->angle, square);
-    const int64_t cos = cosine(square);
-    const int64_t swing = times(times(state->rate, state->rate, STATE_FRAC), POLE, COEF_FRAC);
-    const int64_t push = right ? (int64_t)PUSH : -(int64_t)PUSH;
-    const int64_t thrust = push + times(swing, sin, STATE_FRAC);
-    const int64_t torque = times(GRAVITY, sin, STATE_FRAC) - times(cos, thrust, COEF_FRAC);
-    const int64_t turn = times(torque, inverse(times(sin, sin, SQUARE_SHIFT)), COEF_FRAC);
-    const int64_t pull = thrust - times(times(turn, cos, COEF_FRAC), POLE, COEF_FRAC);
+    const int32_t square = times(state->angle, state->angle, SQUARE_SHIFT);
+    const int32_t sin = sine(state->angle, square);
+    const int32_t cos = cosine(square);
+    const int32_t swing = times(times(state->rate, POLE, COEF_FRAC), state->rate, STATE_FRAC);
+    const int32_t push = right ? (int32_t)PUSH : -(int32_t)PUSH;
+    const int32_t thrust = push + times(swing, sin, STATE_FRAC);
+    const int32_t torque = times(sin, GRAVITY, STATE_FRAC) - times(cos, thrust, COEF_FRAC);
+    const int32_t turn = times(torque, inverse(times(sin, sin, SQUARE_SHIFT)), COEF_FRAC);
+    const int32_t pull = thrust - times(times(turn, cos, COEF_FRAC), POLE, COEF_FRAC);
     state->x = moved(state->x, state->speed);
     state->speed = moved(state->speed, pull);
     state->angle = moved(state->angle, state->rate);
@@ -91,4 +100,26 @@ static inline bool beyond(int32_t value, int32_t limit)
 bool cartpole_fallen(const struct cartpole *state)
 {
     return beyond(state->x, (int32_t)X_LIMIT) || beyond(state->angle, (int32_t)ANGLE_LIMIT);
+}
+
+// -- the log-likelihood --------------------------------------------------------------------------
+// log2 of a positive number, LOG2_FRAC fraction bits, rounded down: a digit is one squaring
+static uint32_t log2_of(uint32_t number)
+{
+    uint32_t result = 31;
+    for (; (number & 0x80000000u) == 0; number <<= 1)
+        result--;
+    for (uint32_t digit = 0; digit < LOG2_FRAC; digit++) {
+        const uint64_t square = (uint64_t)number * number >> 31;
+        const uint32_t carry = (uint32_t)(square >> 32);
+        number = (uint32_t)(square >> carry);
+        result = result << 1 | carry;
+    }
+    return result;
+}
+
+int32_t cartpole_log_likelihood(uint32_t steps, uint32_t episodes, uint32_t scale)
+{
+    return times((int32_t)(log2_of(steps) - log2_of(episodes)), (int32_t)scale,
+                 LOG2_FRAC + SCALE_FRAC - LOGLIK_FRAC);
 }

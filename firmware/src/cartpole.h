@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CARTPOLE_VARIABLES 4
+#include "spec_cartpole.h"
 
 // Position and speed of the cart, angle and angular speed of the pole; STATE_FRAC fraction bits
 struct cartpole {
@@ -18,11 +18,14 @@ struct cartpole {
 struct cartpole cartpole_begin(uint32_t seed, uint32_t episode);
 
 // Whether a linear policy pushes to the right
-bool cartpole_action(const struct cartpole *state, const int16_t weights[CARTPOLE_VARIABLES]);
+bool cartpole_action(const struct cartpole *state, const int16_t weights[POLICY_INPUTS]);
 
 void cartpole_step(struct cartpole *state, bool right);
 
 // Beyond the limits: the episode is over
 bool cartpole_fallen(const struct cartpole *state);
+
+// scale / log 2 · log(steps / episodes), signed, LOGLIK_FRAC fraction bits; scale as in POLICY
+int32_t cartpole_log_likelihood(uint32_t steps, uint32_t episodes, uint32_t scale);
 
 #endif // CARTPOLE_H

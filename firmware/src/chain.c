@@ -1,25 +1,28 @@
 #include "chain.h"
 
 #include "bytes.h"
+#include "episodes.h"
 #include "hal.h"
 #include "link.h"
 #include "records.h"
+#include "spec_cartpole.h"
 
 // Words of a record may still be on their way into the ring when the controller says that it is
 // done; polls that find nothing before it is believed
 #define EMPTY_POLLS 2u
 
 struct chain {
-    bool running;   // a command that takes time was given, and FINISHED not sent
-    uint32_t empty; // polls in a row that found the controller idle and no records
+    bool running;     // a command that takes time was given, and FINISHED not sent
+    uint32_t empty;   // polls in a row that found the controller idle and no records
+    uint32_t waiting; // polls in a row that found a proposal waiting, and records as before
+    uint32_t records; // where they ended at the last of these
 };
 
 static struct chain chain;
 
 void chain_reset(void)
 {
-    chain.running = false;
-    chain.empty = 0;
+    chain = (struct chain){.running = false};
 }
 
 bool chain_busy(void)
@@ -49,11 +52,19 @@ static bool model_fits(void)
            MODEL(RETRIES) >= 1;
 }
 
+// Proposals that are judged here are policies
+static bool judge_fits(void)
+{
+    const uint32_t options = core_read(OHMCARLO__MODEL__OPTIONS_addr);
+    return !episodes_judge() || (options & OHMCARLO__MODEL__OPTIONS__EXTERNAL_bm) == 0 ||
+           (MODEL(FEATURES) == POLICY_INPUTS && MODEL(HIDDEN) == 0);
+}
+
 // Could a command that takes time begin?
 static enum status check_long(uint16_t command)
 {
     const bool predicts = command == COMMAND_PREDICT;
-    if (!model_fits() || (predicts && MODEL(POINTS) == 0))
+    if (!model_fits() || !judge_fits() || (predicts && MODEL(POINTS) == 0))
         return STATUS_OUT_OF_RANGE;
     const uint32_t state = core_state();
     if ((state & CORE_STATE(FAULT)) != 0)
@@ -64,10 +75,27 @@ static enum status check_long(uint16_t command)
     return command == COMMAND_START || ready ? STATUS_OK : STATUS_NOT_STARTED;
 }
 
-static void give_external(uint32_t loglik)
+void chain_give_external(uint32_t loglik)
 {
+    chain.waiting = 0;
     core_write(OHMCARLO__CONTROL__EXTERNAL_LOGLIK_addr, loglik);
     core_command(CORE_COMMAND(EXTERNAL));
+}
+
+bool chain_waits_external(void)
+{
+    return (core_state() & CORE_STATE(WAITING_EXTERNAL)) != 0;
+}
+
+// Words of its record may still be on their way into the ring
+bool chain_proposal_waits(void)
+{
+    if (!chain_waits_external() || records_full() || records_end() != chain.records)
+        chain.waiting = 0;
+    else if (chain.waiting < EMPTY_POLLS)
+        chain.waiting++;
+    chain.records = records_end();
+    return chain.waiting == EMPTY_POLLS;
 }
 
 static void begin(uint32_t strobe)
@@ -110,9 +138,9 @@ static enum status command_if(bool allowed, enum status otherwise, uint32_t stro
 
 static enum status external(uint32_t loglik)
 {
-    if ((core_state() & CORE_STATE(WAITING_EXTERNAL)) == 0)
+    if (episodes_judge() || !chain_waits_external())
         return STATUS_NOT_STARTED;
-    give_external(loglik);
+    chain_give_external(loglik);
     return STATUS_OK;
 }
 
@@ -196,7 +224,7 @@ bool chain_quiet(void)
     if ((state & CORE_STATE(BUSY)) != 0)
         core_command(CORE_COMMAND(HALT));
     if ((state & CORE_STATE(WAITING_EXTERNAL)) != 0)
-        give_external((uint32_t)INT32_MIN); // turned down
+        chain_give_external((uint32_t)INT32_MIN); // turned down
     records_drop();
     if (!ended())
         return false;

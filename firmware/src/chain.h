@@ -14,6 +14,11 @@ handler chain_command;
 // The controller works, or a command has not been reported as finished yet
 bool chain_busy(void);
 
+// A proposal waits for its log-likelihood, and its record is complete; to be asked in every poll
+bool chain_proposal_waits(void);
+bool chain_waits_external(void);
+void chain_give_external(uint32_t loglik);
+
 // Reports the end of a command, once all of its records are out
 void chain_poll(void);
 

@@ -72,6 +72,7 @@ static handler *handler_of(uint8_t type)
         [MESSAGE_READ_ROW] = raw_read_row,
         [MESSAGE_COMMAND] = chain_command,
         [MESSAGE_EPISODE] = episodes_request,
+        [MESSAGE_POLICY] = episodes_policy,
     };
     return type < sizeof HANDLERS / sizeof HANDLERS[0] ? HANDLERS[type] : 0;
 }

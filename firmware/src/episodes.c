@@ -2,19 +2,24 @@
 
 #include "bytes.h"
 #include "cartpole.h"
+#include "chain.h"
 #include "link.h"
-#include "spec_cartpole.h"
+#include "records.h"
 
 #define STEPS_OF_A_POLL 8u
 #define STEPS_bytes 2u
+#define CODE_MASK 0xFFFFu // of g+ in the word of a pair; g- is above it
 
 _Static_assert(EPISODE_RESULT_bytes + MAX_EPISODES * STEPS_bytes <= LINK_MAX_BODY,
                "one message holds the result");
 
+// For whom they run
+enum purpose { NOTHING, ANSWER, PROPOSAL };
+
 struct episodes {
-    bool busy;
+    enum purpose purpose;
     uint16_t number; // of the request
-    int16_t weights[CARTPOLE_VARIABLES];
+    int16_t weights[POLICY_INPUTS];
     uint32_t seed;
     uint32_t first;
     uint32_t count;
@@ -23,21 +28,36 @@ struct episodes {
     struct cartpole state;
 };
 
+// What a proposal is judged by; no episodes: by the host
+struct policy {
+    uint32_t seed;
+    uint32_t first;
+    uint32_t scale;
+    uint32_t count;
+};
+
 static struct episodes episodes;
+static struct policy policy;
 
 void episodes_reset(void)
 {
-    episodes.busy = false;
+    episodes.purpose = NOTHING;
+    policy.count = 0;
+}
+
+bool episodes_judge(void)
+{
+    return policy.count != 0;
 }
 
 bool episodes_busy(void)
 {
-    return episodes.busy;
+    return episodes.purpose != NOTHING;
 }
 
 static bool weights_fit(const uint8_t *body)
 {
-    for (uint32_t i = 0; i < CARTPOLE_VARIABLES; i++) {
+    for (uint32_t i = 0; i < POLICY_INPUTS; i++) {
         const int16_t weight = (int16_t)get16(body + EPISODE_WEIGHT0_at + 2u * i);
         if (weight > (int16_t)WEIGHT_MAX || weight < -(int16_t)WEIGHT_MAX)
             return false;
@@ -51,6 +71,16 @@ static void begin_episode(void)
     episodes.steps_of[episodes.done] = 0;
 }
 
+static void begin(enum purpose purpose, uint32_t seed, uint32_t first, uint32_t count)
+{
+    episodes.purpose = purpose;
+    episodes.seed = seed;
+    episodes.first = first;
+    episodes.count = count;
+    episodes.done = 0;
+    begin_episode();
+}
+
 enum status episodes_request(const struct request *request, struct answer *answer)
 {
     (void)answer;
@@ -59,18 +89,34 @@ enum status episodes_request(const struct request *request, struct answer *answe
     const uint32_t count = get16(request->body + EPISODE_EPISODES_at);
     if (count == 0 || count > MAX_EPISODES || !weights_fit(request->body))
         return STATUS_OUT_OF_RANGE;
-    if (episodes.busy)
+    if (episodes_busy())
         return STATUS_BUSY;
-    episodes.busy = true;
     episodes.number = request->number;
-    for (uint32_t i = 0; i < CARTPOLE_VARIABLES; i++)
+    for (uint32_t i = 0; i < POLICY_INPUTS; i++)
         episodes.weights[i] = (int16_t)get16(request->body + EPISODE_WEIGHT0_at + 2u * i);
-    episodes.seed = get32(request->body + EPISODE_SEED_at);
-    episodes.first = get32(request->body + EPISODE_FIRST_at);
-    episodes.count = count;
-    episodes.done = 0;
-    begin_episode();
+    begin(ANSWER, get32(request->body + EPISODE_SEED_at), get32(request->body + EPISODE_FIRST_at),
+          count);
     return STATUS_LATER;
+}
+
+enum status episodes_policy(const struct request *request, struct answer *answer)
+{
+    (void)answer;
+    if (request->length != POLICY_bytes)
+        return STATUS_MALFORMED;
+    const uint32_t count = get16(request->body + POLICY_EPISODES_at);
+    const uint32_t scale = get32(request->body + POLICY_SCALE_at);
+    if (count > MAX_EPISODES || scale > MAX_SCALE)
+        return STATUS_OUT_OF_RANGE;
+    if (chain_busy() || episodes_busy())
+        return STATUS_BUSY;
+    policy = (struct policy){
+        .seed = get32(request->body + POLICY_SEED_at),
+        .first = get32(request->body + POLICY_FIRST_at),
+        .scale = scale,
+        .count = count,
+    };
+    return STATUS_OK;
 }
 
 static void step(void)
@@ -86,31 +132,68 @@ static void step(void)
         begin_episode();
 }
 
+static uint32_t all_steps(void)
+{
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < episodes.count; i++)
+        total += episodes.steps_of[i];
+    return total;
+}
+
 static void report(void)
 {
     uint8_t *const message = link_message();
     uint8_t *const body = message + MESSAGE_bytes;
     uint8_t *to = body + EPISODE_RESULT_bytes;
-    uint32_t total = 0;
-    for (uint32_t i = 0; i < episodes.count; i++, to += STEPS_bytes) {
-        total += episodes.steps_of[i];
+    for (uint32_t i = 0; i < episodes.count; i++, to += STEPS_bytes)
         put16(to, (uint16_t)episodes.steps_of[i]);
-    }
     message[MESSAGE_TYPE_at] = MESSAGE_RESPONSE;
     message[MESSAGE_STATUS_at] = STATUS_OK;
     put16(message + MESSAGE_REQUEST_at, episodes.number);
-    put32(body + EPISODE_RESULT_STEPS_at, total);
+    put32(body + EPISODE_RESULT_STEPS_at, all_steps());
     link_commit((uint32_t)(to - message));
+}
+
+// -- a proposal of the chain ---------------------------------------------------------------------
+// Its record is the last thing that the controller has streamed: a word for each pair
+static void judge_proposal(void)
+{
+    const uint32_t first = records_end() - POLICY_INPUTS;
+    for (uint32_t i = 0; i < POLICY_INPUTS; i++) {
+        const uint32_t pair = records_word(first + i);
+        episodes.weights[i] = (int16_t)((int32_t)(pair & CODE_MASK) - (int32_t)(pair >> 16));
+    }
+    begin(PROPOSAL, policy.seed, policy.first, policy.count);
+}
+
+static void give_log_likelihood(void)
+{
+    chain_give_external(
+        (uint32_t)cartpole_log_likelihood(all_steps(), episodes.count, policy.scale));
+}
+
+// -- both ----------------------------------------------------------------------------------------
+static void end(void)
+{
+    if (episodes.purpose == PROPOSAL)
+        give_log_likelihood();
+    else if (link_room() > 0)
+        report();
+    else
+        return;
+    episodes.purpose = NOTHING;
 }
 
 void episodes_poll(void)
 {
-    if (!episodes.busy)
+    if (!episodes_busy() && episodes_judge() && chain_proposal_waits())
+        judge_proposal();
+    if (episodes.purpose == PROPOSAL && !chain_waits_external())
+        episodes.purpose = NOTHING; // the chain was broken off
+    if (!episodes_busy())
         return;
     for (uint32_t i = 0; i < STEPS_OF_A_POLL && episodes.done != episodes.count; i++)
         step();
-    if (episodes.done == episodes.count && link_room() > 0) {
-        episodes.busy = false;
-        report();
-    }
+    if (episodes.done == episodes.count)
+        end();
 }

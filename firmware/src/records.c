@@ -6,7 +6,8 @@
 
 #define HEAD_BYTES (MESSAGE_bytes + RECORDS_bytes)
 #define FULL_WORDS ((LINK_MAX_PAYLOAD - HEAD_BYTES) / 4u)
-#define RESERVED 2u // messages that records leave room for: an answer, and FINISHED
+#define ON_THEIR_WAY 16u // words, at most, between the controller and the ring
+#define RESERVED 2u      // messages that records leave room for: an answer, and FINISHED
 
 _Static_assert(HEAD_BYTES % 4 == 0, "words are copied as words");
 
@@ -18,6 +19,21 @@ static inline uint32_t received(void)
 static inline uint32_t taken(void)
 {
     return board_read(OHMCARLO_BOARD__RECORDS__TAKEN_addr);
+}
+
+uint32_t records_end(void)
+{
+    return received();
+}
+
+uint32_t records_word(uint32_t number)
+{
+    return board_read(RING_AT(RECORDS_RING, number));
+}
+
+bool records_full(void)
+{
+    return received() - taken() > OHMCARLO_BOARD__RECORDS_RING_words - ON_THEIR_WAY;
 }
 
 bool records_waiting(void)
@@ -39,7 +55,7 @@ static void send_words(uint32_t first, uint32_t words)
     put32(message + MESSAGE_bytes + RECORDS_NUMBER_at, first);
     uint8_t *to = message + HEAD_BYTES;
     for (uint32_t i = 0; i < words; i++, to += 4)
-        put32(to, board_read(RING_AT(RECORDS_RING, first + i)));
+        put32(to, records_word(first + i));
     board_write(OHMCARLO_BOARD__RECORDS__TAKEN_addr, first + words);
     link_commit(HEAD_BYTES + 4u * words);
 }

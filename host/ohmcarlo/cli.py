@@ -146,7 +146,10 @@ def train(
             "they agree."
         ),
     ] = 1,
-    steps: Annotated[int, typer.Option(help="Steps of each chain.")] = 2000,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Steps of each chain (default 2,000; cartpole: 299, 1,200 episodes)."),
+    ] = None,
     seed: SeedOption = 0,
     features: Annotated[
         int | None,
@@ -224,6 +227,7 @@ def train(
     """
     from .config import TrainConfig
     from .console import Console
+    from .tasks import get_task
     from .training import Outputs, train_run
 
     config = TrainConfig(
@@ -238,7 +242,7 @@ def train(
         pairs=pairs,
         entropy_pairs=entropy_pairs,
         chains=chains,
-        steps=steps,
+        steps=get_task(task).steps if steps is None else steps,
         seed=seed,
         features=features,
         hidden=hidden,

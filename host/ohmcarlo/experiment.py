@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -288,7 +288,23 @@ def choose_settings(
     return replace(settings, gamma_us=gamma / unit, tau_us=tau)
 
 
-def warm_up(experiment: Prepared, say: Callable[[str], None]) -> None:
+class Runnable(Protocol):
+    """What a chain is run with: ``Prepared``, or a policy's."""
+
+    @property
+    def config(self) -> TrainConfig: ...
+
+    @property
+    def registers(self) -> Registers: ...
+
+    @property
+    def points(self) -> Points: ...
+
+    @property
+    def board(self) -> Board: ...
+
+
+def warm_up(experiment: Runnable, say: Callable[[str], None]) -> None:
     """Compile what the run will need, so that the time of the run is the chain's own.
 
     The golden model is run for a step and then set back, to the bit.

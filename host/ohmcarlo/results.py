@@ -76,7 +76,7 @@ def evaluate(experiment: Experiment, streamed: Block, sampling_seconds: float) -
         **quality(experiment.test_labels, probability, variance),
         "baseline": experiment.baseline(),
         **_cost(experiment, streamed, sampling_seconds),
-        **_mixing(draws[:, burn_in:]),
+        **mixing(draws[:, burn_in:]),
         "entropy": experiment.board.entropy() | {"pseudo_random": experiment.pseudo_random},
         "retired_rows": experiment.board.retired_rows(),
         "status": COMPLETE if streamed.status == RUNNING else streamed.status,
@@ -113,7 +113,7 @@ def _request(experiment: Experiment) -> dict[str, Any]:
         "gamma_us": experiment.registers.gamma_us,
         "trimmed": experiment.trimmed,
         "seed": config.seed,
-        "geometry": _geometry(geometry),
+        "geometry": shape_of(geometry),
         "features": experiment.registers.features - 1,
         "hidden": experiment.registers.hidden,
         "train_points": experiment.train_count,
@@ -121,7 +121,8 @@ def _request(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _geometry(geometry: Geometry) -> dict[str, int]:
+def shape_of(geometry: Geometry) -> dict[str, int]:
+    """An array's shape, for JSON."""
     return {
         "rows": geometry.rows,
         "pairs": geometry.pairs,
@@ -211,7 +212,7 @@ def _cost(experiment: Experiment, streamed: Block, seconds: float) -> dict[str, 
     }
 
 
-def _mixing(draws: NDArray[np.float32]) -> dict[str, Any]:
+def mixing(draws: NDArray[np.float32]) -> dict[str, Any]:
     """ESS and split R-hat, worst weight: float32 (chains, steps, weights)."""
     ess = diagnostics.ess(draws)
     rhat = diagnostics.rhat(draws)

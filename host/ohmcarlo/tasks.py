@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from .datasets import is_path
 from .datasets.names import unknown
+from .spec.cartpole import POLICY_INPUTS
+
+CARTPOLE = "cartpole"
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class Task:
         Standard deviation of the weight prior, per standardised feature.
     hidden : int
         Hidden units; 0: logistic regression.
+    steps : int
+        Steps of a chain.
+    policy : bool
+        There are no data: a policy is learnt from the episodes that it brings about.
     """
 
     name: str
@@ -42,6 +49,8 @@ class Task:
     gamma_us: float = 25.0
     sigma_p: float = 1.0
     hidden: int = 0
+    steps: int = 2000
+    policy: bool = False
 
     def features_for(self, inputs: int) -> int | None:
         """Features to keep in an array whose rows take ``inputs`` inputs, the bias among them:
@@ -74,6 +83,15 @@ TASKS: dict[str, Task] = {
             description="WBC (1990): malignant or benign? 9 grades by a pathologist; "
             "`ohmcarlo data fetch breast-cancer-original` gets it",
             all_features=9,
+        ),
+        Task(
+            name=CARTPOLE,
+            dataset="",
+            description="keep a pole upright on a cart: a policy, learnt from 1,200 episodes",
+            all_features=POLICY_INPUTS - 1,
+            gamma_us=15.0,
+            steps=299,  # and the first sample: 300 policies, 4 episodes each
+            policy=True,
         ),
     )
 }

@@ -5,19 +5,21 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .boards import ENTROPY_ALARM, RUNNING, Block, BoardLost
 from .config import TrainConfig
 from .datasets import hardest_first
 from .errors import OhmcarloError, UsageError
-from .experiment import Experiment, Prepared, build_experiment, warm_up
+from .experiment import Runnable, build_experiment, warm_up
 from .golden import terms
 from .results import Result, evaluate
 from .runs import (
@@ -40,12 +42,56 @@ from .runs import (
     write_bytes,
     write_json,
 )
+from .tasks import get_task
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from .policy_run import PolicyResult
 
 ORDER_AT = (100, 200, 400)  # steps after which the points are sorted again, hardest first
 SAVING_SHARE = 0.1  # of the time, at the most, a board is asked for its state
 BLOCK_SECONDS = 0.1  # between looks at the clock and at Ctrl-C
 FIRST_BLOCK = 20
 MAX_BLOCK = 10_000
+
+
+class Trainable(Runnable, Protocol):
+    """An experiment: all that a run works with."""
+
+    def description(self) -> list[str]: ...
+
+    def manifest(self) -> dict[str, Any]: ...
+
+    def require_same_data(self, manifest: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Finished(Protocol):
+    """A run's result, as far as it is written to files."""
+
+    @property
+    def values(self) -> dict[str, Any]: ...
+
+    @property
+    def trace(self) -> Trace: ...
+
+    @property
+    def posterior(self) -> bytes: ...
+
+    def evaluation(self) -> dict[str, NDArray[Any]]: ...
+
+
+E = TypeVar("E", bound=Trainable)
+R = TypeVar("R", bound=Finished)
+
+
+@dataclass(frozen=True)
+class Recipe(Generic[E, R]):
+    """How an experiment is built, and what its last step is followed by."""
+
+    build: Callable[[Callable[[str], None]], E]
+    evaluate: Callable[[E, Block, float], R]
 
 
 class Interrupted(OhmcarloError):
@@ -110,8 +156,30 @@ class Outputs:
 
 def train(config: TrainConfig, observer: Observer | None = None) -> Result:
     """Train in memory; see ``train_run`` for a run that is kept."""
-    with closing(build_experiment(config)) as experiment:
-        return _complete(experiment, None, Outputs(), observer or Silence())
+    recipe = Recipe(partial(build_experiment, config), evaluate)
+    with closing(recipe.build(_silent)) as experiment:
+        return _complete(recipe, experiment, None, Outputs(), observer or Silence())
+
+
+def train_policy(config: TrainConfig, observer: Observer | None = None) -> PolicyResult:
+    """``train`` for a task that learns a policy."""
+    from .policy_run import build_policy, evaluate_policy
+
+    recipe = Recipe(partial(build_policy, config), evaluate_policy)
+    with closing(recipe.build(_silent)) as experiment:
+        return _complete(recipe, experiment, None, Outputs(), observer or Silence())
+
+
+def _silent(_: str) -> None: ...
+
+
+def _recipe(config: TrainConfig) -> Recipe[Any, Any]:
+    """How to run what a configuration asks for."""
+    if not get_task(config.task).policy:
+        return Recipe(partial(build_experiment, config), evaluate)
+    from .policy_run import build_policy, evaluate_policy
+
+    return Recipe(partial(build_policy, config), evaluate_policy)
 
 
 def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict[str, Any]:
@@ -123,11 +191,12 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
     outputs.check()
     if outputs.folder is not None:
         check_free(outputs.folder)
-    with closing(build_experiment(config, observer.say)) as experiment:
+    recipe = _recipe(config)
+    with closing(recipe.build(observer.say)) as experiment:
         if outputs.folder is None:
-            return _complete(experiment, None, outputs, observer).values
+            return _complete(recipe, experiment, None, outputs, observer).values
         with RunFolder.create(outputs.folder, experiment.manifest()) as folder:
-            return _complete(experiment, folder, outputs, observer).values
+            return _complete(recipe, experiment, folder, outputs, observer).values
 
 
 def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
@@ -151,20 +220,25 @@ def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
             config, digest = manifest["config"], manifest["data"]["sha256"]
             if not isinstance(config, dict) or not isinstance(digest, str):
                 raise ValueError("its configuration or its data digest is none")
-        with closing(build_experiment(TrainConfig.from_dict(config), observer.say)) as experiment:
+        recipe = _recipe(TrainConfig.from_dict(config))
+        with closing(recipe.build(observer.say)) as experiment:
             experiment.require_same_data(manifest)
-            return _complete(experiment, folder, outputs, observer).values
+            return _complete(recipe, experiment, folder, outputs, observer).values
 
 
 def _complete(
-    experiment: Experiment, folder: RunFolder | None, outputs: Outputs, observer: Observer
-) -> Result:
+    recipe: Recipe[E, R],
+    experiment: E,
+    folder: RunFolder | None,
+    outputs: Outputs,
+    observer: Observer,
+) -> R:
     for line in experiment.description():
         observer.say(line)
     chain_run = ChainRun(experiment, folder, outputs.checkpoint_seconds, observer)
     try:
         chain_run.run()
-        result = evaluate(experiment, chain_run.streamed(), sampling_seconds=chain_run.seconds)
+        result = recipe.evaluate(experiment, chain_run.streamed(), chain_run.seconds)
         _write(result, folder, outputs)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(chain_run.how_to_go_on()) from interrupt
@@ -173,7 +247,7 @@ def _complete(
     return result
 
 
-def _write(result: Result, folder: RunFolder | None, outputs: Outputs) -> None:
+def _write(result: Finished, folder: RunFolder | None, outputs: Outputs) -> None:
     """Everything that was asked for; the run's own result last, because it says "complete"."""
     arrays = result.trace.arrays()
     if folder is not None:
@@ -193,7 +267,7 @@ class ChainRun:
 
     Parameters
     ----------
-    experiment : Prepared
+    experiment : Runnable
     folder : RunFolder or None
         Where checkpoints go; a checkpoint found there is where the run goes on.
     checkpoint_seconds : float
@@ -202,7 +276,7 @@ class ChainRun:
 
     def __init__(
         self,
-        experiment: Prepared,
+        experiment: Runnable,
         folder: RunFolder | None,
         checkpoint_seconds: float,
         observer: Observer,
@@ -285,7 +359,7 @@ class ChainRun:
         self._blocks.append(block)
         self.status = block.status
         self.steps += len(block.accepted) // self.experiment.config.chains
-        if self.steps in ORDER_AT and self.status == RUNNING:
+        if self.steps in ORDER_AT and self.status == RUNNING and len(self.experiment.points):
             self._sort_points()
         rate = wanted / max(taken, 1e-6)
         self._block_steps = int(np.clip(rate * BLOCK_SECONDS, 1, MAX_BLOCK))

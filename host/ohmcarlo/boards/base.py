@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..array.base import Ledger
 from ..errors import OhmcarloError
-from ..golden import Registers
+from ..golden import EpisodeLikelihood, Registers
 from ..spec import Geometry, Points
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = "running", "exhausted", "entropy-alarm"
@@ -84,8 +84,14 @@ class Board(Protocol):
         """Versions, geometry and the array behind the controller, for the run's manifest."""
         ...
 
-    def configure(self, registers: Registers, points: Points) -> None:
-        """Load registers, tables and data. Refuses what does not fit before anything is sent."""
+    def configure(
+        self, registers: Registers, points: Points, judge: EpisodeLikelihood | None = None
+    ) -> None:
+        """Load registers, tables and data. Refuses what does not fit before anything is sent.
+
+        With ``judge`` the board finds log-likelihoods itself, by playing episodes under the policy
+        that a proposal is; there are no points then.
+        """
         ...
 
     def start(self) -> None:

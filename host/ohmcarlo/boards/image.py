@@ -34,11 +34,16 @@ class Image:
 
 
 def controller_image(
-    registers: Registers, points: Points, array: Array | None, geometry: Geometry
+    registers: Registers,
+    points: Points,
+    array: Array | None,
+    geometry: Geometry,
+    external: bool = False,
 ) -> Image:
     """What ``golden.Controller(registers, array, points)`` is, for hardware.
 
-    ``geometry`` is the hardware's: points and devices lie in memory by its shape.
+    ``geometry`` is the hardware's: points and devices lie in memory by its shape. ``external``:
+    log-likelihoods come from outside.
     """
     r, g = registers, registers.geometry
     machine = build_machine(r, array)
@@ -58,7 +63,7 @@ def controller_image(
         "model.options.record_steps": 1,
         "model.options.trim_enable": int(trimmed),
         "model.options.centre_enable": int(centred),
-        "model.options.external": 0,
+        "model.options.external": int(external),
         "proposal.rho.value": r.rho,
         "proposal.mid.value": r.centre,
         "proposal.lo.value": r.lo,

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..golden import ENTROPY_ALARM as ALARM_STATUS
 from ..golden import EXHAUSTED as EXHAUSTED_STATUS
 from ..golden import RUNNING as RUNNING_STATUS
-from ..golden import Controller, Registers
+from ..golden import Controller, EpisodeLikelihood, Registers
 from ..spec import SYMBOL_BITS, Points
 from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block
 
@@ -60,8 +60,10 @@ class ModelBoard:
             "pairs": self.geometry.pairs,
         }
 
-    def configure(self, registers: Registers, points: Points) -> None:
-        self._controller = Controller(registers, self.array, points)
+    def configure(
+        self, registers: Registers, points: Points, judge: EpisodeLikelihood | None = None
+    ) -> None:
+        self._controller = Controller(registers, self.array, points, judge)
         self.geometry = registers.geometry
 
     def start(self) -> None:

@@ -15,6 +15,7 @@ from ..spec.link import (
     RECORD_STEP,
     SAMPLE_CURRENT_BIT,
     SAMPLE_HEADER_WORDS,
+    SAMPLE_PROPOSAL_BIT,
     SAMPLE_WORDS_BITS,
     STEP_ACCEPTED_SHIFT,
     STEP_POINTS_BITS,
@@ -111,8 +112,9 @@ class Records:
         )
 
     def samples(self, devices: int) -> Samples:
-        """Samples of ``devices`` devices each; OhmcarloError for any other size."""
+        """Samples of ``devices`` devices each, proposals aside; OhmcarloError for another size."""
         starts = self._starts[self._kinds == RECORD_SAMPLE]
+        starts = starts[self.words[starts + 1] >> SAMPLE_PROPOSAL_BIT & 1 == 0]
         length = SAMPLE_HEADER_WORDS + devices // 2
         if np.any(self.words[starts] & low_bits(SAMPLE_WORDS_BITS) != length):
             raise OhmcarloError(f"the board streamed a sample that has not {devices} devices")

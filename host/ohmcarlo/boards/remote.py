@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..golden import EpisodeLikelihood
 from ..spec.link import (
     COMMAND_FORMAT,
+    EPISODE_FORMAT,
+    EPISODE_RESULT_FORMAT,
     FIELDS,
     MAX_BODY,
     OPERATION_FORMAT,
+    POLICY_FORMAT,
     READ_ROW_FORMAT,
     WINDOW_FORMAT,
     WINDOWS,
@@ -130,6 +134,24 @@ class RemoteController:
         """Give a command that takes time and wait for its end; its records have come then."""
         self.command(command, argument)
         return self.link.wait_finished()
+
+    def judge(self, judge: EpisodeLikelihood | None) -> None:
+        """Have the board find log-likelihoods by ``judge``'s episodes; None: it waits for them."""
+        values = (judge.seed, judge.first, judge.scale, judge.episodes) if judge else (0, 0, 0, 0)
+        self.link.request(Message.POLICY, struct.pack(POLICY_FORMAT, *values))
+
+    def episodes(self, weights: Sequence[int], seed: int, first: int, episodes: int) -> list[int]:
+        """Steps of each episode under a policy: ``golden.cartpole.episode_steps``, on the board.
+
+        They are asked for one by one, so that each answer comes in time.
+        """
+        bodies = (
+            struct.pack(EPISODE_FORMAT, *weights, 1, seed, first + i & 0xFFFFFFFF)
+            for i in range(episodes)
+        )
+        # one at a time: the board plays one, and refuses others meanwhile
+        answers = [self.link.request(Message.EPISODE, body) for body in bodies]
+        return [struct.unpack_from(EPISODE_RESULT_FORMAT, answer)[0] for answer in answers]
 
     def echo(self, data: bytes) -> bytes:
         return self.link.request(Message.ECHO, data)

@@ -12,7 +12,7 @@ from .. import __version__
 from ..array.base import Array, Ledger
 from ..diagnostics import min_entropy_mcv
 from ..errors import OhmcarloError, UsageError
-from ..golden import EntropyAlarm, Registers
+from ..golden import EntropyAlarm, EpisodeLikelihood, Registers
 from ..golden.machine import STEPS
 from ..spec import PROB_FRAC, SYMBOL_BITS, Points
 from ..spec.link import Command, FaultCause, Reason
@@ -118,20 +118,24 @@ class SerialBoard:
 
     # -- loading -------------------------------------------------------------------------------
 
-    def configure(self, registers: Registers, points: Points) -> None:
+    def configure(
+        self, registers: Registers, points: Points, judge: EpisodeLikelihood | None = None
+    ) -> None:
         require_fit(registers, points, self.layout, self.place)
         if len(points) and points.features != registers.features:
             raise UsageError(
                 f"the points have {points.features} inputs, the registers are set for "
                 f"{registers.features}"
             )
-        image = controller_image(registers, points, self.array, self.layout.geometry)
+        judged = judge is not None
+        image = controller_image(registers, points, self.array, self.layout.geometry, judged)
         self._load(image)
+        self.remote.judge(judge)
         self._load_array()
         self._points = points
         self._order = np.arange(len(points), dtype=np.int32)
         self._steps = 0
-        self._configured = ChainStream(registers, self.array)
+        self._configured = ChainStream(registers, self.array, judged)
         self.geometry = registers.geometry
 
     def _load(self, image: Image) -> None:

@@ -31,6 +31,8 @@ class ChainStream:
     registers : Registers
     array : EmulatedArray
         As it was when the chain began.
+    judged : bool
+        Log-likelihoods come from outside: every proposal is streamed, too.
 
     Attributes
     ----------
@@ -42,8 +44,9 @@ class ChainStream:
         What all of it costs.
     """
 
-    def __init__(self, registers: Registers, array: EmulatedArray) -> None:
+    def __init__(self, registers: Registers, array: EmulatedArray, judged: bool = False) -> None:
         self.registers = registers
+        self.judged = judged
         self.log_posterior = np.zeros(registers.geometry.regions, np.int64)
         self.held = HeldSamples(registers)
         self.tally = Tally(array, registers)
@@ -55,8 +58,8 @@ class ChainStream:
         A controller that waits for its records to be taken costs time where it is simulated, so
         it is asked for no more steps at a time.
         """
-        longest = STEP_WORDS + SAMPLE_WORDS + self.registers.sample_devices // 2
-        return max(1, RING_WORDS // longest)
+        sample = SAMPLE_WORDS + self.registers.sample_devices // 2
+        return max(1, RING_WORDS // (STEP_WORDS + (2 if self.judged else 1) * sample))
 
     def block(self, words: NDArray[np.uint32], count: int, reason: int) -> Block:
         """What was streamed while ``count`` steps were made, which ended for ``reason``.

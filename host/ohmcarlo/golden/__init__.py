@@ -1,5 +1,6 @@
 """The controller's bit-exact reference: integers only, over any array."""
 
+from .cartpole import EpisodeLikelihood
 from .chain import ENTROPY_ALARM, EXHAUSTED, RUNNING
 from .controller import Controller, EntropyAlarm, predict, terms
 from .machine import Machine, Stream, build_machine
@@ -13,6 +14,7 @@ __all__ = [
     "Calibration",
     "Controller",
     "EntropyAlarm",
+    "EpisodeLikelihood",
     "Machine",
     "Registers",
     "SamplerSettings",

@@ -90,6 +90,7 @@ class Message(IntEnum):
     READ_ROW = 7  # [READ_ROW_FORMAT → u16 codes]
     COMMAND = 8  # [COMMAND_FORMAT → nothing]; see Command
     EPISODE = 9  # [EPISODE_FORMAT → EPISODE_RESULT_FORMAT, u16s]; see golden/cartpole.py
+    POLICY = 10  # [POLICY_FORMAT → nothing]; the board finds log-likelihoods itself, by episodes
     RESPONSE = 64  # board: answer to a request
     RECORDS = 65  # board: RECORDS_FORMAT, words of the record stream
     FINISHED = 66  # board: FINISHED_FORMAT; a command that takes time has ended, records are out
@@ -106,7 +107,7 @@ class Status(IntEnum):
     MALFORMED = 1  # its length or type
     UNKNOWN_NAME = 2  # no such field, window, command or operation, or not to be used that way
     OUT_OF_RANGE = 3  # value, row, device, DAC code or word
-    BUSY = 4  # the controller runs a command
+    BUSY = 4  # the controller runs a command, or the processor plays episodes
     NOT_STARTED = 5  # RUN, FLUSH or PREDICT before START, or after an alarm
     FAULT = 6  # the sequencer has stopped (field status.state.fault)
     MISMATCH = 7  # the firmware was built for another register map: it answers ECHO only
@@ -163,8 +164,9 @@ WINDOW_FORMAT = "<H2xI"  # window, first word
 OPERATION_FORMAT = "<BBHHH"  # operation (FORM 1, RESET 2, SET 3, READ 4), 0, row, device, DAC code
 READ_ROW_FORMAT = "<HHH"  # row, first device, devices
 COMMAND_FORMAT = "<H2xI"  # command, argument
-EPISODE_FORMAT = "<4hIIH"  # weights (WEIGHT_MAX of spec.cartpole), seed, first episode, episodes
+EPISODE_FORMAT = "<5hHII"  # weights (WEIGHT_MAX of spec.cartpole), episodes, seed, first episode
 EPISODE_RESULT_FORMAT = "<I"  # steps of all episodes; then, for each, a u16: its steps
+POLICY_FORMAT = "<IIIH"  # seed, first episode, scale (SCALE_FRAC of spec.cartpole), episodes
 RECORDS_FORMAT = "<I"  # number of the first word since power-up
 FINISHED_FORMAT = "<BBBBIQ"  # reason, alarm, fault, fault_cause, steps_done, clocks since power-up
 
