@@ -19,7 +19,7 @@ from . import __version__
 from .boards import MODEL, Board, open_board
 from .bring_up import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
-from .datasets import Dataset, Encoder, load, split_half
+from .datasets import Dataset, Encoder, load
 from .errors import UsageError
 from .golden import Calibration, Registers, SamplerSettings
 from .spec import Geometry, Points
@@ -197,6 +197,7 @@ def prepare(
     the request cannot be done, OhmcarloError when the board cannot be reached.
     """
     hidden = task.hidden if config.hidden is None else config.hidden
+    task = task.with_hidden(hidden)
     geometry = Geometry(
         rows=config.rows,
         pairs=config.pairs,
@@ -237,7 +238,7 @@ def build_experiment(config: TrainConfig, say: Callable[[str], None] = _silent) 
     """Load and split the data, and ``prepare`` the training half."""
     task = get_task(config.task)
     dataset = load(task.dataset)
-    train, test = split_half(dataset.y, config.seed)
+    train, test = dataset.split(config.seed)
     ready = prepare(config, task, dataset.x[train], dataset.y[train], dataset.feature_names, say)
     return Experiment(
         **vars(ready),

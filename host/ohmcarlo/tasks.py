@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from .datasets import is_path
 from .datasets.names import unknown
 from .spec.cartpole import POLICY_INPUTS
 
 CARTPOLE = "cartpole"
+
+
+@dataclass(frozen=True)
+class Network:
+    """What suits a two-layer network where it differs from a logistic model."""
+
+    features: int | None = None
+    rel: float = 0.05
+    gamma_us: float = 25.0
+    sigma_p: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,8 @@ class Task:
         Steps of a chain.
     policy : bool
         There are no data: a policy is learnt from the episodes that it brings about.
+    network : Network or None
+        Settings that replace those above where hidden units are asked for; None: none do.
     """
 
     name: str
@@ -51,6 +63,14 @@ class Task:
     hidden: int = 0
     steps: int = 2000
     policy: bool = False
+    network: Network | None = None
+
+    def with_hidden(self, hidden: int) -> Task:
+        """The task as it suits a model with so many hidden units."""
+        if not hidden or self.network is None:
+            return replace(self, hidden=hidden)
+        changed = {f.name: getattr(self.network, f.name) for f in fields(self.network)}
+        return replace(self, hidden=hidden, network=None, all_features=None, **changed)
 
     def features_for(self, inputs: int) -> int | None:
         """Features to keep in an array whose rows take ``inputs`` inputs, the bias among them:
@@ -83,6 +103,15 @@ TASKS: dict[str, Task] = {
             description="WBC (1990): malignant or benign? 9 grades by a pathologist; "
             "`ohmcarlo data fetch breast-cancer-original` gets it",
             all_features=9,
+        ),
+        Task(
+            name="ecg",
+            dataset="ecg",
+            description="MIT-BIH: ventricular or normal heart beat? patients that were never seen; "
+            "`ohmcarlo data fetch mitdb` gets it",
+            all_features=12,
+            # a network needs smaller steps: 163 rel / gamma = 0.13
+            network=Network(features=10, rel=0.02, gamma_us=25.0, sigma_p=2.0),
         ),
         Task(
             name=CARTPOLE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .base import Dataset as Dataset
+from .base import GroupSplit as GroupSplit
 from .base import split_half as split_half
 from .builtin import BUILTIN
 from .csvfile import load_csv as load_csv

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from . import ecg
 from .base import Dataset
 from .fetch import find
 
@@ -87,4 +88,5 @@ BUILTIN: dict[str, Callable[[], Dataset]] = {
     "toy2d": toy2d,
     "breast-cancer": wdbc,
     "breast-cancer-original": wbc_original,
+    "ecg": ecg.ventricular,
 }
