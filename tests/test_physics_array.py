@@ -352,3 +352,19 @@ def test_dot_converter_rounds_and_saturates():
     small = converter_array(dot_bits=6, dot_shift=4).dot(0, x)
     assert small.min() == -32 * 16
     assert small.max() == 31 * 16
+
+
+@pytest.mark.parametrize(("preset", "cycles"), [("rram-1t1r", 0.0), ("stress", 999_990.0)])
+def test_cycles_in_one_go_are_those_one_by_one(preset: str, cycles: float):
+    """Codes, state, ledger and generators, to the bit; in ``stress`` ageing begins on the way."""
+    at_once, in_turn = (PhysicsArray(Geometry(rows=4), preset, 5, cycles=cycles) for _ in range(2))
+    devices = np.array([0, 1, 5, 7, 30, 63], np.int32)
+    dac = np.random.default_rng(1).integers(1200, 2500, (30, 6)).astype(np.int32)
+    for _ in range(2):
+        codes = at_once.cycle(2, devices, dac)
+        for line, found in zip(dac, codes, strict=True):
+            in_turn.reset(2)
+            assert np.array_equal(in_turn.program(2, devices, line), found)
+    one, other = at_once.state_dict(), in_turn.state_dict()
+    assert all(np.array_equal(one[name], other[name]) for name in other)
+    assert np.array_equal(at_once.read(2, devices), in_turn.read(2, devices))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,32 +18,31 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ..errors import UsageError
-from ..jit import compiled
 from ..spec import (
     CODE_LSB_US,
-    DAC_MAX,
     DEFAULT_MID_US,
     SEGMENT_FRAC,
     SEGMENTS,
-    TARGET_LSB_US,
     TRIM_GAIN_BITS,
     TRIM_GAIN_FRAC,
     TRIM_OFFSET_BITS,
-    VALID_HI_CODE,
-    VALID_LO_CODE,
-    dac_of,
+    Geometry,
     target_nodes_us,
 )
 from .base import Array
+from .measure import SLOPE_LIMIT, FloatArray, Measurement, Progress, Trim, measure, trimmed_dac
 
-FloatArray = NDArray[np.float64]
-Progress = Callable[[int, int], None]
+__all__ = [
+    "DEFAULT_CYCLES",
+    "DEFAULT_TARGETS_US",
+    "Characterization",
+    "characterize",
+    "evaluate",
+    "trimmed_dac",
+]
 
 DEFAULT_TARGETS_US = (45.0, 65.0, 85.0, 105.0, 125.0, 145.0, 165.0)
 DEFAULT_CYCLES = 20
-READ_REPEATS = 8
-SLOPE_LIMIT = 0.15  # a device that follows its target by less than this does not follow
-INVALID_LIMIT = 0.5  # fraction of read-backs outside the valid codes that condemns a device
 RANDOM_WALK_OFFSET = 0.003  # |common offset| and d2d spread, fractions of g, that the plain
 RANDOM_WALK_D2D = 0.02  # random walk tolerates; the autoregressive proposal takes far more
 MIN_SIGMA_US = 0.25  # one code: no law below what a read-back can show
@@ -111,6 +110,11 @@ class Characterization:
     def sigma_us(self, target_us: FloatArray) -> FloatArray:
         """The measured spread (µS) over the target (µS): what ``Registers`` should assume."""
         return np.interp(target_us, target_nodes_us(), self.sigma_nodes_us)
+
+    @property
+    def trim(self) -> Trim:
+        """For another measurement through what this one found."""
+        return Trim(self.dac, self.trim_offset, self.trim_gain)
 
     @property
     def random_walk(self) -> bool:
@@ -182,48 +186,6 @@ class Characterization:
         return cls(**(content | scalars))
 
 
-@compiled
-def _each_dac(nodes: Any, centre: int, offset: Any, gain: Any, target: Any, out: Any) -> None:
-    for i in range(len(out)):
-        out[i] = dac_of(nodes, centre, offset[i], gain[i], target[i])
-
-
-def trimmed_dac(
-    target: NDArray[np.int64], centre: int, offset: Any, gain: Any, dac: NDArray[np.int32]
-) -> NDArray[np.int32]:
-    """DAC codes of 12-bit targets (n,) through a trim, as the controller computes them.
-
-    ``offset`` in codes and ``gain`` with LSB 2**-TRIM_GAIN_FRAC broadcast against ``target``.
-    """
-    out = np.empty(len(target), np.int32)
-    trims = (np.broadcast_to(np.asarray(t, np.int64), out.shape).copy() for t in (offset, gain))
-    _each_dac(np.asarray(dac, np.int64), centre, *trims, target, out)
-    return out
-
-
-def _place(name: str, chosen: Sequence[int] | None, count: int) -> NDArray[np.int32]:
-    places = np.arange(count) if chosen is None else np.asarray(chosen, np.int64)
-    if places.ndim != 1 or not len(places) or places.min() < 0 or places.max() >= count:
-        raise UsageError(f"{name} must be a list of numbers in 0..{count - 1}")
-    if len(np.unique(places)) != len(places):
-        raise UsageError(f"{name} holds the same number twice")
-    return places.astype(np.int32)
-
-
-def _check(targets_us: FloatArray, cycles: int, centre_us: float) -> None:
-    top = DAC_MAX * TARGET_LSB_US
-    if targets_us.ndim != 1 or len(targets_us) < 3 or np.any(np.diff(targets_us) <= 0):
-        raise UsageError("targets_us needs at least three rising conductances")
-    if targets_us[0] <= VALID_LO_CODE * CODE_LSB_US or targets_us[-1] > top:
-        raise UsageError(
-            f"targets_us must lie above {VALID_LO_CODE * CODE_LSB_US:g} and up to {top:g} µS"
-        )
-    if cycles < 2:
-        raise UsageError(f"cycles = {cycles}: at least 2 are needed to see a spread")
-    if not targets_us[0] <= centre_us <= targets_us[-1]:
-        raise UsageError(f"centre_us = {centre_us:g} must lie among the targets")
-
-
 def characterize(
     array: Array,
     *,
@@ -256,16 +218,29 @@ def characterize(
 
     Raises UsageError on an impossible request.
     """
-    targets = np.asarray(targets_us, np.float64)
-    _check(targets, cycles, centre_us)
-    geometry = array.geometry
-    row_list = _place("rows", rows, geometry.rows)
-    device_list = _place("devices", devices, geometry.row_devices)
-    codes, reads = _measure(
-        array, row_list, device_list, targets, cycles, centre_us, trim, progress
+    seen = measure(
+        array,
+        rows=rows,
+        devices=devices,
+        targets_us=targets_us,
+        cycles=cycles,
+        centre_us=centre_us,
+        trim=None if trim is None else trim.trim,
+        progress=progress,
     )
-    g = codes.astype(np.float64) * CODE_LSB_US
-    dead = _dead(codes, targets)
+    base = array.dac_of_target() if trim is None else trim.dac
+    return evaluate(seen, array.geometry, base, centre_us)
+
+
+def evaluate(
+    seen: Measurement, geometry: Geometry, base: NDArray[np.int32], centre_us: float
+) -> Characterization:
+    """What a measurement says; ``base`` is the conductance→DAC table that it went through.
+
+    Raises UsageError when no device follows its target.
+    """
+    targets, cycles, g = seen.targets_us, len(seen.codes), seen.g_us
+    dead = seen.dead
     if dead.all():
         raise UsageError(
             "no device follows its target: check that the array is formed and powered, and that "
@@ -279,12 +254,11 @@ def characterize(
     d2d = _device_spread(means[:, live], sigma[:, live], cycles)
     offset_rel = mean_us / targets - 1
     error = d2d.mean() / targets.mean() * np.sqrt(np.pi / 2 / live.sum())
-    base = np.asarray(array.dac_of_target() if trim is None else trim.dac, np.int64)
-    dac = _corrected_dac(base, targets, mean_us)
+    dac = _corrected_dac(np.asarray(base, np.int64), targets, mean_us)
     trim_offset, trim_gain = _trims(means, sigma, live, targets, mean_us, centre_us, cycles)
 
     shape = (geometry.rows, geometry.row_devices)
-    place = np.ix_(row_list, device_list)
+    place = np.ix_(seen.rows, seen.devices)
     all_offset, all_gain = np.zeros(shape, np.int16), np.zeros(shape, np.int8)
     all_dead = np.zeros(shape, np.bool_)
     all_offset[place], all_gain[place], all_dead[place] = trim_offset, trim_gain, dead
@@ -298,7 +272,7 @@ def characterize(
         d2d_rel=float(np.sqrt(np.mean((d2d / targets) ** 2))),
         sigma_spread_ln=spread_ln,
         cycle_correlation=_correlation(g[:, :, live]),
-        read_noise_rel=_read_noise(reads[:, live]),
+        read_noise_rel=_read_noise(seen.reads[-1][:, live]),
         sigma_nodes_us=_sigma_nodes(targets, sigma_at),
         dac=dac,
         trim_offset=all_offset,
@@ -307,52 +281,8 @@ def characterize(
         bad_rows=np.asarray(all_dead.any(axis=1)),
         centre_us=float(centre_us),
         cycles=cycles,
-        devices=len(row_list) * len(device_list),
+        devices=dead.size,
     )
-
-
-def _measure(
-    array: Array,
-    rows: NDArray[np.int32],
-    devices: NDArray[np.int32],
-    targets_us: FloatArray,
-    cycles: int,
-    centre_us: float,
-    trim: Characterization | None,
-    progress: Progress | None,
-) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Codes of every cycle (cycles, T, R, D), and repeated reads at the last target (n, R, D).
-
-    Targets alternate within a cycle, so that whatever is slow in a device shifts all its targets
-    alike and does not look like a gain.
-    """
-    targets = np.rint(targets_us / TARGET_LSB_US).astype(np.int64)
-    centre = int(np.rint(centre_us / TARGET_LSB_US))
-    codes = np.empty((cycles, len(targets), len(rows), len(devices)), np.int16)
-    reads = np.empty((READ_REPEATS, len(rows), len(devices)), np.int16)
-    nodes = array.dac_of_target() if trim is None else trim.dac
-    for j, row in enumerate(rows):
-        offset = 0 if trim is None else trim.trim_offset[row, devices]
-        gain = 0 if trim is None else trim.trim_gain[row, devices]
-        dac = [trimmed_dac(np.full(len(devices), t), centre, offset, gain, nodes) for t in targets]
-        for cycle in range(cycles):
-            for i, target_dac in enumerate(dac):
-                array.reset(int(row))
-                codes[cycle, i, j] = array.program(int(row), devices, target_dac)
-        for repeat in range(READ_REPEATS):
-            reads[repeat, j] = array.read(int(row), devices)
-        if progress is not None:
-            progress((j + 1) * cycles, len(rows) * cycles)
-    return codes, reads
-
-
-def _dead(codes: NDArray[np.int16], targets_us: FloatArray) -> NDArray[np.bool_]:
-    """Devices whose codes are mostly invalid or do not rise with the target, bool (R, D)."""
-    invalid = ((codes < VALID_LO_CODE) | (codes > VALID_HI_CODE)).mean(axis=(0, 1))
-    means = codes.mean(axis=0) * CODE_LSB_US
-    x = targets_us - targets_us.mean()
-    slope = np.tensordot(x, means, axes=1) / np.sum(x**2)
-    return (invalid > INVALID_LIMIT) | (slope < SLOPE_LIMIT)
 
 
 def _spread(sigma: FloatArray, cycles: int) -> tuple[FloatArray, float]:
