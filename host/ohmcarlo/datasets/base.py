@@ -51,11 +51,11 @@ class GroupSplit:
             if len(rows) < self.per_class:
                 raise UsageError(f"class {value}: {len(rows)} rows, {self.per_class} are needed")
             rows = rng.permutation(rows)
-            drawn.append(rows[_turns(self.groups[rows], rng)[: self.per_class]])
+            drawn.append(rows[take_turns(self.groups[rows], rng)[: self.per_class]])
         return np.sort(np.concatenate(drawn)), np.flatnonzero(self.test)
 
 
-def _turns(
+def take_turns(
     groups: NDArray[np.int64] | NDArray[np.str_], rng: np.random.Generator
 ) -> NDArray[np.int64]:
     """Indices of ``groups`` (n,) such that each group has its first row before any has a second."""

@@ -47,6 +47,7 @@ DS2 = (
 PACED = (102, 104, 107, 217)
 TWICE = 201  # the person of 202, which is in DS2
 FIRST_LEAD = "MLII"  # in record 114 it is the second one
+RATE_HZ = 360
 PER_CLASS = 200
 
 
