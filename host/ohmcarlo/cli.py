@@ -559,6 +559,35 @@ def data_fetch(
     console.show_values("Data", {"name": name, "path": str(path)})
 
 
+@data_app.command("export")
+def data_export(
+    task: Annotated[str, typer.Argument(metavar="TASK", help="A task, see `ohmcarlo tasks`.")],
+    out: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file to write.")],
+    seed: SeedOption = 0,
+    json: JsonOption = None,
+) -> None:
+    """Write the points that a task holds out as CSV, with their classes, as `predict` reads it.
+
+    Example: `ohmcarlo data export ecg beats.csv`, then `ohmcarlo predict runs/ecg beats.csv`
+    """
+    from .console import Console
+    from .datasets import load
+    from .datasets.csvfile import as_csv
+    from .errors import UsageError
+    from .runs import check_file, write_bytes
+    from .tasks import get_task
+
+    console = Console(json)
+    check_file(out)
+    known = get_task(task)
+    if known.policy:
+        raise UsageError(f"{task} has no data to export: it learns from episodes")
+    dataset = load(known.dataset)
+    _, held_out = dataset.split(seed)
+    write_bytes(out, as_csv(dataset, held_out))
+    console.show_values("Data", {"task": task, "points": len(held_out), "path": str(out)})
+
+
 def complain(message: str) -> None:
     """One line on standard error."""
     print(f"ohmcarlo: {' '.join(message.split())}", file=sys.stderr)

@@ -277,3 +277,13 @@ def load_csv(path: Path, label: str | None = None) -> Dataset:
         description=f"{len(y)} rows, {len(names)} features, label {table.header[label_column]!r}",
         source=str(path),
     )
+
+
+def as_csv(dataset: Dataset, rows: NDArray[np.int64]) -> bytes:
+    """Points of a data set as ``Table`` reads them: its features, then their classes by name."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*dataset.feature_names, LABEL_NAMES[0]])
+    for x, y in zip(dataset.x[rows].tolist(), dataset.y[rows], strict=True):
+        writer.writerow([*x, dataset.class_names[y]])
+    return text.getvalue().encode()

@@ -1,0 +1,273 @@
+"""The ECG task: records as wfdb and hand counts have them, features of beats made by hand."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ohmcarlo.config import TrainConfig
+from ohmcarlo.datasets import GroupSplit, beats, ecg, load
+from ohmcarlo.datasets.fetch import DATA_VARIABLE, SOURCES
+from ohmcarlo.errors import UsageError
+from ohmcarlo.experiment import prepare
+from ohmcarlo.golden import predict
+from ohmcarlo.tasks import get_task
+from ohmcarlo.trace import Trace
+from ohmcarlo.training import ChainRun, Silence, train
+
+RATE = 360.0
+FOLDER = Path(os.environ.get(DATA_VARIABLE, "/nonexistent")) / SOURCES["mitdb"].folder
+
+
+@pytest.fixture
+def mitdb() -> Path:
+    pytest.importorskip("wfdb", reason="wfdb is not installed (ohmcarlo[reproduce])")
+    if not FOLDER.is_dir():
+        pytest.skip("OHMCARLO_DATA is not set, or has no folder mitdb")
+    return FOLDER
+
+
+# -- made by hand ------------------------------------------------------------------------------
+
+
+def made(
+    widths: list[float], heights: list[float], gaps: list[float], rate: float = RATE
+) -> beats.Recording:
+    """Triangular beats: base width (s), height (mV), and the gap before each (s); lead 2 is half
+    of lead 1."""
+    times = 1.0 + np.cumsum(gaps)
+    t = np.arange(int((times[-1] + 2.0) * rate)) / rate
+    lead = np.zeros(len(t))
+    for at, width, height in zip(times, widths, heights, strict=True):
+        lead += height * np.clip(1 - np.abs(t - at) / (width / 2), 0, None)
+    marks = np.rint(times * rate).astype(np.int64)
+    return beats.Recording(np.stack([lead, lead / 2], axis=1), marks, rate)
+
+
+def column(table: np.ndarray, name: str) -> np.ndarray:
+    return table[:, beats.FEATURES.index(name)]
+
+
+def test_intervals_by_hand() -> None:
+    """Regular beats of 0.8 s, one of them after 0.5 s with a pause of 1.1 s behind it."""
+    gaps = [0.8] * 40
+    gaps[20], gaps[21] = 0.5, 1.1
+    rhythm = beats.rhythm(np.cumsum(gaps))
+    assert rhythm[20] == pytest.approx([0.5, np.log(0.5 / 0.8), np.log(1.1 / 0.5)])
+    assert rhythm[21] == pytest.approx([1.1, np.log(1.1 / 0.8), np.log(0.8 / 1.1)])
+    assert rhythm[[0, 5, 39]] == pytest.approx(np.tile([0.8, 0, 0], (3, 1)), abs=1e-12)
+
+
+def test_running_median_by_hand() -> None:
+    values = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
+    # mirrored: 4 1 | 5 1 4 2 3 | 2 4
+    assert beats.running_median(values, 5).tolist() == [4.0, 2.0, 3.0, 2.0, 3.0]
+
+
+def test_a_broad_beat_by_hand() -> None:
+    """One of 41 triangles is 1.5 times as wide: time beyond a fraction of the peak grows by
+    1.5, and slopes in parts of the height become 1/1.5, as long as the filter leaves them alone."""
+    widths, heights = [0.10] * 41, [1.0] * 41
+    widths[20] = 0.15
+    table = beats.features(made(widths, heights, [0.8] * 41))
+    usual = np.delete(np.arange(41), 20)
+    assert column(table, "QRS width at 50 %, lead 2")[20] == pytest.approx(np.log(1.5), abs=0.12)
+    assert column(table, "QRS width at 25 %, lead 1")[20] == pytest.approx(np.log(1.5), abs=0.12)
+    assert column(table, "QRS steepest slope, lead 1")[20] == pytest.approx(-np.log(1.5), abs=0.15)
+    assert np.abs(column(table, "QRS width at 50 %, lead 2")[usual]).max() < 0.06
+    for name in (beats.UNLIKE, "QRS distance, lead 2"):
+        assert column(table, name)[20] > column(table, name)[usual].max() + 0.5
+
+
+def test_gain_does_not_matter_and_polarity_of_the_usual_beat_does_not() -> None:
+    """Electrodes differ: all beats twice as high, or upside down, are the same beats."""
+    widths, heights = [0.1] * 30, [1.0] * 30
+    widths[11], heights[11] = 0.16, 1.4
+    one = beats.features(made(widths, heights, [0.8] * 30))
+    other = beats.features(made(widths, [-2 * h for h in heights], [0.8] * 30))
+    # floors of some hundredths of a millivolt are all that differs
+    assert np.abs(one - other).max() < 0.15
+    inverted = beats.features(made(widths, [*heights[:11], -1.4, *heights[12:]], [0.8] * 30))
+    # shifted as far as may be, a triangle does not correlate with its mirror image; with itself: 1
+    unlike = column(inverted, beats.UNLIKE)
+    assert np.log(0.7) < unlike[11] <= np.log(2 + beats.FLOOR_CORRELATION)
+    assert np.delete(unlike, 11) == pytest.approx(np.log(beats.FLOOR_CORRELATION), abs=0.3)
+
+
+def test_marks_may_be_off() -> None:
+    """A mark 30 ms late changes a beat's interval, not its shape."""
+    recording = made([0.1] * 30, [1.0] * 30, [0.8] * 30)
+    late = recording.beats.copy()
+    late[12] += round(0.030 * RATE)
+    table = beats.features(beats.Recording(recording.signal, late, RATE))
+    shape = table[:, len(beats.RHYTHM) :]
+    assert np.abs(shape[12] - np.median(shape, axis=0)).max() < 0.05
+
+
+def test_what_is_no_recording() -> None:
+    signal = np.zeros((1000, 2))
+    with pytest.raises(UsageError, match="2 leads"):
+        beats.Recording(signal[:, :1], np.arange(10), RATE)
+    with pytest.raises(UsageError, match="rising order"):
+        beats.Recording(signal, np.array([5, 4, 6, 7, 8, 9, 10, 11]), RATE)
+
+
+# -- splits ------------------------------------------------------------------------------------
+
+
+def test_groups_take_turns() -> None:
+    """Group 0 has 100 rows, 1 has 5, 2 has 1, of each class: of 18 drawn, 12, 5 and 1."""
+    groups = np.repeat([0, 1, 2, 9], [200, 10, 2, 50])
+    labels = np.arange(len(groups)) % 2
+    split = GroupSplit(groups, groups < 9, groups == 9, 18)
+    train, test = split.rows(labels, 3)
+    for value in (0, 1):
+        assert np.bincount(groups[train][labels[train] == value]).tolist() == [12, 5, 1]
+    assert test.tolist() == list(range(212, 262))
+    assert np.array_equal(train, split.rows(labels, 3)[0])
+    assert not np.array_equal(train, split.rows(labels, 4)[0])
+
+
+def test_a_group_on_both_sides_is_refused() -> None:
+    groups = np.array([1, 1, 2, 2])
+    with pytest.raises(UsageError, match="at once: 1"):
+        GroupSplit(groups, groups == 1, np.array([False, True, True, True]), 1)
+
+
+def test_too_few_rows() -> None:
+    groups = np.array([0, 0, 1, 1])
+    split = GroupSplit(groups, groups == 0, groups == 1, 2)
+    with pytest.raises(UsageError, match="class 0: 1 rows, 2 are needed"):
+        split.rows(np.array([0, 1, 0, 1]), 0)
+
+
+def test_division_of_de_chazal() -> None:
+    """22 and 22 records, as in the paper's table; 201 and 202 are one person."""
+    assert len(ecg.DS1) == len(ecg.DS2) == 22
+    assert not set(ecg.DS1) & set(ecg.DS2)
+    assert not (set(ecg.DS1) | set(ecg.DS2)) & set(ecg.PACED)
+    assert 202 in ecg.DS2 and 201 not in ecg.training_records()
+    assert len(ecg.training_records()) == 21
+
+
+# -- the records -------------------------------------------------------------------------------
+
+
+@pytest.mark.data
+def test_record_100_against_wfdb(mitdb: Path) -> None:
+    import wfdb
+
+    recording, classes = ecg.read_record(100, mitdb)
+    raw = wfdb.rdrecord(str(mitdb / "100"), physical=False)
+    gain, zero = raw.adc_gain[0], raw.adc_zero[0]
+    assert recording.rate_hz == 360
+    assert np.allclose(recording.signal[:, 0], (raw.d_signal[:, 0] - zero) / gain)
+    # PhysioNet's description of record 100: 2239 normal beats, 33 APC, 1 PVC
+    assert [int((classes == c).sum()) for c in ecg.CLASSES] == [2239, 33, 1, 0, 0]
+    marks = wfdb.rdann(str(mitdb / "100"), "atr")
+    (premature,) = np.flatnonzero(np.array(marks.symbol) == "V")
+    assert recording.beats[classes == "V"].tolist() == [marks.sample[premature]]
+
+
+@pytest.mark.data
+def test_record_114_has_its_leads_in_order(mitdb: Path) -> None:
+    """mitdbdir/intro.htm: its signals are reversed, V5 is the first."""
+    import wfdb
+
+    recording, _ = ecg.read_record(114, mitdb)
+    raw = wfdb.rdrecord(str(mitdb / "114"))
+    assert raw.sig_name == ["V5", "MLII"]
+    assert np.array_equal(recording.signal, raw.p_signal[:, ::-1])
+
+
+@pytest.mark.data
+def test_counts_of_every_record(mitdb: Path) -> None:
+    """beat_counts_aami.csv, which was counted with other code."""
+    counts = mitdb / "beat_counts_aami.csv"
+    if not counts.is_file():
+        pytest.skip("the folder mitdb has no beat_counts_aami.csv")
+    table = ecg.beat_table()
+    with counts.open(encoding="ascii") as lines:
+        expected = {
+            int(row["record"]): [int(row[c]) for c in ecg.CLASSES] for row in csv.DictReader(lines)
+        }
+    found = {
+        int(r): [int(((table.records == r) & (table.classes == c)).sum()) for c in ecg.CLASSES]
+        for r in np.unique(table.records)
+    }
+    assert found == {r: n for r, n in expected.items() if r not in ecg.PACED}
+
+
+@pytest.mark.data
+def test_no_patient_on_both_sides(mitdb: Path) -> None:
+    data, table = load("ecg"), ecg.beat_table()
+    records = table.records[table.among((*ecg.DS1, *ecg.DS2), "NV")]
+    train, test = data.split(5)
+    assert not set(records[train]) & set(records[test])
+    assert 201 not in records[train], "the person of 202"
+    assert np.bincount(data.y[train]).tolist() == [200, 200]
+    # sums of beat_counts_aami.csv over DS2
+    assert np.bincount(data.y[test]).tolist() == [44259, 3221]
+    assert len(set(records[train])) >= 20, "spread over the patients"
+    assert np.isfinite(data.x).all()
+
+
+@pytest.mark.data
+def test_a_damaged_cache_is_made_again(
+    mitdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ecg, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(ecg, "DS1", (100,))
+    monkeypatch.setattr(ecg, "DS2", (101,))
+    monkeypatch.setattr(ecg, "beat_table", ecg.beat_table.__wrapped__)
+    kept = tmp_path / f"ecg-{ecg.table_digest()}.npz"
+    first = ecg.beat_table()
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[: len(whole) // 2])
+    assert np.array_equal(ecg.beat_table().x, first.x)
+    assert kept.stat().st_size == len(whole)
+
+
+# -- learnt ------------------------------------------------------------------------------------
+
+
+@pytest.mark.data
+@pytest.mark.stats
+def test_unseen_patients_and_a_control(mitdb: Path) -> None:
+    """The goal of the task is 97 %; with shuffled labels nothing can be learnt."""
+    found = train(TrainConfig("ecg", whiten=True, rho=0.8, steps=1500)).values
+    assert found["balanced_accuracy"] > 0.97
+    assert found["train_points"] == 400 and found["features"] == len(beats.FEATURES)
+
+    data = load("ecg")
+    rows, test = data.split(0)
+    some = test[:: len(test) // 4000]
+    rng = np.random.default_rng(0)
+    recalls = []
+    for _ in range(6):
+        shuffled = rng.permutation(data.y[rows])
+        config = TrainConfig("ecg", whiten=True, rho=0.8, steps=1500)
+        ready = prepare(config, get_task("ecg"), data.x[rows], shuffled, data.feature_names)
+        run = ChainRun(ready, None, np.inf, Silence())
+        run.run()
+        codes, counts = Trace.of(run.streamed(), ready.board.current()).after(400)
+        p, _ = predict(ready.registers, ready.encoder.encode(data.x[some]), codes, counts)
+        recalls += [((p >= 0.5) == v)[data.y[some] == v].mean() for v in (0, 1)]
+    assert 0.25 < np.mean(recalls) < 0.75, "a control that must fail"
+
+
+@pytest.mark.data
+def test_settings_of_the_network(mitdb: Path) -> None:
+    data = load("ecg")
+    rows, _ = data.split(0)
+    config = TrainConfig("ecg", hidden=4, steps=10)
+    ready = prepare(config, get_task("ecg"), data.x[rows], data.y[rows], data.feature_names)
+    task = get_task("ecg").network
+    assert task is not None
+    assert ready.registers.hidden == 4
+    assert len(ready.encoder.columns) == task.features
+    assert ready.settings.sigma_p == task.sigma_p
