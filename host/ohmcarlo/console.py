@@ -24,6 +24,7 @@ from rich.table import Table
 
 from .results import COMPLETE, ESS_LIMIT, RHAT_LIMIT
 from .runs import check_file, to_json, write_bytes, write_json
+from .spec.cartpole import EPISODE_STEPS
 
 if TYPE_CHECKING:
     from .checks import Check
@@ -106,8 +107,15 @@ class Console:
         """A run's result, and its JSON; ``write``: the JSON file, too, which a run does itself."""
         if write or self._json_on_stdout:
             self._json(values)
-        self._table(f"{values['task']} · {_model_name(values)}", result_rows(values))
-        for warning in result_warnings(values):
+        learnt = "policy" in values
+        rows, warnings = (
+            (policy_rows(values), policy_warnings(values))
+            if learnt
+            else (result_rows(values), result_warnings(values))
+        )
+        model = "a linear policy, sampled" if learnt else _model_name(values)
+        self._table(f"{values['task']} · {model}", rows)
+        for warning in warnings:
             self.out.print(f"[yellow]note:[/yellow] {escape(warning)}", soft_wrap=True)
 
     def show_predictions(self, predictions: Predictions, out: Path | None) -> None:
@@ -224,7 +232,7 @@ class Console:
 
 def result_rows(v: Mapping[str, Any]) -> Rows:
     """What a person wants to know about a run, in this order."""
-    n, referral, geometry = v["test_points"], v["referral"], v["geometry"]
+    n, referral = v["test_points"], v["referral"]
     right, (low, high) = round(v["accuracy"] * n), v["accuracy_interval_95"]
     return [
         (
@@ -244,23 +252,10 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
             f"{_count(referral['errors'], 'error')} left)",
         ),
         ("method", _method(v)),
-        (
-            "chains",
-            f"{v['chains']} × {_count(v['steps'], 'step')}, {v['acceptance_rate']:.1%} accepted, "
-            f"{_count(v['samples'], 'sample')}, the first {_count(v['burn_in'], 'step')} left out",
-        ),
+        ("chains", _chains(v)),
         ("weights, uncertainties", _mixing(v)),
-        (
-            "array",
-            f"{geometry['rows']} × {geometry['pairs']} pairs = {geometry['devices']:,} devices, "
-            f"{_array_name(v)}"
-            f"{', trimmed' if v['trimmed'] else ''}",
-        ),
-        (
-            "wear",
-            f"{v['wear']['mean']:,.1f} SET pulses per device on average, {v['wear']['max']:,} at "
-            f"most{_characterising(v)}; {_count(len(v['retired_rows']), 'row')} retired",
-        ),
+        ("array", _array(v)),
+        ("wear", _wear(v)),
         (
             "array reads for the data",
             f"{v['accesses']:,} = {v['accesses'] / max(1, v['accesses_without_early_reject']):.0%} "
@@ -272,6 +267,75 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
     ]
 
 
+def policy_rows(v: Mapping[str, Any]) -> Rows:
+    """What a person wants to know about a run that learnt a policy, in this order."""
+    training, test = v["training"], v["test"]
+    full = training["episodes_to_full_return"]
+    weights = ", ".join(f"{name} {w:+.1f}" for name, w in v["policy"]["weights_us"].items())
+    return [
+        (
+            "return in Gymnasium",
+            f"{test['mean_return']:.1f} ± {test['sd']:.1f} of {EPISODE_STEPS} over "
+            f"{test['episodes']} episodes; {test['full']:.0%} of them stood to the end",
+        ),
+        (
+            "training",
+            f"{training['episodes']:,} episodes, {training['episodes_of_a_policy']} a policy; "
+            f"return {training['first_return']:.1f} at first, "
+            f"{training['mean_return_after_burn_in']:.1f} after burn-in; "
+            + (f"the first {EPISODE_STEPS} after {full}" if full else f"never {EPISODE_STEPS}"),
+        ),
+        ("policy", f"{v['policy']['rule']}: {weights} µS"),
+        ("method", _method(v)),
+        ("chains", _chains(v)),
+        ("array", _array(v)),
+        ("wear", _wear(v)),
+        ("energy, not measured", _energy(v)),
+        ("coin", _coin(v["entropy"])),
+        ("time", _time(v)),
+    ]
+
+
+def policy_warnings(v: Mapping[str, Any]) -> list[str]:
+    """What the numbers of such a run do not support."""
+    warnings = []
+    if not v["accepted"]:
+        warnings.append(
+            "no proposal was accepted: the policy is the first, random one; `ohmcarlo "
+            "characterize` says which kernel this array can carry"
+        )
+    elif v["training"]["episodes_to_full_return"] is None:
+        warnings.append("no policy stood to the end in training: use more --steps, another --seed")
+    if v["ess_min"] is None or v["ess_min"] < ESS_LIMIT:
+        warnings.append(
+            f"{v['ess_min'] or 0:.0f} effective samples for the worst weight: this is a search, "
+            "its samples say little about how far the weights could be changed"
+        )
+    return warnings + _out_of_service(v)
+
+
+def _chains(v: Mapping[str, Any]) -> str:
+    return (
+        f"{v['chains']} × {_count(v['steps'], 'step')}, {v['acceptance_rate']:.1%} accepted, "
+        f"{_count(v['samples'], 'sample')}, the first {_count(v['burn_in'], 'step')} left out"
+    )
+
+
+def _array(v: Mapping[str, Any]) -> str:
+    geometry = v["geometry"]
+    return (
+        f"{geometry['rows']} × {geometry['pairs']} pairs = {geometry['devices']:,} devices, "
+        f"{_array_name(v)}{', trimmed' if v['trimmed'] else ''}"
+    )
+
+
+def _wear(v: Mapping[str, Any]) -> str:
+    return (
+        f"{v['wear']['mean']:,.1f} SET pulses per device on average, {v['wear']['max']:,} at "
+        f"most{_characterising(v)}; {_count(len(v['retired_rows']), 'row')} retired"
+    )
+
+
 def _array_name(v: Mapping[str, Any]) -> str:
     kind, _, file = v["array"].partition(":")
     detail = Path(file).name if file else v["preset"]
@@ -281,7 +345,7 @@ def _array_name(v: Mapping[str, Any]) -> str:
 def _method(v: Mapping[str, Any]) -> str:
     walk = "random walk" if v["rho"] == 1 else f"rho {v['rho']:g}"
     method = f"{v['kernel']} kernel, {walk}"
-    if v["whiten"]:
+    if v.get("whiten"):
         method += ", whitened: the computer fits the mode, the array samples around it"
     return method
 
@@ -320,8 +384,9 @@ def _characterising(v: Mapping[str, Any]) -> str:
     """Whether wear and energy hold what the characterisation before the run cost."""
     if not v["trimmed"]:
         return ""
-    # recorded cells are characterised on repeats of their own
-    return ", without the characterisation" if ":" in v["array"] else ", characterisation included"
+    # recorded cells are characterised on repeats of their own, a worn array was long ago
+    apart = v["array"].startswith("measured:") or "@" in v["array"]
+    return ", without the characterisation" if apart else ", characterisation included"
 
 
 def characterization_rows(v: Mapping[str, Any]) -> Rows:
@@ -405,6 +470,11 @@ def result_warnings(v: Mapping[str, Any]) -> list[str]:
             "the published kernel's posterior is biased (spreads about 20 % too small); "
             "--kernel corrected is exact"
         )
+    return warnings + _out_of_service(v)
+
+
+def _out_of_service(v: Mapping[str, Any]) -> list[str]:
+    warnings = []
     if v["retired_rows"]:
         warnings.append(
             f"{_count(len(v['retired_rows']), 'row')} out of service: devices that are dead, or "

@@ -59,6 +59,8 @@ class Predictor:
     def of_run(cls, path: Path) -> Predictor:
         """Raises UsageError when the run is not complete, OhmcarloError when it is damaged."""
         result, manifest, trace = read_result(path), read_manifest(path), read_trace(path)
+        if "policy" in result:
+            raise UsageError(f"the run in {path} learnt a policy: it says nothing about data")
         with intact(path / RESULT):
             codes, counts = trace.after(int(result["burn_in"]))
             registers = prediction_registers(result)

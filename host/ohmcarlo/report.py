@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import OhmcarloError, UsageError
+from .palette import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, plain_name
 from .prediction import Predictor
 from .results import RHAT_LIMIT, certain_first, wilson_interval
-from .runs import atomic, explain, read_result, read_trace
+from .runs import atomic, explain, read_policy_evaluation, read_result, read_trace
+from .surface import Surface
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,13 +21,15 @@ if TYPE_CHECKING:
 
     from .trace import Trace
 
+__all__ = [
+    "BLUE", "COLOURS", "GREEN", "GREY", "ORANGE", "PURPLE", "draw_figures", "draw_log_posterior",
+    "draw_referral", "draw_reliability", "draw_surface", "draw_wear", "draw_weights", "new_canvas",
+    "new_figure", "new_panels", "write_report",
+]  # fmt: skip
+
 MAX_CHAINS = 4
-# Okabe and Ito's colours, which colour-blind people tell apart, and grey
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a8a8a"
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE)
 Z_90 = 1.645
 BINS = 10
-GRID = 120
 
 
 def write_report(path: Path, folder: Path | None = None) -> tuple[dict[str, Any], list[Path]]:
@@ -35,8 +39,12 @@ def write_report(path: Path, folder: Path | None = None) -> tuple[dict[str, Any]
     complete, OhmcarloError when a picture cannot be written.
     """
     values, trace = read_result(path), read_trace(path)
-    predictor = Predictor.of_run(path)
-    figures = draw_figures(values, trace, predictor)
+    if "policy" in values:
+        from .policy_report import draw_policy_figures
+
+        figures = draw_policy_figures(values, trace, read_policy_evaluation(path))
+    else:
+        figures = draw_figures(values, trace, Predictor.of_run(path))
     folder = path / "report" if folder is None else folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -69,27 +77,57 @@ def draw_figures(values: dict[str, Any], trace: Trace, predictor: Predictor) -> 
         "referral": lambda ax: draw_referral(ax, labels, probability, held_out["variance"]),
         "wear": lambda ax: draw_wear(ax, held_out["wear"]),
     }
-    if held_out["inputs"].shape[1] == 2:
-        drawings["boundary"] = lambda ax: draw_boundary(ax, predictor, held_out["inputs"], labels)
     figures = {}
     for name, draw in drawings.items():
         figures[name], ax = new_figure(tall=name == "weights" and len(predictor.weight_names) > 24)
         draw(ax)
+    if held_out["inputs"].shape[1] == 2:
+        figures |= draw_surface(predictor, held_out["inputs"], labels)
     return figures
 
 
+def draw_surface(
+    predictor: Predictor, inputs: NDArray[np.float64], labels: NDArray[np.integer[Any]]
+) -> dict[str, Figure]:
+    """What a model of two features says all over their plane, and where it does not know."""
+    surface = Surface.of(predictor, inputs)
+    boundary, ax = new_figure()
+    surface.draw_boundary(ax, inputs, labels)
+    uncertainty, axes = new_panels(1, 3, (13.0, 4.4))
+    surface.draw_uncertainty(axes[0], inputs, labels)
+    return {"boundary": boundary, "uncertainty": uncertainty}
+
+
 def new_figure(tall: bool = False) -> tuple[Figure, Axes]:
-    """An empty picture, twice as high if ``tall``; no display is needed, pyplot is left alone."""
+    """An empty picture, twice as high if ``tall``."""
+    figure = new_canvas((7.0, 8.8 if tall else 4.4))
+    ax = figure.add_subplot()
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure, ax
+
+
+def new_panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, NDArray[Any]]:
+    """Panels of one picture, ``size`` in inches: the axes are (rows, columns)."""
+    figure = new_canvas(size)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat:
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def new_canvas(size: tuple[float, float]) -> Figure:
+    """A picture without panels, ``size`` in inches; no display is needed, pyplot is left alone.
+
+    Raises UsageError, saying what to install, without matplotlib.
+    """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
         raise UsageError("pictures need matplotlib: pip install 'ohmcarlo[report]'") from error
-    figure = Figure(figsize=(7.0, 8.8 if tall else 4.4), dpi=140, layout="constrained")
+    figure = Figure(figsize=size, dpi=140, layout="constrained")
     FigureCanvasAgg(figure)
-    ax = figure.add_subplot()
-    ax.spines[["top", "right"]].set_visible(False)
-    return figure, ax
+    return figure
 
 
 def draw_log_posterior(ax: Axes, lp: NDArray[np.float64], burn_in: int, rhat: float | None) -> None:
@@ -121,16 +159,24 @@ def draw_weights(ax: Axes, names: list[str], weights: NDArray[np.float64], settl
     ax.hlines(rows, inner_low, inner_high, color=colours, lw=4)
     ax.scatter(middle, rows, color="white", edgecolor=colours, s=18, zorder=3)
     ax.axvline(0, color="black", lw=0.6)
-    ax.set_yticks(rows, [_plain(name) for name in names], fontsize=8 if len(names) <= 20 else 6)
+    ax.set_yticks(rows, [plain_name(name) for name in names], fontsize=8 if len(names) <= 20 else 6)
     ax.set(xlabel="weight (standardised features): median, 50 % and 90 % interval")
     caution = "grey: the sign is not certain" if settled else "DO NOT TRUST: chains not settled"
     ax.set_title(f"What each feature counts for ({caution})")
 
 
 def draw_reliability(
-    ax: Axes, labels: NDArray[np.integer[Any]], probability: NDArray[np.float64], positive: str
+    ax: Axes,
+    labels: NDArray[np.integer[Any]],
+    probability: NDArray[np.float64],
+    positive: str,
+    repeats: float = 1.0,
 ) -> None:
-    """Share of class 1 over the predicted probability, with 90 % intervals of the share."""
+    """Share of class 1 over the predicted probability, with 90 % intervals of the share.
+
+    ``repeats``: how often a case is among the predictions; they then are not independent, and
+    the intervals are those of so many times fewer.
+    """
     bins = np.minimum((probability * BINS).astype(int), BINS - 1)
     ax.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--", label="perfectly calibrated")
     centres, shares, errors, sizes = [], [], [], []
@@ -140,7 +186,7 @@ def draw_reliability(
         if not n:
             continue
         share = float(labels[inside].mean())
-        low, high = wilson_interval(share, n, Z_90)
+        low, high = wilson_interval(share, max(1, round(n / repeats)), Z_90)
         centres.append(float(probability[inside].mean()))
         shares.append(share)
         errors.append((share - low, high - share))
@@ -149,8 +195,8 @@ def draw_reliability(
     for x, y, n in zip(centres, shares, sizes, strict=True):
         ax.annotate(f"{n}", (x, y), textcoords="offset points", xytext=(5, 5), fontsize=7)
     ax.set(
-        xlabel=f"predicted probability of {_plain(positive)}",
-        ylabel=f"share that is {_plain(positive)}",
+        xlabel=f"predicted probability of {plain_name(positive)}",
+        ylabel=f"share that is {plain_name(positive)}",
         xlim=(-0.02, 1.02),
     )
     ax.set_ylim(-0.04, 1.08)
@@ -193,11 +239,6 @@ def draw_referral(
     ax.legend(loc="best", fontsize=8)
 
 
-def _plain(name: str) -> str:
-    """A name as it is: a dollar sign would begin a formula."""
-    return name.replace("$", r"\$")
-
-
 def draw_wear(ax: Axes, wear: NDArray[np.int32]) -> None:
     """SET pulses of every device: int32 (rows, row_devices)."""
     unused = np.broadcast_to(wear.max(axis=0) == 0, wear.shape)
@@ -210,39 +251,3 @@ def draw_wear(ax: Axes, wear: NDArray[np.int32]) -> None:
     spread = f"{used.min():,} to {used.max():,}" if used.size else "none"
     ax.set(xlabel="device of the row (the coin's at the right end; grey: not in use)", ylabel="row")
     ax.set_title(f"Wear: pulses per device in use, {spread}")
-
-
-def draw_boundary(
-    ax: Axes,
-    predictor: Predictor,
-    inputs: NDArray[np.float64],
-    labels: NDArray[np.integer[Any]],
-) -> None:
-    """Decision boundary of a two-feature model with its uncertainty; points are held-out."""
-    positive = _plain(predictor.class_names[1])
-    low, high = inputs.min(axis=0), inputs.max(axis=0)
-    margin = 0.15 * (high - low)
-    axes = [np.linspace(low[i] - margin[i], high[i] + margin[i], GRID) for i in range(2)]
-    grid = np.stack([g.ravel() for g in np.meshgrid(*axes)], axis=1)
-    probability, variance = predictor.predict(grid)
-    shape = (GRID, GRID)
-    spread = np.sqrt(variance).reshape(shape)
-    image = ax.contourf(*axes, spread, levels=12, cmap="Purples")
-    ax.figure.colorbar(image, ax=ax).set_label("posterior spread of the probability")
-    lines = ax.contour(
-        *axes,
-        probability.reshape(shape),
-        levels=[0.1, 0.5, 0.9],
-        colors="black",
-        linewidths=[0.7, 1.6, 0.7],
-        linestyles=["--", "-", "--"],
-    )
-    ax.clabel(lines, fontsize=7)
-    for value, colour in ((0, BLUE), (1, ORANGE)):
-        x, y = inputs[labels == value].T
-        name = _plain(predictor.class_names[value])
-        ax.scatter(x, y, s=9, color=colour, edgecolor="white", lw=0.3, label=name)
-    first, second = (_plain(name) for name in predictor.feature_names)
-    ax.set(xlabel=first, ylabel=second)
-    ax.set_title(f"Probability of {positive} (lines) and where it is uncertain (colour)")
-    ax.legend(loc="upper right", fontsize=8)

@@ -47,7 +47,14 @@ RESULT_KEYS = (  # what text and pictures are made of
     "accesses_without_early_reject", "wear", "energy_joules", "energy", "wall_seconds", "ess_min",
     "ess_min_per_1000_steps", "rhat_max", "entropy", "retired_rows", "status",
 )  # fmt: skip
+POLICY_KEYS = (
+    "task", "backend", "array", "preset", "kernel", "rho", "gamma_us", "trimmed", "seed",
+    "geometry", "chains", "steps", "burn_in", "accepted", "acceptance_rate", "samples", "training",
+    "policy", "test", "wear", "energy_joules", "energy", "wall_seconds", "ess_min", "rhat_max",
+    "entropy", "retired_rows", "status",
+)  # fmt: skip
 EVALUATED = {"probability": 1, "variance": 1, "inputs": 2, "labels": 1, "wear": 2}  # dimensions
+POLICY_EVALUATED = {"returns": 2, "played": 1, "tested": 1, "wear": 2}
 
 
 def explain(error: OSError, path: Path) -> str:
@@ -368,11 +375,23 @@ def read_evaluation(path: Path) -> dict[str, NDArray[Any]]:
     return stored
 
 
+def read_policy_evaluation(path: Path) -> dict[str, NDArray[Any]]:
+    """``read_evaluation`` of a run that learnt a policy (``PolicyResult.evaluation``)."""
+    require_complete(path)
+    stored = read_arrays(path / EVALUATION)
+    with intact(path / EVALUATION):
+        for name, dimensions in POLICY_EVALUATED.items():
+            if stored[name].ndim != dimensions:
+                raise ValueError(f"{name} has {stored[name].ndim} dimensions, not {dimensions}")
+    return stored
+
+
 def read_result(path: Path) -> dict[str, Any]:
     """The result of a complete run."""
     require_complete(path)
     result = read_json(path / RESULT)
-    missing = [name for name in RESULT_KEYS if name not in result]
+    keys = POLICY_KEYS if "policy" in result else RESULT_KEYS
+    missing = [name for name in keys if name not in result]
     if missing:
         raise damaged(path / RESULT, f"it has no {missing[0]!r}")
     return result

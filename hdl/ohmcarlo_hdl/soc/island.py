@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux
+from amaranth import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec.link import SAMPLE_PROPOSAL_BIT
 
 from ..config import REFERENCE, CoreConfig
 from ..core.core import EmulatedCore
@@ -29,7 +31,8 @@ class CoreIsland(wiring.Component):
     ``bus``: the controller's, two clocks later: ``r_data`` comes ``READ_LATENCY`` clocks after
     ``r_stb`` and stays until the next read; the next read is at least as many clocks later.
     ``records``: words as in ``RecordMerger``. ``off``: emergency stop. ``active``: it needs its
-    clock even if nobody asks for anything. ``fast`` as in ``Emulator``.
+    clock even if nobody asks for anything; it does not while a proposal waits for its
+    log-likelihood, from the end of its record to the next write. ``fast`` as in ``Emulator``.
     """
 
     READ_LATENCY = Bus.LATENCY + 2
@@ -68,10 +71,19 @@ class CoreIsland(wiring.Component):
             self.bus.r_data.eq(Mux(answers, core.bus.r_data, self.bus.r_data)),
             core.off.eq(self.off),
         ]
+        shown = core.samples
+        begins, proposal, waits = Signal(init=1), Signal(), Signal()
+        with m.If(shown.valid & shown.ready):
+            is_proposal = Mux(begins, shown.payload.word[SAMPLE_PROPOSAL_BIT], proposal)
+            m.d.sync += [begins.eq(shown.payload.last), proposal.eq(is_proposal)]
+            with m.If(shown.payload.last):
+                m.d.sync += waits.eq(is_proposal)
+        with m.If(self.bus.w_stb):
+            m.d.sync += waits.eq(0)
         m.d.comb += [
             merger.sample_pairs.eq(core.sample_pairs),
             self.active.eq(
-                core.busy
+                (core.busy & ~waits)
                 | core.step_records.valid
                 | core.samples.valid
                 | core.predictions.valid

@@ -32,7 +32,8 @@ class Soc(wiring.Component):
 
     Two clock domains of one frequency: ``sync``, and ``core`` for the controller. On an FPGA both
     have the same clock. A simulator may leave out an edge of ``core`` when ``core_wanted`` is low
-    before it: nothing but time changes for the controller then, and nobody sees it.
+    before it: nothing but time changes for the controller then, and nobody sees it, but for
+    ``counters.clocks`` while a proposal waits for its log-likelihood.
 
     ``rx``, ``tx``: serial link. ``trap``: the processor has stopped, which stops the array, too,
     until reset. ``idle``: software waits for bytes from the host and nothing else happens: with no

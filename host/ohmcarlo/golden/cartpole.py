@@ -123,7 +123,7 @@ def inputs(state: State) -> NDArray[np.int64]:
     return np.concatenate([np.clip(scaled, -spec.INPUT_MAX, spec.INPUT_MAX), bias])
 
 
-def action(state: State, weights: Sequence[int]) -> NDArray[np.bool_]:
+def action(state: State, weights: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
     """True where the policy pushes to the right: weights · inputs > 0."""
     return np.asarray(np.asarray(weights, np.int64) @ inputs(state) > 0)
 
