@@ -1,0 +1,99 @@
+"""A chain of a supervised task and its verdict on held-out data, as cells of a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import TrainConfig
+from ..experiment import Experiment, build_experiment
+from ..prediction import Predictor
+from ..results import Result, evaluate, quality
+from ..training import ChainRun, Silence
+from .base import Cell
+
+KEPT = (
+    "accuracy", "balanced_accuracy", "log_loss", "ece", "acceptance_rate",
+    "ess_min_per_1000_steps", "rhat_max", "samples", "features", "burn_in",
+)  # fmt: skip
+HELD = ("accuracy", "balanced_accuracy", "log_loss", "ece")
+WHITENED = {"whiten": True, "rho": 0.8}
+
+
+@contextmanager
+def finished(config: TrainConfig) -> Iterator[tuple[Experiment, Result]]:
+    """A chain run to its end: its board still holds the last samples."""
+    with closing(build_experiment(config)) as experiment:
+        run = ChainRun(experiment, None, np.inf, Silence())
+        run.run()
+        yield experiment, evaluate(experiment, run.streamed(), run.seconds)
+
+
+def chain_cell(**options: Any) -> Cell:
+    """Train with ``TrainConfig(**options)``.
+
+    Top-level numbers are those of ``ohmcarlo train``: every sample after burn-in counts, also those
+    that were streamed out. ``held`` is what the array says alone, from the samples in its rows at
+    the end: nothing but the array's own memory holds that posterior.
+    """
+    with finished(TrainConfig(**options)) as (experiment, result):
+        probability, variance = experiment.board.predict(experiment.test_points)
+        held = quality(result.labels, probability, variance)
+        return {
+            **{name: result.values[name] for name in KEPT},
+            "held": {name: held[name] for name in HELD},
+            "predictions": predictions(
+                experiment.test, result.labels, result.probability, result.variance
+            ),
+        }
+
+
+def predictions(
+    cases: NDArray[np.int64],
+    labels: NDArray[np.integer[Any]],
+    probability: NDArray[np.float64],
+    variance: NDArray[np.float64] | None = None,
+) -> dict[str, list[float]]:
+    """Held-out predictions as JSON holds them; ``cases`` (n,) are rows of the data set."""
+    spread = np.zeros_like(probability) if variance is None else variance
+    return {
+        "case": cases.tolist(),
+        "label": labels.tolist(),
+        "probability": [round(float(p), 6) for p in probability],
+        "variance": [round(float(v), 9) for v in spread],
+    }
+
+
+def pooled(cells: Sequence[Cell]) -> tuple[dict[str, NDArray[Any]], float]:
+    """Predictions of all splits, end to end; and how often a case is among them on average.
+
+    A case is held out in about half of the splits: its predictions are not independent, and an
+    interval must not be narrower than that of as many points as there are cases.
+    """
+    names = ("case", "label", "probability", "variance")
+    together = {n: np.concatenate([c["predictions"][n] for c in cells]) for n in names}
+    return together, len(together["case"]) / len(np.unique(together["case"]))
+
+
+def column(cells: Sequence[Cell], name: str, inner: str | None = None) -> list[float]:
+    """One value of every cell."""
+    return [float((cell[inner] if inner else cell)[name]) for cell in cells]
+
+
+def predictor_of(experiment: Experiment, result: Result) -> Predictor:
+    """The posterior of a run that is still in memory, ready to answer."""
+    codes, counts = result.trace.after(result.burn_in)
+    return Predictor(
+        encoder=experiment.encoder,
+        registers=experiment.registers,
+        codes=codes,
+        counts=counts,
+        feature_names=list(experiment.dataset.feature_names),
+        class_names=list(experiment.dataset.class_names),
+        weight_names=experiment.weight_names,
+        evaluation=result.evaluation(),
+    )
