@@ -173,7 +173,7 @@ def train_policy(config: TrainConfig, observer: Observer | None = None) -> Polic
 def _silent(_: str) -> None: ...
 
 
-def _recipe(config: TrainConfig) -> Recipe[Any, Any]:
+def recipe_of(config: TrainConfig) -> Recipe[Any, Any]:
     """How to run what a configuration asks for."""
     if not get_task(config.task).policy:
         return Recipe(partial(build_experiment, config), evaluate)
@@ -191,7 +191,7 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
     outputs.check()
     if outputs.folder is not None:
         check_free(outputs.folder)
-    recipe = _recipe(config)
+    recipe = recipe_of(config)
     with closing(recipe.build(observer.say)) as experiment:
         if outputs.folder is None:
             return _complete(recipe, experiment, None, outputs, observer).values
@@ -220,7 +220,7 @@ def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
             config, digest = manifest["config"], manifest["data"]["sha256"]
             if not isinstance(config, dict) or not isinstance(digest, str):
                 raise ValueError("its configuration or its data digest is none")
-        recipe = _recipe(TrainConfig.from_dict(config))
+        recipe = recipe_of(TrainConfig.from_dict(config))
         with closing(recipe.build(observer.say)) as experiment:
             experiment.require_same_data(manifest)
             return _complete(recipe, experiment, folder, outputs, observer).values

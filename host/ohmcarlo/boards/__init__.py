@@ -17,6 +17,7 @@ __all__ = [
     "ENTROPY_ALARM",
     "EXHAUSTED",
     "MODEL",
+    "RTL",
     "RUNNING",
     "Block",
     "Board",

@@ -84,6 +84,9 @@ class SerialBoard:
         self._points = Points.of(np.zeros((0, 1), np.int8))
         self._order = np.zeros(0, np.int32)
         self._steps = 0
+        self.board_clocks = self.identification["clocks"]
+        """Clocks of the whole board since power-up, at the end of the last command that took time:
+        the processor's work is in them, too."""
 
     @property
     def registers(self) -> Registers:
@@ -182,6 +185,7 @@ class SerialBoard:
     def _execute(self, command: Command, argument: int = 0) -> Finished:
         """Execute a command that takes time; raises OhmcarloError after a fault."""
         ended = self.remote.execute(command, argument)
+        self.board_clocks = ended.clocks
         if ended.fault:
             known = ended.fault_cause in FaultCause._value2member_map_
             cause = FaultCause(ended.fault_cause).name if known else str(ended.fault_cause)

@@ -1,0 +1,144 @@
+"""Every task on the simulated hardware: the trace of the model, to the bit, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..boards import MODEL, RTL, SerialBoard
+from ..config import TrainConfig
+from ..report import BLUE, GREEN, ORANGE
+from ..tasks import CARTPOLE, TASKS
+from ..trace import Trace
+from ..training import ChainRun, Silence, recipe_of
+from .base import Bench, Cell, Figure, Goal, Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Picture
+
+COMPARED = ("accepted", "log_posterior", "chain", "codes", "multiplicity")
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A task on both backends."""
+
+    name: str
+    task: str
+    steps: int
+    options: dict[str, Any]
+
+
+CASES = (
+    Case("toy2d", "toy2d", 1000, {}),
+    Case("breast-cancer", "breast-cancer", 1000, {}),
+    Case("breast-cancer, whitened", "breast-cancer", 1000, {"whiten": True}),
+    Case("breast-cancer-original", "breast-cancer-original", 1000, {}),
+    Case("ecg", "ecg", 500, {}),
+    Case("ecg, H = 4", "ecg", 300, {"hidden": 4}),
+    Case("cartpole", CARTPOLE, 60, {}),
+)
+
+
+def run(task: str, steps: int, options: dict[str, Any], seed: int) -> Cell:
+    """The chain of a task on both backends, and where the two differ."""
+    traces = []
+    cell: Cell = {"task": task, "steps": steps, "options": options, "seed": seed}
+    for backend in (MODEL, RTL):
+        config = TrainConfig(task, backend=backend, steps=steps, seed=seed, **options)
+        with closing(recipe_of(config).build(_silent)) as experiment:
+            board = experiment.board
+            before = board.board_clocks if isinstance(board, SerialBoard) else 0
+            chain = ChainRun(experiment, None, math.inf, Silence())
+            chain.run()
+            traces.append(Trace.of(chain.streamed(), board.current()).arrays())
+            cell[backend] = {"seconds": chain.seconds}
+            if isinstance(board, SerialBoard):
+                cell[backend] |= {
+                    "controller_clocks": board.clock_cycles(),
+                    "board_clocks": board.board_clocks - before,
+                    "clock_hz": board.clock_hz,
+                }
+    golden, hardware = traces
+    cell["equal"] = [n for n in COMPARED if np.array_equal(golden[n], hardware[n])]
+    cell["samples"], cell["accepted"] = len(golden["codes"]), int(golden["accepted"].sum())
+    return cell
+
+
+def _silent(_: str) -> None: ...
+
+
+def make(bench: Bench) -> Figure:
+    """One seed of every task."""
+    cases = [case for case in CASES if case.task in TASKS]
+    cells = [{"task": c.task, "steps": c.steps, "options": c.options, "seed": SEED} for c in cases]
+    found = dict(zip([c.name for c in cases], bench.map("backends", run, cells), strict=True))
+    return Figure(
+        title="Every task on the simulated board: the model's trace, to the bit",
+        tables=[_table(name, cell) for name, cell in found.items()],
+        pictures={"backends": _picture(found)},
+        values={"cells": found, "seed": SEED, "compared": list(COMPARED)},
+        notes=[
+            "Controller: clocks in which it worked; for cartpole those in which a proposal waited "
+            "for its episodes are left out. Board: every clock from the load of the chain to its "
+            "last command, the processor's work (link, episodes) included; a simulated board "
+            "stops its clock while it has nothing to do.",
+            f"At {found[cases[0].name][RTL]['clock_hz'] / 1e6:.0f} MHz: what the same clocks would "
+            "take on hardware; the simulation takes the time in the table.",
+        ],
+    )
+
+
+def _table(name: str, cell: Cell) -> Table:
+    hardware, steps = cell[RTL], cell["steps"]
+    equal = len(cell["equal"])
+    rows = [
+        Goal(
+            f"arrays of the trace that are equal ({', '.join(COMPARED)})",
+            [equal],
+            wanted=f"{len(COMPARED)} of {len(COMPARED)}",
+            met=equal == len(COMPARED),
+        ),
+        Goal("accepted steps", [cell["accepted"]]),
+        Goal("clocks a step, controller", [hardware["controller_clocks"] / steps]),
+        Goal("clocks a step, board", [hardware["board_clocks"] / steps]),
+        Goal("time, simulated board", [hardware["seconds"]], unit="s"),
+        Goal("time, model", [cell[MODEL]["seconds"]], unit="s"),
+    ]
+    return Table(f"{name}, {steps:,} steps", rows)
+
+
+def _picture(found: dict[str, Cell]) -> Picture:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure as Picture
+
+    figure = Picture(figsize=(9.0, 4.6), dpi=140, layout="constrained")
+    FigureCanvasAgg(figure)
+    ax = figure.add_subplot()
+    rows = np.arange(len(found))[::-1]
+    hz = [c[RTL]["clock_hz"] for c in found.values()]
+    lines = (
+        ("simulated board", ORANGE, [c[RTL]["seconds"] for c in found.values()]),
+        ("model", BLUE, [c[MODEL]["seconds"] for c in found.values()]),
+        (
+            f"board's clocks at {hz[0] / 1e6:.0f} MHz",
+            GREEN,
+            [c[RTL]["board_clocks"] / f for c, f in zip(found.values(), hz, strict=True)],
+        ),
+    )
+    for label, colour, seconds in lines:
+        a_step = [1e3 * s / c["steps"] for s, c in zip(seconds, found.values(), strict=True)]
+        ax.scatter(a_step, rows, color=colour, s=48, label=label, zorder=3)
+    ax.set_xscale("log")
+    ax.set_yticks(rows, list(found))
+    ax.grid(axis="x", color="#e4e4e4", lw=0.8)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.set(xlabel="time a step (ms)")
+    ax.set_title("The same chain on the model and on the simulated board")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), fontsize=8, ncols=3, frameon=False)
+    return figure
