@@ -14,7 +14,7 @@ from .array.characterize import Characterization, characterize
 from .array.emulated import EmulatedArray
 from .array.fit import fit_preset
 from .array.measured import MeasuredArray
-from .array.physics import PhysicsArray
+from .array.physics import AGED_LIMIT, PhysicsArray
 from .array.presets import DevicePreset, get_preset
 from .errors import UsageError
 from .golden import Calibration
@@ -22,6 +22,7 @@ from .spec import DEFAULT_HI_US, DEFAULT_LO_US, DEFAULT_MID_US, Geometry
 
 MODELS = ("emulator", "physics")
 MEASURED = "measured:"
+AGED = "physics:"
 MEASURED_WINDOW_US = (45.0, 165.0)  # what the weaker cells of the sweep reach
 # Cells that no trim makes quite alike spread the weights by what is left over: more µS per unit
 # of weight keeps that small (posterior 1.1 instead of 1.4 times too wide), and a tighter common
@@ -35,10 +36,33 @@ Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 def check_array_name(name: str) -> None:
     """Raise UsageError, with what exists, unless ``name`` can be an array."""
-    if name not in MODELS and not name.startswith(MEASURED):
-        raise UsageError(f"array {name!r} is unknown: choose {', '.join(MODELS)} or {MEASURED}FILE")
+    if name.startswith(AGED):
+        ages_of(name)
+    elif name not in MODELS and not name.startswith(MEASURED):
+        raise UsageError(
+            f"array {name!r} is unknown: choose {', '.join(MODELS)}, {AGED}CYCLES or {MEASURED}FILE"
+        )
     if name == MEASURED:
         raise UsageError(f"--array {MEASURED}FILE needs the name of a sweep file")
+
+
+def ages_of(name: str) -> tuple[float, float]:
+    """Cycles that the devices of ``physics:CYCLES`` have seen, and had seen when they were trimmed.
+
+    ``physics:CYCLES@TRIMMED`` names both; without, they are trimmed as they are now. Raises
+    UsageError for what is no number of cycles.
+    """
+    now, _, trimmed = name.removeprefix(AGED).partition("@")
+    try:
+        ages = float(now), float(trimmed or now)
+    except ValueError:
+        ages = (-1.0, -1.0)
+    if not all(0 <= age <= AGED_LIMIT for age in ages):
+        raise UsageError(
+            f"array {name!r}: give the endurance cycles as a number from 0 to {AGED_LIMIT:g}, as "
+            f"in {AGED}1e7, or {AGED}1e7@0 for a trim that was learnt at 0 cycles"
+        )
+    return ages
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +116,8 @@ def open_array(
         device = device_preset(preset or DEFAULT_PHYSICS)
         physics = PhysicsArray(geometry, device, seed)
         return OpenedArray(physics, physics, _window(device), _is_ideal(device))
+    if name.startswith(AGED):
+        return _open_aged(name, device_preset(preset or DEFAULT_PHYSICS), geometry, seed)
     if preset is None:
         ideal = (
             EmulatedArray(geometry, seed) if rel is None else EmulatedArray(geometry, seed, rel=rel)
@@ -111,10 +137,23 @@ def open_array(
 def device_preset(name: str) -> DevicePreset:
     """A preset by name, or one fitted to the measurements in a CSV file.
 
-    Raises UsageError, with what exists, for a name that is neither.
+    Constants can be moved: ``rram-1t1r,stuck_fraction=0.01``. Raises UsageError, with what exists,
+    for a name that is neither, an unknown constant, or one outside its range.
     """
+    name, *changes = name.split(",")
     path = Path(name)
-    return fit_preset(path, path.stem) if path.suffix.lower() == ".csv" else get_preset(name)
+    device = fit_preset(path, path.stem) if path.suffix.lower() == ".csv" else get_preset(name)
+    for change in changes:
+        constant, _, value = change.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise UsageError(
+                f"preset: {change!r} is no change of a constant; write constant=number, one of "
+                f"{', '.join(device.constants())}"
+            ) from None
+        device = device.with_values(**{constant.strip(): number})
+    return device
 
 
 def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int) -> OpenedArray:
@@ -129,6 +168,15 @@ def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int
         False,
         whitened_scales=MEASURED_WHITENED_SCALES,
     )
+
+
+def _open_aged(name: str, device: DevicePreset, geometry: Geometry, seed: int) -> OpenedArray:
+    """The same chip twice if it was trimmed at another age: the seed decides its devices."""
+    now, trimmed = ages_of(name)
+    array = PhysicsArray(geometry, device, seed, cycles=now)
+    teacher = array if now == trimmed else PhysicsArray(geometry, device, seed, cycles=trimmed)
+    # whoever does not know its age takes it for a fresh one, and trims it in any case
+    return OpenedArray(array, teacher, _window(device), ideal=False)
 
 
 def _window(device: DevicePreset) -> tuple[float, float]:

@@ -1,0 +1,76 @@
+"""A finished chain and the few numbers that figures of devices need, without its posterior file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import diagnostics
+from ..boards import Block
+from ..config import TrainConfig
+from ..experiment import Experiment, build_experiment
+from ..golden import predict
+from ..results import burn_in_of
+from ..trace import Trace
+from ..training import ChainRun, Silence
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A chain after its last step.
+
+    Attributes
+    ----------
+    experiment : Experiment
+    block : Block
+        Everything that was streamed.
+    trace : Trace
+    burn_in : int
+        Steps that are left out.
+    seconds : float
+        Wall time of the chain alone.
+    """
+
+    experiment: Experiment
+    block: Block
+    trace: Trace
+    burn_in: int
+    seconds: float
+
+    @property
+    def accuracy(self) -> float:
+        """On the held-out half."""
+        codes, counts = self.trace.after(self.burn_in)
+        experiment = self.experiment
+        probability, _ = predict(experiment.registers, experiment.test_points, codes, counts)
+        return float(diagnostics.accuracy(experiment.test_labels, probability))
+
+    @property
+    def acceptance(self) -> float:
+        return float(self.trace.accepted.mean())
+
+    def weight_sd(self) -> NDArray[np.float64]:
+        """Posterior standard deviation of every weight, float64 (weights,)."""
+        codes, counts = self.trace.after(self.burn_in)
+        weights = self.experiment.weights(codes)
+        mean = np.average(weights, axis=0, weights=counts)
+        return np.asarray(np.sqrt(np.average((weights - mean) ** 2, axis=0, weights=counts)))
+
+
+@contextmanager
+def lean_run(config: TrainConfig) -> Iterator[Run]:
+    """Train as ``ohmcarlo train`` does; its board lives as long as the context."""
+    with warnings.catch_warnings():
+        # the physics model says, once a run, that its devices are driven beyond their sources
+        warnings.simplefilter("ignore")
+        with closing(build_experiment(config)) as experiment:
+            run = ChainRun(experiment, None, np.inf, Silence())
+            run.run()
+            block = run.streamed()
+            trace = Trace.of(block, experiment.board.current())
+            yield Run(experiment, block, trace, burn_in_of(trace), run.seconds)
