@@ -185,7 +185,7 @@ def draw_doubt(ax: Axes, cells: list[Cell], name: str, measure: str) -> None:
             label=f"{truth} {ecg.CLASS_NAMES[truth]}: AUROC {area:.3f}",
         )
     ax.axhline(1, color=BLUE, lw=1.5, label="N and V together")
-    ax.set(xlabel=f"{measure}: rank among known beats (%)", ylabel="density")
+    ax.set(xlabel=f"doubt ({measure}): rank among N and V (%)", ylabel="density")
     ax.set_title(f"Classes never learnt: {SHORT[name]}")
     ax.legend(loc="upper left", fontsize=8, frameon=False)
 

@@ -99,8 +99,8 @@ def accuracy_table(by_case: dict[tuple[str, str], list[Cell]]) -> Table:
             rows.append(Goal(f"balanced accuracy, {title}, {array}", ours, "%"))
         rows.append(Goal(f"balanced accuracy, {title}, {SOFTWARE}", software, "%"))
         for array in (TRIMMED, UNTRIMMED):
-            ours = np.array([c["balanced_accuracy"] for c in by_case[task, array]])
-            apart = (ours - software).tolist()
+            cells = by_case[task, array]
+            apart = [c["balanced_accuracy"] - s for c, s in zip(cells, software, strict=True)]
             rows.append(Goal(f"{title}, {array}, beside {SOFTWARE}", apart, "%"))
     return Table("Held-out data", rows)
 
