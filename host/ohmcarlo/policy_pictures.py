@@ -114,6 +114,7 @@ def draw_returns(
         for colour, label in ((BLUE, "after training"), (GREY, "first sample")):
             ax.scatter([], [], s=16, color=colour, label=label)
         ax.scatter([], [], marker="|", s=80, color=ORANGE, lw=2.2, label="mean")
-        ax.legend(loc="center", fontsize=8, frameon=False)
+        ax.legend(loc="upper left", fontsize=8, frameon=False, ncols=3)
+        ax.set_ylim(-0.6, len(returns) - 0.25)
     ax.set_yticks(range(len(returns) - 1, -1, -1), names)
     ax.set(xlabel="steps until the pole falls (500: it does not)", xlim=(0, 1.03 * EPISODE_STEPS))

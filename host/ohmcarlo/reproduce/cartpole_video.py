@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Float = NDArray[np.float64]
 WIDTH, HEIGHT = 560, 320
+TEST_HEIGHT = 228  # without the learning curve
 SCALE = 3  # drawn so much larger, for smooth edges
 FRAME_MS, STEPS_A_FRAME = 40, 2  # as fast as it is: a step is 0.02 s
 PAUSE_FRAMES = 12  # after a fall
@@ -114,7 +115,8 @@ def _frame(
 ) -> Image:
     from PIL import Image, ImageDraw
 
-    image = Image.new("RGB", (WIDTH * SCALE, HEIGHT * SCALE), WHITE)
+    height = TEST_HEIGHT if graph is None else HEIGHT
+    image = Image.new("RGB", (WIDTH * SCALE, height * SCALE), WHITE)
     draw = ImageDraw.Draw(image)
 
     def line(points: list[tuple[float, float]], colour: str, width: float) -> None:
@@ -152,7 +154,7 @@ def _frame(
         text(WIDTH - 82, 34, "fallen", ORANGE, 13)
     if graph is not None:
         _draw_graph(line, text, *graph)
-    return image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+    return image.resize((WIDTH, height), Image.Resampling.LANCZOS)
 
 
 def _draw_graph(line: Any, text: Any, played: NDArray[np.int64], returns: Float, step: int) -> None:
@@ -199,8 +201,10 @@ def _palette() -> Image:
     from PIL import Image, ImageColor
 
     shades = np.linspace(0.0, 1.0, SHADES + 1)[1:, None]
-    drawn = [np.array(ImageColor.getrgb(c), float) for c in (INK, SOFT, FAINT, BLUE, ORANGE, GREEN)]
-    colours = [np.full((1, 3), 255.0), *(255 + shades * (c - 255) for c in drawn)]
+    drawn = [np.array(ImageColor.getrgb(c), float) for c in (INK, SOFT, BLUE, ORANGE, GREEN)]
+    # no shade of the faintest grey: Pillow takes what is next to white for white's best match
+    plain = [[ImageColor.getrgb(c)] for c in (WHITE, FAINT)]
+    colours = [*plain, *(255 + shades * (c - 255) for c in drawn)]
     sheet = Image.new("P", (1, 1))
     sheet.putpalette(np.rint(np.concatenate(colours)).astype(np.uint8).ravel().tolist())
     return sheet
