@@ -126,10 +126,10 @@ class Surface:
         )
         for ax, (values, title, label) in zip(axes, parts, strict=True):
             image = ax.contourf(*self.axes, values, levels=12, cmap="Purples")
-            ax.figure.colorbar(image, ax=ax, format="%.3f").set_label(label)
+            ax.figure.colorbar(image, ax=ax, format="%.2f").set_label(label, fontsize=8)
             ax.contour(*self.axes, self.probability, levels=[0.5], colors="black", linewidths=1.2)
             self._draw_points(ax, inputs, labels, size=5)
-            ax.set_title(title)
+            ax.set_title(title, fontsize=10)
 
     def _draw_samples(self, ax: Axes) -> None:
         for sample in self.samples:

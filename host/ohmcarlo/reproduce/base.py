@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
@@ -143,7 +145,11 @@ class Bench:
     """
 
     def __init__(self, folder: Path, seeds: int, jobs: int, watcher: Watcher) -> None:
-        from joblib import Memory
+        """Raises UsageError, saying what to install, without joblib."""
+        try:
+            from joblib import Memory
+        except ImportError as error:
+            raise UsageError("figures need joblib: pip install 'ohmcarlo[reproduce]'") from error
 
         self.seeds, self.jobs, self.watcher = seeds, jobs, watcher
         self._memory = Memory(folder, verbose=0)

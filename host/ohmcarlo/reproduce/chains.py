@@ -21,7 +21,7 @@ KEPT = (
     "ess_min_per_1000_steps", "rhat_max", "samples", "features", "burn_in",
 )  # fmt: skip
 HELD = ("accuracy", "balanced_accuracy", "log_loss", "ece")
-WHITENED = {"whiten": True, "rho": 0.8}
+WHITENED: dict[str, Any] = {"whiten": True, "rho": 0.8}
 
 
 @contextmanager

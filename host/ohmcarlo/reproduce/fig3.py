@@ -252,7 +252,7 @@ def _draw_proposals(ax: Axes, run: Filled) -> None:
 
 def _draw_histogram(ax: Axes, run: Filled) -> None:
     top = int(run.multiplicity.max())
-    ax.hist(run.multiplicity, np.arange(0.5, top + 1.5), color=BLUE)
+    ax.hist(run.multiplicity, [n + 0.5 for n in range(top + 1)], color=BLUE)
     rate = run.accepted.mean()
     n = np.arange(1, top + 1)
     ax.plot(n, len(run.rows) * rate * (1 - rate) ** (n - 1), color=ORANGE, lw=1.2, marker=".", ms=3)

@@ -40,7 +40,7 @@ EXACT = "corrected, whitened, ρ 0.8"
 MEAN_GOAL, SPREAD_GOAL = 0.10, 0.06  # sd; fraction: what tests/test_exactness.py holds on WDBC
 
 
-def exactness_cell(seed: int, options: dict[str, Any], steps: int = STEPS) -> Cell:
+def exactness_cell(seed: int, options: dict[str, Any], steps: int) -> Cell:
     """A chain against the sum over the grid, on the same quantised training half."""
     config = TrainConfig(task=TASK, seed=seed, steps=steps, **options)
     with finished(config) as (experiment, result):
@@ -58,11 +58,15 @@ def exactness_cell(seed: int, options: dict[str, Any], steps: int = STEPS) -> Ce
         }
 
 
-def exact_posterior(experiment: Experiment) -> GridPosterior:
-    """Of the training half as the array gets it: standardised, on the int8 grid."""
+def exact_posterior(experiment: Experiment, first: int = 0) -> GridPosterior:
+    """Of the training half as the array gets it: standardised, on the int8 grid.
+
+    ``first``: the weight that comes first, before the others.
+    """
     x, y = experiment.dataset.x[experiment.train], experiment.dataset.y[experiment.train]
     inputs = Encoder.fit(x, y).encode(x).inputs / 2.0**FEATURE_FRAC
-    return grid_posterior(inputs, y, get_task(TASK).sigma_p)
+    order = [first, *(i for i in range(inputs.shape[1]) if i != first)]
+    return grid_posterior(inputs[:, order], y, get_task(TASK).sigma_p)
 
 
 def weight_draws(experiment: Experiment, result: Result) -> NDArray[np.float64]:
@@ -86,7 +90,7 @@ def compare(draws: NDArray[np.float64], exact: GridPosterior) -> Cell:
 
 def make(bench: Bench) -> Figure:
     seeds = range(bench.seeds)
-    jobs = [{"seed": s, "options": o} for o in KERNELS.values() for s in seeds]
+    jobs = [{"seed": s, "options": o, "steps": STEPS} for o in KERNELS.values() for s in seeds]
     cells = iter(bench.map("toy2d: chains and grid", exactness_cell, jobs))
     found = {name: [next(cells) for _ in seeds] for name in KERNELS}
     shown, reliability, referral = _drawings(found[EXACT])
@@ -112,8 +116,8 @@ def make(bench: Bench) -> Figure:
         notes=[
             f"Every seed: a random half of toy2d, an emulated array, chains of {STEPS:,} steps.",
             "Exact: the three-weight posterior of the same quantised half, summed over a grid of "
-            f"{NODES}³ points within ±{REACH_SD:g} standard deviations. Worst weight of each seed; a chain with n "
-            "effective samples misses a mean by 1/√n standard deviations by chance.",
+            f"{NODES}³ points within ±{REACH_SD:g} standard deviations. Worst weight of each seed; "
+            "a chain with n effective samples misses a mean by 1/√n standard deviations by chance.",
         ],
     )
 
@@ -153,10 +157,10 @@ def _rows(name: str, found: dict[str, list[Cell]]) -> list[Goal]:
 
 
 def _drawings(cells: Sequence[Cell]) -> tuple[Picture, Picture, Picture]:
-    figure = new_canvas((14.0, 8.6))
-    axes = figure.subplot_mosaic(
-        [["boundary", "boundary", "boundary"], ["total", "aleatoric", "epistemic"], [0, 1, 2]],
-        height_ratios=[1.25, 1, 0.9],
+    figure = new_canvas((17.0, 7.0))
+    axes: dict[Any, Axes] = figure.subplot_mosaic(
+        [["boundary", "total", "aleatoric", "epistemic"], ["boundary", 0, 1, 2]],
+        width_ratios=[2.1, 1, 1, 1],
     )
     draws = {}
     for name, options in KERNELS.items():
@@ -166,14 +170,15 @@ def _drawings(cells: Sequence[Cell]) -> tuple[Picture, Picture, Picture]:
             if name == EXACT:
                 inputs, labels = experiment.test_inputs, experiment.test_labels
                 surface = Surface.of(predictor_of(experiment, result), inputs)
-                exact, names = exact_posterior(experiment), experiment.weight_names
+                names = experiment.weight_names
+                exact = [exact_posterior(experiment, first) for first in range(len(names))]
                 positive = experiment.dataset.class_names[1]
     surface.draw_boundary(axes["boundary"], inputs, labels)
     three = np.array([axes[name] for name in ("total", "aleatoric", "epistemic")])
     surface.draw_uncertainty(three, inputs, labels)
     for i, name in enumerate(names):
-        _draw_marginal(axes[i], i, name, draws, exact)
-    axes[0].legend(fontsize=8, loc="upper left")
+        _draw_marginal(axes[i], i, name, draws, exact[i])
+    axes[0].legend(fontsize=7, loc="upper left")
     together, repeats = pooled(cells)
     reliability, ax = new_figure()
     draw_reliability(ax, together["label"], together["probability"], positive, repeats)
@@ -186,17 +191,14 @@ def _draw_marginal(
     ax: Axes, index: int, name: str, draws: dict[str, NDArray[np.float64]], exact: GridPosterior
 ) -> None:
     """One weight: the grid's marginal, and what the chains made of it."""
-    mean, sd = exact.mean[index], exact.sd[index]
+    values, density = exact.first_marginal()
+    mean, sd = exact.mean[0], exact.sd[0]
     edges = np.linspace(mean - 4 * sd, mean + 4 * sd, BINS + 1)
-    mass, _ = np.histogram(exact.weights[:, index], edges, weights=exact.mass)
-    density = mass / np.diff(edges)
-    ax.fill_between(
-        (edges[1:] + edges[:-1]) / 2, density, color=GREY, alpha=0.35, lw=0, label="exact (grid)"
-    )
-    for kernel, values in draws.items():
+    ax.fill_between(values, density, color=GREY, alpha=0.35, lw=0, label="exact (grid)")
+    for kernel, of_kernel in draws.items():
         ax.hist(
-            values[:, index],
-            edges,
+            of_kernel[:, index],
+            list(edges),
             density=True,
             histtype="step",
             color=COLOUR[kernel],
@@ -204,7 +206,7 @@ def _draw_marginal(
             label=kernel,
         )
     ax.set(xlabel=f"weight of {name}", yticks=[], ylabel="density" if index == 0 else "")
-    ax.set_ylim(0, 1.45 * density.max() if index == 0 else 1.15 * density.max())
+    ax.set(xlim=(edges[0], edges[-1]), ylim=(0, (1.55 if index == 0 else 1.25) * density.max()))
 
 
 def _exactness(found: dict[str, list[Cell]]) -> Picture:

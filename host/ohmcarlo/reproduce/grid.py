@@ -42,6 +42,14 @@ class GridPosterior:
         """(m,)"""
         return np.sqrt(self.mass @ (self.weights - self.mean) ** 2)
 
+    def first_marginal(self) -> tuple[FloatArray, FloatArray]:
+        """Density of the first weight, which alone takes a step along the first axis of the grid:
+        its values (nodes along an axis,) and the density there."""
+        along = round(len(self.mass) ** (1 / self.weights.shape[1]))
+        values = self.weights.reshape(along, -1, self.weights.shape[1])[:, 0, 0]
+        mass = self.mass.reshape(along, -1).sum(axis=1)
+        return values, mass / (values[1] - values[0])
+
 
 def grid_posterior(
     x: FloatArray, y: NDArray[np.integer[Any]], sigma_p: float, nodes: int = NODES
