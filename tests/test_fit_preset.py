@@ -77,8 +77,8 @@ def test_file_round_trip(tmp_path: Path):
     ("text", "message"),
     [
         ("a,b\n1,2\n", "header lacks device, target_us, g_us"),
-        ("device,target_us,g_us\na,50,x\n", "line 2: target_us and g_us must be numbers"),
-        ("device,target_us,g_us\na,50,-1\n", "line 2: target_us and g_us must be positive"),
+        ("device,target_us,g_us\na,50,x\n", "line 2, column g_us: 'x' is not a number"),
+        ("device,target_us,g_us\na,50,-1\n", "line 2, column g_us: -1 µS is no conductance"),
         ("device,target_us,g_us\na,50,51\n", "1 targets, 1 devices and down to 1 repeats"),
         ("device,target_us,g_us\n", "0 targets, 0 devices"),
     ],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..spec import Geometry
 from .base import Ledger
@@ -77,6 +80,28 @@ class EnergyModel:
 
 
 @dataclass(frozen=True)
+class SoftwareModel:
+    """What the same algorithm costs without an array."""
+
+    cpu_w: Value = field(
+        default=_v(10, 4, 20, "W", Tag.ASSUMED, "ESTIMATE", "a desktop core at 4 GHz")
+    )
+    cpu_operation_pj: Value = field(
+        default=_v(500, 50, 2000, "pJ/operation", Tag.ASSUMED, "ESTIMATE", "vectorised MAC")
+    )
+    mcu_cycle_pj: Value = field(
+        default=_v(288, 122, 300, "pJ/cycle", Tag.DERIVED, "M4", "122: with a switching regulator")
+    )
+    mcu_operation_cycles: Value = field(
+        default=_v(5, 2.5, 10, "cycles/operation", Tag.ASSUMED, "ESTIMATE", "with its loads")
+    )
+    mult_8_pj: Value = field(default=_v(0.2, 0.1, 1, "pJ", Tag.FOUND, "HOROWITZ", "45 nm"))
+    adds_per_normal: Value = field(
+        default=_v(60, 20, 120, "operations", Tag.ASSUMED, "ESTIMATE", "Threefry-2x32-20")
+    )
+
+
+@dataclass(frozen=True)
 class Joules:
     """An energy with its bounds, J."""
 
@@ -110,6 +135,11 @@ class EnergyReport:
     def array(self) -> Joules:
         """Without the digital part: devices, converters, drivers, word lines."""
         return sum((v for k, v in self.parts.items() if k != "digital"), Joules(0.0, 0.0, 0.0))
+
+    @property
+    def digital(self) -> Joules:
+        """Logic and memory around the array."""
+        return self.parts["digital"]
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: total with bounds, and the same of each part."""
@@ -170,3 +200,94 @@ def energy(ledger: Ledger, geometry: Geometry, model: EnergyModel | None = None)
             + _sum((fetched, m.memory_word_pj)),
         }
     )
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What software does for the chain that a ledger has counted.
+
+    Attributes
+    ----------
+    macs : float
+        Multiplications and additions of the dot products.
+    others : float
+        Multiplications, additions and table look-ups of likelihood and proposal.
+    normals : float
+        Normally distributed numbers.
+    """
+
+    macs: float
+    others: float
+    normals: float
+
+    @property
+    def total(self) -> float:
+        return self.macs + self.others
+
+
+def operations(ledger: Ledger, model: EnergyModel | None = None) -> Operations:
+    """Operations behind ``ledger``: a MAC per pair driven, the rest as the digital part has it."""
+    m = model or EnergyModel()
+    per_access = (m.mults_per_access, m.adds_per_access, m.tables_per_access)
+    per_device = (m.mults_per_device, m.adds_per_device, m.tables_per_device)
+    others = ledger.dot * sum(v.value for v in per_access)
+    others += ledger.set * sum(v.value for v in per_device)
+    return Operations(ledger.dot_devices / 2, others, float(ledger.set))
+
+
+def software_energy(
+    ledger: Ledger, geometry: Geometry, seconds: float, model: SoftwareModel | None = None
+) -> dict[str, Joules]:
+    """The chain of ``ledger`` without an array.
+
+    ``cpu_time``: ``seconds`` of a core; ``cpu_operations`` and ``mcu``: operations times their
+    price, random numbers not counted; ``logic``: 45 nm logic made for it, weights and data in
+    SRAM, normals from a counter-based generator.
+    """
+    s, m = model or SoftwareModel(), EnergyModel()
+    work = operations(ledger, m)
+    memory = work.macs / 2 + ledger.set / 2  # 16-bit weights, two in a word
+    cycle, cycles = s.mcu_cycle_pj, s.mcu_operation_cycles
+    return {
+        "cpu_time": Joules(*(seconds * w for w in (s.cpu_w.value, s.cpu_w.low, s.cpu_w.high))),
+        "cpu_operations": _sum((work.total, s.cpu_operation_pj)),
+        "mcu": _operations(work.total, (cycles,), (cycle,)),
+        "logic": energy(ledger, geometry, m).digital
+        + _sum((work.macs, s.mult_8_pj), (work.macs, m.add_32_pj), (memory, m.memory_word_pj))
+        + _operations(work.normals, (s.adds_per_normal,), (m.add_32_pj,))
+        + _sum((work.normals, m.table_pj)),
+    }
+
+
+def sampled_model(rng: np.random.Generator) -> EnergyModel:
+    """Constants drawn between their bounds, each on its own.
+
+    Triangular with the mode at the reference, over the logarithm (over the number itself where the
+    lower bound is zero).
+    """
+    drawn = {}
+    for f in fields(EnergyModel):
+        v: Value = getattr(EnergyModel(), f.name)
+        if v.low > 0:
+            x = np.exp(rng.triangular(*np.log([v.low, v.value, v.high]).tolist()))
+        else:
+            x = rng.triangular(v.low, v.value, v.high)
+        drawn[f.name] = v.moved(float(np.clip(x, v.low, v.high)))
+    return EnergyModel(**drawn)
+
+
+def monte_carlo(
+    ledger: Ledger, geometry: Geometry, draws: int = 1000, seed: int = 0
+) -> dict[str, NDArray[np.float64]]:
+    """``total``, ``array``, ``digital`` and each part under drawn constants, J: float64 (draws,).
+
+    Equal seeds draw equal constants, whatever the ledger.
+    """
+    rng = np.random.default_rng(seed)
+    out: dict[str, list[float]] = {}
+    for _ in range(draws):
+        report = energy(ledger, geometry, sampled_model(rng))
+        whole = {"total": report.total, "array": report.array, **report.parts}
+        for name, joules in whole.items():
+            out.setdefault(name, []).append(joules.joules)
+    return {name: np.array(values) for name, values in out.items()}

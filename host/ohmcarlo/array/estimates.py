@@ -74,6 +74,8 @@ class Pulses:
         Noise of a single read, fraction of g; it is taken off the cycle-to-cycle spread.
     rounded : bool
         Conductances are codes of the ADC.
+    partial : bool
+        Devices need not have all levels.
     """
 
     levels: FloatArray
@@ -82,6 +84,7 @@ class Pulses:
     unit: str = "µS"
     read_noise_rel: Estimate | None = None
     rounded: bool = False
+    partial: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,9 +164,16 @@ def estimate(pulses: Pulses, seed: int = 0, replicates: int = REPLICATES) -> Est
     """
     level = pulses.level
     devices = level.shape[1]
-    seen = _statistics(pulses)
-    repeats = int(seen.count[seen.count > 0].min()) if (seen.count > 0).any() else 0
-    if len(pulses.levels) < MIN_TARGETS or devices < MIN_DEVICES or repeats < MIN_REPEATS:
+    seen = _statistics(pulses) if level.size else None
+    counted = np.zeros(0) if seen is None else seen.count
+    counted = counted[counted > 0] if pulses.partial else counted
+    repeats = int(counted.min()) if counted.size else 0
+    if (
+        seen is None
+        or len(pulses.levels) < MIN_TARGETS
+        or devices < MIN_DEVICES
+        or repeats < MIN_REPEATS
+    ):
         raise UsageError(
             f"{len(pulses.levels)} targets, {devices} devices and down to {repeats} repeats of a "
             f"device at a target; at least {MIN_TARGETS}, {MIN_DEVICES} and {MIN_REPEATS} are "
@@ -504,7 +514,9 @@ class _Fit:
                 t = r * g[:, -1]
             model = np.minimum(r[:, None] * g, t[:, None])
             error = (importance * (model - d) ** 2).sum(axis=1)
-            better = error < best - (4.0 if first else 0.0)
+            # a law with two constants must earn the second one
+            error = error + (BRANCH_GAIN if 0 < first < len(importance) else 0.0)
+            better = error < best
             best, rel, top, below = (
                 np.where(better, new, old)
                 for new, old in ((error, best), (r, rel), (t, top), (first, below))

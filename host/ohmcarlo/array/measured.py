@@ -28,6 +28,7 @@ COLUMNS = (
     "cell address, pulse width (ns), bit-line voltage (V), word-line voltage (V), "
     "resistance before and after the pulse (ohm)"
 )
+RESISTANCES = (5, 6)  # columns, from 1
 MIN_SWEEPS = 4  # fewer cannot be halved and still show a spread
 HRS_LIMIT_OHM = 60e3  # below this the sweep applied another RESET
 MIN_SIGMA_US = 5.0  # σ law of the 50 cells of RADAR, 45-171 µS: max(5, 21.15 - 0.085 g)
@@ -85,12 +86,21 @@ def _parse(path: Path) -> FloatArray:
             continue
         if len(words) != 6:
             raise _line_error(path, number, f"{len(words)} columns")
-        try:
-            row = [float(word) for word in words]
-        except ValueError:
-            raise _line_error(path, number, f"not numbers: {line.strip()[:60]!r}") from None
-        if not (np.isfinite(row).all() and row[4] > 0 and row[5] > 0):
-            raise _line_error(path, number, "a resistance that is not a positive number")
+        row = []
+        for column, word in enumerate(words, 1):
+            try:
+                row.append(float(word))
+            except ValueError:
+                problem = f"not numbers: {word[:40]!r} in column {column}"
+                raise _line_error(path, number, problem) from None
+        for column, value in enumerate(row, 1):
+            if not np.isfinite(value) or (column in RESISTANCES and value <= 0):
+                problem = (
+                    "a resistance that is not a positive number"
+                    if column in RESISTANCES
+                    else "a number that is not finite"
+                )
+                raise _line_error(path, number, f"{problem}: column {column}")
         rows.append(row)
     if not rows:
         raise UsageError(f"{path} is empty; expected {COLUMNS}")

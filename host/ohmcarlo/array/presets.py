@@ -47,6 +47,7 @@ SOURCES = {
     "SURVEY": "github.com/bmurmann/ADC-survey, rev 20250609",
     "HOROWITZ": "stillwater-sc/esim, energy.py (Horowitz 2014, 45 nm)",
     "EIE": "arXiv 1602.01528, table I (45 nm)",
+    "M4": "Zephyr and RT-Thread board pages, STM32L452 and L496 at 3.3 V",
     "FIT": "fitted to the user's own measurements",
     "MODEL": "a setting of the model",
     "ESTIMATE": "engineering estimate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from .. import diagnostics
 from ..boards import Block
 from ..config import TrainConfig
-from ..experiment import Experiment, build_experiment
+from ..experiment import Experiment, build_experiment, warm_up
 from ..golden import predict
 from ..results import burn_in_of
 from ..trace import Trace
@@ -32,15 +33,15 @@ class Run:
     trace : Trace
     burn_in : int
         Steps that are left out.
-    seconds : float
-        Wall time of the chain alone.
+    cpu_seconds : float
+        Of this process, for the chain alone.
     """
 
     experiment: Experiment
     block: Block
     trace: Trace
     burn_in: int
-    seconds: float
+    cpu_seconds: float
 
     @property
     def accuracy(self) -> float:
@@ -70,7 +71,10 @@ def lean_run(config: TrainConfig) -> Iterator[Run]:
         warnings.simplefilter("ignore")
         with closing(build_experiment(config)) as experiment:
             run = ChainRun(experiment, None, np.inf, Silence())
+            warm_up(experiment, lambda _: None)
+            began = time.process_time()
             run.run()
+            taken = time.process_time() - began
             block = run.streamed()
             trace = Trace.of(block, experiment.board.current())
-            yield Run(experiment, block, trace, burn_in_of(trace), run.seconds)
+            yield Run(experiment, block, trace, burn_in_of(trace), taken)
