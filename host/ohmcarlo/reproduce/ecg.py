@@ -26,7 +26,7 @@ from ..experiment import prepare
 from ..golden import Registers, predict
 from ..golden.likelihood import logits_of
 from ..golden.machine import build_data, build_machine
-from ..results import burn_in_of
+from ..results import REFERRED, burn_in_of
 from ..spec import FEATURE_FRAC, LOGIT_FRAC, Points
 from ..tasks import get_task
 from ..trace import Trace
@@ -449,7 +449,7 @@ def make(bench: Bench) -> Figure:
         tables=[
             accuracy_table(by_model),
             unseen_table(by_model, used, measure),
-            detail_table(by_model),
+            detail_table(by_model, used),
             class_table(five),
         ],
         pictures={
@@ -540,8 +540,17 @@ DETAILS = {
 }
 
 
-def detail_table(by_model: dict[str, list[Cell]]) -> Table:
+def detail_table(by_model: dict[str, list[Cell]], used: dict[str, str]) -> Table:
+    left = int(np.argmin(np.abs(REJECTED - REFERRED)))
     rows = [
+        Goal(
+            f"accuracy where {REFERRED:.0%} are left to a person by doubt, {name}",
+            [c["curves"][used[name]]["accuracy_kept"][left] for c in by_model[name]],
+            "%",
+        )
+        for name in MODELS
+    ]
+    rows += [
         Goal(f"{title}, {name}", [c[key] for c in by_model[name]], unit)
         for key, (title, unit) in DETAILS.items()
         for name in MODELS
