@@ -26,10 +26,11 @@ LAYERS = [
     {"boards"},
     {"datasets"},
     {"tasks"},
-    {"bring_up", "trace", "runs"},
+    {"bring_up", "trace", "runs", "palette"},
     {"config"},
-    {"experiment", "results", "training", "prediction", "report", "sklearn"},
+    {"experiment", "results", "training", "prediction", "report", "surface", "sklearn"},
     {"board_checks", "checks", "bitstream"},
+    {"reproduce"},
     {"console"},
     {"cli"},
 ]

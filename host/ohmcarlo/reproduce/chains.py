@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import TrainConfig
+from ..diagnostics import ess
 from ..experiment import Experiment, build_experiment
+from ..golden import predict
 from ..prediction import Predictor
 from ..results import Result, evaluate, quality
 from ..training import ChainRun, Silence
 from .base import Cell
+from .lean import lean_run
 
-KEPT = (
-    "accuracy", "balanced_accuracy", "log_loss", "ece", "acceptance_rate",
-    "ess_min_per_1000_steps", "rhat_max", "samples", "features", "burn_in",
-)  # fmt: skip
 HELD = ("accuracy", "balanced_accuracy", "log_loss", "ece")
 WHITENED: dict[str, Any] = {"whiten": True, "rho": 0.8}
 
@@ -40,15 +39,20 @@ def chain_cell(**options: Any) -> Cell:
     that were streamed out. ``held`` is what the array says alone, from the samples in its rows at
     the end: nothing but the array's own memory holds that posterior.
     """
-    with finished(TrainConfig(**options)) as (experiment, result):
-        probability, variance = experiment.board.predict(experiment.test_points)
-        held = quality(result.labels, probability, variance)
+    with lean_run(TrainConfig(**options)) as run:
+        experiment, labels = run.experiment, run.experiment.test_labels
+        codes, counts = run.trace.after(run.burn_in)
+        mean, variance = predict(experiment.registers, experiment.test_points, codes, counts)
+        judged = quality(labels, mean, variance)
+        held = quality(labels, *experiment.board.predict(experiment.test_points))
+        draws = np.repeat(experiment.weights(codes), counts, axis=0)[None]
         return {
-            **{name: result.values[name] for name in KEPT},
+            **{name: judged[name] for name in HELD},
+            "acceptance_rate": run.acceptance,
+            "ess_min_per_1000_steps": 1000 * float(ess(draws).min()) / draws.shape[1],
+            "features": experiment.registers.features - 1,
             "held": {name: held[name] for name in HELD},
-            "predictions": predictions(
-                experiment.test, result.labels, result.probability, result.variance
-            ),
+            "predictions": predictions(experiment.test, labels, mean, variance),
         }
 
 

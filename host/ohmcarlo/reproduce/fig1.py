@@ -274,7 +274,7 @@ def _picture(
     parts = figure.add_gridspec(2, 1, height_ratios=[1, 4.2])
     head, body = figure.add_subfigure(parts[0]), figure.add_subfigure(parts[1])
     _draw_header(head.subplots(1, len(FAMILIES)))
-    axes = body.subplots(1, len(TASKS))
+    axes = body.subplots(1, len(TASKS), squeeze=False)[0]
     for i, (ax, task) in enumerate(zip(axes, TASKS, strict=True)):
         _draw_task(ax, task, found, software[task], quantity, names=i == 0)
     handles, labels = axes[0].get_legend_handles_labels()

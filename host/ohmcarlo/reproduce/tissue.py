@@ -287,5 +287,5 @@ def _referral(task: str, cells: list[Cell]) -> Picture:
     figure, ax = new_figure()
     together, _ = pooled(cells)
     draw_referral(ax, together["label"], together["probability"], together["variance"])
-    ax.set_title(f"{SETS[task]}: accuracy, the least certain rejected ({len(cells)} splits pooled)")
+    ax.set_title(f"{SETS[task]}: the least certain rejected ({len(cells)} splits pooled)")
     return figure
