@@ -30,6 +30,7 @@ from ohmcarlo.reproduce.grid import grid_posterior
 from ohmcarlo.reproduce.output import markdown, reproduce, shown, verdict, write_figure
 from ohmcarlo.reproduce.strategies import (
     LARGEST_WEIGHT,
+    SIGN_THRESHOLD,
     VERIFY_TOLERANCE_US,
     Model,
     Synapses,
@@ -204,17 +205,21 @@ def scikit_mode(model: Model) -> np.ndarray:
     return fit.fit(model.x, model.y).coef_[0]
 
 
-@pytest.mark.parametrize(
-    ("descent", "choice", "tolerance"), [(descend, 3.0, 0.03), (descend_by_sign, 2.0, 0.2)]
-)
-def test_gradient_descent_in_quiet_devices_ends_at_the_mode(
-    descent: Any, choice: float, tolerance: float
-) -> None:
-    """Sign updates stop where the gradient is below their threshold, some way from the mode."""
+def test_gradient_descent_in_quiet_devices_ends_at_the_mode() -> None:
     model, s = toy_half(), synapses()
-    g = descent(s, model, s.rows[:4], 4 * 6 * 300, choice)
+    g = descend(s, model, s.rows[:4], 4 * 6 * 300, 3.0)
     w = weights_of(g.mean(axis=0), s.gamma_us(LARGEST_WEIGHT))
-    assert w == pytest.approx(scikit_mode(model), abs=tolerance)
+    assert w == pytest.approx(scikit_mode(model), abs=0.03)
+
+
+def test_sign_updates_end_where_no_slope_is_above_the_threshold() -> None:
+    """A move of 2 µS turns a slope by at most 2 · 2/γ · |second derivative| <= 0.25: 0.02."""
+    model, s = toy_half(), synapses()
+    g = descend_by_sign(s, model, s.rows[:4], 4 * 6 * 300, 2.0)
+    gamma = s.gamma_us(LARGEST_WEIGHT)
+    slope = gradient(model, weights_of(g.mean(axis=0), gamma))
+    assert np.abs(slope).max() < SIGN_THRESHOLD + 0.02
+    assert np.abs(gradient(model, np.zeros(3))).max() > 5 * SIGN_THRESHOLD  # where it began
 
 
 def test_too_few_updates_do_not_get_there() -> None:
