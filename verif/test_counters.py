@@ -24,6 +24,7 @@ async def counts(dut) -> None:  # type: ignore[no-untyped-def]
     edge = RisingEdge(dut.clk)
     await edge
     expected = dict.fromkeys(COUNTED, 0)
+    before = {"request": 0, "op": 0}
     for _ in range(600):
         seen = {name: rng.randrange(2) for name in INPUTS}
         seen["op"], seen["evaluated"] = rng.randrange(8), rng.randint(0, CONFIG.max_points)
@@ -34,7 +35,8 @@ async def counts(dut) -> None:  # type: ignore[no-untyped-def]
         assert {name: int(getattr(dut, name).value) for name in COUNTED} == expected
         expected["clocks"] += seen["busy"]
         for name, op in OPERATIONS.items():
-            expected[name] += seen["request"] and seen["op"] == op.value
+            expected[name] += before["request"] and before["op"] == op.value
+        before = seen
         if seen["step"]:
             expected["invalid"] += not seen["valid"]
             expected["samples"] += seen["accepted"]

@@ -393,7 +393,7 @@ def test_emulator(geometry: str, fast: bool, items: int, restarts: int) -> None:
 
 
 # -- clocks ----------------------------------------------------------------------------------------
-PREPARE = STEPS + Gauss.LATENCY + 6  # from a row's first request to its first hashed device
+PREPARE = STEPS + Gauss.LATENCY + 8  # from a row's first request to its first hashed device
 
 
 def programming(model: Model, row: int, following: int | None) -> list[dict[str, Any]]:

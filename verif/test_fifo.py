@@ -1,4 +1,4 @@
-"""StreamFifo and StreamRegister: what goes in comes out, in order; nothing is withdrawn."""
+"""What stands between streams: what goes in comes out, in order; nothing is withdrawn."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 import cocotb
 import pytest
 
-from ohmcarlo_hdl.fifo import StreamFifo, StreamRegister
+from ohmcarlo_hdl.fifo import ReadyRegister, StreamFifo, StreamRegister
 from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
 
 WIDTH, DEPTH, ITEMS = 13, 5, 400
@@ -36,3 +36,8 @@ def test_fifo(source: float, sink: float) -> None:
 @pytest.mark.parametrize(("source", "sink"), [(0, 0), (0.6, 0), (0, 0.6), (0.5, 0.5)])
 def test_register(source: float, sink: float) -> None:
     run_bench(StreamRegister(WIDTH), __name__, {"source": source, "sink": sink})
+
+
+@pytest.mark.parametrize(("source", "sink"), [(0, 0), (0.6, 0), (0, 0.6), (0.5, 0.5)])
+def test_ready_register(source: float, sink: float) -> None:
+    run_bench(ReadyRegister(WIDTH), __name__, {"source": source, "sink": sink})

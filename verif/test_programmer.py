@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from typing import Any
 
 import cocotb
@@ -17,7 +18,14 @@ from ohmcarlo_hdl.array.interface import Op, array_request, array_response
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.arbiter import CommandArbiter
 from ohmcarlo_hdl.core.interface import Kind, device_target
-from ohmcarlo_hdl.core.programmer import Programmer, Reader, ResultRouter, read_back
+from ohmcarlo_hdl.core.programmer import (
+    Programmer,
+    Reader,
+    ResultRouter,
+    program,
+    read_back,
+)
+from ohmcarlo_hdl.fifo import StreamRegister
 from verif.harness import Clocked, Packer, Sink, Source, case_parameters, run_bench, start_clock
 
 CONFIG = CoreConfig(
@@ -54,19 +62,22 @@ class ArrayPath(wiring.Component):
                 "coin_done": Out(1),
                 "sample_done": Out(1),
                 "empty": Out(1),
-                "programming": Out(1),  # the programmer offers something
+                "programming": Out(1),  # something of the programmer's is offered
+                "enters": Out(1),  # the programmer hands this over
+                "entering": Out(array_request(config)),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.programmer = programmer = Programmer(self.config)
+        m.submodules.programs = programs = StreamRegister(program(self.config))
         m.submodules.arbiter = arbiter = CommandArbiter(self.config)
         m.submodules.router = router = ResultRouter(self.config, DEPTH)
         for source, sink in (
             (wiring.flipped(self.targets), programmer.targets),
-            (programmer.commands, arbiter.program),
-            (programmer.tags, arbiter.program_tags),
+            (programmer.commands, programs.input),
+            (programs.output, arbiter.program),
             (wiring.flipped(self.raw), arbiter.raw),
             (wiring.flipped(self.dots), arbiter.dots),
             (arbiter.commands, wiring.flipped(self.commands)),
@@ -86,13 +97,20 @@ class ArrayPath(wiring.Component):
             self.coin_done.eq(programmer.coin_done),
             self.sample_done.eq(programmer.sample_done),
             self.empty.eq(router.empty),
-            self.programming.eq(programmer.commands.valid),
+            self.programming.eq(programs.output.valid),
+            self.enters.eq(programmer.commands.valid & programmer.commands.ready),
+            self.entering.eq(programmer.commands.payload.request),
         ]
         return m
 
 
 def request(op: Op, row: int, device: int = 0, dac: int = 0) -> dict[str, int]:
     return {"op": op.value, "row": row, "device": device, "dac": dac}
+
+
+def told(command: dict[str, Any]) -> dict[str, Any]:
+    """What a command says: the rest is for a DOT."""
+    return command if command["op"] == Op.DOT.value else {name: command[name] for name in FIELDS}
 
 
 class Watch:
@@ -105,7 +123,9 @@ class Watch:
         self.target, self.command = Packer(device_target(CONFIG)), Packer(array_request(CONFIG))
         self.readings: dict[Reader, list[Any]] = {reader: [] for reader in Reader}
         self.sent: dict[str, list[Any]] = {"raw": [], "dots": []}
-        self.reading = False  # a SET went, its READ is due
+        self.reading = False  # a SET was handed over, its READ is due
+        self.between = False  # the same, on the way out of the arbiter
+        self.on_the_way: deque[Any] = deque()  # commands between the two, and tags of READs
         self.waiting = False  # the clock before had an offer that was not taken
         self.spent = False  # the last device of a permission went
         self.ended = 0  # permissions that did
@@ -135,14 +155,22 @@ class Watch:
         done = {"coin_done": 0, "sample_done": 0}
         target_done = False
         if taken and programs:
-            target_done = self.program(command, done)
+            expected, reader, tag = self.on_the_way.popleft()
+            assert told(command) == told(expected)
+            self.transfers.append(self.cycle)
+            self.between = command["op"] == Op.SET.value
+            if tag is not None:
+                self.answer(reader, self.rng.randrange(1024), tag)
         elif taken:
-            assert not self.reading, "nothing comes between SET and READ"
-            self.sent["dots" if dot else "raw"].append(command)
+            assert not self.between, "nothing comes between SET and READ"
+            self.sent["dots" if dot else "raw"].append(told(command))
             if dot:
                 self.answer(Reader.LIKELIHOOD, self.rng.randrange(-1000, 1000))
             elif command["op"] == Op.READ.value:
                 self.answer(Reader.RAW, self.rng.randrange(1024))
+        if self.get("enters"):
+            entering = self.command.unpack(self.get("entering"))
+            target_done = self.program(entering, done)
         for name, value in done.items():
             assert self.get(name) == value, name
         if self.get("targets__valid") and self.get("targets__ready") and not target_done:
@@ -162,7 +190,7 @@ class Watch:
         coin, sample = self.get("allow_coin"), self.get("allow_sample")
         found = {name: command[name] for name in FIELDS}
         assert not command["tile"] and not any(command["inputs"])
-        self.transfers.append(self.cycle)
+        self.on_the_way.append((command, None, None))
         if kind == Kind.SELECT:
             assert found == request(Op.SELECT, row)
             return True
@@ -179,7 +207,7 @@ class Watch:
         reader = Reader.COIN if kind == Kind.COIN else Reader.SAMPLE
         tag = {"reader": reader.value, "row": row, "device": device, "old": target["code"]}
         tag |= {"centre": target["centre"], "last": target["last"]}
-        self.answer(reader, self.rng.randrange(1024), tag)
+        self.on_the_way[-1] = (command, reader, tag)
         self.reading = False
         if target["last"]:
             done["coin_done" if kind == Kind.COIN else "sample_done"] = 1
@@ -326,7 +354,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     await bench.until(lambda: results.done and int(dut.empty.value), 3000, "the readings")
     for reader, sink in sinks.items():
         assert sink.items == watch.readings[reader]
-    assert watch.sent == {"raw": raws, "dots": accesses} or alone
+    assert watch.sent == {"raw": [told(r) for r in raws], "dots": accesses} or alone
     assert watch.most == DEPTH or not stall
     assert alone or (watch.dropped > 30 and watch.held_up > 100)
 

@@ -83,7 +83,7 @@ READ_ONLY = re.compile(
 )
 # Windows that software can read, too
 READABLE = re.compile(r"^state_(?!codes)")
-READ_CLOCKS = 4
+READ_CLOCKS = 5
 """From a read to its data."""
 COMMAND = "control.command"
 STATE = "status.state"
@@ -401,7 +401,7 @@ async def read_windows(
         return getattr(dut, f"access_{name}__{kind}")
 
     asked: list[tuple[str, int] | None] = [None] * READ_CLOCKS
-    said: list[dict[str, int]] = [{}, {}]
+    said: list[dict[str, int]] = [{}, {}, {}]
     for _ in range(40 * len(windows)):
         name = rng.choice(list(windows)) if rng.random() < 0.8 else None
         address, words = windows[name or min(windows)]
@@ -416,7 +416,7 @@ async def read_windows(
         if last:
             assert int(part(last[0], "r_addr").value) == last[1], last
         if due := asked[-READ_CLOCKS]:  # asked one clock later, answered in the next
-            assert int(bus.r_data.value) == said[-2][due[0]], due
+            assert int(bus.r_data.value) == said[-3][due[0]], due
         asked.append((name, index) if name else None)
         said.append(answers)
     bus.r_stb.value = 0

@@ -92,7 +92,7 @@ class Life:
         dut.take.value = 1
         await self.edge
         dut.take.value = 0
-        await self.clocks(1 + 2 * recycled)
+        await self.clocks(1 + 3 * recycled)
         assert (int(dut.taken.value), int(dut.none.value)) == (group >= 0, group == NO_GROUP)
         await self.edge
         assert not int(dut.taken.value) and not int(dut.none.value)
@@ -149,7 +149,7 @@ class Life:
                 assert int(dut.next_row.value) == first_row(m, head)
             for index in range(ring):
                 dut.held_index.value = index
-                await self.clocks(4)
+                await self.clocks(5)
                 held = state.retired[region, (state.retired_head[region] + index) % m.region_groups]
                 assert int(dut.held_row.value) == first_row(m, held)
                 assert int(dut.held_multiplicity.value) == state.held[held]

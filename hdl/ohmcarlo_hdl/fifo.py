@@ -1,4 +1,4 @@
-"""What stands between two streams: a FIFO, or one register stage."""
+"""What stands between two streams: a FIFO, a register stage, or a register of ``ready``."""
 
 from __future__ import annotations
 
@@ -54,18 +54,53 @@ class StreamRegister(wiring.Component):
         super().__init__(
             {"input": In(stream.Signature(shape)), "output": Out(stream.Signature(shape))}
         )
+        # what the output becomes when it is taken, or is free
+        self.following: Any = Signal(shape, name="following")
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         payload = Value.cast(self.input.payload)
         kept, keeps = Signal(len(payload), reset_less=True), Signal()
-        m.d.comb += self.input.ready.eq(~keeps)
+        # the opposite of ``keeps``, which leads to every bit
+        takes = Signal(init=1)
+        m.d.comb += [
+            self.input.ready.eq(takes),
+            Value.cast(self.following).eq(Mux(keeps, kept, payload)),
+        ]
+        with m.If(~keeps):
+            m.d.sync += kept.eq(payload)
         with m.If(self.output.ready | ~self.output.valid):
             m.d.sync += [
-                Value.cast(self.output.payload).eq(Mux(keeps, kept, payload)),
+                self.output.payload.eq(self.following),
                 self.output.valid.eq(keeps | self.input.valid),
                 keeps.eq(0),
+                takes.eq(1),
             ]
-        with m.Elif(self.input.ready):
-            m.d.sync += [kept.eq(payload), keeps.eq(self.input.valid)]
+        with m.Elif(takes):
+            m.d.sync += [keeps.eq(self.input.valid), takes.eq(~self.input.valid)]
+        return m
+
+
+class ReadyRegister(wiring.Component):
+    """No latency, and no logic from ``output.ready`` to ``input.ready``: a register keeps the item
+    that comes while the output is not taken. One item a clock.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__(
+            {"input": In(stream.Signature(shape)), "output": Out(stream.Signature(shape))}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        payload = Value.cast(self.input.payload)
+        kept, keeps = Signal(len(payload), reset_less=True), Signal()
+        m.d.comb += [
+            self.input.ready.eq(~keeps),
+            self.output.valid.eq(keeps | self.input.valid),
+            Value.cast(self.output.payload).eq(Mux(keeps, kept, payload)),
+        ]
+        with m.If(~keeps):
+            m.d.sync += kept.eq(payload)
+        m.d.sync += keeps.eq(self.output.valid & ~self.output.ready)
         return m

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Value
+from amaranth import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,6 +53,24 @@ class Access(wiring.Signature):
 
     def __repr__(self) -> str:
         return f"Access({self.addr_width})"
+
+
+class LateWrite:
+    """A memory's write port, with a register before it: a word is written a clock later.
+
+    For memories that are not read so soon: the way to the port may be long, and where a family's
+    memories cannot show the old word while they are written, logic that compares addresses follows.
+    """
+
+    def __init__(self, m: Module, port: Any) -> None:
+        self.en = Signal.like(port.en)
+        self.addr = Signal.like(port.addr)
+        self.data: Any = Signal(port.signature.members["data"].shape)
+        m.d.sync += [
+            port.en.eq(self.en),
+            port.addr.eq(self.addr),
+            port.data.eq(self.data),
+        ]
 
 
 def attach(m: Module, window: Any, read: Any, write: Any, low: int = 0) -> None:

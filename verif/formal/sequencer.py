@@ -253,6 +253,10 @@ class SequencerProof(wiring.Component):
         guard_known = sequencer.guard_after == timing.guard_after
         checks.always("inv.owed", sequencer.owed == self._owes())
         checks.always("inv.unguarded", sequencer.unguarded == (sequencer.guard_after == 0))
+        checks.always(
+            "inv.full", sequencer.full == (sequencer.outstanding == sequencer.max_outstanding)
+        )
+        checks.always("inv.last", sequencer.last == (left == 1))
         alive = ~locks.dead & now.kind.any() & ~self.fault & ~self.past_reset
         pulse_known = sequencer.width == timing.width
         checks.always("inv.on", on == (phase == Phase.PULSE))

@@ -28,12 +28,13 @@ def hash_job(config: CoreConfig) -> data.StructLayout:
 class DeviceCache(wiring.Component):
     """Two banks, each with the properties of one row, as far as they are hashed.
 
-    ``row`` and ``device`` are those of the request that waits to be accepted; ``known`` says that
-    the device's properties are in ``bank``. With ``need`` the request cannot do without: its row
-    is hashed into the bank that is not in use, unless a bank has it. ``use``: the request is
-    accepted, and its row now the one in use. ``hint``: the row comes next; it is hashed after
-    what is needed, into the bank that is not in use. Devices are hashed in the order in which a
-    step programs them: the coin's first.
+    ``row`` and ``device`` are those of the request that waits to be accepted, ``next_row`` and
+    ``next_device`` those of the one in its place after a clock with ``advance``. ``known`` says
+    that the device's properties are in ``bank``, at the latest two clocks after they came. With
+    ``need`` the request cannot do without: its row is hashed into the bank that is not in use,
+    unless a bank has it. ``use``: the request is accepted, and its row now the one in use.
+    ``hint``: the row comes next; it is hashed after what is needed, into the bank that is not in
+    use. Devices are hashed in the order in which a step programs them: the coin's first.
 
     ``properties`` are those of ``read_device`` in ``read_bank`` one clock before, and nothing
     (no offset, not stuck) with ``off``, when nothing is hashed either. ``restart`` forgets all.
@@ -46,6 +47,9 @@ class DeviceCache(wiring.Component):
             {
                 "row": In(config.row_bits),
                 "device": In(device),
+                "advance": In(1),
+                "next_row": In(config.row_bits),
+                "next_device": In(device),
                 "need": In(1),
                 "use": In(1),
                 "hint": In(1),
@@ -74,16 +78,33 @@ class DeviceCache(wiring.Component):
         coin_done = [Signal(name=f"coin_done_{b}") for b in range(2)]
         done = [Signal(name=f"done_{b}") for b in range(2)]
 
-        # -- the request at the head
+        # -- the request at the head: what it finds is looked up in the clock before, for the one
+        # that is there and for the one behind it
         hit = Signal(2)
         known = Signal(2)
-        for b in range(2):
-            below = self.device < upto[b]
-            filled = Mux(self.device >= coin, coin_done[b] | below, coin_done[b] & below)
-            m.d.comb += [
-                hit[b].eq(valid[b] & (tag[b] == self.row)),
-                known[b].eq(hit[b] & (done[b] | filled)),
-            ]
+        advanced = Signal()
+        m.d.sync += advanced.eq(self.advance)
+        begins = Signal(2)  # a row is begun in the bank
+        begun_row = Signal(config.row_bits)
+        found_hit, found_known = Signal(4), Signal(4)
+        for side, row, device in (
+            (0, self.row, self.device),
+            (1, self.next_row, self.next_device),
+        ):
+            for b in range(2):
+                below = device < upto[b]
+                filled = Mux(device >= coin, coin_done[b] | below, coin_done[b] & below)
+                hits = Mux(begins[b], begun_row == row, valid[b] & (tag[b] == row))
+                m.d.sync += [
+                    found_hit[2 * side + b].eq(hits & ~self.restart),
+                    found_known[2 * side + b].eq(
+                        hits & (done[b] | filled) & ~begins[b] & ~self.restart
+                    ),
+                ]
+        m.d.comb += [
+            hit.eq(found_hit.word_select(advanced, 2)),
+            known.eq(found_known.word_select(advanced, 2)),
+        ]
         m.d.comb += [self.known.eq(self.off | known.any()), self.bank.eq(hit[1])]
         current, other = Signal(), Signal()
         with m.If(self.use & hit.any()):
@@ -95,20 +116,30 @@ class DeviceCache(wiring.Component):
         need, hint, busy = Signal(), Signal(), Signal()
         need_row, hint_row = Signal(config.row_bits), Signal(config.row_bits)
         row = Mux(need, need_row, hint_row)
-        spare = ~current
+        spare = Signal()
+        m.d.comb += [spare.eq(~current), begun_row.eq(row)]
         there = Cat(valid[b] & (tag[b] == row) for b in range(2)).any()
         free = Array(done[b] | ~valid[b] for b in range(2))[spare]
+        # Found out in the clock before, in which nothing it depends on changed.
+        ready, present = Signal(), Signal()
+        missing = self.need & ~self.off & ~hit.any()
+        same = ~other & ~self.hint & ~(missing & ~need) & ~self.restart
+        m.d.sync += [
+            ready.eq((need | hint) & (there | free) & ~busy & ~ready & same),
+            present.eq(there),
+        ]
         job: Any = self.ask.payload
         m.d.comb += self.ask.valid.eq(busy)
         with m.If(busy), m.If(self.ask.ready):
             m.d.sync += job.device.eq(Mux(job.device == last, 0, job.device + 1))
             with m.If(job.device == coin - 1):
                 m.d.sync += busy.eq(0)
-        with m.Elif((need | hint) & (there | free) & ~other):
+        with m.Elif(ready & ~other):
             m.d.sync += need.eq(0)
             with m.If(~need):
                 m.d.sync += hint.eq(0)
-            with m.If(~there):
+            with m.If(~present):
+                m.d.comb += begins.eq(1 << spare)
                 m.d.sync += [busy.eq(1), job.bank.eq(spare), job.row.eq(row), job.device.eq(coin)]
                 with m.If(need):
                     m.d.sync += current.eq(spare)
@@ -121,7 +152,7 @@ class DeviceCache(wiring.Component):
                             coin_done[b].eq(0),
                             done[b].eq(0),
                         ]
-        with m.If(self.need & ~self.off & ~hit.any()):
+        with m.If(missing):
             m.d.sync += [need.eq(1), need_row.eq(self.row)]
         with m.If(self.hint & ~self.off):
             m.d.sync += [hint.eq(~hit.any()), hint_row.eq(self.row)]

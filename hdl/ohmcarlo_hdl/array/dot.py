@@ -13,8 +13,8 @@ from ohmcarlo.spec import CODE_BITS
 from ..arith import saturate
 from ..config import CoreConfig
 
-WAYS = 4
-"""Operands of one register stage of the adder tree: two adders in a row."""
+WAYS = 8
+"""Operands of one register stage of the adder tree: three adders in a row."""
 
 
 class DotUnit(wiring.Component):
@@ -31,7 +31,7 @@ class DotUnit(wiring.Component):
         self.tree = 1
         while WAYS**self.tree < config.tile_pairs:
             self.tree += 1
-        self.latency = 3 + (config.tiles > 1) + self.tree
+        self.latency = 4 + self.tree
         super().__init__(
             {
                 "start": In(1),
@@ -58,23 +58,22 @@ class DotUnit(wiring.Component):
         m.d.sync += [top.eq(self.top), tile.eq(self.tile)]
         m.d.sync += [inputs[i].eq(self.inputs[i]) for i in lanes]
 
+        # a register even with one tile: memories are slow, and scattered over the chip
         pairs = [(self.codes[2 * p], self.codes[2 * p + 1]) for p in range(config.geometry.pairs)]
-        if config.tiles > 1:
-            chosen = [[Signal(CODE_BITS, name=f"code_{i}_{s}") for s in range(2)] for i in lanes]
-            for i in lanes:
-                m.d.sync += [c.eq(0) for c in chosen[i]]
-                with m.Switch(tile):
-                    for t in range(config.tiles):
-                        pair = t * config.tile_pairs + i
-                        with m.Case(t):
-                            if pair < len(pairs):
-                                m.d.sync += [
-                                    c.eq(k) for c, k in zip(chosen[i], pairs[pair], strict=True)
-                                ]
-            pairs = [(plus, minus) for plus, minus in chosen]
-            inputs, top = self._later(m, inputs, top, "chosen")
+        chosen = [[Signal(CODE_BITS, name=f"code_{i}_{s}") for s in range(2)] for i in lanes]
+        for i in lanes:
+            m.d.sync += [c.eq(0) for c in chosen[i]]
+            with m.Switch(tile):
+                for t in range(config.tiles):
+                    pair = t * config.tile_pairs + i
+                    with m.Case(t):
+                        if pair < len(pairs):
+                            m.d.sync += [
+                                c.eq(k) for c, k in zip(chosen[i], pairs[pair], strict=True)
+                            ]
+        inputs, top = self._later(m, inputs, top, "chosen")
         differences = [Signal(signed(CODE_BITS + 1), name=f"difference_{i}") for i in lanes]
-        m.d.sync += [differences[i].eq(pairs[i][0] - pairs[i][1]) for i in lanes]
+        m.d.sync += [differences[i].eq(chosen[i][0] - chosen[i][1]) for i in lanes]
         inputs, top = self._later(m, inputs, top, "different")
 
         products = [Signal(signed(width + CODE_BITS + 1), name=f"product_{i}") for i in lanes]

@@ -124,6 +124,9 @@ class Emulator(wiring.Component):
             normals.claim.eq(accept & is_set),
             devices.row.eq(request.row),
             devices.device.eq(request.device),
+            devices.advance.eq(waiting.ready | ~waiting.valid),
+            devices.next_row.eq(entry.following.row),
+            devices.next_device.eq(entry.following.device),
             devices.need.eq(waiting.valid & is_piped),
             devices.use.eq(accept & is_piped),
             devices.hint.eq(accept & (request.op == Op.SELECT)),
@@ -132,7 +135,8 @@ class Emulator(wiring.Component):
             dot.top.eq(request.top),
             dot.tile.eq(request.tile),
         ]
-        m.d.sync += self.pulses.eq(self.pulses + normals.claim)
+        claimed = Signal()
+        m.d.sync += [claimed.eq(normals.claim), self.pulses.eq(self.pulses + claimed)]
         with m.If(self.restart):
             m.d.sync += self.pulses.eq(self.first_pulse)
 

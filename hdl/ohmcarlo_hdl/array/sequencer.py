@@ -152,11 +152,13 @@ class Sequencer(wiring.Component):
         self.pending = Signal()
         self.phase = Signal(Phase)
         self.left = Signal(max(bits_for(max(self.max_width.values())), GUARD_BITS))
+        self.last = Signal()  # one clock is left
         self.kind = Signal(len(PULSES))
         self.width = Signal.like(self.left)
         self.guard_after = Signal(GUARD_BITS)
         self.unguarded = Signal(init=1)  # it is zero
         self.owed = Signal()  # some are outstanding
+        self.full = Signal()  # as many as may be are outstanding
         self.request_clocks = Signal(WATCHDOG_BITS, init=1)
         self.response_clocks = Signal(WATCHDOG_BITS, init=1)
 
@@ -201,8 +203,8 @@ class Sequencer(wiring.Component):
         # free and responses can only become fewer while it stands.
         free = Signal()
         owes = Signal()
-        full = Signal()
-        ends = self.left == 1
+        full = self.full
+        ends = self.last
         m.d.comb += [
             free.eq(
                 (self.phase == Phase.IDLE)
@@ -210,7 +212,6 @@ class Sequencer(wiring.Component):
                 | ((self.phase == Phase.AFTER) & ends)
             ),
             owes.eq(self._is(request.op, Op.READ, Op.DOT)),
-            full.eq(self.outstanding == self.max_outstanding),
             self.requests.valid.eq(self.pending & free & ~(owes & full)),
             self.commands.ready.eq(~self.fault & ~self.off & (~self.pending | take)),
         ]
@@ -233,7 +234,11 @@ class Sequencer(wiring.Component):
         following = Signal.like(self.outstanding)
         with m.If(~response_timeout):
             m.d.comb += following.eq(self.outstanding + (take & owes) - answered)
-        m.d.sync += [self.outstanding.eq(following), owed.eq(following != 0)]
+        m.d.sync += [
+            self.outstanding.eq(following),
+            owed.eq(following != 0),
+            full.eq(following == self.max_outstanding),
+        ]
 
         # Watchdogs: clocks that somebody has been waiting, this one included.
         for waiting, clocks, timeout in (
@@ -301,16 +306,19 @@ class Sequencer(wiring.Component):
         m.d.comb += [self.lines[name].eq(enables[i]) for i, name in enumerate(PULSES)]
         rest = Mux(self.unguarded, Phase.IDLE, Phase.AFTER)
 
+        def remain(clocks: Value) -> list[Any]:
+            return [self.left.eq(clocks), self.last.eq(clocks == 1)]
+
         with m.If(self.phase != Phase.IDLE):
-            m.d.sync += self.left.eq(self.left - 1)
+            m.d.sync += [self.left.eq(self.left - 1), self.last.eq(self.left == 2)]
         with m.If((self.phase == Phase.BEFORE) & ends):
             m.d.sync += [
                 self.phase.eq(Phase.PULSE),
-                self.left.eq(self.width),
+                *remain(self.width),
                 enables.eq(self.kind),
             ]
         with m.Elif((self.phase == Phase.PULSE) & ends):
-            m.d.sync += [self.phase.eq(rest), self.left.eq(self.guard_after), enables.eq(0)]
+            m.d.sync += [self.phase.eq(rest), *remain(self.guard_after), enables.eq(0)]
         with m.Elif(ends):
             m.d.sync += self.phase.eq(Phase.IDLE)
 
@@ -318,7 +326,7 @@ class Sequencer(wiring.Component):
         with m.If(halt):
             m.d.sync += enables.eq(0)
             with m.If((self.phase == Phase.BEFORE) | (self.phase == Phase.PULSE)):
-                m.d.sync += [self.phase.eq(rest), self.left.eq(self.guard_after)]
+                m.d.sync += [self.phase.eq(rest), *remain(self.guard_after)]
         with m.Elif(take & kind.any()):
             m.d.sync += [
                 self.lines.row.eq(request.row),
@@ -330,9 +338,9 @@ class Sequencer(wiring.Component):
                 self.unguarded.eq(after == 0),
             ]
             with m.If(before == 0):
-                m.d.sync += [self.phase.eq(Phase.PULSE), self.left.eq(width), enables.eq(kind)]
+                m.d.sync += [self.phase.eq(Phase.PULSE), *remain(width), enables.eq(kind)]
             with m.Else():
-                m.d.sync += [self.phase.eq(Phase.BEFORE), self.left.eq(before), enables.eq(0)]
+                m.d.sync += [self.phase.eq(Phase.BEFORE), *remain(before), enables.eq(0)]
 
     def _of_kind(self, kind: Signal, name: str) -> Value:
         """The setting ``name`` of the operation whose bit is set in ``kind``, within its limits."""

@@ -10,15 +10,17 @@ from amaranth.lib.wiring import In, Out
 
 from ..array.interface import Op, array_request
 from ..config import CoreConfig
-from .programmer import Reader, tag
+from .programmer import Reader, program, tag
 
 
 class CommandArbiter(wiring.Component):
     """Programmer first, then raw operations, then accesses of the likelihood pipe.
 
     An offer that was made stays until it is taken, whoever comes in between. Accesses wait while
-    ``hold_dots`` is high. Every READ and DOT leaves a tag for the result router, in order: the
-    programmer's comes with its command, the others' are made here.
+    ``hold_dots`` is high. Every READ and DOT leaves a tag for the result router, in order, and
+    waits for room for it first, since an offer must not be withdrawn: the programmer's comes with
+    its command, the others' are made here. ``tile``, ``top`` and ``inputs`` of a command mean
+    something in a DOT only: they are those of the access that waits, always.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -26,8 +28,7 @@ class CommandArbiter(wiring.Component):
         request = stream.Signature(array_request(config))
         super().__init__(
             {
-                "program": In(request),
-                "program_tags": In(stream.Signature(tag(config))),
+                "program": In(stream.Signature(program(config))),
                 "raw": In(request),
                 "dots": In(request),
                 "hold_dots": In(1),
@@ -49,21 +50,27 @@ class CommandArbiter(wiring.Component):
             raw.eq(raw_offered | (~begun & ~self.program.valid & self.raw.valid)),
             programming.eq(~dot & ~raw),
         ]
-        # not only while programming: whether a READ is offered depends on it
-        m.d.comb += self.program_tags.ready.eq(self.tags.ready)
         fresh = ~self.closed | begun
+        # what only a DOT has needs no choice
+        m.d.comb += out.payload.eq(self.dots.payload)
+
+        def choose(payload: Any) -> list[Any]:
+            return [out.payload[name].eq(payload[name]) for name in ("op", "row", "device", "dac")]
+
         with m.If(programming):
+            reads = self.program.payload.request.op == Op.READ
+            may = fresh & (~reads | self.tags.ready)
             m.d.comb += [
-                out.payload.eq(self.program.payload),
-                out.valid.eq(self.program.valid & fresh),
-                self.program.ready.eq(out.ready & fresh),
-                self.tags.valid.eq(self.program_tags.valid),
-                self.tags.payload.eq(self.program_tags.payload),
+                *choose(self.program.payload.request),
+                out.valid.eq(self.program.valid & may),
+                self.program.ready.eq(out.ready & may),
+                self.tags.valid.eq(out.valid & out.ready & reads),
+                self.tags.payload.eq(self.program.payload.tag),
             ]
         with m.Elif(raw):
             reads = self.raw.payload.op == Op.READ
             m.d.comb += [
-                out.payload.eq(self.raw.payload),
+                *choose(self.raw.payload),
                 out.valid.eq(self.raw.valid & self.tags.ready & fresh),
                 self.raw.ready.eq(out.ready & self.tags.ready & fresh),
                 self.tags.payload.reader.eq(Reader.RAW),
@@ -71,7 +78,6 @@ class CommandArbiter(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [
-                out.payload.eq(self.dots.payload),
                 out.valid.eq(
                     self.dots.valid & self.tags.ready & (dot_offered | (~self.hold_dots & fresh))
                 ),

@@ -17,7 +17,7 @@ from ..array.pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS
 from ..array.sequencer import Sequencer, array_lines
 from ..config import REFERENCE, CoreConfig
 from ..entropy.unit import EntropyUnit, raw_symbol
-from ..fifo import StreamRegister
+from ..fifo import ReadyRegister, StreamRegister
 from ..regs.bank import RegisterBank
 from ..regs.bus import Bus
 from ..regs.map import register_map
@@ -138,8 +138,12 @@ class Core(wiring.Component):
         m.submodules.dots = restart(dots)
         commands = StreamRegister(array_request(config))
         m.submodules.commands = restart(commands)
+        results = ReadyRegister(array_response(config))
+        m.submodules.results = restart(results)
         step_records = StreamRegister(step_record(config))
         m.submodules.step_records = restart(step_records)
+        predictions = StreamRegister(PREDICTION)
+        m.submodules.predictions = restart(predictions)
         terms = StreamRegister(TERM)
         m.submodules.terms = ResetInserter(command.reset_state | step.stop)(terms)
         m.submodules.counters = restart(counters)
@@ -157,10 +161,12 @@ class Core(wiring.Component):
             (likelihood.requests, dots.input),
             (dots.output, step.dots),
             (step.readings, likelihood.readings),
-            (likelihood.predictions, wiring.flipped(self.predictions)),
+            (likelihood.predictions, predictions.input),
+            (predictions.output, wiring.flipped(self.predictions)),
             (step.commands, commands.input),
             (commands.output, sequencer.commands),
-            (sequencer.results, step.results),
+            (sequencer.results, results.input),
+            (results.output, step.results),
             (sequencer.requests, wiring.flipped(self.requests)),
             (wiring.flipped(self.responses), sequencer.responses),
             (step.samples, wiring.flipped(self.samples)),
@@ -307,16 +313,19 @@ class Core(wiring.Component):
             bank.entropy_clean_windows.eq(entropy.clean_windows),
             bank.entropy_raw_bits.eq(entropy.raw_bits),
             bank.raw_result.eq(step.raw_result),
+            counters.busy.eq(step.busy),
+            counters.request.eq(self.requests.valid & self.requests.ready),
+            counters.op.eq(self.requests.payload.op),
+        ]
+        # out of memories
+        m.d.sync += [
             bank.row_status.bad.eq(step.query_bad),
             bank.row_status.failures.eq(step.query_failures),
             bank.row_held.eq(step.query_held),
             bank.row_wear.eq(step.query_wear),
-            counters.busy.eq(step.busy),
         ]
         # they count what was in the clock before
         m.d.sync += [
-            counters.request.eq(self.requests.valid & self.requests.ready),
-            counters.op.eq(self.requests.payload.op),
             counters.step.eq(step.step_ends),
             counters.valid.eq(step.step.valid),
             counters.accepted.eq(step.step.accepted),

@@ -28,10 +28,10 @@ COUNTED = ("clocks", *OPERATIONS, "invalid", "samples", "points")
 class Counters(wiring.Component):
     """64-bit counters since the last reset.
 
-    ``request`` with ``op``: an operation went to the array. ``step``: a step ended; ``valid`` and
-    ``accepted`` tell how, after ``evaluated`` data points. ``clocks`` counts while ``busy``.
-    A RESET of a row counts once; accesses that were under way when a proposal was turned down
-    count as DOT, though no point comes of them.
+    ``request`` with ``op``: an operation went to the array; counted a clock later. ``step``: a
+    step ended; ``valid`` and ``accepted`` tell how, after ``evaluated`` data points. ``clocks``
+    counts while ``busy``. A RESET of a row counts once; accesses that were under way when a
+    proposal was turned down count as DOT, though no point comes of them.
 
     ``state`` shows and loads them, while nothing is counted: the ``COUNTED``, lower half first.
     """
@@ -54,19 +54,24 @@ class Counters(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         window = self.state
-        looked_at = Signal.like(window.r_addr)
-        looking = Signal()
-        m.d.sync += [looked_at.eq(window.r_addr), looking.eq(window.r_stb)]
-        counter, half = looked_at[1:], looked_at[0]
+        half = Signal()
+        m.d.sync += half.eq(window.r_addr[0])
+
+        def asked(name: str) -> Value:
+            return window.r_stb & (window.r_addr[1:] == COUNTED.index(name))
 
         # one operation goes to the array in a clock: one adder for all of them
         old, new = Signal(COUNTER_BITS), Signal(COUNTER_BITS)
         m.d.comb += new.eq(old + 1)
         for name, op in OPERATIONS.items():
-            this = self.op == op
-            with m.If(Mux(looking, counter == COUNTED.index(name), this)):
+            this, chosen = Signal(name=f"{name}_went"), Signal(name=f"{name}_chosen")
+            m.d.sync += [
+                this.eq(self.request & (self.op == op)),
+                chosen.eq(Mux(window.r_stb, asked(name), self.op == op)),
+            ]
+            with m.If(chosen):
                 m.d.comb += old.eq(getattr(self, name))
-            self._put(m, name, self.request & this, new)
+            self._put(m, name, this, new)
 
         others: dict[str, tuple[Value, ValueLike]] = {
             "clocks": (self.busy, 1),
@@ -74,13 +79,14 @@ class Counters(wiring.Component):
             "samples": (self.step & self.accepted, 1),
             "points": (self.step, self.evaluated),
         }
-        shown = Signal(COUNTER_BITS)
-        m.d.comb += [shown.eq(old), window.r_data.eq(shown.word_select(half, 32))]
+        shown: Value = old  # nothing, if another one is asked for
         for name, (enable, more) in others.items():
             count = getattr(self, name)
             self._put(m, name, enable, (count + more)[:COUNTER_BITS])
-            with m.If(counter == COUNTED.index(name)):
-                m.d.comb += shown.eq(count)
+            looked_at = Signal(name=f"{name}_looked_at")
+            m.d.sync += looked_at.eq(asked(name))
+            shown |= looked_at.replicate(COUNTER_BITS) & count
+        m.d.comb += window.r_data.eq(shown.word_select(half, 32))
         return m
 
     def _put(self, m: Module, name: str, enable: Value, value: Value) -> None:

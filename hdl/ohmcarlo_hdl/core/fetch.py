@@ -40,7 +40,7 @@ CONTEXT = data.StructLayout(
 
 
 class Fetch(wiring.Component):
-    """Reads points from memory: 3 clocks from a job to its first point (``LATENCY``), then one a
+    """Reads points from memory: 4 clocks from a job to its first point (``LATENCY``), then one a
     clock.
 
     ``note`` is high, with ``context``, in the clock before a point may appear at ``points``. At
@@ -52,8 +52,8 @@ class Fetch(wiring.Component):
     lowest input in the lowest byte. ``load_order``: one word per position, the point's index.
     """
 
-    LATENCY = 3
-    LOOP = 5
+    LATENCY = 4
+    LOOP = 6
     """Clocks from the issue of a point, through the memories, to the issue that its departure
     allows. A point takes at least as many clocks as it has bit planes."""
 
@@ -126,12 +126,20 @@ class Fetch(wiring.Component):
         m.d.sync += [at_order.eq(issue), ordered_job.eq(job), ordered_last.eq(last)]
 
         # the points: a whole one a clock
-        words = self._memories(m, Mux(ordered_job.predict, ordered_job.point, read.data))
+        at_point, point = Signal(), Signal(config.point_bits)
+        point_row, point_last = Signal(config.row_bits), Signal()
+        m.d.sync += [
+            at_point.eq(at_order),
+            point.eq(Mux(ordered_job.predict, ordered_job.point, read.data)),
+            point_row.eq(ordered_job.row),
+            point_last.eq(ordered_last),
+        ]
+        words = self._memories(m, point)
         data_row, data_last = Signal(config.row_bits), Signal()
         m.d.sync += [
-            at_data.eq(at_order),
-            data_row.eq(ordered_job.row),
-            data_last.eq(ordered_last),
+            at_data.eq(at_point),
+            data_row.eq(point_row),
+            data_last.eq(point_last),
         ]
         fetched = Signal(fetched_point(config))
         m.d.comb += [

@@ -105,7 +105,7 @@ class Issue(wiring.Component):
         ]
         with m.If(move):
             m.d.sync += requests.valid.eq(start)
-        with m.If(start):
+        with m.If(move):  # what is not valid may be anything
             m.d.sync += [
                 requests.payload.op.eq(Op.DOT),
                 requests.payload.row.eq(row),

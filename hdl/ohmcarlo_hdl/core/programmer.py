@@ -12,7 +12,7 @@ from ohmcarlo.spec import CODE_BITS, DAC_BITS
 
 from ..array.interface import Op, array_request, array_response, request_of
 from ..config import CoreConfig
-from ..fifo import StreamFifo
+from ..fifo import StreamFifo, StreamRegister
 from .interface import Kind, device_target
 
 
@@ -39,6 +39,11 @@ def tag(config: CoreConfig) -> data.StructLayout:
     )
 
 
+def program(config: CoreConfig) -> data.StructLayout:
+    """Programmer → arbiter: a command, and the tag that a READ leaves."""
+    return data.StructLayout({"request": array_request(config), "tag": tag(config)})
+
+
 def read_back(config: CoreConfig) -> data.StructLayout:
     """Router → step controller: a device of the sample or of the coin, read back."""
     return data.StructLayout({"tag": tag(config), "code": unsigned(CODE_BITS)})
@@ -51,7 +56,8 @@ class Programmer(wiring.Component):
     ``allow_coin`` is high, devices of the sample (and RESETs among them) while ``allow_sample``;
     a SELECT goes at any time. The ``last`` device of either kind ends its permission: ``coin_done``
     or ``sample_done`` is high for the clock in which its READ is transferred, and nothing follows
-    until the permission was low for a clock. ``discard`` drops targets instead.
+    until the permission was low for a clock. ``discard`` drops targets instead, but no command that
+    was offered.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -59,8 +65,7 @@ class Programmer(wiring.Component):
         super().__init__(
             {
                 "targets": In(stream.Signature(device_target(config))),
-                "commands": Out(stream.Signature(array_request(config))),
-                "tags": Out(stream.Signature(tag(config))),
+                "commands": Out(stream.Signature(program(config))),
                 "allow_coin": In(1),
                 "allow_sample": In(1),
                 "discard": In(1),
@@ -98,7 +103,7 @@ class Programmer(wiring.Component):
                 m.d.comb += op.eq(Op.RESET)
             with m.Default():
                 m.d.comb += op.eq(Mux(reading, Op.READ, Op.SET))
-        m.d.comb += Value.cast(self.commands.payload).eq(
+        m.d.comb += Value.cast(self.commands.payload.request).eq(
             request_of(
                 self.config,
                 op=op,
@@ -109,23 +114,20 @@ class Programmer(wiring.Component):
         )
 
         is_coin = target.kind == Kind.COIN
+        left = self.commands.payload.tag
         m.d.comb += [
-            self.tags.payload.reader.eq(Mux(is_coin, Reader.COIN, Reader.SAMPLE)),
-            self.tags.payload.row.eq(target.row),
-            self.tags.payload.device.eq(target.device),
-            self.tags.payload.old.eq(target.code),
-            self.tags.payload.centre.eq(target.centre),
-            self.tags.payload.last.eq(target.last),
+            left.reader.eq(Mux(is_coin, Reader.COIN, Reader.SAMPLE)),
+            left.row.eq(target.row),
+            left.device.eq(target.device),
+            left.old.eq(target.code),
+            left.centre.eq(target.centre),
+            left.last.eq(target.last),
         ]
 
-        # A tag is stored in the clock of its READ: the offer of a READ waits for room first, since
-        # an offer must not be withdrawn.
         offered = Signal()
-        go = Signal()
-        m.d.comb += [
-            go.eq(self.targets.valid & allowed & ~(self.discard & ~reading & ~offered)),
-            self.commands.valid.eq(go & (~reading | self.tags.ready)),
-        ]
+        m.d.comb += self.commands.valid.eq(
+            self.targets.valid & allowed & ~(self.discard & ~reading & ~offered)
+        )
         taken = self.commands.valid & self.commands.ready
         m.d.sync += offered.eq(self.commands.valid & ~self.commands.ready)
         with m.If(taken):
@@ -136,7 +138,6 @@ class Programmer(wiring.Component):
                 m.d.sync += reading.eq(0)
                 with m.If(is_device):
                     m.d.comb += [
-                        self.tags.valid.eq(1),
                         self.coin_done.eq(target.last & is_coin),
                         self.sample_done.eq(target.last & ~is_coin),
                     ]
@@ -171,10 +172,13 @@ class ResultRouter(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.waiting = waiting = StreamFifo(tag(self.config), self.depth)
-        head = waiting.output
+        # whether a reading is taken is known late
+        m.submodules.next = following = StreamRegister(tag(self.config))
+        wiring.connect(m, waiting.output, following.input)
+        head = following.output
         # Offers of READs and DOTs wait for room: that should be known early. For a power of two it
         # is a bit of a register.
-        inside = Signal.like(waiting.level)
+        inside = Signal(range(self.depth + 1))
         m.d.comb += [
             waiting.input.valid.eq(self.tags.valid & self.tags.ready),
             waiting.input.payload.eq(self.tags.payload),
@@ -182,7 +186,7 @@ class ResultRouter(wiring.Component):
         m.d.sync += inside.eq(inside + waiting.input.valid - (head.valid & head.ready))
         m.d.comb += self.tags.ready.eq(inside < self.depth)
         m.d.comb += [
-            self.empty.eq(waiting.level == 0),
+            self.empty.eq(inside == 0),
             self.read_backs.payload.tag.eq(head.payload),
             self.read_backs.payload.code.eq(self.results.payload.value),
             self.readings.payload.eq(self.results.payload),

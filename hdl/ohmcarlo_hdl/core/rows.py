@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..config import CoreConfig
-from ..window import Access, Window, attach
+from ..window import Access, LateWrite, Window, attach
 from .interface import MULTIPLICITY_BITS
 from .regions import Regions, region_access, shapes
 
@@ -52,7 +52,7 @@ class Rows(wiring.Component):
     the first row of their region.
 
     - ``init``: forget everything; every group without a bad row becomes free. ``busy`` until done.
-    - ``take``: the group at the head of the queue of ``region`` leaves it; one or three clocks
+    - ``take``: the group at the head of the queue of ``region`` leaves it; one or four clocks
       later ``taken`` (``row`` is valid from then on) or ``none`` (the run has to end) is high for
       one.
     - ``conclude`` with ``accepted``: the current sample of ``region`` joins the ring, ``row``
@@ -63,7 +63,7 @@ class Rows(wiring.Component):
 
     ``next_row`` is the head of the queue of ``next_region``, two clocks after either changed.
     ``held_index``: the ``held_row`` and ``held_multiplicity`` of the ring entry of ``region``,
-    three clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
+    four clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
     ``query_row``, a clock later; ``query_wear`` counts the proposals concluded in the group, for
     the life of the array. ``bad_groups`` counts groups out of service since ``init``.
 
@@ -125,11 +125,12 @@ class Rows(wiring.Component):
         bad_map = Memory(shape=unsigned(1), depth=rows, init=[])
         m.submodules.free, m.submodules.retired, m.submodules.held = free, retired, held
         m.submodules.states, m.submodules.wear, m.submodules.bad_map = states, wear, bad_map
-        free_write, free_read = free.write_port(), free.read_port()
-        retired_write, retired_read = retired.write_port(), retired.read_port()
-        held_write, held_read = held.write_port(), held.read_port()
-        state_write, state_read = states.write_port(), states.read_port()
-        wear_write, wear_read = wear.write_port(), wear.read_port()
+        # what is written is looked at two clocks later at the earliest
+        free_write, free_read = LateWrite(m, free.write_port()), free.read_port()
+        retired_write, retired_read = LateWrite(m, retired.write_port()), retired.read_port()
+        held_write, held_read = LateWrite(m, held.write_port()), held.read_port()
+        state_write, state_read = LateWrite(m, states.write_port()), states.read_port()
+        wear_write, wear_read = LateWrite(m, wear.write_port()), wear.read_port()
         bad_write, bad_read = bad_map.write_port(), bad_map.read_port()
         m.d.comb += [
             bad_write.en.eq(self.load_bad_rows.stb),
@@ -149,7 +150,11 @@ class Rows(wiring.Component):
         ring = here["retired_count"]
         tail = Signal(config.row_bits)
         ring_tail, held_place = Signal(config.row_bits), Signal(config.row_bits)
+        held_row = Signal(config.row_bits)
+        few = Signal()  # one group must stay free
         m.d.sync += [
+            few.eq(count < 2),
+            held_row.eq(retired_read.data),
             tail.eq(base + ring_index(here["free_head"], count)),
             ring_tail.eq(base + ring_index(here["retired_head"], ring)),
             held_place.eq(base + ring_index(here["retired_head"], self.held_index)),
@@ -164,7 +169,7 @@ class Rows(wiring.Component):
             self.next_row.eq(free_read.data),
             retired_read.addr.eq(held_place),
             self.held_row.eq(retired_read.data),
-            held_read.addr.eq(Mux(self.query, self.query_row, retired_read.data)),
+            held_read.addr.eq(Mux(self.query, self.query_row, held_row)),
             self.held_multiplicity.eq(held_read.data),
             state_read.addr.eq(Mux(self.query, self.query_row, self.row)),
             wear_read.addr.eq(Mux(self.query, self.query_row, self.row)),
@@ -255,10 +260,13 @@ class Rows(wiring.Component):
                     *here.put("retired_count", ring - 1),
                     *here.put("retired_head", ring_index(here["retired_head"], 1)),
                 ]
+                m.next = "COUNT"
+
+            with m.State("COUNT"):
                 m.next = "TAKE"
 
             with m.State("TAKE"):
-                with m.If(count < 2):
+                with m.If(few):
                     m.d.comb += self.none.eq(1)
                 with m.Else():
                     m.d.comb += [

@@ -14,6 +14,7 @@ from ohmcarlo.spec.link import Reason
 
 from ..array.interface import Op, array_request, array_response, request_of
 from ..config import CoreConfig
+from ..fifo import StreamRegister
 from ..small.acceptance import SmallAcceptance
 from ..window import Access
 from .acceptance import Acceptance, Mode
@@ -30,7 +31,7 @@ from .interface import (
     likelihood_job,
 )
 from .orders import OrderIssuer
-from .programmer import Programmer, Reader, ResultRouter
+from .programmer import Programmer, Reader, ResultRouter, program
 from .regions import WORD_ADDRESS_BITS
 from .rows import RETRY_BITS, WEAR_BITS, Rows, rows_registers, rows_state
 from .sample import RECORD_WORD, Recorder, SampleMemory
@@ -57,7 +58,7 @@ ACTIVITIES = {
     Activity.DECISION: ("DECISION",),
     Activity.EXTERNAL: ("SHOW", "EXTERNAL"),
     Activity.RECORDS: ("FLUSH",),
-    Activity.PREDICTION: ("HELD", "HELD ROW", "MULTIPLICITY", "JOB"),
+    Activity.PREDICTION: ("HELD", "HELD PLACE", "HELD ROW", "MULTIPLICITY", "JOB"),
     Activity.RAW: ("RAW", "RAW BACK"),
 }
 
@@ -205,6 +206,8 @@ class StepController(wiring.Component):
         m.submodules.memory = memory = SampleMemory(c)
         m.submodules.issuer = issuer = OrderIssuer(c)
         m.submodules.programmer = programmer = Programmer(c)
+        # between knots of handshakes
+        m.submodules.programs = programs = StreamRegister(program(c))
         m.submodules.arbiter = arbiter = CommandArbiter(c)
         m.submodules.router = router = ResultRouter(c)
         m.submodules.acceptance = acceptance = (SmallAcceptance if c.small else Acceptance)(c)
@@ -213,8 +216,8 @@ class StepController(wiring.Component):
         for source, sink in (
             (issuer.orders, wiring.flipped(self.orders)),
             (wiring.flipped(self.targets), programmer.targets),
-            (programmer.commands, arbiter.program),
-            (programmer.tags, arbiter.program_tags),
+            (programmer.commands, programs.input),
+            (programs.output, arbiter.program),
             (wiring.flipped(self.dots), arbiter.dots),
             (arbiter.commands, wiring.flipped(self.commands)),
             (arbiter.tags, router.tags),
@@ -252,16 +255,23 @@ class StepController(wiring.Component):
         here = Signal.like(region)
         bank = banks[here]
         phase = Signal(Phase)
-        stepping = phase == Phase.STEP
+        stepping = Signal()  # the phase is STEP
         remaining = Signal(32)
+        step_over = Signal()  # as of the clock before
         last_step, none_left = Signal(), Signal()
-        m.d.sync += last_step.eq(remaining <= 1)
+        m.d.sync += [last_step.eq(remaining <= 1), step_over.eq(self.step_ends)]
+        with m.If(step_over):
+            m.d.sync += [
+                remaining.eq(remaining - 1),
+                self.steps_done.eq(self.steps_done + 1),
+            ]
         clean = Signal()
         m.d.sync += clean.eq(self.clean_windows >= STARTUP_WINDOWS)
         halting = Signal()
         initialised = Signal()
         put_loglik, put_prior = Signal(), Signal()
         looking = Signal()  # no run begins in this clock
+        preparing = Signal()
 
         last = region + 1 >= self.regions
         m.d.comb += moved.eq(region)
@@ -280,7 +290,9 @@ class StepController(wiring.Component):
             rows.stream.eq(self.stream),
             rows.retries.eq(self.retries),
             rows.region.eq(here),
-            rows.next_region.eq(next_region),
+            # the head of the queue is that of the region whose turn it is, except while the next
+            # step's coin is prepared
+            rows.next_region.eq(Mux(preparing, next_region, region)),
             rows.query_row.eq(self.query_row),
             self.query_bad.eq(rows.query_bad),
             self.query_failures.eq(rows.query_failures),
@@ -326,7 +338,7 @@ class StepController(wiring.Component):
             - (self.targets.valid & self.targets.ready)
         )
         nothing_ordered = Signal()
-        m.d.comb += nothing_ordered.eq(~issuer.busy & (pending == 0))
+        m.d.comb += nothing_ordered.eq(~issuer.busy & (pending == 0) & ~programs.output.valid)
 
         # -- read-backs --------------------------------------------------------------------
         back = router.read_backs
@@ -419,7 +431,7 @@ class StepController(wiring.Component):
             rows.init.eq(0),
         ]
 
-        job_pending = Signal()
+        job_pending, predicting = Signal(), Signal()  # a job is offered, of either kind
         job = self.jobs.payload
         sample_issued, next_issued = Signal(), Signal()
         more_to_come = Signal()
@@ -436,7 +448,6 @@ class StepController(wiring.Component):
             # high from the strobe on: who gives a command and looks next finds it busy
             m.d.comb += self.busy.eq((~fsm.ongoing("IDLE") | asked) & ~self.closed)
             with m.State("IDLE"):
-                m.d.comb += rows.query.eq(1)
                 m.d.comb += looking.eq(~asked)
                 m.d.sync += halting.eq(0)
                 with m.If(self.closed):
@@ -445,6 +456,7 @@ class StepController(wiring.Component):
                     m.d.sync += [
                         self.reason.eq(Reason.RUNNING),
                         phase.eq(Phase.START_UP),
+                        stepping.eq(0),
                         saved_region.eq(region),
                     ]
                     m.d.comb += coin_restart.eq(1)
@@ -456,6 +468,7 @@ class StepController(wiring.Component):
                     m.d.sync += [
                         self.reason.eq(Reason.RUNNING),
                         phase.eq(Phase.STEP),
+                        stepping.eq(1),
                         remaining.eq(self.steps),
                         none_left.eq(self.steps == 0),
                         self.steps_done.eq(0),
@@ -486,8 +499,6 @@ class StepController(wiring.Component):
                     clear_back.eq(1),
                     coin_begin.eq(1),
                     rows.take.eq(take),
-                    # the head of the queue is that of the region whose turn it is
-                    rows.next_region.eq(region),
                 ]
                 m.d.sync += sample_issued.eq(0)
                 with m.Switch(phase):
@@ -519,7 +530,6 @@ class StepController(wiring.Component):
                             m.next = "TAKE"
 
             with m.State("TAKE"):
-                m.d.comb += rows.next_region.eq(region)
                 with m.If(rows.none):
                     m.d.sync += self.reason.eq(Reason.NO_ROWS)
                     with m.If(stepping):
@@ -584,8 +594,7 @@ class StepController(wiring.Component):
                     turn_to(next_region)
                     m.next = "BEGIN"
                     with m.If(stepping):
-                        m.d.sync += [remaining.eq(remaining - 1), none_left.eq(last_step)]
-                        m.d.sync += self.steps_done.eq(self.steps_done + 1)
+                        m.d.sync += none_left.eq(last_step)
                     with m.Elif(self.coin_alarm):
                         m.d.sync += self.reason.eq(Reason.ENTROPY_ALARM)
                         m.next = "END"
@@ -663,22 +672,17 @@ class StepController(wiring.Component):
                     turn_to(saved_region)
                     m.next = "END"
             with m.State("HELD"):
-                # three clocks from the index to the row and its multiplicity
+                # four clocks from the index to the row and its multiplicity
+                m.next = "HELD PLACE"
+            with m.State("HELD PLACE"):
                 m.next = "HELD ROW"
             with m.State("HELD ROW"):
                 m.next = "MULTIPLICITY"
             with m.State("MULTIPLICITY"):
+                m.d.sync += predicting.eq(1)
                 m.next = "JOB"
             with m.State("JOB"):
-                m.d.comb += [
-                    self.jobs.valid.eq(1),
-                    job.predict.eq(1),
-                    job.point.eq(point),
-                    job.row.eq(Mux(current, rows.sample_row, rows.held_row)),
-                    job.multiplicity.eq(Mux(current, rows.multiplicity, rows.held_multiplicity)),
-                    job.last.eq(current & last_region),
-                ]
-                with m.If(self.jobs.ready):
+                with m.If(~predicting):
                     m.d.sync += index.eq(index + 1)
                     m.next = "HELD"
                     with m.If(current):
@@ -710,15 +714,16 @@ class StepController(wiring.Component):
             ]
         with m.If(deciding):
             accepted = decision.accepted
-            ready = Signal()
+            ready = Signal()  # once it is, it stays so until the end
+            m.d.sync += ready.eq(
+                acceptance.decision.valid
+                & ~job_pending
+                & (~accepted | recorder_free)
+                & rows_free
+                & ~ending
+            )
             m.d.comb += [
                 drop.eq(acceptance.stop | ~all_valid),
-                ready.eq(
-                    acceptance.decision.valid
-                    & ~job_pending
-                    & (~accepted | recorder_free)
-                    & rows_free
-                ),
                 self.step_records.valid.eq(ready & stepping & self.record_steps),
                 ending.eq(ready & room),
                 acceptance.decision.ready.eq(ending),
@@ -742,12 +747,12 @@ class StepController(wiring.Component):
                     m.d.comb += [put_loglik.eq(1), put_prior.eq(1)]
                 with m.If(stepping):
                     turn_to(next_region)
-                    m.d.sync += [
-                        remaining.eq(remaining - 1),
-                        none_left.eq(last_step),
-                        self.steps_done.eq(self.steps_done + 1),
-                    ]
+                    m.d.sync += none_left.eq(last_step)
 
+        m.d.sync += [
+            preparing.eq(fsm.ongoing("COIN") | fsm.ongoing("COIN BACK") | fsm.ongoing("SAMPLE")),
+            rows.query.eq(fsm.ongoing("IDLE")),
+        ]
         for activity, states in ACTIVITIES.items():
             for state in states:
                 with m.If(fsm.ongoing(state)):
@@ -755,6 +760,17 @@ class StepController(wiring.Component):
         for state in ACTIVITIES[Activity.PREDICTION]:
             with m.If(fsm.ongoing(state)):
                 m.d.comb += rows.held_index.eq(index)
+        with m.If(predicting):
+            m.d.comb += [
+                self.jobs.valid.eq(1),
+                job.predict.eq(1),
+                job.point.eq(point),
+                job.row.eq(Mux(current, rows.sample_row, rows.held_row)),
+                job.multiplicity.eq(Mux(current, rows.multiplicity, rows.held_multiplicity)),
+                job.last.eq(current & last_region),
+            ]
+            with m.If(self.jobs.ready):
+                m.d.sync += predicting.eq(0)
         with m.If(job_pending):
             m.d.comb += [self.jobs.valid.eq(1), job.row.eq(row)]
             with m.If(self.jobs.ready):

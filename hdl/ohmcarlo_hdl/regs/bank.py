@@ -15,6 +15,7 @@ from .bus import Bus
 from .map import WORD_BYTES, Field, MemoryWindow, Register, RegisterMap
 
 WORD_BITS = 32
+HITS_AT_ONCE = 8
 
 
 class RegisterBank(wiring.Component):
@@ -64,7 +65,9 @@ class RegisterBank(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         bus = self.bus
-        can_write, can_read, bus_error = Signal(), Signal(), Signal()
+        bus_error = Signal()
+        can_write: list[Value] = []  # whether an access hits one that can be written, or read
+        can_read: list[Value] = []
         shadow = Signal(WORD_BITS)
         for register in self.map.registers:
             if register.writable:
@@ -74,37 +77,43 @@ class RegisterBank(wiring.Component):
         ]
 
         # First clock: which register or window it is. Second clock: the register's value, or the
-        # window is asked. Third clock: what it says. Fourth clock: one of both, the other is zero.
+        # window is asked. Third clock: what it says. Fourth clock: the one that was asked. Fifth
+        # clock: one of both, the other is zero.
         values: list[Value] = []
         for register in (r for r in self.map.registers if r.readable):
             hit, chosen = Signal(), Signal(name=f"{register.name}_read")
             m.d.comb += hit.eq(bus.addr == register.address // WORD_BYTES)
-            with m.If(hit):
-                m.d.comb += can_read.eq(1)
+            can_read.append(hit)
             m.d.sync += chosen.eq(hit & bus.r_stb)
             value = self._read(register, bus_error, shadow)
             values.append(chosen.replicate(len(value)) & value)
             if register.half == "lo":
                 with m.If(chosen):
                     m.d.sync += shadow.eq(getattr(self, register.port)[WORD_BITS:])
-        registered, later, said = (Signal(WORD_BITS) for _ in range(3))
+        registered, later, latest, said = (Signal(WORD_BITS) for _ in range(4))
         m.d.sync += [
             registered.eq(reduce(or_, values)),
             later.eq(registered),
+            latest.eq(later),
             said.eq(reduce(or_, window_data, Const(0, WORD_BITS))),
-            bus.r_data.eq(later | said),
+            bus.r_data.eq(latest | said),
         ]
 
         if any(field.own for register in self.map.registers for field in register.fields):
             missed = Signal()
-            was_there = {}
+            was_there = []
             for strobe, there in (("w_stb", can_write), ("r_stb", can_read)):
-                was_there[strobe] = Signal(name=f"{strobe}_hits")
-                m.d.sync += was_there[strobe].eq(there)
+                # in two steps: they are many
+                some = Signal(-(-len(there) // HITS_AT_ONCE), name=f"{strobe}_hits")
+                m.d.sync += [
+                    some[i].eq(Cat(there[HITS_AT_ONCE * i :][:HITS_AT_ONCE]).any())
+                    for i in range(len(some))
+                ]
+                was_there.append(some.any())
             strobes = Signal(2)
             m.d.sync += [
                 strobes.eq(Cat(bus.w_stb, bus.r_stb)),
-                missed.eq((strobes & ~Cat(*was_there.values())).any()),
+                missed.eq((strobes & ~Cat(*was_there)).any()),
             ]
             with m.If(self.control_command.clear_fault):
                 m.d.sync += bus_error.eq(0)
@@ -112,17 +121,16 @@ class RegisterBank(wiring.Component):
                 m.d.sync += bus_error.eq(1)
         return m
 
-    def _write(self, m: Module, register: Register, can_write: Signal) -> None:
+    def _write(self, m: Module, register: Register, can_write: list[Value]) -> None:
         port, bus = getattr(self, register.port), self.bus
         m.d.sync += [port[f.name].eq(0) for f in register.fields if f.pulse]
         hit = Signal(name=f"{register.port}_hit")
         m.d.comb += hit.eq(bus.addr == register.address // WORD_BYTES)
-        with m.If(hit):
-            m.d.comb += can_write.eq(1)
-            with m.If(bus.w_stb):
-                for field in register.fields:
-                    target = port[field.name] if isinstance(port, data.View) else port
-                    m.d.sync += target.eq(bus.w_data[field.low : field.low + field.width])
+        can_write.append(hit)
+        with m.If(hit & bus.w_stb):
+            for field in register.fields:
+                target = port[field.name] if isinstance(port, data.View) else port
+                m.d.sync += target.eq(bus.w_data[field.low : field.low + field.width])
 
     def _read(self, register: Register, bus_error: Value, shadow: Value) -> Value:
         """What a read of ``register`` gives, from bit 0 on."""
@@ -150,7 +158,7 @@ class RegisterBank(wiring.Component):
         return Value.cast(port[field.name] if isinstance(port, data.View) else port)
 
     def _window(
-        self, m: Module, window: MemoryWindow, can_write: Signal, can_read: Signal
+        self, m: Module, window: MemoryWindow, can_write: list[Value], can_read: list[Value]
     ) -> Value:
         """Connects a window; returns what it adds to the bus's data, zero unless it was read."""
         port, bus = getattr(self, window.port), self.bus
@@ -161,8 +169,7 @@ class RegisterBank(wiring.Component):
         hit = Signal(name=f"{window.port}_hit")
         m.d.comb += hit.eq(inside)
         if window.writable:
-            with m.If(hit):
-                m.d.comb += can_write.eq(1)
+            can_write.append(hit)
             m.d.sync += [
                 port.stb.eq(hit & bus.w_stb),
                 port.addr.eq(bus.addr[:width]),
@@ -170,15 +177,16 @@ class RegisterBank(wiring.Component):
             ]
         if not window.readable:
             return Const(0, WORD_BITS)
-        with m.If(hit):
-            m.d.comb += can_read.eq(1)
+        can_read.append(hit)
         was_read = Signal(name=f"{window.port}_was_read")
+        answer = Signal(WORD_BITS, name=f"{window.port}_answer")
         m.d.sync += [
             port.r_stb.eq(hit & bus.r_stb),
             port.r_addr.eq(bus.addr[:width]),
             was_read.eq(port.r_stb),
+            answer.eq(was_read.replicate(WORD_BITS) & port.r_data),
         ]
-        return was_read.replicate(WORD_BITS) & port.r_data
+        return answer
 
 
 def _init(register: Register, values: dict[str, int]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ class Bus(wiring.Signature):
     sees a register's new value.
     """
 
-    LATENCY = 4
+    LATENCY = 5
 
     def __init__(self, addr_width: int) -> None:
         self.addr_width = addr_width

@@ -12,14 +12,15 @@ from ..regs.bus import Bus
 from ..regs.map import WORD_BYTES
 from .cpu import MemoryBus
 from .island import CoreIsland
-from .memory_map import BOARD_BASE, CONTROLLER_BASE, RAM_BASE, REGION_SHIFT
+from .memory_map import BOARD_BASE, CONTROLLER_BASE, RAM_BASE
 
 CONTROLLER_LATENCY = CoreIsland.READ_LATENCY
 """Clocks from a strobe on ``Bridge.controller`` to its ``r_data``."""
 
 
 class Ram(wiring.Signature):
-    """A memory of words: ``w_en`` a bit for each byte, ``r_data`` comes a clock after ``addr``."""
+    """A memory of words: ``w_en`` a bit for each byte, ``r_data`` is the word at ``r_addr`` of the
+    clock before."""
 
     def __init__(self, addr_width: int) -> None:
         self.addr_width = addr_width
@@ -28,7 +29,7 @@ class Ram(wiring.Signature):
                 "addr": Out(addr_width),
                 "w_en": Out(WORD_BYTES),
                 "w_data": Out(32),
-                "r_en": Out(1),
+                "r_addr": Out(addr_width),
                 "r_data": In(32),
             }
         )
@@ -80,7 +81,7 @@ class Bridge(wiring.Component):
         m.d.comb += [
             self.ram.w_data.eq(cpu.wdata),
             self.ram.w_en.eq(Mux(begins & at_ram, cpu.wstrb, 0)),
-            self.ram.r_en.eq(begins & at_ram & read),
+            self.ram.r_addr.eq(cpu.ahead[2:]),
         ]
         for bus, hit in ((self.controller, at_controller), (self.board, at_board)):
             m.d.comb += [
@@ -89,27 +90,33 @@ class Bridge(wiring.Component):
                 bus.r_stb.eq(begins & hit & read),
             ]
 
+        # The way from ``ready`` and ``rdata`` through the processor is long: it begins at
+        # registers. That of the memory costs no clock, since the memory is read ahead.
+        ready, rdata = Signal(), Signal(32)
+        m.d.comb += [cpu.ready.eq(ready), cpu.rdata.eq(rdata)]
+        m.d.sync += [
+            ready.eq(0),
+            rdata.eq(
+                Mux(at_ram, self.ram.r_data, 0)
+                | Mux(at_controller, self.controller.r_data, 0)
+                | Mux(at_board, self.board.r_data, 0)
+            ),
+        ]
         with m.FSM(name="state"):
             with m.State("IDLE"):
-                with m.If(cpu.valid):
+                with m.If(cpu.valid & ~ready):
                     m.d.comb += begins.eq(1)
-                    m.d.sync += wait.eq(0)
                     with m.If(at_controller & read):
                         m.d.sync += wait.eq(CONTROLLER_LATENCY - 1)
-                    with m.If(at_board & read):
+                        m.next = "WAIT"
+                    with m.Elif(at_board & read):
                         m.d.sync += wait.eq(Bus.LATENCY - 1)
-                    m.next = "ANSWER"
-            with m.State("ANSWER"):
+                        m.next = "WAIT"
+                    with m.Else():
+                        m.d.sync += ready.eq(1)
+            with m.State("WAIT"):
                 m.d.sync += wait.eq(wait - 1)
                 with m.If(wait == 0):
-                    m.d.comb += cpu.ready.eq(1)
+                    m.d.sync += ready.eq(1)
                     m.next = "IDLE"
-        with m.Switch(cpu.addr[REGION_SHIFT:]):
-            for base, hit, value in (
-                (RAM_BASE, at_ram, self.ram.r_data),
-                (CONTROLLER_BASE, at_controller, self.controller.r_data),
-                (BOARD_BASE, at_board, self.board.r_data),
-            ):
-                with m.Case(base >> REGION_SHIFT):
-                    m.d.comb += cpu.rdata.eq(Mux(hit, value, 0))
         return m

@@ -33,6 +33,7 @@ class MemoryBus(wiring.Signature):
 
     ``valid`` stays high, and ``addr`` (bytes, of a whole word), ``wdata`` and ``wstrb`` (a bit for
     each byte; 0: a read) as they are, until a clock with ``ready`` high, which brings ``rdata``.
+    ``ahead`` is ``addr`` in the clock before ``valid`` rises, and anything at other times.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class MemoryBus(wiring.Signature):
             {
                 "valid": Out(1),
                 "addr": Out(32),
+                "ahead": Out(32),
                 "wdata": Out(32),
                 "wstrb": Out(4),
                 "ready": In(1),
@@ -88,6 +90,7 @@ class Cpu(wiring.Component):
             o_mem_valid=memory.valid,
             i_mem_ready=memory.ready,
             o_mem_addr=memory.addr,
+            o_mem_la_addr=memory.ahead,
             o_mem_wdata=memory.wdata,
             o_mem_wstrb=memory.wstrb,
             i_mem_rdata=memory.rdata,

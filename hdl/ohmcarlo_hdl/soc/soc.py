@@ -140,7 +140,6 @@ class Soc(wiring.Component):
             write.en.eq(bridge.ram.w_en),
             write.addr.eq(bridge.ram.addr),
             write.data.eq(bridge.ram.w_data),
-            read.en.eq(bridge.ram.r_en),
-            read.addr.eq(bridge.ram.addr),
+            read.addr.eq(bridge.ram.r_addr),
             bridge.ram.r_data.eq(read.data),
         ]
