@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -11,18 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from .array.characterize import Characterization, characterize
+from .array.ages import measure_ages
+from .array.characterize import (
+    DEFAULT_CYCLES,
+    DEFAULT_TARGETS_US,
+    Characterization,
+    characterize,
+)
 from .array.emulated import EmulatedArray
+from .array.estimates import Estimates, estimate_measurement
+from .array.fit import fit_file, preset_of
+from .array.measure import measure
+from .array.physics import ValidityWarning
 from .array.threefry import threefry2x32
 from .board_checks import BOARD_CHECKS, layout_of
 from .boards import MODEL, check_backend, open_serial
-from .bring_up import OpenedArray, device_preset, open_array
+from .bring_up import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array
 from .config import TrainConfig
-from .errors import OhmcarloError
+from .errors import OhmcarloError, UsageError
 from .experiment import build_experiment
 from .results import plain
-from .runs import atomic, check_file
-from .spec import Geometry
+from .runs import atomic, check_file, explain
+from .spec import DEFAULT_MID_US, Geometry
 from .trace import Trace
 
 # Known answers of Threefry-2x32-20: counter, key, words (Random123, kat_vectors).
@@ -33,6 +44,7 @@ KNOWN_ANSWERS = (
 )
 CHECK_ROWS, CHECK_PAIRS = 64, 16
 CHECK_STEPS = 100
+FITTED_ROWS, AGED_ROWS = 16, 8  # rows whose devices decide the fitted model, and its ages
 COIN_STEPS = 1000
 MIN_ENTROPY = 0.9  # bits per raw bit; the estimate is a lower bound: 0.95 for a perfect coin here
 
@@ -56,27 +68,29 @@ def characterize_array(
     rows: int,
     pairs: int,
     seed: int,
-    out: Path | None,
+    outputs: DeviceOutputs,
     say: Callable[[str], None],
+    fit: Path | None = None,
 ) -> dict[str, Any]:
-    """Measure an array, trim it and measure what the trim leaves over; for ``--json``.
+    """Measure an array, trim it, measure what the trim leaves over, and fit the model to it.
 
-    ``out``: where the calibration is kept (.npz); ``say`` hears what takes long. Raises UsageError
-    for a bad request.
+    ``fit``: own measurements that ``preset`` is fitted to; they are what ``--preset-out`` and the
+    pictures then show. ``say`` hears what takes long. Returns what goes into the JSON. Raises
+    UsageError for a bad request.
     """
     check_backend(backend, array)
-    if out is not None:
-        check_file(out)
+    outputs.check()
     opened = open_array(array, preset, Geometry(rows=rows, pairs=pairs), seed)
     if backend == MODEL:
-        found, left = _characterize(opened)
+        found, left, estimates = _characterize(opened)
     else:
         with closing(open_serial(backend, opened.array, say)) as board:
             behind = board.raw_array()
-            found, left = _characterize(replace(opened, array=behind, teacher=behind))
-    if out is not None:
-        with atomic(out) as temporary:
-            found.save(temporary)
+            found, left, estimates = _characterize(replace(opened, array=behind, teacher=behind))
+    if fit is not None:
+        estimates = fit_file(fit, fit.stem)[1]
+    ages = _ages(array, preset, seed)
+    outputs.write(found, estimates, ages)
     return plain(
         {
             "array": array,
@@ -97,27 +111,103 @@ def characterize_array(
             "untrimmed": _devices(found),
             "trimmed": _devices(left),
             "advice": advice(found, left),
+            "fit": estimates.to_dict(),
+            "ages": ages,
         }
     )
 
 
-def _characterize(opened: OpenedArray) -> tuple[Characterization, Characterization]:
-    """An array as it is, and through the trim that follows from that."""
+@dataclass(frozen=True)
+class DeviceOutputs:
+    """What ``characterize`` leaves behind; None: nothing.
+
+    Attributes
+    ----------
+    trim : Path or None
+        Calibration (.npz).
+    preset : Path or None
+        Fitted device model (.json), for ``--preset``.
+    plots : Path or None
+        Folder of the pictures.
+    """
+
+    trim: Path | None = None
+    preset: Path | None = None
+    plots: Path | None = None
+
+    def check(self) -> None:
+        """Refuse what could not be written or read again, before any work is done."""
+        if self.preset is not None and self.preset.suffix != ".json":
+            raise UsageError(f"--preset-out {self.preset}: the name must end in .json")
+        for path in (self.trim, self.preset):
+            if path is not None:
+                check_file(path)
+
+    def write(
+        self, found: Characterization, estimates: Estimates, ages: list[dict[str, Any]]
+    ) -> None:
+        """Raises OhmcarloError when a file cannot be written."""
+        if self.trim is not None:
+            with atomic(self.trim) as temporary:
+                found.save(temporary)
+        if self.preset is not None:
+            with atomic(self.preset) as temporary:
+                preset_of(estimates, self.preset.stem).save(temporary)
+        if self.plots is not None:
+            from .device_pictures import characterization_pictures
+
+            try:
+                self.plots.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OhmcarloError(
+                    f"{explain(error, self.plots)}: choose another --plots"
+                ) from error
+            for name, picture in characterization_pictures(estimates, ages).items():
+                with atomic(self.plots / f"{name}.png") as temporary:
+                    picture.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})
+
+
+def _characterize(
+    opened: OpenedArray,
+) -> tuple[Characterization, Characterization, Estimates]:
+    """An array as it is, through the trim that follows from that, and what its devices are like.
+
+    The model is fitted to some rows only, over the range of conductance that its law is for.
+    """
     found = opened.characterize()
     left = characterize(
         opened.array, targets_us=tuple(found.targets_us), cycles=found.cycles, trim=found
     )
-    return found, left
+    low, high = opened.window_us
+    targets = np.linspace(
+        max(low, DEFAULT_TARGETS_US[0]), min(high, DEFAULT_TARGETS_US[-1]), len(DEFAULT_TARGETS_US)
+    )
+    rows = opened.array.geometry.rows
+    seen = measure(
+        opened.array,
+        rows=np.unique(np.linspace(0, rows - 1, min(rows, FITTED_ROWS)).astype(int)).tolist(),
+        devices=None,
+        targets_us=tuple(targets),
+        cycles=DEFAULT_CYCLES,
+        centre_us=DEFAULT_MID_US,
+        everything=True,
+    )
+    return found, left, estimate_measurement(seen)
+
+
+def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:
+    """How the model of an array ages; nothing for arrays that have none."""
+    if not array.startswith("physics"):
+        return []
+    device = device_preset(preset or DEFAULT_PHYSICS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ValidityWarning)
+        return measure_ages(device, seed, rows=AGED_ROWS)
 
 
 def fitted_constants(path: Path) -> dict[str, str]:
-    """The constants that a fit to the measurements in ``path`` decides, with their units."""
-    constants = device_preset(str(path)).constants()
-    return {
-        name: f"{value.value:.4g} {value.unit}"
-        for name, value in constants.items()
-        if value.source == "FIT"
-    }
+    """The constants that own measurements in ``path`` decide, with intervals and units."""
+    return {name: str(e) for name, e in fit_file(path, path.stem)[1].constants.items()}
 
 
 def _devices(found: Characterization) -> dict[str, Any]:

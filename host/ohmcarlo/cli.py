@@ -51,8 +51,8 @@ ArrayOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="emulator (integers, the FPGA's twin), physics (device model) or measured:FILE "
-        "(replays a sweep of real cells).",
+        help="emulator (integers, the FPGA's twin), physics (device model; physics:1e7 after so "
+        "many cycles) or measured:FILE (replays a sweep of real cells).",
         rich_help_panel="Array",
     ),
 ]
@@ -318,7 +318,8 @@ def report(
     """Show a finished run: its numbers as text, its pictures as PNG.
 
     Pictures: have the chains settled, what each feature counts for, are the probabilities right,
-    does it know what it does not know, wear; for two features the decision boundary.
+    does it know what it does not know, wear; for two features the decision boundary and a map
+    of the uncertainty and its two parts.
     """
     from .console import Console
     from .report import write_report
@@ -342,25 +343,39 @@ def characterize(
         Path | None,
         typer.Option(
             metavar="DATA.csv",
-            help="Fit the physics model to own measurements (columns device, target_us, g_us), "
-            "show its constants and characterise it.",
+            help="Fit the physics model to own measurements (columns device, target_us, g_us, or "
+            "a sweep file), show its constants and characterise it.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Keep the calibration (.npz)."),
     ] = None,
+    preset_out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Keep the fitted device model, for --preset."),
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Draw spreads, memory, read noise and age."),
+    ] = None,
     json: JsonOption = None,
 ) -> None:
     """Measure an array: offset, spread, trim, stuck devices, and which kernel it can carry.
 
+    The device model is fitted to what was measured, with 95 % intervals: spread over the
+    conductance, device to device, memory, read noise, state after RESET, stuck devices.
+
     Examples:
 
-    - `ohmcarlo characterize --array physics --preset rram-1t1r`
+    - `ohmcarlo characterize --array physics --preset rram-1t1r --plots plots`
 
     - `ohmcarlo characterize --array measured:sweep.csv --out trim.npz`
+
+    - `ohmcarlo characterize --fit mine.csv --preset-out mine.json`, then
+      `ohmcarlo train breast-cancer --array physics --preset mine.json`
     """
-    from .checks import characterize_array, fitted_constants
+    from .checks import DeviceOutputs, characterize_array, fitted_constants
     from .console import Console
 
     console = Console(json)
@@ -368,7 +383,17 @@ def characterize(
         console.show_table("Fitted constants", fitted_constants(fit))
         array, preset = "physics", str(fit)
     console.show_characterization(
-        characterize_array(array, preset, backend, rows, pairs, seed, out, console.say)
+        characterize_array(
+            array,
+            preset,
+            backend,
+            rows,
+            pairs,
+            seed,
+            DeviceOutputs(out, preset_out, plots),
+            console.say,
+            fit,
+        )
     )
 
 

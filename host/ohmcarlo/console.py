@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from .array.estimates import Estimate
 from .results import COMPLETE, ESS_LIMIT, RHAT_LIMIT
 from .runs import check_file, to_json, write_bytes, write_json
 from .spec.cartpole import EPISODE_STEPS
@@ -175,6 +176,9 @@ class Console:
             table.add_row(*(f"{cell:.1f}" for cell in cells))
         self.out.print(table)
         self._table("Array", characterization_rows(values))
+        self._table("Device model fitted to it [95 % interval]", constant_rows(values["fit"]))
+        if values["ages"]:
+            self._table("Age (a model of it: not measured)", age_rows(values["ages"]))
 
     def show_values(self, title: str, values: Mapping[str, Any]) -> None:
         """Any flat result."""
@@ -411,6 +415,26 @@ def characterization_rows(v: Mapping[str, Any]) -> Rows:
         ("successive pulses", f"correlation {v['cycle_correlation']:.2f}"),
         ("read noise", f"{v['read_noise_rel']:.2%} of the conductance"),
         ("advice", v["advice"]),
+    ]
+
+
+def constant_rows(fit: Mapping[str, Any]) -> Rows:
+    """Fitted constants."""
+    return [
+        (name, str(Estimate(e["value"], e["low"], e["high"], e["unit"])))
+        for name, e in fit["constants"].items()
+    ]
+
+
+def age_rows(ages: Sequence[Mapping[str, Any]]) -> Rows:
+    """What cycles do to median and spread."""
+    return [
+        (
+            f"{age['cycles']:.0e} cycles" if age["cycles"] else "fresh",
+            f"median × {age['median_gain'][0]:.3f}, σ × {age['sigma_gain'][0]:.2f}, "
+            f"{age['stuck'][0]:.1%} stuck",
+        )
+        for age in ages
     ]
 
 

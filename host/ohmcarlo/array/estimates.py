@@ -28,8 +28,8 @@ REPLICATES = 400
 MIN_TARGETS, MIN_DEVICES, MIN_REPEATS = 3, 5, 5
 ABSENT = -1
 ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
-MAX_DESIGNS = 6  # orders of pulses that are reckoned with where devices differ in theirs
-MEMORIES = np.geomspace(0.3, 400, 36)  # correlation lengths that are tried, pulses
+MAX_DESIGNS = 3  # orders of pulses that are reckoned with where devices differ in theirs
+MEMORIES = np.geomspace(0.3, 400, 30)  # correlation lengths that are tried, pulses
 DENSE_LAGS, LONGEST_LAG = 13, 120
 BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain to be believed
 NODES, NODE_WEIGHTS = (v / s for v, s in zip(
@@ -136,7 +136,7 @@ class Estimates:
 class _PerDevice(NamedTuple):
     """Sums per level and device (T, D), or per lag and device (K, D)."""
 
-    count: FloatArray
+    number: FloatArray
     mean: FloatArray
     variance: FloatArray
     lag_sum: FloatArray
@@ -165,7 +165,7 @@ def estimate(pulses: Pulses, seed: int = 0, replicates: int = REPLICATES) -> Est
     level = pulses.level
     devices = level.shape[1]
     seen = _statistics(pulses) if level.size else None
-    counted = np.zeros(0) if seen is None else seen.count
+    counted = np.zeros(0) if seen is None else seen.number
     counted = counted[counted > 0] if pulses.partial else counted
     repeats = int(counted.min()) if counted.size else 0
     if (
@@ -208,7 +208,7 @@ def estimate_measurement(seen: Measurement, seed: int = 0) -> Estimates:
     )
     found.constants["stuck_fraction"] = share_estimate(int(dead.sum()), dead.size)
     if len(seen.after_reset):
-        high = seen.after_reset[:, live] * CODE_LSB_US
+        high = seen.after_reset[:, live].astype(np.float64) * CODE_LSB_US
         found.constants.update(hrs_estimates(high, seed))
     if len(noise) == t:
         found.read_noise.extend(noise)
@@ -323,7 +323,7 @@ class _Fit:
         self, pulses: Pulses, seen: _PerDevice, expected: _Expected, weight: FloatArray
     ) -> None:
         self.pulses, self.seen, self.expected, self.weight = pulses, seen, expected, weight
-        there = seen.count > 1
+        there = seen.number > 1
         number = weight @ there.T  # (B, T)
         self.number = number
         self.mean = weight @ np.where(there, seen.mean, 0.0).T / number
@@ -461,14 +461,14 @@ class _Fit:
     def _device_spread(self, law: FloatArray, branches: tuple[bool, bool]) -> FloatArray:
         """Standard deviation over devices of ln σ, beyond what law and few pulses explain; (B,)."""
         seen = self.seen
-        there = seen.count > 1
+        there = seen.number > 1
         m, between, total = self.mean[0], self.d2d[0], self.within[0] / self.inside[0]
         error = total * self._of(self.expected.between)[0]
         trust = (between / np.maximum(between + error, 1e-12))[:, None]
         own = m[:, None] + trust * (seen.mean - m[:, None])
         inside, noise = self.inside[0][:, None], self.noise[0][:, None]
         wanted = self._law(law, branches, own) ** 2 * inside
-        freedom = np.where(there, seen.count - 1, 0.0)
+        freedom = np.where(there, seen.number - 1, 0.0)
         ratios = (seen.variance - noise * inside) / np.maximum(wanted, 1e-9)
         ratio = (freedom * ratios).sum(axis=0) / freedom.sum(axis=0)
         log = np.log(np.maximum(ratio, 0.02))
@@ -608,7 +608,8 @@ def _read_noise(reads: NDArray[np.int16], weight: FloatArray) -> Estimate:
 def _pooled(reads: NDArray[np.int16], weight: FloatArray) -> Estimate:
     """Over all levels: reads (T, n, devices)."""
     parts = [_read_variance(r) for r in reads]
-    return _noise_of(sum(p[0] for p in parts), sum(p[1] for p in parts), weight)
+    variance, level = (np.sum([p[i] for p in parts], axis=0) for i in range(2))
+    return _noise_of(variance, level, weight)
 
 
 def share_estimate(hits: int, number: int) -> Estimate:

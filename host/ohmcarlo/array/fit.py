@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,15 +58,25 @@ def fit_preset(path: str | Path, name: str = "fitted") -> DevicePreset:
 def fit_file(path: str | Path, name: str = "fitted") -> tuple[DevicePreset, Estimates]:
     """``fit_preset``, and the estimates with their intervals."""
     path = Path(path)
-    sweep = load_sweep(path) if is_sweep(path) else None
     try:
-        found = estimate(sweep_pulses(sweep) if sweep else csv_pulses(path))
-        if sweep is not None:
-            found.constants.update(hrs_estimates(after_reset_us(sweep)))
+        state = path.stat()
+        found = _estimates(path, state.st_mtime_ns, state.st_size)
         return preset_of(found, name), found
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UsageError as error:
         text = str(error)
         raise UsageError(text if text.startswith(str(path)) else f"{path} holds {text}") from error
+
+
+@lru_cache(maxsize=4)
+def _estimates(path: Path, changed: int, size: int) -> Estimates:
+    """Of a file in the state that ``changed`` and ``size`` name: one command asks several times."""
+    sweep = load_sweep(path) if is_sweep(path) else None
+    found = estimate(sweep_pulses(sweep) if sweep else csv_pulses(path))
+    if sweep is not None:
+        found.constants.update(hrs_estimates(after_reset_us(sweep)))
+    return found
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -173,6 +185,7 @@ def preset_of(found: Estimates, name: str) -> DevicePreset:
         if key in found.constants
     }
     law = {key.removeprefix("c2c_"): v for key, v in values.items() if key in LAW}
+    others: dict[str, Any] = {key: v for key, v in values.items() if key not in LAW}
     volts = found.unit == "V"
     table = _table(found.levels, typical) if volts else _law(found.levels, typical)
     low, high = (table.x[0], table.x[-1]) if volts else (0.0, DAC_MAX * 1e-3)
@@ -185,7 +198,7 @@ def preset_of(found: Estimates, name: str) -> DevicePreset:
         dac_high_v=replace(base.dac_high_v, value=high),
         valid_us=(float(typical[0]), float(typical[-1])),
         c2c=LinearSpread(**law),
-        **{key: value for key, value in values.items() if key not in LAW},
+        **others,
     )
 
 

@@ -38,6 +38,8 @@ class Goal:
         The goal in words (">= 96.3 %"), empty: none.
     met : bool or None
         Whether ``ours`` keeps it; None: there is no goal.
+    interval : (float, float) or None
+        95 % interval of a single value.
     """
 
     quantity: str
@@ -46,6 +48,7 @@ class Goal:
     published: str = ""
     wanted: str = ""
     met: bool | None = None
+    interval: tuple[float, float] | None = None
 
     @property
     def mean(self) -> float:
@@ -67,6 +70,7 @@ class Goal:
             "published": self.published,
             "wanted": self.wanted,
             "met": self.met,
+            "interval_95": self.interval,
         }
 
 

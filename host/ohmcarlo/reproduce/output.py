@@ -93,11 +93,14 @@ def _table(table: Table) -> str:
 
 
 def shown(row: Goal) -> str:
-    """Mean ± standard deviation, as people read it."""
+    """Mean ± standard deviation, or a value with its [95 % interval], as people read it."""
     scale, unit, digits = (100.0, " %", 2) if row.unit == "%" else (1.0, f" {row.unit}", 3)
     sd = row.sd
     number = _number(row.mean * scale, digits)
     spread = "" if sd is None else f" ± {_number(sd * scale, digits)}"
+    if row.interval is not None:
+        low, high = (_number(v * scale, digits) for v in row.interval)
+        spread = f" [{low}, {high}]"
     return f"{number}{spread}{unit}".rstrip()
 
 
