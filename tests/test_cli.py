@@ -137,7 +137,7 @@ def test_run_folder_report_and_predict(call: Call, tmp_path: Path) -> None:
     pictures = {p.name for p in (run / "report").glob("*.png")}
     assert pictures == {
         "log-posterior.png", "weights.png", "reliability.png", "referral.png", "wear.png",
-        "boundary.png",
+        "boundary.png", "uncertainty.png",
     }  # fmt: skip
 
     code, out, _ = call("predict", run, data)
@@ -204,7 +204,7 @@ def test_report_of_a_network_and_of_a_perfect_run(call: Call, tmp_path: Path) ->
         code, out, _ = call("train", data, *SMALL, *extra, "--out", run, "--json", tmp_path / "a")
         assert code == 0 and "[bold]d.csv" in out.replace("\n", "")
         assert call("report", run, "--json", tmp_path / "b")[0] == 0
-        assert len(list((run / "report").glob("*.png"))) == 6
+        assert len(list((run / "report").glob("*.png"))) == 7
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 

@@ -28,7 +28,10 @@ LAYERS = [
     {"tasks"},
     {"bring_up", "trace", "runs", "palette"},
     {"config"},
-    {"experiment", "results", "training", "prediction", "report", "surface", "sklearn"},
+    {
+        *("experiment", "results", "training", "prediction", "report", "surface", "sklearn"),
+        *("policy", "policy_run", "policy_pictures", "policy_report", "device_pictures"),
+    },
     {"board_checks", "checks", "bitstream"},
     {"reproduce"},
     {"console"},
@@ -125,9 +128,12 @@ def test_dependencies_each_have_a_reason() -> None:
 
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = project["dependencies"] + project["optional-dependencies"]["report"]
+    extras = project["optional-dependencies"]
+    declared = project["dependencies"] + extras["report"] + extras["reproduce"]
     names = {re.split(r"[<>=\[ ]", d)[0].replace("-", "_") for d in declared}
-    names = {{"scikit_learn": "sklearn", "pyserial": "serial"}.get(n, n) for n in names}
+    names = {
+        {"scikit_learn": "sklearn", "pyserial": "serial", "pillow": "PIL"}.get(n, n) for n in names
+    }
     for path in SOURCES:
         tops = {m.split(".")[0] for m in imported_modules(path)} - {"ohmcarlo"}
         assert tops - set(sys.stdlib_module_names) <= names, path

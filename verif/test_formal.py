@@ -56,7 +56,7 @@ def test_covers() -> None:
 
 
 HALT = "        with m.If(halt):\n            m.d.sync += enables.eq(0)\n"
-START = "self.left.eq(width), enables.eq(kind)]"
+START = "*remain(width), enables.eq(kind)]"
 ADDRESS = "                self.lines.row.eq(request.row),\n"
 
 # What is planted: (the assertion that must fall, least guard time, changes of the source).
@@ -65,7 +65,7 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
     "the operation before stays on": (
         "one",
         0,
-        {START: "self.left.eq(width), enables.eq(enables | kind)]"},
+        {START: "*remain(width), enables.eq(enables | kind)]"},
     ),
     "RESET comes with every SET": (
         "one.reset_set",
@@ -82,12 +82,12 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
     "a guarded pulse is one clock longer": (
         "length.latched",
         0,
-        {"self.left.eq(self.width)": "self.left.eq(self.width + 1)"},
+        {"*remain(self.width)": "*remain(self.width + 1)"},
     ),
     "a running pulse reads its register again": (
         "length.latched",
         0,
-        {"self.left.eq(self.width)": 'self.left.eq(self._of_kind(self.kind, "width"))'},
+        {"*remain(self.width)": '*remain(self._of_kind(self.kind, "width"))'},
     ),
     "SETs without a guard time are one long pulse": (
         "length.wire_set",
@@ -103,7 +103,7 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
     "the guard before is one clock": (
         "stable.before",
         0,
-        {"self.left.eq(before)": "self.left.eq(1)"},
+        {"*remain(before)": "*remain(Const(1))"},
     ),
     "the guard after is one clock short": (
         "stable.after",
@@ -114,7 +114,7 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
         "stable.after",
         0,
         {
-            "self.phase.eq(rest), self.left.eq(self.guard_after)]\n        with m.Elif": (
+            "self.phase.eq(rest), *remain(self.guard_after)]\n        with m.Elif": (
                 "self.phase.eq(Phase.IDLE)]\n        with m.Elif"
             )
         },

@@ -95,8 +95,8 @@ class KeyedArray(PhysicsArray):
 
     # -- the model -------------------------------------------------------------------------------
 
-    def _convert(self, g_us: NDArray[np.float64], n: int) -> IntArray:
-        assert n == 1
+    def _convert(self, g_us: NDArray[np.float64]) -> IntArray:
+        assert len(g_us) == 1
         code = self._rounded(float(g_us[0]), self._what)
         return np.array([min(max(code, 0), CODE_MAX)], np.int32)
 
