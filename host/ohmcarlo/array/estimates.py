@@ -28,6 +28,7 @@ REPLICATES = 400
 MIN_TARGETS, MIN_DEVICES, MIN_REPEATS = 3, 5, 5
 ABSENT = -1
 ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
+FEW_PAIRS = 0.1  # a lag that fewer pairs of pulses have, relative to the best, is left out
 MAX_DESIGNS = 3  # orders of pulses that are reckoned with where devices differ in theirs
 MEMORIES = np.geomspace(0.3, 400, 30)  # correlation lengths that are tried, pulses
 DENSE_LAGS, LONGEST_LAG = 13, 120
@@ -331,7 +332,9 @@ class _Fit:
         square = weight @ np.where(there, seen.mean**2, 0.0).T / number
         self.between = (square - self.mean**2) * number / np.maximum(number - 1, 1)
         with np.errstate(divide="ignore", invalid="ignore"):
+            pairs = seen.lag_count.sum(axis=1)
             products = (weight @ seen.lag_sum.T) / (weight @ seen.lag_count.T)
+            products[:, pairs < FEW_PAIRS * pairs.max()] = np.nan
             self.correlation = products / products[:, :1]  # (B, K)
         self.noise = self._noise()
         self.share_seen, self.memory = self._fit_memory()
@@ -543,7 +546,7 @@ class _Fit:
     def estimates(self, lags: NDArray[np.int64]) -> Estimates:
         unit = "µS"
         rel, top, shown = self._limits()
-        usable = lags > 0
+        usable = (lags > 0) & np.isfinite(self.correlation[0])
         low, high = np.nanquantile(self.correlation[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
         model = self._of(self.expected.lag)[0]
         constants = {

@@ -29,9 +29,9 @@ PRESET = "rram-1t1r"
 STEPS = 1000  # `reproduce energy` shows, on other seeds, that accuracy has converged by then
 FRESH, WORN, LAST = 0.0, 1e7, 1e8
 BETWEEN = (1e4, 1e5, 1e6, LAST)
-FEW = 5  # seeds at the ages between
+FEW = 3  # seeds at the ages between
 STUCK = (0.01, 0.03)
-STUCK_SEEDS = 5
+STUCK_SEEDS = 3
 RECALIBRATED, ONCE = "recalibrated", "trimmed once"
 LOSS_GOAL = 0.01
 COLOURS = {"random walk": ORANGE, "whitened, ρ 0.8": BLUE}
@@ -218,7 +218,7 @@ def _picture(cells: Sequence[Cell]) -> Picture:
         top.axhline(100 * LOSS_GOAL, color=GREY, lw=1, ls="--")
         top.annotate("goal at 10⁷", (0, 100 * LOSS_GOAL), fontsize=8, color=GREY, va="bottom")
         top.axhline(0, color="black", lw=0.6)
-        top.set(title=name, ylabel="accuracy lost (points), same splits", ylim=(-1.2, 3.2))
+        top.set(title=name, ylabel="accuracy lost (points), same splits", ylim=(-1.0, 2.2))
         bottom.set(ylabel="acceptance rate (%)", xlabel="endurance cycles before the training")
         bottom.set_ylim(0, None)
     axes[0][0].legend(fontsize=7.5, loc="upper left", frameon=False)

@@ -117,7 +117,12 @@ def sweep_cell(path: str) -> Cell:
     """The recorded cells, fitted; shape of their deviations."""
     found = fit_file(path)[1]
     pulses = sweep_pulses(load_sweep(path))
-    return {"found": found, "shape": shape_of(_groups(pulses)), "medians": medians_of(pulses)}
+    return {
+        "found": found,
+        "shape": shape_of(_groups(pulses)),
+        "medians": medians_of(pulses),
+        "skew": skew_of(pulses),
+    }
 
 
 def age_cell(seed: int) -> Cell:
@@ -175,12 +180,27 @@ def medians_of(pulses: Pulses, seed: int = 0, replicates: int = 400) -> dict[str
     }
 
 
+def skew_of(pulses: Pulses) -> dict[str, float]:
+    """Skew of the deviations from each cell's mean, all cells at a level together: mean over the
+    levels, of g and of ln g."""
+    out = {}
+    for name, values in (("g", pulses.g_us), ("ln g", np.log(np.maximum(pulses.g_us, 1e-3)))):
+        skews = []
+        for t in range(len(pulses.levels)):
+            here = np.where(pulses.level == t, values, np.nan)
+            here = here[:, np.isfinite(here).any(axis=0)]
+            deviation = here - np.nanmean(here, axis=0)
+            skews.append(stats.skew(deviation[np.isfinite(deviation)]))
+        out[name] = float(np.mean(skews))
+    return out
+
+
 def shape_of(groups: NDArray[np.float64]) -> dict[str, Any]:
     """Normal or log-normal? groups (n, repeats), µS, each of one device at one level.
 
     ``gain``: log-likelihood of a normal over that of a log-normal, both fitted to each group, nat
     per pulse; ``share``: of the groups that a normal fits better; ``ks``: distance of the pooled
-    standardised deviations from a normal distribution, of g and of ln g; ``skew`` of both.
+    standardised deviations from a normal distribution, of g and of ln g.
     """
     logs = np.log(groups)
     sd, sd_log = groups.std(axis=1), logs.std(axis=1)
@@ -200,7 +220,6 @@ def shape_of(groups: NDArray[np.float64]) -> dict[str, Any]:
         out[name] = np.quantile(pooled, QUANTILES).tolist()
         scaled = pooled / pooled.std()
         out[f"ks {name}"] = float(stats.kstest(scaled, "norm").statistic)
-        out[f"skew {name}"] = float(stats.skew(pooled))
     return out
 
 
@@ -249,6 +268,8 @@ def make(bench: Bench) -> Figure:
             "`published` beside the model is the constant it was built with; beside the cells what "
             "is derived from the same file without intervals (array/presets.py), or the source "
             "named.",
+            "Shape: deviations over the spread of their own 20 repeats, which pulls in the tails "
+            "of a normal distribution, too: compare with the model, which is normal.",
             "The model cannot show what it was not given: its shape is normal, its ageing assumed.",
             "The cells' memory is no single exponential: what is fitted is the best one, with "
             "the devices' own means accounted for; pulses 10 mV apart count as pulses of one kind.",
@@ -304,8 +325,10 @@ def _sweep_table(sweep: Cell) -> Table:
         Goal("groups that a normal fits better", [shape["share"]], "%"),
         Goal("distance from a normal (KS): g", [shape["ks g"]]),
         Goal("distance from a normal (KS): ln g", [shape["ks ln g"]]),
-        Goal("skew of g", [shape["skew g"]], "", "-0.5 to -0.9"),
-        Goal("skew of ln g", [shape["skew ln g"]], "", "-1.3 to -2.2"),
+        Goal(
+            "skew of g, cells together, mean over levels", [sweep["skew"]["g"]], "", "-0.5 to -0.9"
+        ),
+        Goal("skew of ln g, likewise", [sweep["skew"]["ln g"]], "", "-1.3 to -2.2"),
     ]
     return Table(f"Recorded cells, {found.devices}, {found.pulses:,} pulses", rows)
 
