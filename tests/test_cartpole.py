@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 from rtl_gen.firmware import build_native
 
 from link_client import Client
-from native_board import opened
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import cartpole
 from ohmcarlo.spec import LOGLIK_FRAC
@@ -132,15 +130,6 @@ def test_a_planted_bug_is_seen(
 
 
 # -- the message ---------------------------------------------------------------------------------
-@pytest.fixture(params=[False, True], ids=["native", "image"])
-def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    with opened(image=request.param) as board:
-        made = Client(board)
-        made.open()
-        yield made
-        assert board.unsafe == 0, board.unsafe_reason
-
-
 def episode(weights: object, seed: int, first: int, episodes: int) -> bytes:
     return struct.pack(EPISODE_FORMAT, *weights, episodes, seed, first)  # type: ignore[misc]
 
@@ -161,7 +150,7 @@ def test_longest_result(client: Client) -> None:
     assert len(body) == struct.calcsize(EPISODE_RESULT_FORMAT) + 2 * spec.MAX_EPISODES
 
 
-@pytest.mark.parametrize("client", [True], indirect=True, ids=["image"])
+@pytest.mark.parametrize("board", [True], indirect=True, ids=["image"])
 def test_others_are_served_meanwhile(client: Client) -> None:
     """The answer comes when the episodes are over; a second EPISODE is refused."""
     steady = episode((300, 500, 1000, 1000, 0), 1, 0, 20)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 from numpy.typing import NDArray
 
 from link_client import Client
-from native_board import opened
 from ohmcarlo import policy_run, runs, training
 from ohmcarlo.boards.records import Records
 from ohmcarlo.cli import main
@@ -49,15 +47,6 @@ PTY = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs pseudo-terminals
 
 
 # -- the firmware judges proposals ---------------------------------------------------------------
-@pytest.fixture(params=[False, True], ids=["native", "image"])
-def client(request: pytest.FixtureRequest) -> Iterator[Client]:
-    with opened(image=request.param) as board:
-        made = Client(board)
-        made.open()
-        yield made
-        assert board.unsafe == 0, board.unsafe_reason
-
-
 def judge_by(client: Client, judge: EpisodeLikelihood, episodes: int | None = None) -> Status:
     count = judge.episodes if episodes is None else episodes
     body = struct.pack(POLICY_FORMAT, judge.seed, judge.first, judge.scale, count)

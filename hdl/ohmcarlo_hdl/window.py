@@ -31,8 +31,9 @@ class Access(wiring.Signature):
     """Write and read port of a memory window that software can read.
 
     Writing is as in ``Window``. A clock with ``r_stb`` high asks for the word ``r_addr``, whose
-    ``r_data`` is looked at in the next clock; a word that is written in the same clock may be the
-    old or the new one. A window that is only read never sees ``stb``.
+    ``r_data`` is looked at in the next clock; a word that is written in the same clock, or in the
+    one before (``LateWrite``), may be the old or the new one. A window that is only read never
+    sees ``stb``.
     """
 
     def __init__(self, addr_width: int) -> None:

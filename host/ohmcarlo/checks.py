@@ -32,7 +32,7 @@ from .config import TrainConfig
 from .errors import OhmcarloError, UsageError
 from .experiment import build_experiment
 from .results import plain
-from .runs import atomic, check_file, explain
+from .runs import atomic, check_file, make_folder, write_pictures
 from .spec import DEFAULT_MID_US, Geometry
 from .trace import Trace
 
@@ -156,15 +156,8 @@ class DeviceOutputs:
         if self.plots is not None:
             from .device_pictures import characterization_pictures
 
-            try:
-                self.plots.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OhmcarloError(
-                    f"{explain(error, self.plots)}: choose another --plots"
-                ) from error
-            for name, picture in characterization_pictures(estimates, ages).items():
-                with atomic(self.plots / f"{name}.png") as temporary:
-                    picture.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})
+            make_folder(self.plots, "--plots")
+            write_pictures(self.plots, characterization_pictures(estimates, ages))
 
 
 def _characterize(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from .boards import MODEL, Board, open_board
+from .boards import MODEL, Board, Say, open_board, silent
 from .bring_up import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
 from .datasets import Dataset, Encoder, load
@@ -31,17 +31,14 @@ WARM_UP_WORTH_SAYING_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
-    """A training half, encoded and loaded into a board.
+class Equipped:
+    """What every run has, whatever it learns.
 
     Attributes
     ----------
     config : TrainConfig
-    encoder : Encoder
     settings : SamplerSettings
     registers : Registers
-    points : Points
-        The data memory (with quadratic points for a whitened prior).
     board : Board
         Configured, not started.
     trimmed : bool
@@ -49,16 +46,50 @@ class Prepared:
     """
 
     config: TrainConfig
-    encoder: Encoder
     settings: SamplerSettings
     registers: Registers
-    points: Points
     board: Board
     trimmed: bool
 
     def close(self) -> None:
         """Let go of the board."""
         self.board.close()
+
+    def origin(self) -> dict[str, Any]:
+        """The part of a manifest that does not depend on what is learnt."""
+        return {
+            "config": self.config.to_dict(),
+            "seed": self.config.seed,
+            "versions": versions(),
+            "git": git_state(),
+            "board": self.board.identify(),
+        }
+
+    def describe_array(self) -> str:
+        """The array and its chains, for a person."""
+        geometry = self.registers.geometry
+        chains = "1 chain" if geometry.regions == 1 else f"{geometry.regions} chains"
+        return (
+            f"array: {geometry.rows} rows × {geometry.pairs} pairs "
+            f"({geometry.devices:,} devices), {chains} of "
+            f"{self.config.steps:,} steps, rho {self.settings.rho:g}, "
+            f"gamma {self.registers.gamma_us:.3g} µS"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared(Equipped):
+    """A training half, encoded and loaded into a board.
+
+    Attributes
+    ----------
+    encoder : Encoder
+    points : Points
+        The data memory (with quadratic points for a whitened prior).
+    """
+
+    encoder: Encoder
+    points: Points
 
     def weights(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
         """Weights of the standardised features: uint16 (n, devices) → float64 (n, weights)."""
@@ -144,11 +175,7 @@ class Experiment(Prepared):
     def manifest(self) -> dict[str, Any]:
         """What a run folder says about how it was made."""
         return {
-            "config": self.config.to_dict(),
-            "seed": self.config.seed,
-            "versions": versions(),
-            "git": git_state(),
-            "board": self.board.identify(),
+            **self.origin(),
             "data": {
                 "sha256": data_digest(self.dataset),
                 "feature_names": list(self.dataset.feature_names),
@@ -168,19 +195,44 @@ class Experiment(Prepared):
 
     def description(self) -> list[str]:
         """What is about to happen, for a person."""
-        geometry = self.registers.geometry
-        chains = "1 chain" if geometry.regions == 1 else f"{geometry.regions} chains"
         return [
             f"{self.config.task}: {len(self.train)} points to learn from, {len(self.test)} held "
             f"out, {len(self.encoder.columns)} of {self.dataset.x.shape[1]} features",
-            f"array: {geometry.rows} rows × {geometry.pairs} pairs "
-            f"({geometry.devices:,} devices), {chains} of "
-            f"{self.config.steps:,} steps, rho {self.settings.rho:g}, "
-            f"gamma {self.registers.gamma_us:.3g} µS",
+            self.describe_array(),
         ]
 
 
-def _silent(_: str) -> None: ...
+def equip(
+    config: TrainConfig,
+    task: Task,
+    geometry: Geometry,
+    features: int,
+    configure: Callable[[Board, Registers], None],
+    say: Say,
+    *,
+    hidden: int = 0,
+    unit: float = 1.0,
+) -> Equipped:
+    """Open and calibrate the array, and have ``configure`` load its board.
+
+    ``features``: inputs of the model, the bias included; ``unit`` as in ``choose_settings``.
+    """
+    opened = open_array(config.array, config.preset, geometry, config.seed, task.rel)
+    settings = choose_settings(config, task, opened, hidden, unit)
+    sigma, calibration = opened.array.sigma_us, Calibration()
+    trimmed = config.trim and not opened.ideal
+    board = open_board(config.backend, opened.array, say)
+    try:
+        if trimmed:
+            say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
+            found = opened.characterize(devices_in_use(geometry, max(features, hidden + 1)))
+            sigma, calibration = found.sigma_us, calibration_of(found)
+        registers = settings.registers(geometry, features, sigma, calibration)
+        configure(board, registers)
+    except BaseException:
+        board.close()
+        raise
+    return Equipped(config, settings, registers, board, trimmed)
 
 
 def prepare(
@@ -189,7 +241,7 @@ def prepare(
     x: NDArray[np.float64],
     y: NDArray[np.integer[Any]],
     feature_names: Sequence[str] | None = None,
-    say: Callable[[str], None] = _silent,
+    say: Say = silent,
 ) -> Prepared:
     """Encode x (n, d) and y 0/1 (n,), open and calibrate the array, configure the board.
 
@@ -216,25 +268,20 @@ def prepare(
     )
     geometry.require_features(max(encoder.inputs, hidden + 1))
     points = encoder.training_points(x, y)
-    opened = open_array(config.array, config.preset, geometry, config.seed, task.rel)
-    settings = choose_settings(config, task, opened, hidden, encoder.spread)
-    sigma, calibration = opened.array.sigma_us, Calibration()
-    trimmed = config.trim and not opened.ideal
-    board = open_board(config.backend, opened.array, say)
-    try:
-        if trimmed:
-            say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
-            found = opened.characterize(devices_in_use(geometry, max(points.features, hidden + 1)))
-            sigma, calibration = found.sigma_us, calibration_of(found)
-        registers = settings.registers(geometry, points.features, sigma, calibration)
-        board.configure(registers, points)
-    except BaseException:
-        board.close()
-        raise
-    return Prepared(config, encoder, settings, registers, points, board, trimmed)
+    ready = equip(
+        config,
+        task,
+        geometry,
+        points.features,
+        lambda board, registers: board.configure(registers, points),
+        say,
+        hidden=hidden,
+        unit=encoder.spread,
+    )
+    return Prepared(**vars(ready), encoder=encoder, points=points)
 
 
-def build_experiment(config: TrainConfig, say: Callable[[str], None] = _silent) -> Experiment:
+def build_experiment(config: TrainConfig, say: Say = silent) -> Experiment:
     """Load and split the data, and ``prepare`` the training half."""
     task = get_task(config.task)
     dataset = load(task.dataset)
@@ -305,7 +352,7 @@ class Runnable(Protocol):
     def board(self) -> Board: ...
 
 
-def warm_up(experiment: Runnable, say: Callable[[str], None]) -> None:
+def warm_up(experiment: Runnable, say: Say) -> None:
     """Compile what the run will need, so that the time of the run is the chain's own.
 
     The golden model is run for a step and then set back, to the bit.

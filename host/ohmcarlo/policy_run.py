@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .array.energy import energy
-from .boards import RUNNING, Block, Board, open_board
-from .bring_up import calibration_of, open_array
+from .boards import RUNNING, Block, Say, silent
 from .config import TrainConfig
 from .errors import UsageError
-from .experiment import choose_settings, devices_in_use, git_state, versions
-from .golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
+from .experiment import Equipped, equip
+from .golden import EpisodeLikelihood
 from .policy import TEST_EPISODES, Policy, environment, gymnasium_returns
-from .results import COMPLETE, burn_in_of, mixing, plain, posterior_file, shape_of
+from .results import (
+    COMPLETE,
+    burn_in_of,
+    chain_of,
+    cost_of,
+    mixing,
+    plain,
+    posterior_file,
+    request_of,
+)
 from .spec import CODE_LSB_US, Geometry, Points
 from .spec.cartpole import EPISODE_STEPS, INPUT_NAMES, POLICY_INPUTS, beta
 from .tasks import get_task
@@ -28,45 +34,25 @@ NO_DATA = ("whiten", "features", "hidden")
 
 
 @dataclass(frozen=True, eq=False)
-class PolicyExperiment:
+class PolicyExperiment(Equipped):
     """Everything a run works with; two built from equal configurations are equal.
 
     Attributes
     ----------
-    config : TrainConfig
-    settings : SamplerSettings
-    registers : Registers
-    board : Board
-        Configured, not started.
     judge : EpisodeLikelihood
-    trimmed : bool
-        The array was characterised and its devices corrected.
     """
 
-    config: TrainConfig
-    settings: SamplerSettings
-    registers: Registers
-    board: Board
     judge: EpisodeLikelihood
-    trimmed: bool
 
     @property
     def points(self) -> Points:
         """There are none."""
         return no_points()
 
-    def close(self) -> None:
-        """Let go of the board."""
-        self.board.close()
-
     def manifest(self) -> dict[str, Any]:
         """What a run folder says about how it was made."""
         return {
-            "config": self.config.to_dict(),
-            "seed": self.config.seed,
-            "versions": versions(),
-            "git": git_state(),
-            "board": self.board.identify(),
+            **self.origin(),
             "data": {"sha256": "", "episodes": vars(self.judge)},
             "weight_names": list(INPUT_NAMES),
         }
@@ -81,15 +67,10 @@ class PolicyExperiment:
 
     def description(self) -> list[str]:
         """What is about to happen, for a person."""
-        geometry = self.registers.geometry
-        chains = "1 chain" if geometry.regions == 1 else f"{geometry.regions} chains"
         return [
             f"{self.config.task}: {self.judge.episodes} episodes a policy, the same start states "
             f"for all; {self.judge.episodes * (self.config.steps + 1):,} episodes a chain",
-            f"array: {geometry.rows} rows × {geometry.pairs} pairs "
-            f"({geometry.devices:,} devices), {chains} of "
-            f"{self.config.steps:,} steps, rho {self.settings.rho:g}, "
-            f"gamma {self.registers.gamma_us:.3g} µS",
+            self.describe_array(),
         ]
 
 
@@ -136,10 +117,7 @@ def no_points() -> Points:
     return Points.of(np.zeros((0, POLICY_INPUTS), np.int8))
 
 
-def _silent(_: str) -> None: ...
-
-
-def build_policy(config: TrainConfig, say: Callable[[str], None] = _silent) -> PolicyExperiment:
+def build_policy(config: TrainConfig, say: Say = silent) -> PolicyExperiment:
     """Open and calibrate the array, and have its board judge proposals by their episodes.
 
     Close the result in the end. Raises UsageError for whatever cannot be done, OhmcarloError when
@@ -157,23 +135,16 @@ def build_policy(config: TrainConfig, say: Callable[[str], None] = _silent) -> P
         regions=config.chains,
     )
     geometry.require_features(POLICY_INPUTS)
-    opened = open_array(config.array, config.preset, geometry, config.seed, task.rel)
-    settings = choose_settings(config, task, opened, 0, 1.0)
-    sigma, calibration = opened.array.sigma_us, Calibration()
-    trimmed = config.trim and not opened.ideal
     judge = EpisodeLikelihood(config.seed)
-    board = open_board(config.backend, opened.array, say)
-    try:
-        if trimmed:
-            say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
-            found = opened.characterize(devices_in_use(geometry, POLICY_INPUTS))
-            sigma, calibration = found.sigma_us, calibration_of(found)
-        registers = settings.registers(geometry, POLICY_INPUTS, sigma, calibration)
-        board.configure(registers, no_points(), judge)
-    except BaseException:
-        board.close()
-        raise
-    return PolicyExperiment(config, settings, registers, board, judge, trimmed)
+    ready = equip(
+        config,
+        task,
+        geometry,
+        POLICY_INPUTS,
+        lambda board, registers: board.configure(registers, no_points(), judge),
+        say,
+    )
+    return PolicyExperiment(**vars(ready), judge=judge)
 
 
 def evaluate_policy(
@@ -189,26 +160,10 @@ def evaluate_policy(
     played = experiment.judge.episodes * (trace.chains + np.cumsum(streamed.valid))
     tested = gymnasium_returns(policy, config.seed)
     draws = registers.weights(trace.codes).astype(np.float32)[trace.draws()]
-    ledger = board.ledger
-    report = energy(ledger, registers.geometry)
     means = returns.mean(axis=1)[trace.draws()]
     values = {
-        "task": config.task,
-        "backend": config.backend,
-        "array": config.array,
-        "preset": config.preset,
-        "kernel": config.kernel,
-        "rho": experiment.settings.rho,
-        "gamma_us": registers.gamma_us,
-        "trimmed": experiment.trimmed,
-        "seed": config.seed,
-        "geometry": shape_of(registers.geometry),
-        "chains": trace.chains,
-        "steps": trace.steps,
-        "burn_in": burn_in,
-        "accepted": int(trace.accepted.sum()),
-        "acceptance_rate": float(trace.accepted.mean()),
-        "samples": len(trace.codes),
+        **request_of(experiment),
+        **chain_of(trace, burn_in),
         "training": {
             "episodes": int(played[-1]),
             "episodes_of_a_policy": experiment.judge.episodes,
@@ -222,13 +177,7 @@ def evaluate_policy(
             "weights_us": dict(zip(INPUT_NAMES, policy.mean * CODE_LSB_US, strict=True)),
         },
         "test": {"episodes": TEST_EPISODES, **summary_of(tested)},
-        "pulses": {name: getattr(ledger, name) for name in ("set", "reset", "read", "dot")},
-        "wear": {"mean": float(ledger.wear.mean()), "max": int(ledger.wear.max())},
-        "energy_joules": report.total.joules,
-        "energy": report.to_dict(),
-        "wall_seconds": sampling_seconds,
-        "clock_cycles": board.clock_cycles(),
-        "clock_hz": board.clock_hz,
+        **cost_of(experiment, sampling_seconds),
         **mixing(draws[:, burn_in:]),
         "entropy": board.entropy() | {"pseudo_random": board.pseudo_random},
         "retired_rows": board.retired_rows(),
@@ -242,7 +191,7 @@ def evaluate_policy(
         returns=returns,
         played=played,
         tested=tested,
-        wear=ledger.wear.copy(),
+        wear=board.ledger.wear.copy(),
         posterior=posterior_file(trace, draws, burn_in, list(INPUT_NAMES)),
     )
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import OhmcarloError, UsageError
+from .errors import UsageError
 from .palette import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, plain_name
 from .prediction import Predictor
 from .results import RHAT_LIMIT, certain_first, wilson_interval
-from .runs import atomic, explain, read_policy_evaluation, read_result, read_trace
+from .runs import make_folder, read_policy_evaluation, read_result, read_trace, write_pictures
 from .surface import Surface
 
 if TYPE_CHECKING:
@@ -46,17 +46,8 @@ def write_report(path: Path, folder: Path | None = None) -> tuple[dict[str, Any]
     else:
         figures = draw_figures(values, trace, Predictor.of_run(path))
     folder = path / "report" if folder is None else folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OhmcarloError(f"{explain(error, folder)}: choose another --plots") from error
-    pictures = []
-    for name, figure in figures.items():
-        picture = folder / f"{name}.png"
-        with atomic(picture) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})
-        pictures.append(picture)
-    return values, pictures
+    make_folder(folder, "--plots")
+    return values, write_pictures(folder, figures)
 
 
 def draw_figures(values: dict[str, Any], trace: Trace, predictor: Predictor) -> dict[str, Figure]:

@@ -13,7 +13,7 @@ from . import __version__, diagnostics
 from .array.base import Ledger
 from .array.energy import energy
 from .boards import RUNNING, Block
-from .experiment import Experiment
+from .experiment import Equipped, Experiment
 from .golden import predict
 from .spec import Geometry
 from .trace import Trace
@@ -72,7 +72,7 @@ def evaluate(experiment: Experiment, streamed: Block, sampling_seconds: float) -
     draws = weights[trace.draws()]
     values = {
         **_request(experiment),
-        **_chain(trace, burn_in),
+        **chain_of(trace, burn_in),
         **quality(experiment.test_labels, probability, variance),
         "baseline": experiment.baseline(),
         **_cost(experiment, streamed, sampling_seconds),
@@ -100,20 +100,26 @@ def burn_in_of(trace: Trace) -> int:
     return max(0, min(longest, trace.steps - 2))
 
 
-def _request(experiment: Experiment) -> dict[str, Any]:
-    config, geometry = experiment.config, experiment.registers.geometry
+def request_of(run: Equipped) -> dict[str, Any]:
+    """What was asked for and what was chosen, whatever is learnt."""
+    config = run.config
     return {
         "task": config.task,
         "backend": config.backend,
         "array": config.array,
         "preset": config.preset,
         "kernel": config.kernel,
-        "rho": experiment.settings.rho,
-        "whiten": config.whiten,
-        "gamma_us": experiment.registers.gamma_us,
-        "trimmed": experiment.trimmed,
+        "rho": run.settings.rho,
+        "gamma_us": run.registers.gamma_us,
+        "trimmed": run.trimmed,
         "seed": config.seed,
-        "geometry": shape_of(geometry),
+        "geometry": _shape(run.registers.geometry),
+    }
+
+
+def _request(experiment: Experiment) -> dict[str, Any]:
+    return request_of(experiment) | {
+        "whiten": experiment.config.whiten,
         "features": experiment.registers.features - 1,
         "hidden": experiment.registers.hidden,
         "train_points": experiment.train_count,
@@ -121,8 +127,7 @@ def _request(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def shape_of(geometry: Geometry) -> dict[str, int]:
-    """An array's shape, for JSON."""
+def _shape(geometry: Geometry) -> dict[str, int]:
     return {
         "rows": geometry.rows,
         "pairs": geometry.pairs,
@@ -132,7 +137,8 @@ def shape_of(geometry: Geometry) -> dict[str, int]:
     }
 
 
-def _chain(trace: Trace, burn_in: int) -> dict[str, Any]:
+def chain_of(trace: Trace, burn_in: int) -> dict[str, Any]:
+    """How the chains went."""
     return {
         "chains": trace.chains,
         "steps": trace.steps,
@@ -189,14 +195,20 @@ def certain_first(
 
 
 def _cost(experiment: Experiment, streamed: Block, seconds: float) -> dict[str, Any]:
-    ledger: Ledger = experiment.board.ledger
     per_point = experiment.accesses_per_point
-    report = energy(ledger, experiment.registers.geometry)
     return {
         "accesses": int(streamed.points.sum(dtype=np.int64)) * per_point,
         "accesses_without_early_reject": int(streamed.valid.sum())
         * len(experiment.points)
         * per_point,
+    } | cost_of(experiment, seconds)
+
+
+def cost_of(run: Equipped, seconds: float) -> dict[str, Any]:
+    """Pulses, wear, energy and time."""
+    ledger: Ledger = run.board.ledger
+    report = energy(ledger, run.registers.geometry)
+    return {
         "pulses": {
             "set": ledger.set,
             "reset": ledger.reset,
@@ -207,8 +219,8 @@ def _cost(experiment: Experiment, streamed: Block, seconds: float) -> dict[str, 
         "energy_joules": report.total.joules,
         "energy": report.to_dict(),
         "wall_seconds": seconds,
-        "clock_cycles": experiment.board.clock_cycles(),
-        "clock_hz": experiment.board.clock_hz,
+        "clock_cycles": run.board.clock_cycles(),
+        "clock_hz": run.board.clock_hz,
     }
 
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,9 @@ from numpy.typing import NDArray
 from .boards.base import Block
 from .errors import OhmcarloError, UsageError
 from .trace import Trace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 try:  # absent on Windows, where two processes in one folder are not noticed
     import fcntl
@@ -61,6 +64,25 @@ def explain(error: OSError, path: Path) -> str:
     """One line about a file that could not be written or read."""
     reason = error.strerror or str(error)
     return f"{path}: {reason}"
+
+
+def make_folder(path: Path, option: str) -> None:
+    """Make a folder, if need be; an OhmcarloError says which ``option`` names another one."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OhmcarloError(f"{explain(error, path)}: choose another {option}") from error
+
+
+def write_pictures(folder: Path, pictures: Mapping[str, Figure]) -> list[Path]:
+    """Each matplotlib figure as ``NAME.png`` in ``folder``, which exists; their paths."""
+    paths = []
+    for name, picture in pictures.items():
+        path = folder / f"{name}.png"
+        with atomic(path) as temporary:
+            picture.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})
+        paths.append(path)
+    return paths
 
 
 def check_file(path: Path) -> None:

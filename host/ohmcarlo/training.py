@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from .boards import ENTROPY_ALARM, RUNNING, Block, BoardLost
+from .boards import ENTROPY_ALARM, RUNNING, Block, BoardLost, Say, silent
 from .config import TrainConfig
 from .datasets import hardest_first
 from .errors import OhmcarloError, UsageError
@@ -90,7 +90,7 @@ R = TypeVar("R", bound=Finished)
 class Recipe(Generic[E, R]):
     """How an experiment is built, and what its last step is followed by."""
 
-    build: Callable[[Callable[[str], None]], E]
+    build: Callable[[Say], E]
     evaluate: Callable[[E, Block, float], R]
 
 
@@ -157,7 +157,7 @@ class Outputs:
 def train(config: TrainConfig, observer: Observer | None = None) -> Result:
     """Train in memory; see ``train_run`` for a run that is kept."""
     recipe = Recipe(partial(build_experiment, config), evaluate)
-    with closing(recipe.build(_silent)) as experiment:
+    with closing(recipe.build(silent)) as experiment:
         return _complete(recipe, experiment, None, Outputs(), observer or Silence())
 
 
@@ -166,11 +166,8 @@ def train_policy(config: TrainConfig, observer: Observer | None = None) -> Polic
     from .policy_run import build_policy, evaluate_policy
 
     recipe = Recipe(partial(build_policy, config), evaluate_policy)
-    with closing(recipe.build(_silent)) as experiment:
+    with closing(recipe.build(silent)) as experiment:
         return _complete(recipe, experiment, None, Outputs(), observer or Silence())
-
-
-def _silent(_: str) -> None: ...
 
 
 def recipe_of(config: TrainConfig) -> Recipe[Any, Any]:

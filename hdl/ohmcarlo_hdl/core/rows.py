@@ -61,7 +61,7 @@ class Rows(wiring.Component):
       one clock, at the earliest two clocks after ``taken``.
     - ``put_back``: ``row`` goes to the tail of the queue as if nothing had happened.
 
-    ``next_row`` is the head of the queue of ``next_region``, two clocks after either changed.
+    ``next_row`` is the head of the queue of ``next_region``, three clocks after either changed.
     ``held_index``: the ``held_row`` and ``held_multiplicity`` of the ring entry of ``region``,
     four clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
     ``query_row``, a clock later; ``query_wear`` counts the proposals concluded in the group, for

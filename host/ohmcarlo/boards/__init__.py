@@ -23,10 +23,12 @@ __all__ = [
     "Board",
     "BoardLost",
     "ModelBoard",
+    "Say",
     "SerialBoard",
     "check_backend",
     "open_board",
     "open_serial",
+    "silent",
 ]
 
 MODEL, RTL, SERIAL = "model", "rtl", "serial:"
@@ -34,7 +36,8 @@ BACKENDS = (MODEL, RTL, f"{SERIAL}PORT")
 Say = Callable[[str], None]
 
 
-def _silent(_: str) -> None: ...
+def silent(_: str) -> None:
+    """A ``Say`` that nobody hears."""
 
 
 def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
@@ -52,7 +55,7 @@ def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
         )
 
 
-def open_board(backend: str, array: Array, say: Say = _silent) -> Board:
+def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     """The board that ``backend`` names, with ``array`` behind its controller; ``close`` it.
 
     Parameters
@@ -78,7 +81,7 @@ def open_board(backend: str, array: Array, say: Say = _silent) -> Board:
     return open_serial(backend, array, say)
 
 
-def open_serial(backend: str, array: Array, say: Say = _silent) -> SerialBoard:
+def open_serial(backend: str, array: Array, say: Say = silent) -> SerialBoard:
     """As ``open_board``, for the boards at the end of a link."""
     from .ports import SerialPort, SimulatedPort, build_simulated
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..boards import MODEL, RTL, SerialBoard
+from ..boards import MODEL, RTL, SerialBoard, silent
 from ..config import TrainConfig
 from ..datasets.fetch import find
 from ..errors import UsageError
@@ -54,7 +54,7 @@ def run(task: str, steps: int, options: dict[str, Any], seed: int) -> Cell:
     cell: Cell = {"task": task, "steps": steps, "options": options, "seed": seed}
     for backend in (MODEL, RTL):
         config = TrainConfig(task, backend=backend, steps=steps, seed=seed, **options)
-        with closing(recipe_of(config).build(_silent)) as experiment:
+        with closing(recipe_of(config).build(silent)) as experiment:
             board = experiment.board
             before = board.board_clocks if isinstance(board, SerialBoard) else 0
             chain = ChainRun(experiment, None, math.inf, Silence())
@@ -71,9 +71,6 @@ def run(task: str, steps: int, options: dict[str, Any], seed: int) -> Cell:
     cell["equal"] = [n for n in COMPARED if np.array_equal(golden[n], hardware[n])]
     cell["samples"], cell["accepted"] = len(golden["codes"]), int(golden["accepted"].sum())
     return cell
-
-
-def _silent(_: str) -> None: ...
 
 
 def make(bench: Bench) -> Figure:

@@ -18,7 +18,7 @@ from ..array.ages import measure_ages
 from ..array.characterize import DEFAULT_TARGETS_US
 from ..array.estimates import ABSENT, LEVEL, Estimate, Estimates, Pulses, estimate_measurement
 from ..array.fit import fit_file, sweep_pulses
-from ..array.measure import measure
+from ..array.measure import Measurement, measure
 from ..array.measured import SIGMA_INTERCEPT_US, SIGMA_SLOPE, load_sweep
 from ..array.physics import PhysicsArray
 from ..array.presets import DevicePreset, get_preset
@@ -78,18 +78,20 @@ def truth_of(preset: DevicePreset) -> dict[str, float]:
     return {name: value.value for name, value in preset.constants().items()}
 
 
-def _measured(rows: int, seed: int, preset: DevicePreset) -> Estimates:
-    array = PhysicsArray(Geometry(rows=rows), preset, seed)
-    seen = measure(
-        array,
+def _seen(rows: int, seed: int, preset: DevicePreset, everything: bool) -> Measurement:
+    return measure(
+        PhysicsArray(Geometry(rows=rows), preset, seed),
         rows=None,
         devices=None,
         targets_us=DEFAULT_TARGETS_US,
         cycles=CYCLES,
         centre_us=DEFAULT_MID_US,
-        everything=True,
+        everything=everything,
     )
-    return estimate_measurement(seen, seed)
+
+
+def _measured(rows: int, seed: int, preset: DevicePreset) -> Estimates:
+    return estimate_measurement(_seen(rows, seed, preset, everything=True), seed)
 
 
 # -- cells -----------------------------------------------------------------------------------------
@@ -99,15 +101,7 @@ def array_cell(rows: int, seed: int) -> Cell:
     """The physics model, measured and fitted; shape of its deviations."""
     preset = get_preset(PRESET)
     found = _measured(rows, seed, preset)
-    array = PhysicsArray(Geometry(rows=8), preset, seed)
-    seen = measure(
-        array,
-        rows=None,
-        devices=None,
-        targets_us=DEFAULT_TARGETS_US,
-        cycles=CYCLES,
-        centre_us=DEFAULT_MID_US,
-    )
+    seen = _seen(8, seed, preset, everything=False)
     g = seen.g_us[:, :, ~seen.dead]
     groups = g.reshape(CYCLES, -1).T
     return {"found": found, "shape": shape_of(groups[(groups > 0).all(axis=1)])}

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..errors import OhmcarloError
 from ..results import plain
-from ..runs import atomic, explain, write_bytes, write_json
+from ..runs import make_folder, write_bytes, write_json, write_pictures
 from .base import Bench, Figure, Goal, Table, Watcher
 
 CELLS = "cells"
@@ -24,10 +23,7 @@ def reproduce(
     """
     from . import maker
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OhmcarloError(f"{explain(error, out)}: choose another --out") from error
+    make_folder(out, "--out")
     bench = Bench(out / CELLS, seeds, jobs, watcher)
     values: dict[str, Any] = {"version": __version__, "seeds": seeds, "figures": {}}
     for name in names:
@@ -39,13 +35,8 @@ def reproduce(
 
 def write_figure(name: str, figure: Figure, folder: Path) -> dict[str, Any]:
     """Pictures, files, ``table.md`` and, last, ``NAME.json``, which says that it is complete."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OhmcarloError(f"{explain(error, folder)}: choose another --out") from error
-    for file, picture in figure.pictures.items():
-        with atomic(folder / f"{file}.png") as temporary:
-            picture.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})
+    make_folder(folder, "--out")
+    pictures = write_pictures(folder, figure.pictures)
     for file, content in figure.files.items():
         write_bytes(folder / file, content)
     write_bytes(folder / "table.md", markdown(figure).encode())
@@ -64,7 +55,7 @@ def write_figure(name: str, figure: Figure, folder: Path) -> dict[str, Any]:
                 for t in figure.tables
             ],
             "notes": figure.notes,
-            "files": [*(f"{p}.png" for p in figure.pictures), *figure.files, "table.md"],
+            "files": [*(p.name for p in pictures), *figure.files, "table.md"],
             **figure.values,
         }
     )
