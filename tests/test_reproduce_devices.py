@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from ohmcarlo import training
 from ohmcarlo.array.base import DOT, DOT_DEVICES, SET, Ledger
 from ohmcarlo.array.energy import (
     EnergyModel,
@@ -131,6 +134,30 @@ def ledger(sets: int = 0, dots: int = 0) -> Ledger:
     made = Ledger(Geometry())
     made.counts[SET], made.counts[DOT], made.counts[DOT_DEVICES] = sets, dots, 32 * dots
     return made
+
+
+def test_the_warm_up_is_not_the_chain_s_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def slow(*_: object) -> None:
+        clock[0] += 100.0
+
+    def now() -> float:
+        clock[0] += 1.0
+        return clock[0]
+
+    monkeypatch.setattr(training, "warm_up", slow)
+    fake = SimpleNamespace(perf_counter=now, process_time=now, monotonic=time.monotonic)
+    monkeypatch.setattr(training, "time", fake)
+    with lean_run(TrainConfig("toy2d", steps=5)) as run:
+        assert 0 < run.cpu_seconds < 100
+
+
+def test_the_warm_up_s_episodes_are_not_the_chain_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("gymnasium")
+    warmed = figure.cell("cartpole", figure.WALK, 10, 3, True)["control_steps"]
+    monkeypatch.setattr(training, "warm_up", lambda *_: None)
+    assert figure.cell("cartpole", figure.WALK, 10, 3, True)["control_steps"] == warmed
 
 
 def test_software_by_hand():

@@ -283,7 +283,8 @@ class ChainRun:
         self.folder = folder
         self.observer = observer
         self.steps = 0
-        self.seconds = 0.0
+        self.seconds = 0.0  # that the chain took, those before a checkpoint included
+        self.cpu_seconds = 0.0  # of this process, since it began or went on
         self.status = RUNNING
         self._checkpoint_seconds = checkpoint_seconds
         self._blocks: list[Block] = []  # everything streamed …
@@ -342,17 +343,24 @@ class ChainRun:
             self.status = RUNNING
 
     def _start(self) -> None:
-        began = time.perf_counter()
-        self.board.start()
+        with self._timed():
+            self.board.start()
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """What happens inside is the chain's own time."""
+        began, cpu_began = time.perf_counter(), time.process_time()
+        yield
         self.seconds += time.perf_counter() - began
+        self.cpu_seconds += time.process_time() - cpu_began
 
     def _run_block(self, total: int) -> None:
         stop = min(s for s in (*ORDER_AT, total) if s > self.steps)
         wanted = min(self._block_steps, stop - self.steps)
-        began = time.perf_counter()
-        block = self.board.run(wanted)
-        taken = time.perf_counter() - began
-        self.seconds += taken
+        before = self.seconds
+        with self._timed():
+            block = self.board.run(wanted)
+        taken = self.seconds - before
         self._blocks.append(block)
         self.status = block.status
         self.steps += len(block.accepted) // self.experiment.config.chains

@@ -145,10 +145,10 @@ def _policy_cell(task: str, steps: int, seed: int) -> Cell:
         object.__setattr__(judge, "played", [])
         experiment.board.configure(experiment.registers, no_points(), judge)
         run = ChainRun(experiment, None, np.inf, Silence())
-        began = time.process_time()
         run.run()
-        taken = time.process_time() - began
         block, registers = run.streamed(), experiment.registers
+        # the first sample and every valid proposal were judged; what came before was the warm-up
+        judged = judge.played[-(1 + int(block.valid.sum())) :]
         ledger = experiment.board.ledger
         return {
             "task": task,
@@ -161,9 +161,9 @@ def _policy_cell(task: str, steps: int, seed: int) -> Cell:
             "decisions": _digest(block.accepted, block.codes),
             "counts": ledger.counts.tolist(),
             "geometry": _geometry(registers.geometry),
-            "cpu_seconds": taken,
+            "cpu_seconds": run.cpu_seconds,
             "numpy_seconds": None,
-            "control_steps": int(sum(judge.played)),
+            "control_steps": sum(judged),
             "points": 0,
             "weights": registers.features,
         }

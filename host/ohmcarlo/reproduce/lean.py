@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from .. import diagnostics
 from ..boards import Block
 from ..config import TrainConfig
-from ..experiment import Experiment, build_experiment, warm_up
+from ..experiment import Experiment, build_experiment
 from ..golden import predict
 from ..results import burn_in_of
 from ..trace import Trace
@@ -71,10 +70,7 @@ def lean_run(config: TrainConfig) -> Iterator[Run]:
         warnings.simplefilter("ignore")
         with closing(build_experiment(config)) as experiment:
             run = ChainRun(experiment, None, np.inf, Silence())
-            warm_up(experiment, lambda _: None)
-            began = time.process_time()
             run.run()
-            taken = time.process_time() - began
             block = run.streamed()
             trace = Trace.of(block, experiment.board.current())
-            yield Run(experiment, block, trace, burn_in_of(trace), taken)
+            yield Run(experiment, block, trace, burn_in_of(trace), run.cpu_seconds)
