@@ -119,7 +119,9 @@ def test_a_slow_board_is_asked_for_its_state_less_often(
     boards(Slow)
     monkeypatch.setattr(experiment, "MODEL", "another board")  # no warming up, which asks, too
     monkeypatch.setattr(training, "MAX_BLOCK", 1)
-    clock = SimpleNamespace(monotonic=lambda: Slow.now, perf_counter=lambda: Slow.now)
+    clock = SimpleNamespace(
+        monotonic=lambda: Slow.now, perf_counter=lambda: Slow.now, process_time=lambda: Slow.now
+    )
     monkeypatch.setattr(training, "time", clock)
     config = TrainConfig(**(CONFIG.to_dict() | {"steps": 3000}))
     train_run(config, Outputs(tmp_path / "run", checkpoint_seconds=0.0), Silence())
