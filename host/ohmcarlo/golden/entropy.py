@@ -64,29 +64,6 @@ def begin_coin(state: State) -> None:
 
 
 @inlined
-def _test_bit(s: Any, bit: int, rct_cutoff: int, apt_cutoff: int) -> bool:
-    failed = False
-    s[RAW_BITS] += 1
-    if bit == s[RCT_LAST]:
-        s[RCT_RUN] += 1
-        failed = s[RCT_RUN] >= rct_cutoff
-    else:
-        s[RCT_LAST] = bit
-        s[RCT_RUN] = 1
-    if s[APT_SEEN] == 0:
-        s[APT_FIRST] = bit
-    s[APT_SEEN] += 1
-    if bit == s[APT_FIRST]:
-        s[APT_MATCHES] += 1
-        failed = failed or s[APT_MATCHES] >= apt_cutoff
-    if s[APT_SEEN] == APT_WINDOW:
-        s[APT_SEEN] = 0
-        s[APT_MATCHES] = 0
-        s[CLEAN_WINDOWS] += 1
-    return failed
-
-
-@inlined
 def _test_symbol(last: Any, run: Any, column: int, symbol: int, cutoff: int) -> bool:
     if symbol == last[column]:
         run[column] += 1
@@ -116,18 +93,34 @@ def harvest(m: Machine, state: State) -> None:
     """
     s, codes, counts = state.scalars, state.coin_codes, state.symbol_counts
     last, run = state.symbol_last, state.symbol_run
+    # in registers over the loop: this is most of the work where a coin takes thousands of bits
+    same, length = s[RCT_LAST], s[RCT_RUN]
+    first, seen, matches = s[APT_FIRST], s[APT_SEEN], s[APT_MATCHES]
     for column in range(len(codes)):
         symbol = codes[column] & ((1 << SYMBOL_BITS) - 1)
         counts[symbol] += 1
         failed = _test_symbol(last, run, column, symbol, m.rct_symbol_cutoff)
         for i in range(SYMBOL_BITS):
             bit = (symbol >> i) & 1
-            failed = _test_bit(s, bit, m.rct_cutoff, m.apt_cutoff) or failed
+            length = length + 1 if bit == same else 1
+            same = bit
+            failed |= length >= m.rct_cutoff and length > 1
+            if seen == 0:
+                first = bit
+            seen += 1
+            matches += bit == first
+            failed |= bit == first and matches >= m.apt_cutoff
+            if seen == APT_WINDOW:
+                seen = matches = 0
+                s[CLEAN_WINDOWS] += 1
             if not s[COIN_READY]:
                 _take_bit(s, bit)
         if failed and not s[ALARM]:
             s[ALARM] = 1
             s[ALARMS] += 1
+    s[RCT_LAST], s[RCT_RUN] = same, length
+    s[APT_FIRST], s[APT_SEEN], s[APT_MATCHES] = first, seen, matches
+    s[RAW_BITS] += SYMBOL_BITS * len(codes)
 
 
 @compiled
