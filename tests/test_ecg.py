@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ohmcarlo.config import TrainConfig
 from ohmcarlo.datasets import GroupSplit, beats, ecg, load
@@ -15,6 +16,8 @@ from ohmcarlo.datasets.fetch import DATA_VARIABLE, SOURCES
 from ohmcarlo.errors import UsageError
 from ohmcarlo.experiment import prepare
 from ohmcarlo.golden import predict
+from ohmcarlo.reproduce.ecg import disagreement
+from ohmcarlo.spec import FEATURE_FRAC
 from ohmcarlo.tasks import get_task
 from ohmcarlo.trace import Trace
 from ohmcarlo.training import ChainRun, Silence, train
@@ -35,15 +38,21 @@ def mitdb() -> Path:
 
 
 def made(
-    widths: list[float], heights: list[float], gaps: list[float], rate: float = RATE
+    widths: list[float],
+    heights: list[float],
+    gaps: list[float],
+    rate: float = RATE,
+    atria: list[float] | None = None,
 ) -> beats.Recording:
-    """Triangular beats: base width (s), height (mV), and the gap before each (s); lead 2 is half
-    of lead 1."""
+    """Triangular beats: base width (s), height (mV), and the gap before each (s); ``atria`` are
+    heights (mV) of a wave of 0.06 s, 0.17 s ahead of each. Lead 2 is half of lead 1."""
     times = 1.0 + np.cumsum(gaps)
     t = np.arange(int((times[-1] + 2.0) * rate)) / rate
     lead = np.zeros(len(t))
     for at, width, height in zip(times, widths, heights, strict=True):
         lead += height * np.clip(1 - np.abs(t - at) / (width / 2), 0, None)
+    for at, height in zip(times, atria or [], strict=atria is not None):
+        lead += height * np.clip(1 - np.abs(t - at + 0.17) / 0.03, 0, None)
     marks = np.rint(times * rate).astype(np.int64)
     return beats.Recording(np.stack([lead, lead / 2], axis=1), marks, rate)
 
@@ -53,7 +62,8 @@ def column(table: np.ndarray, name: str) -> np.ndarray:
 
 
 def test_intervals_by_hand() -> None:
-    """Regular beats of 0.8 s, one of them after 0.5 s with a pause of 1.1 s behind it."""
+    """Regular beats of 0.8 s, one of them after 0.5 s with a pause of 1.1 s behind it: the upper
+    quartile is 0.8 s wherever 40 beats are looked at."""
     gaps = [0.8] * 40
     gaps[20], gaps[21] = 0.5, 1.1
     rhythm = beats.rhythm(np.cumsum(gaps))
@@ -62,10 +72,33 @@ def test_intervals_by_hand() -> None:
     assert rhythm[[0, 5, 39]] == pytest.approx(np.tile([0.8, 0, 0], (3, 1)), abs=1e-12)
 
 
-def test_running_median_by_hand() -> None:
+def test_running_quantile_by_hand() -> None:
     values = np.array([5.0, 1.0, 4.0, 2.0, 3.0])
     # mirrored: 4 1 | 5 1 4 2 3 | 2 4
-    assert beats.running_median(values, 5).tolist() == [4.0, 2.0, 3.0, 2.0, 3.0]
+    assert beats.running_quantile(values, 5, 0.5).tolist() == [4.0, 2.0, 3.0, 2.0, 3.0]
+    # the second largest of five
+    assert beats.running_quantile(values, 5, 0.75).tolist() == [4.0, 4.0, 4.0, 3.0, 4.0]
+
+
+def test_early_beats_stay_unusual_where_they_are_usual() -> None:
+    """Three of five beats come early, without the small wave that the others have 0.17 s before
+    them. The usual beat has none, the unhurried one has: it is the early ones that differ."""
+    gaps = [0.8, 0.5, 0.5, 0.5, 1.0] * 12
+    early = np.array(gaps) == 0.5
+    atria = np.where(early, 0.0, 0.15).tolist()
+    recording = made([0.1] * 60, [1.0] * 60, gaps, atria=atria)
+    table = beats.features(recording)
+    # before the first and after the last beat the filter sees the end
+    inner = np.arange(60) % 59 > 0
+    for name in ("P distance, lead 1", "P unlike, lead 1", "P unlike, lead 2"):
+        values = column(table, f"{name}, from unhurried")
+        assert values[early & inner].min() > values[~early & inner].max() + 0.5, name
+    # upper quartile of 0.5, 0.5, 0.5, 0.8, 1.0: 0.8
+    before = column(table, "RR before / unhurried")
+    assert before[early & inner] == pytest.approx(np.log(0.5 / 0.8), abs=0.02)
+    usual = beats.align(recording, np.ones(60, np.bool_))
+    against_all = beats.SHAPES["P distance"](usual, 0)
+    assert against_all[early & inner].max() < against_all[~early & inner].min(), "a control"
 
 
 def test_a_broad_beat_by_hand() -> None:
@@ -79,7 +112,7 @@ def test_a_broad_beat_by_hand() -> None:
     assert column(table, "QRS width at 25 %, lead 1")[20] == pytest.approx(np.log(1.5), abs=0.12)
     assert column(table, "QRS steepest slope, lead 1")[20] == pytest.approx(-np.log(1.5), abs=0.15)
     assert np.abs(column(table, "QRS width at 50 %, lead 2")[usual]).max() < 0.06
-    for name in (beats.UNLIKE, "QRS distance, lead 2"):
+    for name in (beats.UNLIKE, "QRS distance, lead 2, from unhurried"):
         assert column(table, name)[20] > column(table, name)[usual].max() + 0.5
 
 
@@ -87,8 +120,11 @@ def test_gain_does_not_matter_and_polarity_of_the_usual_beat_does_not() -> None:
     """Electrodes differ: all beats twice as high, or upside down, are the same beats."""
     widths, heights = [0.1] * 30, [1.0] * 30
     widths[11], heights[11] = 0.16, 1.4
-    one = beats.features(made(widths, heights, [0.8] * 30))
-    other = beats.features(made(widths, [-2 * h for h in heights], [0.8] * 30))
+    atria = [0.15] * 30
+    one = beats.features(made(widths, heights, [0.8] * 30, atria=atria))
+    other = beats.features(
+        made(widths, [-2 * h for h in heights], [0.8] * 30, atria=[-2 * h for h in atria])
+    )
     # floors of some hundredths of a millivolt are all that differs
     assert np.abs(one - other).max() < 0.15
     inverted = beats.features(made(widths, [*heights[:11], -1.4, *heights[12:]], [0.8] * 30))
@@ -269,5 +305,35 @@ def test_settings_of_the_network(mitdb: Path) -> None:
     task = get_task("ecg").network
     assert task is not None
     assert ready.registers.hidden == 4
-    assert len(ready.encoder.columns) == task.features
+    assert len(ready.encoder.columns) == len(beats.FEATURES)
     assert ready.settings.sigma_p == task.sigma_p
+
+
+# -- doubt -------------------------------------------------------------------------------------
+
+
+def test_samples_that_disagree() -> None:
+    """Logits in floating point and scipy's entropy say what the compiled sums say; a single
+    sample does not disagree with itself."""
+    data = load("toy2d")
+    config = TrainConfig("toy2d", steps=400)
+    ready = prepare(config, get_task("toy2d"), data.x, data.y, data.feature_names)
+    run = ChainRun(ready, None, np.inf, Silence())
+    run.run()
+    codes, counts = Trace.of(run.streamed(), ready.board.current()).after(100)
+    points = ready.encoder.encode(data.x)
+    distance, information = disagreement(ready.registers, points, codes, counts)
+
+    logits = ready.weights(codes) @ (points.inputs.T / (1 << FEATURE_FRAC))
+    p = 1 / (1 + np.exp(-logits))
+    both = np.stack([p, 1 - p])
+    of_mean = stats.entropy(np.average(both, axis=1, weights=counts))
+    expected = of_mean - np.average(stats.entropy(both), axis=0, weights=counts)
+    assert expected.max() > 20e-4, "far more than what is tolerated"
+    assert information == pytest.approx(expected, abs=1e-4)
+    mean = np.average(logits, axis=0, weights=counts)
+    spread = np.sqrt(np.average((logits - mean) ** 2, axis=0, weights=counts))
+    assert distance == pytest.approx(np.abs(mean) / spread, rel=0.05, abs=0.05)
+
+    _, alone = disagreement(ready.registers, points, codes[:1], counts[:1])
+    assert alone == pytest.approx(0, abs=1e-12)

@@ -109,10 +109,11 @@ TASKS: dict[str, Task] = {
             dataset="ecg",
             description="MIT-BIH: ventricular or normal heart beat? patients that were never seen; "
             "`ohmcarlo data fetch mitdb` gets it",
-            all_features=12,
-            # a network needs smaller steps, 163 rel / gamma = 0.18; width of the prior and number
-            # of features as found on patients of DS1 that were left out
-            network=Network(features=10, rel=0.02, gamma_us=18.0, sigma_p=1.0),
+            all_features=14,
+            # width of the prior as found on patients of DS1 that were left out
+            sigma_p=0.6,
+            # a network needs smaller steps, 163 rel / gamma = 0.18
+            network=Network(rel=0.02, gamma_us=18.0, sigma_p=0.6),
         ),
         Task(
             name=CARTPOLE,
