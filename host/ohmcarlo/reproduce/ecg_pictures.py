@@ -16,6 +16,7 @@ from .ecg import (
     NETWORK,
     PLAIN,
     REJECTED,
+    RIVAL,
     SCORE_BINS,
     WIDE,
     WIDE_MLP,
@@ -39,6 +40,7 @@ SHORT = {
     PLAIN: "logistic regr.",
     MLP: "MLP, H = 4",
     WIDE_MLP: "MLP, H = 7",
+    RIVAL: "MLP, penalised",
 }
 
 
@@ -62,7 +64,7 @@ def main_picture(
     draw_reliability(parts["right"], by_model, used)
     draw_rejection(parts["reject"], by_model, used)
     draw_doubt(parts["doubt"], by_model[NETWORK], NETWORK, used[NETWORK])
-    draw_doubt(parts["rival"], by_model[MLP], MLP, used[MLP])
+    draw_doubt(parts["rival"], by_model[RIVAL], RIVAL, used[RIVAL])
     top = max(parts["doubt"].get_ylim()[1], parts["rival"].get_ylim()[1])
     for name in ("doubt", "rival"):
         parts[name].set_ylim(0, top)
