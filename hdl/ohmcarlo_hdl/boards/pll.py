@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from amaranth import Instance, Module, Signal
+from amaranth import ClockDomain, ClockSignal, Instance, Module, Signal
 from amaranth.lib import io, wiring
+from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Out
 
 from ohmcarlo.errors import UsageError
@@ -175,6 +176,9 @@ ARTIX7 = PllLimits(
 class Pll(wiring.Component):
     """A family's PLL primitive: ``clk`` from the pin ``clock_in``, ``locked`` once it is steady.
 
+    Where ``GATED``, ``clk`` stands still until then: the design starts as it was configured, and
+    needs no reset.
+
     Parameters
     ----------
     settings : PllSettings
@@ -182,6 +186,8 @@ class Pll(wiring.Component):
         Port of the oscillator.
     input_hz : int
     """
+
+    GATED = False
 
     def __init__(self, settings: PllSettings, clock_in: Any, input_hz: int) -> None:
         self.settings, self.clock_in, self.input_hz = settings, clock_in, input_hz
@@ -192,10 +198,18 @@ class Pll(wiring.Component):
 
 
 class Ecp5Pll(Pll):
-    """EHXPLLL, its loop closed over the output."""
+    """EHXPLLL, its loop closed over the output, and the gate of a global clock."""
+
+    GATED = True
 
     def elaborate(self, platform: Any) -> Module:
         m, s = Module(), self.settings
+        made, steady = Signal(), Signal()
+        m.domains.made = ClockDomain(local=True, reset_less=True)
+        m.d.comb += ClockSignal("made").eq(made)
+        m.submodules.steady = FFSynchronizer(self.locked, steady, o_domain="made")
+        # it opens and closes without a glitch, while its clock is low
+        m.submodules.gate = Instance("DCCA", i_CLKI=made, i_CE=steady, o_CLKO=self.clk)
         m.submodules.buffer = buffer = io.Buffer("i", self.clock_in)
         m.submodules.pll = Instance(
             "EHXPLLL",
@@ -219,7 +233,7 @@ class Ecp5Pll(Pll):
             p_FEEDBK_PATH="CLKOP",
             p_CLKFB_DIV=s.feedback,
             i_CLKI=buffer.i,
-            i_CLKFB=self.clk,
+            i_CLKFB=made,
             i_RST=0,
             i_STDBY=0,
             i_PHASESEL0=0,
@@ -229,7 +243,7 @@ class Ecp5Pll(Pll):
             i_PHASELOADREG=0,
             i_PLLWAKESYNC=0,
             i_ENCLKOP=0,
-            o_CLKOP=self.clk,
+            o_CLKOP=made,
             o_LOCK=self.locked,
         )
         return m

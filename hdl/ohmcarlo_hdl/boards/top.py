@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from amaranth import ClockDomain, ClockSignal, Module, Signal
+from amaranth import Cat, ClockDomain, ClockSignal, Module, Signal
 from amaranth.hdl import DomainRenamer
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import ResetSynchronizer
@@ -54,8 +54,9 @@ class Loopback(wiring.Component):
 class BoardTop(wiring.Component):
     """A design on a board. Its clock domains ``sync`` and ``core`` are one clock.
 
-    Everything is in reset until the PLL is steady, and while the reset button, if there is one, is
-    pressed. Lights, as far as there are any: "alive" blinks; "busy" and "fault" as in ``Payload``.
+    Until the PLL is steady everything is in reset, or has no clock where the PLL is gated;
+    everything is in reset while the reset button, if there is one, is pressed. Lights, as far as
+    there are any: "alive" blinks; "busy" and "fault" as in ``Payload``.
 
     Parameters
     ----------
@@ -97,15 +98,17 @@ class BoardTop(wiring.Component):
         input_hz = round(platform.default_clk_frequency)
         primitive = self.board.flow.primitive
         m.submodules.pll = pll = primitive(self.settings, clock_in, input_hz)
-        m.domains.sync = ClockDomain()
-        m.d.comb += ClockSignal().eq(pll.clk)
-        held = Signal()
-        m.d.comb += held.eq(~pll.locked)
+        reasons = [] if pll.GATED else [~pll.locked]
         if self.board.reset is not None:
             button_port = platform.request(*self.board.reset, dir="-")
             m.submodules.reset_button = button = io.Buffer("i", button_port)
-            m.d.comb += held.eq(~pll.locked | button.i)
-        m.submodules.reset = ResetSynchronizer(held)
+            reasons.append(button.i)
+        m.domains.sync = ClockDomain(reset_less=not reasons)
+        m.d.comb += ClockSignal().eq(pll.clk)
+        if reasons:
+            held = Signal()
+            m.d.comb += held.eq(Cat(reasons).any())
+            m.submodules.reset = ResetSynchronizer(held)
 
 
 def _light(platform: Any, name: str, number: int) -> Any:
