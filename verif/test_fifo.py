@@ -7,7 +7,7 @@ import random
 import cocotb
 import pytest
 
-from ohmcarlo_hdl.fifo import ReadyRegister, StreamFifo, StreamRegister
+from ohmcarlo_hdl.fifo import AlternatingRegister, ReadyRegister, StreamFifo, StreamRegister
 from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
 
 WIDTH, DEPTH, ITEMS = 13, 5, 400
@@ -34,8 +34,9 @@ def test_fifo(source: float, sink: float) -> None:
 
 
 @pytest.mark.parametrize(("source", "sink"), [(0, 0), (0.6, 0), (0, 0.6), (0.5, 0.5)])
-def test_register(source: float, sink: float) -> None:
-    run_bench(StreamRegister(WIDTH), __name__, {"source": source, "sink": sink})
+@pytest.mark.parametrize("kind", [StreamRegister, AlternatingRegister])
+def test_register(kind: type, source: float, sink: float) -> None:
+    run_bench(kind(WIDTH), __name__, {"source": source, "sink": sink})
 
 
 @pytest.mark.parametrize(("source", "sink"), [(0, 0), (0.6, 0), (0, 0.6), (0.5, 0.5)])

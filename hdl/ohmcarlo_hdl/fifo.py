@@ -81,6 +81,52 @@ class StreamRegister(wiring.Component):
         return m
 
 
+class AlternatingRegister(wiring.Component):
+    """A ``StreamRegister`` for wide items, equal to it clock by clock.
+
+    Two registers take turns and a multiplexer follows, so that ``output.ready`` leads to a pointer
+    and not to the enable of every bit.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__(
+            {"input": In(stream.Signature(shape)), "output": Out(stream.Signature(shape))}
+        )
+        # what the output becomes when it is taken, or is free
+        self.following: Any = Signal(shape, name="following")
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        payload = Value.cast(self.input.payload)
+        kept = [Signal(len(payload), name=f"kept_{i}", reset_less=True) for i in range(2)]
+        reads, writes = Signal(), Signal()  # whose turn it is
+        takes, keeps = Signal(init=1), Signal()  # not both are in use; both are
+        taken = Signal()
+        for i in range(2):
+            # a register whose turn it is takes what there is, wanted or not
+            with m.If(takes & (writes == i)):
+                m.d.sync += kept[i].eq(payload)
+        m.d.comb += [
+            self.input.ready.eq(takes),
+            taken.eq(self.output.ready & self.output.valid),
+            Value.cast(self.output.payload).eq(Mux(reads, kept[1], kept[0])),
+            Value.cast(self.following).eq(Mux(keeps, Mux(reads, kept[0], kept[1]), payload)),
+        ]
+        m.d.sync += [
+            reads.eq(reads ^ taken),
+            writes.eq(writes ^ (takes & self.input.valid)),
+        ]
+        with m.If(taken | ~self.output.valid):
+            m.d.sync += [
+                self.output.valid.eq(keeps | self.input.valid),
+                keeps.eq(0),
+                takes.eq(1),
+            ]
+        with m.Elif(takes):
+            m.d.sync += [keeps.eq(self.input.valid), takes.eq(~self.input.valid)]
+        return m
+
+
 class ReadyRegister(wiring.Component):
     """No latency, and no logic from ``output.ready`` to ``input.ready``: a register keeps the item
     that comes while the output is not taken. One item a clock.

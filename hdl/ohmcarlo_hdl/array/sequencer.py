@@ -157,6 +157,7 @@ class Sequencer(wiring.Component):
         self.width = Signal.like(self.left)
         self.guard_after = Signal(GUARD_BITS)
         self.unguarded = Signal(init=1)  # it is zero
+        self.owes = Signal()  # the request wants a response
         self.owed = Signal()  # some are outstanding
         self.full = Signal()  # as many as may be are outstanding
         self.request_clocks = Signal(WATCHDOG_BITS, init=1)
@@ -202,8 +203,7 @@ class Sequencer(wiring.Component):
         # Commands to requests: one register. An offer is never withdrawn, since the lines stay
         # free and responses can only become fewer while it stands.
         free = Signal()
-        owes = Signal()
-        full = self.full
+        owes, full = self.owes, self.full
         ends = self.last
         m.d.comb += [
             free.eq(
@@ -211,13 +211,13 @@ class Sequencer(wiring.Component):
                 | ((self.phase == Phase.PULSE) & ends & self.unguarded)
                 | ((self.phase == Phase.AFTER) & ends)
             ),
-            owes.eq(self._is(request.op, Op.READ, Op.DOT)),
             self.requests.valid.eq(self.pending & free & ~(owes & full)),
             self.commands.ready.eq(~self.fault & ~self.off & (~self.pending | take)),
         ]
         with m.If(accept):
             m.d.sync += [
                 Value.cast(request).eq(Value.cast(self.commands.p)),
+                owes.eq(self._is(self.commands.p.op, Op.READ, Op.DOT)),
                 self.pending.eq(~trip),
             ]
         with m.Elif(take | (trip & ~self.requests.valid)):

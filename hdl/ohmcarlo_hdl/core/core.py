@@ -17,7 +17,7 @@ from ..array.pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS
 from ..array.sequencer import Sequencer, array_lines
 from ..config import REFERENCE, CoreConfig
 from ..entropy.unit import EntropyUnit, raw_symbol
-from ..fifo import ReadyRegister, StreamRegister
+from ..fifo import AlternatingRegister, ReadyRegister, StreamRegister
 from ..regs.bank import RegisterBank
 from ..regs.bus import Bus
 from ..regs.map import register_map
@@ -133,15 +133,18 @@ class Core(wiring.Component):
         m.submodules.likelihood = restart(likelihood)
         m.submodules.sequencer = restart(sequencer)
         # between knots of handshakes
-        targets, dots = StreamRegister(device_target(config)), StreamRegister(array_request(config))
+        targets = StreamRegister(device_target(config))
+        dots = AlternatingRegister(array_request(config))
         m.submodules.targets = restart(targets)
         m.submodules.dots = restart(dots)
-        commands = StreamRegister(array_request(config))
+        commands = AlternatingRegister(array_request(config))
         m.submodules.commands = restart(commands)
         results = ReadyRegister(array_response(config))
         m.submodules.results = restart(results)
         step_records = StreamRegister(step_record(config))
         m.submodules.step_records = restart(step_records)
+        samples = StreamRegister(RECORD_WORD)
+        m.submodules.samples = restart(samples)
         predictions = StreamRegister(PREDICTION)
         m.submodules.predictions = restart(predictions)
         terms = StreamRegister(TERM)
@@ -169,7 +172,8 @@ class Core(wiring.Component):
             (results.output, step.results),
             (sequencer.requests, wiring.flipped(self.requests)),
             (wiring.flipped(self.responses), sequencer.responses),
-            (step.samples, wiring.flipped(self.samples)),
+            (step.samples, samples.input),
+            (samples.output, wiring.flipped(self.samples)),
             (step.step_records, step_records.input),
             (step_records.output, wiring.flipped(self.step_records)),
             (bank.load_points, likelihood.load_points),

@@ -189,17 +189,20 @@ class EntropyUnit(wiring.Component):
         return m
 
     def _count_symbols(self, m: Module, looked_at: Signal) -> None:
-        """One adder, and one source for all counts; between symbols software may look at them."""
+        """One adder, and one source for all counts, a clock after the symbol; between symbols
+        software may look at them."""
         window, width = self.state, SYMBOL_BITS
         old, new = Signal(COUNT_BITS), Signal(COUNT_BITS)
         loaded = window.stb & (window.addr >> width == COUNTS_WORD >> width)
-        at = Mux(self.raw.valid, self.raw.symbol, looked_at[:width])
+        counts, symbol = Signal(), Signal(width)
+        m.d.sync += [counts.eq(self.raw.valid), symbol.eq(self.raw.symbol)]
+        at = Mux(counts, symbol, looked_at[:width])
         m.d.comb += [
             old.eq(self.symbol_counts[at]),
             new.eq(Mux(window.stb, window.data, old + 1)),
         ]
         with m.If(looked_at >> width == COUNTS_WORD >> width):
             m.d.comb += window.r_data.eq(old)
-        with m.If(self.raw.valid | loaded):
-            target = Mux(window.stb, window.addr[:width], self.raw.symbol)
+        with m.If(counts | loaded):
+            target = Mux(window.stb, window.addr[:width], symbol)
             m.d.sync += self.symbol_counts[target].eq(new)
