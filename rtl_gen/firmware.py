@@ -57,9 +57,10 @@ SANITIZE_FLAGS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 @cache
 def headers(config: CoreConfig) -> Mapping[str, str]:
     """File name → text of everything that is generated for the C sources."""
-    layout = register_map(config, emulator=True)
+    emulator = config.phy is None
+    layout = register_map(config, emulator)
     return {
-        "ohmcarlo.h": c_header(compile_rdl(config, emulator=True), layout),
+        "ohmcarlo.h": c_header(compile_rdl(config, emulator), layout),
         "board.h": c_header(compile_board_rdl(), board_map()),
         "memory_map.h": _memory_map_header(),
         "spec_link.h": spec_link_header(),

@@ -22,7 +22,7 @@ from ohmcarlo.golden import Controller, Registers, terms
 from ohmcarlo.spec import Geometry
 from ohmcarlo.spec.link import Reason
 from ohmcarlo_hdl.array import sequencer
-from ohmcarlo_hdl.array.phy_parts import PhyTiming
+from ohmcarlo_hdl.array.phy_parts import PhyConfig, PhyTiming
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core import core
 from ohmcarlo_hdl.core.phy_core import PhyCore
@@ -33,11 +33,17 @@ from verif.harness import Case, case_parameters, run_bench, start_clock
 from verif.harness.build import verilog_of
 from verif.harness.core import CoreDriver
 from verif.test_core import first_difference
-from verif.test_phy import RAIL_CODES, SHORT, VOLTAGES
+from verif.test_phy import RAIL_CODES, SHORT
 
 TRAIN = TrainConfig(task="toy2d", array="physics", rows=64, pairs=16, seed=0)
 GEOMETRY = Geometry(rows=64, pairs=16, access_bits=1)
-CONFIG = CoreConfig(GEOMETRY, max_points=128, max_group_rows=1, max_regions=1)
+CONFIG = CoreConfig(
+    GEOMETRY,
+    max_points=128,
+    max_group_rows=1,
+    max_regions=1,
+    phy=PhyConfig(100_000_000, PhyTiming(**SHORT)),
+)
 LIMITS = Limits(dac_settle_ns=300, line_settle_ns=100, front_end_ns=300, guard_ns=60)
 PULSE = {"reset": 20, "set": 10, "read": 34, "dot": 34}
 GUARDS = {"guard_before": 2, "guard_after": 6}
@@ -62,11 +68,12 @@ async def brought_up(dut: Any, **options: Any) -> tuple[CoreDriver, Daughterboar
     """Clock, board, registers and tables."""
     points, under_probes = experiment().points, array()
     dut.off.value = 0
-    dut.voltages.value = VOLTAGES.pack(RAIL_CODES)
     driver = CoreDriver(dut, CONFIG, registers(), points)
     await start_clock(dut)
     board = Daughterboard(dut, CONFIG, under_probes, LIMITS, **options)
     await driver.load(under_probes)
+    for rail, code in RAIL_CODES.items():
+        await driver.bus.set(f"rails.{rail}", code)
     for name, width in PULSE.items():
         await driver.bus.set(f"sequencer.{name}", width=width, **GUARDS)
     await driver.bus.set("sequencer.watchdog", 1 << 20)
@@ -109,7 +116,7 @@ async def trains(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 def wired() -> Wired:
-    return Wired(PhyCore(CONFIG, 100_000_000, PhyTiming(**SHORT)))
+    return Wired(PhyCore(CONFIG))
 
 
 def simulate(text: str, case: Case, testcase: str) -> None:

@@ -45,6 +45,7 @@ from ohmcarlo.spec import (
     health_cutoffs,
 )
 from ohmcarlo.spec.link import WINDOWS, FaultCause
+from ohmcarlo_hdl.array.phy_parts import PhyConfig
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.counters import COUNTED
 from ohmcarlo_hdl.regs.bank import RegisterBank
@@ -66,13 +67,31 @@ CONFIGS = {
         ),
         True,
     ),
+    # a real array at 60 MHz
+    "phy": (
+        CoreConfig(
+            Geometry(rows=64, pairs=16, access_bits=1),
+            max_group_rows=1,
+            max_regions=1,
+            phy=PhyConfig(60_000_000),
+        ),
+        False,
+    ),
 }
-PARAMETERS: dict[str, dict[str, int | str]] = {  # the odd configuration, as the RDL names it
+PARAMETERS: dict[str, dict[str, int | str]] = {  # the configurations, as the RDL names them
     "reference": {},
     "odd": {
         "ROWS": 200, "PAIRS": 20, "ACCESS_BITS": 1, "TILE_PAIRS": 8, "DOT_BITS": 12,
         "DOT_SHIFT": 3, "MAX_POINTS": 16, "MAX_GROUP_ROWS": 1, "MAX_REGIONS": 2,
         "DEVICE_CALIBRATION": "false", "POINT_WORDS": 8, "DEVICE_BITS": 6, "EMULATOR": 1,
+    },
+    # 4, 3.25, 0, 2, 2.3, 0.2, 1.25 V of 5; 1000, 100 and 1100 ns, 50 ns and a clock, 20 ms
+    "phy": {
+        "ROWS": 64, "PAIRS": 16, "ACCESS_BITS": 1, "TILE_PAIRS": 16, "MAX_GROUP_ROWS": 1,
+        "MAX_REGIONS": 1, "POINT_WORDS": 4, "DEVICE_BITS": 5, "PHY": "true", "GATE_RESET": 3277,
+        "GATE_READ": 2662, "BIT_LINE_FORM": 0, "BIT_LINE_SET": 1638, "SOURCE_LINE_RESET": 1884,
+        "BIT_LINE_READ": 164, "VIRTUAL_GROUND": 1024, "FORM_WIDTH": 60, "RESET_WIDTH": 6,
+        "SET_WIDTH": 6, "READ_WIDTH": 66, "DOT_WIDTH": 66, "GUARD": 4, "WATCHDOG": 1_200_000,
     },
 }  # fmt: skip
 

@@ -10,6 +10,11 @@ from amaranth.utils import bits_for
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_BITS, Geometry
 
+from .array.phy_parts import PhyConfig
+
+ARRAYS = EMULATOR, PHY = "emulator", "phy"
+"""Arrays that a board can have: a model beside the controller, or a real one on a daughterboard."""
+
 
 @dataclass(frozen=True)
 class CoreConfig:
@@ -29,6 +34,8 @@ class CoreConfig:
         Chains that share the array, a power of two.
     device_calibration : bool
         Whether every device has a trim and a centre of its own (28 bits of memory per device).
+    phy : PhyConfig, optional
+        Of the interface to a real array on a daughterboard; None: the array is emulated.
     """
 
     small: ClassVar[bool] = False
@@ -39,6 +46,7 @@ class CoreConfig:
     max_group_rows: int = 8
     max_regions: int = 4
     device_calibration: bool = True
+    phy: PhyConfig | None = None
 
     def __post_init__(self) -> None:
         self.validate()
@@ -59,6 +67,11 @@ class CoreConfig:
             )
 
     # -- the array -------------------------------------------------------------------------
+    @property
+    def array(self) -> str:
+        """What is behind the controller: one of ``ARRAYS``."""
+        return EMULATOR if self.phy is None else PHY
+
     @property
     def row_bits(self) -> int:
         return bits_for(self.geometry.rows - 1)
@@ -158,6 +171,11 @@ class SmallConfig(CoreConfig):
             raise UsageError(
                 "a small controller samples one logistic regression without calibration: set "
                 "max_group_rows = 1, max_regions = 1 and device_calibration = False"
+            )
+        if self.phy is not None:
+            raise UsageError(
+                "a small controller has an emulated array: a real one needs a controller with a "
+                "processor"
             )
 
 

@@ -38,7 +38,7 @@ extern "C" {
 #define OHMCARLO__ID__MAP_HASH__VALUE_bm 0xffffffff
 #define OHMCARLO__ID__MAP_HASH__VALUE_bp 0
 #define OHMCARLO__ID__MAP_HASH__VALUE_bw 32
-#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0x8ce8dd91
+#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0xf5190479
 
 // reg - ohmcarlo.id.features
 #define OHMCARLO__ID__FEATURES__DEVICE_CALIBRATION_bm 0x1
@@ -49,6 +49,10 @@ extern "C" {
 #define OHMCARLO__ID__FEATURES__EMULATOR_bp 1
 #define OHMCARLO__ID__FEATURES__EMULATOR_bw 1
 #define OHMCARLO__ID__FEATURES__EMULATOR_reset 0x0
+#define OHMCARLO__ID__FEATURES__PHY_bm 0x4
+#define OHMCARLO__ID__FEATURES__PHY_bp 2
+#define OHMCARLO__ID__FEATURES__PHY_bw 1
+#define OHMCARLO__ID__FEATURES__PHY_reset 0x0
 
 // reg - ohmcarlo.id.rows
 #define OHMCARLO__ID__ROWS__VALUE_bm 0xffffffff
@@ -1147,7 +1151,7 @@ static_assert(sizeof(ohmcarlo_t) == 0x30000, "Packing error");
 #define OHMCARLO__STATE_CODES_words 8192
 
 // The register map that this header describes: id.map_hash
-#define OHMCARLO__MAP_HASH 0x8ce8dd91
+#define OHMCARLO__MAP_HASH 0xf5190479
 
 // Codes of enumerated fields
 #define OHMCARLO__STATUS__STATE__REASON__RUNNING_e 0

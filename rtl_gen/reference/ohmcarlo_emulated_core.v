@@ -32402,7 +32402,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire [31:0] \$176 ;
   wire [31:0] \$177 ;
   wire [31:0] \$178 ;
-  wire [1:0] \$179 ;
+  wire [2:0] \$179 ;
   wire \$18 ;
   wire [31:0] \$180 ;
   wire [31:0] \$181 ;
@@ -34478,7 +34478,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   assign \$173  = \$signal$410  & bus__r_stb;
   assign \$176  = \$174  | { 8'h00, \$175  };
   assign \$178  = \$176  | \$177 ;
-  assign \$180  = \$178  | { 30'h00000000, \$179  };
+  assign \$180  = \$178  | { 29'h00000000, \$179  };
   assign \$182  = \$180  | \$181 ;
   assign \$184  = \$182  | \$183 ;
   assign \$186  = \$184  | \$185 ;
@@ -36607,9 +36607,10 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   assign { \$174 [30], \$174 [27:24], \$174 [22], \$174 [19], \$174 [14], \$174 [11:10], \$174 [8], \$174 [6], \$174 [1:0] } = { \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read  };
   assign { \$175 [23:9], \$175 [7:0] } = 23'h000000;
   assign \$175 [8] = \id.version_read ;
-  assign { \$177 [30:28], \$177 [25:24], \$177 [20], \$177 [18:16], \$177 [13], \$177 [9], \$177 [6:5], \$177 [3:1] } = 16'h0000;
-  assign { \$177 [31], \$177 [27:26], \$177 [23:21], \$177 [19], \$177 [15:14], \$177 [12:10], \$177 [8:7], \$177 [4], \$177 [0] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
-  assign \$179  = { \id.features_read , \id.features_read  };
+  assign { \$177 [27], \$177 [25], \$177 [23:21], \$177 [18:17], \$177 [15:11], \$177 [9:7], \$177 [2:1] } = 17'h00000;
+  assign { \$177 [31:28], \$177 [26], \$177 [24], \$177 [20:19], \$177 [16], \$177 [10], \$177 [6:3], \$177 [0] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
+  assign \$179 [2] = 1'h0;
+  assign \$179 [1:0] = { \id.features_read , \id.features_read  };
   assign { \$181 [31:9], \$181 [7:0] } = 31'h00000000;
   assign \$181 [8] = \id.rows_read ;
   assign { \$183 [31:6], \$183 [4:0] } = 31'h00000000;

@@ -9,8 +9,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ohmcarlo_hdl.array.interface import array_request, array_response
-from ohmcarlo_hdl.array.phy import MIN_GUARD, Phy
+from ohmcarlo_hdl.array.phy import Phy
 from ohmcarlo_hdl.array.phy_dac import phy_voltages
+from ohmcarlo_hdl.array.phy_parts import MIN_GUARD
 from ohmcarlo_hdl.array.phy_pins import pins_signature
 from ohmcarlo_hdl.array.sequencer import Sequencer, sequencer_settings
 

@@ -22,9 +22,6 @@ from .phy_parts import ADC, PhyTiming, check_clock, clocks
 from .phy_pins import PULSE_PINS, pins_signature
 from .sequencer import array_lines
 
-MIN_GUARD = 1
-"""Least ``min_guard`` of the sequencer before a Phy: pulses on the pins come one clock late."""
-
 ADC_MAX = (1 << (ADC.bits - 1)) - 1
 """Largest reading; mid-scale is 0."""
 
@@ -43,6 +40,27 @@ def address_layout(config: CoreConfig) -> data.StructLayout:
 def inputs_layout(config: CoreConfig) -> data.StructLayout:
     """Outputs of the inputs chain: a bit per pair of a tile, and the sign of all of them."""
     return data.StructLayout({"bits": config.tile_pairs, "negative": 1})
+
+
+def check_array(config: CoreConfig) -> None:
+    """UsageError, saying what to choose, unless a physical array can do what ``config`` wants."""
+    geometry, pairs = config.geometry, config.tile_pairs
+    if geometry.access_bits != 1:
+        raise UsageError(
+            f"access_bits = {geometry.access_bits}: the line drivers of a physical array are "
+            "on or off; choose access_bits = 1"
+        )
+    if geometry.dot_bits > ADC.bits:
+        raise UsageError(
+            f"dot_bits = {geometry.dot_bits}: the {ADC.name} has {ADC.bits} bits; choose "
+            f"dot_bits = {ADC.bits} or fewer, and a dot_shift that fits"
+        )
+    if not geometry.dot_bits and pairs * CODE_MAX > ADC_MAX:
+        raise UsageError(
+            f"tile_pairs = {pairs}: an access sums up to {pairs * CODE_MAX} codes and the "
+            f"{ADC.name} has room for {ADC_MAX}; choose tile_pairs = {ADC_MAX // CODE_MAX} or "
+            f"fewer, or dot_bits = {ADC.bits} with a dot_shift"
+        )
 
 
 class Phy(wiring.Component):
@@ -78,7 +96,8 @@ class Phy(wiring.Component):
         self.config = config
         self.clock_hz = clock_hz
         self.timing = timing or PhyTiming()
-        self._validate()
+        check_clock(clock_hz)
+        check_array(config)
         super().__init__(
             {
                 "requests": In(stream.Signature(array_request(config))),
@@ -96,26 +115,6 @@ class Phy(wiring.Component):
         self.address = LineChain(address_layout(config).size, self.timing, clock_hz)
         self.inputs = LineChain(inputs_layout(config).size, self.timing, clock_hz)
         self.prepared = Signal()
-
-    def _validate(self) -> None:
-        check_clock(self.clock_hz)
-        geometry, pairs = self.config.geometry, self.config.tile_pairs
-        if geometry.access_bits != 1:
-            raise UsageError(
-                f"access_bits = {geometry.access_bits}: the line drivers of a physical array are "
-                "on or off; choose access_bits = 1"
-            )
-        if geometry.dot_bits > ADC.bits:
-            raise UsageError(
-                f"dot_bits = {geometry.dot_bits}: the {ADC.name} has {ADC.bits} bits; choose "
-                f"dot_bits = {ADC.bits} or fewer, and a dot_shift that fits"
-            )
-        if not geometry.dot_bits and pairs * CODE_MAX > ADC_MAX:
-            raise UsageError(
-                f"tile_pairs = {pairs}: an access sums up to {pairs * CODE_MAX} codes and the "
-                f"{ADC.name} has room for {ADC_MAX}; choose tile_pairs = {ADC_MAX // CODE_MAX} or "
-                f"fewer, or dot_bits = {ADC.bits} with a dot_shift"
-            )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

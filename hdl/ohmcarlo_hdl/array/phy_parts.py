@@ -16,9 +16,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ohmcarlo.errors import UsageError
+from ohmcarlo.spec.daughterboard import (
+    FULL_SCALE_V,
+    GUARD_NS,
+    PROGRAM_NS,
+    RAILS_V,
+    READ_HOLD_NS,
+    WATCHDOG_NS,
+)
 
 NS = 1_000_000_000
 MIN_CLOCK_HZ, MAX_CLOCK_HZ = 1_000_000, 400_000_000
+MIN_GUARD = 1
+"""Least ``min_guard`` of the sequencer before a Phy: pulses on the pins come one clock late."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,42 @@ class PhyTiming:
                 f"adc_convert_ns + {ADC.bits} * adc_sclk_ns = {cycle}: the {ADC.name} takes a "
                 f"sample every {ADC.cycle_ns} ns; choose a longer adc_sclk_ns"
             )
+
+
+@dataclass(frozen=True)
+class PhyConfig:
+    """The interface of a real array, and what its registers hold after a reset.
+
+    Attributes
+    ----------
+    clock_hz : int
+        Frequency of the controller's clock, from which all times follow.
+    timing : PhyTiming
+    """
+
+    clock_hz: int
+    timing: PhyTiming = PhyTiming()
+
+    def __post_init__(self) -> None:
+        check_clock(self.clock_hz)
+
+    def rail_codes(self) -> dict[str, int]:
+        """DAC codes of the quasi-static rails."""
+        return {name: round(v / FULL_SCALE_V * (1 << DAC.code_bits)) for name, v in RAILS_V.items()}
+
+    def widths(self) -> dict[str, int]:
+        """Clocks of each operation's pulse."""
+        read_ns = self.timing.front_end_ns + READ_HOLD_NS
+        pulses = {**PROGRAM_NS, "read": read_ns, "dot": read_ns}
+        return {name: clocks(ns, self.clock_hz) for name, ns in pulses.items()}
+
+    def guard(self) -> int:
+        """Clocks before and after a pulse."""
+        return clocks(GUARD_NS, self.clock_hz) + MIN_GUARD
+
+    def watchdog(self) -> int:
+        """Clocks without progress that are a fault."""
+        return clocks(WATCHDOG_NS, self.clock_hz)
 
 
 def check_clock(clock_hz: int) -> None:

@@ -4,36 +4,53 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module
+from amaranth import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import Out
 
-from ..array.phy import MIN_GUARD, Phy
+from ohmcarlo.errors import UsageError
+
+from ..array.phy import Phy
 from ..array.phy_dac import phy_voltages
-from ..array.phy_parts import PhyTiming
+from ..array.phy_parts import MIN_GUARD
 from ..array.phy_pins import pins_signature
 from ..config import CoreConfig
 from .core import Core, outputs
 
 
+class _RailedCore(Core):
+    """``Core`` whose bank's registers of the rails can be seen from outside, at ``voltages``."""
+
+    def __init__(self, config: CoreConfig) -> None:
+        super().__init__(config, min_guard=MIN_GUARD)
+        self.voltages = Signal(phy_voltages())
+
+    def elaborate(self, platform: Any) -> Module:
+        m = super().elaborate(platform)
+        bank = m.submodules.registers
+        for name in phy_voltages().members:
+            m.d.comb += self.voltages[name].eq(getattr(bank, f"rails_{name}"))
+        return m
+
+
 class PhyCore(wiring.Component):
     """What runs on a board with a daughterboard: ``EmulatedCore`` with ``pins`` for the emulator.
 
-    ``voltages``: DAC codes of the rails, quasi-static; a change is sent before the next operation
-    that uses the rail. ``config``, ``clock_hz`` and ``timing`` as in ``Phy``, which refuses what a
-    physical array cannot do.
+    The register map has the group ``rails`` besides: quasi-static DAC codes; a change is sent
+    before the next operation that uses the rail. ``config.phy`` must be given; ``Phy`` refuses what
+    a physical array cannot do.
     """
 
-    def __init__(self, config: CoreConfig, clock_hz: int, timing: PhyTiming | None = None) -> None:
+    def __init__(self, config: CoreConfig) -> None:
+        if config.phy is None:
+            raise UsageError("a physical array needs the clock of its interface: set config.phy")
         self.config = config
-        self.phy = Phy(config, clock_hz, timing)
-        super().__init__(
-            outputs(config) | {"voltages": In(phy_voltages()), "pins": Out(pins_signature())}
-        )
+        self.phy = Phy(config, config.phy.clock_hz, config.phy.timing)
+        super().__init__(outputs(config) | {"pins": Out(pins_signature())})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.core = core = Core(self.config, min_guard=MIN_GUARD)
+        m.submodules.core = core = _RailedCore(self.config)
         m.submodules.phy = phy = self.phy
         wiring.connect(m, core.requests, phy.requests)
         wiring.connect(m, phy.responses, core.responses)
@@ -42,7 +59,7 @@ class PhyCore(wiring.Component):
             phy.lines.eq(core.lines),
             phy.hold.eq(core.hold),
             phy.restart.eq(core.restart),
-            phy.voltages.eq(self.voltages),
+            phy.voltages.eq(core.voltages),
         ]
         for name in outputs(self.config):
             inner, outer = getattr(core, name), getattr(self, name)

@@ -191,6 +191,21 @@ def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
         "DEVICE_BITS": config.device_bits,
         "EMULATOR": int(emulator),
         "VERSION": major << 16 | minor << 8 | patch,
+        **_phy_parameters(config),
+    }
+
+
+def _phy_parameters(config: CoreConfig) -> dict[str, Any]:
+    """What a real array's registers hold after a reset; nothing where it is emulated."""
+    phy = config.phy
+    if phy is None:
+        return {}
+    return {
+        "PHY": True,
+        **{name.upper(): code for name, code in phy.rail_codes().items()},
+        **{f"{name.upper()}_WIDTH": width for name, width in phy.widths().items()},
+        "GUARD": phy.guard(),
+        "WATCHDOG": phy.watchdog(),
     }
 
 
