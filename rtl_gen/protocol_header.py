@@ -126,14 +126,19 @@ def spec_link_header() -> str:
     return _guarded("spec_link.h", lines)
 
 
-def field_of(layout: RegisterMap, path: str) -> tuple[Register, Field]:
-    """Register and field of a name in ``link.FIELDS``; OhmcarloError where the map lacks it."""
+def field_of(layout: RegisterMap, path: str) -> tuple[Register, Field] | None:
+    """Register and field of a name in ``link.FIELDS``; None for a rail where there are none.
+
+    OhmcarloError where the map lacks another one.
+    """
     name, _, member = path.rpartition(".")
     for register in layout.registers:
         if register.name == name:
             for field in register.fields:
                 if field.name == member:
                     return register, field
+    if path in link.DIE_FIELDS:
+        return None
     raise OhmcarloError(f"spec/link.py: the register map has no field {path!r}")
 
 
@@ -150,7 +155,7 @@ def window_of(config: CoreConfig, layout: RegisterMap, name: str) -> MemoryWindo
 def link_tables_header(config: CoreConfig, layout: RegisterMap) -> str:
     """``link_tables.h``: where the fields and windows that the link names are."""
     lines = [
-        "// A field of a register: byte address, lowest bit, width",
+        "// A field of a register: byte address, lowest bit, width (0: not in this controller)",
         "struct link_field {",
         "    uint16_t address;",
         "    uint8_t low;",
@@ -171,11 +176,13 @@ def link_tables_header(config: CoreConfig, layout: RegisterMap) -> str:
         "static const struct link_field FIELDS[LINK_FIELDS] = {",
     ]
     for path in link.FIELDS:
-        register, field = field_of(layout, path)
-        access = f"{int('r' in field.sw)}, {int('w' in field.sw)}"
-        lines.append(
-            f"    {{{register.address:#06x}, {field.low}, {field.width}, {access}}}, // {path}"
-        )
+        found = field_of(layout, path)
+        place = "0x0000, 0, 0, 0, 0"
+        if found is not None:
+            register, field = found
+            access = f"{int('r' in field.sw)}, {int('w' in field.sw)}"
+            place = f"{register.address:#06x}, {field.low}, {field.width}, {access}"
+        lines.append(f"    {{{place}}}, // {path}")
     lines += [
         "};",
         "",

@@ -159,6 +159,11 @@ def test_every_field(client: Client) -> None:
     """Written alone, each keeps to its bits and is read back; the largest value fits, one more does
     not."""
     for number, path in enumerate(FIELDS):
+        if path.startswith("rails."):  # this board has no real array
+            assert client.request(Message.WRITE, write((number, 0)))[0] == Status.UNKNOWN_NAME
+            body = struct.pack("<H", number)
+            assert client.request(Message.READ, body) == (Status.UNKNOWN_NAME, b"")
+            continue
         address, low, width = field(path)
         top = (1 << width) - 1
         body = write((number, top))

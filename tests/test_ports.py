@@ -99,6 +99,7 @@ def test_good_backends() -> None:
     for backend in ("model", "rtl", "serial:/dev/ttyUSB0"):
         check_backend(backend)
     check_backend("model", "physics")
+    check_backend("serial:/dev/ttyUSB0", "phy")
 
 
 # -- bytes -----------------------------------------------------------------------------------------

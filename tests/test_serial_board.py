@@ -127,7 +127,7 @@ def test_trims_that_the_hardware_does_not_have(board: SerialBoard) -> None:
 
 def test_another_array(native: NativeBoard) -> None:
     port = NativePort(native)
-    with pytest.raises(UsageError, match="holds the emulated array, not 'physics'"):
+    with pytest.raises(UsageError, match="emulated array or a die, not 'physics'"):
         SerialBoard(port, PhysicsArray(Geometry()), "serial:port", port.clock)
     assert port.closed and not port.written
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .array.base import Array
 from .array.emulated import EmulatedArray
 from .boards import MODEL, SerialBoard, open_serial
 from .boards.layout import Layout
 from .boards.link import Refused
-from .spec import DAC_MAX, Geometry
-from .spec.link import FIELDS, MAX_BODY, Message, Status
+from .spec import DAC_MAX
+from .spec.link import DIE_FIELDS, FIELDS, MAX_BODY, Message, Status
 
 ECHOES = 100
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0x55555555, 0xAAAAAAAA)
@@ -20,14 +21,16 @@ MEMORY = "state_held"  # a window whose words have all their bits, and can be re
 WORD_BITS = 32
 DEVICE_ROWS = 8
 D2D_REL, STUCK = 0.02, 0.05  # so that every part of the emulator shows
+DEVICES = "devices"
 Finding = tuple[bool, str]
 
 
-def layout_of(backend: str, say: Callable[[str], None]) -> Layout | None:
-    """What the board of a backend has room for; None: as much as one likes."""
+def layout_of(backend: str, array: Array, say: Callable[[str], None]) -> Layout | None:
+    """What the board of a backend has room for, with such an ``array``; None: as much as one
+    likes."""
     if backend == MODEL:
         return None
-    board = open_serial(backend, EmulatedArray(Geometry()), say)
+    board = open_serial(backend, array, say)
     board.close()
     return board.layout
 
@@ -63,6 +66,7 @@ def check_memory(board: SerialBoard, seed: int) -> Finding:
 def check_registers(board: SerialBoard, _: int) -> Finding:
     """Every bit of every register can be set on its own; all are as before in the end."""
     remote, readable = board.remote, [name for name in FIELDS if not _read_only(name)]
+    readable += DIE_FIELDS if board.layout.phy else ()
     before = remote.read(readable)
     bits, wrong = 0, []
     for name in readable:
@@ -117,5 +121,5 @@ BOARD_CHECKS: dict[str, Callable[[SerialBoard, int], Finding]] = {
     "link": check_link,
     "memory": check_memory,
     "registers": check_registers,
-    "devices": check_emulator,
+    DEVICES: check_emulator,
 }

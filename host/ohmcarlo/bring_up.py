@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .array.base import Array
 from .array.characterize import Characterization, characterize
+from .array.die import Die
 from .array.emulated import EmulatedArray
 from .array.fit import fit_preset
 from .array.measured import MeasuredArray
@@ -20,7 +21,7 @@ from .errors import UsageError
 from .golden import Calibration
 from .spec import DEFAULT_HI_US, DEFAULT_LO_US, DEFAULT_MID_US, Geometry
 
-MODELS = ("emulator", "physics")
+KNOWN = ("emulator", "physics", Die.name)
 MEASURED = "measured:"
 AGED = "physics:"
 MEASURED_WINDOW_US = (45.0, 165.0)  # what the weaker cells of the sweep reach
@@ -38,9 +39,9 @@ def check_array_name(name: str) -> None:
     """Raise UsageError, with what exists, unless ``name`` can be an array."""
     if name.startswith(AGED):
         ages_of(name)
-    elif name not in MODELS and not name.startswith(MEASURED):
+    elif name not in KNOWN and not name.startswith(MEASURED):
         raise UsageError(
-            f"array {name!r} is unknown: choose {', '.join(MODELS)}, {AGED}CYCLES or {MEASURED}FILE"
+            f"array {name!r} is unknown: choose {', '.join(KNOWN)}, {AGED}CYCLES or {MEASURED}FILE"
         )
     if name == MEASURED:
         raise UsageError(f"--array {MEASURED}FILE needs the name of a sweep file")
@@ -116,6 +117,9 @@ def open_array(
         device = device_preset(preset or DEFAULT_PHYSICS)
         physics = PhysicsArray(geometry, device, seed)
         return OpenedArray(physics, physics, _window(device), _is_ideal(device))
+    if name == Die.name:
+        die = Die(geometry, device_preset(preset or DEFAULT_PHYSICS))
+        return OpenedArray(die, die, _window(die.preset), ideal=False)
     if name.startswith(AGED):
         return _open_aged(name, device_preset(preset or DEFAULT_PHYSICS), geometry, seed)
     if preset is None:

@@ -19,14 +19,14 @@ from .array.characterize import (
     Characterization,
     characterize,
 )
-from .array.emulated import EmulatedArray
 from .array.estimates import Estimates, estimate_measurement
 from .array.fit import fit_file, preset_of
 from .array.measure import measure
 from .array.physics import ValidityWarning
 from .array.threefry import threefry2x32
-from .board_checks import BOARD_CHECKS, layout_of
+from .board_checks import BOARD_CHECKS, DEVICES, layout_of
 from .boards import MODEL, check_backend, open_serial
+from .boards.layout import Layout
 from .bring_up import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array
 from .config import TrainConfig
 from .errors import OhmcarloError, UsageError
@@ -237,7 +237,8 @@ def run_selftest(
     """Checks as they finish. Raises UsageError for a request that names nothing, OhmcarloError
     when there is no board to check; ``say`` hears what takes long."""
     check_backend(backend, array)
-    layout = layout_of(backend, say)
+    opened = open_array(array, preset, Geometry(), seed)
+    layout = layout_of(backend, opened.array, say)
     config = TrainConfig(
         task="toy2d",
         backend=backend,
@@ -251,18 +252,19 @@ def run_selftest(
         steps=CHECK_STEPS,
         whiten=True,
     )
-    open_array(array, preset, Geometry(rows=CHECK_ROWS, pairs=config.pairs), seed)
     checks: dict[str, Callable[[TrainConfig], Finding]] = {"generator": check_generator}
     if layout is None:
         checks["devices"] = check_devices
     else:
-        yield from _board_checks(config, layout.geometry)
+        yield from _board_checks(config, layout)
         checks["chain"] = check_chain
     checks |= {
         "coin": check_coin,
         "early rejection": check_early_rejection,
         "checkpoint": check_checkpoint,
     }
+    if layout is not None and layout.phy:
+        checks = {"generator": check_generator}  # the others program devices
     for name, check in checks.items():
         yield _try(name, partial(check, config))
 
@@ -275,10 +277,13 @@ def _try(name: str, check: Callable[[], Finding]) -> Check:
     return Check(name, passed, detail)
 
 
-def _board_checks(config: TrainConfig, geometry: Geometry) -> Iterator[Check]:
-    """What is checked of a board before it runs a chain."""
-    with closing(open_serial(config.backend, EmulatedArray(geometry, config.seed))) as board:
+def _board_checks(config: TrainConfig, layout: Layout) -> Iterator[Check]:
+    """What is checked of a board before it runs a chain; nothing that touches a die."""
+    opened = open_array(config.array, config.preset, layout.geometry, config.seed)
+    with closing(open_serial(config.backend, opened.array)) as board:
         for name, check in BOARD_CHECKS.items():
+            if layout.phy and name == DEVICES:
+                continue
             yield _try(name, partial(check, board, config.seed))
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from .boards import MODEL, Board, Say, open_board, silent
+from .array.die import Die
+from .boards import MODEL, Board, Say, SerialBoard, open_board, silent
 from .bring_up import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
 from .datasets import Dataset, Encoder, load
@@ -218,11 +219,14 @@ def equip(
     ``features``: inputs of the model, the bias included; ``unit`` as in ``choose_settings``.
     """
     opened = open_array(config.array, config.preset, geometry, config.seed, task.rel)
+    geometry = opened.array.geometry
     settings = choose_settings(config, task, opened, hidden, unit)
     sigma, calibration = opened.array.sigma_us, Calibration()
     trimmed = config.trim and not opened.ideal
     board = open_board(config.backend, opened.array, say)
     try:
+        if isinstance(board, SerialBoard) and isinstance(opened.array, Die):
+            opened = replace(opened, teacher=board.raw_array())
         if trimmed:
             say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
             found = opened.characterize(devices_in_use(geometry, max(features, hidden + 1)))

@@ -2,6 +2,7 @@
 
 from .base import Array, Ledger
 from .characterize import Characterization, characterize
+from .die import Die
 from .emulated import EmulatedArray
 from .energy import energy
 from .measured import MeasuredArray
@@ -11,6 +12,7 @@ from .presets import get_preset
 __all__ = [
     "Array",
     "Characterization",
+    "Die",
     "EmulatedArray",
     "Ledger",
     "MeasuredArray",

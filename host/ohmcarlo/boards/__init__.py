@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..array.base import Array
+from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..errors import UsageError
 from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Board, BoardLost
@@ -42,15 +43,19 @@ def silent(_: str) -> None:
 
 def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
     """Raise UsageError, with what exists, unless ``backend`` names a board that holds ``array``."""
+    if array == Die.name and not backend.startswith(SERIAL):
+        raise UsageError(
+            f"--array {Die.name} is a die behind a board: name its port, --backend {SERIAL}PORT"
+        )
     if backend == MODEL:
         return
     if backend == SERIAL.rstrip(":") or backend == SERIAL:
         raise UsageError(f"--backend {SERIAL}PORT needs the name of a port")
     if backend != RTL and not backend.startswith(SERIAL):
         raise UsageError(f"backend {backend!r} is unknown: choose {', '.join(BACKENDS)}")
-    if array != EmulatedArray.name:
+    if array not in (EmulatedArray.name, Die.name):
         raise UsageError(
-            f"a board without devices holds the emulated array, not {array!r}: use --array "
+            f"a board holds the emulated array or a die, not {array!r}: use --array "
             f"{EmulatedArray.name}, or --backend {MODEL}"
         )
 

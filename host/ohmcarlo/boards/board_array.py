@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..array.base import IntArray, Ledger
-from ..array.emulated import EmulatedArray
+from ..array.base import Array, IntArray
 from ..errors import UsageError
 from ..spec import DAC_MAX
 from .remote import OPERATION, READ, RESET, SET, RemoteController
@@ -22,19 +21,19 @@ class BoardArray:
     Parameters
     ----------
     remote : RemoteController
-        Idle, its emulator loaded.
-    twin : EmulatedArray
-        Knows the spread that the devices have and the DAC table that they need.
+        Idle; an emulator is loaded.
+    twin : Array
+        Knows the spread that the devices have and the DAC table that they need; keeps the ledger.
     """
 
     exact_dot = True
-    name = "emulator"
 
-    def __init__(self, remote: RemoteController, twin: EmulatedArray) -> None:
+    def __init__(self, remote: RemoteController, twin: Array) -> None:
         self.remote = remote
         self.twin = twin
         self.geometry = twin.geometry
-        self.ledger = Ledger(twin.geometry)
+        self.ledger = twin.ledger
+        self.name = twin.name
         self._resets: list[int] = []
 
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:

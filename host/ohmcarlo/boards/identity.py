@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import __version__
 from ..array.base import Array
+from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..errors import OhmcarloError, UsageError
 from ..golden import Registers
@@ -76,14 +77,28 @@ def describe(found: Identification) -> dict[str, Any]:
 # -- the chain -------------------------------------------------------------------------------------
 
 
-def emulated(array: Array, place: str) -> EmulatedArray:
-    """``array``, if it is the one that a board without devices holds; else UsageError."""
-    if not isinstance(array, EmulatedArray):
+def behind_a_board(array: Array, place: str) -> EmulatedArray | Die:
+    """``array``, if a board can have it; else UsageError."""
+    if not isinstance(array, EmulatedArray | Die):
         raise UsageError(
-            f"{place} holds the emulated array, not {array.name!r}: use --array emulator here, or "
-            "--backend model for other arrays"
+            f"{place} holds the emulated array or a die, not {array.name!r}: use --array emulator "
+            "or phy here, or --backend model for other arrays"
         )
     return array
+
+
+def require_behind(array: EmulatedArray | Die, layout: Layout, place: str) -> None:
+    """Raise UsageError unless ``array`` is what the board has: its emulator, or its die."""
+    if layout.phy and not isinstance(array, Die):
+        raise UsageError(
+            f"{place} has a die on a daughterboard, whose devices are what they are: use --array "
+            "phy here, or a bitstream with the emulated array"
+        )
+    if not layout.phy and isinstance(array, Die):
+        raise UsageError(
+            f"{place} has no die: use --array emulator here, or a bitstream of "
+            "`ohmcarlo build BOARD --array phy`"
+        )
 
 
 def require_array(g: Geometry, layout: Layout, place: str) -> None:

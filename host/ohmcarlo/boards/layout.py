@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..spec import Geometry
 
-FEATURE_CALIBRATION, FEATURE_EMULATOR = 0, 1  # bits of id.features
+FEATURE_CALIBRATION, FEATURE_EMULATOR, FEATURE_PHY = range(3)  # bits of id.features
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,9 @@ class Layout:
         As in ``Geometry``; ``tile_pairs`` is never 0.
     max_points, max_group_rows, max_regions : int
         Data points, rows of the largest row group, chains that fit.
-    device_calibration, emulator : bool
-        Whether every device has a trim and a centre, and whether the array is the emulator.
+    device_calibration, emulator, phy : bool
+        Whether every device has a trim and a centre, and whether the array is the emulator, or a
+        real one.
     """
 
     rows: int
@@ -36,6 +37,7 @@ class Layout:
     max_regions: int
     device_calibration: bool
     emulator: bool
+    phy: bool = False
 
     @classmethod
     def of(cls, identification: Mapping[str, int]) -> Layout:
@@ -46,6 +48,7 @@ class Layout:
             **sizes,
             device_calibration=bool(features >> FEATURE_CALIBRATION & 1),
             emulator=bool(features >> FEATURE_EMULATOR & 1),
+            phy=bool(features >> FEATURE_PHY & 1),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""A real board, or a simulated one: a controller with its emulated array at the end of a link."""
+"""A real board, or a simulated one: a controller with its array at the end of a link."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..array.base import Array, Ledger
+from ..array.emulated import EmulatedArray
 from ..diagnostics import min_entropy_mcv
 from ..errors import OhmcarloError, UsageError
 from ..golden import EntropyAlarm, EpisodeLikelihood, Registers
@@ -19,9 +20,10 @@ from ..spec.link import Command, FaultCause, Reason
 from .base import Block
 from .board_array import BoardArray
 from .identity import (
+    behind_a_board,
     describe,
-    emulated,
     require_array,
+    require_behind,
     require_compatible,
     require_fit,
     require_room,
@@ -54,8 +56,9 @@ class SerialBoard:
     Parameters
     ----------
     port : Port
-    array : Array
-        The emulated array that the board is loaded with.
+    array : EmulatedArray or Die
+        What the board's emulator is loaded with; what is known of its die, which is loaded with
+        nothing.
     name : str
         The backend as the user called it.
     clock : callable
@@ -70,13 +73,14 @@ class SerialBoard:
         self.place = port.name
         self.link = Link(port, clock)
         try:
-            self.array = emulated(array, self.place)
+            self.array = behind_a_board(array, self.place)
             self.identification = self.link.open()
             require_compatible(self.identification, self.place)
+            self.layout = Layout.of(self.identification)
+            require_behind(self.array, self.layout, self.place)
         except BaseException:
             self.link.close()
             raise
-        self.layout = Layout.of(self.identification)
         self.remote = RemoteController(self.link)
         self.geometry = array.geometry
         self.pseudo_random = self.layout.emulator
@@ -147,15 +151,19 @@ class SerialBoard:
             self.remote.load(window, words)
 
     def _load_array(self) -> None:
-        """The emulated array as its twin here is now, and nothing known about it."""
-        self._load(emulator_image(self.array, int(self.array.state.counter[0])))
+        """The emulated array as its twin here is now, or the die as it is; nothing known of it."""
+        if isinstance(self.array, EmulatedArray):
+            self._load(emulator_image(self.array, int(self.array.state.counter[0])))
         self.remote.load("state_wear", np.zeros(self.layout.rows, np.uint32))  # outlives a reset
         self._forget()
 
     def _forget(self) -> None:
         """Power-up state, the emulator's next pulse being its first one."""
-        for command in (Command.CLEAR_FAULT, Command.RESET_STATE, Command.EMULATOR_RESTART):
+        for command in (Command.CLEAR_FAULT, Command.RESET_STATE):
             self.remote.command(command)
+        if not self.layout.emulator:
+            return
+        self.remote.command(Command.EMULATOR_RESTART)
         while not self.remote.read_one("status.state.emulator_idle"):
             pass
 
@@ -293,13 +301,16 @@ class SerialBoard:
     def state_dict(self) -> dict[str, NDArray[Any]]:
         size = sizes(self.layout)
         windows = {name: self.remote.unload(name, size[name]) for name in SAVED}
-        pulses = self.remote.read_counters(["emulator.pulses"])["emulator.pulses"]
+        codes, pulses = np.zeros((self.layout.rows, 2 * self.layout.pairs), np.int32), 0
+        if isinstance(self.array, EmulatedArray):
+            # what holds no sample is reset before it is used again
+            codes = self.array.reset_codes()
+            pulses = self.remote.read_counters(["emulator.pulses"])["emulator.pulses"]
         state = state_of(
             windows,
             registers=self.registers,
             layout=self.layout,
-            # what holds no sample is reset before it is used again
-            codes=self.array.reset_codes(),
+            codes=codes,
             pulses=pulses,
             order=self._order,
             steps=self._steps,
@@ -309,6 +320,11 @@ class SerialBoard:
         return state
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        if self.layout.phy:
+            raise UsageError(
+                f"a chain on the die at {self.place} cannot be taken up again: its samples are in "
+                "devices that were programmed since; start a new run"
+            )
         words = windows_of(state, self.registers, self.layout)
         pulse = first_pulse_of(state)
         self.remote.write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..array.emulated import EmulatedArray
+from ..array.base import Array
 from ..errors import OhmcarloError
 from ..golden import Registers
 from ..spec.link import SAMPLE_HEADER_WORDS, Reason
@@ -29,7 +29,7 @@ class ChainStream:
     Parameters
     ----------
     registers : Registers
-    array : EmulatedArray
+    array : Array
         As it was when the chain began.
     judged : bool
         Log-likelihoods come from outside: every proposal is streamed, too.
@@ -44,7 +44,7 @@ class ChainStream:
         What all of it costs.
     """
 
-    def __init__(self, registers: Registers, array: EmulatedArray, judged: bool = False) -> None:
+    def __init__(self, registers: Registers, array: Array, judged: bool = False) -> None:
         self.registers = registers
         self.judged = judged
         self.log_posterior = np.zeros(registers.geometry.regions, np.int64)

@@ -7,8 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from ..array.base import DOT, DOT_CODES, DOT_DEVICES, FORM, READ, RESET, SET, SET_CODES, Ledger
-from ..array.emulated import EmulatedArray
+from ..array.base import (
+    DOT,
+    DOT_CODES,
+    DOT_DEVICES,
+    FORM,
+    READ,
+    RESET,
+    SET,
+    SET_CODES,
+    Array,
+    Ledger,
+)
 from ..golden import Registers, build_machine
 from ..golden.chain import count_dots
 from ..spec import TARGET_FRAC
@@ -28,14 +38,14 @@ class Tally:
 
     Parameters
     ----------
-    array : EmulatedArray
+    array : Array
         What was done to it before the board took over (a characterisation) stays counted.
     registers : Registers
     """
 
     COUNTED = ("form", "reset", "set", "read", "dot")
 
-    def __init__(self, array: EmulatedArray, registers: Registers) -> None:
+    def __init__(self, array: Array, registers: Registers) -> None:
         self._registers = registers
         self._geometry = registers.geometry
         self._before = array.ledger.state_dict()

@@ -170,6 +170,22 @@ POLICY_FORMAT = "<IIIH"  # seed, first episode, scale (SCALE_FRAC of spec.cartpo
 RECORDS_FORMAT = "<I"  # number of the first word since power-up
 FINISHED_FORMAT = "<BBBBIQ"  # reason, alarm, fault, fault_cause, steps_done, clocks since power-up
 
+DIE_FIELDS = (
+    "sequencer.form.width",
+    "sequencer.reset.width",
+    "sequencer.set.width",
+    "sequencer.read.width",
+    "sequencer.dot.width",
+    "rails.gate_reset.value",
+    "rails.gate_read.value",
+    "rails.bit_line_form.value",
+    "rails.bit_line_set.value",
+    "rails.source_line_reset.value",
+    "rails.bit_line_read.value",
+    "rails.virtual_ground.value",
+)
+"""Pulses and rails of a real array; a controller without one has no rails."""
+
 FIELDS = (
     # what the host sets (register group.register.field of the register map) …
     "control.steps.value",
@@ -250,6 +266,7 @@ FIELDS = (
     "counters.points.lo.value",
     "counters.points.hi.value",
     "status.state.waiting_external",
+    *DIE_FIELDS,
 )
 """Number of a field in WRITE and READ: its place in here. A 64-bit counter is read ``lo`` first."""
 

@@ -1,0 +1,63 @@
+"""A real array behind a board: what is known of it before it is measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..spec import Geometry, target_nodes_us
+from .base import IntArray, Ledger
+from .presets import DevicePreset
+
+
+class Die:
+    """``ohmcarlo.array.Array`` without devices: spread and DAC table that a preset expects.
+
+    Nothing of it is loaded into a board. Operations are the board's (``SerialBoard.raw_array``):
+    here they raise UsageError.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        But for its ``access_bits``: the line drivers of a die are on or off.
+    preset : DevicePreset
+    """
+
+    name = "phy"
+    exact_dot = False
+
+    def __init__(self, geometry: Geometry, preset: DevicePreset) -> None:
+        self.geometry = replace(geometry, access_bits=1)
+        self.preset = preset
+        self.ledger = Ledger(self.geometry)
+
+    def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.preset.c2c(target_us)
+
+    def dac_of_target(self) -> IntArray:
+        return self.preset.dac_of_us(target_nodes_us())
+
+    def reset(self, row: int) -> None:
+        self._elsewhere()
+
+    def program(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
+        self._elsewhere()
+
+    def read(self, row: int, devices: IntArray) -> IntArray:
+        self._elsewhere()
+
+    def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
+        self._elsewhere()
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        self._elsewhere()
+
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        self._elsewhere()
+
+    def _elsewhere(self) -> NoReturn:
+        raise UsageError("a die is behind a board: use the array that the board's raw_array() is")
