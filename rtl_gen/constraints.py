@@ -216,6 +216,13 @@ def page(board: Board, ports: list[Port]) -> str:
         "",
         COMMANDS[suffix].format(options=board.tool_options),
     ]
+    if board.header and not board.config.small:
+        lines += [
+            f"`ohmcarlo build {board.name} --array phy` has the wires of a "
+            f"[daughterboard](../daughterboard.md) besides: append `daughterboard.{suffix}` to "
+            f"`{NAME}.{suffix}`.",
+            "",
+        ]
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from rtl_gen.bitstream.build import build
 from rtl_gen.bitstream.request import request_of
 
 from ohmcarlo import cli
+from ohmcarlo.bitstream import bitstream_rows
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo_hdl.boards import BOARDS
 from ohmcarlo_hdl.boards.board import ICE40_FLOW
@@ -184,6 +186,17 @@ def test_what_is_up_to_date_is_not_built(fakes: None, tmp_path: Path) -> None:
     (out / "ohmcarlo.bin").write_text("damaged")
     assert build(request, out, quiet) == made
     assert (out / "ohmcarlo.bin").read_text() == "1"
+
+
+def test_the_manifest_names_the_array(fakes: None, tmp_path: Path) -> None:
+    asked = request_of("icebreaker")
+    real = replace(asked, config=request_of("ulx3s-85f", array="phy").config)
+    emulated, made = (build(r, tmp_path / "out", quiet) for r in (asked, real))
+    assert (emulated["array"], made["array"]) == ("emulator", "phy")
+    assert made["controller"]["phy"]["clock_hz"] == 60_000_000
+    assert emulated["controller"]["phy"] is None
+    shown = dict(bitstream_rows(made | {"path": ""}))
+    assert shown["array"] == "a die on a daughterboard, 256 × 32 pairs, 1 bits an access"
 
 
 def test_two_builds_at_once(fakes: None, tmp_path: Path) -> None:
@@ -478,6 +491,7 @@ def test_rows_are_kept_one_by_one(
         (["ulx4s"], "board 'ulx4s' is unknown: choose among ulx3s-85f"),
         (["ulx3s-85f", "--rows", "3"], "rows = 3"),
         (["ulx3s-85f", "--clock", "1000"], "1000 MHz is beyond"),
+        (["arty-a7", "--array", "phy"], "has no headers for a daughterboard"),
     ],
 )
 def test_bad_use(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,10 +16,11 @@ from rtl_gen.bitstream.request import request_of
 from ohmcarlo import cli
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec.link import BAUD
-from ohmcarlo_hdl.array.phy_pins import HEADERS, PINS
+from ohmcarlo_hdl.array.phy_pins import HEADERS, PINS, pins_signature
 from ohmcarlo_hdl.boards import BOARDS, Board
 from ohmcarlo_hdl.boards.board import BAUD_ERROR, uart_divisor
 from ohmcarlo_hdl.boards.pll import ARTIX7, ECP5, ICE40, MHZ, PllLimits
+from ohmcarlo_hdl.boards.top import BoardTop, Loopback, Payload
 
 ROOT = Path(__file__).parents[1]
 each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=lambda b: b.name)
@@ -159,6 +160,17 @@ def test_wires_of_the_daughterboard(board: Board) -> None:
         check_header(board, swapped)
 
 
+@pytest.mark.parametrize("name", ["ulx3s-85f", "ecpix5-85f"])
+def test_the_top_has_the_wires(name: str) -> None:
+    """With a real array, Amaranth places the wires where the boards' headers are."""
+    request = request_of(name, array="phy")
+    payload = Payload(Loopback(), 0, 0, pins_signature().create())
+    top = BoardTop(request.board, request.settings, payload)
+    made = request.board.platform().prepare(top, "ohmcarlo", emit_src=False)
+    text = "\n".join(line for line in made.files["ohmcarlo.lpf"].splitlines() if "phy_0" in line)
+    check_header(request.board, text)
+
+
 def test_constraints_are_what_the_boards_give(tmp_path: Path) -> None:
     made = constraints.files()
     for name, text in made.items():
@@ -289,6 +301,14 @@ def test_clocks_that_make_no_link(clock_hz: int, message: str) -> None:
         ({"board": "ulx3s-85f", "clock_mhz": 1000}, r"1000 MHz is beyond"),
         ({"board": "ulx3s-85f", "clock_mhz": 7.4}, r"cannot make 7.4 MHz"),
         ({"board": "ulx3s-85f", "seed": -1}, r"--seed -1: choose 0 or more"),
+        ({"board": "ulx3s-85f", "array": "die"}, r"'die' is unknown: choose emulator or phy"),
+        (
+            {"board": "arty-a7", "array": "phy"},
+            r"no headers for a daughterboard: choose among ulx3s-85f, ecpix5-85f$",
+        ),
+        ({"board": "ulx3s-12f", "array": "phy"}, r"a real one needs a controller with a processor"),
+        ({"board": "ulx3s-85f", "array": "phy", "access_bits": 8}, r"choose access_bits = 1"),
+        ({"board": "ulx3s-85f", "array": "phy", "pairs": 64}, r"choose tile_pairs = 32 or fewer"),
     ],
 )
 def test_bad_requests(options: dict[str, Any], message: str) -> None:
@@ -300,6 +320,18 @@ def test_names_of_folders() -> None:
     assert request_of("ulx3s-85f").name == "ulx3s-85f"
     assert request_of("ulx3s-85f", small=True).name == "ulx3s-85f-small"
     assert request_of("ulx3s-85f", rows=128).name == "ulx3s-85f-128x32x8"
+    assert request_of("ulx3s-85f", array="phy").name == "ulx3s-85f-phy"
+    assert request_of("ulx3s-85f", array="phy", small=True).name == "ulx3s-85f-small-phy"
+    assert request_of("ulx3s-85f", array="phy", rows=128).name == "ulx3s-85f-128x32x1-phy"
+
+
+def test_a_real_array_has_the_clock_that_the_pll_makes() -> None:
+    """The times on its wires follow from it; the lines are on or off."""
+    request = request_of("ulx3s-85f", array="phy", clock_mhz=62.3)
+    assert request.config.phy is not None
+    assert request.config.phy.clock_hz == request.real_clock_hz != request.clock_hz
+    assert request.config.access_bits == 1 and request.config.array == "phy"
+    assert request_of("ulx3s-85f").config.array == "emulator"
 
 
 def test_what_a_build_is_recognised_by() -> None:
@@ -310,6 +342,8 @@ def test_what_a_build_is_recognised_by() -> None:
         request_of("ulx3s-85f", rows=128),
         request_of("ulx3s-85f", clock_mhz=75),
         request_of("ulx3s-85f", seed=2),
+        request_of("ulx3s-85f", access_bits=1),
+        request_of("ulx3s-85f", array="phy"),
         request_of("ulx3s-12f", rows=256, pairs=32, access_bits=8),
     ]
     keys = {r.key([]) for r in (base, *others)}

@@ -18,6 +18,8 @@ RESOURCES = {
     "spram": "large RAMs",
 }
 
+ARRAYS = {"emulator": "emulated", "phy": "a die on a daughterboard"}
+
 
 @dataclass(frozen=True)
 class BuildOptions:
@@ -26,6 +28,7 @@ class BuildOptions:
     ``clock`` in MHz, ``out`` a folder.
     """
 
+    array: str | None = None
     small: bool = False
     rows: int | None = None
     pairs: int | None = None
@@ -40,6 +43,7 @@ class BuildOptions:
         """The builder's command line."""
         flags = ["small", "force", "program"]
         values = {
+            "array": self.array,
             "rows": self.rows,
             "pairs": self.pairs,
             "access-bits": self.access_bits,
@@ -69,7 +73,11 @@ def bitstream_rows(v: dict[str, Any]) -> list[tuple[str, str]]:
     g = v["geometry"]
     rows = [
         ("board", f"{v['title']} ({v['device']})"),
-        ("array", f"{g['rows']} × {g['pairs']} pairs, {g['access_bits']} bits an access"),
+        (
+            "array",
+            f"{ARRAYS[v['array']]}, {g['rows']} × {g['pairs']} pairs, "
+            f"{g['access_bits']} bits an access",
+        ),
         ("clock", f"{v['clock_hz'] / 1e6:g} MHz{_fmax(v)}"),
     ]
     rows += [

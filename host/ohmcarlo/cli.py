@@ -52,7 +52,8 @@ ArrayOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="emulator (integers, the FPGA's twin), physics (device model; physics:1e7 after so "
-        "many cycles) or measured:FILE (replays a sweep of real cells).",
+        "many cycles), measured:FILE (replays a sweep of real cells) or phy (a die on a "
+        "daughterboard, at --backend serial:PORT).",
         rich_help_panel="Array",
     ),
 ]
@@ -423,6 +424,15 @@ def build(
             metavar="BOARD", help="ulx3s-85f, ecpix5-85f, ulx3s-12f, icebreaker, hx8k or arty-a7."
         ),
     ],
+    array: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="emulator (default: a model of the array, inside the FPGA) or phy (a die on a "
+            "daughterboard, at the headers of ulx3s-85f or ecpix5-85f).",
+            rich_help_panel="Array",
+        ),
+    ] = None,
     small: Annotated[
         bool,
         typer.Option(
@@ -490,6 +500,9 @@ def build(
 
     - `ohmcarlo build ulx3s-85f --rows 128 --pairs 16 --clock 60`: another array, a slower clock
 
+    - `ohmcarlo build ulx3s-85f --array phy --rows 64 --pairs 16`: for a real array of that size;
+    wires, rails and first steps are in constraints/daughterboard.md
+
     The folder holds the bitstream, manifest.json (design, clocks reached, resources, versions,
     sha256), logs, and sources for your own flow. Equal inputs give equal bitstreams. A result that
     is up to date is not built again; a clock that is not met is an error, which says what was
@@ -500,6 +513,7 @@ def build(
 
     console = Console(json)
     options = BuildOptions(
+        array=array,
         small=small,
         rows=rows,
         pairs=pairs,

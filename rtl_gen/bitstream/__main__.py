@@ -11,6 +11,7 @@ from types import FrameType
 
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo_hdl.boards import BOARDS
+from ohmcarlo_hdl.config import ARRAYS, EMULATOR
 
 from .build import build, product_of
 from .program import program
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     made.add_argument("board", metavar="BOARD", help="a board of the list")
+    made.add_argument("--array", default=EMULATOR, metavar="NAME", help=" or ".join(ARRAYS))
     made.add_argument("--small", action="store_true", help="a small array")
     made.add_argument("--rows", type=int, metavar="N", help="rows of the array")
     made.add_argument("--pairs", type=int, metavar="N", help="device pairs of a row")
@@ -51,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         request = request_of(
             options.board,
+            array=options.array,
             small=options.small,
             rows=options.rows,
             pairs=options.pairs,

@@ -136,7 +136,7 @@ def _manifest(request: Request, tools: list[Tool], work: Path, key: str) -> dict
         "board": board.name,
         "title": board.title,
         "device": board.device,
-        "array": "emulator",
+        "array": config.array,
         "geometry": geometry,
         "controller": parameters,
         "ram_bytes": board.ram_bytes,

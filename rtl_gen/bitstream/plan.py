@@ -84,4 +84,5 @@ def payload_of(request: Request) -> Payload:
         design_hash=design_word(config),
         ram_bytes=request.board.ram_bytes,
     )
-    return Payload(soc, busy=~soc.idle, fault=soc.trap)
+    pins = soc.pins if config.phy is not None else None
+    return Payload(soc, busy=~soc.idle, fault=soc.trap, pins=pins)

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ohmcarlo.errors import UsageError
-from ohmcarlo_hdl.boards import Board, board_of
+from ohmcarlo_hdl.array.phy import check_array
+from ohmcarlo_hdl.array.phy_parts import PhyConfig
+from ohmcarlo_hdl.boards import BOARDS, Board, board_of
 from ohmcarlo_hdl.boards.board import uart_divisor
 from ohmcarlo_hdl.boards.pll import PllSettings
-from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.config import ARRAYS, EMULATOR, PHY, CoreConfig
 from ohmcarlo_hdl.soc.design import design_hash, files_digest, tool_versions
 
 from .tools import Tool
@@ -49,13 +51,15 @@ class Request:
 
     @property
     def name(self) -> str:
-        """Of its folder: the board, and the shape if it is not the board's own."""
-        board, g = self.board, self.config.geometry
-        if self.config == board.config:
-            return board.name
-        if self.config == board.small:
-            return f"{board.name}-small"
-        return f"{board.name}-{g.rows}x{g.pairs}x{g.access_bits}"
+        """Of its folder: the board, the shape if it is not the board's own, a real array."""
+        board, g, array = self.board, self.config.geometry, self.config.array
+        end = "" if array == EMULATOR else f"-{array}"
+        shape = replace(self.config, phy=None)
+        if shape == own_config(board, False, array):
+            return f"{board.name}{end}"
+        if shape == own_config(board, True, array):
+            return f"{board.name}-small{end}"
+        return f"{board.name}-{g.rows}x{g.pairs}x{g.access_bits}{end}"
 
     def key(self, tools: list[Tool]) -> str:
         """SHA-256 of everything that goes into the bitstream, ``tools`` among it."""
@@ -71,9 +75,24 @@ class Request:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def own_config(board: Board, small: bool, array: str) -> CoreConfig:
+    """What a board gets if nothing else is asked for; a real array's interface is yet to be set.
+
+    Its lines are on or off: one bit an access.
+    """
+    config = board.small if small else board.config
+    return config if array == EMULATOR else config_with(config, access_bits=1)
+
+
+def config_with(config: CoreConfig, **shape: int) -> CoreConfig:
+    """The same controller for an array of another shape."""
+    return replace(config, geometry=replace(config.geometry, **shape)) if shape else config
+
+
 def request_of(
     board: str,
     *,
+    array: str = EMULATOR,
     small: bool = False,
     rows: int | None = None,
     pairs: int | None = None,
@@ -86,17 +105,29 @@ def request_of(
     Raises UsageError when there is no such board, array or clock.
     """
     wanted = board_of(board)
-    base = wanted.small if small else wanted.config
+    require_headers(wanted, array)
     shape = {"rows": rows, "pairs": pairs, "access_bits": access_bits}
     given = {name: value for name, value in shape.items() if value is not None}
-    config = replace(base, geometry=replace(base.geometry, **given)) if given else base
+    config = config_with(own_config(wanted, small, array), **given)
     clock_hz = wanted.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     if seed < 0:
         raise UsageError(f"--seed {seed}: choose 0 or more")
     input_hz = round(wanted.platform().default_clk_frequency)
     settings = wanted.flow.pll.settings(input_hz, clock_hz)
     uart_divisor(round(settings.clock_hz))
+    if array == PHY:
+        config = replace(config, phy=PhyConfig(round(settings.clock_hz)))
+        check_array(config)
     return Request(wanted, config, clock_hz, settings, seed)
+
+
+def require_headers(board: Board, array: str) -> None:
+    """UsageError unless there is such an array, and the board has wires to it."""
+    if array not in ARRAYS:
+        raise UsageError(f"array {array!r} is unknown: choose {' or '.join(ARRAYS)}")
+    if array == PHY and board.header is None:
+        able = ", ".join(b.name for b in BOARDS.values() if b.header and not b.config.small)
+        raise UsageError(f"{board.title} has no headers for a daughterboard: choose among {able}")
 
 
 def parameters(config: CoreConfig) -> dict[str, Any]:

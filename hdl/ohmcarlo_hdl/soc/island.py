@@ -10,8 +10,10 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec.link import SAMPLE_PROPOSAL_BIT
 
+from ..array.phy_pins import pins_signature
 from ..config import REFERENCE, CoreConfig
 from ..core.core import EmulatedCore
+from ..core.phy_core import PhyCore
 from ..fifo import StreamFifo
 from ..pipeline import delayed
 from ..regs.bus import Bus
@@ -22,7 +24,10 @@ FIFO_WORDS = 4
 
 
 class CoreIsland(wiring.Component):
-    """``EmulatedCore`` and its records, to be put into a clock domain of its own.
+    """The controller with its array, and its records, to be put into a clock domain of its own.
+
+    It is an ``EmulatedCore``; with ``config.phy`` a ``PhyCore``, whose ``pins`` are passed on as
+    they are: they come from registers, and times on them count in clocks.
 
     No logic leads from an input to an output, nor from an input to the controller. This keeps paths
     short on an FPGA; and a simulator that leaves out clocks of the island has nothing to compute
@@ -39,18 +44,25 @@ class CoreIsland(wiring.Component):
 
     def __init__(self, config: CoreConfig = REFERENCE, fast: bool = True) -> None:
         self.config, self.fast = config, fast
-        super().__init__(
-            {
-                "bus": In(Bus(register_map(config, emulator=True).addr_width)),
-                "off": In(1),
-                "records": Out(stream.Signature(WORD_BITS)),
-                "active": Out(1),
-            }
-        )
+        ports: dict[str, Any] = {
+            "bus": In(Bus(register_map(config).addr_width)),
+            "off": In(1),
+            "records": Out(stream.Signature(WORD_BITS)),
+            "active": Out(1),
+        }
+        if config.phy is not None:
+            ports["pins"] = Out(pins_signature())
+        super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.core = core = EmulatedCore(self.config, self.fast)
+        core: Any
+        if self.config.phy is None:
+            core = EmulatedCore(self.config, self.fast)
+        else:
+            core = PhyCore(self.config)
+            wiring.connect(m, core.pins, wiring.flipped(self.pins))
+        m.submodules.core = core
         m.submodules.merger = merger = RecordMerger(self.config)
         m.submodules.fifo = fifo = StreamFifo(WORD_BITS, FIFO_WORDS)
         for source, sink in (

@@ -12,6 +12,7 @@ from amaranth.utils import exact_log2
 
 from ohmcarlo.errors import UsageError
 
+from ..array.phy_pins import pins_signature
 from ..config import CoreConfig
 from ..regs.map import WORD_BYTES
 from .bridge import CONTROLLER_LATENCY, Bridge
@@ -28,7 +29,7 @@ READ_CLOCKS = CONTROLLER_LATENCY + 1
 
 
 class Soc(wiring.Component):
-    """Processor, memory, serial link, and the controller with the emulated array.
+    """Processor, memory, serial link, and the controller with its array.
 
     Two clock domains of one frequency: ``sync``, and ``core`` for the controller. On an FPGA both
     have the same clock. A simulator may leave out an edge of ``core`` when ``core_wanted`` is low
@@ -37,7 +38,8 @@ class Soc(wiring.Component):
 
     ``rx``, ``tx``: serial link. ``trap``: the processor has stopped, which stops the array, too,
     until reset. ``idle``: software waits for bytes from the host and nothing else happens: with no
-    byte on ``rx``, a simulator may stop both clocks.
+    byte on ``rx``, a simulator may stop both clocks. ``pins``, with ``config.phy``: wires to a
+    daughterboard.
 
     Parameters
     ----------
@@ -79,15 +81,16 @@ class Soc(wiring.Component):
             "simulated": int(simulated),
             "design_hash": design_hash,
         }
-        super().__init__(
-            {
-                "rx": In(1, init=1),
-                "tx": Out(1, init=1),
-                "trap": Out(1),
-                "idle": Out(1),
-                "core_wanted": Out(1),
-            }
-        )
+        ports: dict[str, Any] = {
+            "rx": In(1, init=1),
+            "tx": Out(1, init=1),
+            "trap": Out(1),
+            "idle": Out(1),
+            "core_wanted": Out(1),
+        }
+        if config.phy is not None:
+            ports["pins"] = Out(pins_signature())
+        super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -103,6 +106,8 @@ class Soc(wiring.Component):
         wiring.connect(m, bridge.controller, island.bus)
         wiring.connect(m, bridge.board, board.bus)
         wiring.connect(m, island.records, board.records)
+        if self.config.phy is not None:
+            wiring.connect(m, island.pins, wiring.flipped(self.pins))
         self._memory(m, bridge, words)
 
         trapped, changes, reads = Signal(), Signal(), bridge.controller.r_stb
