@@ -1,4 +1,4 @@
-"""The tables of ``constraints/daughterboard.md``: wires, headers, rails, times; none typed twice.
+"""The tables of ``constraints/daughterboard.md``: wires, rails, pulses, times; none typed twice.
 
 ``python -m rtl_gen.daughterboard_page`` renews them; tests/test_daughterboard_page.py compares.
 """
@@ -15,13 +15,20 @@ from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.spec import DAC_MAX
+from ohmcarlo.spec.daughterboard import (
+    FULL_SCALE_V,
+    GUARD_NS,
+    PROGRAM_NS,
+    RAILS_V,
+    READ_HOLD_NS,
+    WATCHDOG_NS,
+)
 from ohmcarlo_hdl.array.phy_dac import USED, Channel
 from ohmcarlo_hdl.array.phy_parts import DAC, PhyTiming
 from ohmcarlo_hdl.array.phy_pins import ECPIX5, PINS, ULX3S
 
 PAGE = Path(__file__).parents[1] / "constraints" / "daughterboard.md"
 BEGIN, END = "<!-- table {} -->", "<!-- end -->"
-FULL_SCALE_V = 5.0  # DAC7568 of grade C: internal reference, gain 2
 REST = {0: "down", 1: "up", None: ""}
 
 
@@ -75,13 +82,23 @@ def _rails() -> str:
         users = ", ".join(op.name for op, used in USED.items() if channel in used)
         if channel == Channel.GATE_PROGRAM:
             law = f"{low:.2f} V + code × {high - low:.2f} V / {DAC_MAX}"
-            source = "the operation's code"
+            source, reset = "the operation's code", ""
         else:
             law = f"code × {FULL_SCALE_V:g} V / {1 << DAC.code_bits}"
-            source = f"`voltages.{channel.name.lower()}`"
+            source = f"`rails.{channel.name.lower()}`"
+            reset = f"{RAILS_V[channel.name.lower()]:g} V"
         name = channel.name.lower().replace("_", " ")
-        rows.append(("ABCDEFGH"[channel], name, users, source, law))
-    return _table(("channel", "rail", "connected by", "code from", "volts"), rows)
+        rows.append(("ABCDEFGH"[channel], name, users, source, law, reset))
+    head = ("channel", "rail", "connected by", "code from", "volts", "after a reset")
+    return _table(head, rows)
+
+
+def _pulses() -> str:
+    read_ns = PhyTiming().front_end_ns + READ_HOLD_NS
+    widths = {f"`sequencer.{name}.width`": ns for name, ns in PROGRAM_NS.items()}
+    widths |= dict.fromkeys(("`sequencer.read.width`", "`sequencer.dot.width`"), read_ns)
+    widths |= {"guards of all of them": GUARD_NS, "`sequencer.watchdog`": WATCHDOG_NS}
+    return _table(("register", "ns"), [(name, f"{ns:,}") for name, ns in widths.items()])
 
 
 def _times() -> str:
@@ -100,7 +117,7 @@ def _times() -> str:
     return _table(("setting", "ns", "what for"), rows)
 
 
-TABLES = {"wires": _wires, "rails": _rails, "times": _times}
+TABLES = {"wires": _wires, "rails": _rails, "pulses": _pulses, "times": _times}
 
 
 def renewed(text: str) -> str:
