@@ -114,11 +114,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \bus__w_stb$33 ;
   output busy;
   wire busy;
-  wire \busy$303 ;
-  wire \busy$329 ;
+  wire \busy$309 ;
+  wire \busy$335 ;
   wire centre_enable;
   wire [7:0] clean_windows;
-  wire [7:0] \clean_windows$288 ;
+  wire [7:0] \clean_windows$294 ;
   wire clear;
   input clk;
   wire clk;
@@ -331,15 +331,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   (* init = 1'h0 *)
   wire faulted;
   wire [4:0] features;
-  wire [4:0] \features$246 ;
+  wire [4:0] \features$252 ;
   wire flush;
   wire [63:0] form;
   wire halt;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$213 ;
+  wire [11:0] \hi$219 ;
   wire [2:0] hidden;
-  wire [2:0] \hidden$247 ;
+  wire [2:0] \hidden$253 ;
   output hold;
   wire hold;
   wire idle;
@@ -389,13 +389,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \input__payload$115.top ;
   wire [24:0] \input__payload$127 ;
   wire [24:0] \input__payload$127.value ;
-  wire [78:0] \input__payload$148 ;
-  wire \input__payload$148.accepted ;
-  wire [31:0] \input__payload$148.loglik ;
-  wire [10:0] \input__payload$148.points ;
-  wire [31:0] \input__payload$148.prior ;
-  wire [1:0] \input__payload$148.region ;
-  wire \input__payload$148.valid ;
+  wire [32:0] \input__payload$145 ;
+  wire \input__payload$145.last ;
+  wire [31:0] \input__payload$145.word ;
+  wire [78:0] \input__payload$154 ;
+  wire \input__payload$154.accepted ;
+  wire [31:0] \input__payload$154.loglik ;
+  wire [10:0] \input__payload$154.points ;
+  wire [31:0] \input__payload$154.prior ;
+  wire [1:0] \input__payload$154.region ;
+  wire \input__payload$154.valid ;
   wire [28:0] \input__payload$76 ;
   wire \input__payload$76.last ;
   wire [27:0] \input__payload$76.term ;
@@ -456,14 +459,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \input__ready$109 ;
   wire \input__ready$118 ;
   wire \input__ready$130 ;
-  wire \input__ready$151 ;
+  wire \input__ready$148 ;
+  wire \input__ready$157 ;
   wire \input__ready$79 ;
   wire \input__ready$91 ;
   wire input__valid;
   wire \input__valid$110 ;
   wire \input__valid$119 ;
   wire \input__valid$131 ;
-  wire \input__valid$152 ;
+  wire \input__valid$149 ;
+  wire \input__valid$158 ;
   wire \input__valid$80 ;
   wire \input__valid$92 ;
   wire [63:0] invalid;
@@ -486,15 +491,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire likelihood_idle;
   output [30:0] lines;
   wire [30:0] lines;
-  wire [30:0] \lines$298 ;
-  wire [11:0] \lines$298.dac ;
-  wire [5:0] \lines$298.device ;
-  wire \lines$298.dot ;
-  wire \lines$298.form ;
-  wire \lines$298.read ;
-  wire \lines$298.reset ;
-  wire [7:0] \lines$298.row ;
-  wire \lines$298.set ;
+  wire [30:0] \lines$304 ;
+  wire [11:0] \lines$304.dac ;
+  wire [5:0] \lines$304.device ;
+  wire \lines$304.dot ;
+  wire \lines$304.form ;
+  wire \lines$304.read ;
+  wire \lines$304.reset ;
+  wire [7:0] \lines$304.row ;
+  wire \lines$304.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -504,53 +509,53 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$212 ;
+  wire [11:0] \lo$218 ;
   wire [7:0] load_bad_rows__addr;
-  wire [7:0] \load_bad_rows__addr$188 ;
+  wire [7:0] \load_bad_rows__addr$194 ;
   wire [31:0] load_bad_rows__data;
-  wire [31:0] \load_bad_rows__data$190 ;
+  wire [31:0] \load_bad_rows__data$196 ;
   wire load_bad_rows__stb;
-  wire \load_bad_rows__stb$192 ;
+  wire \load_bad_rows__stb$198 ;
   wire [13:0] load_calibration__addr;
-  wire [13:0] \load_calibration__addr$194 ;
+  wire [13:0] \load_calibration__addr$200 ;
   wire [31:0] load_calibration__data;
-  wire [31:0] \load_calibration__data$196 ;
+  wire [31:0] \load_calibration__data$202 ;
   wire load_calibration__stb;
-  wire \load_calibration__stb$198 ;
+  wire \load_calibration__stb$204 ;
   wire [8:0] load_dac__addr;
-  wire [8:0] \load_dac__addr$170 ;
+  wire [8:0] \load_dac__addr$176 ;
   wire [31:0] load_dac__data;
-  wire [31:0] \load_dac__data$172 ;
+  wire [31:0] \load_dac__data$178 ;
   wire load_dac__stb;
-  wire \load_dac__stb$174 ;
+  wire \load_dac__stb$180 ;
   wire [8:0] load_inv_sigma__addr;
-  wire [8:0] \load_inv_sigma__addr$176 ;
+  wire [8:0] \load_inv_sigma__addr$182 ;
   wire [31:0] load_inv_sigma__data;
-  wire [31:0] \load_inv_sigma__data$178 ;
+  wire [31:0] \load_inv_sigma__data$184 ;
   wire load_inv_sigma__stb;
-  wire \load_inv_sigma__stb$180 ;
+  wire \load_inv_sigma__stb$186 ;
   wire [8:0] load_log_sigma__addr;
-  wire [8:0] \load_log_sigma__addr$182 ;
+  wire [8:0] \load_log_sigma__addr$188 ;
   wire [31:0] load_log_sigma__data;
-  wire [31:0] \load_log_sigma__data$184 ;
+  wire [31:0] \load_log_sigma__data$190 ;
   wire load_log_sigma__stb;
-  wire \load_log_sigma__stb$186 ;
+  wire \load_log_sigma__stb$192 ;
   wire [9:0] load_order__addr;
-  wire [9:0] \load_order__addr$164 ;
+  wire [9:0] \load_order__addr$170 ;
   wire [31:0] load_order__data;
-  wire [31:0] \load_order__data$166 ;
+  wire [31:0] \load_order__data$172 ;
   wire load_order__stb;
-  wire \load_order__stb$168 ;
+  wire \load_order__stb$174 ;
   wire [12:0] load_points__addr;
-  wire [12:0] \load_points__addr$158 ;
+  wire [12:0] \load_points__addr$164 ;
   wire [31:0] load_points__data;
-  wire [31:0] \load_points__data$160 ;
+  wire [31:0] \load_points__data$166 ;
   wire load_points__stb;
-  wire \load_points__stb$162 ;
+  wire \load_points__stb$168 ;
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$211 ;
+  wire [11:0] \mid$217 ;
   wire [3:0] min_free;
   wire [8:0] model_features;
   wire [5:0] model_hidden;
@@ -570,7 +575,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] model_rows_per_region;
   input off;
   wire off;
-  wire \off$301 ;
+  wire \off$307 ;
   wire [2:0] op;
   wire [27:0] orders__payload;
   wire [27:0] \orders__payload$35 ;
@@ -646,13 +651,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__payload$122.top ;
   wire [24:0] \output__payload$134 ;
   wire [24:0] \output__payload$134.value ;
-  wire [78:0] \output__payload$154 ;
-  wire \output__payload$154.accepted ;
-  wire [31:0] \output__payload$154.loglik ;
-  wire [10:0] \output__payload$154.points ;
-  wire [31:0] \output__payload$154.prior ;
-  wire [1:0] \output__payload$154.region ;
-  wire \output__payload$154.valid ;
+  wire [32:0] \output__payload$151 ;
+  wire \output__payload$151.last ;
+  wire [31:0] \output__payload$151.word ;
+  wire [78:0] \output__payload$160 ;
+  wire \output__payload$160.accepted ;
+  wire [31:0] \output__payload$160.loglik ;
+  wire [10:0] \output__payload$160.points ;
+  wire [31:0] \output__payload$160.prior ;
+  wire [1:0] \output__payload$160.region ;
+  wire \output__payload$160.valid ;
   wire [28:0] \output__payload$83 ;
   wire \output__payload$83.last ;
   wire [27:0] \output__payload$83.term ;
@@ -713,19 +721,21 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__ready$113 ;
   wire \output__ready$123 ;
   wire \output__ready$135 ;
-  wire \output__ready$155 ;
+  wire \output__ready$152 ;
+  wire \output__ready$161 ;
   wire \output__ready$84 ;
   wire \output__ready$96 ;
   wire output__valid;
   wire \output__valid$114 ;
   wire \output__valid$126 ;
   wire \output__valid$138 ;
-  wire \output__valid$156 ;
+  wire \output__valid$153 ;
+  wire \output__valid$162 ;
   wire \output__valid$87 ;
   wire \output__valid$99 ;
   wire [10:0] points;
-  wire [10:0] \points$263 ;
-  wire [63:0] \points$351 ;
+  wire [10:0] \points$269 ;
+  wire [63:0] \points$357 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -787,7 +797,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$326 ;
+  wire [63:0] \raw_bits$332 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -802,7 +812,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [2:0] \raw_operation.op ;
   wire [7:0] \raw_operation.row ;
   wire [31:0] raw_result;
-  wire [31:0] \raw_result$328 ;
+  wire [31:0] \raw_result$334 ;
   wire raw_start;
   wire raw_valid;
   wire [8:0] rct_cutoff;
@@ -972,7 +982,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \responses__valid$144 ;
   output restart;
   wire restart;
-  wire \restart$227 ;
+  wire \restart$233 ;
   wire [24:0] results__payload;
   wire [24:0] \results__payload$133 ;
   wire [24:0] \results__payload$133.value ;
@@ -983,7 +993,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \results__valid$137 ;
   wire [2:0] retries;
   wire [8:0] rho;
-  wire [8:0] \rho$210 ;
+  wire [8:0] \rho$216 ;
   reg [31:0] row_held = 32'd0;
   wire [15:0] row_select;
   reg [3:0] row_status = 4'h0;
@@ -999,17 +1009,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [63:0] samples;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$145 ;
-  wire \samples__payload$145.last ;
-  wire [31:0] \samples__payload$145.word ;
+  wire [32:0] \samples__payload$146 ;
+  wire \samples__payload$146.last ;
+  wire [31:0] \samples__payload$146.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
   input samples__ready;
   wire samples__ready;
-  wire \samples__ready$146 ;
+  wire \samples__ready$147 ;
   output samples__valid;
   wire samples__valid;
-  wire \samples__valid$147 ;
+  wire \samples__valid$150 ;
   wire [31:0] sequencer_dot;
   wire [7:0] \sequencer_dot.guard_after ;
   wire [7:0] \sequencer_dot.guard_before ;
@@ -1058,17 +1068,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire start;
   wire started;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$449 ;
+  wire [4:0] \state__addr$455 ;
   wire [31:0] state__data;
-  wire [31:0] \state__data$451 ;
+  wire [31:0] \state__data$457 ;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$453 ;
+  wire [4:0] \state__r_addr$459 ;
   wire [31:0] state__r_data;
-  wire [31:0] \state__r_data$460 ;
+  wire [31:0] \state__r_data$466 ;
   wire state__r_stb;
-  wire \state__r_stb$457 ;
+  wire \state__r_stb$463 ;
   wire state__stb;
-  wire \state__stb$455 ;
+  wire \state__stb$461 ;
   wire [7:0] state_groups__addr;
   wire [31:0] state_groups__data;
   wire [7:0] state_groups__r_addr;
@@ -1125,23 +1135,23 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   reg step = 1'h0;
-  wire [78:0] \step$471 ;
-  wire \step$471.accepted ;
-  wire [31:0] \step$471.loglik ;
-  wire [10:0] \step$471.points ;
-  wire [31:0] \step$471.prior ;
-  wire [1:0] \step$471.region ;
-  wire \step$471.valid ;
+  wire [78:0] \step$477 ;
+  wire \step$477.accepted ;
+  wire [31:0] \step$477.loglik ;
+  wire [10:0] \step$477.points ;
+  wire [31:0] \step$477.prior ;
+  wire [1:0] \step$477.region ;
+  wire \step$477.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
-  wire [78:0] \step_records__payload$149 ;
-  wire \step_records__payload$149.accepted ;
-  wire [31:0] \step_records__payload$149.loglik ;
-  wire [10:0] \step_records__payload$149.points ;
-  wire [31:0] \step_records__payload$149.prior ;
-  wire [1:0] \step_records__payload$149.region ;
-  wire \step_records__payload$149.valid ;
+  wire [78:0] \step_records__payload$155 ;
+  wire \step_records__payload$155.accepted ;
+  wire [31:0] \step_records__payload$155.loglik ;
+  wire [10:0] \step_records__payload$155.points ;
+  wire [31:0] \step_records__payload$155.prior ;
+  wire [1:0] \step_records__payload$155.region ;
+  wire \step_records__payload$155.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -1150,14 +1160,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \step_records__payload.valid ;
   input step_records__ready;
   wire step_records__ready;
-  wire \step_records__ready$150 ;
+  wire \step_records__ready$156 ;
   output step_records__valid;
   wire step_records__valid;
-  wire \step_records__valid$153 ;
+  wire \step_records__valid$159 ;
   wire [31:0] steps;
   wire [31:0] steps_done;
   wire stop;
-  wire \stop$240 ;
+  wire \stop$246 ;
   wire stream;
   wire [255:0] symbol_counts;
   wire [31:0] \symbol_counts[0] ;
@@ -1169,9 +1179,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \symbol_counts[6] ;
   wire [31:0] \symbol_counts[7] ;
   wire [31:0] t;
-  wire [31:0] \t$290 ;
+  wire [31:0] \t$296 ;
   wire t_valid;
-  wire \t_valid$292 ;
+  wire \t_valid$298 ;
   wire [51:0] targets__payload;
   wire [51:0] \targets__payload$46 ;
   wire [11:0] \targets__payload$46.centre ;
@@ -1218,15 +1228,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [1:0] turn;
   reg valid = 1'h0;
   wire [9:0] valid_hi;
-  wire [9:0] \valid_hi$249 ;
+  wire [9:0] \valid_hi$255 ;
   wire [9:0] valid_lo;
-  wire [9:0] \valid_lo$248 ;
+  wire [9:0] \valid_lo$254 ;
   wire waiting_external;
   wire [15:0] weight_mantissa;
   wire [5:0] weight_shift;
   assign \$1  = control_command[7] | off;
-  assign \off$301  = \$1  | closed;
-  assign \$2  = \off$301  | fault;
+  assign \off$307  = \$1  | closed;
+  assign \$2  = \off$307  | fault;
   assign hold = \$2  | control_command[10];
   assign request = requests__valid & requests__ready;
   assign state_queues__stb = access_state_queues__stb & quiet;
@@ -1245,8 +1255,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
-  assign \state__stb$455  = access_state_counters__stb & quiet;
-  assign \state__r_stb$457  = access_state_counters__r_stb & quiet;
+  assign \state__stb$461  = access_state_counters__stb & quiet;
+  assign \state__r_stb$463  = access_state_counters__r_stb & quiet;
   assign \$3  = ! model_hidden;
   assign \$4  = model_features + 1'h1;
   assign \$5  = model_hidden * \$4 ;
@@ -1296,7 +1306,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .coin_codes__ready(coin_codes__ready),
     .coin_codes__valid(codes__valid),
     .coin_ready(coin_ready),
-    .\coin_restart$369 (\restart$227 ),
+    .\coin_restart$369 (\restart$233 ),
     .coin_settled(coin_settled),
     .\commands__payload$30 (\input__payload$115 ),
     .\commands__ready$32 (commands__ready),
@@ -1325,7 +1335,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .points(model_points[10:0]),
     .\port$1046$0 (\$19 ),
     .\port$1673$0 (\$20 ),
-    .\port$4601$2 (model_options[3:2]),
+    .\port$4636$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1339,7 +1349,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
     .reason(reason),
-    .record__ready(samples__ready),
+    .record__ready(\samples__ready$147 ),
     .region(turn),
     .region_groups(model_region_groups[8:0]),
     .regions(model_regions[2:0]),
@@ -1349,8 +1359,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .retries(retries),
     .rows_per_region(model_rows_per_region[8:0]),
     .rst(rst),
-    .samples__payload(samples__payload),
-    .samples__valid(samples__valid),
+    .samples__payload(\input__payload$145 ),
+    .samples__valid(\input__valid$149 ),
     .started(started),
     .state_groups__addr(state_groups__addr),
     .state_groups__data(state_groups__data),
@@ -1389,10 +1399,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .state_wear__r_data(access_state_wear__r_data),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .step(\input__payload$148 ),
+    .step(\input__payload$154 ),
     .step_ends(step_ends),
-    .step_records__ready(\step_records__ready$150 ),
-    .step_records__valid(\input__valid$152 ),
+    .step_records__ready(\step_records__ready$156 ),
+    .step_records__valid(\input__valid$158 ),
     .steps(steps),
     .steps_done(status_steps_done),
     .\stop$363 (stop),
@@ -1426,12 +1436,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
-    .state__addr(\state__addr$449 ),
-    .state__data(\state__data$451 ),
-    .state__r_addr(\state__r_addr$453 ),
+    .state__addr(\state__addr$455 ),
+    .state__data(\state__data$457 ),
+    .state__r_addr(\state__r_addr$459 ),
     .state__r_data(access_state_counters__r_data),
-    .state__r_stb(\state__r_stb$457 ),
-    .state__stb(\state__stb$455 ),
+    .state__r_stb(\state__r_stb$463 ),
+    .state__stb(\state__stb$461 ),
     .step(step),
     .valid(valid)
   );
@@ -1462,7 +1472,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rct_cutoff(rct_cutoff),
     .rct_symbol_cutoff(rct_symbol_cutoff),
     .ready(coin_ready),
-    .restart(\restart$227 ),
+    .restart(\restart$233 ),
     .rst(rst),
     .settled(coin_settled),
     .state__addr(state__addr),
@@ -1491,7 +1501,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4615$0 (proposal_logit),
+    .\port$4650$0 (proposal_logit),
     .predictions__payload(\input__payload$106 ),
     .predictions__ready(\predictions__ready$108 ),
     .predictions__valid(\input__valid$110 ),
@@ -1535,8 +1545,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4617$0 (proposal_weight),
-    .\port$4619$0 (proposal_common),
+    .\port$4652$0 (proposal_weight),
+    .\port$4654$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1560,7 +1570,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4601$4 (model_options[5:4]),
+    .\port$4636$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -1573,9 +1583,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .access_state_coin__r_data(access_state_coin__r_data),
     .access_state_coin__r_stb(access_state_coin__r_stb),
     .access_state_coin__stb(access_state_coin__stb),
-    .access_state_counters__addr(\state__addr$449 ),
-    .access_state_counters__data(\state__data$451 ),
-    .access_state_counters__r_addr(\state__r_addr$453 ),
+    .access_state_counters__addr(\state__addr$455 ),
+    .access_state_counters__data(\state__data$457 ),
+    .access_state_counters__r_addr(\state__r_addr$459 ),
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
@@ -1676,7 +1686,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_retries(retries),
     .model_rows_per_region(model_rows_per_region),
     .\port$1046$0 (\$19 ),
-    .\port$5113$0 (turn),
+    .\port$5148$0 (turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1714,6 +1724,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .output__valid(\results__valid$137 ),
     .rst(rst)
   );
+  \ohmcarlo_core.samples$492  \samples$492  (
+    .clk(clk),
+    .control_command(control_command),
+    .input__payload(\input__payload$145 ),
+    .input__ready(\samples__ready$147 ),
+    .input__valid(\input__valid$149 ),
+    .output__payload(samples__payload),
+    .output__ready(samples__ready),
+    .output__valid(samples__valid),
+    .rst(rst)
+  );
   \ohmcarlo_core.sequencer  sequencer (
     .clk(clk),
     .commands__payload(\commands__payload$121 ),
@@ -1722,9 +1743,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(\off$301 ),
-    .\port$6259$0 (\$21 ),
-    .\port$6263$0 (\$22 ),
+    .off(\off$307 ),
+    .\port$6298$0 (\$21 ),
+    .\port$6302$0 (\$22 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -1739,9 +1760,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   \ohmcarlo_core.step_records  step_records (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$148 ),
-    .input__ready(\step_records__ready$150 ),
-    .input__valid(\input__valid$152 ),
+    .input__payload(\input__payload$154 ),
+    .input__ready(\step_records__ready$156 ),
+    .input__valid(\input__valid$158 ),
     .output__payload(step_records__payload),
     .output__ready(step_records__ready),
     .output__valid(step_records__valid),
@@ -1827,21 +1848,21 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$15  = \input__payload$148 [1];
+    \$15  = \input__payload$154 [1];
     if (rst) begin
       \$15  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$16  = \input__payload$148 [0];
+    \$16  = \input__payload$154 [0];
     if (rst) begin
       \$16  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$17  = \input__payload$148 [14:4];
+    \$17  = \input__payload$154 [14:4];
     if (rst) begin
       \$17  = 11'h000;
     end
@@ -1920,46 +1941,49 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \responses__payload$142  = responses__payload;
   assign \responses__ready$143  = responses__ready;
   assign \responses__valid$144  = responses__valid;
-  assign \samples__payload$145  = samples__payload;
-  assign \samples__ready$146  = samples__ready;
-  assign \samples__valid$147  = samples__valid;
-  assign \step_records__payload$149  = \input__payload$148 ;
-  assign \input__ready$151  = \step_records__ready$150 ;
-  assign \step_records__valid$153  = \input__valid$152 ;
-  assign \output__payload$154  = step_records__payload;
-  assign \output__ready$155  = step_records__ready;
-  assign \output__valid$156  = step_records__valid;
-  assign \load_points__addr$158  = load_points__addr;
-  assign \load_points__data$160  = load_points__data;
-  assign \load_points__stb$162  = load_points__stb;
-  assign \load_order__addr$164  = load_order__addr;
-  assign \load_order__data$166  = load_order__data;
-  assign \load_order__stb$168  = load_order__stb;
-  assign \load_dac__addr$170  = load_dac__addr;
-  assign \load_dac__data$172  = load_dac__data;
-  assign \load_dac__stb$174  = load_dac__stb;
-  assign \load_inv_sigma__addr$176  = load_inv_sigma__addr;
-  assign \load_inv_sigma__data$178  = load_inv_sigma__data;
-  assign \load_inv_sigma__stb$180  = load_inv_sigma__stb;
-  assign \load_log_sigma__addr$182  = load_log_sigma__addr;
-  assign \load_log_sigma__data$184  = load_log_sigma__data;
-  assign \load_log_sigma__stb$186  = load_log_sigma__stb;
-  assign \load_bad_rows__addr$188  = load_bad_rows__addr;
-  assign \load_bad_rows__data$190  = load_bad_rows__data;
-  assign \load_bad_rows__stb$192  = load_bad_rows__stb;
-  assign \load_calibration__addr$194  = load_calibration__addr;
-  assign \load_calibration__data$196  = load_calibration__data;
-  assign \load_calibration__stb$198  = load_calibration__stb;
+  assign \samples__payload$146  = \input__payload$145 ;
+  assign \input__ready$148  = \samples__ready$147 ;
+  assign \samples__valid$150  = \input__valid$149 ;
+  assign \output__payload$151  = samples__payload;
+  assign \output__ready$152  = samples__ready;
+  assign \output__valid$153  = samples__valid;
+  assign \step_records__payload$155  = \input__payload$154 ;
+  assign \input__ready$157  = \step_records__ready$156 ;
+  assign \step_records__valid$159  = \input__valid$158 ;
+  assign \output__payload$160  = step_records__payload;
+  assign \output__ready$161  = step_records__ready;
+  assign \output__valid$162  = step_records__valid;
+  assign \load_points__addr$164  = load_points__addr;
+  assign \load_points__data$166  = load_points__data;
+  assign \load_points__stb$168  = load_points__stb;
+  assign \load_order__addr$170  = load_order__addr;
+  assign \load_order__data$172  = load_order__data;
+  assign \load_order__stb$174  = load_order__stb;
+  assign \load_dac__addr$176  = load_dac__addr;
+  assign \load_dac__data$178  = load_dac__data;
+  assign \load_dac__stb$180  = load_dac__stb;
+  assign \load_inv_sigma__addr$182  = load_inv_sigma__addr;
+  assign \load_inv_sigma__data$184  = load_inv_sigma__data;
+  assign \load_inv_sigma__stb$186  = load_inv_sigma__stb;
+  assign \load_log_sigma__addr$188  = load_log_sigma__addr;
+  assign \load_log_sigma__data$190  = load_log_sigma__data;
+  assign \load_log_sigma__stb$192  = load_log_sigma__stb;
+  assign \load_bad_rows__addr$194  = load_bad_rows__addr;
+  assign \load_bad_rows__data$196  = load_bad_rows__data;
+  assign \load_bad_rows__stb$198  = load_bad_rows__stb;
+  assign \load_calibration__addr$200  = load_calibration__addr;
+  assign \load_calibration__data$202  = load_calibration__data;
+  assign \load_calibration__stb$204  = load_calibration__stb;
   assign proposal_rho = rho;
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
   assign trim_enable = model_options[4];
   assign centre_enable = model_options[5];
-  assign \rho$210  = rho;
-  assign \mid$211  = mid;
-  assign \lo$212  = lo;
-  assign \hi$213  = hi;
+  assign \rho$216  = rho;
+  assign \mid$217  = mid;
+  assign \lo$218  = lo;
+  assign \hi$219  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -1968,20 +1992,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign common_mantissa = proposal_common[15:0];
   assign common_shift = proposal_common[21:16];
   assign coin_begin = \begin ;
-  assign coin_restart = \restart$227 ;
+  assign coin_restart = \restart$233 ;
   assign entropy_rct_cutoff = rct_cutoff;
   assign entropy_rct_symbol_cutoff = rct_symbol_cutoff;
   assign entropy_apt_cutoff = apt_cutoff;
   assign features = model_features[4:0];
   assign hidden = model_hidden[2:0];
-  assign \stop$240  = stop;
+  assign \stop$246  = stop;
   assign points = model_points[10:0];
   assign logit_mantissa = proposal_logit[15:0];
   assign logit_shift = proposal_logit[21:16];
-  assign \features$246  = model_features[4:0];
-  assign \hidden$247  = model_hidden[2:0];
-  assign \valid_lo$248  = valid_lo;
-  assign \valid_hi$249  = valid_hi;
+  assign \features$252  = model_features[4:0];
+  assign \hidden$253  = model_hidden[2:0];
+  assign \valid_lo$254  = valid_lo;
+  assign \valid_hi$255  = valid_hi;
   assign control_steps = steps;
   assign regions = model_regions[2:0];
   assign region_groups = model_region_groups[8:0];
@@ -1989,7 +2013,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign model_min_free = min_free;
   assign stream = model_options[2];
   assign model_retries = retries;
-  assign \points$263  = model_points[10:0];
+  assign \points$269  = model_points[10:0];
   assign early_reject = model_options[0];
   assign record_steps = model_options[3];
   assign external = model_options[6];
@@ -2006,21 +2030,21 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign ready = coin_ready;
   assign settled = coin_settled;
   assign alarm = coin_alarm;
-  assign \clean_windows$288  = clean_windows;
-  assign \t$290  = t;
-  assign \t_valid$292  = t_valid;
+  assign \clean_windows$294  = clean_windows;
+  assign \t$296  = t;
+  assign \t_valid$298  = t_valid;
   assign idle = likelihood_idle;
-  assign \lines$298  = { \$22 , \$21  };
+  assign \lines$304  = { \$22 , \$21  };
   assign raw = raw_bits;
   assign clear = control_command[6];
-  assign \busy$303  = busy;
+  assign \busy$309  = busy;
   assign steps_done = status_steps_done;
   assign status_turn = { 4'h0, turn };
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = clean_windows;
-  assign \raw_bits$326  = entropy_raw_bits;
-  assign \raw_result$328  = raw_result;
-  assign \busy$329  = busy;
+  assign \raw_bits$332  = entropy_raw_bits;
+  assign \raw_result$334  = raw_result;
+  assign \busy$335  = busy;
   assign op = requests__payload[2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2030,7 +2054,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$351  = counters_points;
+  assign \points$357  = counters_points;
   assign access_state_queues__addr = state_queues__addr;
   assign access_state_queues__data = state_queues__data;
   assign access_state_queues__r_addr = state_queues__r_addr;
@@ -2064,15 +2088,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
   assign state__r_data = access_state_coin__r_data;
-  assign access_state_counters__addr = \state__addr$449 ;
-  assign access_state_counters__data = \state__data$451 ;
-  assign access_state_counters__r_addr = \state__r_addr$453 ;
-  assign \state__r_data$460  = access_state_counters__r_data;
+  assign access_state_counters__addr = \state__addr$455 ;
+  assign access_state_counters__data = \state__data$457 ;
+  assign access_state_counters__r_addr = \state__r_addr$459 ;
+  assign \state__r_data$466  = access_state_counters__r_data;
   assign query_bad = \$20 [0];
   assign query_failures = \$20 [3:1];
   assign query_held = access_state_held__r_data;
   assign query_wear = access_state_wear__r_data;
-  assign \step$471  = \input__payload$148 ;
+  assign \step$477  = \input__payload$154 ;
   assign lines = { \$22 , \$21  };
   assign restart = control_command[10];
   assign \samples__payload.word  = samples__payload[31:0];
@@ -2576,26 +2600,30 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \requests__payload$139.inputs[30]  = requests__payload[278:271];
   assign \requests__payload$139.inputs[31]  = requests__payload[286:279];
   assign \responses__payload$142.value  = responses__payload;
-  assign \samples__payload$145.word  = samples__payload[31:0];
-  assign \samples__payload$145.last  = samples__payload[32];
-  assign \input__payload$148.accepted  = \input__payload$148 [0];
-  assign \input__payload$148.valid  = \input__payload$148 [1];
-  assign \input__payload$148.region  = \input__payload$148 [3:2];
-  assign \input__payload$148.points  = \input__payload$148 [14:4];
-  assign \input__payload$148.loglik  = \input__payload$148 [46:15];
-  assign \input__payload$148.prior  = \input__payload$148 [78:47];
-  assign \step_records__payload$149.accepted  = \input__payload$148 [0];
-  assign \step_records__payload$149.valid  = \input__payload$148 [1];
-  assign \step_records__payload$149.region  = \input__payload$148 [3:2];
-  assign \step_records__payload$149.points  = \input__payload$148 [14:4];
-  assign \step_records__payload$149.loglik  = \input__payload$148 [46:15];
-  assign \step_records__payload$149.prior  = \input__payload$148 [78:47];
-  assign \output__payload$154.accepted  = step_records__payload[0];
-  assign \output__payload$154.valid  = step_records__payload[1];
-  assign \output__payload$154.region  = step_records__payload[3:2];
-  assign \output__payload$154.points  = step_records__payload[14:4];
-  assign \output__payload$154.loglik  = step_records__payload[46:15];
-  assign \output__payload$154.prior  = step_records__payload[78:47];
+  assign \input__payload$145.word  = \input__payload$145 [31:0];
+  assign \input__payload$145.last  = \input__payload$145 [32];
+  assign \samples__payload$146.word  = \input__payload$145 [31:0];
+  assign \samples__payload$146.last  = \input__payload$145 [32];
+  assign \output__payload$151.word  = samples__payload[31:0];
+  assign \output__payload$151.last  = samples__payload[32];
+  assign \input__payload$154.accepted  = \input__payload$154 [0];
+  assign \input__payload$154.valid  = \input__payload$154 [1];
+  assign \input__payload$154.region  = \input__payload$154 [3:2];
+  assign \input__payload$154.points  = \input__payload$154 [14:4];
+  assign \input__payload$154.loglik  = \input__payload$154 [46:15];
+  assign \input__payload$154.prior  = \input__payload$154 [78:47];
+  assign \step_records__payload$155.accepted  = \input__payload$154 [0];
+  assign \step_records__payload$155.valid  = \input__payload$154 [1];
+  assign \step_records__payload$155.region  = \input__payload$154 [3:2];
+  assign \step_records__payload$155.points  = \input__payload$154 [14:4];
+  assign \step_records__payload$155.loglik  = \input__payload$154 [46:15];
+  assign \step_records__payload$155.prior  = \input__payload$154 [78:47];
+  assign \output__payload$160.accepted  = step_records__payload[0];
+  assign \output__payload$160.valid  = step_records__payload[1];
+  assign \output__payload$160.region  = step_records__payload[3:2];
+  assign \output__payload$160.points  = step_records__payload[14:4];
+  assign \output__payload$160.loglik  = step_records__payload[46:15];
+  assign \output__payload$160.prior  = step_records__payload[78:47];
   assign \model_options.early_reject  = model_options[0];
   assign \model_options.hastings  = model_options[1];
   assign \model_options.stream  = model_options[2];
@@ -2627,14 +2655,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines$298.form  = \$21 [0];
-  assign \lines$298.reset  = \$21 [1];
-  assign \lines$298.set  = \$21 [2];
-  assign \lines$298.read  = \$21 [3];
-  assign \lines$298.dot  = \$21 [4];
-  assign \lines$298.row  = \$22 [7:0];
-  assign \lines$298.device  = \$22 [13:8];
-  assign \lines$298.dac  = \$22 [25:14];
+  assign \lines$304.form  = \$21 [0];
+  assign \lines$304.reset  = \$21 [1];
+  assign \lines$304.set  = \$21 [2];
+  assign \lines$304.read  = \$21 [3];
+  assign \lines$304.dot  = \$21 [4];
+  assign \lines$304.row  = \$22 [7:0];
+  assign \lines$304.device  = \$22 [13:8];
+  assign \lines$304.dac  = \$22 [25:14];
   assign \raw.valid  = raw_bits[0];
   assign \raw.symbol  = raw_bits[3:1];
   assign \raw.column  = raw_bits[6:4];
@@ -2702,12 +2730,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \symbol_counts[7]  = symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$471.accepted  = \input__payload$148 [0];
-  assign \step$471.valid  = \input__payload$148 [1];
-  assign \step$471.region  = \input__payload$148 [3:2];
-  assign \step$471.points  = \input__payload$148 [14:4];
-  assign \step$471.loglik  = \input__payload$148 [46:15];
-  assign \step$471.prior  = \input__payload$148 [78:47];
+  assign \step$477.accepted  = \input__payload$154 [0];
+  assign \step$477.valid  = \input__payload$154 [1];
+  assign \step$477.region  = \input__payload$154 [3:2];
+  assign \step$477.points  = \input__payload$154 [14:4];
+  assign \step$477.loglik  = \input__payload$154 [46:15];
+  assign \step$477.prior  = \input__payload$154 [78:47];
   assign entropy_symbol_counts[255:224] = symbol_counts[255:224];
   assign entropy_symbol_counts[223:192] = symbol_counts[223:192];
   assign entropy_symbol_counts[191:160] = symbol_counts[191:160];
@@ -2759,19 +2787,29 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.commands (rst, output__ready, control_command, input__payload, input__valid, output__payload, output__valid, input__ready, clk);
+module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_command, input__payload, input__valid, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire \$1 ;
-  reg \$10 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire [286:0] \$12 ;
+  reg [286:0] \$13 ;
+  reg [286:0] \$14 ;
+  reg \$15 ;
+  reg \$16 ;
+  reg \$17 ;
+  reg \$18 ;
+  reg \$19 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [286:0] \$6 ;
-  reg [286:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [286:0] \$signal  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  reg \$signal  = 1'h1;
+  reg \$signal$7  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -2868,13 +2906,16 @@ module \ohmcarlo_core.commands (rst, output__ready, control_command, input__payl
   wire [7:0] \input__payload.row ;
   wire \input__payload.tile ;
   wire \input__payload.top ;
+  (* init = 1'h1 *)
   output input__ready;
-  reg input__ready = 1'h1;
+  wire input__ready;
   input input__valid;
   wire input__valid;
   reg keeps = 1'h0;
+  reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
-  reg [286:0] output__payload = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire [286:0] output__payload;
   wire [11:0] \output__payload.dac ;
   wire [5:0] \output__payload.device ;
   wire [255:0] \output__payload.inputs ;
@@ -2920,127 +2961,114 @@ module \ohmcarlo_core.commands (rst, output__ready, control_command, input__payl
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  (* init = 1'h1 *)
-  wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
-  assign \$2  = ~ output__valid;
-  assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  wire taken;
+  reg writes = 1'h0;
+  assign \$1  = ! writes;
+  assign \$2  = \$signal  & \$1 ;
+  assign \$4  = \$signal  & \$3 ;
+  assign \$5  = \$signal$7  ^ taken;
+  assign \$6  = \$signal  & input__valid;
+  assign \$7  = writes ^ \$6 ;
+  assign \$8  = ~ output__valid;
+  assign \$9  = taken | \$8 ;
+  assign \$10  = keeps | input__valid;
+  assign \$11  = ~ input__valid;
+  assign taken = output__ready & output__valid;
+  assign output__payload = \$signal$7  ? kept_1 : kept_0;
+  assign \$12  = \$signal$7  ? kept_0 : kept_1;
+  assign following = keeps ? \$12  : input__payload;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept_0 <= \$13 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    kept_1 <= \$14 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    \$signal$7  <= \$15 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    writes <= \$16 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    output__valid <= \$17 ;
+  always @(posedge clk)
+    keeps <= \$18 ;
+  always @(posedge clk)
+    \$signal  <= \$19 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$6  = \$signal ;
-    if (\$1 ) begin
-      \$6  = input__payload;
+    \$13  = kept_0;
+    if (\$2 ) begin
+      \$13  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$7  = output__payload;
-    if (\$3 ) begin
-      \$7  = following;
+    \$14  = kept_1;
+    if (\$4 ) begin
+      \$14  = input__payload;
     end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$15  = \$5 ;
     if (control_command[10]) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$15  = 1'h0;
     end
     if (rst) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$15  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
-    end
+    \$16  = \$7 ;
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$16  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$16  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
-    end else if (input__ready) begin
-      \$9  = input__valid;
+    \$17  = output__valid;
+    if (\$9 ) begin
+      \$17  = \$10 ;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$17  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$17  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
-    end else if (input__ready) begin
-      \$10  = \$5 ;
+    \$18  = keeps;
+    if (\$9 ) begin
+      \$18  = 1'h0;
+    end else if (\$signal ) begin
+      \$18  = input__valid;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$18  = 1'h0;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$18  = 1'h0;
     end
   end
-  assign takes = input__ready;
-  assign \following.op  = following[2:0];
-  assign \following.row  = following[10:3];
-  assign \following.device  = following[16:11];
-  assign \following.dac  = following[28:17];
-  assign \following.tile  = following[29];
-  assign \following.top  = following[30];
-  assign \following.inputs  = following[286:31];
-  assign \following.inputs[0]  = following[38:31];
-  assign \following.inputs[1]  = following[46:39];
-  assign \following.inputs[2]  = following[54:47];
-  assign \following.inputs[3]  = following[62:55];
-  assign \following.inputs[4]  = following[70:63];
-  assign \following.inputs[5]  = following[78:71];
-  assign \following.inputs[6]  = following[86:79];
-  assign \following.inputs[7]  = following[94:87];
-  assign \following.inputs[8]  = following[102:95];
-  assign \following.inputs[9]  = following[110:103];
-  assign \following.inputs[10]  = following[118:111];
-  assign \following.inputs[11]  = following[126:119];
-  assign \following.inputs[12]  = following[134:127];
-  assign \following.inputs[13]  = following[142:135];
-  assign \following.inputs[14]  = following[150:143];
-  assign \following.inputs[15]  = following[158:151];
-  assign \following.inputs[16]  = following[166:159];
-  assign \following.inputs[17]  = following[174:167];
-  assign \following.inputs[18]  = following[182:175];
-  assign \following.inputs[19]  = following[190:183];
-  assign \following.inputs[20]  = following[198:191];
-  assign \following.inputs[21]  = following[206:199];
-  assign \following.inputs[22]  = following[214:207];
-  assign \following.inputs[23]  = following[222:215];
-  assign \following.inputs[24]  = following[230:223];
-  assign \following.inputs[25]  = following[238:231];
-  assign \following.inputs[26]  = following[246:239];
-  assign \following.inputs[27]  = following[254:247];
-  assign \following.inputs[28]  = following[262:255];
-  assign \following.inputs[29]  = following[270:263];
-  assign \following.inputs[30]  = following[278:271];
-  assign \following.inputs[31]  = following[286:279];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$19  = \$signal ;
+    if (\$9 ) begin
+      \$19  = 1'h1;
+    end else if (\$signal ) begin
+      \$19  = \$11 ;
+    end
+    if (control_command[10]) begin
+      \$19  = 1'h1;
+    end
+    if (rst) begin
+      \$19  = 1'h1;
+    end
+  end
+  assign input__ready = \$signal ;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -3080,6 +3108,17 @@ module \ohmcarlo_core.commands (rst, output__ready, control_command, input__payl
   assign \input__payload.inputs[29]  = input__payload[270:263];
   assign \input__payload.inputs[30]  = input__payload[278:271];
   assign \input__payload.inputs[31]  = input__payload[286:279];
+  assign \control_command.start  = control_command[0];
+  assign \control_command.run  = control_command[1];
+  assign \control_command.halt  = control_command[2];
+  assign \control_command.flush  = control_command[3];
+  assign \control_command.predict  = control_command[4];
+  assign \control_command.external  = control_command[5];
+  assign \control_command.clear_fault  = control_command[6];
+  assign \control_command.off  = control_command[7];
+  assign \control_command.emulator_restart  = control_command[8];
+  assign \control_command.raw  = control_command[9];
+  assign \control_command.reset_state  = control_command[10];
   assign \output__payload.op  = output__payload[2:0];
   assign \output__payload.row  = output__payload[10:3];
   assign \output__payload.device  = output__payload[16:11];
@@ -3119,26 +3158,55 @@ module \ohmcarlo_core.commands (rst, output__ready, control_command, input__payl
   assign \output__payload.inputs[29]  = output__payload[270:263];
   assign \output__payload.inputs[30]  = output__payload[278:271];
   assign \output__payload.inputs[31]  = output__payload[286:279];
-  assign \control_command.start  = control_command[0];
-  assign \control_command.run  = control_command[1];
-  assign \control_command.halt  = control_command[2];
-  assign \control_command.flush  = control_command[3];
-  assign \control_command.predict  = control_command[4];
-  assign \control_command.external  = control_command[5];
-  assign \control_command.clear_fault  = control_command[6];
-  assign \control_command.off  = control_command[7];
-  assign \control_command.emulator_restart  = control_command[8];
-  assign \control_command.raw  = control_command[9];
-  assign \control_command.reset_state  = control_command[10];
+  assign \following.op  = following[2:0];
+  assign \following.row  = following[10:3];
+  assign \following.device  = following[16:11];
+  assign \following.dac  = following[28:17];
+  assign \following.tile  = following[29];
+  assign \following.top  = following[30];
+  assign \following.inputs  = following[286:31];
+  assign \following.inputs[0]  = following[38:31];
+  assign \following.inputs[1]  = following[46:39];
+  assign \following.inputs[2]  = following[54:47];
+  assign \following.inputs[3]  = following[62:55];
+  assign \following.inputs[4]  = following[70:63];
+  assign \following.inputs[5]  = following[78:71];
+  assign \following.inputs[6]  = following[86:79];
+  assign \following.inputs[7]  = following[94:87];
+  assign \following.inputs[8]  = following[102:95];
+  assign \following.inputs[9]  = following[110:103];
+  assign \following.inputs[10]  = following[118:111];
+  assign \following.inputs[11]  = following[126:119];
+  assign \following.inputs[12]  = following[134:127];
+  assign \following.inputs[13]  = following[142:135];
+  assign \following.inputs[14]  = following[150:143];
+  assign \following.inputs[15]  = following[158:151];
+  assign \following.inputs[16]  = following[166:159];
+  assign \following.inputs[17]  = following[174:167];
+  assign \following.inputs[18]  = following[182:175];
+  assign \following.inputs[19]  = following[190:183];
+  assign \following.inputs[20]  = following[198:191];
+  assign \following.inputs[21]  = following[206:199];
+  assign \following.inputs[22]  = following[214:207];
+  assign \following.inputs[23]  = following[222:215];
+  assign \following.inputs[24]  = following[230:223];
+  assign \following.inputs[25]  = following[238:231];
+  assign \following.inputs[26]  = following[246:239];
+  assign \following.inputs[27]  = following[254:247];
+  assign \following.inputs[28]  = following[262:255];
+  assign \following.inputs[29]  = following[270:263];
+  assign \following.inputs[30]  = following[278:271];
+  assign \following.inputs[31]  = following[286:279];
+  assign \$3  = writes;
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller (clk, rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends, \busy$261 , \port$1046$0 , state_held__r_data
-, \port$1673$0 , state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, results__valid, results__payload, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups
-, rows_per_region, min_free, retries, early_reject, \port$4601$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
+module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends, \busy$261 , \port$1046$0 , state_held__r_data, \port$1673$0 
+, state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, dots__payload, results__valid, results__payload, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups
+, rows_per_region, min_free, retries, early_reject, \port$4636$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state_samples__addr, state_samples__data, state_samples__r_addr, state_step__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, waiting_external, jobs__valid, jobs__payload, state_regions__r_data, state_samples__r_data, steps_done
 , region, raw_result, raw_valid, \stop$363 , coin_begin, \coin_restart$369 , reason, started, state_queues__r_data, state_groups__r_data, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid
-, samples__payload, orders__ready, coin_ready, coin_alarm, clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__payload, dots__valid, \commands__ready$32 , step_records__ready, terms__payload, terms__valid, record__ready);
+, samples__payload, orders__ready, coin_ready, coin_alarm, clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$32 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   reg \$1 ;
   wire \$10 ;
@@ -4044,8 +4112,8 @@ module \ohmcarlo_core.controller (clk, rst, state_queues__stb, state_queues__r_s
   wire [15:0] \port$1046$0 ;
   output [3:0] \port$1673$0 ;
   wire [3:0] \port$1673$0 ;
-  input [1:0] \port$4601$2 ;
-  wire [1:0] \port$4601$2 ;
+  input [1:0] \port$4636$2 ;
+  wire [1:0] \port$4636$2 ;
   wire predict;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
@@ -4588,7 +4656,7 @@ module \ohmcarlo_core.controller (clk, rst, state_queues__stb, state_queues__r_s
   assign write = \$14  & \$16 ;
   assign \$18  = ~ \$17 ;
   assign \$29  = ~ stepping;
-  assign \$30  = ~ \port$4601$2 [1];
+  assign \$30  = ~ \port$4636$2 [1];
   assign \$31  = \$29  | \$30 ;
   assign room = \$31  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -4653,11 +4721,11 @@ module \ohmcarlo_core.controller (clk, rst, state_queues__stb, state_queues__r_s
   assign \$87  = point + 1'h1;
   assign \$88  = \$87  == points;
   assign \$89  = ~ \$signal$286 ;
-  assign \$90  = stepping & \port$4601$2 [1];
+  assign \$90  = stepping & \port$4636$2 [1];
   assign \$91  = ~ \$signal$286 ;
   assign \$92  = stop | \$91 ;
   assign \$93  = ready & stepping;
-  assign \$94  = \$93  & \port$4601$2 [1];
+  assign \$94  = \$93  & \port$4636$2 [1];
   assign \$95  = ready & room;
   assign \$96  = ~ \$signal$286 ;
   assign \$97  = phase == 1'h1;
@@ -5129,7 +5197,7 @@ module \ohmcarlo_core.controller (clk, rst, state_queues__stb, state_queues__r_s
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4601$2 [0]),
+    .stream(\port$4636$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8215,8 +8283,8 @@ module \ohmcarlo_core.controller (clk, rst, state_queues__stb, state_queues__r_s
   assign \region_groups$131  = region_groups;
   assign \rows_per_region$133  = rows_per_region;
   assign \min_free$137  = min_free;
-  assign stream = \port$4601$2 [0];
-  assign \stream$139  = \port$4601$2 [0];
+  assign stream = \port$4636$2 [0];
+  assign \stream$139  = \port$4636$2 [0];
   assign \retries$141  = retries;
   assign here = \region$142 ;
   assign \query_row$148  = query_row;
@@ -8253,7 +8321,7 @@ module \ohmcarlo_core.controller (clk, rst, state_queues__stb, state_queues__r_s
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$26 , \$25 , \$24 , \$23 , \$22 , \$21 , \$20  };
   assign step_records__payload = step;
-  assign record_steps = \port$4601$2 [1];
+  assign record_steps = \port$4636$2 [1];
   assign \$signal  = allow_coin;
   assign start = control_command[0];
   assign run = control_command[1];
@@ -9362,8 +9430,8 @@ module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__v
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.arbiter (rst, \port$771$0 , \port$772$0 , \port$773$0 , \port$774$0 , \port$775$0 , \port$776$0 , \port$777$0 , hold_dots, tags__ready, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload, raw__ready
-, dots__ready, dots__payload, dots__valid, commands__ready, clk);
+module \ohmcarlo_core.controller.arbiter (rst, \port$771$0 , \port$772$0 , \port$773$0 , \port$774$0 , \port$775$0 , \port$776$0 , \port$777$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
+, raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -11894,7 +11962,7 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.recorder (clk, rst, loglik, prior, multiplicity, busy, control_command, features, hidden, \bank$30 , start, proposal, current, \region$24 , codes, place, record__valid, record__payload, read, record__ready);
+module \ohmcarlo_core.controller.recorder (rst, loglik, prior, multiplicity, busy, control_command, features, hidden, \bank$30 , start, proposal, current, \region$24 , codes, place, record__valid, record__payload, read, record__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
   wire [31:0] \$1 ;
   wire [2:0] \$10 ;
@@ -17539,19 +17607,29 @@ module \ohmcarlo_core.counters (rst, request, state__stb, state__r_stb, busy, st
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.dots (rst, control_command, output__ready, input__valid, input__payload, output__payload, output__valid, input__ready, clk);
+module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready, input__valid, input__payload, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
-  reg \$10 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire [286:0] \$12 ;
+  reg [286:0] \$13 ;
+  reg [286:0] \$14 ;
+  reg \$15 ;
+  reg \$16 ;
+  reg \$17 ;
+  reg \$18 ;
+  reg \$19 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [286:0] \$6 ;
-  reg [286:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [286:0] \$signal  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  reg \$signal  = 1'h1;
+  reg \$signal$7  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -17648,13 +17726,16 @@ module \ohmcarlo_core.dots (rst, control_command, output__ready, input__valid, i
   wire [7:0] \input__payload.row ;
   wire \input__payload.tile ;
   wire \input__payload.top ;
+  (* init = 1'h1 *)
   output input__ready;
-  reg input__ready = 1'h1;
+  wire input__ready;
   input input__valid;
   wire input__valid;
   reg keeps = 1'h0;
+  reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
-  reg [286:0] output__payload = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire [286:0] output__payload;
   wire [11:0] \output__payload.dac ;
   wire [5:0] \output__payload.device ;
   wire [255:0] \output__payload.inputs ;
@@ -17700,127 +17781,114 @@ module \ohmcarlo_core.dots (rst, control_command, output__ready, input__valid, i
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  (* init = 1'h1 *)
-  wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
-  assign \$2  = ~ output__valid;
-  assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  wire taken;
+  reg writes = 1'h0;
+  assign \$1  = ! writes;
+  assign \$2  = \$signal  & \$1 ;
+  assign \$4  = \$signal  & \$3 ;
+  assign \$5  = \$signal$7  ^ taken;
+  assign \$6  = \$signal  & input__valid;
+  assign \$7  = writes ^ \$6 ;
+  assign \$8  = ~ output__valid;
+  assign \$9  = taken | \$8 ;
+  assign \$10  = keeps | input__valid;
+  assign \$11  = ~ input__valid;
+  assign taken = output__ready & output__valid;
+  assign output__payload = \$signal$7  ? kept_1 : kept_0;
+  assign \$12  = \$signal$7  ? kept_0 : kept_1;
+  assign following = keeps ? \$12  : input__payload;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept_0 <= \$13 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    kept_1 <= \$14 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    \$signal$7  <= \$15 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    writes <= \$16 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    output__valid <= \$17 ;
+  always @(posedge clk)
+    keeps <= \$18 ;
+  always @(posedge clk)
+    \$signal  <= \$19 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$6  = \$signal ;
-    if (\$1 ) begin
-      \$6  = input__payload;
+    \$13  = kept_0;
+    if (\$2 ) begin
+      \$13  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$7  = output__payload;
-    if (\$3 ) begin
-      \$7  = following;
+    \$14  = kept_1;
+    if (\$4 ) begin
+      \$14  = input__payload;
     end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
+    \$15  = \$5 ;
     if (control_command[10]) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$15  = 1'h0;
     end
     if (rst) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$15  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
-    end
+    \$16  = \$7 ;
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$16  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$16  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
-    end else if (input__ready) begin
-      \$9  = input__valid;
+    \$17  = output__valid;
+    if (\$9 ) begin
+      \$17  = \$10 ;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$17  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$17  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
-    end else if (input__ready) begin
-      \$10  = \$5 ;
+    \$18  = keeps;
+    if (\$9 ) begin
+      \$18  = 1'h0;
+    end else if (\$signal ) begin
+      \$18  = input__valid;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$18  = 1'h0;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$18  = 1'h0;
     end
   end
-  assign takes = input__ready;
-  assign \following.op  = following[2:0];
-  assign \following.row  = following[10:3];
-  assign \following.device  = following[16:11];
-  assign \following.dac  = following[28:17];
-  assign \following.tile  = following[29];
-  assign \following.top  = following[30];
-  assign \following.inputs  = following[286:31];
-  assign \following.inputs[0]  = following[38:31];
-  assign \following.inputs[1]  = following[46:39];
-  assign \following.inputs[2]  = following[54:47];
-  assign \following.inputs[3]  = following[62:55];
-  assign \following.inputs[4]  = following[70:63];
-  assign \following.inputs[5]  = following[78:71];
-  assign \following.inputs[6]  = following[86:79];
-  assign \following.inputs[7]  = following[94:87];
-  assign \following.inputs[8]  = following[102:95];
-  assign \following.inputs[9]  = following[110:103];
-  assign \following.inputs[10]  = following[118:111];
-  assign \following.inputs[11]  = following[126:119];
-  assign \following.inputs[12]  = following[134:127];
-  assign \following.inputs[13]  = following[142:135];
-  assign \following.inputs[14]  = following[150:143];
-  assign \following.inputs[15]  = following[158:151];
-  assign \following.inputs[16]  = following[166:159];
-  assign \following.inputs[17]  = following[174:167];
-  assign \following.inputs[18]  = following[182:175];
-  assign \following.inputs[19]  = following[190:183];
-  assign \following.inputs[20]  = following[198:191];
-  assign \following.inputs[21]  = following[206:199];
-  assign \following.inputs[22]  = following[214:207];
-  assign \following.inputs[23]  = following[222:215];
-  assign \following.inputs[24]  = following[230:223];
-  assign \following.inputs[25]  = following[238:231];
-  assign \following.inputs[26]  = following[246:239];
-  assign \following.inputs[27]  = following[254:247];
-  assign \following.inputs[28]  = following[262:255];
-  assign \following.inputs[29]  = following[270:263];
-  assign \following.inputs[30]  = following[278:271];
-  assign \following.inputs[31]  = following[286:279];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
+    \$19  = \$signal ;
+    if (\$9 ) begin
+      \$19  = 1'h1;
+    end else if (\$signal ) begin
+      \$19  = \$11 ;
+    end
+    if (control_command[10]) begin
+      \$19  = 1'h1;
+    end
+    if (rst) begin
+      \$19  = 1'h1;
+    end
+  end
+  assign input__ready = \$signal ;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -17860,6 +17928,17 @@ module \ohmcarlo_core.dots (rst, control_command, output__ready, input__valid, i
   assign \input__payload.inputs[29]  = input__payload[270:263];
   assign \input__payload.inputs[30]  = input__payload[278:271];
   assign \input__payload.inputs[31]  = input__payload[286:279];
+  assign \control_command.start  = control_command[0];
+  assign \control_command.run  = control_command[1];
+  assign \control_command.halt  = control_command[2];
+  assign \control_command.flush  = control_command[3];
+  assign \control_command.predict  = control_command[4];
+  assign \control_command.external  = control_command[5];
+  assign \control_command.clear_fault  = control_command[6];
+  assign \control_command.off  = control_command[7];
+  assign \control_command.emulator_restart  = control_command[8];
+  assign \control_command.raw  = control_command[9];
+  assign \control_command.reset_state  = control_command[10];
   assign \output__payload.op  = output__payload[2:0];
   assign \output__payload.row  = output__payload[10:3];
   assign \output__payload.device  = output__payload[16:11];
@@ -17899,17 +17978,46 @@ module \ohmcarlo_core.dots (rst, control_command, output__ready, input__valid, i
   assign \output__payload.inputs[29]  = output__payload[270:263];
   assign \output__payload.inputs[30]  = output__payload[278:271];
   assign \output__payload.inputs[31]  = output__payload[286:279];
-  assign \control_command.start  = control_command[0];
-  assign \control_command.run  = control_command[1];
-  assign \control_command.halt  = control_command[2];
-  assign \control_command.flush  = control_command[3];
-  assign \control_command.predict  = control_command[4];
-  assign \control_command.external  = control_command[5];
-  assign \control_command.clear_fault  = control_command[6];
-  assign \control_command.off  = control_command[7];
-  assign \control_command.emulator_restart  = control_command[8];
-  assign \control_command.raw  = control_command[9];
-  assign \control_command.reset_state  = control_command[10];
+  assign \following.op  = following[2:0];
+  assign \following.row  = following[10:3];
+  assign \following.device  = following[16:11];
+  assign \following.dac  = following[28:17];
+  assign \following.tile  = following[29];
+  assign \following.top  = following[30];
+  assign \following.inputs  = following[286:31];
+  assign \following.inputs[0]  = following[38:31];
+  assign \following.inputs[1]  = following[46:39];
+  assign \following.inputs[2]  = following[54:47];
+  assign \following.inputs[3]  = following[62:55];
+  assign \following.inputs[4]  = following[70:63];
+  assign \following.inputs[5]  = following[78:71];
+  assign \following.inputs[6]  = following[86:79];
+  assign \following.inputs[7]  = following[94:87];
+  assign \following.inputs[8]  = following[102:95];
+  assign \following.inputs[9]  = following[110:103];
+  assign \following.inputs[10]  = following[118:111];
+  assign \following.inputs[11]  = following[126:119];
+  assign \following.inputs[12]  = following[134:127];
+  assign \following.inputs[13]  = following[142:135];
+  assign \following.inputs[14]  = following[150:143];
+  assign \following.inputs[15]  = following[158:151];
+  assign \following.inputs[16]  = following[166:159];
+  assign \following.inputs[17]  = following[174:167];
+  assign \following.inputs[18]  = following[182:175];
+  assign \following.inputs[19]  = following[190:183];
+  assign \following.inputs[20]  = following[198:191];
+  assign \following.inputs[21]  = following[206:199];
+  assign \following.inputs[22]  = following[214:207];
+  assign \following.inputs[23]  = following[222:215];
+  assign \following.inputs[24]  = following[230:223];
+  assign \following.inputs[25]  = following[238:231];
+  assign \following.inputs[26]  = following[246:239];
+  assign \following.inputs[27]  = following[254:247];
+  assign \following.inputs[28]  = following[262:255];
+  assign \following.inputs[29]  = following[270:263];
+  assign \following.inputs[30]  = following[278:271];
+  assign \following.inputs[31]  = following[286:279];
+  assign \$3  = writes;
 endmodule
 
 (* generator = "Amaranth" *)
@@ -17968,15 +18076,18 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   reg \$54 ;
   reg [5:0] \$55 ;
   reg [4:0] \$56 ;
-  reg [255:0] \$57 ;
-  reg \$58 ;
+  reg \$57 ;
+  reg [2:0] \$58 ;
+  reg [255:0] \$59 ;
   wire [32:0] \$6 ;
-  wire [8:0] \$65 ;
+  reg \$60 ;
+  wire [8:0] \$67 ;
   wire [4:0] \$7 ;
   wire \$8 ;
   wire \$9 ;
   wire [31:0] \$signal ;
-  reg \$signal$48  = 1'h0;
+  reg \$signal$46  = 1'h0;
+  reg \$signal$50  = 1'h0;
   reg [5:0] age = 6'h00;
   output alarm;
   wire alarm;
@@ -18067,6 +18178,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   wire state__stb;
   wire \state__stb$41 ;
   wire [2:0] symbol;
+  reg [2:0] \symbol$47  = 3'h0;
   output [255:0] symbol_counts;
   reg [255:0] symbol_counts = 256'h0000000000000000000000000000000000000000000000000000000000000000;
   wire [31:0] \symbol_counts[0] ;
@@ -18086,19 +18198,21 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   reg [23:0] word = 24'h000000;
   (* init = 24'h000000 *)
   wire [23:0] \word$22 ;
+  assign \$34  = ~ ready;
+  assign \$35  = state__addr == 3'h4;
   assign \$36  = state__stb & \$35 ;
   assign \$37  = state__addr == 3'h5;
   assign \$38  = state__stb & \$37 ;
   assign \$40  = \$39  == 1'h1;
   assign \$41  = state__stb & \$40 ;
-  assign \$42  = raw[0] | \$41 ;
-  assign \$43  = state__stb ? state__addr[2:0] : raw[3:1];
-  assign \$44  = raw[0] | \$signal$48 ;
+  assign \$42  = \$signal$46  | \$41 ;
+  assign \$43  = state__stb ? state__addr[2:0] : \symbol$47 ;
+  assign \$44  = raw[0] | \$signal$50 ;
   assign \$45  = \$44  | \restart$7 ;
   always @(posedge clk)
     raw <= \$46 ;
   always @(posedge clk)
-    \$signal$48  <= \$47 ;
+    \$signal$50  <= \$47 ;
   always @(posedge clk)
     \restart$7  <= \$48 ;
   always @(posedge clk)
@@ -18118,21 +18232,25 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   always @(posedge clk)
     looked_at <= \$56 ;
   always @(posedge clk)
-    symbol_counts <= \$57 ;
+    \$signal$46  <= \$57 ;
   always @(posedge clk)
-    busy <= \$58 ;
+    \symbol$47  <= \$58 ;
+  always @(posedge clk)
+    symbol_counts <= \$59 ;
+  always @(posedge clk)
+    busy <= \$60 ;
   assign \$1  = \begin  | restart;
   assign codes__ready = ~ \$1 ;
   assign t_valid = ready & age[5];
   assign \$2  = looked_at == 3'h4;
   assign \$3  = looked_at == 3'h5;
-  assign \$4  = raw[0] ? raw[3:1] : looked_at[2:0];
-  assign \$65  = \$4  * 6'h20;
-  assign \$signal  = symbol_counts >> \$65 ;
+  assign \$4  = \$signal$46  ? \symbol$47  : looked_at[2:0];
+  assign \$67  = \$4  * 6'h20;
+  assign \$signal  = symbol_counts >> \$67 ;
   assign \$5  = \$signal  + 1'h1;
   assign \$6  = state__stb ? { 1'h0, state__data } : \$5 ;
   assign \$8  = \$7  == 1'h1;
-  assign \$9  = raw[0] | \$signal$48 ;
+  assign \$9  = raw[0] | \$signal$50 ;
   assign \$10  = \$9  | \restart$7 ;
   assign \$12  = \$10  | \$11 ;
   assign settled = ~ \$12 ;
@@ -18156,8 +18274,6 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   assign \$31  = filled == 3'h7;
   assign \$32  = | raw[3:1];
   assign \$33  = found | \$32 ;
-  assign \$34  = ~ ready;
-  assign \$35  = state__addr == 3'h4;
   \ohmcarlo_core.entropy.health  health (
     .alarm(alarm),
     .alarms(alarms),
@@ -18167,7 +18283,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$5855$0 (raw),
+    .\port$5890$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18255,7 +18371,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     if (\$16 ) begin
       \$50  = { word[20:0], raw[1], raw[2], raw[3] };
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$50  = 24'h000000;
     end
     if (control_command[10]) begin
@@ -18274,7 +18390,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
         \$51  = 3'h0;
       end
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$51  = 3'h0;
     end
     if (control_command[10]) begin
@@ -18290,7 +18406,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     if (\$16 ) begin
       \$52  = \$19 ;
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$52  = 1'h0;
     end
     if (control_command[10]) begin
@@ -18308,7 +18424,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
         \$53  = \$30 ;
       end
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$53  = 32'd0;
     end
     if (control_command[10]) begin
@@ -18326,7 +18442,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
         \$54  = \$33 ;
       end
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$54  = 1'h0;
     end
     if (control_command[10]) begin
@@ -18361,45 +18477,65 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$57  = symbol_counts;
+    \$57  = raw[0];
+    if (control_command[10]) begin
+      \$57  = 1'h0;
+    end
+    if (rst) begin
+      \$57  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$58  = raw[3:1];
+    if (control_command[10]) begin
+      \$58  = 3'h0;
+    end
+    if (rst) begin
+      \$58  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$59  = symbol_counts;
     if (\$42 ) begin
       (* full_case = 32'd1 *)
       casez (\$43 )
         3'h0:
-            \$57 [31:0] = \$6 [31:0];
+            \$59 [31:0] = \$6 [31:0];
         3'h1:
-            \$57 [63:32] = \$6 [31:0];
+            \$59 [63:32] = \$6 [31:0];
         3'h2:
-            \$57 [95:64] = \$6 [31:0];
+            \$59 [95:64] = \$6 [31:0];
         3'h3:
-            \$57 [127:96] = \$6 [31:0];
+            \$59 [127:96] = \$6 [31:0];
         3'h4:
-            \$57 [159:128] = \$6 [31:0];
+            \$59 [159:128] = \$6 [31:0];
         3'h5:
-            \$57 [191:160] = \$6 [31:0];
+            \$59 [191:160] = \$6 [31:0];
         3'h6:
-            \$57 [223:192] = \$6 [31:0];
+            \$59 [223:192] = \$6 [31:0];
         3'h7:
-            \$57 [255:224] = \$6 [31:0];
+            \$59 [255:224] = \$6 [31:0];
         default:
           ;
       endcase
     end
     if (control_command[10]) begin
-      \$57  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
     end
     if (rst) begin
-      \$57  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$58  = \$45 ;
+    \$60  = \$45 ;
     if (control_command[10]) begin
-      \$58  = 1'h0;
+      \$60  = 1'h0;
     end
     if (rst) begin
-      \$58  = 1'h0;
+      \$60  = 1'h0;
     end
   end
   assign valid = raw[0];
@@ -18452,7 +18588,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5855$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5890$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18527,8 +18663,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$5855$0 ;
-  wire [6:0] \port$5855$0 ;
+  input [6:0] \port$5890$0 ;
+  wire [6:0] \port$5890$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -18618,7 +18754,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$5855$0 (\port$5855$0 [3:0]),
+    .\port$5890$0 (\port$5890$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -18630,7 +18766,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$5855$0 (\port$5855$0 [3:0]),
+    .\port$5890$0 (\port$5890$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -18640,7 +18776,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$5855$0 (\port$5855$0 ),
+    .\port$5890$0 (\port$5890$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -18735,22 +18871,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$5855$0 [0];
-  assign \valid$1  = \port$5855$0 [0];
-  assign symbol = \port$5855$0 [3:1];
-  assign \symbol$3  = \port$5855$0 [3:1];
+  assign valid = \port$5890$0 [0];
+  assign \valid$1  = \port$5890$0 [0];
+  assign symbol = \port$5890$0 [3:1];
+  assign \symbol$3  = \port$5890$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$5855$0 [0];
-  assign \symbol$9  = \port$5855$0 [3:1];
+  assign \valid$8  = \port$5890$0 [0];
+  assign \symbol$9  = \port$5890$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$5855$0 [0];
-  assign \symbol$14  = \port$5855$0 [3:1];
+  assign \valid$13  = \port$5890$0 [0];
+  assign \symbol$14  = \port$5890$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$5855$0 [6:4];
-  assign \column$19  = \port$5855$0 [6:4];
+  assign column = \port$5890$0 [6:4];
+  assign \column$19  = \port$5890$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -18788,7 +18924,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5855$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5890$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19028,8 +19164,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$5855$0 ;
-  wire [3:0] \port$5855$0 ;
+  input [3:0] \port$5890$0 ;
+  wire [3:0] \port$5890$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19043,17 +19179,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$5855$0 [1] : first;
-  assign \$3  = \port$5855$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$5890$0 [1] : first;
+  assign \$3  = \port$5890$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$5855$0 [1] : first;
-  assign \$12  = \$9  ? \port$5855$0 [2] : \$11 ;
-  assign \$13  = \port$5855$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$5890$0 [1] : first;
+  assign \$12  = \$9  ? \port$5890$0 [2] : \$11 ;
+  assign \$13  = \port$5890$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19063,10 +19199,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$5855$0 [1] : first;
-  assign \$25  = \$22  ? \port$5855$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$5855$0 [3] : \$25 ;
-  assign \$27  = \port$5855$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$5890$0 [1] : first;
+  assign \$25  = \$22  ? \port$5890$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$5890$0 [3] : \$25 ;
+  assign \$27  = \port$5890$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19076,19 +19212,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$5855$0 [0] & \$37 ;
+  assign \$38  = \port$5890$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$5855$0 [1] : first;
-  assign \$41  = \port$5855$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$5890$0 [1] : first;
+  assign \$41  = \port$5890$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$5855$0 [1] : first;
-  assign \$50  = \$47  ? \port$5855$0 [2] : \$49 ;
-  assign \$51  = \port$5855$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$5890$0 [1] : first;
+  assign \$50  = \$47  ? \port$5890$0 [2] : \$49 ;
+  assign \$51  = \port$5890$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19098,10 +19234,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$5855$0 [1] : first;
-  assign \$63  = \$60  ? \port$5855$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$5855$0 [3] : \$63 ;
-  assign \$65  = \port$5855$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$5890$0 [1] : first;
+  assign \$63  = \$60  ? \port$5890$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$5890$0 [3] : \$63 ;
+  assign \$65  = \port$5890$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19112,16 +19248,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$5855$0 [1] : first;
-  assign \$78  = \port$5855$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$5890$0 [1] : first;
+  assign \$78  = \port$5890$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$5855$0 [1] : first;
-  assign \$86  = \$83  ? \port$5855$0 [2] : \$85 ;
-  assign \$87  = \port$5855$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$5890$0 [1] : first;
+  assign \$86  = \$83  ? \port$5890$0 [2] : \$85 ;
+  assign \$87  = \port$5890$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19130,10 +19266,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$5855$0 [1] : first;
-  assign \$98  = \$95  ? \port$5855$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$5855$0 [3] : \$98 ;
-  assign \$100  = \port$5855$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$5890$0 [1] : first;
+  assign \$98  = \$95  ? \port$5890$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$5890$0 [3] : \$98 ;
+  assign \$100  = \port$5890$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19141,30 +19277,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$5855$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$5890$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$5855$0 [1] : first;
-  assign \$115  = \$112  ? \port$5855$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$5855$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$5890$0 [1] : first;
+  assign \$115  = \$112  ? \port$5890$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$5890$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$5855$0 [1] : first;
-  assign \$125  = \port$5855$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$5890$0 [1] : first;
+  assign \$125  = \port$5890$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$5855$0 [1] : first;
-  assign \$133  = \$130  ? \port$5855$0 [2] : \$132 ;
-  assign \$134  = \port$5855$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$5890$0 [1] : first;
+  assign \$133  = \$130  ? \port$5890$0 [2] : \$132 ;
+  assign \$134  = \port$5890$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19173,10 +19309,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$5855$0 [1] : first;
-  assign \$145  = \$142  ? \port$5855$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$5855$0 [3] : \$145 ;
-  assign \$147  = \port$5855$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$5890$0 [1] : first;
+  assign \$145  = \$142  ? \port$5890$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$5890$0 [3] : \$145 ;
+  assign \$147  = \port$5890$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19185,17 +19321,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$5855$0 [1] : first;
-  assign \$158  = \port$5855$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$5890$0 [1] : first;
+  assign \$158  = \port$5890$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$5855$0 [1] : first;
-  assign \$167  = \$164  ? \port$5855$0 [2] : \$166 ;
-  assign \$168  = \port$5855$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$5890$0 [1] : first;
+  assign \$167  = \$164  ? \port$5890$0 [2] : \$166 ;
+  assign \$168  = \port$5890$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19205,10 +19341,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$5855$0 [1] : first;
-  assign \$180  = \$177  ? \port$5855$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$5855$0 [3] : \$180 ;
-  assign \$182  = \port$5855$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$5890$0 [1] : first;
+  assign \$180  = \$177  ? \port$5890$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$5890$0 [3] : \$180 ;
+  assign \$182  = \port$5890$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19220,7 +19356,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$5855$0 [0] & \$194 ;
+  assign closes = \port$5890$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -19272,7 +19408,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$5855$0 [0]) begin
+    if (\port$5890$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19291,7 +19427,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$5855$0 [0]) begin
+    if (\port$5890$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19307,7 +19443,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$5855$0 [0]) begin
+    if (\port$5890$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19320,8 +19456,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$5855$0 [0];
-  assign symbol = \port$5855$0 [3:1];
+  assign valid = \port$5890$0 [0];
+  assign symbol = \port$5890$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19362,7 +19498,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5855$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5890$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19755,8 +19891,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$5855$0 ;
-  wire [3:0] \port$5855$0 ;
+  input [3:0] \port$5890$0 ;
+  wire [3:0] \port$5890$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19769,92 +19905,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$5855$0 [1] == \$signal ;
+  assign \$1  = \port$5890$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$5855$0 [1] == \$signal ;
+  assign \$4  = \port$5890$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$6  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$5855$0 [1] == \$signal ;
+  assign \$9  = \port$5890$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$11  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$13  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$5855$0 [0] & \$16 ;
-  assign \$18  = \port$5855$0 [1] == \$signal ;
+  assign \$17  = \port$5890$0 [0] & \$16 ;
+  assign \$18  = \port$5890$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$5855$0 [1] == \$signal ;
+  assign \$21  = \port$5890$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$23  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$5855$0 [1] == \$signal ;
+  assign \$26  = \port$5890$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$28  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$30  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$5855$0 [1] == \$signal ;
+  assign \$35  = \port$5890$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$5855$0 [1] == \$signal ;
+  assign \$38  = \port$5890$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$40  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$5855$0 [1] == \$signal ;
+  assign \$43  = \port$5890$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$45  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$47  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$5855$0 [3] == \port$5855$0 [2];
-  assign \$53  = \port$5855$0 [1] == \$signal ;
+  assign \$52  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$53  = \port$5890$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$55  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$57  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$5855$0 [1] == \$signal ;
+  assign \$61  = \port$5890$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$63  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$65  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$5855$0 [3] == \port$5855$0 [2];
-  assign \$68  = \port$5855$0 [1] == \$signal ;
+  assign \$67  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$68  = \port$5890$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$70  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$72  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$5855$0 [1] == \$signal ;
+  assign \$76  = \port$5890$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$78  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$81  = \port$5855$0 [1] == \$signal ;
+  assign \$80  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$81  = \port$5890$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$83  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$5855$0 [1] == \$signal ;
+  assign \$87  = \port$5890$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -19863,93 +19999,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$98  = \port$5855$0 [1] == \$signal ;
+  assign \$97  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$98  = \port$5890$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$100  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$5855$0 [1] == \$signal ;
+  assign \$104  = \port$5890$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$106  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$109  = \port$5855$0 [1] == \$signal ;
+  assign \$108  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$109  = \port$5890$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$111  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$5855$0 [1] == \$signal ;
+  assign \$115  = \port$5890$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$5855$0 [1] == \$signal ;
+  assign \$122  = \port$5890$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$5855$0 [1] == \$signal ;
+  assign \$128  = \port$5890$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$5855$0 [1] == \$signal ;
+  assign \$135  = \port$5890$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$137  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$140  = \port$5855$0 [1] == \$signal ;
+  assign \$139  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$140  = \port$5890$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$142  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$5855$0 [1] == \$signal ;
+  assign \$146  = \port$5890$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$5855$0 [1] == \$signal ;
+  assign \$153  = \port$5890$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$5855$0 [1] == \$signal ;
+  assign \$159  = \port$5890$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$5855$0 [1] == \$signal ;
+  assign \$167  = \port$5890$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$169  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$171  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$5855$0 [3] == \port$5855$0 [2];
-  assign \$174  = \port$5855$0 [1] == \$signal ;
+  assign \$173  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$174  = \port$5890$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$176  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$178  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$5855$0 [1] == \$signal ;
+  assign \$182  = \port$5890$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$184  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$187  = \port$5855$0 [1] == \$signal ;
+  assign \$186  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$187  = \port$5890$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$189  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$5855$0 [1] == \$signal ;
+  assign \$193  = \port$5890$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -19958,132 +20094,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$204  = \port$5855$0 [1] == \$signal ;
+  assign \$203  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$204  = \port$5890$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$206  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$5855$0 [1] == \$signal ;
+  assign \$210  = \port$5890$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$212  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$215  = \port$5855$0 [1] == \$signal ;
+  assign \$214  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$215  = \port$5890$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$217  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$5855$0 [1] == \$signal ;
+  assign \$221  = \port$5890$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$5855$0 [1] == \$signal ;
+  assign \$228  = \port$5890$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$5855$0 [1] == \$signal ;
+  assign \$234  = \port$5890$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$5855$0 [1] == \$signal ;
+  assign \$241  = \port$5890$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$243  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$246  = \port$5855$0 [1] == \$signal ;
+  assign \$245  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$246  = \port$5890$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$248  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$5855$0 [1] == \$signal ;
+  assign \$252  = \port$5890$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$5855$0 [1] == \$signal ;
+  assign \$259  = \port$5890$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$5855$0 [1] == \$signal ;
+  assign \$265  = \port$5890$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$5855$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$5855$0 [1] == \$signal ;
+  assign \$272  = \port$5890$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$5890$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$275  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$277  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$5855$0 [1] == \$signal ;
+  assign \$279  = \port$5890$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$5855$0 [1] == \$signal ;
+  assign \$282  = \port$5890$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$284  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$5855$0 [1] == \$signal ;
+  assign \$287  = \port$5890$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$289  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$291  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$5855$0 [1] == \$signal ;
+  assign \$296  = \port$5890$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$5855$0 [1] == \$signal ;
+  assign \$299  = \port$5890$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$301  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$5855$0 [1] == \$signal ;
+  assign \$304  = \port$5890$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$306  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$308  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$5855$0 [1] == \$signal ;
+  assign \$313  = \port$5890$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$315  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$317  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$5855$0 [3] == \port$5855$0 [2];
-  assign \$320  = \port$5855$0 [1] == \$signal ;
+  assign \$319  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$320  = \port$5890$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$322  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$5855$0 [3] == \port$5855$0 [2];
+  assign \$324  = \port$5890$0 [3] == \port$5890$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$5855$0 [1] == \$signal ;
+  assign \$328  = \port$5890$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$330  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$5855$0 [2] == \port$5855$0 [1];
-  assign \$333  = \port$5855$0 [1] == \$signal ;
+  assign \$332  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$333  = \port$5890$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$5855$0 [2] == \port$5855$0 [1];
+  assign \$335  = \port$5890$0 [2] == \port$5890$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$5855$0 [1] == \$signal ;
+  assign \$339  = \port$5890$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20144,8 +20280,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$5855$0 [0]) begin
-      \$358  = \port$5855$0 [3];
+    if (\port$5890$0 [0]) begin
+      \$358  = \port$5890$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20160,7 +20296,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$5855$0 [0]) begin
+    if (\port$5890$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20179,7 +20315,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$5855$0 [0]) begin
+    if (\port$5890$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20192,8 +20328,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$5855$0 [0];
-  assign symbol = \port$5855$0 [3:1];
+  assign valid = \port$5890$0 [0];
+  assign symbol = \port$5890$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20243,7 +20379,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5855$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5890$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20282,8 +20418,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$5855$0 ;
-  wire [6:0] \port$5855$0 ;
+  input [6:0] \port$5890$0 ;
+  wire [6:0] \port$5890$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20332,8 +20468,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$5855$0 [6:4];
-  assign read__en = \port$5855$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$5890$0 [6:4];
+  assign read__en = \port$5890$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20385,7 +20521,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$5855$0 [0];
+    \$10  = \port$5890$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20395,7 +20531,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$5855$0 [3:1];
+    \$11  = \port$5890$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20472,9 +20608,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$5855$0 [6:4];
-  assign valid = \port$5855$0 [0];
-  assign symbol = \port$5855$0 [3:1];
+  assign column = \port$5890$0 [6:4];
+  assign valid = \port$5890$0 [0];
+  assign symbol = \port$5890$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -20635,7 +20771,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$5942$0 (fine[22:0]),
+    .\port$5981$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -20714,7 +20850,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5942$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5981$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -20749,8 +20885,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5942$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$5942$0 ;
-  wire [22:0] \port$5942$0 ;
+  input [22:0] \port$5981$0 ;
+  wire [22:0] \port$5981$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -20826,7 +20962,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5942$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5942$0 [22:17]];
+    _0_ <= deltas[\port$5981$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -20900,7 +21036,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5942$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5942$0 [22:17]];
+    _1_ <= lows[\port$5981$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -20917,7 +21053,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5942$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$5942$0 [16:0];
+    \$4  = \port$5981$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -20965,10 +21101,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5942$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$5942$0 [22:17];
-  assign index = \port$5942$0 [22:17];
-  assign delta_port__addr = \port$5942$0 [22:17];
-  assign fraction = \port$5942$0 [16:0];
+  assign \$signature__addr  = \port$5981$0 [22:17];
+  assign index = \port$5981$0 [22:17];
+  assign delta_port__addr = \port$5981$0 [22:17];
+  assign fraction = \port$5981$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -20984,7 +21120,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5942$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4615$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4650$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21231,8 +21367,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4615$0 ;
-  wire [21:0] \port$4615$0 ;
+  input [21:0] \port$4650$0 ;
+  wire [21:0] \port$4650$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -21535,7 +21671,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4615$0 (\port$4615$0 ),
+    .\port$4650$0 (\port$4650$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -21648,10 +21784,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4615$0 [15:0];
-  assign logit_mantissa = \port$4615$0 [15:0];
-  assign shift = \port$4615$0 [21:16];
-  assign logit_shift = \port$4615$0 [21:16];
+  assign mantissa = \port$4650$0 [15:0];
+  assign logit_mantissa = \port$4650$0 [15:0];
+  assign shift = \port$4650$0 [21:16];
+  assign logit_shift = \port$4650$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -25865,7 +26001,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4615$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4650$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -25978,8 +26114,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4615$0 ;
-  wire [21:0] \port$4615$0 ;
+  input [21:0] \port$4650$0 ;
+  wire [21:0] \port$4650$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26062,9 +26198,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4615$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4650$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4615$0 [21:16] + \$2 ;
+  assign \$3  = \port$4650$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26196,8 +26332,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4615$0 [15:0];
-  assign shift = \port$4615$0 [21:16];
+  assign mantissa = \port$4650$0 [15:0];
+  assign shift = \port$4650$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28143,7 +28279,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4617$0 , \port$4619$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4652$0 , \port$4654$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
@@ -28271,10 +28407,10 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4617$0 ;
-  wire [21:0] \port$4617$0 ;
-  input [21:0] \port$4619$0 ;
-  wire [21:0] \port$4619$0 ;
+  input [21:0] \port$4652$0 ;
+  wire [21:0] \port$4652$0 ;
+  input [21:0] \port$4654$0 ;
+  wire [21:0] \port$4654$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28397,9 +28533,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4617$0 (\port$4617$0 ),
-    .\port$4619$0 (\port$4619$0 ),
-    .\port$5063$32 (devices__payload[33:32]),
+    .\port$4652$0 (\port$4652$0 ),
+    .\port$4654$0 (\port$4654$0 ),
+    .\port$5098$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -28562,14 +28698,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4617$0 [15:0];
-  assign \weight_mantissa$27  = \port$4617$0 [15:0];
-  assign weight_shift = \port$4617$0 [21:16];
-  assign \weight_shift$29  = \port$4617$0 [21:16];
-  assign common_mantissa = \port$4619$0 [15:0];
-  assign \common_mantissa$31  = \port$4619$0 [15:0];
-  assign common_shift = \port$4619$0 [21:16];
-  assign \common_shift$33  = \port$4619$0 [21:16];
+  assign weight_mantissa = \port$4652$0 [15:0];
+  assign \weight_mantissa$27  = \port$4652$0 [15:0];
+  assign weight_shift = \port$4652$0 [21:16];
+  assign \weight_shift$29  = \port$4652$0 [21:16];
+  assign common_mantissa = \port$4654$0 [15:0];
+  assign \common_mantissa$31  = \port$4654$0 [15:0];
+  assign common_shift = \port$4654$0 [21:16];
+  assign \common_shift$33  = \port$4654$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29277,7 +29413,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5808$0 (target),
+    .\port$5843$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29287,7 +29423,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5808$0 (target),
+    .\port$5843$0 (target),
     .rst(rst),
     .value(\value$60 )
   );
@@ -29479,7 +29615,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5808$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5843$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -29522,8 +29658,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5808$0 ;
-  wire [11:0] \port$5808$0 ;
+  input [11:0] \port$5843$0 ;
+  wire [11:0] \port$5843$0 ;
   input rst;
   wire rst;
   output [24:0] value;
@@ -29548,7 +29684,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5808$0 [11:4]];
+    _0_ <= deltas[\port$5843$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29565,7 +29701,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5808$0 [11:4]];
+    _1_ <= lows[\port$5843$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -29585,7 +29721,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5808$0 [3:0];
+    \$6  = \port$5843$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29637,10 +29773,10 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign \$signature__addr  = \port$5808$0 [11:4];
-  assign index = \port$5808$0 [11:4];
-  assign delta_port__addr = \port$5808$0 [11:4];
-  assign fraction = \port$5808$0 [3:0];
+  assign \$signature__addr  = \port$5843$0 [11:4];
+  assign index = \port$5843$0 [11:4];
+  assign delta_port__addr = \port$5843$0 [11:4];
+  assign fraction = \port$5843$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29657,7 +29793,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5808$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5843$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -29700,8 +29836,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5808$0 ;
-  wire [11:0] \port$5808$0 ;
+  input [11:0] \port$5843$0 ;
+  wire [11:0] \port$5843$0 ;
   input rst;
   wire rst;
   output [22:0] value;
@@ -29726,7 +29862,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5808$0 [11:4]];
+    _0_ <= deltas[\port$5843$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29743,7 +29879,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [21:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5808$0 [11:4]];
+    _1_ <= lows[\port$5843$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -29763,7 +29899,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5808$0 [3:0];
+    \$6  = \port$5843$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29815,10 +29951,10 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign \$signature__addr  = \port$5808$0 [11:4];
-  assign index = \port$5808$0 [11:4];
-  assign delta_port__addr = \port$5808$0 [11:4];
-  assign fraction = \port$5808$0 [3:0];
+  assign \$signature__addr  = \port$5843$0 [11:4];
+  assign index = \port$5843$0 [11:4];
+  assign delta_port__addr = \port$5843$0 [11:4];
+  assign fraction = \port$5843$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29941,7 +30077,7 @@ module \ohmcarlo_core.pricing.lookups.target$84 (rst, code, centre, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$4617$0 , \port$4619$0 , code, \port$5063$32 , clk);
+module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$4652$0 , \port$4654$0 , code, \port$5098$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30042,12 +30178,12 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4617$0 ;
-  wire [21:0] \port$4617$0 ;
-  input [21:0] \port$4619$0 ;
-  wire [21:0] \port$4619$0 ;
-  input [1:0] \port$5063$32 ;
-  wire [1:0] \port$5063$32 ;
+  input [21:0] \port$4652$0 ;
+  wire [21:0] \port$4652$0 ;
+  input [21:0] \port$4654$0 ;
+  wire [21:0] \port$4654$0 ;
+  input [1:0] \port$5098$32 ;
+  wire [1:0] \port$5098$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30116,7 +30252,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5063$32 [1];
+    last_1 <= \port$5098$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30173,12 +30309,12 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5063$32 [0];
+  assign \$1  = ~ \port$5098$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5063$32 [0];
+  assign \$8  = valid & \port$5098$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30191,14 +30327,14 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4619$0 [15:0] : \port$4617$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4654$0 [15:0] : \port$4652$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4619$0 [15:0] : \port$4617$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4654$0 [15:0] : \port$4652$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4619$0 [21:16] : \port$4617$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4619$0 [21:16] : \port$4617$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4654$0 [21:16] : \port$4652$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4654$0 [21:16] : \port$4652$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30352,12 +30488,12 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5063$32 [0];
-  assign last = \port$5063$32 [1];
-  assign weight_mantissa = \port$4617$0 [15:0];
-  assign common_mantissa = \port$4619$0 [15:0];
-  assign weight_shift = \port$4617$0 [21:16];
-  assign common_shift = \port$4619$0 [21:16];
+  assign odd = \port$5098$32 [0];
+  assign last = \port$5098$32 [1];
+  assign weight_mantissa = \port$4652$0 [15:0];
+  assign common_mantissa = \port$4654$0 [15:0];
+  assign weight_shift = \port$4652$0 [21:16];
+  assign common_shift = \port$4654$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30392,7 +30528,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4601$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4636$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -30669,8 +30805,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4601$4 ;
-  wire [1:0] \port$4601$4 ;
+  input [1:0] \port$4636$4 ;
+  wire [1:0] \port$4636$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -30825,14 +30961,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \$21  = ! orders__payload[2:0];
   assign \$22  = orders__payload[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4601$4 [1];
+  assign \$24  = \$23  & \port$4636$4 [1];
   assign \$25  = ! orders__payload[2:0];
   assign \$26  = orders__payload[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = orders__payload[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4601$4 [0] ? read__data[15:0] : 16'h0000;
+  assign \$31  = \port$4636$4 [0] ? read__data[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_5) * $signed(gain_1);
@@ -31002,8 +31138,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_9 = arrived;
-  assign centre_enable = \port$4601$4 [1];
-  assign trim_enable = \port$4601$4 [0];
+  assign centre_enable = \port$4636$4 [1];
+  assign trim_enable = \port$4636$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31741,7 +31877,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
 , sequencer_dot, sequencer_watchdog, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb
 , load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb
 , access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr
-, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$5113$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
+, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$5148$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
 , counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
@@ -32890,8 +33026,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   wire model_rows_per_region_hit;
   input [15:0] \port$1046$0 ;
   wire [15:0] \port$1046$0 ;
-  input [1:0] \port$5113$0 ;
-  wire [1:0] \port$5113$0 ;
+  input [1:0] \port$5148$0 ;
+  wire [1:0] \port$5148$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -33907,7 +34043,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$206  = \$204  | { 14'h0000, \$205  };
   assign \$207  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$208  = \$206  | \$207 ;
-  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5113$0  };
+  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5148$0  };
   assign \$210  = \$208  | { 26'h0000000, \$209  };
   assign \$211  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$212  = \$210  | { 15'h0000, \$211  };
@@ -35951,7 +36087,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   end
   assign access_state_step__r_data = { 16'h0000, \port$1046$0  };
   assign emulator_pulses = 64'h0000000000000000;
-  assign status_turn = { 4'h0, \port$5113$0  };
+  assign status_turn = { 4'h0, \port$5148$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36141,8 +36277,160 @@ module \ohmcarlo_core.results (clk, rst, input__valid, input__ready, output__val
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, results__ready, settings, control_command, \port$6259$0 , \port$6263$0 , requests__payload, fault, fault_cause, commands__payload, commands__valid, requests__ready);
+module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
+  wire \$1 ;
+  reg \$10 ;
+  wire \$2 ;
+  wire \$3 ;
+  wire \$4 ;
+  wire \$5 ;
+  reg [32:0] \$6 ;
+  reg [32:0] \$7 ;
+  reg \$8 ;
+  reg \$9 ;
+  reg [32:0] \$signal  = 33'h000000000;
+  input clk;
+  wire clk;
+  input [10:0] control_command;
+  wire [10:0] control_command;
+  wire \control_command.clear_fault ;
+  wire \control_command.emulator_restart ;
+  wire \control_command.external ;
+  wire \control_command.flush ;
+  wire \control_command.halt ;
+  wire \control_command.off ;
+  wire \control_command.predict ;
+  wire \control_command.raw ;
+  wire \control_command.reset_state ;
+  wire \control_command.run ;
+  wire \control_command.start ;
+  wire [32:0] following;
+  wire \following.last ;
+  wire [31:0] \following.word ;
+  input [32:0] input__payload;
+  wire [32:0] input__payload;
+  wire \input__payload.last ;
+  wire [31:0] \input__payload.word ;
+  output input__ready;
+  reg input__ready = 1'h1;
+  input input__valid;
+  wire input__valid;
+  reg keeps = 1'h0;
+  output [32:0] output__payload;
+  reg [32:0] output__payload = 33'h000000000;
+  wire \output__payload.last ;
+  wire [31:0] \output__payload.word ;
+  input output__ready;
+  wire output__ready;
+  output output__valid;
+  reg output__valid = 1'h0;
+  input rst;
+  wire rst;
+  (* init = 1'h1 *)
+  wire takes;
+  assign following = keeps ? \$signal  : input__payload;
+  assign \$1  = ~ keeps;
+  assign \$2  = ~ output__valid;
+  assign \$3  = output__ready | \$2 ;
+  assign \$4  = keeps | input__valid;
+  assign \$5  = ~ input__valid;
+  always @(posedge clk)
+    \$signal  <= \$6 ;
+  always @(posedge clk)
+    output__payload <= \$7 ;
+  always @(posedge clk)
+    output__valid <= \$8 ;
+  always @(posedge clk)
+    keeps <= \$9 ;
+  always @(posedge clk)
+    input__ready <= \$10 ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$6  = \$signal ;
+    if (\$1 ) begin
+      \$6  = input__payload;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$7  = output__payload;
+    if (\$3 ) begin
+      \$7  = following;
+    end
+    if (control_command[10]) begin
+      \$7  = 33'h000000000;
+    end
+    if (rst) begin
+      \$7  = 33'h000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$8  = output__valid;
+    if (\$3 ) begin
+      \$8  = \$4 ;
+    end
+    if (control_command[10]) begin
+      \$8  = 1'h0;
+    end
+    if (rst) begin
+      \$8  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$9  = keeps;
+    if (\$3 ) begin
+      \$9  = 1'h0;
+    end else if (input__ready) begin
+      \$9  = input__valid;
+    end
+    if (control_command[10]) begin
+      \$9  = 1'h0;
+    end
+    if (rst) begin
+      \$9  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    \$10  = input__ready;
+    if (\$3 ) begin
+      \$10  = 1'h1;
+    end else if (input__ready) begin
+      \$10  = \$5 ;
+    end
+    if (control_command[10]) begin
+      \$10  = 1'h1;
+    end
+    if (rst) begin
+      \$10  = 1'h1;
+    end
+  end
+  assign takes = input__ready;
+  assign \following.word  = following[31:0];
+  assign \following.last  = following[32];
+  assign \input__payload.word  = input__payload[31:0];
+  assign \input__payload.last  = input__payload[32];
+  assign \output__payload.word  = output__payload[31:0];
+  assign \output__payload.last  = output__payload[32];
+  assign \control_command.start  = control_command[0];
+  assign \control_command.run  = control_command[1];
+  assign \control_command.halt  = control_command[2];
+  assign \control_command.flush  = control_command[3];
+  assign \control_command.predict  = control_command[4];
+  assign \control_command.external  = control_command[5];
+  assign \control_command.clear_fault  = control_command[6];
+  assign \control_command.off  = control_command[7];
+  assign \control_command.emulator_restart  = control_command[8];
+  assign \control_command.raw  = control_command[9];
+  assign \control_command.reset_state  = control_command[10];
+endmodule
+
+(* generator = "Amaranth" *)
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6298$0 , \port$6302$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+  reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [7:0] \$100 ;
@@ -36150,8 +36438,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   wire [7:0] \$102 ;
   wire [7:0] \$103 ;
   wire [7:0] \$104 ;
-  wire [7:0] \$105 ;
-  wire [7:0] \$106 ;
+  wire \$105 ;
+  wire \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
@@ -36172,27 +36460,27 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   wire \$122 ;
   wire \$123 ;
   wire \$124 ;
-  wire [24:0] \$125 ;
-  wire \$126 ;
+  wire \$125 ;
+  wire [24:0] \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
   wire \$13 ;
   wire \$130 ;
-  wire [24:0] \$131 ;
-  wire \$132 ;
+  wire \$131 ;
+  wire [24:0] \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire [16:0] \$135 ;
-  wire \$136 ;
+  wire \$135 ;
+  wire [16:0] \$136 ;
   wire \$137 ;
   wire \$138 ;
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
   wire \$141 ;
-  wire [1:0] \$142 ;
-  wire \$143 ;
+  wire \$142 ;
+  wire [1:0] \$143 ;
   wire \$144 ;
   wire \$145 ;
   wire \$146 ;
@@ -36200,34 +36488,36 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   wire \$148 ;
   wire \$149 ;
   wire \$15 ;
-  wire [1:0] \$150 ;
-  wire \$151 ;
+  wire \$150 ;
+  wire [1:0] \$151 ;
   wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
-  wire [4:0] \$156 ;
-  reg [25:0] \$157 ;
-  reg [25:0] \$158  = 26'h0000000;
-  reg [286:0] \$159 ;
+  wire \$156 ;
+  wire [4:0] \$157 ;
+  reg [25:0] \$158 ;
+  reg [25:0] \$159  = 26'h0000000;
   wire \$16 ;
-  reg \$160 ;
-  reg [7:0] \$161 ;
+  reg [286:0] \$160 ;
+  reg \$161 ;
   reg \$162 ;
-  reg \$163 ;
-  reg [23:0] \$164 ;
-  reg [23:0] \$165 ;
-  reg \$166 ;
-  reg [2:0] \$167 ;
-  reg [15:0] \$168 ;
-  reg \$169 ;
+  reg [7:0] \$163 ;
+  reg \$164 ;
+  reg \$165 ;
+  reg [23:0] \$166 ;
+  reg [23:0] \$167 ;
+  reg \$168 ;
+  reg [2:0] \$169 ;
   wire \$17 ;
-  reg [1:0] \$170 ;
-  reg [4:0] \$171 ;
-  reg [4:0] \$172 ;
-  reg [15:0] \$173 ;
-  reg [7:0] \$174 ;
-  reg \$175 ;
+  reg [15:0] \$170 ;
+  reg \$171 ;
+  reg [1:0] \$172 ;
+  reg [4:0] \$173 ;
+  reg [4:0] \$174 ;
+  reg [15:0] \$175 ;
+  reg [7:0] \$176 ;
+  reg \$177 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
@@ -36243,10 +36533,10 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
-  wire \$32 ;
-  wire [8:0] \$33 ;
-  wire [9:0] \$34 ;
+  wire [8:0] \$31 ;
+  wire [9:0] \$32 ;
+  wire \$33 ;
+  wire \$34 ;
   wire \$35 ;
   wire \$36 ;
   wire \$37 ;
@@ -36267,45 +36557,45 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
-  wire \$53 ;
-  wire \$54 ;
+  wire [15:0] \$53 ;
+  wire [15:0] \$54 ;
   wire [15:0] \$55 ;
-  wire [15:0] \$56 ;
+  wire \$56 ;
   wire [15:0] \$57 ;
   wire \$58 ;
-  wire [15:0] \$59 ;
+  wire \$59 ;
   wire \$6 ;
-  wire \$60 ;
-  wire \$61 ;
+  wire [15:0] \$60 ;
+  wire [15:0] \$61 ;
   wire [15:0] \$62 ;
   wire [15:0] \$63 ;
-  wire [15:0] \$64 ;
+  wire \$64 ;
   wire [15:0] \$65 ;
   wire \$66 ;
-  wire [15:0] \$67 ;
-  wire \$68 ;
-  wire \$69 ;
+  wire \$67 ;
+  wire [15:0] \$68 ;
+  wire [15:0] \$69 ;
   wire \$7 ;
   wire [15:0] \$70 ;
   wire [15:0] \$71 ;
-  wire [15:0] \$72 ;
+  wire \$72 ;
   wire [15:0] \$73 ;
   wire \$74 ;
-  wire [15:0] \$75 ;
-  wire \$76 ;
-  wire \$77 ;
+  wire \$75 ;
+  wire [15:0] \$76 ;
+  wire [15:0] \$77 ;
   wire [15:0] \$78 ;
   wire [15:0] \$79 ;
   wire \$8 ;
-  wire [15:0] \$80 ;
+  wire \$80 ;
   wire [15:0] \$81 ;
   wire \$82 ;
-  wire [15:0] \$83 ;
-  wire \$84 ;
-  wire \$85 ;
+  wire \$83 ;
+  wire [15:0] \$84 ;
+  wire [15:0] \$85 ;
   wire [15:0] \$86 ;
-  wire [15:0] \$87 ;
-  wire [15:0] \$88 ;
+  wire [7:0] \$87 ;
+  wire [7:0] \$88 ;
   wire [7:0] \$89 ;
   wire \$9 ;
   wire [7:0] \$90 ;
@@ -36419,7 +36709,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   wire off;
   reg [7:0] outstanding = 8'h00;
   reg owed = 1'h0;
-  wire owes;
+  reg owes = 1'h0;
   reg pending = 1'h0;
   (* enum_base_type = "Phase" *)
   (* enum_value_00 = "IDLE" *)
@@ -36427,11 +36717,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6259$0 ;
-  wire [4:0] \port$6259$0 ;
+  output [4:0] \port$6298$0 ;
+  wire [4:0] \port$6298$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6263$0 ;
-  wire [25:0] \port$6263$0 ;
+  output [25:0] \port$6302$0 ;
+  wire [25:0] \port$6302$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -36550,254 +36840,249 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign \$17  = phase == 2'h3;
   assign \$18  = \$17  & last;
   assign free = \$16  | \$18 ;
-  assign \$19  = requests__payload[2:0] == 3'h4;
-  assign \$20  = requests__payload[2:0] == 3'h5;
-  assign owes = | { \$20 , \$19  };
-  assign \$21  = pending & free;
-  assign \$22  = owes & full;
-  assign \$23  = ~ \$22 ;
-  assign requests__valid = \$21  & \$23 ;
-  assign \$24  = ~ fault;
-  assign \$25  = ~ off;
-  assign \$26  = \$24  & \$25 ;
-  assign \$27  = ~ pending;
-  assign \$28  = \$27  | take;
-  assign commands__ready = \$26  & \$28 ;
+  assign \$19  = pending & free;
+  assign \$20  = owes & full;
+  assign \$21  = ~ \$20 ;
+  assign requests__valid = \$19  & \$21 ;
+  assign \$22  = ~ fault;
+  assign \$23  = ~ off;
+  assign \$24  = \$22  & \$23 ;
+  assign \$25  = ~ pending;
+  assign \$26  = \$25  | take;
+  assign commands__ready = \$24  & \$26 ;
   assign results__valid = responses__valid & owed;
-  assign \$29  = ~ owed;
-  assign responses__ready = results__ready | \$29 ;
-  assign \$30  = ~ owed;
-  assign spurious = responses__valid & \$30 ;
-  assign \$31  = ~ response_timeout;
-  assign \$32  = take & owes;
-  assign \$33  = outstanding + \$32 ;
-  assign \$34  = \$33  - answered;
-  assign \$35  = ~ requests__ready;
-  assign \$36  = requests__valid & \$35 ;
-  assign \$37  = | settings[183:160];
-  assign \$38  = \$36  & \$37 ;
-  assign \$39  = request_clocks >= settings[183:160];
-  assign request_timeout = \$38  & \$39 ;
-  assign \$40  = ~ responses__valid;
-  assign \$41  = owed & \$40 ;
-  assign \$42  = | settings[183:160];
-  assign \$43  = \$41  & \$42 ;
-  assign \$44  = response_clocks >= settings[183:160];
-  assign response_timeout = \$43  & \$44 ;
-  assign \$45  = ~ pending;
-  assign \$46  = ! phase;
-  assign \$47  = \$45  & \$46 ;
-  assign \$48  = ~ owed;
-  assign idle = \$47  & \$48 ;
-  assign \$49  = requests__payload[2:0] == 1'h1;
-  assign \$50  = requests__payload[2:0] == 2'h2;
-  assign \$51  = requests__payload[2:0] == 2'h3;
-  assign \$52  = requests__payload[2:0] == 3'h4;
-  assign \$53  = requests__payload[2:0] == 3'h5;
-  assign \$54  = ! settings[15:0];
-  assign \$55  = \$54  ? 16'h0001 : settings[15:0];
-  assign \$56  = \$49  ? \$55  : 16'h0000;
-  assign \$58  = settings[47:32] > 12'hfff;
-  assign \$59  = \$58  ? 16'h0fff : settings[47:32];
-  assign \$60  = ! \$59 ;
-  assign \$61  = settings[47:32] > 12'hfff;
-  assign \$62  = \$61  ? 16'h0fff : settings[47:32];
-  assign \$63  = \$60  ? 16'h0001 : \$62 ;
-  assign \$64  = \$50  ? \$63  : 16'h0000;
-  assign \$65  = \$57  | \$64 ;
-  assign \$66  = settings[79:64] > 12'hfff;
-  assign \$67  = \$66  ? 16'h0fff : settings[79:64];
-  assign \$68  = ! \$67 ;
-  assign \$69  = settings[79:64] > 12'hfff;
-  assign \$70  = \$69  ? 16'h0fff : settings[79:64];
-  assign \$71  = \$68  ? 16'h0001 : \$70 ;
-  assign \$72  = \$51  ? \$71  : 16'h0000;
-  assign \$73  = \$65  | \$72 ;
-  assign \$74  = settings[111:96] > 12'hfff;
-  assign \$75  = \$74  ? 16'h0fff : settings[111:96];
-  assign \$76  = ! \$75 ;
-  assign \$77  = settings[111:96] > 12'hfff;
-  assign \$78  = \$77  ? 16'h0fff : settings[111:96];
-  assign \$79  = \$76  ? 16'h0001 : \$78 ;
-  assign \$80  = \$52  ? \$79  : 16'h0000;
-  assign \$81  = \$73  | \$80 ;
-  assign \$82  = settings[143:128] > 12'hfff;
-  assign \$83  = \$82  ? 16'h0fff : settings[143:128];
-  assign \$84  = ! \$83 ;
-  assign \$85  = settings[143:128] > 12'hfff;
-  assign \$86  = \$85  ? 16'h0fff : settings[143:128];
-  assign \$87  = \$84  ? 16'h0001 : \$86 ;
-  assign \$88  = \$53  ? \$87  : 16'h0000;
-  assign width = \$81  | \$88 ;
-  assign \$89  = \$49  ? settings[23:16] : 8'h00;
-  assign \$91  = \$50  ? settings[55:48] : 8'h00;
+  assign \$27  = ~ owed;
+  assign responses__ready = results__ready | \$27 ;
+  assign \$28  = ~ owed;
+  assign spurious = responses__valid & \$28 ;
+  assign \$29  = ~ response_timeout;
+  assign \$30  = take & owes;
+  assign \$31  = outstanding + \$30 ;
+  assign \$32  = \$31  - answered;
+  assign \$33  = ~ requests__ready;
+  assign \$34  = requests__valid & \$33 ;
+  assign \$35  = | settings[183:160];
+  assign \$36  = \$34  & \$35 ;
+  assign \$37  = request_clocks >= settings[183:160];
+  assign request_timeout = \$36  & \$37 ;
+  assign \$38  = ~ responses__valid;
+  assign \$39  = owed & \$38 ;
+  assign \$40  = | settings[183:160];
+  assign \$41  = \$39  & \$40 ;
+  assign \$42  = response_clocks >= settings[183:160];
+  assign response_timeout = \$41  & \$42 ;
+  assign \$43  = ~ pending;
+  assign \$44  = ! phase;
+  assign \$45  = \$43  & \$44 ;
+  assign \$46  = ~ owed;
+  assign idle = \$45  & \$46 ;
+  assign \$47  = requests__payload[2:0] == 1'h1;
+  assign \$48  = requests__payload[2:0] == 2'h2;
+  assign \$49  = requests__payload[2:0] == 2'h3;
+  assign \$50  = requests__payload[2:0] == 3'h4;
+  assign \$51  = requests__payload[2:0] == 3'h5;
+  assign \$52  = ! settings[15:0];
+  assign \$53  = \$52  ? 16'h0001 : settings[15:0];
+  assign \$54  = \$47  ? \$53  : 16'h0000;
+  assign \$56  = settings[47:32] > 12'hfff;
+  assign \$57  = \$56  ? 16'h0fff : settings[47:32];
+  assign \$58  = ! \$57 ;
+  assign \$59  = settings[47:32] > 12'hfff;
+  assign \$60  = \$59  ? 16'h0fff : settings[47:32];
+  assign \$61  = \$58  ? 16'h0001 : \$60 ;
+  assign \$62  = \$48  ? \$61  : 16'h0000;
+  assign \$63  = \$55  | \$62 ;
+  assign \$64  = settings[79:64] > 12'hfff;
+  assign \$65  = \$64  ? 16'h0fff : settings[79:64];
+  assign \$66  = ! \$65 ;
+  assign \$67  = settings[79:64] > 12'hfff;
+  assign \$68  = \$67  ? 16'h0fff : settings[79:64];
+  assign \$69  = \$66  ? 16'h0001 : \$68 ;
+  assign \$70  = \$49  ? \$69  : 16'h0000;
+  assign \$71  = \$63  | \$70 ;
+  assign \$72  = settings[111:96] > 12'hfff;
+  assign \$73  = \$72  ? 16'h0fff : settings[111:96];
+  assign \$74  = ! \$73 ;
+  assign \$75  = settings[111:96] > 12'hfff;
+  assign \$76  = \$75  ? 16'h0fff : settings[111:96];
+  assign \$77  = \$74  ? 16'h0001 : \$76 ;
+  assign \$78  = \$50  ? \$77  : 16'h0000;
+  assign \$79  = \$71  | \$78 ;
+  assign \$80  = settings[143:128] > 12'hfff;
+  assign \$81  = \$80  ? 16'h0fff : settings[143:128];
+  assign \$82  = ! \$81 ;
+  assign \$83  = settings[143:128] > 12'hfff;
+  assign \$84  = \$83  ? 16'h0fff : settings[143:128];
+  assign \$85  = \$82  ? 16'h0001 : \$84 ;
+  assign \$86  = \$51  ? \$85  : 16'h0000;
+  assign width = \$79  | \$86 ;
+  assign \$87  = \$47  ? settings[23:16] : 8'h00;
+  assign \$89  = \$48  ? settings[55:48] : 8'h00;
+  assign \$90  = \$88  | \$89 ;
+  assign \$91  = \$49  ? settings[87:80] : 8'h00;
   assign \$92  = \$90  | \$91 ;
-  assign \$93  = \$51  ? settings[87:80] : 8'h00;
+  assign \$93  = \$50  ? settings[119:112] : 8'h00;
   assign \$94  = \$92  | \$93 ;
-  assign \$95  = \$52  ? settings[119:112] : 8'h00;
-  assign \$96  = \$94  | \$95 ;
-  assign \$97  = \$53  ? settings[151:144] : 8'h00;
-  assign \before  = \$96  | \$97 ;
-  assign \$98  = \$49  ? settings[31:24] : 8'h00;
-  assign \$100  = \$50  ? settings[63:56] : 8'h00;
+  assign \$95  = \$51  ? settings[151:144] : 8'h00;
+  assign \before  = \$94  | \$95 ;
+  assign \$96  = \$47  ? settings[31:24] : 8'h00;
+  assign \$98  = \$48  ? settings[63:56] : 8'h00;
+  assign \$99  = \$97  | \$98 ;
+  assign \$100  = \$49  ? settings[95:88] : 8'h00;
   assign \$101  = \$99  | \$100 ;
-  assign \$102  = \$51  ? settings[95:88] : 8'h00;
+  assign \$102  = \$50  ? settings[127:120] : 8'h00;
   assign \$103  = \$101  | \$102 ;
-  assign \$104  = \$52  ? settings[127:120] : 8'h00;
-  assign \$105  = \$103  | \$104 ;
-  assign \$106  = \$53  ? settings[159:152] : 8'h00;
-  assign after = \$105  | \$106 ;
-  assign \$107  = requests__payload[2:0] == 1'h1;
-  assign \$108  = requests__payload[2:0] == 2'h3;
-  assign \$109  = requests__payload[2:0] == 3'h4;
-  assign \$110  = | { \$109 , \$108 , \$107  };
-  assign device = \$110  ? requests__payload[16:11] : 6'h00;
-  assign \$111  = requests__payload[2:0] == 1'h1;
-  assign \$112  = requests__payload[2:0] == 2'h3;
-  assign \$113  = | { \$112 , \$111  };
-  assign dac = \$113  ? requests__payload[28:17] : 12'h000;
-  assign \$114  = ~ requests__valid;
-  assign \$115  = trip & \$114 ;
-  assign \$116  = take | \$115 ;
-  assign \$117  = ~ trip;
-  assign \$118  = | following;
-  assign \$119  = following == 8'hff;
-  assign \$120  = ~ requests__ready;
-  assign \$121  = requests__valid & \$120 ;
-  assign \$122  = ~ \$121 ;
-  assign \$123  = & request_clocks;
-  assign \$124  = ~ \$123 ;
-  assign \$125  = request_clocks + 1'h1;
-  assign \$126  = ~ responses__valid;
-  assign \$127  = owed & \$126 ;
-  assign \$128  = ~ \$127 ;
-  assign \$129  = & response_clocks;
-  assign \$130  = ~ \$129 ;
-  assign \$131  = response_clocks + 1'h1;
-  assign \$132  = control_command[6] & idle;
-  assign \$133  = ~ fault;
-  assign \$134  = | phase;
-  assign \$135  = left - 1'h1;
-  assign \$136  = left == 2'h2;
-  assign \$137  = phase == 1'h1;
-  assign \$138  = \$137  & last;
-  assign \$139  = phase == 2'h2;
-  assign \$140  = \$139  & last;
-  assign \$141  = \width$49  == 1'h1;
-  assign \$142  = unguarded ? 2'h0 : 2'h3;
-  assign \$143  = guard_after == 1'h1;
-  assign \$144  = fault | trip;
-  assign \$145  = | { \$53 , \$52 , \$51 , \$50 , \$49  };
-  assign \$146  = take & \$145 ;
-  assign \$147  = phase == 1'h1;
-  assign \$148  = phase == 2'h2;
-  assign \$149  = \$147  | \$148 ;
-  assign \$150  = unguarded ? 2'h0 : 2'h3;
-  assign \$151  = guard_after == 1'h1;
-  assign \$152  = ! after;
-  assign \$153  = ! \before ;
-  assign \$154  = width == 1'h1;
-  assign \$155  = \before  == 1'h1;
+  assign \$104  = \$51  ? settings[159:152] : 8'h00;
+  assign after = \$103  | \$104 ;
+  assign \$105  = requests__payload[2:0] == 1'h1;
+  assign \$106  = requests__payload[2:0] == 2'h3;
+  assign \$107  = requests__payload[2:0] == 3'h4;
+  assign \$108  = | { \$107 , \$106 , \$105  };
+  assign device = \$108  ? requests__payload[16:11] : 6'h00;
+  assign \$109  = requests__payload[2:0] == 1'h1;
+  assign \$110  = requests__payload[2:0] == 2'h3;
+  assign \$111  = | { \$110 , \$109  };
+  assign dac = \$111  ? requests__payload[28:17] : 12'h000;
+  assign \$112  = ~ requests__valid;
+  assign \$113  = trip & \$112 ;
+  assign \$114  = take | \$113 ;
+  assign \$115  = commands__payload[2:0] == 3'h4;
+  assign \$116  = commands__payload[2:0] == 3'h5;
+  assign \$117  = | { \$116 , \$115  };
+  assign \$118  = ~ trip;
+  assign \$119  = | following;
+  assign \$120  = following == 8'hff;
+  assign \$121  = ~ requests__ready;
+  assign \$122  = requests__valid & \$121 ;
+  assign \$123  = ~ \$122 ;
+  assign \$124  = & request_clocks;
+  assign \$125  = ~ \$124 ;
+  assign \$126  = request_clocks + 1'h1;
+  assign \$127  = ~ responses__valid;
+  assign \$128  = owed & \$127 ;
+  assign \$129  = ~ \$128 ;
+  assign \$130  = & response_clocks;
+  assign \$131  = ~ \$130 ;
+  assign \$132  = response_clocks + 1'h1;
+  assign \$133  = control_command[6] & idle;
+  assign \$134  = ~ fault;
+  assign \$135  = | phase;
+  assign \$136  = left - 1'h1;
+  assign \$137  = left == 2'h2;
+  assign \$138  = phase == 1'h1;
+  assign \$139  = \$138  & last;
+  assign \$140  = phase == 2'h2;
+  assign \$141  = \$140  & last;
+  assign \$142  = \width$49  == 1'h1;
+  assign \$143  = unguarded ? 2'h0 : 2'h3;
+  assign \$144  = guard_after == 1'h1;
+  assign \$145  = fault | trip;
+  assign \$146  = | { \$51 , \$50 , \$49 , \$48 , \$47  };
+  assign \$147  = take & \$146 ;
+  assign \$148  = phase == 1'h1;
+  assign \$149  = phase == 2'h2;
+  assign \$150  = \$148  | \$149 ;
+  assign \$151  = unguarded ? 2'h0 : 2'h3;
+  assign \$152  = guard_after == 1'h1;
+  assign \$153  = ! after;
+  assign \$154  = ! \before ;
+  assign \$155  = width == 1'h1;
+  assign \$156  = \before  == 1'h1;
   always @(posedge clk)
-    \$158  <= \$157 ;
+    \$159  <= \$158 ;
   always @(posedge clk)
-    requests__payload <= \$159 ;
+    requests__payload <= \$160 ;
   always @(posedge clk)
-    pending <= \$160 ;
+    owes <= \$161 ;
   always @(posedge clk)
-    outstanding <= \$161 ;
+    pending <= \$162 ;
   always @(posedge clk)
-    owed <= \$162 ;
+    outstanding <= \$163 ;
   always @(posedge clk)
-    full <= \$163 ;
+    owed <= \$164 ;
   always @(posedge clk)
-    request_clocks <= \$164 ;
+    full <= \$165 ;
   always @(posedge clk)
-    response_clocks <= \$165 ;
+    request_clocks <= \$166 ;
   always @(posedge clk)
-    fault <= \$166 ;
+    response_clocks <= \$167 ;
   always @(posedge clk)
-    fault_cause <= \$167 ;
+    fault <= \$168 ;
   always @(posedge clk)
-    left <= \$168 ;
+    fault_cause <= \$169 ;
   always @(posedge clk)
-    last <= \$169 ;
+    left <= \$170 ;
   always @(posedge clk)
-    phase <= \$170 ;
+    last <= \$171 ;
   always @(posedge clk)
-    enables <= \$171 ;
+    phase <= \$172 ;
   always @(posedge clk)
-    \kind$50  <= \$172 ;
+    enables <= \$173 ;
   always @(posedge clk)
-    \width$49  <= \$173 ;
+    \kind$50  <= \$174 ;
   always @(posedge clk)
-    guard_after <= \$174 ;
+    \width$49  <= \$175 ;
   always @(posedge clk)
-    unguarded <= \$175 ;
+    guard_after <= \$176 ;
+  always @(posedge clk)
+    unguarded <= \$177 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
     following = 8'h00;
-    if (\$31 ) begin
-      following = \$34 [7:0];
+    if (\$29 ) begin
+      following = \$32 [7:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$157  = \$158 ;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$157 [7:0] = requests__payload[10:3];
-      \$157 [13:8] = device;
-      \$157 [25:14] = dac;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$158  = \$159 ;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$158 [7:0] = requests__payload[10:3];
+      \$158 [13:8] = device;
+      \$158 [25:14] = dac;
     end
     if (control_command[10]) begin
-      \$157  = 26'h0000000;
+      \$158  = 26'h0000000;
     end
     if (rst) begin
-      \$157  = 26'h0000000;
+      \$158  = 26'h0000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$159  = requests__payload;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$160  = requests__payload;
     if (accept) begin
-      \$159  = commands__payload;
+      \$160  = commands__payload;
     end
     if (control_command[10]) begin
-      \$159  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$160  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
     end
     if (rst) begin
-      \$159  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$160  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$160  = pending;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$161  = owes;
     if (accept) begin
-      \$160  = \$117 ;
-    end else if (\$116 ) begin
-      \$160  = 1'h0;
+      \$161  = \$117 ;
     end
     if (control_command[10]) begin
-      \$160  = 1'h0;
+      \$161  = 1'h0;
     end
     if (rst) begin
-      \$160  = 1'h0;
+      \$161  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$161  = following;
-    if (control_command[10]) begin
-      \$161  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$162  = pending;
+    if (accept) begin
+      \$162  = \$118 ;
+    end else if (\$114 ) begin
+      \$162  = 1'h0;
     end
-    if (rst) begin
-      \$161  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$162  = \$118 ;
     if (control_command[10]) begin
       \$162  = 1'h0;
     end
@@ -36806,264 +37091,284 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$163  = \$119 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$163  = following;
     if (control_command[10]) begin
-      \$163  = 1'h0;
+      \$163  = 8'h00;
     end
     if (rst) begin
-      \$163  = 1'h0;
+      \$163  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$164  = request_clocks;
-    if (\$122 ) begin
-      \$164  = 24'h000001;
-    end else if (\$124 ) begin
-      \$164  = \$125 [23:0];
-    end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$164  = \$119 ;
     if (control_command[10]) begin
-      \$164  = 24'h000001;
+      \$164  = 1'h0;
     end
     if (rst) begin
-      \$164  = 24'h000001;
+      \$164  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$165  = response_clocks;
-    if (\$128 ) begin
-      \$165  = 24'h000001;
-    end else if (\$130 ) begin
-      \$165  = \$131 [23:0];
-    end
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$165  = \$120 ;
     if (control_command[10]) begin
-      \$165  = 24'h000001;
+      \$165  = 1'h0;
     end
     if (rst) begin
-      \$165  = 24'h000001;
+      \$165  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$166  = fault;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$166  = request_clocks;
+    if (\$123 ) begin
+      \$166  = 24'h000001;
+    end else if (\$125 ) begin
+      \$166  = \$126 [23:0];
+    end
+    if (control_command[10]) begin
+      \$166  = 24'h000001;
+    end
+    if (rst) begin
+      \$166  = 24'h000001;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$167  = response_clocks;
+    if (\$129 ) begin
+      \$167  = 24'h000001;
+    end else if (\$131 ) begin
+      \$167  = \$132 [23:0];
+    end
+    if (control_command[10]) begin
+      \$167  = 24'h000001;
+    end
+    if (rst) begin
+      \$167  = 24'h000001;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$168  = fault;
     if (trip) begin
-      \$166  = 1'h1;
-    end else if (\$132 ) begin
-      \$166  = 1'h0;
+      \$168  = 1'h1;
+    end else if (\$133 ) begin
+      \$168  = 1'h0;
     end
     if (control_command[10]) begin
-      \$166  = 1'h0;
+      \$168  = 1'h0;
     end
     if (rst) begin
-      \$166  = 1'h0;
+      \$168  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$167  = fault_cause;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$169  = fault_cause;
     if (trip) begin
-      if (\$133 ) begin
+      if (\$134 ) begin
         (* full_case = 32'd1 *)
         if (off) begin
-          \$167  = 3'h1;
+          \$169  = 3'h1;
         end else if (unknown) begin
-          \$167  = 3'h2;
+          \$169  = 3'h2;
         end else if (request_timeout) begin
-          \$167  = 3'h3;
+          \$169  = 3'h3;
         end else if (response_timeout) begin
-          \$167  = 3'h4;
+          \$169  = 3'h4;
         end else begin
-          \$167  = 3'h5;
+          \$169  = 3'h5;
         end
       end
-    end else if (\$132 ) begin
-      \$167  = 3'h0;
+    end else if (\$133 ) begin
+      \$169  = 3'h0;
     end
     if (control_command[10]) begin
-      \$167  = 3'h0;
+      \$169  = 3'h0;
     end
     if (rst) begin
-      \$167  = 3'h0;
+      \$169  = 3'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$168  = left;
-    if (\$134 ) begin
-      \$168  = \$135 [15:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$170  = left;
+    if (\$135 ) begin
+      \$170  = \$136 [15:0];
     end
-    if (\$138 ) begin
-      \$168  = \width$49 ;
-    end else if (\$140 ) begin
-      \$168  = { 8'h00, guard_after };
+    if (\$139 ) begin
+      \$170  = \width$49 ;
+    end else if (\$141 ) begin
+      \$170  = { 8'h00, guard_after };
     end
-    if (\$144 ) begin
-      if (\$149 ) begin
-        \$168  = { 8'h00, guard_after };
+    if (\$145 ) begin
+      if (\$150 ) begin
+        \$170  = { 8'h00, guard_after };
       end
-    end else if (\$146 ) begin
+    end else if (\$147 ) begin
       (* full_case = 32'd1 *)
-      if (\$153 ) begin
-        \$168  = width;
+      if (\$154 ) begin
+        \$170  = width;
       end else begin
-        \$168  = { 8'h00, \before  };
+        \$170  = { 8'h00, \before  };
       end
     end
     if (control_command[10]) begin
-      \$168  = 16'h0000;
+      \$170  = 16'h0000;
     end
     if (rst) begin
-      \$168  = 16'h0000;
+      \$170  = 16'h0000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$169  = last;
-    if (\$134 ) begin
-      \$169  = \$136 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$171  = last;
+    if (\$135 ) begin
+      \$171  = \$137 ;
     end
-    if (\$138 ) begin
-      \$169  = \$141 ;
-    end else if (\$140 ) begin
-      \$169  = \$143 ;
+    if (\$139 ) begin
+      \$171  = \$142 ;
+    end else if (\$141 ) begin
+      \$171  = \$144 ;
     end
-    if (\$144 ) begin
-      if (\$149 ) begin
-        \$169  = \$151 ;
+    if (\$145 ) begin
+      if (\$150 ) begin
+        \$171  = \$152 ;
       end
-    end else if (\$146 ) begin
+    end else if (\$147 ) begin
       (* full_case = 32'd1 *)
-      if (\$153 ) begin
-        \$169  = \$154 ;
+      if (\$154 ) begin
+        \$171  = \$155 ;
       end else begin
-        \$169  = \$155 ;
+        \$171  = \$156 ;
       end
     end
     if (control_command[10]) begin
-      \$169  = 1'h0;
+      \$171  = 1'h0;
     end
     if (rst) begin
-      \$169  = 1'h0;
+      \$171  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$170  = phase;
-    if (\$138 ) begin
-      \$170  = 2'h2;
-    end else if (\$140 ) begin
-      \$170  = \$142 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$172  = phase;
+    if (\$139 ) begin
+      \$172  = 2'h2;
+    end else if (\$141 ) begin
+      \$172  = \$143 ;
     end else if (last) begin
-      \$170  = 2'h0;
+      \$172  = 2'h0;
     end
-    if (\$144 ) begin
-      if (\$149 ) begin
-        \$170  = \$150 ;
+    if (\$145 ) begin
+      if (\$150 ) begin
+        \$172  = \$151 ;
       end
-    end else if (\$146 ) begin
+    end else if (\$147 ) begin
       (* full_case = 32'd1 *)
-      if (\$153 ) begin
-        \$170  = 2'h2;
+      if (\$154 ) begin
+        \$172  = 2'h2;
       end else begin
-        \$170  = 2'h1;
+        \$172  = 2'h1;
       end
     end
     if (control_command[10]) begin
-      \$170  = 2'h0;
+      \$172  = 2'h0;
     end
     if (rst) begin
-      \$170  = 2'h0;
+      \$172  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$171  = enables;
-    if (\$138 ) begin
-      \$171  = \kind$50 ;
-    end else if (\$140 ) begin
-      \$171  = 5'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$173  = enables;
+    if (\$139 ) begin
+      \$173  = \kind$50 ;
+    end else if (\$141 ) begin
+      \$173  = 5'h00;
     end
-    if (\$144 ) begin
-      \$171  = 5'h00;
-    end else if (\$146 ) begin
+    if (\$145 ) begin
+      \$173  = 5'h00;
+    end else if (\$147 ) begin
       (* full_case = 32'd1 *)
-      if (\$153 ) begin
-        \$171  = { \$53 , \$52 , \$51 , \$50 , \$49  };
+      if (\$154 ) begin
+        \$173  = { \$51 , \$50 , \$49 , \$48 , \$47  };
       end else begin
-        \$171  = 5'h00;
+        \$173  = 5'h00;
       end
     end
     if (control_command[10]) begin
-      \$171  = 5'h00;
+      \$173  = 5'h00;
     end
     if (rst) begin
-      \$171  = 5'h00;
+      \$173  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$172  = \kind$50 ;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$172  = { \$53 , \$52 , \$51 , \$50 , \$49  };
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$174  = \kind$50 ;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$174  = { \$51 , \$50 , \$49 , \$48 , \$47  };
     end
     if (control_command[10]) begin
-      \$172  = 5'h00;
+      \$174  = 5'h00;
     end
     if (rst) begin
-      \$172  = 5'h00;
+      \$174  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$173  = \width$49 ;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$173  = width;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$175  = \width$49 ;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$175  = width;
     end
     if (control_command[10]) begin
-      \$173  = 16'h0000;
+      \$175  = 16'h0000;
     end
     if (rst) begin
-      \$173  = 16'h0000;
+      \$175  = 16'h0000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$174  = guard_after;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$174  = after;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$176  = guard_after;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$176  = after;
     end
     if (control_command[10]) begin
-      \$174  = 8'h00;
+      \$176  = 8'h00;
     end
     if (rst) begin
-      \$174  = 8'h00;
+      \$176  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$175  = unguarded;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$175  = \$152 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    \$177  = unguarded;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$177  = \$153 ;
     end
     if (control_command[10]) begin
-      \$175  = 1'h1;
+      \$177  = 1'h1;
     end
     if (rst) begin
-      \$175  = 1'h1;
+      \$177  = 1'h1;
     end
   end
   assign responses__payload = results__payload;
-  assign kind = { \$53 , \$52 , \$51 , \$50 , \$49  };
-  assign lines = { \$158 , \$156  };
+  assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
+  assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6259$0  = \$156 ;
-  assign \port$6263$0  = \$158 ;
+  assign \port$6298$0  = \$157 ;
+  assign \port$6302$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -37103,6 +37408,29 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign \commands__payload.inputs[29]  = commands__payload[270:263];
   assign \commands__payload.inputs[30]  = commands__payload[278:271];
   assign \commands__payload.inputs[31]  = commands__payload[286:279];
+  assign \results__payload.value  = results__payload;
+  assign \responses__payload.value  = results__payload;
+  assign \settings.form  = settings[31:0];
+  assign \settings.form.width  = settings[15:0];
+  assign \settings.form.guard_before  = settings[23:16];
+  assign \settings.form.guard_after  = settings[31:24];
+  assign \settings.reset  = settings[63:32];
+  assign \settings.reset.width  = settings[47:32];
+  assign \settings.reset.guard_before  = settings[55:48];
+  assign \settings.reset.guard_after  = settings[63:56];
+  assign \settings.set  = settings[95:64];
+  assign \settings.set.width  = settings[79:64];
+  assign \settings.set.guard_before  = settings[87:80];
+  assign \settings.set.guard_after  = settings[95:88];
+  assign \settings.read  = settings[127:96];
+  assign \settings.read.width  = settings[111:96];
+  assign \settings.read.guard_before  = settings[119:112];
+  assign \settings.read.guard_after  = settings[127:120];
+  assign \settings.dot  = settings[159:128];
+  assign \settings.dot.width  = settings[143:128];
+  assign \settings.dot.guard_before  = settings[151:144];
+  assign \settings.dot.guard_after  = settings[159:152];
+  assign \settings.watchdog  = settings[183:160];
   assign \requests__payload.op  = requests__payload[2:0];
   assign \requests__payload.row  = requests__payload[10:3];
   assign \requests__payload.device  = requests__payload[16:11];
@@ -37142,37 +37470,14 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign \requests__payload.inputs[29]  = requests__payload[270:263];
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
-  assign \results__payload.value  = results__payload;
-  assign \responses__payload.value  = results__payload;
-  assign \settings.form  = settings[31:0];
-  assign \settings.form.width  = settings[15:0];
-  assign \settings.form.guard_before  = settings[23:16];
-  assign \settings.form.guard_after  = settings[31:24];
-  assign \settings.reset  = settings[63:32];
-  assign \settings.reset.width  = settings[47:32];
-  assign \settings.reset.guard_before  = settings[55:48];
-  assign \settings.reset.guard_after  = settings[63:56];
-  assign \settings.set  = settings[95:64];
-  assign \settings.set.width  = settings[79:64];
-  assign \settings.set.guard_before  = settings[87:80];
-  assign \settings.set.guard_after  = settings[95:88];
-  assign \settings.read  = settings[127:96];
-  assign \settings.read.width  = settings[111:96];
-  assign \settings.read.guard_before  = settings[119:112];
-  assign \settings.read.guard_after  = settings[127:120];
-  assign \settings.dot  = settings[159:128];
-  assign \settings.dot.width  = settings[143:128];
-  assign \settings.dot.guard_before  = settings[151:144];
-  assign \settings.dot.guard_after  = settings[159:152];
-  assign \settings.watchdog  = settings[183:160];
-  assign \lines.form  = \$156 [0];
-  assign \lines.reset  = \$156 [1];
-  assign \lines.set  = \$156 [2];
-  assign \lines.read  = \$156 [3];
-  assign \lines.dot  = \$156 [4];
-  assign \lines.row  = \$158 [7:0];
-  assign \lines.device  = \$158 [13:8];
-  assign \lines.dac  = \$158 [25:14];
+  assign \lines.form  = \$157 [0];
+  assign \lines.reset  = \$157 [1];
+  assign \lines.set  = \$157 [2];
+  assign \lines.read  = \$157 [3];
+  assign \lines.dot  = \$157 [4];
+  assign \lines.row  = \$159 [7:0];
+  assign \lines.device  = \$159 [13:8];
+  assign \lines.dac  = \$159 [25:14];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -37184,19 +37489,19 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$156 [4] = enables[4];
-  assign \$156 [3] = enables[3];
-  assign \$156 [2] = enables[2];
-  assign \$156 [1] = enables[1];
-  assign \$156 [0] = enables[0];
-  assign \$57  = \$56 ;
-  assign \$90  = \$89 ;
-  assign \$99  = \$98 ;
+  assign \$157 [4] = enables[4];
+  assign \$157 [3] = enables[3];
+  assign \$157 [2] = enables[2];
+  assign \$157 [1] = enables[1];
+  assign \$157 [0] = enables[0];
+  assign \$55  = \$54 ;
+  assign \$88  = \$87 ;
+  assign \$97  = \$96 ;
 endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, input__valid, output__payload, output__valid, input__ready, output__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$61  = 0;
   wire \$1 ;
   reg \$10 ;
   wire \$2 ;
@@ -37276,14 +37581,14 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   always @(posedge clk)
     input__ready <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
     \$6  = \$signal ;
     if (\$1 ) begin
       \$6  = input__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
     \$7  = output__payload;
     if (\$3 ) begin
       \$7  = following;
@@ -37296,7 +37601,7 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
     \$8  = output__valid;
     if (\$3 ) begin
       \$8  = \$4 ;
@@ -37309,7 +37614,7 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
     \$9  = keeps;
     if (\$3 ) begin
       \$9  = 1'h0;
@@ -37324,7 +37629,7 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$60 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
     \$10  = input__ready;
     if (\$3 ) begin
       \$10  = 1'h1;
@@ -37372,7 +37677,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_command, output__ready, output__payload, output__valid, input__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$61  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$62  = 0;
   wire \$1 ;
   reg \$10 ;
   wire \$2 ;
@@ -37473,14 +37778,14 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   always @(posedge clk)
     input__ready <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
     \$6  = \$signal ;
     if (\$1 ) begin
       \$6  = input__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
     \$7  = output__payload;
     if (\$3 ) begin
       \$7  = following;
@@ -37493,7 +37798,7 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
     \$8  = output__valid;
     if (\$3 ) begin
       \$8  = \$4 ;
@@ -37506,7 +37811,7 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
     \$9  = keeps;
     if (\$3 ) begin
       \$9  = 1'h0;
@@ -37521,7 +37826,7 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
     \$10  = input__ready;
     if (\$3 ) begin
       \$10  = 1'h1;
@@ -37572,7 +37877,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__ready, input__payload, output__payload, output__valid, input__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$62  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$63  = 0;
   wire \$1 ;
   reg \$10 ;
   reg \$11 ;
@@ -37644,14 +37949,14 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
   always @(posedge clk)
     input__ready <= \$11 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
     \$7  = \$signal ;
     if (\$1 ) begin
       \$7  = input__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
     \$8  = output__payload;
     if (\$3 ) begin
       \$8  = following;
@@ -37664,7 +37969,7 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
     \$9  = output__valid;
     if (\$3 ) begin
       \$9  = \$4 ;
@@ -37677,7 +37982,7 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
     \$10  = keeps;
     if (\$3 ) begin
       \$10  = 1'h0;
@@ -37692,7 +37997,7 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
     \$11  = input__ready;
     if (\$3 ) begin
       \$11  = 1'h1;

@@ -251,8 +251,9 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .emulator_first_pulse_lo(\$2 ),
     .emulator_pulses(emulator__pulses),
     .\input__payload$106 (responses__payload),
-    .\off$295 (off),
-    .\output__ready$144 (step_records__ready),
+    .\off$301 (off),
+    .\output__ready$138 (samples__ready),
+    .\output__ready$150 (step_records__ready),
     .\output__ready$90 (predictions__ready),
     .\predictions__payload$88 (predictions__payload),
     .\predictions__valid$92 (predictions__valid),
@@ -264,11 +265,10 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .responses__valid(responses__valid),
     .rst(rst),
     .sample_pairs(sample_pairs),
-    .samples__payload(samples__payload),
-    .samples__ready(samples__ready),
-    .samples__valid(samples__valid),
-    .\step_records__payload$142 (step_records__payload),
-    .\step_records__valid$146 (step_records__valid)
+    .\samples__payload$136 (samples__payload),
+    .\samples__valid$140 (samples__valid),
+    .\step_records__payload$148 (step_records__payload),
+    .\step_records__valid$152 (step_records__valid)
   );
   \ohmcarlo_emulated_core.emulator  emulator (
     .clk(clk),
@@ -289,8 +289,8 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .load_state_codes__stb(load_state_codes__stb),
     .median_gain(median_gain),
     .\output__ready$105 (responses__ready),
-    .\port$5910$0 (\$2 ),
-    .\port$5912$0 (\$3 ),
+    .\port$5956$0 (\$2 ),
+    .\port$5958$0 (\$3 ),
     .pulses(emulator__pulses),
     .requests__ready(requests__ready),
     .responses__payload(responses__payload),
@@ -452,8 +452,8 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, samples__ready, \output__ready$144 , \output__ready$90 , \off$295 , clk, rst, busy, \requests__valid$122 , responses__ready, emulator__idle, responses__valid, \input__payload$106 , sample_pairs, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__restart, emulator__key0
-, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, emulator__load_median__stb, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb, emulator__load_sigma__addr, emulator__load_sigma__data, bus__r_data, samples__valid, samples__payload, raw_bits, \requests__payload$118 , \step_records__payload$142 , \step_records__valid$146 , \predictions__payload$88 
+module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \output__ready$138 , \output__ready$150 , \output__ready$90 , \off$301 , clk, rst, busy, \requests__valid$122 , responses__ready, emulator__idle, responses__valid, \input__payload$106 , sample_pairs, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__restart, emulator__key0
+, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, emulator__load_median__stb, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb, emulator__load_sigma__addr, emulator__load_sigma__data, bus__r_data, raw_bits, \requests__payload$118 , \step_records__payload$148 , \step_records__valid$152 , \samples__payload$136 , \samples__valid$140 , \predictions__payload$88 
 , \predictions__valid$92 , emulator_pulses, \requests__ready$120 , bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
@@ -569,11 +569,11 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire \bus__w_stb$9 ;
   output busy;
   wire busy;
-  wire \busy$300 ;
-  wire \busy$326 ;
+  wire \busy$306 ;
+  wire \busy$332 ;
   wire centre_enable;
   wire [7:0] clean_windows;
-  wire [7:0] \clean_windows$279 ;
+  wire [7:0] \clean_windows$285 ;
   wire clear;
   input clk;
   wire clk;
@@ -834,28 +834,31 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   (* init = 1'h0 *)
   wire faulted;
   wire [4:0] features;
-  wire [4:0] \features$237 ;
+  wire [4:0] \features$243 ;
   wire flush;
   wire [63:0] form;
   wire halt;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$204 ;
+  wire [11:0] \hi$210 ;
   wire [2:0] hidden;
-  wire [2:0] \hidden$238 ;
+  wire [2:0] \hidden$244 ;
   wire hold;
   wire idle;
   wire [51:0] input__payload;
   input [24:0] \input__payload$106 ;
   wire [24:0] \input__payload$106 ;
   wire [24:0] \input__payload$106.value ;
-  wire [78:0] \input__payload$136 ;
-  wire \input__payload$136.accepted ;
-  wire [31:0] \input__payload$136.loglik ;
-  wire [10:0] \input__payload$136.points ;
-  wire [31:0] \input__payload$136.prior ;
-  wire [1:0] \input__payload$136.region ;
-  wire \input__payload$136.valid ;
+  wire [32:0] \input__payload$130 ;
+  wire \input__payload$130.last ;
+  wire [31:0] \input__payload$130.word ;
+  wire [78:0] \input__payload$142 ;
+  wire \input__payload$142.accepted ;
+  wire [31:0] \input__payload$142.loglik ;
+  wire [10:0] \input__payload$142.points ;
+  wire [31:0] \input__payload$142.prior ;
+  wire [1:0] \input__payload$142.region ;
+  wire \input__payload$142.valid ;
   wire [28:0] \input__payload$52 ;
   wire \input__payload$52.last ;
   wire [27:0] \input__payload$52.term ;
@@ -957,14 +960,16 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [7:0] \input__payload.row ;
   wire input__ready;
   wire \input__ready$109 ;
-  wire \input__ready$139 ;
+  wire \input__ready$133 ;
+  wire \input__ready$145 ;
   wire \input__ready$55 ;
   wire \input__ready$67 ;
   wire \input__ready$85 ;
   wire \input__ready$97 ;
   wire input__valid;
   wire \input__valid$110 ;
-  wire \input__valid$140 ;
+  wire \input__valid$134 ;
+  wire \input__valid$146 ;
   wire \input__valid$56 ;
   wire \input__valid$68 ;
   wire \input__valid$86 ;
@@ -988,15 +993,15 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire \jobs__valid$51 ;
   wire likelihood_idle;
   wire [30:0] lines;
-  wire [30:0] \lines$290 ;
-  wire [11:0] \lines$290.dac ;
-  wire [5:0] \lines$290.device ;
-  wire \lines$290.dot ;
-  wire \lines$290.form ;
-  wire \lines$290.read ;
-  wire \lines$290.reset ;
-  wire [7:0] \lines$290.row ;
-  wire \lines$290.set ;
+  wire [30:0] \lines$296 ;
+  wire [11:0] \lines$296.dac ;
+  wire [5:0] \lines$296.device ;
+  wire \lines$296.dot ;
+  wire \lines$296.form ;
+  wire \lines$296.read ;
+  wire \lines$296.reset ;
+  wire [7:0] \lines$296.row ;
+  wire \lines$296.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -1006,52 +1011,52 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$203 ;
+  wire [11:0] \lo$209 ;
   wire [7:0] load_bad_rows__addr;
-  wire [7:0] \load_bad_rows__addr$179 ;
+  wire [7:0] \load_bad_rows__addr$185 ;
   wire [31:0] load_bad_rows__data;
-  wire [31:0] \load_bad_rows__data$181 ;
+  wire [31:0] \load_bad_rows__data$187 ;
   wire load_bad_rows__stb;
-  wire \load_bad_rows__stb$183 ;
+  wire \load_bad_rows__stb$189 ;
   wire [13:0] load_calibration__addr;
-  wire [13:0] \load_calibration__addr$185 ;
+  wire [13:0] \load_calibration__addr$191 ;
   wire [31:0] load_calibration__data;
-  wire [31:0] \load_calibration__data$187 ;
+  wire [31:0] \load_calibration__data$193 ;
   wire load_calibration__stb;
-  wire \load_calibration__stb$189 ;
+  wire \load_calibration__stb$195 ;
   wire [8:0] load_dac__addr;
-  wire [8:0] \load_dac__addr$161 ;
+  wire [8:0] \load_dac__addr$167 ;
   wire [31:0] load_dac__data;
-  wire [31:0] \load_dac__data$163 ;
+  wire [31:0] \load_dac__data$169 ;
   wire load_dac__stb;
-  wire \load_dac__stb$165 ;
+  wire \load_dac__stb$171 ;
   wire [8:0] load_inv_sigma__addr;
-  wire [8:0] \load_inv_sigma__addr$167 ;
+  wire [8:0] \load_inv_sigma__addr$173 ;
   wire [31:0] load_inv_sigma__data;
-  wire [31:0] \load_inv_sigma__data$169 ;
+  wire [31:0] \load_inv_sigma__data$175 ;
   wire load_inv_sigma__stb;
-  wire \load_inv_sigma__stb$171 ;
+  wire \load_inv_sigma__stb$177 ;
   wire [8:0] load_log_sigma__addr;
-  wire [8:0] \load_log_sigma__addr$173 ;
+  wire [8:0] \load_log_sigma__addr$179 ;
   wire [31:0] load_log_sigma__data;
-  wire [31:0] \load_log_sigma__data$175 ;
+  wire [31:0] \load_log_sigma__data$181 ;
   wire load_log_sigma__stb;
-  wire \load_log_sigma__stb$177 ;
+  wire \load_log_sigma__stb$183 ;
   wire [8:0] load_median__addr;
   wire [31:0] load_median__data;
   wire load_median__stb;
   wire [9:0] load_order__addr;
-  wire [9:0] \load_order__addr$155 ;
+  wire [9:0] \load_order__addr$161 ;
   wire [31:0] load_order__data;
-  wire [31:0] \load_order__data$157 ;
+  wire [31:0] \load_order__data$163 ;
   wire load_order__stb;
-  wire \load_order__stb$159 ;
+  wire \load_order__stb$165 ;
   wire [12:0] load_points__addr;
-  wire [12:0] \load_points__addr$149 ;
+  wire [12:0] \load_points__addr$155 ;
   wire [31:0] load_points__data;
-  wire [31:0] \load_points__data$151 ;
+  wire [31:0] \load_points__data$157 ;
   wire load_points__stb;
-  wire \load_points__stb$153 ;
+  wire \load_points__stb$159 ;
   wire [8:0] load_sigma__addr;
   wire [31:0] load_sigma__data;
   wire load_sigma__stb;
@@ -1061,7 +1066,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$202 ;
+  wire [11:0] \mid$208 ;
   wire [3:0] min_free;
   wire [8:0] model_features;
   wire [5:0] model_hidden;
@@ -1080,8 +1085,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [2:0] model_retries;
   wire [16:0] model_rows_per_region;
   wire off;
-  input \off$295 ;
-  wire \off$295 ;
+  input \off$301 ;
+  wire \off$301 ;
   wire [2:0] op;
   wire [27:0] orders__payload;
   wire [27:0] \orders__payload$11 ;
@@ -1154,13 +1159,16 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire \output__payload$101.top ;
   wire [24:0] \output__payload$113 ;
   wire [24:0] \output__payload$113.value ;
-  wire [78:0] \output__payload$143 ;
-  wire \output__payload$143.accepted ;
-  wire [31:0] \output__payload$143.loglik ;
-  wire [10:0] \output__payload$143.points ;
-  wire [31:0] \output__payload$143.prior ;
-  wire [1:0] \output__payload$143.region ;
-  wire \output__payload$143.valid ;
+  wire [32:0] \output__payload$137 ;
+  wire \output__payload$137.last ;
+  wire [31:0] \output__payload$137.word ;
+  wire [78:0] \output__payload$149 ;
+  wire \output__payload$149.accepted ;
+  wire [31:0] \output__payload$149.loglik ;
+  wire [10:0] \output__payload$149.points ;
+  wire [31:0] \output__payload$149.prior ;
+  wire [1:0] \output__payload$149.region ;
+  wire \output__payload$149.valid ;
   wire [28:0] \output__payload$59 ;
   wire \output__payload$59.last ;
   wire [27:0] \output__payload$59.term ;
@@ -1223,8 +1231,10 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire output__ready;
   wire \output__ready$102 ;
   wire \output__ready$114 ;
-  input \output__ready$144 ;
-  wire \output__ready$144 ;
+  input \output__ready$138 ;
+  wire \output__ready$138 ;
+  input \output__ready$150 ;
+  wire \output__ready$150 ;
   wire \output__ready$60 ;
   wire \output__ready$72 ;
   input \output__ready$90 ;
@@ -1232,13 +1242,14 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire output__valid;
   wire \output__valid$105 ;
   wire \output__valid$117 ;
-  wire \output__valid$147 ;
+  wire \output__valid$141 ;
+  wire \output__valid$153 ;
   wire \output__valid$63 ;
   wire \output__valid$75 ;
   wire \output__valid$93 ;
   wire [10:0] points;
-  wire [10:0] \points$254 ;
-  wire [63:0] \points$348 ;
+  wire [10:0] \points$260 ;
+  wire [63:0] \points$354 ;
   wire predict;
   wire [127:0] predictions__payload;
   output [127:0] \predictions__payload$88 ;
@@ -1299,7 +1310,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$323 ;
+  wire [63:0] \raw_bits$329 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -1314,7 +1325,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [2:0] \raw_operation.op ;
   wire [7:0] \raw_operation.row ;
   wire [31:0] raw_result;
-  wire [31:0] \raw_result$325 ;
+  wire [31:0] \raw_result$331 ;
   wire raw_start;
   wire raw_valid;
   wire [8:0] rct_cutoff;
@@ -1482,7 +1493,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire responses__valid;
   wire \responses__valid$129 ;
   wire restart;
-  wire \restart$298 ;
+  wire \restart$304 ;
   wire [24:0] results__payload;
   wire [24:0] \results__payload$112 ;
   wire [24:0] \results__payload$112.value ;
@@ -1493,7 +1504,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire \results__valid$116 ;
   wire [2:0] retries;
   wire [8:0] rho;
-  wire [8:0] \rho$201 ;
+  wire [8:0] \rho$207 ;
   reg [31:0] row_held = 32'd0;
   wire [15:0] row_select;
   reg [3:0] row_status = 4'h0;
@@ -1507,19 +1518,18 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   output [7:0] sample_pairs;
   reg [7:0] sample_pairs = 8'h00;
   wire [63:0] samples;
-  output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$131 ;
-  wire \samples__payload$131.last ;
-  wire [31:0] \samples__payload$131.word ;
+  output [32:0] \samples__payload$136 ;
+  wire [32:0] \samples__payload$136 ;
+  wire \samples__payload$136.last ;
+  wire [31:0] \samples__payload$136.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
-  input samples__ready;
   wire samples__ready;
-  wire \samples__ready$133 ;
-  output samples__valid;
+  wire \samples__ready$139 ;
   wire samples__valid;
-  wire \samples__valid$135 ;
+  output \samples__valid$140 ;
+  wire \samples__valid$140 ;
   wire [31:0] sequencer_dot;
   wire [7:0] \sequencer_dot.guard_after ;
   wire [7:0] \sequencer_dot.guard_before ;
@@ -1568,17 +1578,17 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire start;
   wire started;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$446 ;
+  wire [4:0] \state__addr$452 ;
   wire [31:0] state__data;
-  wire [31:0] \state__data$448 ;
+  wire [31:0] \state__data$454 ;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$450 ;
+  wire [4:0] \state__r_addr$456 ;
   wire [31:0] state__r_data;
-  wire [31:0] \state__r_data$457 ;
+  wire [31:0] \state__r_data$463 ;
   wire state__r_stb;
-  wire \state__r_stb$454 ;
+  wire \state__r_stb$460 ;
   wire state__stb;
-  wire \state__stb$452 ;
+  wire \state__stb$458 ;
   wire [7:0] state_groups__addr;
   wire [31:0] state_groups__data;
   wire [7:0] state_groups__r_addr;
@@ -1635,23 +1645,23 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   reg step = 1'h0;
-  wire [78:0] \step$502 ;
-  wire \step$502.accepted ;
-  wire [31:0] \step$502.loglik ;
-  wire [10:0] \step$502.points ;
-  wire [31:0] \step$502.prior ;
-  wire [1:0] \step$502.region ;
-  wire \step$502.valid ;
+  wire [78:0] \step$508 ;
+  wire \step$508.accepted ;
+  wire [31:0] \step$508.loglik ;
+  wire [10:0] \step$508.points ;
+  wire [31:0] \step$508.prior ;
+  wire [1:0] \step$508.region ;
+  wire \step$508.valid ;
   wire step_ends;
   wire [78:0] step_records__payload;
-  output [78:0] \step_records__payload$142 ;
-  wire [78:0] \step_records__payload$142 ;
-  wire \step_records__payload$142.accepted ;
-  wire [31:0] \step_records__payload$142.loglik ;
-  wire [10:0] \step_records__payload$142.points ;
-  wire [31:0] \step_records__payload$142.prior ;
-  wire [1:0] \step_records__payload$142.region ;
-  wire \step_records__payload$142.valid ;
+  output [78:0] \step_records__payload$148 ;
+  wire [78:0] \step_records__payload$148 ;
+  wire \step_records__payload$148.accepted ;
+  wire [31:0] \step_records__payload$148.loglik ;
+  wire [10:0] \step_records__payload$148.points ;
+  wire [31:0] \step_records__payload$148.prior ;
+  wire [1:0] \step_records__payload$148.region ;
+  wire \step_records__payload$148.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -1659,14 +1669,14 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [1:0] \step_records__payload.region ;
   wire \step_records__payload.valid ;
   wire step_records__ready;
-  wire \step_records__ready$145 ;
+  wire \step_records__ready$151 ;
   wire step_records__valid;
-  output \step_records__valid$146 ;
-  wire \step_records__valid$146 ;
+  output \step_records__valid$152 ;
+  wire \step_records__valid$152 ;
   wire [31:0] steps;
   wire [31:0] steps_done;
   wire stop;
-  wire \stop$231 ;
+  wire \stop$237 ;
   wire stream;
   wire [255:0] symbol_counts;
   wire [31:0] \symbol_counts[0] ;
@@ -1678,9 +1688,9 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [31:0] \symbol_counts[6] ;
   wire [31:0] \symbol_counts[7] ;
   wire [31:0] t;
-  wire [31:0] \t$281 ;
+  wire [31:0] \t$287 ;
   wire t_valid;
-  wire \t_valid$283 ;
+  wire \t_valid$289 ;
   wire [51:0] targets__payload;
   wire [51:0] \targets__payload$22 ;
   wire [11:0] \targets__payload$22.centre ;
@@ -1727,13 +1737,13 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   wire [1:0] turn;
   reg valid = 1'h0;
   wire [9:0] valid_hi;
-  wire [9:0] \valid_hi$240 ;
+  wire [9:0] \valid_hi$246 ;
   wire [9:0] valid_lo;
-  wire [9:0] \valid_lo$239 ;
+  wire [9:0] \valid_lo$245 ;
   wire waiting_external;
   wire [15:0] weight_mantissa;
   wire [5:0] weight_shift;
-  assign \$1  = control_command[7] | \off$295 ;
+  assign \$1  = control_command[7] | \off$301 ;
   assign off = \$1  | closed;
   assign \$2  = off | fault;
   assign hold = \$2  | control_command[10];
@@ -1754,8 +1764,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
-  assign \state__stb$452  = access_state_counters__stb & quiet;
-  assign \state__r_stb$454  = access_state_counters__r_stb & quiet;
+  assign \state__stb$458  = access_state_counters__stb & quiet;
+  assign \state__r_stb$460  = access_state_counters__r_stb & quiet;
   assign \$3  = ! model_hidden;
   assign \$4  = model_features + 1'h1;
   assign \$5  = model_hidden * \$4 ;
@@ -1841,7 +1851,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .points(model_points[10:0]),
     .\port$1049$0 (\$23 ),
     .\port$1676$0 (\$24 ),
-    .\port$5860$2 (model_options[3:2]),
+    .\port$5906$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1865,8 +1875,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .retries(retries),
     .rows_per_region(model_rows_per_region[8:0]),
     .rst(rst),
-    .samples__payload(samples__payload),
-    .samples__valid(samples__valid),
+    .samples__payload(\input__payload$130 ),
+    .samples__valid(\input__valid$134 ),
     .started(started),
     .state_groups__addr(state_groups__addr),
     .state_groups__data(state_groups__data),
@@ -1905,10 +1915,10 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .state_wear__r_data(access_state_wear__r_data),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .step(\input__payload$136 ),
+    .step(\input__payload$142 ),
     .step_ends(step_ends),
     .step_records__ready(step_records__ready),
-    .step_records__valid(\input__valid$140 ),
+    .step_records__valid(\input__valid$146 ),
     .steps(steps),
     .steps_done(status_steps_done),
     .\stop$363 (stop),
@@ -1942,12 +1952,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
-    .state__addr(\state__addr$446 ),
-    .state__data(\state__data$448 ),
-    .state__r_addr(\state__r_addr$450 ),
+    .state__addr(\state__addr$452 ),
+    .state__data(\state__data$454 ),
+    .state__r_addr(\state__r_addr$456 ),
     .state__r_data(access_state_counters__r_data),
-    .state__r_stb(\state__r_stb$454 ),
-    .state__stb(\state__stb$452 ),
+    .state__r_stb(\state__r_stb$460 ),
+    .state__stb(\state__stb$458 ),
     .step(step),
     .valid(valid)
   );
@@ -2007,7 +2017,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$5874$0 (proposal_logit),
+    .\port$5920$0 (proposal_logit),
     .predictions__payload(\input__payload$82 ),
     .predictions__ready(predictions__ready),
     .predictions__valid(\input__valid$86 ),
@@ -2051,8 +2061,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$5876$0 (proposal_weight),
-    .\port$5878$0 (proposal_common),
+    .\port$5922$0 (proposal_weight),
+    .\port$5924$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -2076,7 +2086,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$5860$4 (model_options[5:4]),
+    .\port$5906$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -2089,9 +2099,9 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .access_state_coin__r_data(access_state_coin__r_data),
     .access_state_coin__r_stb(access_state_coin__r_stb),
     .access_state_coin__stb(access_state_coin__stb),
-    .access_state_counters__addr(\state__addr$446 ),
-    .access_state_counters__data(\state__data$448 ),
-    .access_state_counters__r_addr(\state__r_addr$450 ),
+    .access_state_counters__addr(\state__addr$452 ),
+    .access_state_counters__data(\state__data$454 ),
+    .access_state_counters__r_addr(\state__r_addr$456 ),
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
@@ -2210,7 +2220,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .model_retries(retries),
     .model_rows_per_region(model_rows_per_region),
     .\port$1049$0 (\$23 ),
-    .\port$6372$0 (turn),
+    .\port$6418$0 (turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -2248,6 +2258,17 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .output__valid(\results__valid$116 ),
     .rst(rst)
   );
+  \ohmcarlo_emulated_core.core.samples$529  \samples$529  (
+    .clk(clk),
+    .control_command(control_command),
+    .input__payload(\input__payload$130 ),
+    .input__ready(samples__ready),
+    .input__valid(\input__valid$134 ),
+    .output__payload(\samples__payload$136 ),
+    .output__ready(\output__ready$138 ),
+    .output__valid(\samples__valid$140 ),
+    .rst(rst)
+  );
   \ohmcarlo_emulated_core.core.sequencer  sequencer (
     .clk(clk),
     .commands__payload(\commands__payload$100 ),
@@ -2257,8 +2278,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
     .fault(fault),
     .fault_cause(fault_cause),
     .off(off),
-    .\port$7518$0 (\$25 ),
-    .\port$7522$0 (\$26 ),
+    .\port$7568$0 (\$25 ),
+    .\port$7572$0 (\$26 ),
     .requests__payload(\requests__payload$118 ),
     .requests__ready(\requests__ready$120 ),
     .requests__valid(\requests__valid$122 ),
@@ -2273,12 +2294,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   \ohmcarlo_emulated_core.core.step_records  step_records (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$136 ),
+    .input__payload(\input__payload$142 ),
     .input__ready(step_records__ready),
-    .input__valid(\input__valid$140 ),
-    .output__payload(\step_records__payload$142 ),
-    .output__ready(\output__ready$144 ),
-    .output__valid(\step_records__valid$146 ),
+    .input__valid(\input__valid$146 ),
+    .output__payload(\step_records__payload$148 ),
+    .output__ready(\output__ready$150 ),
+    .output__valid(\step_records__valid$152 ),
     .rst(rst)
   );
   \ohmcarlo_emulated_core.core.targets  targets (
@@ -2364,21 +2385,21 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$16  = \input__payload$136 [1];
+    \$16  = \input__payload$142 [1];
     if (rst) begin
       \$16  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$17  = \input__payload$136 [0];
+    \$17  = \input__payload$142 [0];
     if (rst) begin
       \$17  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$18  = \input__payload$136 [14:4];
+    \$18  = \input__payload$142 [14:4];
     if (rst) begin
       \$18  = 11'h000;
     end
@@ -2478,46 +2499,49 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign \responses__payload$125  = \input__payload$106 ;
   assign \responses__ready$127  = responses__ready;
   assign \responses__valid$129  = responses__valid;
-  assign \samples__payload$131  = samples__payload;
-  assign \samples__ready$133  = samples__ready;
-  assign \samples__valid$135  = samples__valid;
-  assign step_records__payload = \input__payload$136 ;
-  assign \input__ready$139  = step_records__ready;
-  assign step_records__valid = \input__valid$140 ;
-  assign \output__payload$143  = \step_records__payload$142 ;
-  assign \step_records__ready$145  = \output__ready$144 ;
-  assign \output__valid$147  = \step_records__valid$146 ;
-  assign \load_points__addr$149  = load_points__addr;
-  assign \load_points__data$151  = load_points__data;
-  assign \load_points__stb$153  = load_points__stb;
-  assign \load_order__addr$155  = load_order__addr;
-  assign \load_order__data$157  = load_order__data;
-  assign \load_order__stb$159  = load_order__stb;
-  assign \load_dac__addr$161  = load_dac__addr;
-  assign \load_dac__data$163  = load_dac__data;
-  assign \load_dac__stb$165  = load_dac__stb;
-  assign \load_inv_sigma__addr$167  = load_inv_sigma__addr;
-  assign \load_inv_sigma__data$169  = load_inv_sigma__data;
-  assign \load_inv_sigma__stb$171  = load_inv_sigma__stb;
-  assign \load_log_sigma__addr$173  = load_log_sigma__addr;
-  assign \load_log_sigma__data$175  = load_log_sigma__data;
-  assign \load_log_sigma__stb$177  = load_log_sigma__stb;
-  assign \load_bad_rows__addr$179  = load_bad_rows__addr;
-  assign \load_bad_rows__data$181  = load_bad_rows__data;
-  assign \load_bad_rows__stb$183  = load_bad_rows__stb;
-  assign \load_calibration__addr$185  = load_calibration__addr;
-  assign \load_calibration__data$187  = load_calibration__data;
-  assign \load_calibration__stb$189  = load_calibration__stb;
+  assign samples__payload = \input__payload$130 ;
+  assign \input__ready$133  = samples__ready;
+  assign samples__valid = \input__valid$134 ;
+  assign \output__payload$137  = \samples__payload$136 ;
+  assign \samples__ready$139  = \output__ready$138 ;
+  assign \output__valid$141  = \samples__valid$140 ;
+  assign step_records__payload = \input__payload$142 ;
+  assign \input__ready$145  = step_records__ready;
+  assign step_records__valid = \input__valid$146 ;
+  assign \output__payload$149  = \step_records__payload$148 ;
+  assign \step_records__ready$151  = \output__ready$150 ;
+  assign \output__valid$153  = \step_records__valid$152 ;
+  assign \load_points__addr$155  = load_points__addr;
+  assign \load_points__data$157  = load_points__data;
+  assign \load_points__stb$159  = load_points__stb;
+  assign \load_order__addr$161  = load_order__addr;
+  assign \load_order__data$163  = load_order__data;
+  assign \load_order__stb$165  = load_order__stb;
+  assign \load_dac__addr$167  = load_dac__addr;
+  assign \load_dac__data$169  = load_dac__data;
+  assign \load_dac__stb$171  = load_dac__stb;
+  assign \load_inv_sigma__addr$173  = load_inv_sigma__addr;
+  assign \load_inv_sigma__data$175  = load_inv_sigma__data;
+  assign \load_inv_sigma__stb$177  = load_inv_sigma__stb;
+  assign \load_log_sigma__addr$179  = load_log_sigma__addr;
+  assign \load_log_sigma__data$181  = load_log_sigma__data;
+  assign \load_log_sigma__stb$183  = load_log_sigma__stb;
+  assign \load_bad_rows__addr$185  = load_bad_rows__addr;
+  assign \load_bad_rows__data$187  = load_bad_rows__data;
+  assign \load_bad_rows__stb$189  = load_bad_rows__stb;
+  assign \load_calibration__addr$191  = load_calibration__addr;
+  assign \load_calibration__data$193  = load_calibration__data;
+  assign \load_calibration__stb$195  = load_calibration__stb;
   assign proposal_rho = rho;
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
   assign trim_enable = model_options[4];
   assign centre_enable = model_options[5];
-  assign \rho$201  = rho;
-  assign \mid$202  = mid;
-  assign \lo$203  = lo;
-  assign \hi$204  = hi;
+  assign \rho$207  = rho;
+  assign \mid$208  = mid;
+  assign \lo$209  = lo;
+  assign \hi$210  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -2532,14 +2556,14 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign entropy_apt_cutoff = apt_cutoff;
   assign features = model_features[4:0];
   assign hidden = model_hidden[2:0];
-  assign \stop$231  = stop;
+  assign \stop$237  = stop;
   assign points = model_points[10:0];
   assign logit_mantissa = proposal_logit[15:0];
   assign logit_shift = proposal_logit[21:16];
-  assign \features$237  = model_features[4:0];
-  assign \hidden$238  = model_hidden[2:0];
-  assign \valid_lo$239  = valid_lo;
-  assign \valid_hi$240  = valid_hi;
+  assign \features$243  = model_features[4:0];
+  assign \hidden$244  = model_hidden[2:0];
+  assign \valid_lo$245  = valid_lo;
+  assign \valid_hi$246  = valid_hi;
   assign control_steps = steps;
   assign regions = model_regions[2:0];
   assign region_groups = model_region_groups[8:0];
@@ -2547,7 +2571,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign model_min_free = min_free;
   assign stream = model_options[2];
   assign model_retries = retries;
-  assign \points$254  = model_points[10:0];
+  assign \points$260  = model_points[10:0];
   assign early_reject = model_options[0];
   assign record_steps = model_options[3];
   assign external = model_options[6];
@@ -2564,23 +2588,23 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign ready = coin_ready;
   assign settled = coin_settled;
   assign alarm = coin_alarm;
-  assign \clean_windows$279  = clean_windows;
-  assign \t$281  = t;
-  assign \t_valid$283  = t_valid;
+  assign \clean_windows$285  = clean_windows;
+  assign \t$287  = t;
+  assign \t_valid$289  = t_valid;
   assign idle = likelihood_idle;
   assign lines = { \$26 , \$25  };
-  assign \lines$290  = { \$26 , \$25  };
+  assign \lines$296  = { \$26 , \$25  };
   assign raw = raw_bits;
   assign clear = control_command[6];
-  assign \restart$298  = control_command[10];
-  assign \busy$300  = busy;
+  assign \restart$304  = control_command[10];
+  assign \busy$306  = busy;
   assign steps_done = status_steps_done;
   assign status_turn = { 4'h0, turn };
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = clean_windows;
-  assign \raw_bits$323  = entropy_raw_bits;
-  assign \raw_result$325  = raw_result;
-  assign \busy$326  = busy;
+  assign \raw_bits$329  = entropy_raw_bits;
+  assign \raw_result$331  = raw_result;
+  assign \busy$332  = busy;
   assign op = \requests__payload$118 [2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2590,7 +2614,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$348  = counters_points;
+  assign \points$354  = counters_points;
   assign access_state_queues__addr = state_queues__addr;
   assign access_state_queues__data = state_queues__data;
   assign access_state_queues__r_addr = state_queues__r_addr;
@@ -2624,10 +2648,10 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
   assign state__r_data = access_state_coin__r_data;
-  assign access_state_counters__addr = \state__addr$446 ;
-  assign access_state_counters__data = \state__data$448 ;
-  assign access_state_counters__r_addr = \state__r_addr$450 ;
-  assign \state__r_data$457  = access_state_counters__r_data;
+  assign access_state_counters__addr = \state__addr$452 ;
+  assign access_state_counters__data = \state__data$454 ;
+  assign access_state_counters__r_addr = \state__r_addr$456 ;
+  assign \state__r_data$463  = access_state_counters__r_data;
   assign emulator_key0 = emulator__key0;
   assign emulator_key1 = emulator__key1;
   assign emulator_d2d_rel = emulator__d2d_rel;
@@ -2646,7 +2670,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign query_failures = \$24 [3:1];
   assign query_held = access_state_held__r_data;
   assign query_wear = access_state_wear__r_data;
-  assign \step$502  = \input__payload$136 ;
+  assign \step$508  = \input__payload$142 ;
   assign emulator__restart = control_command[8];
   assign \orders__payload.kind  = orders__payload[2:0];
   assign \orders__payload.row  = orders__payload[10:3];
@@ -3130,34 +3154,38 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign \requests__payload$119.inputs[31]  = \requests__payload$118 [286:279];
   assign \responses__payload.value  = \input__payload$106 ;
   assign \responses__payload$125.value  = \input__payload$106 ;
-  assign \samples__payload.word  = samples__payload[31:0];
-  assign \samples__payload.last  = samples__payload[32];
-  assign \samples__payload$131.word  = samples__payload[31:0];
-  assign \samples__payload$131.last  = samples__payload[32];
-  assign \input__payload$136.accepted  = \input__payload$136 [0];
-  assign \input__payload$136.valid  = \input__payload$136 [1];
-  assign \input__payload$136.region  = \input__payload$136 [3:2];
-  assign \input__payload$136.points  = \input__payload$136 [14:4];
-  assign \input__payload$136.loglik  = \input__payload$136 [46:15];
-  assign \input__payload$136.prior  = \input__payload$136 [78:47];
-  assign \step_records__payload.accepted  = \input__payload$136 [0];
-  assign \step_records__payload.valid  = \input__payload$136 [1];
-  assign \step_records__payload.region  = \input__payload$136 [3:2];
-  assign \step_records__payload.points  = \input__payload$136 [14:4];
-  assign \step_records__payload.loglik  = \input__payload$136 [46:15];
-  assign \step_records__payload.prior  = \input__payload$136 [78:47];
-  assign \step_records__payload$142.accepted  = \step_records__payload$142 [0];
-  assign \step_records__payload$142.valid  = \step_records__payload$142 [1];
-  assign \step_records__payload$142.region  = \step_records__payload$142 [3:2];
-  assign \step_records__payload$142.points  = \step_records__payload$142 [14:4];
-  assign \step_records__payload$142.loglik  = \step_records__payload$142 [46:15];
-  assign \step_records__payload$142.prior  = \step_records__payload$142 [78:47];
-  assign \output__payload$143.accepted  = \step_records__payload$142 [0];
-  assign \output__payload$143.valid  = \step_records__payload$142 [1];
-  assign \output__payload$143.region  = \step_records__payload$142 [3:2];
-  assign \output__payload$143.points  = \step_records__payload$142 [14:4];
-  assign \output__payload$143.loglik  = \step_records__payload$142 [46:15];
-  assign \output__payload$143.prior  = \step_records__payload$142 [78:47];
+  assign \input__payload$130.word  = \input__payload$130 [31:0];
+  assign \input__payload$130.last  = \input__payload$130 [32];
+  assign \samples__payload.word  = \input__payload$130 [31:0];
+  assign \samples__payload.last  = \input__payload$130 [32];
+  assign \samples__payload$136.word  = \samples__payload$136 [31:0];
+  assign \samples__payload$136.last  = \samples__payload$136 [32];
+  assign \output__payload$137.word  = \samples__payload$136 [31:0];
+  assign \output__payload$137.last  = \samples__payload$136 [32];
+  assign \input__payload$142.accepted  = \input__payload$142 [0];
+  assign \input__payload$142.valid  = \input__payload$142 [1];
+  assign \input__payload$142.region  = \input__payload$142 [3:2];
+  assign \input__payload$142.points  = \input__payload$142 [14:4];
+  assign \input__payload$142.loglik  = \input__payload$142 [46:15];
+  assign \input__payload$142.prior  = \input__payload$142 [78:47];
+  assign \step_records__payload.accepted  = \input__payload$142 [0];
+  assign \step_records__payload.valid  = \input__payload$142 [1];
+  assign \step_records__payload.region  = \input__payload$142 [3:2];
+  assign \step_records__payload.points  = \input__payload$142 [14:4];
+  assign \step_records__payload.loglik  = \input__payload$142 [46:15];
+  assign \step_records__payload.prior  = \input__payload$142 [78:47];
+  assign \step_records__payload$148.accepted  = \step_records__payload$148 [0];
+  assign \step_records__payload$148.valid  = \step_records__payload$148 [1];
+  assign \step_records__payload$148.region  = \step_records__payload$148 [3:2];
+  assign \step_records__payload$148.points  = \step_records__payload$148 [14:4];
+  assign \step_records__payload$148.loglik  = \step_records__payload$148 [46:15];
+  assign \step_records__payload$148.prior  = \step_records__payload$148 [78:47];
+  assign \output__payload$149.accepted  = \step_records__payload$148 [0];
+  assign \output__payload$149.valid  = \step_records__payload$148 [1];
+  assign \output__payload$149.region  = \step_records__payload$148 [3:2];
+  assign \output__payload$149.points  = \step_records__payload$148 [14:4];
+  assign \output__payload$149.loglik  = \step_records__payload$148 [46:15];
+  assign \output__payload$149.prior  = \step_records__payload$148 [78:47];
   assign \model_options.early_reject  = model_options[0];
   assign \model_options.hastings  = model_options[1];
   assign \model_options.stream  = model_options[2];
@@ -3197,14 +3225,14 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign \lines.row  = \$26 [7:0];
   assign \lines.device  = \$26 [13:8];
   assign \lines.dac  = \$26 [25:14];
-  assign \lines$290.form  = \$25 [0];
-  assign \lines$290.reset  = \$25 [1];
-  assign \lines$290.set  = \$25 [2];
-  assign \lines$290.read  = \$25 [3];
-  assign \lines$290.dot  = \$25 [4];
-  assign \lines$290.row  = \$26 [7:0];
-  assign \lines$290.device  = \$26 [13:8];
-  assign \lines$290.dac  = \$26 [25:14];
+  assign \lines$296.form  = \$25 [0];
+  assign \lines$296.reset  = \$25 [1];
+  assign \lines$296.set  = \$25 [2];
+  assign \lines$296.read  = \$25 [3];
+  assign \lines$296.dot  = \$25 [4];
+  assign \lines$296.row  = \$26 [7:0];
+  assign \lines$296.device  = \$26 [13:8];
+  assign \lines$296.dac  = \$26 [25:14];
   assign \raw_bits.valid  = raw_bits[0];
   assign \raw_bits.symbol  = raw_bits[3:1];
   assign \raw_bits.column  = raw_bits[6:4];
@@ -3275,12 +3303,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
   assign \symbol_counts[7]  = symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$502.accepted  = \input__payload$136 [0];
-  assign \step$502.valid  = \input__payload$136 [1];
-  assign \step$502.region  = \input__payload$136 [3:2];
-  assign \step$502.points  = \input__payload$136 [14:4];
-  assign \step$502.loglik  = \input__payload$136 [46:15];
-  assign \step$502.prior  = \input__payload$136 [78:47];
+  assign \step$508.accepted  = \input__payload$142 [0];
+  assign \step$508.valid  = \input__payload$142 [1];
+  assign \step$508.region  = \input__payload$142 [3:2];
+  assign \step$508.points  = \input__payload$142 [14:4];
+  assign \step$508.loglik  = \input__payload$142 [46:15];
+  assign \step$508.prior  = \input__payload$142 [78:47];
   assign entropy_symbol_counts[255:224] = symbol_counts[255:224];
   assign entropy_symbol_counts[223:192] = symbol_counts[223:192];
   assign entropy_symbol_counts[191:160] = symbol_counts[191:160];
@@ -3328,19 +3356,29 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, sample
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.commands (rst, output__ready, control_command, input__payload, input__valid, output__payload, output__valid, input__ready, clk);
+module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payload, control_command, input__payload, input__valid, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
-  reg \$10 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire [286:0] \$12 ;
+  reg [286:0] \$13 ;
+  reg [286:0] \$14 ;
+  reg \$15 ;
+  reg \$16 ;
+  reg \$17 ;
+  reg \$18 ;
+  reg \$19 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [286:0] \$6 ;
-  reg [286:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [286:0] \$signal  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  reg \$signal  = 1'h1;
+  reg \$signal$7  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -3437,13 +3475,16 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, control_comman
   wire [7:0] \input__payload.row ;
   wire \input__payload.tile ;
   wire \input__payload.top ;
+  (* init = 1'h1 *)
   output input__ready;
-  reg input__ready = 1'h1;
+  wire input__ready;
   input input__valid;
   wire input__valid;
   reg keeps = 1'h0;
+  reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
-  reg [286:0] output__payload = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire [286:0] output__payload;
   wire [11:0] \output__payload.dac ;
   wire [5:0] \output__payload.device ;
   wire [255:0] \output__payload.inputs ;
@@ -3489,127 +3530,114 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, control_comman
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  (* init = 1'h1 *)
-  wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
-  assign \$2  = ~ output__valid;
-  assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  wire taken;
+  reg writes = 1'h0;
+  assign \$1  = ! writes;
+  assign \$2  = \$signal  & \$1 ;
+  assign \$4  = \$signal  & \$3 ;
+  assign \$5  = \$signal$7  ^ taken;
+  assign \$6  = \$signal  & input__valid;
+  assign \$7  = writes ^ \$6 ;
+  assign \$8  = ~ output__valid;
+  assign \$9  = taken | \$8 ;
+  assign \$10  = keeps | input__valid;
+  assign \$11  = ~ input__valid;
+  assign taken = output__ready & output__valid;
+  assign output__payload = \$signal$7  ? kept_1 : kept_0;
+  assign \$12  = \$signal$7  ? kept_0 : kept_1;
+  assign following = keeps ? \$12  : input__payload;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept_0 <= \$13 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    kept_1 <= \$14 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    \$signal$7  <= \$15 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    writes <= \$16 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    output__valid <= \$17 ;
+  always @(posedge clk)
+    keeps <= \$18 ;
+  always @(posedge clk)
+    \$signal  <= \$19 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$6  = \$signal ;
-    if (\$1 ) begin
-      \$6  = input__payload;
+    \$13  = kept_0;
+    if (\$2 ) begin
+      \$13  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$7  = output__payload;
-    if (\$3 ) begin
-      \$7  = following;
+    \$14  = kept_1;
+    if (\$4 ) begin
+      \$14  = input__payload;
     end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$15  = \$5 ;
     if (control_command[10]) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$15  = 1'h0;
     end
     if (rst) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$15  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
-    end
+    \$16  = \$7 ;
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$16  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$16  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
-    end else if (input__ready) begin
-      \$9  = input__valid;
+    \$17  = output__valid;
+    if (\$9 ) begin
+      \$17  = \$10 ;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$17  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$17  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
-    end else if (input__ready) begin
-      \$10  = \$5 ;
+    \$18  = keeps;
+    if (\$9 ) begin
+      \$18  = 1'h0;
+    end else if (\$signal ) begin
+      \$18  = input__valid;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$18  = 1'h0;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$18  = 1'h0;
     end
   end
-  assign takes = input__ready;
-  assign \following.op  = following[2:0];
-  assign \following.row  = following[10:3];
-  assign \following.device  = following[16:11];
-  assign \following.dac  = following[28:17];
-  assign \following.tile  = following[29];
-  assign \following.top  = following[30];
-  assign \following.inputs  = following[286:31];
-  assign \following.inputs[0]  = following[38:31];
-  assign \following.inputs[1]  = following[46:39];
-  assign \following.inputs[2]  = following[54:47];
-  assign \following.inputs[3]  = following[62:55];
-  assign \following.inputs[4]  = following[70:63];
-  assign \following.inputs[5]  = following[78:71];
-  assign \following.inputs[6]  = following[86:79];
-  assign \following.inputs[7]  = following[94:87];
-  assign \following.inputs[8]  = following[102:95];
-  assign \following.inputs[9]  = following[110:103];
-  assign \following.inputs[10]  = following[118:111];
-  assign \following.inputs[11]  = following[126:119];
-  assign \following.inputs[12]  = following[134:127];
-  assign \following.inputs[13]  = following[142:135];
-  assign \following.inputs[14]  = following[150:143];
-  assign \following.inputs[15]  = following[158:151];
-  assign \following.inputs[16]  = following[166:159];
-  assign \following.inputs[17]  = following[174:167];
-  assign \following.inputs[18]  = following[182:175];
-  assign \following.inputs[19]  = following[190:183];
-  assign \following.inputs[20]  = following[198:191];
-  assign \following.inputs[21]  = following[206:199];
-  assign \following.inputs[22]  = following[214:207];
-  assign \following.inputs[23]  = following[222:215];
-  assign \following.inputs[24]  = following[230:223];
-  assign \following.inputs[25]  = following[238:231];
-  assign \following.inputs[26]  = following[246:239];
-  assign \following.inputs[27]  = following[254:247];
-  assign \following.inputs[28]  = following[262:255];
-  assign \following.inputs[29]  = following[270:263];
-  assign \following.inputs[30]  = following[278:271];
-  assign \following.inputs[31]  = following[286:279];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$19  = \$signal ;
+    if (\$9 ) begin
+      \$19  = 1'h1;
+    end else if (\$signal ) begin
+      \$19  = \$11 ;
+    end
+    if (control_command[10]) begin
+      \$19  = 1'h1;
+    end
+    if (rst) begin
+      \$19  = 1'h1;
+    end
+  end
+  assign input__ready = \$signal ;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -3649,6 +3677,17 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, control_comman
   assign \input__payload.inputs[29]  = input__payload[270:263];
   assign \input__payload.inputs[30]  = input__payload[278:271];
   assign \input__payload.inputs[31]  = input__payload[286:279];
+  assign \control_command.start  = control_command[0];
+  assign \control_command.run  = control_command[1];
+  assign \control_command.halt  = control_command[2];
+  assign \control_command.flush  = control_command[3];
+  assign \control_command.predict  = control_command[4];
+  assign \control_command.external  = control_command[5];
+  assign \control_command.clear_fault  = control_command[6];
+  assign \control_command.off  = control_command[7];
+  assign \control_command.emulator_restart  = control_command[8];
+  assign \control_command.raw  = control_command[9];
+  assign \control_command.reset_state  = control_command[10];
   assign \output__payload.op  = output__payload[2:0];
   assign \output__payload.row  = output__payload[10:3];
   assign \output__payload.device  = output__payload[16:11];
@@ -3688,26 +3727,55 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, control_comman
   assign \output__payload.inputs[29]  = output__payload[270:263];
   assign \output__payload.inputs[30]  = output__payload[278:271];
   assign \output__payload.inputs[31]  = output__payload[286:279];
-  assign \control_command.start  = control_command[0];
-  assign \control_command.run  = control_command[1];
-  assign \control_command.halt  = control_command[2];
-  assign \control_command.flush  = control_command[3];
-  assign \control_command.predict  = control_command[4];
-  assign \control_command.external  = control_command[5];
-  assign \control_command.clear_fault  = control_command[6];
-  assign \control_command.off  = control_command[7];
-  assign \control_command.emulator_restart  = control_command[8];
-  assign \control_command.raw  = control_command[9];
-  assign \control_command.reset_state  = control_command[10];
+  assign \following.op  = following[2:0];
+  assign \following.row  = following[10:3];
+  assign \following.device  = following[16:11];
+  assign \following.dac  = following[28:17];
+  assign \following.tile  = following[29];
+  assign \following.top  = following[30];
+  assign \following.inputs  = following[286:31];
+  assign \following.inputs[0]  = following[38:31];
+  assign \following.inputs[1]  = following[46:39];
+  assign \following.inputs[2]  = following[54:47];
+  assign \following.inputs[3]  = following[62:55];
+  assign \following.inputs[4]  = following[70:63];
+  assign \following.inputs[5]  = following[78:71];
+  assign \following.inputs[6]  = following[86:79];
+  assign \following.inputs[7]  = following[94:87];
+  assign \following.inputs[8]  = following[102:95];
+  assign \following.inputs[9]  = following[110:103];
+  assign \following.inputs[10]  = following[118:111];
+  assign \following.inputs[11]  = following[126:119];
+  assign \following.inputs[12]  = following[134:127];
+  assign \following.inputs[13]  = following[142:135];
+  assign \following.inputs[14]  = following[150:143];
+  assign \following.inputs[15]  = following[158:151];
+  assign \following.inputs[16]  = following[166:159];
+  assign \following.inputs[17]  = following[174:167];
+  assign \following.inputs[18]  = following[182:175];
+  assign \following.inputs[19]  = following[190:183];
+  assign \following.inputs[20]  = following[198:191];
+  assign \following.inputs[21]  = following[206:199];
+  assign \following.inputs[22]  = following[214:207];
+  assign \following.inputs[23]  = following[222:215];
+  assign \following.inputs[24]  = following[230:223];
+  assign \following.inputs[25]  = following[238:231];
+  assign \following.inputs[26]  = following[246:239];
+  assign \following.inputs[27]  = following[254:247];
+  assign \following.inputs[28]  = following[262:255];
+  assign \following.inputs[29]  = following[270:263];
+  assign \following.inputs[30]  = following[278:271];
+  assign \following.inputs[31]  = following[286:279];
+  assign \$3  = writes;
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.controller (clk, rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends, \busy$261 , \port$1049$0 , state_held__r_data
-, \port$1676$0 , state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, results__valid, results__payload, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups
-, rows_per_region, min_free, retries, early_reject, \port$5860$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
+module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends, \busy$261 , \port$1049$0 , state_held__r_data, \port$1676$0 
+, state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, dots__payload, results__valid, results__payload, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups
+, rows_per_region, min_free, retries, early_reject, \port$5906$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state_samples__addr, state_samples__data, state_samples__r_addr, state_step__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, waiting_external, jobs__valid, jobs__payload, state_regions__r_data, state_samples__r_data, steps_done
 , region, raw_result, raw_valid, \stop$363 , coin_begin, \coin_restart$369 , reason, started, state_queues__r_data, state_groups__r_data, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid
-, samples__payload, orders__ready, coin_ready, coin_alarm, clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__payload, dots__valid, \commands__ready$32 , step_records__ready, terms__payload, terms__valid, record__ready);
+, samples__payload, orders__ready, coin_ready, coin_alarm, clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$32 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
   reg \$1 ;
   wire \$10 ;
@@ -4613,8 +4681,8 @@ module \ohmcarlo_emulated_core.core.controller (clk, rst, state_queues__stb, sta
   wire [15:0] \port$1049$0 ;
   output [3:0] \port$1676$0 ;
   wire [3:0] \port$1676$0 ;
-  input [1:0] \port$5860$2 ;
-  wire [1:0] \port$5860$2 ;
+  input [1:0] \port$5906$2 ;
+  wire [1:0] \port$5906$2 ;
   wire predict;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
@@ -5157,7 +5225,7 @@ module \ohmcarlo_emulated_core.core.controller (clk, rst, state_queues__stb, sta
   assign write = \$14  & \$16 ;
   assign \$18  = ~ \$17 ;
   assign \$29  = ~ stepping;
-  assign \$30  = ~ \port$5860$2 [1];
+  assign \$30  = ~ \port$5906$2 [1];
   assign \$31  = \$29  | \$30 ;
   assign room = \$31  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -5222,11 +5290,11 @@ module \ohmcarlo_emulated_core.core.controller (clk, rst, state_queues__stb, sta
   assign \$87  = point + 1'h1;
   assign \$88  = \$87  == points;
   assign \$89  = ~ \$signal$286 ;
-  assign \$90  = stepping & \port$5860$2 [1];
+  assign \$90  = stepping & \port$5906$2 [1];
   assign \$91  = ~ \$signal$286 ;
   assign \$92  = stop | \$91 ;
   assign \$93  = ready & stepping;
-  assign \$94  = \$93  & \port$5860$2 [1];
+  assign \$94  = \$93  & \port$5906$2 [1];
   assign \$95  = ready & room;
   assign \$96  = ~ \$signal$286 ;
   assign \$97  = phase == 1'h1;
@@ -5698,7 +5766,7 @@ module \ohmcarlo_emulated_core.core.controller (clk, rst, state_queues__stb, sta
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$5860$2 [0]),
+    .stream(\port$5906$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8784,8 +8852,8 @@ module \ohmcarlo_emulated_core.core.controller (clk, rst, state_queues__stb, sta
   assign \region_groups$131  = region_groups;
   assign \rows_per_region$133  = rows_per_region;
   assign \min_free$137  = min_free;
-  assign stream = \port$5860$2 [0];
-  assign \stream$139  = \port$5860$2 [0];
+  assign stream = \port$5906$2 [0];
+  assign \stream$139  = \port$5906$2 [0];
   assign \retries$141  = retries;
   assign here = \region$142 ;
   assign \query_row$148  = query_row;
@@ -8822,7 +8890,7 @@ module \ohmcarlo_emulated_core.core.controller (clk, rst, state_queues__stb, sta
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$26 , \$25 , \$24 , \$23 , \$22 , \$21 , \$20  };
   assign step_records__payload = step;
-  assign record_steps = \port$5860$2 [1];
+  assign record_steps = \port$5906$2 [1];
   assign \$signal  = allow_coin;
   assign start = control_command[0];
   assign run = control_command[1];
@@ -9931,8 +9999,8 @@ module \ohmcarlo_emulated_core.core.controller.acceptance (rst, loglik, prior, e
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$774$0 , \port$775$0 , \port$776$0 , \port$777$0 , \port$778$0 , \port$779$0 , \port$780$0 , hold_dots, tags__ready, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload, raw__ready
-, dots__ready, dots__payload, dots__valid, commands__ready, clk);
+module \ohmcarlo_emulated_core.core.controller.arbiter (rst, \port$774$0 , \port$775$0 , \port$776$0 , \port$777$0 , \port$778$0 , \port$779$0 , \port$780$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
+, raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -12463,7 +12531,7 @@ module \ohmcarlo_emulated_core.core.controller.programs (rst, input__valid, cont
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.controller.recorder (clk, rst, loglik, prior, multiplicity, busy, control_command, features, hidden, \bank$30 , start, proposal, current, \region$24 , codes, place, record__valid, record__payload, read, record__ready);
+module \ohmcarlo_emulated_core.core.controller.recorder (rst, loglik, prior, multiplicity, busy, control_command, features, hidden, \bank$30 , start, proposal, current, \region$24 , codes, place, record__valid, record__payload, read, record__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire [31:0] \$1 ;
   wire [2:0] \$10 ;
@@ -18108,19 +18176,29 @@ module \ohmcarlo_emulated_core.core.counters (rst, request, state__stb, state__r
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.dots (rst, control_command, output__ready, input__valid, input__payload, output__payload, output__valid, input__ready, clk);
+module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command, output__ready, input__valid, input__payload, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
-  reg \$10 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire [286:0] \$12 ;
+  reg [286:0] \$13 ;
+  reg [286:0] \$14 ;
+  reg \$15 ;
+  reg \$16 ;
+  reg \$17 ;
+  reg \$18 ;
+  reg \$19 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [286:0] \$6 ;
-  reg [286:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [286:0] \$signal  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  reg \$signal  = 1'h1;
+  reg \$signal$7  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -18217,13 +18295,16 @@ module \ohmcarlo_emulated_core.core.dots (rst, control_command, output__ready, i
   wire [7:0] \input__payload.row ;
   wire \input__payload.tile ;
   wire \input__payload.top ;
+  (* init = 1'h1 *)
   output input__ready;
-  reg input__ready = 1'h1;
+  wire input__ready;
   input input__valid;
   wire input__valid;
   reg keeps = 1'h0;
+  reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
-  reg [286:0] output__payload = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire [286:0] output__payload;
   wire [11:0] \output__payload.dac ;
   wire [5:0] \output__payload.device ;
   wire [255:0] \output__payload.inputs ;
@@ -18269,127 +18350,114 @@ module \ohmcarlo_emulated_core.core.dots (rst, control_command, output__ready, i
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  (* init = 1'h1 *)
-  wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
-  assign \$2  = ~ output__valid;
-  assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  wire taken;
+  reg writes = 1'h0;
+  assign \$1  = ! writes;
+  assign \$2  = \$signal  & \$1 ;
+  assign \$4  = \$signal  & \$3 ;
+  assign \$5  = \$signal$7  ^ taken;
+  assign \$6  = \$signal  & input__valid;
+  assign \$7  = writes ^ \$6 ;
+  assign \$8  = ~ output__valid;
+  assign \$9  = taken | \$8 ;
+  assign \$10  = keeps | input__valid;
+  assign \$11  = ~ input__valid;
+  assign taken = output__ready & output__valid;
+  assign output__payload = \$signal$7  ? kept_1 : kept_0;
+  assign \$12  = \$signal$7  ? kept_0 : kept_1;
+  assign following = keeps ? \$12  : input__payload;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept_0 <= \$13 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    kept_1 <= \$14 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    \$signal$7  <= \$15 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    writes <= \$16 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    output__valid <= \$17 ;
+  always @(posedge clk)
+    keeps <= \$18 ;
+  always @(posedge clk)
+    \$signal  <= \$19 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$6  = \$signal ;
-    if (\$1 ) begin
-      \$6  = input__payload;
+    \$13  = kept_0;
+    if (\$2 ) begin
+      \$13  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$7  = output__payload;
-    if (\$3 ) begin
-      \$7  = following;
+    \$14  = kept_1;
+    if (\$4 ) begin
+      \$14  = input__payload;
     end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    \$15  = \$5 ;
     if (control_command[10]) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$15  = 1'h0;
     end
     if (rst) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$15  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
-    end
+    \$16  = \$7 ;
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$16  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$16  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
-    end else if (input__ready) begin
-      \$9  = input__valid;
+    \$17  = output__valid;
+    if (\$9 ) begin
+      \$17  = \$10 ;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$17  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$17  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
-    end else if (input__ready) begin
-      \$10  = \$5 ;
+    \$18  = keeps;
+    if (\$9 ) begin
+      \$18  = 1'h0;
+    end else if (\$signal ) begin
+      \$18  = input__valid;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$18  = 1'h0;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$18  = 1'h0;
     end
   end
-  assign takes = input__ready;
-  assign \following.op  = following[2:0];
-  assign \following.row  = following[10:3];
-  assign \following.device  = following[16:11];
-  assign \following.dac  = following[28:17];
-  assign \following.tile  = following[29];
-  assign \following.top  = following[30];
-  assign \following.inputs  = following[286:31];
-  assign \following.inputs[0]  = following[38:31];
-  assign \following.inputs[1]  = following[46:39];
-  assign \following.inputs[2]  = following[54:47];
-  assign \following.inputs[3]  = following[62:55];
-  assign \following.inputs[4]  = following[70:63];
-  assign \following.inputs[5]  = following[78:71];
-  assign \following.inputs[6]  = following[86:79];
-  assign \following.inputs[7]  = following[94:87];
-  assign \following.inputs[8]  = following[102:95];
-  assign \following.inputs[9]  = following[110:103];
-  assign \following.inputs[10]  = following[118:111];
-  assign \following.inputs[11]  = following[126:119];
-  assign \following.inputs[12]  = following[134:127];
-  assign \following.inputs[13]  = following[142:135];
-  assign \following.inputs[14]  = following[150:143];
-  assign \following.inputs[15]  = following[158:151];
-  assign \following.inputs[16]  = following[166:159];
-  assign \following.inputs[17]  = following[174:167];
-  assign \following.inputs[18]  = following[182:175];
-  assign \following.inputs[19]  = following[190:183];
-  assign \following.inputs[20]  = following[198:191];
-  assign \following.inputs[21]  = following[206:199];
-  assign \following.inputs[22]  = following[214:207];
-  assign \following.inputs[23]  = following[222:215];
-  assign \following.inputs[24]  = following[230:223];
-  assign \following.inputs[25]  = following[238:231];
-  assign \following.inputs[26]  = following[246:239];
-  assign \following.inputs[27]  = following[254:247];
-  assign \following.inputs[28]  = following[262:255];
-  assign \following.inputs[29]  = following[270:263];
-  assign \following.inputs[30]  = following[278:271];
-  assign \following.inputs[31]  = following[286:279];
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    \$19  = \$signal ;
+    if (\$9 ) begin
+      \$19  = 1'h1;
+    end else if (\$signal ) begin
+      \$19  = \$11 ;
+    end
+    if (control_command[10]) begin
+      \$19  = 1'h1;
+    end
+    if (rst) begin
+      \$19  = 1'h1;
+    end
+  end
+  assign input__ready = \$signal ;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -18429,6 +18497,17 @@ module \ohmcarlo_emulated_core.core.dots (rst, control_command, output__ready, i
   assign \input__payload.inputs[29]  = input__payload[270:263];
   assign \input__payload.inputs[30]  = input__payload[278:271];
   assign \input__payload.inputs[31]  = input__payload[286:279];
+  assign \control_command.start  = control_command[0];
+  assign \control_command.run  = control_command[1];
+  assign \control_command.halt  = control_command[2];
+  assign \control_command.flush  = control_command[3];
+  assign \control_command.predict  = control_command[4];
+  assign \control_command.external  = control_command[5];
+  assign \control_command.clear_fault  = control_command[6];
+  assign \control_command.off  = control_command[7];
+  assign \control_command.emulator_restart  = control_command[8];
+  assign \control_command.raw  = control_command[9];
+  assign \control_command.reset_state  = control_command[10];
   assign \output__payload.op  = output__payload[2:0];
   assign \output__payload.row  = output__payload[10:3];
   assign \output__payload.device  = output__payload[16:11];
@@ -18468,17 +18547,46 @@ module \ohmcarlo_emulated_core.core.dots (rst, control_command, output__ready, i
   assign \output__payload.inputs[29]  = output__payload[270:263];
   assign \output__payload.inputs[30]  = output__payload[278:271];
   assign \output__payload.inputs[31]  = output__payload[286:279];
-  assign \control_command.start  = control_command[0];
-  assign \control_command.run  = control_command[1];
-  assign \control_command.halt  = control_command[2];
-  assign \control_command.flush  = control_command[3];
-  assign \control_command.predict  = control_command[4];
-  assign \control_command.external  = control_command[5];
-  assign \control_command.clear_fault  = control_command[6];
-  assign \control_command.off  = control_command[7];
-  assign \control_command.emulator_restart  = control_command[8];
-  assign \control_command.raw  = control_command[9];
-  assign \control_command.reset_state  = control_command[10];
+  assign \following.op  = following[2:0];
+  assign \following.row  = following[10:3];
+  assign \following.device  = following[16:11];
+  assign \following.dac  = following[28:17];
+  assign \following.tile  = following[29];
+  assign \following.top  = following[30];
+  assign \following.inputs  = following[286:31];
+  assign \following.inputs[0]  = following[38:31];
+  assign \following.inputs[1]  = following[46:39];
+  assign \following.inputs[2]  = following[54:47];
+  assign \following.inputs[3]  = following[62:55];
+  assign \following.inputs[4]  = following[70:63];
+  assign \following.inputs[5]  = following[78:71];
+  assign \following.inputs[6]  = following[86:79];
+  assign \following.inputs[7]  = following[94:87];
+  assign \following.inputs[8]  = following[102:95];
+  assign \following.inputs[9]  = following[110:103];
+  assign \following.inputs[10]  = following[118:111];
+  assign \following.inputs[11]  = following[126:119];
+  assign \following.inputs[12]  = following[134:127];
+  assign \following.inputs[13]  = following[142:135];
+  assign \following.inputs[14]  = following[150:143];
+  assign \following.inputs[15]  = following[158:151];
+  assign \following.inputs[16]  = following[166:159];
+  assign \following.inputs[17]  = following[174:167];
+  assign \following.inputs[18]  = following[182:175];
+  assign \following.inputs[19]  = following[190:183];
+  assign \following.inputs[20]  = following[198:191];
+  assign \following.inputs[21]  = following[206:199];
+  assign \following.inputs[22]  = following[214:207];
+  assign \following.inputs[23]  = following[222:215];
+  assign \following.inputs[24]  = following[230:223];
+  assign \following.inputs[25]  = following[238:231];
+  assign \following.inputs[26]  = following[246:239];
+  assign \following.inputs[27]  = following[254:247];
+  assign \following.inputs[28]  = following[262:255];
+  assign \following.inputs[29]  = following[270:263];
+  assign \following.inputs[30]  = following[278:271];
+  assign \following.inputs[31]  = following[286:279];
+  assign \$3  = writes;
 endmodule
 
 (* generator = "Amaranth" *)
@@ -18537,15 +18645,18 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
   reg \$54 ;
   reg [5:0] \$55 ;
   reg [4:0] \$56 ;
-  reg [255:0] \$57 ;
-  reg \$58 ;
+  reg \$57 ;
+  reg [2:0] \$58 ;
+  reg [255:0] \$59 ;
   wire [32:0] \$6 ;
-  wire [8:0] \$65 ;
+  reg \$60 ;
+  wire [8:0] \$67 ;
   wire [4:0] \$7 ;
   wire \$8 ;
   wire \$9 ;
   wire [31:0] \$signal ;
-  reg \$signal$48  = 1'h0;
+  reg \$signal$46  = 1'h0;
+  reg \$signal$50  = 1'h0;
   reg [5:0] age = 6'h00;
   output alarm;
   wire alarm;
@@ -18636,6 +18747,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
   wire state__stb;
   wire \state__stb$41 ;
   wire [2:0] symbol;
+  reg [2:0] \symbol$47  = 3'h0;
   output [255:0] symbol_counts;
   reg [255:0] symbol_counts = 256'h0000000000000000000000000000000000000000000000000000000000000000;
   wire [31:0] \symbol_counts[0] ;
@@ -18655,19 +18767,21 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
   reg [23:0] word = 24'h000000;
   (* init = 24'h000000 *)
   wire [23:0] \word$22 ;
+  assign \$34  = ~ ready;
+  assign \$35  = state__addr == 3'h4;
   assign \$36  = state__stb & \$35 ;
   assign \$37  = state__addr == 3'h5;
   assign \$38  = state__stb & \$37 ;
   assign \$40  = \$39  == 1'h1;
   assign \$41  = state__stb & \$40 ;
-  assign \$42  = raw[0] | \$41 ;
-  assign \$43  = state__stb ? state__addr[2:0] : raw[3:1];
-  assign \$44  = raw[0] | \$signal$48 ;
+  assign \$42  = \$signal$46  | \$41 ;
+  assign \$43  = state__stb ? state__addr[2:0] : \symbol$47 ;
+  assign \$44  = raw[0] | \$signal$50 ;
   assign \$45  = \$44  | \restart$7 ;
   always @(posedge clk)
     raw <= \$46 ;
   always @(posedge clk)
-    \$signal$48  <= \$47 ;
+    \$signal$50  <= \$47 ;
   always @(posedge clk)
     \restart$7  <= \$48 ;
   always @(posedge clk)
@@ -18687,21 +18801,25 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
   always @(posedge clk)
     looked_at <= \$56 ;
   always @(posedge clk)
-    symbol_counts <= \$57 ;
+    \$signal$46  <= \$57 ;
   always @(posedge clk)
-    busy <= \$58 ;
+    \symbol$47  <= \$58 ;
+  always @(posedge clk)
+    symbol_counts <= \$59 ;
+  always @(posedge clk)
+    busy <= \$60 ;
   assign \$1  = \begin  | restart;
   assign codes__ready = ~ \$1 ;
   assign t_valid = ready & age[5];
   assign \$2  = looked_at == 3'h4;
   assign \$3  = looked_at == 3'h5;
-  assign \$4  = raw[0] ? raw[3:1] : looked_at[2:0];
-  assign \$65  = \$4  * 6'h20;
-  assign \$signal  = symbol_counts >> \$65 ;
+  assign \$4  = \$signal$46  ? \symbol$47  : looked_at[2:0];
+  assign \$67  = \$4  * 6'h20;
+  assign \$signal  = symbol_counts >> \$67 ;
   assign \$5  = \$signal  + 1'h1;
   assign \$6  = state__stb ? { 1'h0, state__data } : \$5 ;
   assign \$8  = \$7  == 1'h1;
-  assign \$9  = raw[0] | \$signal$48 ;
+  assign \$9  = raw[0] | \$signal$50 ;
   assign \$10  = \$9  | \restart$7 ;
   assign \$12  = \$10  | \$11 ;
   assign settled = ~ \$12 ;
@@ -18725,8 +18843,6 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
   assign \$31  = filled == 3'h7;
   assign \$32  = | raw[3:1];
   assign \$33  = found | \$32 ;
-  assign \$34  = ~ ready;
-  assign \$35  = state__addr == 3'h4;
   \ohmcarlo_emulated_core.core.entropy.health  health (
     .alarm(alarm),
     .alarms(alarms),
@@ -18736,7 +18852,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$7114$0 (raw),
+    .\port$7160$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18824,7 +18940,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
     if (\$16 ) begin
       \$50  = { word[20:0], raw[1], raw[2], raw[3] };
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$50  = 24'h000000;
     end
     if (control_command[10]) begin
@@ -18843,7 +18959,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
         \$51  = 3'h0;
       end
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$51  = 3'h0;
     end
     if (control_command[10]) begin
@@ -18859,7 +18975,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
     if (\$16 ) begin
       \$52  = \$19 ;
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$52  = 1'h0;
     end
     if (control_command[10]) begin
@@ -18877,7 +18993,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
         \$53  = \$30 ;
       end
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$53  = 32'd0;
     end
     if (control_command[10]) begin
@@ -18895,7 +19011,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
         \$54  = \$33 ;
       end
     end
-    if (\$signal$48 ) begin
+    if (\$signal$50 ) begin
       \$54  = 1'h0;
     end
     if (control_command[10]) begin
@@ -18930,45 +19046,65 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
-    \$57  = symbol_counts;
+    \$57  = raw[0];
+    if (control_command[10]) begin
+      \$57  = 1'h0;
+    end
+    if (rst) begin
+      \$57  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    \$58  = raw[3:1];
+    if (control_command[10]) begin
+      \$58  = 3'h0;
+    end
+    if (rst) begin
+      \$58  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
+    \$59  = symbol_counts;
     if (\$42 ) begin
       (* full_case = 32'd1 *)
       casez (\$43 )
         3'h0:
-            \$57 [31:0] = \$6 [31:0];
+            \$59 [31:0] = \$6 [31:0];
         3'h1:
-            \$57 [63:32] = \$6 [31:0];
+            \$59 [63:32] = \$6 [31:0];
         3'h2:
-            \$57 [95:64] = \$6 [31:0];
+            \$59 [95:64] = \$6 [31:0];
         3'h3:
-            \$57 [127:96] = \$6 [31:0];
+            \$59 [127:96] = \$6 [31:0];
         3'h4:
-            \$57 [159:128] = \$6 [31:0];
+            \$59 [159:128] = \$6 [31:0];
         3'h5:
-            \$57 [191:160] = \$6 [31:0];
+            \$59 [191:160] = \$6 [31:0];
         3'h6:
-            \$57 [223:192] = \$6 [31:0];
+            \$59 [223:192] = \$6 [31:0];
         3'h7:
-            \$57 [255:224] = \$6 [31:0];
+            \$59 [255:224] = \$6 [31:0];
         default:
           ;
       endcase
     end
     if (control_command[10]) begin
-      \$57  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
     end
     if (rst) begin
-      \$57  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$27 ) begin end
-    \$58  = \$45 ;
+    \$60  = \$45 ;
     if (control_command[10]) begin
-      \$58  = 1'h0;
+      \$60  = 1'h0;
     end
     if (rst) begin
-      \$58  = 1'h0;
+      \$60  = 1'h0;
     end
   end
   assign valid = raw[0];
@@ -19021,7 +19157,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$7114$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$7160$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19096,8 +19232,8 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$7114$0 ;
-  wire [6:0] \port$7114$0 ;
+  input [6:0] \port$7160$0 ;
+  wire [6:0] \port$7160$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -19187,7 +19323,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$7114$0 (\port$7114$0 [3:0]),
+    .\port$7160$0 (\port$7160$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -19199,7 +19335,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$7114$0 (\port$7114$0 [3:0]),
+    .\port$7160$0 (\port$7160$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -19209,7 +19345,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$7114$0 (\port$7114$0 ),
+    .\port$7160$0 (\port$7160$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19304,22 +19440,22 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$7114$0 [0];
-  assign \valid$1  = \port$7114$0 [0];
-  assign symbol = \port$7114$0 [3:1];
-  assign \symbol$3  = \port$7114$0 [3:1];
+  assign valid = \port$7160$0 [0];
+  assign \valid$1  = \port$7160$0 [0];
+  assign symbol = \port$7160$0 [3:1];
+  assign \symbol$3  = \port$7160$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$7114$0 [0];
-  assign \symbol$9  = \port$7114$0 [3:1];
+  assign \valid$8  = \port$7160$0 [0];
+  assign \symbol$9  = \port$7160$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$7114$0 [0];
-  assign \symbol$14  = \port$7114$0 [3:1];
+  assign \valid$13  = \port$7160$0 [0];
+  assign \symbol$14  = \port$7160$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$7114$0 [6:4];
-  assign \column$19  = \port$7114$0 [6:4];
+  assign column = \port$7160$0 [6:4];
+  assign \column$19  = \port$7160$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19357,7 +19493,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$7114$0 , restart, state, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$7160$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19597,8 +19733,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$7114$0 ;
-  wire [3:0] \port$7114$0 ;
+  input [3:0] \port$7160$0 ;
+  wire [3:0] \port$7160$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19612,17 +19748,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$7114$0 [1] : first;
-  assign \$3  = \port$7114$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$7160$0 [1] : first;
+  assign \$3  = \port$7160$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$7114$0 [1] : first;
-  assign \$12  = \$9  ? \port$7114$0 [2] : \$11 ;
-  assign \$13  = \port$7114$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$7160$0 [1] : first;
+  assign \$12  = \$9  ? \port$7160$0 [2] : \$11 ;
+  assign \$13  = \port$7160$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19632,10 +19768,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$7114$0 [1] : first;
-  assign \$25  = \$22  ? \port$7114$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$7114$0 [3] : \$25 ;
-  assign \$27  = \port$7114$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$7160$0 [1] : first;
+  assign \$25  = \$22  ? \port$7160$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$7160$0 [3] : \$25 ;
+  assign \$27  = \port$7160$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19645,19 +19781,19 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$7114$0 [0] & \$37 ;
+  assign \$38  = \port$7160$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$7114$0 [1] : first;
-  assign \$41  = \port$7114$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$7160$0 [1] : first;
+  assign \$41  = \port$7160$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$7114$0 [1] : first;
-  assign \$50  = \$47  ? \port$7114$0 [2] : \$49 ;
-  assign \$51  = \port$7114$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$7160$0 [1] : first;
+  assign \$50  = \$47  ? \port$7160$0 [2] : \$49 ;
+  assign \$51  = \port$7160$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19667,10 +19803,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$7114$0 [1] : first;
-  assign \$63  = \$60  ? \port$7114$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$7114$0 [3] : \$63 ;
-  assign \$65  = \port$7114$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$7160$0 [1] : first;
+  assign \$63  = \$60  ? \port$7160$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$7160$0 [3] : \$63 ;
+  assign \$65  = \port$7160$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19681,16 +19817,16 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$7114$0 [1] : first;
-  assign \$78  = \port$7114$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$7160$0 [1] : first;
+  assign \$78  = \port$7160$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$7114$0 [1] : first;
-  assign \$86  = \$83  ? \port$7114$0 [2] : \$85 ;
-  assign \$87  = \port$7114$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$7160$0 [1] : first;
+  assign \$86  = \$83  ? \port$7160$0 [2] : \$85 ;
+  assign \$87  = \port$7160$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19699,10 +19835,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$7114$0 [1] : first;
-  assign \$98  = \$95  ? \port$7114$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$7114$0 [3] : \$98 ;
-  assign \$100  = \port$7114$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$7160$0 [1] : first;
+  assign \$98  = \$95  ? \port$7160$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$7160$0 [3] : \$98 ;
+  assign \$100  = \port$7160$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19710,30 +19846,30 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$7114$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$7160$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$7114$0 [1] : first;
-  assign \$115  = \$112  ? \port$7114$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$7114$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$7160$0 [1] : first;
+  assign \$115  = \$112  ? \port$7160$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$7160$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$7114$0 [1] : first;
-  assign \$125  = \port$7114$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$7160$0 [1] : first;
+  assign \$125  = \port$7160$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$7114$0 [1] : first;
-  assign \$133  = \$130  ? \port$7114$0 [2] : \$132 ;
-  assign \$134  = \port$7114$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$7160$0 [1] : first;
+  assign \$133  = \$130  ? \port$7160$0 [2] : \$132 ;
+  assign \$134  = \port$7160$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19742,10 +19878,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$7114$0 [1] : first;
-  assign \$145  = \$142  ? \port$7114$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$7114$0 [3] : \$145 ;
-  assign \$147  = \port$7114$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$7160$0 [1] : first;
+  assign \$145  = \$142  ? \port$7160$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$7160$0 [3] : \$145 ;
+  assign \$147  = \port$7160$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19754,17 +19890,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$7114$0 [1] : first;
-  assign \$158  = \port$7114$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$7160$0 [1] : first;
+  assign \$158  = \port$7160$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$7114$0 [1] : first;
-  assign \$167  = \$164  ? \port$7114$0 [2] : \$166 ;
-  assign \$168  = \port$7114$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$7160$0 [1] : first;
+  assign \$167  = \$164  ? \port$7160$0 [2] : \$166 ;
+  assign \$168  = \port$7160$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19774,10 +19910,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$7114$0 [1] : first;
-  assign \$180  = \$177  ? \port$7114$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$7114$0 [3] : \$180 ;
-  assign \$182  = \port$7114$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$7160$0 [1] : first;
+  assign \$180  = \$177  ? \port$7160$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$7160$0 [3] : \$180 ;
+  assign \$182  = \port$7160$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19789,7 +19925,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$7114$0 [0] & \$194 ;
+  assign closes = \port$7160$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -19841,7 +19977,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$203  = seen;
-    if (\port$7114$0 [0]) begin
+    if (\port$7160$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19860,7 +19996,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$204  = first;
-    if (\port$7114$0 [0]) begin
+    if (\port$7160$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19876,7 +20012,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$205  = \matches ;
-    if (\port$7114$0 [0]) begin
+    if (\port$7160$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19889,8 +20025,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$7114$0 [0];
-  assign symbol = \port$7114$0 [3:1];
+  assign valid = \port$7160$0 [0];
+  assign symbol = \port$7160$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19931,7 +20067,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$7114$0 , restart, state, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$7160$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20324,8 +20460,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$7114$0 ;
-  wire [3:0] \port$7114$0 ;
+  input [3:0] \port$7160$0 ;
+  wire [3:0] \port$7160$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20338,92 +20474,92 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$7114$0 [1] == \$signal ;
+  assign \$1  = \port$7160$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$7114$0 [1] == \$signal ;
+  assign \$4  = \port$7160$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$6  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$7114$0 [1] == \$signal ;
+  assign \$9  = \port$7160$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$11  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$13  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$7114$0 [0] & \$16 ;
-  assign \$18  = \port$7114$0 [1] == \$signal ;
+  assign \$17  = \port$7160$0 [0] & \$16 ;
+  assign \$18  = \port$7160$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$7114$0 [1] == \$signal ;
+  assign \$21  = \port$7160$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$23  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$7114$0 [1] == \$signal ;
+  assign \$26  = \port$7160$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$28  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$30  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$7114$0 [1] == \$signal ;
+  assign \$35  = \port$7160$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$7114$0 [1] == \$signal ;
+  assign \$38  = \port$7160$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$40  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$7114$0 [1] == \$signal ;
+  assign \$43  = \port$7160$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$45  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$47  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$7114$0 [3] == \port$7114$0 [2];
-  assign \$53  = \port$7114$0 [1] == \$signal ;
+  assign \$52  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$53  = \port$7160$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$55  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$57  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$7114$0 [1] == \$signal ;
+  assign \$61  = \port$7160$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$63  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$65  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$7114$0 [3] == \port$7114$0 [2];
-  assign \$68  = \port$7114$0 [1] == \$signal ;
+  assign \$67  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$68  = \port$7160$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$70  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$72  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$7114$0 [1] == \$signal ;
+  assign \$76  = \port$7160$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$78  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$81  = \port$7114$0 [1] == \$signal ;
+  assign \$80  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$81  = \port$7160$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$83  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$7114$0 [1] == \$signal ;
+  assign \$87  = \port$7160$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20432,93 +20568,93 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$98  = \port$7114$0 [1] == \$signal ;
+  assign \$97  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$98  = \port$7160$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$100  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$7114$0 [1] == \$signal ;
+  assign \$104  = \port$7160$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$106  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$109  = \port$7114$0 [1] == \$signal ;
+  assign \$108  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$109  = \port$7160$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$111  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$7114$0 [1] == \$signal ;
+  assign \$115  = \port$7160$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$7114$0 [1] == \$signal ;
+  assign \$122  = \port$7160$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$7114$0 [1] == \$signal ;
+  assign \$128  = \port$7160$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$7114$0 [1] == \$signal ;
+  assign \$135  = \port$7160$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$137  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$140  = \port$7114$0 [1] == \$signal ;
+  assign \$139  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$140  = \port$7160$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$142  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$7114$0 [1] == \$signal ;
+  assign \$146  = \port$7160$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$7114$0 [1] == \$signal ;
+  assign \$153  = \port$7160$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$7114$0 [1] == \$signal ;
+  assign \$159  = \port$7160$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$7114$0 [1] == \$signal ;
+  assign \$167  = \port$7160$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$169  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$171  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$7114$0 [3] == \port$7114$0 [2];
-  assign \$174  = \port$7114$0 [1] == \$signal ;
+  assign \$173  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$174  = \port$7160$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$176  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$178  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$7114$0 [1] == \$signal ;
+  assign \$182  = \port$7160$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$184  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$187  = \port$7114$0 [1] == \$signal ;
+  assign \$186  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$187  = \port$7160$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$189  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$7114$0 [1] == \$signal ;
+  assign \$193  = \port$7160$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20527,132 +20663,132 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$204  = \port$7114$0 [1] == \$signal ;
+  assign \$203  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$204  = \port$7160$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$206  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$7114$0 [1] == \$signal ;
+  assign \$210  = \port$7160$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$212  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$215  = \port$7114$0 [1] == \$signal ;
+  assign \$214  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$215  = \port$7160$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$217  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$7114$0 [1] == \$signal ;
+  assign \$221  = \port$7160$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$7114$0 [1] == \$signal ;
+  assign \$228  = \port$7160$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$7114$0 [1] == \$signal ;
+  assign \$234  = \port$7160$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$7114$0 [1] == \$signal ;
+  assign \$241  = \port$7160$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$243  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$246  = \port$7114$0 [1] == \$signal ;
+  assign \$245  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$246  = \port$7160$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$248  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$7114$0 [1] == \$signal ;
+  assign \$252  = \port$7160$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$7114$0 [1] == \$signal ;
+  assign \$259  = \port$7160$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$7114$0 [1] == \$signal ;
+  assign \$265  = \port$7160$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$7114$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$7114$0 [1] == \$signal ;
+  assign \$272  = \port$7160$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$7160$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$275  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$277  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$7114$0 [1] == \$signal ;
+  assign \$279  = \port$7160$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$7114$0 [1] == \$signal ;
+  assign \$282  = \port$7160$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$284  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$7114$0 [1] == \$signal ;
+  assign \$287  = \port$7160$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$289  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$291  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$7114$0 [1] == \$signal ;
+  assign \$296  = \port$7160$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$7114$0 [1] == \$signal ;
+  assign \$299  = \port$7160$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$301  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$7114$0 [1] == \$signal ;
+  assign \$304  = \port$7160$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$306  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$308  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$7114$0 [1] == \$signal ;
+  assign \$313  = \port$7160$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$315  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$317  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$7114$0 [3] == \port$7114$0 [2];
-  assign \$320  = \port$7114$0 [1] == \$signal ;
+  assign \$319  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$320  = \port$7160$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$322  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$7114$0 [3] == \port$7114$0 [2];
+  assign \$324  = \port$7160$0 [3] == \port$7160$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$7114$0 [1] == \$signal ;
+  assign \$328  = \port$7160$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$330  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$7114$0 [2] == \port$7114$0 [1];
-  assign \$333  = \port$7114$0 [1] == \$signal ;
+  assign \$332  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$333  = \port$7160$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$7114$0 [2] == \port$7114$0 [1];
+  assign \$335  = \port$7160$0 [2] == \port$7160$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$7114$0 [1] == \$signal ;
+  assign \$339  = \port$7160$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20713,8 +20849,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$358  = \$signal ;
-    if (\port$7114$0 [0]) begin
-      \$358  = \port$7114$0 [3];
+    if (\port$7160$0 [0]) begin
+      \$358  = \port$7160$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20729,7 +20865,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$359  = heard;
-    if (\port$7114$0 [0]) begin
+    if (\port$7160$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20748,7 +20884,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$360  = run;
-    if (\port$7114$0 [0]) begin
+    if (\port$7160$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20761,8 +20897,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$7114$0 [0];
-  assign symbol = \port$7114$0 [3:1];
+  assign valid = \port$7160$0 [0];
+  assign symbol = \port$7160$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20812,7 +20948,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$7114$0 , restart, state__r_data, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$7160$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$31  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20851,8 +20987,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$7114$0 ;
-  wire [6:0] \port$7114$0 ;
+  input [6:0] \port$7160$0 ;
+  wire [6:0] \port$7160$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20901,8 +21037,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$7114$0 [6:4];
-  assign read__en = \port$7114$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$7160$0 [6:4];
+  assign read__en = \port$7160$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20954,7 +21090,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$10  = \port$7114$0 [0];
+    \$10  = \port$7160$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20964,7 +21100,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$11  = \port$7114$0 [3:1];
+    \$11  = \port$7160$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -21041,9 +21177,9 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
       \$13  = 8'h00;
     end
   end
-  assign column = \port$7114$0 [6:4];
-  assign valid = \port$7114$0 [0];
-  assign symbol = \port$7114$0 [3:1];
+  assign column = \port$7160$0 [6:4];
+  assign valid = \port$7160$0 [0];
+  assign symbol = \port$7160$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -21204,7 +21340,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
   \ohmcarlo_emulated_core.core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$7201$0 (fine[22:0]),
+    .\port$7251$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -21283,7 +21419,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command, \port$7201$0 , value, clk);
+module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command, \port$7251$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$33  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21318,8 +21454,8 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$7201$0 ;
-  wire [22:0] \port$7201$0 ;
+  input [22:0] \port$7251$0 ;
+  wire [22:0] \port$7251$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21395,7 +21531,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7201$0 [22:17]];
+    _0_ <= deltas[\port$7251$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21469,7 +21605,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7201$0 [22:17]];
+    _1_ <= lows[\port$7251$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21486,7 +21622,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
-    \$4  = \port$7201$0 [16:0];
+    \$4  = \port$7251$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21534,10 +21670,10 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$7201$0 [22:17];
-  assign index = \port$7201$0 [22:17];
-  assign delta_port__addr = \port$7201$0 [22:17];
-  assign fraction = \port$7201$0 [16:0];
+  assign \$signature__addr  = \port$7251$0 [22:17];
+  assign index = \port$7251$0 [22:17];
+  assign delta_port__addr = \port$7251$0 [22:17];
+  assign fraction = \port$7251$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21553,7 +21689,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$5874$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$5920$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire \$1 ;
@@ -21800,8 +21936,8 @@ module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, reading
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$5874$0 ;
-  wire [21:0] \port$5874$0 ;
+  input [21:0] \port$5920$0 ;
+  wire [21:0] \port$5920$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -22104,7 +22240,7 @@ module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, reading
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$5874$0 (\port$5874$0 ),
+    .\port$5920$0 (\port$5920$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -22217,10 +22353,10 @@ module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, reading
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$5874$0 [15:0];
-  assign logit_mantissa = \port$5874$0 [15:0];
-  assign shift = \port$5874$0 [21:16];
-  assign logit_shift = \port$5874$0 [21:16];
+  assign mantissa = \port$5920$0 [15:0];
+  assign logit_mantissa = \port$5920$0 [15:0];
+  assign shift = \port$5920$0 [21:16];
+  assign logit_shift = \port$5920$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26434,7 +26570,7 @@ module \ohmcarlo_emulated_core.core.likelihood.results.fifo (rst, r_en, w_rdy, w
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , control_command, \port$5874$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , control_command, \port$5920$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26547,8 +26683,8 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$5874$0 ;
-  wire [21:0] \port$5874$0 ;
+  input [21:0] \port$5920$0 ;
+  wire [21:0] \port$5920$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26631,9 +26767,9 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$5874$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$5920$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$5874$0 [21:16] + \$2 ;
+  assign \$3  = \port$5920$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26765,8 +26901,8 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$5874$0 [15:0];
-  assign shift = \port$5874$0 [21:16];
+  assign mantissa = \port$5920$0 [15:0];
+  assign shift = \port$5920$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28712,7 +28848,7 @@ module \ohmcarlo_emulated_core.core.predictions (clk, rst, control_command, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$5876$0 , \port$5878$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$5922$0 , \port$5924$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire \$1 ;
@@ -28840,10 +28976,10 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$5876$0 ;
-  wire [21:0] \port$5876$0 ;
-  input [21:0] \port$5878$0 ;
-  wire [21:0] \port$5878$0 ;
+  input [21:0] \port$5922$0 ;
+  wire [21:0] \port$5922$0 ;
+  input [21:0] \port$5924$0 ;
+  wire [21:0] \port$5924$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28966,9 +29102,9 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$5876$0 (\port$5876$0 ),
-    .\port$5878$0 (\port$5878$0 ),
-    .\port$6322$32 (devices__payload[33:32]),
+    .\port$5922$0 (\port$5922$0 ),
+    .\port$5924$0 (\port$5924$0 ),
+    .\port$6368$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -29131,14 +29267,14 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$5876$0 [15:0];
-  assign \weight_mantissa$27  = \port$5876$0 [15:0];
-  assign weight_shift = \port$5876$0 [21:16];
-  assign \weight_shift$29  = \port$5876$0 [21:16];
-  assign common_mantissa = \port$5878$0 [15:0];
-  assign \common_mantissa$31  = \port$5878$0 [15:0];
-  assign common_shift = \port$5878$0 [21:16];
-  assign \common_shift$33  = \port$5878$0 [21:16];
+  assign weight_mantissa = \port$5922$0 [15:0];
+  assign \weight_mantissa$27  = \port$5922$0 [15:0];
+  assign weight_shift = \port$5922$0 [21:16];
+  assign \weight_shift$29  = \port$5922$0 [21:16];
+  assign common_mantissa = \port$5924$0 [15:0];
+  assign \common_mantissa$31  = \port$5924$0 [15:0];
+  assign common_shift = \port$5924$0 [21:16];
+  assign \common_shift$33  = \port$5924$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29846,7 +29982,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$7067$0 (target),
+    .\port$7113$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29856,7 +29992,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$7067$0 (target),
+    .\port$7113$0 (target),
     .rst(rst),
     .value(\value$60 )
   );
@@ -30048,7 +30184,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7067$0 , value, clk);
+module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7113$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -30091,8 +30227,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$7067$0 ;
-  wire [11:0] \port$7067$0 ;
+  input [11:0] \port$7113$0 ;
+  wire [11:0] \port$7113$0 ;
   input rst;
   wire rst;
   output [24:0] value;
@@ -30117,7 +30253,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7067$0 [11:4]];
+    _0_ <= deltas[\port$7113$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30134,7 +30270,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   end
   reg [23:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7067$0 [11:4]];
+    _1_ <= lows[\port$7113$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -30154,7 +30290,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
-    \$6  = \port$7067$0 [3:0];
+    \$6  = \port$7113$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30206,10 +30342,10 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign \$signature__addr  = \port$7067$0 [11:4];
-  assign index = \port$7067$0 [11:4];
-  assign delta_port__addr = \port$7067$0 [11:4];
-  assign fraction = \port$7067$0 [3:0];
+  assign \$signature__addr  = \port$7113$0 [11:4];
+  assign index = \port$7113$0 [11:4];
+  assign delta_port__addr = \port$7113$0 [11:4];
+  assign fraction = \port$7113$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30226,7 +30362,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7067$0 , value, clk);
+module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7113$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -30269,8 +30405,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$7067$0 ;
-  wire [11:0] \port$7067$0 ;
+  input [11:0] \port$7113$0 ;
+  wire [11:0] \port$7113$0 ;
   input rst;
   wire rst;
   output [22:0] value;
@@ -30295,7 +30431,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7067$0 [11:4]];
+    _0_ <= deltas[\port$7113$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30312,7 +30448,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   end
   reg [21:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7067$0 [11:4]];
+    _1_ <= lows[\port$7113$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -30332,7 +30468,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$6  = \port$7067$0 [3:0];
+    \$6  = \port$7113$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30384,10 +30520,10 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign \$signature__addr  = \port$7067$0 [11:4];
-  assign index = \port$7067$0 [11:4];
-  assign delta_port__addr = \port$7067$0 [11:4];
-  assign fraction = \port$7067$0 [3:0];
+  assign \$signature__addr  = \port$7113$0 [11:4];
+  assign index = \port$7113$0 [11:4];
+  assign delta_port__addr = \port$7113$0 [11:4];
+  assign fraction = \port$7113$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30510,7 +30646,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.target$84 (rst, code, centre
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$5876$0 , \port$5878$0 , code, \port$6322$32 , clk);
+module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$5922$0 , \port$5924$0 , code, \port$6368$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30611,12 +30747,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$5876$0 ;
-  wire [21:0] \port$5876$0 ;
-  input [21:0] \port$5878$0 ;
-  wire [21:0] \port$5878$0 ;
-  input [1:0] \port$6322$32 ;
-  wire [1:0] \port$6322$32 ;
+  input [21:0] \port$5922$0 ;
+  wire [21:0] \port$5922$0 ;
+  input [21:0] \port$5924$0 ;
+  wire [21:0] \port$5924$0 ;
+  input [1:0] \port$6368$32 ;
+  wire [1:0] \port$6368$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30685,7 +30821,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$6322$32 [1];
+    last_1 <= \port$6368$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30742,12 +30878,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$6322$32 [0];
+  assign \$1  = ~ \port$6368$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$6322$32 [0];
+  assign \$8  = valid & \port$6368$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30760,14 +30896,14 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$5878$0 [15:0] : \port$5876$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$5924$0 [15:0] : \port$5922$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$5878$0 [15:0] : \port$5876$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$5924$0 [15:0] : \port$5922$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$5878$0 [21:16] : \port$5876$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$5878$0 [21:16] : \port$5876$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$5924$0 [21:16] : \port$5922$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$5924$0 [21:16] : \port$5922$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30921,12 +31057,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$6322$32 [0];
-  assign last = \port$6322$32 [1];
-  assign weight_mantissa = \port$5876$0 [15:0];
-  assign common_mantissa = \port$5878$0 [15:0];
-  assign weight_shift = \port$5876$0 [21:16];
-  assign common_shift = \port$5878$0 [21:16];
+  assign odd = \port$6368$32 [0];
+  assign last = \port$6368$32 [1];
+  assign weight_mantissa = \port$5922$0 [15:0];
+  assign common_mantissa = \port$5924$0 [15:0];
+  assign weight_shift = \port$5922$0 [21:16];
+  assign common_shift = \port$5924$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30961,7 +31097,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payload, control_command, \port$5860$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payload, control_command, \port$5906$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -31238,8 +31374,8 @@ module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payl
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$5860$4 ;
-  wire [1:0] \port$5860$4 ;
+  input [1:0] \port$5906$4 ;
+  wire [1:0] \port$5906$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31394,14 +31530,14 @@ module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payl
   assign \$21  = ! orders__payload[2:0];
   assign \$22  = orders__payload[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$5860$4 [1];
+  assign \$24  = \$23  & \port$5906$4 [1];
   assign \$25  = ! orders__payload[2:0];
   assign \$26  = orders__payload[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = orders__payload[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$5860$4 [0] ? read__data[15:0] : 16'h0000;
+  assign \$31  = \port$5906$4 [0] ? read__data[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_5) * $signed(gain_1);
@@ -31571,8 +31707,8 @@ module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payl
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_9 = arrived;
-  assign centre_enable = \port$5860$4 [1];
-  assign trim_enable = \port$5860$4 [0];
+  assign centre_enable = \port$5906$4 [1];
+  assign trim_enable = \port$5906$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -32311,7 +32447,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
 , load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr
 , access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data
 , access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb
-, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$6372$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot
+, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$6418$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot
 , counters_clocks, counters_invalid, counters_samples, counters_points, emulator_pulses, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$65  = 0;
   wire \$1 ;
@@ -33478,8 +33614,8 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire model_rows_per_region_hit;
   input [15:0] \port$1049$0 ;
   wire [15:0] \port$1049$0 ;
-  input [1:0] \port$6372$0 ;
-  wire [1:0] \port$6372$0 ;
+  input [1:0] \port$6418$0 ;
+  wire [1:0] \port$6418$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -34495,7 +34631,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   assign \$206  = \$204  | { 14'h0000, \$205  };
   assign \$207  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$208  = \$206  | \$207 ;
-  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$6372$0  };
+  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$6418$0  };
   assign \$210  = \$208  | { 26'h0000000, \$209  };
   assign \$211  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$212  = \$210  | { 15'h0000, \$211  };
@@ -36540,7 +36676,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
     end
   end
   assign access_state_step__r_data = { 16'h0000, \port$1049$0  };
-  assign status_turn = { 4'h0, \port$6372$0  };
+  assign status_turn = { 4'h0, \port$6418$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36728,8 +36864,160 @@ module \ohmcarlo_emulated_core.core.results (rst, input__valid, input__ready, ou
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, commands__ready, results__valid, responses__ready, results__ready, responses__valid, results__payload, settings, control_command, \port$7518$0 , \port$7522$0 , requests__payload, fault, fault_cause, commands__payload, commands__valid, requests__ready, clk);
+module \ohmcarlo_emulated_core.core.samples$529 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$67  = 0;
+  wire \$1 ;
+  reg \$10 ;
+  wire \$2 ;
+  wire \$3 ;
+  wire \$4 ;
+  wire \$5 ;
+  reg [32:0] \$6 ;
+  reg [32:0] \$7 ;
+  reg \$8 ;
+  reg \$9 ;
+  reg [32:0] \$signal  = 33'h000000000;
+  input clk;
+  wire clk;
+  input [10:0] control_command;
+  wire [10:0] control_command;
+  wire \control_command.clear_fault ;
+  wire \control_command.emulator_restart ;
+  wire \control_command.external ;
+  wire \control_command.flush ;
+  wire \control_command.halt ;
+  wire \control_command.off ;
+  wire \control_command.predict ;
+  wire \control_command.raw ;
+  wire \control_command.reset_state ;
+  wire \control_command.run ;
+  wire \control_command.start ;
+  wire [32:0] following;
+  wire \following.last ;
+  wire [31:0] \following.word ;
+  input [32:0] input__payload;
+  wire [32:0] input__payload;
+  wire \input__payload.last ;
+  wire [31:0] \input__payload.word ;
+  output input__ready;
+  reg input__ready = 1'h1;
+  input input__valid;
+  wire input__valid;
+  reg keeps = 1'h0;
+  output [32:0] output__payload;
+  reg [32:0] output__payload = 33'h000000000;
+  wire \output__payload.last ;
+  wire [31:0] \output__payload.word ;
+  input output__ready;
+  wire output__ready;
+  output output__valid;
+  reg output__valid = 1'h0;
+  input rst;
+  wire rst;
+  (* init = 1'h1 *)
+  wire takes;
+  assign following = keeps ? \$signal  : input__payload;
+  assign \$1  = ~ keeps;
+  assign \$2  = ~ output__valid;
+  assign \$3  = output__ready | \$2 ;
+  assign \$4  = keeps | input__valid;
+  assign \$5  = ~ input__valid;
+  always @(posedge clk)
+    \$signal  <= \$6 ;
+  always @(posedge clk)
+    output__payload <= \$7 ;
+  always @(posedge clk)
+    output__valid <= \$8 ;
+  always @(posedge clk)
+    keeps <= \$9 ;
+  always @(posedge clk)
+    input__ready <= \$10 ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    \$6  = \$signal ;
+    if (\$1 ) begin
+      \$6  = input__payload;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    \$7  = output__payload;
+    if (\$3 ) begin
+      \$7  = following;
+    end
+    if (control_command[10]) begin
+      \$7  = 33'h000000000;
+    end
+    if (rst) begin
+      \$7  = 33'h000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    \$8  = output__valid;
+    if (\$3 ) begin
+      \$8  = \$4 ;
+    end
+    if (control_command[10]) begin
+      \$8  = 1'h0;
+    end
+    if (rst) begin
+      \$8  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    \$9  = keeps;
+    if (\$3 ) begin
+      \$9  = 1'h0;
+    end else if (input__ready) begin
+      \$9  = input__valid;
+    end
+    if (control_command[10]) begin
+      \$9  = 1'h0;
+    end
+    if (rst) begin
+      \$9  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    \$10  = input__ready;
+    if (\$3 ) begin
+      \$10  = 1'h1;
+    end else if (input__ready) begin
+      \$10  = \$5 ;
+    end
+    if (control_command[10]) begin
+      \$10  = 1'h1;
+    end
+    if (rst) begin
+      \$10  = 1'h1;
+    end
+  end
+  assign takes = input__ready;
+  assign \following.word  = following[31:0];
+  assign \following.last  = following[32];
+  assign \input__payload.word  = input__payload[31:0];
+  assign \input__payload.last  = input__payload[32];
+  assign \output__payload.word  = output__payload[31:0];
+  assign \output__payload.last  = output__payload[32];
+  assign \control_command.start  = control_command[0];
+  assign \control_command.run  = control_command[1];
+  assign \control_command.halt  = control_command[2];
+  assign \control_command.flush  = control_command[3];
+  assign \control_command.predict  = control_command[4];
+  assign \control_command.external  = control_command[5];
+  assign \control_command.clear_fault  = control_command[6];
+  assign \control_command.off  = control_command[7];
+  assign \control_command.emulator_restart  = control_command[8];
+  assign \control_command.raw  = control_command[9];
+  assign \control_command.reset_state  = control_command[10];
+endmodule
+
+(* generator = "Amaranth" *)
+module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, responses__valid, results__payload, settings, control_command, \port$7568$0 , \port$7572$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$68  = 0;
   wire \$1 ;
   wire \$10 ;
   wire [7:0] \$100 ;
@@ -36737,8 +37025,8 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   wire [7:0] \$102 ;
   wire [7:0] \$103 ;
   wire [7:0] \$104 ;
-  wire [7:0] \$105 ;
-  wire [7:0] \$106 ;
+  wire \$105 ;
+  wire \$106 ;
   wire \$107 ;
   wire \$108 ;
   wire \$109 ;
@@ -36759,27 +37047,27 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   wire \$122 ;
   wire \$123 ;
   wire \$124 ;
-  wire [24:0] \$125 ;
-  wire \$126 ;
+  wire \$125 ;
+  wire [24:0] \$126 ;
   wire \$127 ;
   wire \$128 ;
   wire \$129 ;
   wire \$13 ;
   wire \$130 ;
-  wire [24:0] \$131 ;
-  wire \$132 ;
+  wire \$131 ;
+  wire [24:0] \$132 ;
   wire \$133 ;
   wire \$134 ;
-  wire [16:0] \$135 ;
-  wire \$136 ;
+  wire \$135 ;
+  wire [16:0] \$136 ;
   wire \$137 ;
   wire \$138 ;
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
   wire \$141 ;
-  wire [1:0] \$142 ;
-  wire \$143 ;
+  wire \$142 ;
+  wire [1:0] \$143 ;
   wire \$144 ;
   wire \$145 ;
   wire \$146 ;
@@ -36787,34 +37075,36 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   wire \$148 ;
   wire \$149 ;
   wire \$15 ;
-  wire [1:0] \$150 ;
-  wire \$151 ;
+  wire \$150 ;
+  wire [1:0] \$151 ;
   wire \$152 ;
   wire \$153 ;
   wire \$154 ;
   wire \$155 ;
-  wire [4:0] \$156 ;
-  reg [25:0] \$157 ;
-  reg [25:0] \$158  = 26'h0000000;
-  reg [286:0] \$159 ;
+  wire \$156 ;
+  wire [4:0] \$157 ;
+  reg [25:0] \$158 ;
+  reg [25:0] \$159  = 26'h0000000;
   wire \$16 ;
-  reg \$160 ;
-  reg [7:0] \$161 ;
+  reg [286:0] \$160 ;
+  reg \$161 ;
   reg \$162 ;
-  reg \$163 ;
-  reg [23:0] \$164 ;
-  reg [23:0] \$165 ;
-  reg \$166 ;
-  reg [2:0] \$167 ;
-  reg [15:0] \$168 ;
-  reg \$169 ;
+  reg [7:0] \$163 ;
+  reg \$164 ;
+  reg \$165 ;
+  reg [23:0] \$166 ;
+  reg [23:0] \$167 ;
+  reg \$168 ;
+  reg [2:0] \$169 ;
   wire \$17 ;
-  reg [1:0] \$170 ;
-  reg [4:0] \$171 ;
-  reg [4:0] \$172 ;
-  reg [15:0] \$173 ;
-  reg [7:0] \$174 ;
-  reg \$175 ;
+  reg [15:0] \$170 ;
+  reg \$171 ;
+  reg [1:0] \$172 ;
+  reg [4:0] \$173 ;
+  reg [4:0] \$174 ;
+  reg [15:0] \$175 ;
+  reg [7:0] \$176 ;
+  reg \$177 ;
   wire \$18 ;
   wire \$19 ;
   wire \$2 ;
@@ -36830,10 +37120,10 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   wire \$29 ;
   wire \$3 ;
   wire \$30 ;
-  wire \$31 ;
-  wire \$32 ;
-  wire [8:0] \$33 ;
-  wire [9:0] \$34 ;
+  wire [8:0] \$31 ;
+  wire [9:0] \$32 ;
+  wire \$33 ;
+  wire \$34 ;
   wire \$35 ;
   wire \$36 ;
   wire \$37 ;
@@ -36854,45 +37144,45 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
-  wire \$53 ;
-  wire \$54 ;
+  wire [15:0] \$53 ;
+  wire [15:0] \$54 ;
   wire [15:0] \$55 ;
-  wire [15:0] \$56 ;
+  wire \$56 ;
   wire [15:0] \$57 ;
   wire \$58 ;
-  wire [15:0] \$59 ;
+  wire \$59 ;
   wire \$6 ;
-  wire \$60 ;
-  wire \$61 ;
+  wire [15:0] \$60 ;
+  wire [15:0] \$61 ;
   wire [15:0] \$62 ;
   wire [15:0] \$63 ;
-  wire [15:0] \$64 ;
+  wire \$64 ;
   wire [15:0] \$65 ;
   wire \$66 ;
-  wire [15:0] \$67 ;
-  wire \$68 ;
-  wire \$69 ;
+  wire \$67 ;
+  wire [15:0] \$68 ;
+  wire [15:0] \$69 ;
   wire \$7 ;
   wire [15:0] \$70 ;
   wire [15:0] \$71 ;
-  wire [15:0] \$72 ;
+  wire \$72 ;
   wire [15:0] \$73 ;
   wire \$74 ;
-  wire [15:0] \$75 ;
-  wire \$76 ;
-  wire \$77 ;
+  wire \$75 ;
+  wire [15:0] \$76 ;
+  wire [15:0] \$77 ;
   wire [15:0] \$78 ;
   wire [15:0] \$79 ;
   wire \$8 ;
-  wire [15:0] \$80 ;
+  wire \$80 ;
   wire [15:0] \$81 ;
   wire \$82 ;
-  wire [15:0] \$83 ;
-  wire \$84 ;
-  wire \$85 ;
+  wire \$83 ;
+  wire [15:0] \$84 ;
+  wire [15:0] \$85 ;
   wire [15:0] \$86 ;
-  wire [15:0] \$87 ;
-  wire [15:0] \$88 ;
+  wire [7:0] \$87 ;
+  wire [7:0] \$88 ;
   wire [7:0] \$89 ;
   wire \$9 ;
   wire [7:0] \$90 ;
@@ -37006,7 +37296,7 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   wire off;
   reg [7:0] outstanding = 8'h00;
   reg owed = 1'h0;
-  wire owes;
+  reg owes = 1'h0;
   reg pending = 1'h0;
   (* enum_base_type = "Phase" *)
   (* enum_value_00 = "IDLE" *)
@@ -37014,11 +37304,11 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$7518$0 ;
-  wire [4:0] \port$7518$0 ;
+  output [4:0] \port$7568$0 ;
+  wire [4:0] \port$7568$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$7522$0 ;
-  wire [25:0] \port$7522$0 ;
+  output [25:0] \port$7572$0 ;
+  wire [25:0] \port$7572$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37137,254 +37427,249 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   assign \$17  = phase == 2'h3;
   assign \$18  = \$17  & last;
   assign free = \$16  | \$18 ;
-  assign \$19  = requests__payload[2:0] == 3'h4;
-  assign \$20  = requests__payload[2:0] == 3'h5;
-  assign owes = | { \$20 , \$19  };
-  assign \$21  = pending & free;
-  assign \$22  = owes & full;
-  assign \$23  = ~ \$22 ;
-  assign requests__valid = \$21  & \$23 ;
-  assign \$24  = ~ fault;
-  assign \$25  = ~ off;
-  assign \$26  = \$24  & \$25 ;
-  assign \$27  = ~ pending;
-  assign \$28  = \$27  | take;
-  assign commands__ready = \$26  & \$28 ;
+  assign \$19  = pending & free;
+  assign \$20  = owes & full;
+  assign \$21  = ~ \$20 ;
+  assign requests__valid = \$19  & \$21 ;
+  assign \$22  = ~ fault;
+  assign \$23  = ~ off;
+  assign \$24  = \$22  & \$23 ;
+  assign \$25  = ~ pending;
+  assign \$26  = \$25  | take;
+  assign commands__ready = \$24  & \$26 ;
   assign results__valid = responses__valid & owed;
-  assign \$29  = ~ owed;
-  assign responses__ready = results__ready | \$29 ;
-  assign \$30  = ~ owed;
-  assign spurious = responses__valid & \$30 ;
-  assign \$31  = ~ response_timeout;
-  assign \$32  = take & owes;
-  assign \$33  = outstanding + \$32 ;
-  assign \$34  = \$33  - answered;
-  assign \$35  = ~ requests__ready;
-  assign \$36  = requests__valid & \$35 ;
-  assign \$37  = | settings[183:160];
-  assign \$38  = \$36  & \$37 ;
-  assign \$39  = request_clocks >= settings[183:160];
-  assign request_timeout = \$38  & \$39 ;
-  assign \$40  = ~ responses__valid;
-  assign \$41  = owed & \$40 ;
-  assign \$42  = | settings[183:160];
-  assign \$43  = \$41  & \$42 ;
-  assign \$44  = response_clocks >= settings[183:160];
-  assign response_timeout = \$43  & \$44 ;
-  assign \$45  = ~ pending;
-  assign \$46  = ! phase;
-  assign \$47  = \$45  & \$46 ;
-  assign \$48  = ~ owed;
-  assign idle = \$47  & \$48 ;
-  assign \$49  = requests__payload[2:0] == 1'h1;
-  assign \$50  = requests__payload[2:0] == 2'h2;
-  assign \$51  = requests__payload[2:0] == 2'h3;
-  assign \$52  = requests__payload[2:0] == 3'h4;
-  assign \$53  = requests__payload[2:0] == 3'h5;
-  assign \$54  = ! settings[15:0];
-  assign \$55  = \$54  ? 16'h0001 : settings[15:0];
-  assign \$56  = \$49  ? \$55  : 16'h0000;
-  assign \$58  = settings[47:32] > 12'hfff;
-  assign \$59  = \$58  ? 16'h0fff : settings[47:32];
-  assign \$60  = ! \$59 ;
-  assign \$61  = settings[47:32] > 12'hfff;
-  assign \$62  = \$61  ? 16'h0fff : settings[47:32];
-  assign \$63  = \$60  ? 16'h0001 : \$62 ;
-  assign \$64  = \$50  ? \$63  : 16'h0000;
-  assign \$65  = \$57  | \$64 ;
-  assign \$66  = settings[79:64] > 12'hfff;
-  assign \$67  = \$66  ? 16'h0fff : settings[79:64];
-  assign \$68  = ! \$67 ;
-  assign \$69  = settings[79:64] > 12'hfff;
-  assign \$70  = \$69  ? 16'h0fff : settings[79:64];
-  assign \$71  = \$68  ? 16'h0001 : \$70 ;
-  assign \$72  = \$51  ? \$71  : 16'h0000;
-  assign \$73  = \$65  | \$72 ;
-  assign \$74  = settings[111:96] > 12'hfff;
-  assign \$75  = \$74  ? 16'h0fff : settings[111:96];
-  assign \$76  = ! \$75 ;
-  assign \$77  = settings[111:96] > 12'hfff;
-  assign \$78  = \$77  ? 16'h0fff : settings[111:96];
-  assign \$79  = \$76  ? 16'h0001 : \$78 ;
-  assign \$80  = \$52  ? \$79  : 16'h0000;
-  assign \$81  = \$73  | \$80 ;
-  assign \$82  = settings[143:128] > 12'hfff;
-  assign \$83  = \$82  ? 16'h0fff : settings[143:128];
-  assign \$84  = ! \$83 ;
-  assign \$85  = settings[143:128] > 12'hfff;
-  assign \$86  = \$85  ? 16'h0fff : settings[143:128];
-  assign \$87  = \$84  ? 16'h0001 : \$86 ;
-  assign \$88  = \$53  ? \$87  : 16'h0000;
-  assign width = \$81  | \$88 ;
-  assign \$89  = \$49  ? settings[23:16] : 8'h00;
-  assign \$91  = \$50  ? settings[55:48] : 8'h00;
+  assign \$27  = ~ owed;
+  assign responses__ready = results__ready | \$27 ;
+  assign \$28  = ~ owed;
+  assign spurious = responses__valid & \$28 ;
+  assign \$29  = ~ response_timeout;
+  assign \$30  = take & owes;
+  assign \$31  = outstanding + \$30 ;
+  assign \$32  = \$31  - answered;
+  assign \$33  = ~ requests__ready;
+  assign \$34  = requests__valid & \$33 ;
+  assign \$35  = | settings[183:160];
+  assign \$36  = \$34  & \$35 ;
+  assign \$37  = request_clocks >= settings[183:160];
+  assign request_timeout = \$36  & \$37 ;
+  assign \$38  = ~ responses__valid;
+  assign \$39  = owed & \$38 ;
+  assign \$40  = | settings[183:160];
+  assign \$41  = \$39  & \$40 ;
+  assign \$42  = response_clocks >= settings[183:160];
+  assign response_timeout = \$41  & \$42 ;
+  assign \$43  = ~ pending;
+  assign \$44  = ! phase;
+  assign \$45  = \$43  & \$44 ;
+  assign \$46  = ~ owed;
+  assign idle = \$45  & \$46 ;
+  assign \$47  = requests__payload[2:0] == 1'h1;
+  assign \$48  = requests__payload[2:0] == 2'h2;
+  assign \$49  = requests__payload[2:0] == 2'h3;
+  assign \$50  = requests__payload[2:0] == 3'h4;
+  assign \$51  = requests__payload[2:0] == 3'h5;
+  assign \$52  = ! settings[15:0];
+  assign \$53  = \$52  ? 16'h0001 : settings[15:0];
+  assign \$54  = \$47  ? \$53  : 16'h0000;
+  assign \$56  = settings[47:32] > 12'hfff;
+  assign \$57  = \$56  ? 16'h0fff : settings[47:32];
+  assign \$58  = ! \$57 ;
+  assign \$59  = settings[47:32] > 12'hfff;
+  assign \$60  = \$59  ? 16'h0fff : settings[47:32];
+  assign \$61  = \$58  ? 16'h0001 : \$60 ;
+  assign \$62  = \$48  ? \$61  : 16'h0000;
+  assign \$63  = \$55  | \$62 ;
+  assign \$64  = settings[79:64] > 12'hfff;
+  assign \$65  = \$64  ? 16'h0fff : settings[79:64];
+  assign \$66  = ! \$65 ;
+  assign \$67  = settings[79:64] > 12'hfff;
+  assign \$68  = \$67  ? 16'h0fff : settings[79:64];
+  assign \$69  = \$66  ? 16'h0001 : \$68 ;
+  assign \$70  = \$49  ? \$69  : 16'h0000;
+  assign \$71  = \$63  | \$70 ;
+  assign \$72  = settings[111:96] > 12'hfff;
+  assign \$73  = \$72  ? 16'h0fff : settings[111:96];
+  assign \$74  = ! \$73 ;
+  assign \$75  = settings[111:96] > 12'hfff;
+  assign \$76  = \$75  ? 16'h0fff : settings[111:96];
+  assign \$77  = \$74  ? 16'h0001 : \$76 ;
+  assign \$78  = \$50  ? \$77  : 16'h0000;
+  assign \$79  = \$71  | \$78 ;
+  assign \$80  = settings[143:128] > 12'hfff;
+  assign \$81  = \$80  ? 16'h0fff : settings[143:128];
+  assign \$82  = ! \$81 ;
+  assign \$83  = settings[143:128] > 12'hfff;
+  assign \$84  = \$83  ? 16'h0fff : settings[143:128];
+  assign \$85  = \$82  ? 16'h0001 : \$84 ;
+  assign \$86  = \$51  ? \$85  : 16'h0000;
+  assign width = \$79  | \$86 ;
+  assign \$87  = \$47  ? settings[23:16] : 8'h00;
+  assign \$89  = \$48  ? settings[55:48] : 8'h00;
+  assign \$90  = \$88  | \$89 ;
+  assign \$91  = \$49  ? settings[87:80] : 8'h00;
   assign \$92  = \$90  | \$91 ;
-  assign \$93  = \$51  ? settings[87:80] : 8'h00;
+  assign \$93  = \$50  ? settings[119:112] : 8'h00;
   assign \$94  = \$92  | \$93 ;
-  assign \$95  = \$52  ? settings[119:112] : 8'h00;
-  assign \$96  = \$94  | \$95 ;
-  assign \$97  = \$53  ? settings[151:144] : 8'h00;
-  assign \before  = \$96  | \$97 ;
-  assign \$98  = \$49  ? settings[31:24] : 8'h00;
-  assign \$100  = \$50  ? settings[63:56] : 8'h00;
+  assign \$95  = \$51  ? settings[151:144] : 8'h00;
+  assign \before  = \$94  | \$95 ;
+  assign \$96  = \$47  ? settings[31:24] : 8'h00;
+  assign \$98  = \$48  ? settings[63:56] : 8'h00;
+  assign \$99  = \$97  | \$98 ;
+  assign \$100  = \$49  ? settings[95:88] : 8'h00;
   assign \$101  = \$99  | \$100 ;
-  assign \$102  = \$51  ? settings[95:88] : 8'h00;
+  assign \$102  = \$50  ? settings[127:120] : 8'h00;
   assign \$103  = \$101  | \$102 ;
-  assign \$104  = \$52  ? settings[127:120] : 8'h00;
-  assign \$105  = \$103  | \$104 ;
-  assign \$106  = \$53  ? settings[159:152] : 8'h00;
-  assign after = \$105  | \$106 ;
-  assign \$107  = requests__payload[2:0] == 1'h1;
-  assign \$108  = requests__payload[2:0] == 2'h3;
-  assign \$109  = requests__payload[2:0] == 3'h4;
-  assign \$110  = | { \$109 , \$108 , \$107  };
-  assign device = \$110  ? requests__payload[16:11] : 6'h00;
-  assign \$111  = requests__payload[2:0] == 1'h1;
-  assign \$112  = requests__payload[2:0] == 2'h3;
-  assign \$113  = | { \$112 , \$111  };
-  assign dac = \$113  ? requests__payload[28:17] : 12'h000;
-  assign \$114  = ~ requests__valid;
-  assign \$115  = trip & \$114 ;
-  assign \$116  = take | \$115 ;
-  assign \$117  = ~ trip;
-  assign \$118  = | following;
-  assign \$119  = following == 8'hff;
-  assign \$120  = ~ requests__ready;
-  assign \$121  = requests__valid & \$120 ;
-  assign \$122  = ~ \$121 ;
-  assign \$123  = & request_clocks;
-  assign \$124  = ~ \$123 ;
-  assign \$125  = request_clocks + 1'h1;
-  assign \$126  = ~ responses__valid;
-  assign \$127  = owed & \$126 ;
-  assign \$128  = ~ \$127 ;
-  assign \$129  = & response_clocks;
-  assign \$130  = ~ \$129 ;
-  assign \$131  = response_clocks + 1'h1;
-  assign \$132  = control_command[6] & idle;
-  assign \$133  = ~ fault;
-  assign \$134  = | phase;
-  assign \$135  = left - 1'h1;
-  assign \$136  = left == 2'h2;
-  assign \$137  = phase == 1'h1;
-  assign \$138  = \$137  & last;
-  assign \$139  = phase == 2'h2;
-  assign \$140  = \$139  & last;
-  assign \$141  = \width$49  == 1'h1;
-  assign \$142  = unguarded ? 2'h0 : 2'h3;
-  assign \$143  = guard_after == 1'h1;
-  assign \$144  = fault | trip;
-  assign \$145  = | { \$53 , \$52 , \$51 , \$50 , \$49  };
-  assign \$146  = take & \$145 ;
-  assign \$147  = phase == 1'h1;
-  assign \$148  = phase == 2'h2;
-  assign \$149  = \$147  | \$148 ;
-  assign \$150  = unguarded ? 2'h0 : 2'h3;
-  assign \$151  = guard_after == 1'h1;
-  assign \$152  = ! after;
-  assign \$153  = ! \before ;
-  assign \$154  = width == 1'h1;
-  assign \$155  = \before  == 1'h1;
+  assign \$104  = \$51  ? settings[159:152] : 8'h00;
+  assign after = \$103  | \$104 ;
+  assign \$105  = requests__payload[2:0] == 1'h1;
+  assign \$106  = requests__payload[2:0] == 2'h3;
+  assign \$107  = requests__payload[2:0] == 3'h4;
+  assign \$108  = | { \$107 , \$106 , \$105  };
+  assign device = \$108  ? requests__payload[16:11] : 6'h00;
+  assign \$109  = requests__payload[2:0] == 1'h1;
+  assign \$110  = requests__payload[2:0] == 2'h3;
+  assign \$111  = | { \$110 , \$109  };
+  assign dac = \$111  ? requests__payload[28:17] : 12'h000;
+  assign \$112  = ~ requests__valid;
+  assign \$113  = trip & \$112 ;
+  assign \$114  = take | \$113 ;
+  assign \$115  = commands__payload[2:0] == 3'h4;
+  assign \$116  = commands__payload[2:0] == 3'h5;
+  assign \$117  = | { \$116 , \$115  };
+  assign \$118  = ~ trip;
+  assign \$119  = | following;
+  assign \$120  = following == 8'hff;
+  assign \$121  = ~ requests__ready;
+  assign \$122  = requests__valid & \$121 ;
+  assign \$123  = ~ \$122 ;
+  assign \$124  = & request_clocks;
+  assign \$125  = ~ \$124 ;
+  assign \$126  = request_clocks + 1'h1;
+  assign \$127  = ~ responses__valid;
+  assign \$128  = owed & \$127 ;
+  assign \$129  = ~ \$128 ;
+  assign \$130  = & response_clocks;
+  assign \$131  = ~ \$130 ;
+  assign \$132  = response_clocks + 1'h1;
+  assign \$133  = control_command[6] & idle;
+  assign \$134  = ~ fault;
+  assign \$135  = | phase;
+  assign \$136  = left - 1'h1;
+  assign \$137  = left == 2'h2;
+  assign \$138  = phase == 1'h1;
+  assign \$139  = \$138  & last;
+  assign \$140  = phase == 2'h2;
+  assign \$141  = \$140  & last;
+  assign \$142  = \width$49  == 1'h1;
+  assign \$143  = unguarded ? 2'h0 : 2'h3;
+  assign \$144  = guard_after == 1'h1;
+  assign \$145  = fault | trip;
+  assign \$146  = | { \$51 , \$50 , \$49 , \$48 , \$47  };
+  assign \$147  = take & \$146 ;
+  assign \$148  = phase == 1'h1;
+  assign \$149  = phase == 2'h2;
+  assign \$150  = \$148  | \$149 ;
+  assign \$151  = unguarded ? 2'h0 : 2'h3;
+  assign \$152  = guard_after == 1'h1;
+  assign \$153  = ! after;
+  assign \$154  = ! \before ;
+  assign \$155  = width == 1'h1;
+  assign \$156  = \before  == 1'h1;
   always @(posedge clk)
-    \$158  <= \$157 ;
+    \$159  <= \$158 ;
   always @(posedge clk)
-    requests__payload <= \$159 ;
+    requests__payload <= \$160 ;
   always @(posedge clk)
-    pending <= \$160 ;
+    owes <= \$161 ;
   always @(posedge clk)
-    outstanding <= \$161 ;
+    pending <= \$162 ;
   always @(posedge clk)
-    owed <= \$162 ;
+    outstanding <= \$163 ;
   always @(posedge clk)
-    full <= \$163 ;
+    owed <= \$164 ;
   always @(posedge clk)
-    request_clocks <= \$164 ;
+    full <= \$165 ;
   always @(posedge clk)
-    response_clocks <= \$165 ;
+    request_clocks <= \$166 ;
   always @(posedge clk)
-    fault <= \$166 ;
+    response_clocks <= \$167 ;
   always @(posedge clk)
-    fault_cause <= \$167 ;
+    fault <= \$168 ;
   always @(posedge clk)
-    left <= \$168 ;
+    fault_cause <= \$169 ;
   always @(posedge clk)
-    last <= \$169 ;
+    left <= \$170 ;
   always @(posedge clk)
-    phase <= \$170 ;
+    last <= \$171 ;
   always @(posedge clk)
-    enables <= \$171 ;
+    phase <= \$172 ;
   always @(posedge clk)
-    \kind$50  <= \$172 ;
+    enables <= \$173 ;
   always @(posedge clk)
-    \width$49  <= \$173 ;
+    \kind$50  <= \$174 ;
   always @(posedge clk)
-    guard_after <= \$174 ;
+    \width$49  <= \$175 ;
   always @(posedge clk)
-    unguarded <= \$175 ;
+    guard_after <= \$176 ;
+  always @(posedge clk)
+    unguarded <= \$177 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
     following = 8'h00;
-    if (\$31 ) begin
-      following = \$34 [7:0];
+    if (\$29 ) begin
+      following = \$32 [7:0];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$157  = \$158 ;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$157 [7:0] = requests__payload[10:3];
-      \$157 [13:8] = device;
-      \$157 [25:14] = dac;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$158  = \$159 ;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$158 [7:0] = requests__payload[10:3];
+      \$158 [13:8] = device;
+      \$158 [25:14] = dac;
     end
     if (control_command[10]) begin
-      \$157  = 26'h0000000;
+      \$158  = 26'h0000000;
     end
     if (rst) begin
-      \$157  = 26'h0000000;
+      \$158  = 26'h0000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$159  = requests__payload;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$160  = requests__payload;
     if (accept) begin
-      \$159  = commands__payload;
+      \$160  = commands__payload;
     end
     if (control_command[10]) begin
-      \$159  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$160  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
     end
     if (rst) begin
-      \$159  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$160  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$160  = pending;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$161  = owes;
     if (accept) begin
-      \$160  = \$117 ;
-    end else if (\$116 ) begin
-      \$160  = 1'h0;
+      \$161  = \$117 ;
     end
     if (control_command[10]) begin
-      \$160  = 1'h0;
+      \$161  = 1'h0;
     end
     if (rst) begin
-      \$160  = 1'h0;
+      \$161  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$161  = following;
-    if (control_command[10]) begin
-      \$161  = 8'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$162  = pending;
+    if (accept) begin
+      \$162  = \$118 ;
+    end else if (\$114 ) begin
+      \$162  = 1'h0;
     end
-    if (rst) begin
-      \$161  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$162  = \$118 ;
     if (control_command[10]) begin
       \$162  = 1'h0;
     end
@@ -37393,264 +37678,284 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$163  = \$119 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$163  = following;
     if (control_command[10]) begin
-      \$163  = 1'h0;
+      \$163  = 8'h00;
     end
     if (rst) begin
-      \$163  = 1'h0;
+      \$163  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$164  = request_clocks;
-    if (\$122 ) begin
-      \$164  = 24'h000001;
-    end else if (\$124 ) begin
-      \$164  = \$125 [23:0];
-    end
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$164  = \$119 ;
     if (control_command[10]) begin
-      \$164  = 24'h000001;
+      \$164  = 1'h0;
     end
     if (rst) begin
-      \$164  = 24'h000001;
+      \$164  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$165  = response_clocks;
-    if (\$128 ) begin
-      \$165  = 24'h000001;
-    end else if (\$130 ) begin
-      \$165  = \$131 [23:0];
-    end
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$165  = \$120 ;
     if (control_command[10]) begin
-      \$165  = 24'h000001;
+      \$165  = 1'h0;
     end
     if (rst) begin
-      \$165  = 24'h000001;
+      \$165  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$166  = fault;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$166  = request_clocks;
+    if (\$123 ) begin
+      \$166  = 24'h000001;
+    end else if (\$125 ) begin
+      \$166  = \$126 [23:0];
+    end
+    if (control_command[10]) begin
+      \$166  = 24'h000001;
+    end
+    if (rst) begin
+      \$166  = 24'h000001;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$167  = response_clocks;
+    if (\$129 ) begin
+      \$167  = 24'h000001;
+    end else if (\$131 ) begin
+      \$167  = \$132 [23:0];
+    end
+    if (control_command[10]) begin
+      \$167  = 24'h000001;
+    end
+    if (rst) begin
+      \$167  = 24'h000001;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$168  = fault;
     if (trip) begin
-      \$166  = 1'h1;
-    end else if (\$132 ) begin
-      \$166  = 1'h0;
+      \$168  = 1'h1;
+    end else if (\$133 ) begin
+      \$168  = 1'h0;
     end
     if (control_command[10]) begin
-      \$166  = 1'h0;
+      \$168  = 1'h0;
     end
     if (rst) begin
-      \$166  = 1'h0;
+      \$168  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$167  = fault_cause;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$169  = fault_cause;
     if (trip) begin
-      if (\$133 ) begin
+      if (\$134 ) begin
         (* full_case = 32'd1 *)
         if (off) begin
-          \$167  = 3'h1;
+          \$169  = 3'h1;
         end else if (unknown) begin
-          \$167  = 3'h2;
+          \$169  = 3'h2;
         end else if (request_timeout) begin
-          \$167  = 3'h3;
+          \$169  = 3'h3;
         end else if (response_timeout) begin
-          \$167  = 3'h4;
+          \$169  = 3'h4;
         end else begin
-          \$167  = 3'h5;
+          \$169  = 3'h5;
         end
       end
-    end else if (\$132 ) begin
-      \$167  = 3'h0;
+    end else if (\$133 ) begin
+      \$169  = 3'h0;
     end
     if (control_command[10]) begin
-      \$167  = 3'h0;
+      \$169  = 3'h0;
     end
     if (rst) begin
-      \$167  = 3'h0;
+      \$169  = 3'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$168  = left;
-    if (\$134 ) begin
-      \$168  = \$135 [15:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$170  = left;
+    if (\$135 ) begin
+      \$170  = \$136 [15:0];
     end
-    if (\$138 ) begin
-      \$168  = \width$49 ;
-    end else if (\$140 ) begin
-      \$168  = { 8'h00, guard_after };
+    if (\$139 ) begin
+      \$170  = \width$49 ;
+    end else if (\$141 ) begin
+      \$170  = { 8'h00, guard_after };
     end
-    if (\$144 ) begin
-      if (\$149 ) begin
-        \$168  = { 8'h00, guard_after };
+    if (\$145 ) begin
+      if (\$150 ) begin
+        \$170  = { 8'h00, guard_after };
       end
-    end else if (\$146 ) begin
+    end else if (\$147 ) begin
       (* full_case = 32'd1 *)
-      if (\$153 ) begin
-        \$168  = width;
+      if (\$154 ) begin
+        \$170  = width;
       end else begin
-        \$168  = { 8'h00, \before  };
+        \$170  = { 8'h00, \before  };
       end
     end
     if (control_command[10]) begin
-      \$168  = 16'h0000;
+      \$170  = 16'h0000;
     end
     if (rst) begin
-      \$168  = 16'h0000;
+      \$170  = 16'h0000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$169  = last;
-    if (\$134 ) begin
-      \$169  = \$136 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$171  = last;
+    if (\$135 ) begin
+      \$171  = \$137 ;
     end
-    if (\$138 ) begin
-      \$169  = \$141 ;
-    end else if (\$140 ) begin
-      \$169  = \$143 ;
+    if (\$139 ) begin
+      \$171  = \$142 ;
+    end else if (\$141 ) begin
+      \$171  = \$144 ;
     end
-    if (\$144 ) begin
-      if (\$149 ) begin
-        \$169  = \$151 ;
+    if (\$145 ) begin
+      if (\$150 ) begin
+        \$171  = \$152 ;
       end
-    end else if (\$146 ) begin
+    end else if (\$147 ) begin
       (* full_case = 32'd1 *)
-      if (\$153 ) begin
-        \$169  = \$154 ;
+      if (\$154 ) begin
+        \$171  = \$155 ;
       end else begin
-        \$169  = \$155 ;
+        \$171  = \$156 ;
       end
     end
     if (control_command[10]) begin
-      \$169  = 1'h0;
+      \$171  = 1'h0;
     end
     if (rst) begin
-      \$169  = 1'h0;
+      \$171  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$170  = phase;
-    if (\$138 ) begin
-      \$170  = 2'h2;
-    end else if (\$140 ) begin
-      \$170  = \$142 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$172  = phase;
+    if (\$139 ) begin
+      \$172  = 2'h2;
+    end else if (\$141 ) begin
+      \$172  = \$143 ;
     end else if (last) begin
-      \$170  = 2'h0;
+      \$172  = 2'h0;
     end
-    if (\$144 ) begin
-      if (\$149 ) begin
-        \$170  = \$150 ;
+    if (\$145 ) begin
+      if (\$150 ) begin
+        \$172  = \$151 ;
       end
-    end else if (\$146 ) begin
+    end else if (\$147 ) begin
       (* full_case = 32'd1 *)
-      if (\$153 ) begin
-        \$170  = 2'h2;
+      if (\$154 ) begin
+        \$172  = 2'h2;
       end else begin
-        \$170  = 2'h1;
+        \$172  = 2'h1;
       end
     end
     if (control_command[10]) begin
-      \$170  = 2'h0;
+      \$172  = 2'h0;
     end
     if (rst) begin
-      \$170  = 2'h0;
+      \$172  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$171  = enables;
-    if (\$138 ) begin
-      \$171  = \kind$50 ;
-    end else if (\$140 ) begin
-      \$171  = 5'h00;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$173  = enables;
+    if (\$139 ) begin
+      \$173  = \kind$50 ;
+    end else if (\$141 ) begin
+      \$173  = 5'h00;
     end
-    if (\$144 ) begin
-      \$171  = 5'h00;
-    end else if (\$146 ) begin
+    if (\$145 ) begin
+      \$173  = 5'h00;
+    end else if (\$147 ) begin
       (* full_case = 32'd1 *)
-      if (\$153 ) begin
-        \$171  = { \$53 , \$52 , \$51 , \$50 , \$49  };
+      if (\$154 ) begin
+        \$173  = { \$51 , \$50 , \$49 , \$48 , \$47  };
       end else begin
-        \$171  = 5'h00;
+        \$173  = 5'h00;
       end
     end
     if (control_command[10]) begin
-      \$171  = 5'h00;
+      \$173  = 5'h00;
     end
     if (rst) begin
-      \$171  = 5'h00;
+      \$173  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$172  = \kind$50 ;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$172  = { \$53 , \$52 , \$51 , \$50 , \$49  };
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$174  = \kind$50 ;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$174  = { \$51 , \$50 , \$49 , \$48 , \$47  };
     end
     if (control_command[10]) begin
-      \$172  = 5'h00;
+      \$174  = 5'h00;
     end
     if (rst) begin
-      \$172  = 5'h00;
+      \$174  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$173  = \width$49 ;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$173  = width;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$175  = \width$49 ;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$175  = width;
     end
     if (control_command[10]) begin
-      \$173  = 16'h0000;
+      \$175  = 16'h0000;
     end
     if (rst) begin
-      \$173  = 16'h0000;
+      \$175  = 16'h0000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$174  = guard_after;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$174  = after;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$176  = guard_after;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$176  = after;
     end
     if (control_command[10]) begin
-      \$174  = 8'h00;
+      \$176  = 8'h00;
     end
     if (rst) begin
-      \$174  = 8'h00;
+      \$176  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$175  = unguarded;
-    if (\$144 ) begin
-    end else if (\$146 ) begin
-      \$175  = \$152 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    \$177  = unguarded;
+    if (\$145 ) begin
+    end else if (\$147 ) begin
+      \$177  = \$153 ;
     end
     if (control_command[10]) begin
-      \$175  = 1'h1;
+      \$177  = 1'h1;
     end
     if (rst) begin
-      \$175  = 1'h1;
+      \$177  = 1'h1;
     end
   end
   assign responses__payload = results__payload;
-  assign kind = { \$53 , \$52 , \$51 , \$50 , \$49  };
-  assign lines = { \$158 , \$156  };
+  assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
+  assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$7518$0  = \$156 ;
-  assign \port$7522$0  = \$158 ;
+  assign \port$7568$0  = \$157 ;
+  assign \port$7572$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -37690,6 +37995,29 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   assign \commands__payload.inputs[29]  = commands__payload[270:263];
   assign \commands__payload.inputs[30]  = commands__payload[278:271];
   assign \commands__payload.inputs[31]  = commands__payload[286:279];
+  assign \results__payload.value  = results__payload;
+  assign \responses__payload.value  = results__payload;
+  assign \settings.form  = settings[31:0];
+  assign \settings.form.width  = settings[15:0];
+  assign \settings.form.guard_before  = settings[23:16];
+  assign \settings.form.guard_after  = settings[31:24];
+  assign \settings.reset  = settings[63:32];
+  assign \settings.reset.width  = settings[47:32];
+  assign \settings.reset.guard_before  = settings[55:48];
+  assign \settings.reset.guard_after  = settings[63:56];
+  assign \settings.set  = settings[95:64];
+  assign \settings.set.width  = settings[79:64];
+  assign \settings.set.guard_before  = settings[87:80];
+  assign \settings.set.guard_after  = settings[95:88];
+  assign \settings.read  = settings[127:96];
+  assign \settings.read.width  = settings[111:96];
+  assign \settings.read.guard_before  = settings[119:112];
+  assign \settings.read.guard_after  = settings[127:120];
+  assign \settings.dot  = settings[159:128];
+  assign \settings.dot.width  = settings[143:128];
+  assign \settings.dot.guard_before  = settings[151:144];
+  assign \settings.dot.guard_after  = settings[159:152];
+  assign \settings.watchdog  = settings[183:160];
   assign \requests__payload.op  = requests__payload[2:0];
   assign \requests__payload.row  = requests__payload[10:3];
   assign \requests__payload.device  = requests__payload[16:11];
@@ -37729,37 +38057,14 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   assign \requests__payload.inputs[29]  = requests__payload[270:263];
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
-  assign \results__payload.value  = results__payload;
-  assign \responses__payload.value  = results__payload;
-  assign \settings.form  = settings[31:0];
-  assign \settings.form.width  = settings[15:0];
-  assign \settings.form.guard_before  = settings[23:16];
-  assign \settings.form.guard_after  = settings[31:24];
-  assign \settings.reset  = settings[63:32];
-  assign \settings.reset.width  = settings[47:32];
-  assign \settings.reset.guard_before  = settings[55:48];
-  assign \settings.reset.guard_after  = settings[63:56];
-  assign \settings.set  = settings[95:64];
-  assign \settings.set.width  = settings[79:64];
-  assign \settings.set.guard_before  = settings[87:80];
-  assign \settings.set.guard_after  = settings[95:88];
-  assign \settings.read  = settings[127:96];
-  assign \settings.read.width  = settings[111:96];
-  assign \settings.read.guard_before  = settings[119:112];
-  assign \settings.read.guard_after  = settings[127:120];
-  assign \settings.dot  = settings[159:128];
-  assign \settings.dot.width  = settings[143:128];
-  assign \settings.dot.guard_before  = settings[151:144];
-  assign \settings.dot.guard_after  = settings[159:152];
-  assign \settings.watchdog  = settings[183:160];
-  assign \lines.form  = \$156 [0];
-  assign \lines.reset  = \$156 [1];
-  assign \lines.set  = \$156 [2];
-  assign \lines.read  = \$156 [3];
-  assign \lines.dot  = \$156 [4];
-  assign \lines.row  = \$158 [7:0];
-  assign \lines.device  = \$158 [13:8];
-  assign \lines.dac  = \$158 [25:14];
+  assign \lines.form  = \$157 [0];
+  assign \lines.reset  = \$157 [1];
+  assign \lines.set  = \$157 [2];
+  assign \lines.read  = \$157 [3];
+  assign \lines.dot  = \$157 [4];
+  assign \lines.row  = \$159 [7:0];
+  assign \lines.device  = \$159 [13:8];
+  assign \lines.dac  = \$159 [25:14];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -37771,19 +38076,19 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$156 [4] = enables[4];
-  assign \$156 [3] = enables[3];
-  assign \$156 [2] = enables[2];
-  assign \$156 [1] = enables[1];
-  assign \$156 [0] = enables[0];
-  assign \$57  = \$56 ;
-  assign \$90  = \$89 ;
-  assign \$99  = \$98 ;
+  assign \$157 [4] = enables[4];
+  assign \$157 [3] = enables[3];
+  assign \$157 [2] = enables[2];
+  assign \$157 [1] = enables[1];
+  assign \$157 [0] = enables[0];
+  assign \$55  = \$54 ;
+  assign \$88  = \$87 ;
+  assign \$97  = \$96 ;
 endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.step_records (clk, rst, control_command, input__payload, input__valid, output__payload, output__valid, input__ready, output__ready);
-  reg \$auto$verilog_backend.cc:2355:dump_module$68  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$69  = 0;
   wire \$1 ;
   reg \$10 ;
   wire \$2 ;
@@ -37863,14 +38168,14 @@ module \ohmcarlo_emulated_core.core.step_records (clk, rst, control_command, inp
   always @(posedge clk)
     input__ready <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$6  = \$signal ;
     if (\$1 ) begin
       \$6  = input__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$7  = output__payload;
     if (\$3 ) begin
       \$7  = following;
@@ -37883,7 +38188,7 @@ module \ohmcarlo_emulated_core.core.step_records (clk, rst, control_command, inp
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$8  = output__valid;
     if (\$3 ) begin
       \$8  = \$4 ;
@@ -37896,7 +38201,7 @@ module \ohmcarlo_emulated_core.core.step_records (clk, rst, control_command, inp
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$9  = keeps;
     if (\$3 ) begin
       \$9  = 1'h0;
@@ -37911,7 +38216,7 @@ module \ohmcarlo_emulated_core.core.step_records (clk, rst, control_command, inp
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$68 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
     \$10  = input__ready;
     if (\$3 ) begin
       \$10  = 1'h1;
@@ -37959,7 +38264,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.targets (rst, input__valid, input__payload, control_command, output__ready, output__payload, output__valid, input__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$69  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$70  = 0;
   wire \$1 ;
   reg \$10 ;
   wire \$2 ;
@@ -38060,14 +38365,14 @@ module \ohmcarlo_emulated_core.core.targets (rst, input__valid, input__payload, 
   always @(posedge clk)
     input__ready <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$6  = \$signal ;
     if (\$1 ) begin
       \$6  = input__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$7  = output__payload;
     if (\$3 ) begin
       \$7  = following;
@@ -38080,7 +38385,7 @@ module \ohmcarlo_emulated_core.core.targets (rst, input__valid, input__payload, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$8  = output__valid;
     if (\$3 ) begin
       \$8  = \$4 ;
@@ -38093,7 +38398,7 @@ module \ohmcarlo_emulated_core.core.targets (rst, input__valid, input__payload, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$9  = keeps;
     if (\$3 ) begin
       \$9  = 1'h0;
@@ -38108,7 +38413,7 @@ module \ohmcarlo_emulated_core.core.targets (rst, input__valid, input__payload, 
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
     \$10  = input__ready;
     if (\$3 ) begin
       \$10  = 1'h1;
@@ -38159,7 +38464,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, stop, output__ready, input__payload, output__payload, output__valid, input__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$70  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$71  = 0;
   wire \$1 ;
   reg \$10 ;
   reg \$11 ;
@@ -38231,14 +38536,14 @@ module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, s
   always @(posedge clk)
     input__ready <= \$11 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
     \$7  = \$signal ;
     if (\$1 ) begin
       \$7  = input__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
     \$8  = output__payload;
     if (\$3 ) begin
       \$8  = following;
@@ -38251,7 +38556,7 @@ module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, s
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
     \$9  = output__valid;
     if (\$3 ) begin
       \$9  = \$4 ;
@@ -38264,7 +38569,7 @@ module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, s
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
     \$10  = keeps;
     if (\$3 ) begin
       \$10  = 1'h0;
@@ -38279,7 +38584,7 @@ module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, s
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
     \$11  = input__ready;
     if (\$3 ) begin
       \$11  = 1'h1;
@@ -38314,9 +38619,9 @@ module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, s
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$105 , idle, responses__valid, responses__payload, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, restart, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, \port$5910$0 , \port$5912$0 , load_median__stb, load_median__addr, load_median__data
+module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$105 , idle, responses__valid, responses__payload, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, restart, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, \port$5956$0 , \port$5958$0 , load_median__stb, load_median__addr, load_median__data
 , load_sigma__stb, load_sigma__addr, load_sigma__data, \input__payload$31 , pulses, requests__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$71  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$72  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -39222,10 +39527,10 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
   wire [7:0] \pipe_9.row ;
   wire \pipe_9.set ;
   wire pop;
-  input [31:0] \port$5910$0 ;
-  wire [31:0] \port$5910$0 ;
-  input [31:0] \port$5912$0 ;
-  wire [31:0] \port$5912$0 ;
+  input [31:0] \port$5956$0 ;
+  wire [31:0] \port$5956$0 ;
+  input [31:0] \port$5958$0 ;
+  wire [31:0] \port$5958$0 ;
   wire [19:0] properties;
   wire \properties.high ;
   wire [17:0] \properties.offset ;
@@ -40041,8 +40346,8 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     .\known$43 (known),
     .need(need),
     .off(off),
-    .\port$5787$3 (following[16:3]),
-    .\port$8657$3 (output__payload[16:3]),
+    .\port$5841$3 (output__payload[16:3]),
+    .\port$5843$3 (following[16:3]),
     .properties(properties),
     .read_bank(read_bank),
     .read_device(pipe_1[16:11]),
@@ -40054,7 +40359,7 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     .clk(clk),
     .codes(codes),
     .done(done),
-    .\port$8657$29 (output__payload[286:29]),
+    .\port$5841$29 (output__payload[286:29]),
     .reading(reading),
     .rst(rst),
     .start(start)
@@ -40114,13 +40419,13 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     .made__valid(made__valid),
     .normal(normal),
     .pop(pipe_9[1]),
-    .\port$5910$0 (\port$5910$0 ),
-    .\port$5912$0 (\port$5912$0 ),
+    .\port$5956$0 (\port$5956$0 ),
+    .\port$5958$0 (\port$5958$0 ),
     .restart(restart),
     .rst(rst)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     input__payload[63:32] = 32'd0;
     (* full_case = 32'd1 *)
     if (ask__valid) begin
@@ -40132,7 +40437,7 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     (* full_case = 32'd1 *)
     casez (output__payload[2:0])
       3'h3:
@@ -40146,14 +40451,14 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     write__addr = pipe_12[10:3];
     if (load_state_codes__stb) begin
       write__addr = load_state_codes__addr[12:5];
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     write__data[9:0] = code;
     write__data[19:10] = code;
     write__data[29:20] = code;
@@ -40286,7 +40591,7 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     write__en[0] = \$38 ;
     write__en[1] = \$41 ;
     write__en[2] = \$44 ;
@@ -40548,213 +40853,213 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$356  = \$306 ;
     if (rst) begin
       \$356  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$357  = claim;
     if (rst) begin
       \$357  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$358  = \$307 [63:0];
     if (restart) begin
-      \$358  = { \port$5912$0 , \port$5910$0  };
+      \$358  = { \port$5958$0 , \port$5956$0  };
     end
     if (rst) begin
       \$358  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$359  = pipe_0;
     if (rst) begin
       \$359  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$360  = pipe_1;
     if (rst) begin
       \$360  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$361  = pipe_2;
     if (rst) begin
       \$361  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$362  = pipe_3;
     if (rst) begin
       \$362  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$363  = pipe_4;
     if (rst) begin
       \$363  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$364  = pipe_5;
     if (rst) begin
       \$364  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$365  = pipe_6;
     if (rst) begin
       \$365  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$366  = pipe_7;
     if (rst) begin
       \$366  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$367  = pipe_8;
     if (rst) begin
       \$367  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$368  = pipe_9;
     if (rst) begin
       \$368  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$369  = pipe_10;
     if (rst) begin
       \$369  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$370  = pipe_11;
     if (rst) begin
       \$370  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$371  = \$330 ;
     if (rst) begin
       \$371  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$372  = \bank$130 ;
     if (rst) begin
       \$372  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$373  = \$335 ;
     if (rst) begin
       \$373  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$374  = \$340 ;
     if (rst) begin
       \$374  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$375  = code;
     if (rst) begin
       \$375  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$376  = \$341 ;
     if (rst) begin
       \$376  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$377  = \$342 ;
     if (rst) begin
       \$377  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$378  = \$343 ;
     if (rst) begin
       \$378  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$379  = \$344 ;
     if (rst) begin
       \$379  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$380  = \$345 ;
     if (rst) begin
       \$380  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$381  = \$346 ;
     if (rst) begin
       \$381  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$382  = \$347 ;
     if (rst) begin
       \$382  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$383  = \$348 ;
     if (rst) begin
       \$383  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$384  = \$352 ;
     if (rst) begin
       \$384  = 10'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$385  = \$355 [4:0];
     if (rst) begin
       \$385  = 5'h00;
@@ -40766,8 +41071,8 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
   assign \stuck_level$7  = stuck_level;
   assign \restart$9  = restart;
   assign \restart$10  = restart;
-  assign first = { \port$5912$0 , \port$5910$0  };
-  assign first_pulse = { \port$5912$0 , \port$5910$0  };
+  assign first = { \port$5958$0 , \port$5956$0  };
+  assign first_pulse = { \port$5958$0 , \port$5956$0  };
   assign \restart$13  = restart;
   assign ask__ready = 1'h1;
   assign input__ready = 1'h1;
@@ -41290,7 +41595,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.answers (rst, output__ready, enter, arrived, payload, output__valid, output__payload, room, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$72  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$73  = 0;
   wire [5:0] \$1 ;
   wire \$10 ;
   reg [4:0] \$11 ;
@@ -41363,28 +41668,28 @@ module \ohmcarlo_emulated_core.emulator.answers (rst, output__ready, enter, arri
     .w_port__data(payload)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$11  = \$8 [4:0];
     if (rst) begin
       \$11  = 5'h11;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$12  = \$9 ;
     if (rst) begin
       \$12  = 1'h1;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$13  = \$3 [4:0];
     if (rst) begin
       \$13  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
     \$14  = \$10 ;
     if (rst) begin
       \$14  = 1'h0;
@@ -41399,7 +41704,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w_en, r_data, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$73  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$74  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -41488,7 +41793,7 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
   always @(posedge clk)
     level <= \$21 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
     \$19  = w_port__addr;
     if (\$1 ) begin
       \$19  = \$4 [4:0];
@@ -41498,7 +41803,7 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
     \$20  = r_port__addr;
     if (\$5 ) begin
       \$20  = \$8 [4:0];
@@ -41508,7 +41813,7 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$73 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
     \$21  = level;
     if (\$12 ) begin
       \$21  = \$13 [4:0];
@@ -41529,8 +41834,8 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint, bank, \known$43 , \port$5787$3 , restart, off, read_device, read_bank, found__valid, found__payload, ask__payload, busy, properties, \port$8657$3 , clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$74  = 0;
+module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint, bank, \known$43 , \port$5841$3 , \port$5843$3 , restart, off, read_device, read_bank, found__valid, found__payload, ask__payload, busy, properties, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$75  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -41792,10 +42097,10 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   input off;
   wire off;
   wire other;
-  input [13:0] \port$5787$3 ;
-  wire [13:0] \port$5787$3 ;
-  input [13:0] \port$8657$3 ;
-  wire [13:0] \port$8657$3 ;
+  input [13:0] \port$5841$3 ;
+  wire [13:0] \port$5841$3 ;
+  input [13:0] \port$5843$3 ;
+  wire [13:0] \port$5843$3 ;
   reg present = 1'h0;
   output [19:0] properties;
   reg [19:0] properties;
@@ -41840,20 +42145,20 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     _0_ <= banks[{ read_bank, read_device }];
   end
   assign read__data = _0_;
-  assign \$1  = begun_row == \port$8657$3 [7:0];
-  assign \$2  = tag_0 == \port$8657$3 [7:0];
+  assign \$1  = begun_row == \port$5841$3 [7:0];
+  assign \$2  = tag_0 == \port$5841$3 [7:0];
   assign \$3  = valid_0 & \$2 ;
   assign \$4  = begins[0] ? \$1  : \$3 ;
   assign \$5  = ~ restart;
   assign \$6  = \$4  & \$5 ;
-  assign \$7  = begun_row == \port$8657$3 [7:0];
-  assign \$8  = tag_0 == \port$8657$3 [7:0];
+  assign \$7  = begun_row == \port$5841$3 [7:0];
+  assign \$8  = tag_0 == \port$5841$3 [7:0];
   assign \$9  = valid_0 & \$8 ;
   assign \$10  = begins[0] ? \$7  : \$9 ;
-  assign \$11  = \port$8657$3 [13:8] >= 6'h38;
-  assign \$12  = \port$8657$3 [13:8] < upto_0;
+  assign \$11  = \port$5841$3 [13:8] >= 6'h38;
+  assign \$12  = \port$5841$3 [13:8] < upto_0;
   assign \$13  = coin_done_0 | \$12 ;
-  assign \$14  = \port$8657$3 [13:8] < upto_0;
+  assign \$14  = \port$5841$3 [13:8] < upto_0;
   assign \$15  = coin_done_0 & \$14 ;
   assign \$16  = \$11  ? \$13  : \$15 ;
   assign \$17  = done_0 | \$16 ;
@@ -41862,20 +42167,20 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   assign \$20  = \$18  & \$19 ;
   assign \$21  = ~ restart;
   assign \$22  = \$20  & \$21 ;
-  assign \$23  = begun_row == \port$8657$3 [7:0];
-  assign \$24  = tag_1 == \port$8657$3 [7:0];
+  assign \$23  = begun_row == \port$5841$3 [7:0];
+  assign \$24  = tag_1 == \port$5841$3 [7:0];
   assign \$25  = valid_1 & \$24 ;
   assign \$26  = begins[1] ? \$23  : \$25 ;
   assign \$27  = ~ restart;
   assign \$28  = \$26  & \$27 ;
-  assign \$29  = begun_row == \port$8657$3 [7:0];
-  assign \$30  = tag_1 == \port$8657$3 [7:0];
+  assign \$29  = begun_row == \port$5841$3 [7:0];
+  assign \$30  = tag_1 == \port$5841$3 [7:0];
   assign \$31  = valid_1 & \$30 ;
   assign \$32  = begins[1] ? \$29  : \$31 ;
-  assign \$33  = \port$8657$3 [13:8] >= 6'h38;
-  assign \$34  = \port$8657$3 [13:8] < upto_1;
+  assign \$33  = \port$5841$3 [13:8] >= 6'h38;
+  assign \$34  = \port$5841$3 [13:8] < upto_1;
   assign \$35  = coin_done_1 | \$34 ;
-  assign \$36  = \port$8657$3 [13:8] < upto_1;
+  assign \$36  = \port$5841$3 [13:8] < upto_1;
   assign \$37  = coin_done_1 & \$36 ;
   assign \$38  = \$33  ? \$35  : \$37 ;
   assign \$39  = done_1 | \$38 ;
@@ -41884,20 +42189,20 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   assign \$42  = \$40  & \$41 ;
   assign \$43  = ~ restart;
   assign \$44  = \$42  & \$43 ;
-  assign \$45  = begun_row == \port$5787$3 [7:0];
-  assign \$46  = tag_0 == \port$5787$3 [7:0];
+  assign \$45  = begun_row == \port$5843$3 [7:0];
+  assign \$46  = tag_0 == \port$5843$3 [7:0];
   assign \$47  = valid_0 & \$46 ;
   assign \$48  = begins[0] ? \$45  : \$47 ;
   assign \$49  = ~ restart;
   assign \$50  = \$48  & \$49 ;
-  assign \$51  = begun_row == \port$5787$3 [7:0];
-  assign \$52  = tag_0 == \port$5787$3 [7:0];
+  assign \$51  = begun_row == \port$5843$3 [7:0];
+  assign \$52  = tag_0 == \port$5843$3 [7:0];
   assign \$53  = valid_0 & \$52 ;
   assign \$54  = begins[0] ? \$51  : \$53 ;
-  assign \$55  = \port$5787$3 [13:8] >= 6'h38;
-  assign \$56  = \port$5787$3 [13:8] < upto_0;
+  assign \$55  = \port$5843$3 [13:8] >= 6'h38;
+  assign \$56  = \port$5843$3 [13:8] < upto_0;
   assign \$57  = coin_done_0 | \$56 ;
-  assign \$58  = \port$5787$3 [13:8] < upto_0;
+  assign \$58  = \port$5843$3 [13:8] < upto_0;
   assign \$59  = coin_done_0 & \$58 ;
   assign \$60  = \$55  ? \$57  : \$59 ;
   assign \$61  = done_0 | \$60 ;
@@ -41906,20 +42211,20 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   assign \$64  = \$62  & \$63 ;
   assign \$65  = ~ restart;
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = begun_row == \port$5787$3 [7:0];
-  assign \$68  = tag_1 == \port$5787$3 [7:0];
+  assign \$67  = begun_row == \port$5843$3 [7:0];
+  assign \$68  = tag_1 == \port$5843$3 [7:0];
   assign \$69  = valid_1 & \$68 ;
   assign \$70  = begins[1] ? \$67  : \$69 ;
   assign \$71  = ~ restart;
   assign \$72  = \$70  & \$71 ;
-  assign \$73  = begun_row == \port$5787$3 [7:0];
-  assign \$74  = tag_1 == \port$5787$3 [7:0];
+  assign \$73  = begun_row == \port$5843$3 [7:0];
+  assign \$74  = tag_1 == \port$5843$3 [7:0];
   assign \$75  = valid_1 & \$74 ;
   assign \$76  = begins[1] ? \$73  : \$75 ;
-  assign \$77  = \port$5787$3 [13:8] >= 6'h38;
-  assign \$78  = \port$5787$3 [13:8] < upto_1;
+  assign \$77  = \port$5843$3 [13:8] >= 6'h38;
+  assign \$78  = \port$5843$3 [13:8] < upto_1;
   assign \$79  = coin_done_1 | \$78 ;
-  assign \$80  = \port$5787$3 [13:8] < upto_1;
+  assign \$80  = \port$5843$3 [13:8] < upto_1;
   assign \$81  = coin_done_1 & \$80 ;
   assign \$82  = \$77  ? \$79  : \$81 ;
   assign \$83  = done_1 | \$82 ;
@@ -42066,7 +42371,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   always @(posedge clk)
     hint_row <= \$199 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     (* full_case = 32'd1 *)
     casez (spare)
       1'h0:
@@ -42078,14 +42383,14 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     endcase
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$178  = advance;
     if (rst) begin
       \$178  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$179 [0] = \$6 ;
     \$179 [1] = \$28 ;
     \$179 [2] = \$50 ;
@@ -42095,7 +42400,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$180 [0] = \$22 ;
     \$180 [1] = \$44 ;
     \$180 [2] = \$66 ;
@@ -42105,7 +42410,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$181  = \$signal$25 ;
     if (\$90 ) begin
       \$181  = hit[1];
@@ -42123,21 +42428,21 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$182  = \$124 ;
     if (rst) begin
       \$182  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$183  = \$131 ;
     if (rst) begin
       \$183  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$184  = ask__payload;
     if (busy) begin
       \$184 [13:8] = \$136 [5:0];
@@ -42153,7 +42458,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$185  = busy;
     if (busy) begin
       if (\$137 ) begin
@@ -42172,7 +42477,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$186  = \$signal$27 ;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42189,7 +42494,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$187  = \$signal$28 ;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42208,7 +42513,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$188  = valid_0;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42226,7 +42531,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$189  = tag_0;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42241,7 +42546,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$190  = upto_0;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42259,7 +42564,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$191  = coin_done_0;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42279,7 +42584,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$192  = done_0;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42299,7 +42604,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$193  = valid_1;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42317,7 +42622,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$194  = tag_1;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42332,7 +42637,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$195  = upto_1;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42350,7 +42655,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$196  = coin_done_1;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42370,7 +42675,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$197  = done_1;
     if (busy) begin
     end else if (\$133 ) begin
@@ -42390,27 +42695,27 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$198  = \$signal$30 ;
     if (\$149 ) begin
-      \$198  = \port$8657$3 [7:0];
+      \$198  = \port$5841$3 [7:0];
     end
     if (rst) begin
       \$198  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$199  = hint_row;
     if (\$151 ) begin
-      \$199  = \port$8657$3 [7:0];
+      \$199  = \port$5841$3 [7:0];
     end
     if (rst) begin
       \$199  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     begins = 2'h0;
     if (busy) begin
     end else if (\$173 ) begin
@@ -42420,16 +42725,16 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$74 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     properties = 20'h00000;
     if (\$177 ) begin
       properties = read__data;
     end
   end
-  assign row = \port$8657$3 [7:0];
-  assign device = \port$8657$3 [13:8];
-  assign next_row = \port$5787$3 [7:0];
-  assign next_device = \port$5787$3 [13:8];
+  assign row = \port$5841$3 [7:0];
+  assign device = \port$5841$3 [13:8];
+  assign next_row = \port$5843$3 [7:0];
+  assign next_device = \port$5843$3 [13:8];
   assign ask__ready = 1'h1;
   assign ask__valid = busy;
   assign \$signature__addr  = { found__payload[20], \$176  };
@@ -42460,8 +42765,8 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \port$8657$29 , clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$75  = 0;
+module \ohmcarlo_emulated_core.emulator.dot (rst, start, \port$5841$29 , codes, done, reading, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$76  = 0;
   wire [10:0] \$1 ;
   wire [10:0] \$10 ;
   wire [19:0] \$100 ;
@@ -43122,8 +43427,8 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
   wire [7:0] \inputs[7] ;
   wire [7:0] \inputs[8] ;
   wire [7:0] \inputs[9] ;
-  input [257:0] \port$8657$29 ;
-  wire [257:0] \port$8657$29 ;
+  input [257:0] \port$5841$29 ;
+  wire [257:0] \port$5841$29 ;
   reg [18:0] product_0 = 19'h00000;
   reg [18:0] product_1 = 19'h00000;
   reg [18:0] product_10 = 19'h00000;
@@ -43765,252 +44070,252 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
   always @(posedge clk)
     reading <= \$361 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$128  = { flying[4:0], start };
     if (rst) begin
       \$128  = 6'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$129  = \port$8657$29 [1];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$129  = \port$5841$29 [1];
     if (rst) begin
       \$129  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$130  = \port$8657$29 [0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$130  = \port$5841$29 [0];
     if (rst) begin
       \$130  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$131  = \port$8657$29 [9:2];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$131  = \port$5841$29 [9:2];
     if (rst) begin
       \$131  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$132  = \port$8657$29 [17:10];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$132  = \port$5841$29 [17:10];
     if (rst) begin
       \$132  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$133  = \port$8657$29 [25:18];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$133  = \port$5841$29 [25:18];
     if (rst) begin
       \$133  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$134  = \port$8657$29 [33:26];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$134  = \port$5841$29 [33:26];
     if (rst) begin
       \$134  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$135  = \port$8657$29 [41:34];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$135  = \port$5841$29 [41:34];
     if (rst) begin
       \$135  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$136  = \port$8657$29 [49:42];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$136  = \port$5841$29 [49:42];
     if (rst) begin
       \$136  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$137  = \port$8657$29 [57:50];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$137  = \port$5841$29 [57:50];
     if (rst) begin
       \$137  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$138  = \port$8657$29 [65:58];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$138  = \port$5841$29 [65:58];
     if (rst) begin
       \$138  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$139  = \port$8657$29 [73:66];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$139  = \port$5841$29 [73:66];
     if (rst) begin
       \$139  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$140  = \port$8657$29 [81:74];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$140  = \port$5841$29 [81:74];
     if (rst) begin
       \$140  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$141  = \port$8657$29 [89:82];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$141  = \port$5841$29 [89:82];
     if (rst) begin
       \$141  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$142  = \port$8657$29 [97:90];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$142  = \port$5841$29 [97:90];
     if (rst) begin
       \$142  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$143  = \port$8657$29 [105:98];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$143  = \port$5841$29 [105:98];
     if (rst) begin
       \$143  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$144  = \port$8657$29 [113:106];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$144  = \port$5841$29 [113:106];
     if (rst) begin
       \$144  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$145  = \port$8657$29 [121:114];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$145  = \port$5841$29 [121:114];
     if (rst) begin
       \$145  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$146  = \port$8657$29 [129:122];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$146  = \port$5841$29 [129:122];
     if (rst) begin
       \$146  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$147  = \port$8657$29 [137:130];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$147  = \port$5841$29 [137:130];
     if (rst) begin
       \$147  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$148  = \port$8657$29 [145:138];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$148  = \port$5841$29 [145:138];
     if (rst) begin
       \$148  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$149  = \port$8657$29 [153:146];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$149  = \port$5841$29 [153:146];
     if (rst) begin
       \$149  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$150  = \port$8657$29 [161:154];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$150  = \port$5841$29 [161:154];
     if (rst) begin
       \$150  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$151  = \port$8657$29 [169:162];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$151  = \port$5841$29 [169:162];
     if (rst) begin
       \$151  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$152  = \port$8657$29 [177:170];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$152  = \port$5841$29 [177:170];
     if (rst) begin
       \$152  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$153  = \port$8657$29 [185:178];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$153  = \port$5841$29 [185:178];
     if (rst) begin
       \$153  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$154  = \port$8657$29 [193:186];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$154  = \port$5841$29 [193:186];
     if (rst) begin
       \$154  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$155  = \port$8657$29 [201:194];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$155  = \port$5841$29 [201:194];
     if (rst) begin
       \$155  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$156  = \port$8657$29 [209:202];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$156  = \port$5841$29 [209:202];
     if (rst) begin
       \$156  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$157  = \port$8657$29 [217:210];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$157  = \port$5841$29 [217:210];
     if (rst) begin
       \$157  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$158  = \port$8657$29 [225:218];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$158  = \port$5841$29 [225:218];
     if (rst) begin
       \$158  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$159  = \port$8657$29 [233:226];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$159  = \port$5841$29 [233:226];
     if (rst) begin
       \$159  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$160  = \port$8657$29 [241:234];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$160  = \port$5841$29 [241:234];
     if (rst) begin
       \$160  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$161  = \port$8657$29 [249:242];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$161  = \port$5841$29 [249:242];
     if (rst) begin
       \$161  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
-    \$162  = \port$8657$29 [257:250];
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
+    \$162  = \port$5841$29 [257:250];
     if (rst) begin
       \$162  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$163  = 10'h000;
     casez (tile)
       1'h0:
@@ -44023,7 +44328,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$164  = 10'h000;
     casez (tile)
       1'h0:
@@ -44036,7 +44341,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$165  = 10'h000;
     casez (tile)
       1'h0:
@@ -44049,7 +44354,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$166  = 10'h000;
     casez (tile)
       1'h0:
@@ -44062,7 +44367,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$167  = 10'h000;
     casez (tile)
       1'h0:
@@ -44075,7 +44380,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$168  = 10'h000;
     casez (tile)
       1'h0:
@@ -44088,7 +44393,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$169  = 10'h000;
     casez (tile)
       1'h0:
@@ -44101,7 +44406,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$170  = 10'h000;
     casez (tile)
       1'h0:
@@ -44114,7 +44419,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$171  = 10'h000;
     casez (tile)
       1'h0:
@@ -44127,7 +44432,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$172  = 10'h000;
     casez (tile)
       1'h0:
@@ -44140,7 +44445,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$173  = 10'h000;
     casez (tile)
       1'h0:
@@ -44153,7 +44458,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$174  = 10'h000;
     casez (tile)
       1'h0:
@@ -44166,7 +44471,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$175  = 10'h000;
     casez (tile)
       1'h0:
@@ -44179,7 +44484,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$176  = 10'h000;
     casez (tile)
       1'h0:
@@ -44192,7 +44497,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$177  = 10'h000;
     casez (tile)
       1'h0:
@@ -44205,7 +44510,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$178  = 10'h000;
     casez (tile)
       1'h0:
@@ -44218,7 +44523,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$179  = 10'h000;
     casez (tile)
       1'h0:
@@ -44231,7 +44536,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$180  = 10'h000;
     casez (tile)
       1'h0:
@@ -44244,7 +44549,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$181  = 10'h000;
     casez (tile)
       1'h0:
@@ -44257,7 +44562,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$182  = 10'h000;
     casez (tile)
       1'h0:
@@ -44270,7 +44575,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$183  = 10'h000;
     casez (tile)
       1'h0:
@@ -44283,7 +44588,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$184  = 10'h000;
     casez (tile)
       1'h0:
@@ -44296,7 +44601,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$185  = 10'h000;
     casez (tile)
       1'h0:
@@ -44309,7 +44614,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$186  = 10'h000;
     casez (tile)
       1'h0:
@@ -44322,7 +44627,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$187  = 10'h000;
     casez (tile)
       1'h0:
@@ -44335,7 +44640,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$188  = 10'h000;
     casez (tile)
       1'h0:
@@ -44348,7 +44653,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$189  = 10'h000;
     casez (tile)
       1'h0:
@@ -44361,7 +44666,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$190  = 10'h000;
     casez (tile)
       1'h0:
@@ -44374,7 +44679,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$191  = 10'h000;
     casez (tile)
       1'h0:
@@ -44387,7 +44692,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$192  = 10'h000;
     casez (tile)
       1'h0:
@@ -44400,7 +44705,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$193  = 10'h000;
     casez (tile)
       1'h0:
@@ -44413,7 +44718,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$194  = 10'h000;
     casez (tile)
       1'h0:
@@ -44426,7 +44731,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$195  = 10'h000;
     casez (tile)
       1'h0:
@@ -44439,7 +44744,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$196  = 10'h000;
     casez (tile)
       1'h0:
@@ -44452,7 +44757,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$197  = 10'h000;
     casez (tile)
       1'h0:
@@ -44465,7 +44770,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$198  = 10'h000;
     casez (tile)
       1'h0:
@@ -44478,7 +44783,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$199  = 10'h000;
     casez (tile)
       1'h0:
@@ -44491,7 +44796,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$200  = 10'h000;
     casez (tile)
       1'h0:
@@ -44504,7 +44809,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$201  = 10'h000;
     casez (tile)
       1'h0:
@@ -44517,7 +44822,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$202  = 10'h000;
     casez (tile)
       1'h0:
@@ -44530,7 +44835,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$203  = 10'h000;
     casez (tile)
       1'h0:
@@ -44543,7 +44848,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$204  = 10'h000;
     casez (tile)
       1'h0:
@@ -44556,7 +44861,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$205  = 10'h000;
     casez (tile)
       1'h0:
@@ -44569,7 +44874,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$206  = 10'h000;
     casez (tile)
       1'h0:
@@ -44582,7 +44887,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$207  = 10'h000;
     casez (tile)
       1'h0:
@@ -44595,7 +44900,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$208  = 10'h000;
     casez (tile)
       1'h0:
@@ -44608,7 +44913,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$209  = 10'h000;
     casez (tile)
       1'h0:
@@ -44621,7 +44926,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$210  = 10'h000;
     casez (tile)
       1'h0:
@@ -44634,7 +44939,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$211  = 10'h000;
     casez (tile)
       1'h0:
@@ -44647,7 +44952,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$212  = 10'h000;
     casez (tile)
       1'h0:
@@ -44660,7 +44965,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$213  = 10'h000;
     casez (tile)
       1'h0:
@@ -44673,7 +44978,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$214  = 10'h000;
     casez (tile)
       1'h0:
@@ -44686,7 +44991,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$215  = 10'h000;
     casez (tile)
       1'h0:
@@ -44699,7 +45004,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$216  = 10'h000;
     casez (tile)
       1'h0:
@@ -44712,7 +45017,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$217  = 10'h000;
     casez (tile)
       1'h0:
@@ -44725,7 +45030,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$218  = 10'h000;
     casez (tile)
       1'h0:
@@ -44738,7 +45043,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$219  = 10'h000;
     casez (tile)
       1'h0:
@@ -44751,7 +45056,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$220  = 10'h000;
     casez (tile)
       1'h0:
@@ -44764,7 +45069,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$221  = 10'h000;
     casez (tile)
       1'h0:
@@ -44777,7 +45082,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$222  = 10'h000;
     casez (tile)
       1'h0:
@@ -44790,7 +45095,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$223  = 10'h000;
     casez (tile)
       1'h0:
@@ -44803,7 +45108,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$224  = 10'h000;
     casez (tile)
       1'h0:
@@ -44816,7 +45121,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$225  = 10'h000;
     casez (tile)
       1'h0:
@@ -44829,7 +45134,7 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$226  = 10'h000;
     casez (tile)
       1'h0:
@@ -44842,986 +45147,986 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$227  = input_0;
     if (rst) begin
       \$227  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$228  = input_1;
     if (rst) begin
       \$228  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$229  = input_2;
     if (rst) begin
       \$229  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$230  = input_3;
     if (rst) begin
       \$230  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$231  = input_4;
     if (rst) begin
       \$231  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$232  = input_5;
     if (rst) begin
       \$232  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$233  = input_6;
     if (rst) begin
       \$233  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$234  = input_7;
     if (rst) begin
       \$234  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$235  = input_8;
     if (rst) begin
       \$235  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$236  = input_9;
     if (rst) begin
       \$236  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$237  = input_10;
     if (rst) begin
       \$237  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$238  = input_11;
     if (rst) begin
       \$238  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$239  = input_12;
     if (rst) begin
       \$239  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$240  = input_13;
     if (rst) begin
       \$240  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$241  = input_14;
     if (rst) begin
       \$241  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$242  = input_15;
     if (rst) begin
       \$242  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$243  = input_16;
     if (rst) begin
       \$243  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$244  = input_17;
     if (rst) begin
       \$244  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$245  = input_18;
     if (rst) begin
       \$245  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$246  = input_19;
     if (rst) begin
       \$246  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$247  = input_20;
     if (rst) begin
       \$247  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$248  = input_21;
     if (rst) begin
       \$248  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$249  = input_22;
     if (rst) begin
       \$249  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$250  = input_23;
     if (rst) begin
       \$250  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$251  = input_24;
     if (rst) begin
       \$251  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$252  = input_25;
     if (rst) begin
       \$252  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$253  = input_26;
     if (rst) begin
       \$253  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$254  = input_27;
     if (rst) begin
       \$254  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$255  = input_28;
     if (rst) begin
       \$255  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$256  = input_29;
     if (rst) begin
       \$256  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$257  = input_30;
     if (rst) begin
       \$257  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$258  = input_31;
     if (rst) begin
       \$258  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$259  = \$signal ;
     if (rst) begin
       \$259  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$260  = \$1 ;
     if (rst) begin
       \$260  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$261  = \$2 ;
     if (rst) begin
       \$261  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$262  = \$3 ;
     if (rst) begin
       \$262  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$263  = \$4 ;
     if (rst) begin
       \$263  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$264  = \$5 ;
     if (rst) begin
       \$264  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$265  = \$6 ;
     if (rst) begin
       \$265  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$266  = \$7 ;
     if (rst) begin
       \$266  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$267  = \$8 ;
     if (rst) begin
       \$267  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$268  = \$9 ;
     if (rst) begin
       \$268  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$269  = \$10 ;
     if (rst) begin
       \$269  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$270  = \$11 ;
     if (rst) begin
       \$270  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$271  = \$12 ;
     if (rst) begin
       \$271  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$272  = \$13 ;
     if (rst) begin
       \$272  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$273  = \$14 ;
     if (rst) begin
       \$273  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$274  = \$15 ;
     if (rst) begin
       \$274  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$275  = \$16 ;
     if (rst) begin
       \$275  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$276  = \$17 ;
     if (rst) begin
       \$276  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$277  = \$18 ;
     if (rst) begin
       \$277  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$278  = \$19 ;
     if (rst) begin
       \$278  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$279  = \$20 ;
     if (rst) begin
       \$279  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$280  = \$21 ;
     if (rst) begin
       \$280  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$281  = \$22 ;
     if (rst) begin
       \$281  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$282  = \$23 ;
     if (rst) begin
       \$282  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$283  = \$24 ;
     if (rst) begin
       \$283  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$284  = \$25 ;
     if (rst) begin
       \$284  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$285  = \$26 ;
     if (rst) begin
       \$285  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$286  = \$27 ;
     if (rst) begin
       \$286  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$287  = \$28 ;
     if (rst) begin
       \$287  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$288  = \$29 ;
     if (rst) begin
       \$288  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$289  = \$30 ;
     if (rst) begin
       \$289  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$290  = \$31 ;
     if (rst) begin
       \$290  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$291  = \$32 ;
     if (rst) begin
       \$291  = 11'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$292  = chosen_0;
     if (rst) begin
       \$292  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$293  = chosen_1;
     if (rst) begin
       \$293  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$294  = chosen_2;
     if (rst) begin
       \$294  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$295  = chosen_3;
     if (rst) begin
       \$295  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$296  = chosen_4;
     if (rst) begin
       \$296  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$297  = chosen_5;
     if (rst) begin
       \$297  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$298  = chosen_6;
     if (rst) begin
       \$298  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$299  = chosen_7;
     if (rst) begin
       \$299  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$300  = chosen_8;
     if (rst) begin
       \$300  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$301  = chosen_9;
     if (rst) begin
       \$301  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$302  = chosen_10;
     if (rst) begin
       \$302  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$303  = chosen_11;
     if (rst) begin
       \$303  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$304  = chosen_12;
     if (rst) begin
       \$304  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$305  = chosen_13;
     if (rst) begin
       \$305  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$306  = chosen_14;
     if (rst) begin
       \$306  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$307  = chosen_15;
     if (rst) begin
       \$307  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$308  = chosen_16;
     if (rst) begin
       \$308  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$309  = chosen_17;
     if (rst) begin
       \$309  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$310  = chosen_18;
     if (rst) begin
       \$310  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$311  = chosen_19;
     if (rst) begin
       \$311  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$312  = chosen_20;
     if (rst) begin
       \$312  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$313  = chosen_21;
     if (rst) begin
       \$313  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$314  = chosen_22;
     if (rst) begin
       \$314  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$315  = chosen_23;
     if (rst) begin
       \$315  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$316  = chosen_24;
     if (rst) begin
       \$316  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$317  = chosen_25;
     if (rst) begin
       \$317  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$318  = chosen_26;
     if (rst) begin
       \$318  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$319  = chosen_27;
     if (rst) begin
       \$319  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$320  = chosen_28;
     if (rst) begin
       \$320  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$321  = chosen_29;
     if (rst) begin
       \$321  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$322  = chosen_30;
     if (rst) begin
       \$322  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$323  = chosen_31;
     if (rst) begin
       \$323  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$324  = chosen_32;
     if (rst) begin
       \$324  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$325  = \$34 [18:0];
     if (rst) begin
       \$325  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$326  = \$36 [18:0];
     if (rst) begin
       \$326  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$327  = \$38 [18:0];
     if (rst) begin
       \$327  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$328  = \$40 [18:0];
     if (rst) begin
       \$328  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$329  = \$42 [18:0];
     if (rst) begin
       \$329  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$330  = \$44 [18:0];
     if (rst) begin
       \$330  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$331  = \$46 [18:0];
     if (rst) begin
       \$331  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$332  = \$48 [18:0];
     if (rst) begin
       \$332  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$333  = \$50 [18:0];
     if (rst) begin
       \$333  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$334  = \$52 [18:0];
     if (rst) begin
       \$334  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$335  = \$54 [18:0];
     if (rst) begin
       \$335  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$336  = \$56 [18:0];
     if (rst) begin
       \$336  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$337  = \$58 [18:0];
     if (rst) begin
       \$337  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$338  = \$60 [18:0];
     if (rst) begin
       \$338  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$339  = \$62 [18:0];
     if (rst) begin
       \$339  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$340  = \$64 [18:0];
     if (rst) begin
       \$340  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$341  = \$66 [18:0];
     if (rst) begin
       \$341  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$342  = \$68 [18:0];
     if (rst) begin
       \$342  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$343  = \$70 [18:0];
     if (rst) begin
       \$343  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$344  = \$72 [18:0];
     if (rst) begin
       \$344  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$345  = \$74 [18:0];
     if (rst) begin
       \$345  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$346  = \$76 [18:0];
     if (rst) begin
       \$346  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$347  = \$78 [18:0];
     if (rst) begin
       \$347  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$348  = \$80 [18:0];
     if (rst) begin
       \$348  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$349  = \$82 [18:0];
     if (rst) begin
       \$349  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$350  = \$84 [18:0];
     if (rst) begin
       \$350  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$351  = \$86 [18:0];
     if (rst) begin
       \$351  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$352  = \$88 [18:0];
     if (rst) begin
       \$352  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$353  = \$90 [18:0];
     if (rst) begin
       \$353  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$354  = \$92 [18:0];
     if (rst) begin
       \$354  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$355  = \$94 [18:0];
     if (rst) begin
       \$355  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$356  = \$96 [18:0];
     if (rst) begin
       \$356  = 19'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$357  = \$103 ;
     if (rst) begin
       \$357  = 22'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$358  = \$110 ;
     if (rst) begin
       \$358  = 22'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$359  = \$117 ;
     if (rst) begin
       \$359  = 22'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$360  = \$124 ;
     if (rst) begin
       \$360  = 22'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
     \$361  = { \$127 [23], \$127  };
     if (rst) begin
       \$361  = 25'h0000000;
     end
   end
-  assign top = \port$8657$29 [1];
-  assign \tile$7  = \port$8657$29 [0];
-  assign inputs = \port$8657$29 [257:2];
+  assign top = \port$5841$29 [1];
+  assign \tile$7  = \port$5841$29 [0];
+  assign inputs = \port$5841$29 [257:2];
   assign done = flying[5];
-  assign \inputs[0]  = \port$8657$29 [9:2];
-  assign \inputs[1]  = \port$8657$29 [17:10];
-  assign \inputs[2]  = \port$8657$29 [25:18];
-  assign \inputs[3]  = \port$8657$29 [33:26];
-  assign \inputs[4]  = \port$8657$29 [41:34];
-  assign \inputs[5]  = \port$8657$29 [49:42];
-  assign \inputs[6]  = \port$8657$29 [57:50];
-  assign \inputs[7]  = \port$8657$29 [65:58];
-  assign \inputs[8]  = \port$8657$29 [73:66];
-  assign \inputs[9]  = \port$8657$29 [81:74];
-  assign \inputs[10]  = \port$8657$29 [89:82];
-  assign \inputs[11]  = \port$8657$29 [97:90];
-  assign \inputs[12]  = \port$8657$29 [105:98];
-  assign \inputs[13]  = \port$8657$29 [113:106];
-  assign \inputs[14]  = \port$8657$29 [121:114];
-  assign \inputs[15]  = \port$8657$29 [129:122];
-  assign \inputs[16]  = \port$8657$29 [137:130];
-  assign \inputs[17]  = \port$8657$29 [145:138];
-  assign \inputs[18]  = \port$8657$29 [153:146];
-  assign \inputs[19]  = \port$8657$29 [161:154];
-  assign \inputs[20]  = \port$8657$29 [169:162];
-  assign \inputs[21]  = \port$8657$29 [177:170];
-  assign \inputs[22]  = \port$8657$29 [185:178];
-  assign \inputs[23]  = \port$8657$29 [193:186];
-  assign \inputs[24]  = \port$8657$29 [201:194];
-  assign \inputs[25]  = \port$8657$29 [209:202];
-  assign \inputs[26]  = \port$8657$29 [217:210];
-  assign \inputs[27]  = \port$8657$29 [225:218];
-  assign \inputs[28]  = \port$8657$29 [233:226];
-  assign \inputs[29]  = \port$8657$29 [241:234];
-  assign \inputs[30]  = \port$8657$29 [249:242];
-  assign \inputs[31]  = \port$8657$29 [257:250];
+  assign \inputs[0]  = \port$5841$29 [9:2];
+  assign \inputs[1]  = \port$5841$29 [17:10];
+  assign \inputs[2]  = \port$5841$29 [25:18];
+  assign \inputs[3]  = \port$5841$29 [33:26];
+  assign \inputs[4]  = \port$5841$29 [41:34];
+  assign \inputs[5]  = \port$5841$29 [49:42];
+  assign \inputs[6]  = \port$5841$29 [57:50];
+  assign \inputs[7]  = \port$5841$29 [65:58];
+  assign \inputs[8]  = \port$5841$29 [73:66];
+  assign \inputs[9]  = \port$5841$29 [81:74];
+  assign \inputs[10]  = \port$5841$29 [89:82];
+  assign \inputs[11]  = \port$5841$29 [97:90];
+  assign \inputs[12]  = \port$5841$29 [105:98];
+  assign \inputs[13]  = \port$5841$29 [113:106];
+  assign \inputs[14]  = \port$5841$29 [121:114];
+  assign \inputs[15]  = \port$5841$29 [129:122];
+  assign \inputs[16]  = \port$5841$29 [137:130];
+  assign \inputs[17]  = \port$5841$29 [145:138];
+  assign \inputs[18]  = \port$5841$29 [153:146];
+  assign \inputs[19]  = \port$5841$29 [161:154];
+  assign \inputs[20]  = \port$5841$29 [169:162];
+  assign \inputs[21]  = \port$5841$29 [177:170];
+  assign \inputs[22]  = \port$5841$29 [185:178];
+  assign \inputs[23]  = \port$5841$29 [193:186];
+  assign \inputs[24]  = \port$5841$29 [201:194];
+  assign \inputs[25]  = \port$5841$29 [209:202];
+  assign \inputs[26]  = \port$5841$29 [217:210];
+  assign \inputs[27]  = \port$5841$29 [225:218];
+  assign \inputs[28]  = \port$5841$29 [233:226];
+  assign \inputs[29]  = \port$5841$29 [241:234];
+  assign \inputs[30]  = \port$5841$29 [249:242];
+  assign \inputs[31]  = \port$5841$29 [257:250];
   assign \codes[0]  = codes[9:0];
   assign \codes[1]  = codes[19:10];
   assign \codes[2]  = codes[29:20];
@@ -45889,19 +46194,29 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, codes, done, reading, \
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready, following, input__payload, output__payload, output__valid, input__ready, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$76  = 0;
+module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready, output__payload, following, input__payload, output__valid, input__ready, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$77  = 0;
   wire \$1 ;
-  reg \$10 ;
+  wire \$10 ;
+  wire \$11 ;
+  wire [286:0] \$12 ;
+  reg [286:0] \$13 ;
+  reg [286:0] \$14 ;
+  reg \$15 ;
+  reg \$16 ;
+  reg \$17 ;
+  reg \$18 ;
+  reg \$19 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [286:0] \$6 ;
-  reg [286:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [286:0] \$signal  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  wire \$8 ;
+  wire \$9 ;
+  reg \$signal  = 1'h1;
+  reg \$signal$7  = 1'h0;
   input clk;
   wire clk;
   output [286:0] following;
@@ -45986,13 +46301,16 @@ module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready,
   wire [7:0] \input__payload.row ;
   wire \input__payload.tile ;
   wire \input__payload.top ;
+  (* init = 1'h1 *)
   output input__ready;
-  reg input__ready = 1'h1;
+  wire input__ready;
   input input__valid;
   wire input__valid;
   reg keeps = 1'h0;
+  reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
-  reg [286:0] output__payload = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire [286:0] output__payload;
   wire [11:0] \output__payload.dac ;
   wire [5:0] \output__payload.device ;
   wire [255:0] \output__payload.inputs ;
@@ -46038,115 +46356,99 @@ module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready,
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  (* init = 1'h1 *)
-  wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
-  assign \$2  = ~ output__valid;
-  assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  wire taken;
+  reg writes = 1'h0;
+  assign \$1  = ! writes;
+  assign \$2  = \$signal  & \$1 ;
+  assign \$4  = \$signal  & \$3 ;
+  assign \$5  = \$signal$7  ^ taken;
+  assign \$6  = \$signal  & input__valid;
+  assign \$7  = writes ^ \$6 ;
+  assign \$8  = ~ output__valid;
+  assign \$9  = taken | \$8 ;
+  assign \$10  = keeps | input__valid;
+  assign \$11  = ~ input__valid;
+  assign taken = output__ready & output__valid;
+  assign output__payload = \$signal$7  ? kept_1 : kept_0;
+  assign \$12  = \$signal$7  ? kept_0 : kept_1;
+  assign following = keeps ? \$12  : input__payload;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept_0 <= \$13 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    kept_1 <= \$14 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    \$signal$7  <= \$15 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    writes <= \$16 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    output__valid <= \$17 ;
+  always @(posedge clk)
+    keeps <= \$18 ;
+  always @(posedge clk)
+    \$signal  <= \$19 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$6  = \$signal ;
-    if (\$1 ) begin
-      \$6  = input__payload;
+    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    \$13  = kept_0;
+    if (\$2 ) begin
+      \$13  = input__payload;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$7  = output__payload;
-    if (\$3 ) begin
-      \$7  = following;
+    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    \$14  = kept_1;
+    if (\$4 ) begin
+      \$14  = input__payload;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    \$15  = \$5 ;
+    if (rst) begin
+      \$15  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    \$16  = \$7 ;
+    if (rst) begin
+      \$16  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    \$17  = output__valid;
+    if (\$9 ) begin
+      \$17  = \$10 ;
     end
     if (rst) begin
-      \$7  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$17  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    \$18  = keeps;
+    if (\$9 ) begin
+      \$18  = 1'h0;
+    end else if (\$signal ) begin
+      \$18  = input__valid;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$18  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
-    end else if (input__ready) begin
-      \$9  = input__valid;
+    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    \$19  = \$signal ;
+    if (\$9 ) begin
+      \$19  = 1'h1;
+    end else if (\$signal ) begin
+      \$19  = \$11 ;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$19  = 1'h1;
     end
   end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
-    end else if (input__ready) begin
-      \$10  = \$5 ;
-    end
-    if (rst) begin
-      \$10  = 1'h1;
-    end
-  end
-  assign takes = input__ready;
-  assign \following.op  = following[2:0];
-  assign \following.row  = following[10:3];
-  assign \following.device  = following[16:11];
-  assign \following.dac  = following[28:17];
-  assign \following.tile  = following[29];
-  assign \following.top  = following[30];
-  assign \following.inputs  = following[286:31];
-  assign \following.inputs[0]  = following[38:31];
-  assign \following.inputs[1]  = following[46:39];
-  assign \following.inputs[2]  = following[54:47];
-  assign \following.inputs[3]  = following[62:55];
-  assign \following.inputs[4]  = following[70:63];
-  assign \following.inputs[5]  = following[78:71];
-  assign \following.inputs[6]  = following[86:79];
-  assign \following.inputs[7]  = following[94:87];
-  assign \following.inputs[8]  = following[102:95];
-  assign \following.inputs[9]  = following[110:103];
-  assign \following.inputs[10]  = following[118:111];
-  assign \following.inputs[11]  = following[126:119];
-  assign \following.inputs[12]  = following[134:127];
-  assign \following.inputs[13]  = following[142:135];
-  assign \following.inputs[14]  = following[150:143];
-  assign \following.inputs[15]  = following[158:151];
-  assign \following.inputs[16]  = following[166:159];
-  assign \following.inputs[17]  = following[174:167];
-  assign \following.inputs[18]  = following[182:175];
-  assign \following.inputs[19]  = following[190:183];
-  assign \following.inputs[20]  = following[198:191];
-  assign \following.inputs[21]  = following[206:199];
-  assign \following.inputs[22]  = following[214:207];
-  assign \following.inputs[23]  = following[222:215];
-  assign \following.inputs[24]  = following[230:223];
-  assign \following.inputs[25]  = following[238:231];
-  assign \following.inputs[26]  = following[246:239];
-  assign \following.inputs[27]  = following[254:247];
-  assign \following.inputs[28]  = following[262:255];
-  assign \following.inputs[29]  = following[270:263];
-  assign \following.inputs[30]  = following[278:271];
-  assign \following.inputs[31]  = following[286:279];
+  assign input__ready = \$signal ;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -46225,11 +46527,51 @@ module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready,
   assign \output__payload.inputs[29]  = output__payload[270:263];
   assign \output__payload.inputs[30]  = output__payload[278:271];
   assign \output__payload.inputs[31]  = output__payload[286:279];
+  assign \following.op  = following[2:0];
+  assign \following.row  = following[10:3];
+  assign \following.device  = following[16:11];
+  assign \following.dac  = following[28:17];
+  assign \following.tile  = following[29];
+  assign \following.top  = following[30];
+  assign \following.inputs  = following[286:31];
+  assign \following.inputs[0]  = following[38:31];
+  assign \following.inputs[1]  = following[46:39];
+  assign \following.inputs[2]  = following[54:47];
+  assign \following.inputs[3]  = following[62:55];
+  assign \following.inputs[4]  = following[70:63];
+  assign \following.inputs[5]  = following[78:71];
+  assign \following.inputs[6]  = following[86:79];
+  assign \following.inputs[7]  = following[94:87];
+  assign \following.inputs[8]  = following[102:95];
+  assign \following.inputs[9]  = following[110:103];
+  assign \following.inputs[10]  = following[118:111];
+  assign \following.inputs[11]  = following[126:119];
+  assign \following.inputs[12]  = following[134:127];
+  assign \following.inputs[13]  = following[142:135];
+  assign \following.inputs[14]  = following[150:143];
+  assign \following.inputs[15]  = following[158:151];
+  assign \following.inputs[16]  = following[166:159];
+  assign \following.inputs[17]  = following[174:167];
+  assign \following.inputs[18]  = following[182:175];
+  assign \following.inputs[19]  = following[190:183];
+  assign \following.inputs[20]  = following[198:191];
+  assign \following.inputs[21]  = following[206:199];
+  assign \following.inputs[22]  = following[214:207];
+  assign \following.inputs[23]  = following[222:215];
+  assign \following.inputs[24]  = following[230:223];
+  assign \following.inputs[25]  = following[238:231];
+  assign \following.inputs[26]  = following[246:239];
+  assign \following.inputs[27]  = following[254:247];
+  assign \following.inputs[28]  = following[262:255];
+  assign \following.inputs[29]  = following[270:263];
+  assign \following.inputs[30]  = following[278:271];
+  assign \following.inputs[31]  = following[286:279];
+  assign \$3  = writes;
 endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.generator (rst, input__valid, normal__valid, flush, key0, key1, d2d_rel, stuck_level, input__payload, found__valid, found__payload, normal__payload, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$77  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$78  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -46419,70 +46761,70 @@ module \ohmcarlo_emulated_core.emulator.generator (rst, input__valid, normal__va
     .rst(rst)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$31  = \$4 ;
     if (rst) begin
       \$31  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$32  = \$6 ;
     if (rst) begin
       \$32  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$33  = \$8 ;
     if (rst) begin
       \$33  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$34  = \$10 ;
     if (rst) begin
       \$34  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$35  = \$12 ;
     if (rst) begin
       \$35  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$36  = \$14 ;
     if (rst) begin
       \$36  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$37  = { \$15 [33], \$15  };
     if (rst) begin
       \$37  = 35'h000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$38  = \$18 ;
     if (rst) begin
       \$38  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$39  = \$20 ;
     if (rst) begin
       \$39  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
     \$40 [17:0] = \$30 [17:0];
     \$40 [20] = found_1[0];
     \$40 [18] = found_1[1];
@@ -46524,7 +46866,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.generator.gauss (rst, word, normal, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$78  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$79  = 0;
   wire [61:0] \$1 ;
   reg [4:0] \$10 ;
   reg \$11 ;
@@ -46596,14 +46938,14 @@ module \ohmcarlo_emulated_core.emulator.generator.gauss (rst, word, normal, clk)
     .value(value)
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$6  = word[30:0];
     if (rst) begin
       \$6  = 31'h00000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$7  = 5'h00;
     if (word[6]) begin
       \$7  = 5'h01;
@@ -46685,7 +47027,7 @@ module \ohmcarlo_emulated_core.emulator.generator.gauss (rst, word, normal, clk)
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$8  = 5'h19;
     if (word[6]) begin
       \$8  = 5'h18;
@@ -46767,56 +47109,56 @@ module \ohmcarlo_emulated_core.emulator.generator.gauss (rst, word, normal, clk)
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$9  = \$1 [30:0];
     if (rst) begin
       \$9  = 31'h00000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$10  = \$signal ;
     if (rst) begin
       \$10  = 5'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$11  = word[31];
     if (rst) begin
       \$11  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$12  = sign_0;
     if (rst) begin
       \$12  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$13  = sign_1;
     if (rst) begin
       \$13  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$14  = sign_2;
     if (rst) begin
       \$14  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$15  = sign_3;
     if (rst) begin
       \$15  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$78 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
     \$16  = \$3 [16:0];
     if (rst) begin
       \$16  = 17'h00000;
@@ -46829,7 +47171,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.generator.gauss.table (rst, index, fraction, value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$79  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$80  = 0;
   wire [23:0] \$1 ;
   wire [29:0] \$2 ;
   wire [29:0] \$3 ;
@@ -48612,35 +48954,35 @@ module \ohmcarlo_emulated_core.emulator.generator.gauss.table (rst, index, fract
     value <= \$8 ;
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
     \$4  = fraction;
     if (rst) begin
       \$4  = 12'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
     \$5  = \$signal ;
     if (rst) begin
       \$5  = 12'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
     \$6  = \$signature__data ;
     if (rst) begin
       \$6  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
     \$7  = delta_port__data;
     if (rst) begin
       \$7  = 12'h000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$79 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
     \$8  = \$3 [17:0];
     if (rst) begin
       \$8  = 18'h00000;
@@ -48653,7 +48995,7 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.emulator.generator.threefry (rst, input__valid, flush, key0, key1, input__payload, output__payload, output__valid, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$80  = 0;
+  reg \$auto$verilog_backend.cc:2355:dump_module$81  = 0;
   wire [30:0] \$1 ;
   wire [31:0] \$10 ;
   wire [32:0] \$100 ;
@@ -49411,728 +49753,728 @@ module \ohmcarlo_emulated_core.emulator.generator.threefry (rst, input__valid, f
   assign \$auto$rtlil.cc:2739:Not$6  = ~ { \$118 [28:27], \$118 [25:22], \$118 [20], \$118 [16], \$118 [12:11], \$118 [9:6], \$118 [4:3], \$118 [1] };
   assign \$auto$rtlil.cc:2739:Not$8  = ~ { \$146 [28:27], \$146 [25:22], \$146 [20], \$146 [16], \$146 [12:11], \$146 [9:6], \$146 [4:3], \$146 [1] };
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$155  = \$3 [31:0];
     if (rst) begin
       \$155  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$156  = \$5 [31:0];
     if (rst) begin
       \$156  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$157  = input__payload[65:64];
     if (rst) begin
       \$157  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$158  = \$7 ;
     if (rst) begin
       \$158  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$159  = \$8 [31:0];
     if (rst) begin
       \$159  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$160  = \$10 ;
     if (rst) begin
       \$160  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$161  = tag_0;
     if (rst) begin
       \$161  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$162  = \$12 ;
     if (rst) begin
       \$162  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$163  = \$13 [31:0];
     if (rst) begin
       \$163  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$164  = \$15 ;
     if (rst) begin
       \$164  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$165  = tag_1;
     if (rst) begin
       \$165  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$166  = \$17 ;
     if (rst) begin
       \$166  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$167  = \$18 [31:0];
     if (rst) begin
       \$167  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$168  = \$20 ;
     if (rst) begin
       \$168  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$169  = tag_2;
     if (rst) begin
       \$169  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$170  = \$22 ;
     if (rst) begin
       \$170  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$171  = \$23 [31:0];
     if (rst) begin
       \$171  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$172  = \$25 ;
     if (rst) begin
       \$172  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$173  = tag_3;
     if (rst) begin
       \$173  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$174  = \$27 ;
     if (rst) begin
       \$174  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$175  = \$28 [31:0];
     if (rst) begin
       \$175  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$176  = \$34 [31:0];
     if (rst) begin
       \$176  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$177  = tag_4;
     if (rst) begin
       \$177  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$178  = \$36 ;
     if (rst) begin
       \$178  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$179  = \$37 [31:0];
     if (rst) begin
       \$179  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$180  = \$39 ;
     if (rst) begin
       \$180  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$181  = tag_5;
     if (rst) begin
       \$181  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$182  = \$41 ;
     if (rst) begin
       \$182  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$183  = \$42 [31:0];
     if (rst) begin
       \$183  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$184  = \$44 ;
     if (rst) begin
       \$184  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$185  = tag_6;
     if (rst) begin
       \$185  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$186  = \$46 ;
     if (rst) begin
       \$186  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$187  = \$47 [31:0];
     if (rst) begin
       \$187  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$188  = \$49 ;
     if (rst) begin
       \$188  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$189  = tag_7;
     if (rst) begin
       \$189  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$190  = \$51 ;
     if (rst) begin
       \$190  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$191  = \$52 [31:0];
     if (rst) begin
       \$191  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$192  = \$54 ;
     if (rst) begin
       \$192  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$193  = tag_8;
     if (rst) begin
       \$193  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$194  = \$56 ;
     if (rst) begin
       \$194  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$195  = \$61 [31:0];
     if (rst) begin
       \$195  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$196  = \$65 [31:0];
     if (rst) begin
       \$196  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$197  = tag_9;
     if (rst) begin
       \$197  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$198  = \$67 ;
     if (rst) begin
       \$198  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$199  = \$68 [31:0];
     if (rst) begin
       \$199  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$200  = \$70 ;
     if (rst) begin
       \$200  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$201  = tag_10;
     if (rst) begin
       \$201  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$202  = \$72 ;
     if (rst) begin
       \$202  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$203  = \$73 [31:0];
     if (rst) begin
       \$203  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$204  = \$75 ;
     if (rst) begin
       \$204  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$205  = tag_11;
     if (rst) begin
       \$205  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$206  = \$77 ;
     if (rst) begin
       \$206  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$207  = \$78 [31:0];
     if (rst) begin
       \$207  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$208  = \$80 ;
     if (rst) begin
       \$208  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$209  = tag_12;
     if (rst) begin
       \$209  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$210  = \$82 ;
     if (rst) begin
       \$210  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$211  = \$83 [31:0];
     if (rst) begin
       \$211  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$212  = \$85 ;
     if (rst) begin
       \$212  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$213  = tag_13;
     if (rst) begin
       \$213  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$214  = \$87 ;
     if (rst) begin
       \$214  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$215  = \$90 [31:0];
     if (rst) begin
       \$215  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$216  = \$92 [31:0];
     if (rst) begin
       \$216  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$217  = tag_14;
     if (rst) begin
       \$217  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$218  = \$94 ;
     if (rst) begin
       \$218  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$219  = \$95 [31:0];
     if (rst) begin
       \$219  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$220  = \$97 ;
     if (rst) begin
       \$220  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$221  = tag_15;
     if (rst) begin
       \$221  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$222  = \$99 ;
     if (rst) begin
       \$222  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$223  = \$100 [31:0];
     if (rst) begin
       \$223  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$224  = \$102 ;
     if (rst) begin
       \$224  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$225  = tag_16;
     if (rst) begin
       \$225  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$226  = \$104 ;
     if (rst) begin
       \$226  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$227  = \$105 [31:0];
     if (rst) begin
       \$227  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$228  = \$107 ;
     if (rst) begin
       \$228  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$229  = tag_17;
     if (rst) begin
       \$229  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$230  = \$109 ;
     if (rst) begin
       \$230  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$231  = \$110 [31:0];
     if (rst) begin
       \$231  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$232  = \$112 ;
     if (rst) begin
       \$232  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$233  = tag_18;
     if (rst) begin
       \$233  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$234  = \$114 ;
     if (rst) begin
       \$234  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$235  = \$115 [31:0];
     if (rst) begin
       \$235  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$236  = \$121 [31:0];
     if (rst) begin
       \$236  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$237  = tag_19;
     if (rst) begin
       \$237  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$238  = \$123 ;
     if (rst) begin
       \$238  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$239  = \$124 [31:0];
     if (rst) begin
       \$239  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$240  = \$126 ;
     if (rst) begin
       \$240  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$241  = tag_20;
     if (rst) begin
       \$241  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$242  = \$128 ;
     if (rst) begin
       \$242  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$243  = \$129 [31:0];
     if (rst) begin
       \$243  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$244  = \$131 ;
     if (rst) begin
       \$244  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$245  = tag_21;
     if (rst) begin
       \$245  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$246  = \$133 ;
     if (rst) begin
       \$246  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$247  = \$134 [31:0];
     if (rst) begin
       \$247  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$248  = \$136 ;
     if (rst) begin
       \$248  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$249  = tag_22;
     if (rst) begin
       \$249  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$250  = \$138 ;
     if (rst) begin
       \$250  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$251  = \$139 [31:0];
     if (rst) begin
       \$251  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$252  = \$141 ;
     if (rst) begin
       \$252  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$253  = tag_23;
     if (rst) begin
       \$253  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$254  = \$143 ;
     if (rst) begin
       \$254  = 1'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$255  = \$148 [31:0];
     if (rst) begin
       \$255  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$256  = \$152 [31:0];
     if (rst) begin
       \$256  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$257  = tag_24;
     if (rst) begin
       \$257  = 2'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$80 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
     \$258  = \$154 ;
     if (rst) begin
       \$258  = 1'h0;
@@ -50163,8 +50505,8 @@ module \ohmcarlo_emulated_core.emulator.generator.threefry (rst, input__valid, f
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, median_gain, sigma_gain, load__stb, load__addr, load__data, \load__stb$10 , \load__addr$6 , \load__data$8 , offset, code, dac, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$81  = 0;
+module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, dac, median_gain, sigma_gain, load__stb, load__addr, load__data, \load__stb$10 , \load__addr$6 , \load__data$8 , offset, code, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$82  = 0;
   wire [34:0] \$1 ;
   wire [34:0] \$10 ;
   wire \$11 ;
@@ -50314,7 +50656,7 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, media
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$8657$17 (dac),
+    .\port$5841$17 (dac),
     .rst(rst),
     .value(value)
   );
@@ -50323,61 +50665,61 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, media
     .load__addr(\load__addr$6 ),
     .load__data(\load__data$8 ),
     .load__stb(\load__stb$10 ),
-    .\port$5564$0 (\$9 [15:0]),
+    .\port$5599$0 (\$9 [15:0]),
     .rst(rst),
     .value(\value$30 )
   );
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
     \$32  = \$10 ;
     if (rst) begin
       \$32  = 35'h000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
     \$33  = value[16:0];
     if (rst) begin
       \$33  = 17'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
     \$34  = \$12 [17:0];
     if (rst) begin
       \$34  = 18'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
     \$35  = \$13 ;
     if (rst) begin
       \$35  = 36'h000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
     \$36  = \$14 ;
     if (rst) begin
       \$36  = 32'd0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
     \$37  = \$16 [41:0];
     if (rst) begin
       \$37  = 42'h00000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
     \$38  = \$20 [32:0];
     if (rst) begin
       \$38  = 33'h000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$81 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
     \$39  = \$31 [9:0];
     if (rst) begin
       \$39  = 10'h000;
@@ -50407,8 +50749,8 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, media
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr, load__data, value, \port$8657$17 , clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$82  = 0;
+module \ohmcarlo_emulated_core.emulator.law.medians (rst, \port$5841$17 , load__stb, load__addr, load__data, value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$83  = 0;
   wire \$1 ;
   reg [18:0] \$10 ;
   wire \$2 ;
@@ -50437,8 +50779,8 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   input load__stb;
   wire load__stb;
   reg [17:0] low = 18'h00000;
-  input [11:0] \port$8657$17 ;
-  wire [11:0] \port$8657$17 ;
+  input [11:0] \port$5841$17 ;
+  wire [11:0] \port$5841$17 ;
   input rst;
   wire rst;
   output [18:0] value;
@@ -50463,7 +50805,7 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   end
   reg [17:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$8657$17 [11:4]];
+    _0_ <= deltas[\port$5841$17 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -50480,7 +50822,7 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   end
   reg [17:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$8657$17 [11:4]];
+    _1_ <= lows[\port$5841$17 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -50499,35 +50841,35 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
-    \$6  = \port$8657$17 [3:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
+    \$6  = \port$5841$17 [3:0];
     if (rst) begin
       \$6  = 4'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
     \$7  = \$signal ;
     if (rst) begin
       \$7  = 4'h0;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
     \$8  = \$signature__data ;
     if (rst) begin
       \$8  = 18'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
     \$9  = delta_port__data;
     if (rst) begin
       \$9  = 18'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$82 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
     \$10  = \$5 [18:0];
     if (rst) begin
       \$10  = 19'h00000;
@@ -50537,17 +50879,17 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, load__stb, load__addr,
   assign write__data = load__data[17:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[17:0];
-  assign \$signature__addr  = \port$8657$17 [11:4];
-  assign index = \port$8657$17 [11:4];
-  assign delta_port__addr = \port$8657$17 [11:4];
-  assign fraction = \port$8657$17 [3:0];
+  assign \$signature__addr  = \port$5841$17 [11:4];
+  assign index = \port$5841$17 [11:4];
+  assign delta_port__addr = \port$5841$17 [11:4];
+  assign fraction = \port$5841$17 [3:0];
   assign \$2  = load__addr[0];
   assign \$5  = { \$4 [22], \$4 [22], \$4 [22], \$4 [22], \$4 [22:4] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5564$0 , load__stb, load__addr, load__data, value, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$83  = 0;
+module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5599$0 , load__stb, load__addr, load__data, value, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$84  = 0;
   wire \$1 ;
   reg [21:0] \$10 ;
   wire \$2 ;
@@ -50576,8 +50918,8 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5564$0 , load__st
   input load__stb;
   wire load__stb;
   reg [20:0] low = 21'h000000;
-  input [15:0] \port$5564$0 ;
-  wire [15:0] \port$5564$0 ;
+  input [15:0] \port$5599$0 ;
+  wire [15:0] \port$5599$0 ;
   input rst;
   wire rst;
   output [21:0] value;
@@ -50602,7 +50944,7 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5564$0 , load__st
   end
   reg [17:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5564$0 [15:8]];
+    _0_ <= deltas[\port$5599$0 [15:8]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -50619,7 +50961,7 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5564$0 , load__st
   end
   reg [20:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5564$0 [15:8]];
+    _1_ <= lows[\port$5599$0 [15:8]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -50638,35 +50980,35 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5564$0 , load__st
   always @(posedge clk)
     value <= \$10 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
-    \$6  = \port$5564$0 [7:0];
+    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
+    \$6  = \port$5599$0 [7:0];
     if (rst) begin
       \$6  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
     \$7  = \$signal ;
     if (rst) begin
       \$7  = 8'h00;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
     \$8  = \$signature__data ;
     if (rst) begin
       \$8  = 21'h000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
     \$9  = delta_port__data;
     if (rst) begin
       \$9  = 18'h00000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
     \$10  = \$5 [21:0];
     if (rst) begin
       \$10  = 22'h000000;
@@ -50676,17 +51018,17 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5564$0 , load__st
   assign write__data = load__data[20:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[17:0];
-  assign \$signature__addr  = \port$5564$0 [15:8];
-  assign index = \port$5564$0 [15:8];
-  assign delta_port__addr = \port$5564$0 [15:8];
-  assign fraction = \port$5564$0 [7:0];
+  assign \$signature__addr  = \port$5599$0 [15:8];
+  assign index = \port$5599$0 [15:8];
+  assign delta_port__addr = \port$5599$0 [15:8];
+  assign fraction = \port$5599$0 [7:0];
   assign \$2  = load__addr[0];
   assign \$5  = { \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29:8] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__valid, ask__valid, available, normal, restart, \port$5910$0 , \port$5912$0 , pop, made__payload, ask__payload, clk);
-  reg \$auto$verilog_backend.cc:2355:dump_module$84  = 0;
+module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__valid, ask__valid, available, normal, restart, \port$5956$0 , \port$5958$0 , pop, made__payload, ask__payload, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$85  = 0;
   wire \$1 ;
   reg [63:0] \$10 ;
   reg [6:0] \$11 ;
@@ -50732,10 +51074,10 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   wire [16:0] normal;
   input pop;
   wire pop;
-  input [31:0] \port$5910$0 ;
-  wire [31:0] \port$5910$0 ;
-  input [31:0] \port$5912$0 ;
-  wire [31:0] \port$5912$0 ;
+  input [31:0] \port$5956$0 ;
+  wire [31:0] \port$5956$0 ;
+  input [31:0] \port$5958$0 ;
+  wire [31:0] \port$5958$0 ;
   reg [5:0] read__addr = 6'h00;
   wire [16:0] read__data;
   input restart;
@@ -50783,17 +51125,17 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   always @(posedge clk)
     read__addr <= \$14 ;
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$85 ) begin end
     \$10  = \$2 [63:0];
     if (restart) begin
-      \$10  = { \port$5912$0 , \port$5910$0  };
+      \$10  = { \port$5958$0 , \port$5956$0  };
     end
     if (rst) begin
       \$10  = 64'h0000000000000000;
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$85 ) begin end
     \$11  = \$5 [6:0];
     if (restart) begin
       \$11  = 7'h40;
@@ -50803,7 +51145,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$85 ) begin end
     \$12  = \$7 [6:0];
     if (restart) begin
       \$12  = 7'h00;
@@ -50813,7 +51155,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$85 ) begin end
     \$13  = \$8 [5:0];
     if (restart) begin
       \$13  = 6'h00;
@@ -50823,7 +51165,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
     end
   end
   always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
+    if (\$auto$verilog_backend.cc:2355:dump_module$85 ) begin end
     \$14  = \$9 [5:0];
     if (restart) begin
       \$14  = 6'h00;
@@ -50837,7 +51179,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   assign \$signature__en  = made__valid;
   assign \$signal  = read__addr;
   assign read__data = normal;
-  assign first = { \port$5912$0 , \port$5910$0  };
+  assign first = { \port$5958$0 , \port$5956$0  };
   assign \ask__payload.counter0  = ask__payload[31:0];
   assign \ask__payload.counter1  = ask__payload[63:32];
   assign \ask__payload.device  = ask__payload[64];
