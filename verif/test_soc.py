@@ -280,7 +280,7 @@ def test_flood(board: str) -> None:
 
 
 def test_refuses_nonsense() -> None:
-    with pytest.raises(UsageError, match="65540 bytes and the memory 65536: make one smaller"):
+    with pytest.raises(UsageError, match=f"{RAM_BYTES + 4} bytes and the memory {RAM_BYTES}: make one smaller"):
         soc(firmware=bytes(RAM_BYTES + 4))
     for divisor in (1, 1 << 16):
         with pytest.raises(UsageError, match=f"uart_divisor = {divisor}: choose 2 to 65535"):

