@@ -280,7 +280,8 @@ def test_flood(board: str) -> None:
 
 
 def test_refuses_nonsense() -> None:
-    with pytest.raises(UsageError, match=f"{RAM_BYTES + 4} bytes and the memory {RAM_BYTES}: make one smaller"):
+    too_large = f"{RAM_BYTES + 4} bytes and the memory {RAM_BYTES}: make one smaller"
+    with pytest.raises(UsageError, match=too_large):
         soc(firmware=bytes(RAM_BYTES + 4))
     for divisor in (1, 1 << 16):
         with pytest.raises(UsageError, match=f"uart_divisor = {divisor}: choose 2 to 65535"):
