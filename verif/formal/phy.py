@@ -16,8 +16,8 @@ from amaranth import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.hdl import Fragment
 
 from ohmcarlo.spec import Geometry
-from ohmcarlo_hdl.array.phy import MIN_GUARD, Phy
-from ohmcarlo_hdl.array.phy_parts import PhyTiming
+from ohmcarlo_hdl.array.phy import Phy
+from ohmcarlo_hdl.array.phy_parts import MIN_GUARD, PhyTiming
 from ohmcarlo_hdl.array.phy_pins import PULSE_PINS
 from ohmcarlo_hdl.array.phy_shift import Stage
 from ohmcarlo_hdl.array.sequencer import PULSES, Phase, Sequencer

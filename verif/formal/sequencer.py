@@ -252,6 +252,10 @@ class SequencerProof(wiring.Component):
         left, on, timing = sequencer.left, locks.on, now.timing
         guard_known = sequencer.guard_after == timing.guard_after
         checks.always("inv.owed", sequencer.owed == self._owes())
+        op = sequencer.requests.p.op
+        checks.implies(
+            "inv.owes", sequencer.pending, sequencer.owes == ((op == Op.READ) | (op == Op.DOT))
+        )
         checks.always("inv.unguarded", sequencer.unguarded == (sequencer.guard_after == 0))
         checks.always(
             "inv.full", sequencer.full == (sequencer.outstanding == sequencer.max_outstanding)
