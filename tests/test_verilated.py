@@ -23,6 +23,7 @@ from rtl_gen.verilated.cache import default_cache, explained, published
 
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
 
 ROOT = Path(__file__).parents[1]
 ECHO = """\
@@ -221,8 +222,8 @@ def test_clocks_can_be_counted(board: Path) -> None:
         (["--help"], 2, "usage: board [--firmware FILE] [--max-clocks N]"),
         (["--max-clocks", "many"], 2, "usage: board"),
         (["--firmware", "/nowhere.bin"], 1, "board: /nowhere.bin: No such file or directory"),
-        (["--firmware", "/dev/null"], 1, "no firmware for 65536 bytes of memory"),
-        (["--firmware", "/dev/zero"], 1, "no firmware for 65536 bytes of memory"),
+        (["--firmware", "/dev/null"], 1, f"no firmware for {RAM_BYTES} bytes of memory"),
+        (["--firmware", "/dev/zero"], 1, f"no firmware for {RAM_BYTES} bytes of memory"),
     ],
 )
 def test_bad_use(board: Path, arguments: list[str], code: int, says: str) -> None:
