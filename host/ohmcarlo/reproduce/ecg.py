@@ -240,9 +240,9 @@ def ventricular_share() -> float:
 
 def expecting(p: FloatArray, share: float) -> FloatArray:
     """Probabilities learnt where half of the beats were V, where ``share`` of them are."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):  # a sure answer has infinite odds
         odds = p / (1 - p) * share / (1 - share)
-    return np.where(np.isinf(odds), 1.0, odds / (1 + odds))
+        return np.where(np.isinf(odds), 1.0, odds / (1 + odds))
 
 
 def unseen_auroc(classes: NDArray[np.str_], unsure: FloatArray) -> dict[str, float]:
