@@ -59,19 +59,12 @@ class StreamRegister(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        payload = Value.cast(self.input.payload)
-        kept, keeps = Signal(len(payload), reset_less=True), Signal()
-        # the opposite of ``keeps``, which leads to every bit
-        takes = Signal(init=1)
-        m.d.comb += [
-            self.input.ready.eq(takes),
-            Value.cast(self.following).eq(Mux(keeps, kept, payload)),
-        ]
-        with m.If(~keeps):
-            m.d.sync += kept.eq(payload)
+        # two items are inside; and the opposite, which leads to every bit
+        keeps, takes = Signal(), Signal(init=1)
+        self._store(m, keeps, takes)
+        m.d.comb += self.input.ready.eq(takes)
         with m.If(self.output.ready | ~self.output.valid):
             m.d.sync += [
-                self.output.payload.eq(self.following),
                 self.output.valid.eq(keeps | self.input.valid),
                 keeps.eq(0),
                 takes.eq(1),
@@ -80,51 +73,40 @@ class StreamRegister(wiring.Component):
             m.d.sync += [keeps.eq(self.input.valid), takes.eq(~self.input.valid)]
         return m
 
+    def _store(self, m: Module, keeps: Signal, takes: Signal) -> None:
+        """Where the items are: drives ``following`` and the output's payload."""
+        payload = Value.cast(self.input.payload)
+        kept = Signal(len(payload), reset_less=True)
+        m.d.comb += Value.cast(self.following).eq(Mux(keeps, kept, payload))
+        with m.If(~keeps):
+            m.d.sync += kept.eq(payload)
+        with m.If(self.output.ready | ~self.output.valid):
+            m.d.sync += self.output.payload.eq(self.following)
 
-class AlternatingRegister(wiring.Component):
+
+class AlternatingRegister(StreamRegister):
     """A ``StreamRegister`` for wide items, equal to it clock by clock.
 
     Two registers take turns and a multiplexer follows, so that ``output.ready`` leads to a pointer
     and not to the enable of every bit.
     """
 
-    def __init__(self, shape: ShapeLike) -> None:
-        super().__init__(
-            {"input": In(stream.Signature(shape)), "output": Out(stream.Signature(shape))}
-        )
-        # what the output becomes when it is taken, or is free
-        self.following: Any = Signal(shape, name="following")
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
+    def _store(self, m: Module, keeps: Signal, takes: Signal) -> None:
         payload = Value.cast(self.input.payload)
         kept = [Signal(len(payload), name=f"kept_{i}", reset_less=True) for i in range(2)]
         reads, writes = Signal(), Signal()  # whose turn it is
-        takes, keeps = Signal(init=1), Signal()  # not both are in use; both are
-        taken = Signal()
         for i in range(2):
             # a register whose turn it is takes what there is, wanted or not
             with m.If(takes & (writes == i)):
                 m.d.sync += kept[i].eq(payload)
         m.d.comb += [
-            self.input.ready.eq(takes),
-            taken.eq(self.output.ready & self.output.valid),
             Value.cast(self.output.payload).eq(Mux(reads, kept[1], kept[0])),
             Value.cast(self.following).eq(Mux(keeps, Mux(reads, kept[0], kept[1]), payload)),
         ]
         m.d.sync += [
-            reads.eq(reads ^ taken),
+            reads.eq(reads ^ (self.output.ready & self.output.valid)),
             writes.eq(writes ^ (takes & self.input.valid)),
         ]
-        with m.If(taken | ~self.output.valid):
-            m.d.sync += [
-                self.output.valid.eq(keeps | self.input.valid),
-                keeps.eq(0),
-                takes.eq(1),
-            ]
-        with m.Elif(takes):
-            m.d.sync += [keeps.eq(self.input.valid), takes.eq(~self.input.valid)]
-        return m
 
 
 class ReadyRegister(wiring.Component):

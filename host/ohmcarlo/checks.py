@@ -254,7 +254,7 @@ def run_selftest(
     )
     checks: dict[str, Callable[[TrainConfig], Finding]] = {"generator": check_generator}
     if layout is None:
-        checks["devices"] = check_devices
+        checks[DEVICES] = check_devices
     else:
         yield from _board_checks(config, layout)
         checks["chain"] = check_chain

@@ -1287,12 +1287,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .clk(clk),
     .control_command(control_command),
     .input__payload(\input__payload$115 ),
-    .input__ready(commands__ready),
     .input__valid(\input__valid$119 ),
     .output__payload(\commands__payload$121 ),
     .output__ready(\output__ready$123 ),
     .output__valid(\commands__valid$125 ),
-    .rst(rst)
+    .rst(rst),
+    .takes(commands__ready)
   );
   \ohmcarlo_core.controller  controller (
     .activity(activity),
@@ -1335,7 +1335,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .points(model_points[10:0]),
     .\port$1046$0 (\$19 ),
     .\port$1673$0 (\$20 ),
-    .\port$4636$2 (model_options[3:2]),
+    .\port$4664$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1449,12 +1449,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .clk(clk),
     .control_command(control_command),
     .input__payload(\input__payload$88 ),
-    .input__ready(\requests__ready$90 ),
     .input__valid(\input__valid$92 ),
     .output__payload(dots__payload),
     .output__ready(\output__ready$96 ),
     .output__valid(dots__valid),
-    .rst(rst)
+    .rst(rst),
+    .takes(\requests__ready$90 )
   );
   \ohmcarlo_core.entropy  entropy (
     .alarm(coin_alarm),
@@ -1501,7 +1501,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4650$0 (proposal_logit),
+    .\port$4678$0 (proposal_logit),
     .predictions__payload(\input__payload$106 ),
     .predictions__ready(\predictions__ready$108 ),
     .predictions__valid(\input__valid$110 ),
@@ -1545,8 +1545,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4652$0 (proposal_weight),
-    .\port$4654$0 (proposal_common),
+    .\port$4680$0 (proposal_weight),
+    .\port$4682$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1570,7 +1570,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4636$4 (model_options[5:4]),
+    .\port$4664$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -1686,7 +1686,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_retries(retries),
     .model_rows_per_region(model_rows_per_region),
     .\port$1046$0 (\$19 ),
-    .\port$5148$0 (turn),
+    .\port$5176$0 (turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1744,8 +1744,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .fault(fault),
     .fault_cause(fault_cause),
     .off(\off$307 ),
-    .\port$6298$0 (\$21 ),
-    .\port$6302$0 (\$22 ),
+    .\port$6326$0 (\$21 ),
+    .\port$6330$0 (\$22 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -2787,20 +2787,21 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_command, input__payload, input__valid, output__valid, input__ready, clk);
+module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_command, input__payload, input__valid, output__valid, takes, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire [286:0] \$12 ;
-  reg [286:0] \$13 ;
+  wire \$12 ;
+  wire [286:0] \$13 ;
   reg [286:0] \$14 ;
-  reg \$15 ;
+  reg [286:0] \$15 ;
   reg \$16 ;
   reg \$17 ;
   reg \$18 ;
   reg \$19 ;
   wire \$2 ;
+  reg \$20 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -2808,8 +2809,8 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  reg \$signal  = 1'h1;
-  reg \$signal$7  = 1'h0;
+  reg \$signal  = 1'h0;
+  reg \$signal$11  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -2907,11 +2908,9 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   wire \input__payload.tile ;
   wire \input__payload.top ;
   (* init = 1'h1 *)
-  output input__ready;
   wire input__ready;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
   reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
@@ -2961,63 +2960,54 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  wire taken;
+  output takes;
+  reg takes = 1'h1;
   reg writes = 1'h0;
   assign \$1  = ! writes;
-  assign \$2  = \$signal  & \$1 ;
-  assign \$4  = \$signal  & \$3 ;
-  assign \$5  = \$signal$7  ^ taken;
-  assign \$6  = \$signal  & input__valid;
-  assign \$7  = writes ^ \$6 ;
-  assign \$8  = ~ output__valid;
-  assign \$9  = taken | \$8 ;
-  assign \$10  = keeps | input__valid;
-  assign \$11  = ~ input__valid;
-  assign taken = output__ready & output__valid;
-  assign output__payload = \$signal$7  ? kept_1 : kept_0;
-  assign \$12  = \$signal$7  ? kept_0 : kept_1;
-  assign following = keeps ? \$12  : input__payload;
+  assign \$2  = takes & \$1 ;
+  assign \$4  = takes & \$3 ;
+  assign \$5  = output__ready & output__valid;
+  assign \$6  = \$signal  ^ \$5 ;
+  assign \$7  = takes & input__valid;
+  assign \$8  = writes ^ \$7 ;
+  assign \$9  = ~ output__valid;
+  assign \$10  = output__ready | \$9 ;
+  assign \$11  = \$signal$11  | input__valid;
+  assign \$12  = ~ input__valid;
+  assign output__payload = \$signal  ? kept_1 : kept_0;
+  assign \$13  = \$signal  ? kept_0 : kept_1;
+  assign following = \$signal$11  ? \$13  : input__payload;
   always @(posedge clk)
-    kept_0 <= \$13 ;
+    kept_0 <= \$14 ;
   always @(posedge clk)
-    kept_1 <= \$14 ;
+    kept_1 <= \$15 ;
   always @(posedge clk)
-    \$signal$7  <= \$15 ;
+    \$signal  <= \$16 ;
   always @(posedge clk)
-    writes <= \$16 ;
+    writes <= \$17 ;
   always @(posedge clk)
-    output__valid <= \$17 ;
+    output__valid <= \$18 ;
   always @(posedge clk)
-    keeps <= \$18 ;
+    \$signal$11  <= \$19 ;
   always @(posedge clk)
-    \$signal  <= \$19 ;
+    takes <= \$20 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$13  = kept_0;
+    \$14  = kept_0;
     if (\$2 ) begin
-      \$13  = input__payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$14  = kept_1;
-    if (\$4 ) begin
       \$14  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$15  = \$5 ;
-    if (control_command[10]) begin
-      \$15  = 1'h0;
-    end
-    if (rst) begin
-      \$15  = 1'h0;
+    \$15  = kept_1;
+    if (\$4 ) begin
+      \$15  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$16  = \$7 ;
+    \$16  = \$6 ;
     if (control_command[10]) begin
       \$16  = 1'h0;
     end
@@ -3027,10 +3017,7 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$17  = output__valid;
-    if (\$9 ) begin
-      \$17  = \$10 ;
-    end
+    \$17  = \$8 ;
     if (control_command[10]) begin
       \$17  = 1'h0;
     end
@@ -3040,11 +3027,9 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$18  = keeps;
-    if (\$9 ) begin
-      \$18  = 1'h0;
-    end else if (\$signal ) begin
-      \$18  = input__valid;
+    \$18  = output__valid;
+    if (\$10 ) begin
+      \$18  = \$11 ;
     end
     if (control_command[10]) begin
       \$18  = 1'h0;
@@ -3055,20 +3040,35 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$19  = \$signal ;
-    if (\$9 ) begin
-      \$19  = 1'h1;
-    end else if (\$signal ) begin
-      \$19  = \$11 ;
+    \$19  = \$signal$11 ;
+    if (\$10 ) begin
+      \$19  = 1'h0;
+    end else if (takes) begin
+      \$19  = input__valid;
     end
     if (control_command[10]) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
     if (rst) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
   end
-  assign input__ready = \$signal ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
+    \$20  = takes;
+    if (\$10 ) begin
+      \$20  = 1'h1;
+    end else if (takes) begin
+      \$20  = \$12 ;
+    end
+    if (control_command[10]) begin
+      \$20  = 1'h1;
+    end
+    if (rst) begin
+      \$20  = 1'h1;
+    end
+  end
+  assign input__ready = takes;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -3203,7 +3203,7 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends, \busy$261 , \port$1046$0 , state_held__r_data, \port$1673$0 
 , state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, dots__payload, results__valid, results__payload, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups
-, rows_per_region, min_free, retries, early_reject, \port$4636$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
+, rows_per_region, min_free, retries, early_reject, \port$4664$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state_samples__addr, state_samples__data, state_samples__r_addr, state_step__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, waiting_external, jobs__valid, jobs__payload, state_regions__r_data, state_samples__r_data, steps_done
 , region, raw_result, raw_valid, \stop$363 , coin_begin, \coin_restart$369 , reason, started, state_queues__r_data, state_groups__r_data, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid
 , samples__payload, orders__ready, coin_ready, coin_alarm, clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$32 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
@@ -4112,8 +4112,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [15:0] \port$1046$0 ;
   output [3:0] \port$1673$0 ;
   wire [3:0] \port$1673$0 ;
-  input [1:0] \port$4636$2 ;
-  wire [1:0] \port$4636$2 ;
+  input [1:0] \port$4664$2 ;
+  wire [1:0] \port$4664$2 ;
   wire predict;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
@@ -4656,7 +4656,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign write = \$14  & \$16 ;
   assign \$18  = ~ \$17 ;
   assign \$29  = ~ stepping;
-  assign \$30  = ~ \port$4636$2 [1];
+  assign \$30  = ~ \port$4664$2 [1];
   assign \$31  = \$29  | \$30 ;
   assign room = \$31  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -4721,11 +4721,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \$87  = point + 1'h1;
   assign \$88  = \$87  == points;
   assign \$89  = ~ \$signal$286 ;
-  assign \$90  = stepping & \port$4636$2 [1];
+  assign \$90  = stepping & \port$4664$2 [1];
   assign \$91  = ~ \$signal$286 ;
   assign \$92  = stop | \$91 ;
   assign \$93  = ready & stepping;
-  assign \$94  = \$93  & \port$4636$2 [1];
+  assign \$94  = \$93  & \port$4664$2 [1];
   assign \$95  = ready & room;
   assign \$96  = ~ \$signal$286 ;
   assign \$97  = phase == 1'h1;
@@ -5197,7 +5197,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4636$2 [0]),
+    .stream(\port$4664$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8283,8 +8283,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \region_groups$131  = region_groups;
   assign \rows_per_region$133  = rows_per_region;
   assign \min_free$137  = min_free;
-  assign stream = \port$4636$2 [0];
-  assign \stream$139  = \port$4636$2 [0];
+  assign stream = \port$4664$2 [0];
+  assign \stream$139  = \port$4664$2 [0];
   assign \retries$141  = retries;
   assign here = \region$142 ;
   assign \query_row$148  = query_row;
@@ -8321,7 +8321,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$26 , \$25 , \$24 , \$23 , \$22 , \$21 , \$20  };
   assign step_records__payload = step;
-  assign record_steps = \port$4636$2 [1];
+  assign record_steps = \port$4664$2 [1];
   assign \$signal  = allow_coin;
   assign start = control_command[0];
   assign run = control_command[1];
@@ -11529,15 +11529,17 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [325:0] \$6 ;
-  reg [325:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [325:0] \$signal  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [325:0] \$8 ;
+  reg [325:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -11664,7 +11666,7 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [325:0] kept = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   output [325:0] output__payload;
   reg [325:0] output__payload = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   wire [286:0] \output__payload.request ;
@@ -11727,83 +11729,85 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$9  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
     end
     if (rst) begin
-      \$7  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$9  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -12740,15 +12744,17 @@ module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload
   reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [38:0] \$6 ;
-  reg [38:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [38:0] \$signal  = 39'h0000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [38:0] \$8 ;
+  reg [38:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -12793,7 +12799,7 @@ module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [38:0] kept = 39'h0000000000;
   output [38:0] output__payload;
   reg [38:0] output__payload = 39'h0000000000;
   wire [11:0] \output__payload.centre ;
@@ -12815,83 +12821,85 @@ module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 39'h0000000000;
+      \$9  = 39'h0000000000;
     end
     if (rst) begin
-      \$7  = 39'h0000000000;
+      \$9  = 39'h0000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -17607,20 +17615,21 @@ module \ohmcarlo_core.counters (rst, request, state__stb, state__r_stb, busy, st
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready, input__valid, input__payload, output__valid, input__ready, clk);
+module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready, input__valid, input__payload, output__valid, takes, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire [286:0] \$12 ;
-  reg [286:0] \$13 ;
+  wire \$12 ;
+  wire [286:0] \$13 ;
   reg [286:0] \$14 ;
-  reg \$15 ;
+  reg [286:0] \$15 ;
   reg \$16 ;
   reg \$17 ;
   reg \$18 ;
   reg \$19 ;
   wire \$2 ;
+  reg \$20 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -17628,8 +17637,8 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  reg \$signal  = 1'h1;
-  reg \$signal$7  = 1'h0;
+  reg \$signal  = 1'h0;
+  reg \$signal$11  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -17727,11 +17736,9 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   wire \input__payload.tile ;
   wire \input__payload.top ;
   (* init = 1'h1 *)
-  output input__ready;
   wire input__ready;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
   reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
@@ -17781,63 +17788,54 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  wire taken;
+  output takes;
+  reg takes = 1'h1;
   reg writes = 1'h0;
   assign \$1  = ! writes;
-  assign \$2  = \$signal  & \$1 ;
-  assign \$4  = \$signal  & \$3 ;
-  assign \$5  = \$signal$7  ^ taken;
-  assign \$6  = \$signal  & input__valid;
-  assign \$7  = writes ^ \$6 ;
-  assign \$8  = ~ output__valid;
-  assign \$9  = taken | \$8 ;
-  assign \$10  = keeps | input__valid;
-  assign \$11  = ~ input__valid;
-  assign taken = output__ready & output__valid;
-  assign output__payload = \$signal$7  ? kept_1 : kept_0;
-  assign \$12  = \$signal$7  ? kept_0 : kept_1;
-  assign following = keeps ? \$12  : input__payload;
+  assign \$2  = takes & \$1 ;
+  assign \$4  = takes & \$3 ;
+  assign \$5  = output__ready & output__valid;
+  assign \$6  = \$signal  ^ \$5 ;
+  assign \$7  = takes & input__valid;
+  assign \$8  = writes ^ \$7 ;
+  assign \$9  = ~ output__valid;
+  assign \$10  = output__ready | \$9 ;
+  assign \$11  = \$signal$11  | input__valid;
+  assign \$12  = ~ input__valid;
+  assign output__payload = \$signal  ? kept_1 : kept_0;
+  assign \$13  = \$signal  ? kept_0 : kept_1;
+  assign following = \$signal$11  ? \$13  : input__payload;
   always @(posedge clk)
-    kept_0 <= \$13 ;
+    kept_0 <= \$14 ;
   always @(posedge clk)
-    kept_1 <= \$14 ;
+    kept_1 <= \$15 ;
   always @(posedge clk)
-    \$signal$7  <= \$15 ;
+    \$signal  <= \$16 ;
   always @(posedge clk)
-    writes <= \$16 ;
+    writes <= \$17 ;
   always @(posedge clk)
-    output__valid <= \$17 ;
+    output__valid <= \$18 ;
   always @(posedge clk)
-    keeps <= \$18 ;
+    \$signal$11  <= \$19 ;
   always @(posedge clk)
-    \$signal  <= \$19 ;
+    takes <= \$20 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$13  = kept_0;
+    \$14  = kept_0;
     if (\$2 ) begin
-      \$13  = input__payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$14  = kept_1;
-    if (\$4 ) begin
       \$14  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$15  = \$5 ;
-    if (control_command[10]) begin
-      \$15  = 1'h0;
-    end
-    if (rst) begin
-      \$15  = 1'h0;
+    \$15  = kept_1;
+    if (\$4 ) begin
+      \$15  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$16  = \$7 ;
+    \$16  = \$6 ;
     if (control_command[10]) begin
       \$16  = 1'h0;
     end
@@ -17847,10 +17845,7 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$17  = output__valid;
-    if (\$9 ) begin
-      \$17  = \$10 ;
-    end
+    \$17  = \$8 ;
     if (control_command[10]) begin
       \$17  = 1'h0;
     end
@@ -17860,11 +17855,9 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$18  = keeps;
-    if (\$9 ) begin
-      \$18  = 1'h0;
-    end else if (\$signal ) begin
-      \$18  = input__valid;
+    \$18  = output__valid;
+    if (\$10 ) begin
+      \$18  = \$11 ;
     end
     if (control_command[10]) begin
       \$18  = 1'h0;
@@ -17875,20 +17868,35 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$19  = \$signal ;
-    if (\$9 ) begin
-      \$19  = 1'h1;
-    end else if (\$signal ) begin
-      \$19  = \$11 ;
+    \$19  = \$signal$11 ;
+    if (\$10 ) begin
+      \$19  = 1'h0;
+    end else if (takes) begin
+      \$19  = input__valid;
     end
     if (control_command[10]) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
     if (rst) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
   end
-  assign input__ready = \$signal ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
+    \$20  = takes;
+    if (\$10 ) begin
+      \$20  = 1'h1;
+    end else if (takes) begin
+      \$20  = \$12 ;
+    end
+    if (control_command[10]) begin
+      \$20  = 1'h1;
+    end
+    if (rst) begin
+      \$20  = 1'h1;
+    end
+  end
+  assign input__ready = takes;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -18283,7 +18291,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$5890$0 (raw),
+    .\port$5918$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18588,7 +18596,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5890$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5918$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18663,8 +18671,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$5890$0 ;
-  wire [6:0] \port$5890$0 ;
+  input [6:0] \port$5918$0 ;
+  wire [6:0] \port$5918$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -18754,7 +18762,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$5890$0 (\port$5890$0 [3:0]),
+    .\port$5918$0 (\port$5918$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -18766,7 +18774,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$5890$0 (\port$5890$0 [3:0]),
+    .\port$5918$0 (\port$5918$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -18776,7 +18784,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$5890$0 (\port$5890$0 ),
+    .\port$5918$0 (\port$5918$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -18871,22 +18879,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$5890$0 [0];
-  assign \valid$1  = \port$5890$0 [0];
-  assign symbol = \port$5890$0 [3:1];
-  assign \symbol$3  = \port$5890$0 [3:1];
+  assign valid = \port$5918$0 [0];
+  assign \valid$1  = \port$5918$0 [0];
+  assign symbol = \port$5918$0 [3:1];
+  assign \symbol$3  = \port$5918$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$5890$0 [0];
-  assign \symbol$9  = \port$5890$0 [3:1];
+  assign \valid$8  = \port$5918$0 [0];
+  assign \symbol$9  = \port$5918$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$5890$0 [0];
-  assign \symbol$14  = \port$5890$0 [3:1];
+  assign \valid$13  = \port$5918$0 [0];
+  assign \symbol$14  = \port$5918$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$5890$0 [6:4];
-  assign \column$19  = \port$5890$0 [6:4];
+  assign column = \port$5918$0 [6:4];
+  assign \column$19  = \port$5918$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -18924,7 +18932,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5890$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5918$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19164,8 +19172,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$5890$0 ;
-  wire [3:0] \port$5890$0 ;
+  input [3:0] \port$5918$0 ;
+  wire [3:0] \port$5918$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19179,17 +19187,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$5890$0 [1] : first;
-  assign \$3  = \port$5890$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$5918$0 [1] : first;
+  assign \$3  = \port$5918$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$5890$0 [1] : first;
-  assign \$12  = \$9  ? \port$5890$0 [2] : \$11 ;
-  assign \$13  = \port$5890$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$5918$0 [1] : first;
+  assign \$12  = \$9  ? \port$5918$0 [2] : \$11 ;
+  assign \$13  = \port$5918$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19199,10 +19207,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$5890$0 [1] : first;
-  assign \$25  = \$22  ? \port$5890$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$5890$0 [3] : \$25 ;
-  assign \$27  = \port$5890$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$5918$0 [1] : first;
+  assign \$25  = \$22  ? \port$5918$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$5918$0 [3] : \$25 ;
+  assign \$27  = \port$5918$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19212,19 +19220,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$5890$0 [0] & \$37 ;
+  assign \$38  = \port$5918$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$5890$0 [1] : first;
-  assign \$41  = \port$5890$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$5918$0 [1] : first;
+  assign \$41  = \port$5918$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$5890$0 [1] : first;
-  assign \$50  = \$47  ? \port$5890$0 [2] : \$49 ;
-  assign \$51  = \port$5890$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$5918$0 [1] : first;
+  assign \$50  = \$47  ? \port$5918$0 [2] : \$49 ;
+  assign \$51  = \port$5918$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19234,10 +19242,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$5890$0 [1] : first;
-  assign \$63  = \$60  ? \port$5890$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$5890$0 [3] : \$63 ;
-  assign \$65  = \port$5890$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$5918$0 [1] : first;
+  assign \$63  = \$60  ? \port$5918$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$5918$0 [3] : \$63 ;
+  assign \$65  = \port$5918$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19248,16 +19256,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$5890$0 [1] : first;
-  assign \$78  = \port$5890$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$5918$0 [1] : first;
+  assign \$78  = \port$5918$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$5890$0 [1] : first;
-  assign \$86  = \$83  ? \port$5890$0 [2] : \$85 ;
-  assign \$87  = \port$5890$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$5918$0 [1] : first;
+  assign \$86  = \$83  ? \port$5918$0 [2] : \$85 ;
+  assign \$87  = \port$5918$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19266,10 +19274,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$5890$0 [1] : first;
-  assign \$98  = \$95  ? \port$5890$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$5890$0 [3] : \$98 ;
-  assign \$100  = \port$5890$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$5918$0 [1] : first;
+  assign \$98  = \$95  ? \port$5918$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$5918$0 [3] : \$98 ;
+  assign \$100  = \port$5918$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19277,30 +19285,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$5890$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$5918$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$5890$0 [1] : first;
-  assign \$115  = \$112  ? \port$5890$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$5890$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$5918$0 [1] : first;
+  assign \$115  = \$112  ? \port$5918$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$5918$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$5890$0 [1] : first;
-  assign \$125  = \port$5890$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$5918$0 [1] : first;
+  assign \$125  = \port$5918$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$5890$0 [1] : first;
-  assign \$133  = \$130  ? \port$5890$0 [2] : \$132 ;
-  assign \$134  = \port$5890$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$5918$0 [1] : first;
+  assign \$133  = \$130  ? \port$5918$0 [2] : \$132 ;
+  assign \$134  = \port$5918$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19309,10 +19317,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$5890$0 [1] : first;
-  assign \$145  = \$142  ? \port$5890$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$5890$0 [3] : \$145 ;
-  assign \$147  = \port$5890$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$5918$0 [1] : first;
+  assign \$145  = \$142  ? \port$5918$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$5918$0 [3] : \$145 ;
+  assign \$147  = \port$5918$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19321,17 +19329,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$5890$0 [1] : first;
-  assign \$158  = \port$5890$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$5918$0 [1] : first;
+  assign \$158  = \port$5918$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$5890$0 [1] : first;
-  assign \$167  = \$164  ? \port$5890$0 [2] : \$166 ;
-  assign \$168  = \port$5890$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$5918$0 [1] : first;
+  assign \$167  = \$164  ? \port$5918$0 [2] : \$166 ;
+  assign \$168  = \port$5918$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19341,10 +19349,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$5890$0 [1] : first;
-  assign \$180  = \$177  ? \port$5890$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$5890$0 [3] : \$180 ;
-  assign \$182  = \port$5890$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$5918$0 [1] : first;
+  assign \$180  = \$177  ? \port$5918$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$5918$0 [3] : \$180 ;
+  assign \$182  = \port$5918$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19356,7 +19364,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$5890$0 [0] & \$194 ;
+  assign closes = \port$5918$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -19408,7 +19416,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$5890$0 [0]) begin
+    if (\port$5918$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19427,7 +19435,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$5890$0 [0]) begin
+    if (\port$5918$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19443,7 +19451,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$5890$0 [0]) begin
+    if (\port$5918$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19456,8 +19464,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$5890$0 [0];
-  assign symbol = \port$5890$0 [3:1];
+  assign valid = \port$5918$0 [0];
+  assign symbol = \port$5918$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19498,7 +19506,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5890$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5918$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19891,8 +19899,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$5890$0 ;
-  wire [3:0] \port$5890$0 ;
+  input [3:0] \port$5918$0 ;
+  wire [3:0] \port$5918$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19905,92 +19913,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$5890$0 [1] == \$signal ;
+  assign \$1  = \port$5918$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$5890$0 [1] == \$signal ;
+  assign \$4  = \port$5918$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$6  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$5890$0 [1] == \$signal ;
+  assign \$9  = \port$5918$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$11  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$13  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$5890$0 [0] & \$16 ;
-  assign \$18  = \port$5890$0 [1] == \$signal ;
+  assign \$17  = \port$5918$0 [0] & \$16 ;
+  assign \$18  = \port$5918$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$5890$0 [1] == \$signal ;
+  assign \$21  = \port$5918$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$23  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$5890$0 [1] == \$signal ;
+  assign \$26  = \port$5918$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$28  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$30  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$5890$0 [1] == \$signal ;
+  assign \$35  = \port$5918$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$5890$0 [1] == \$signal ;
+  assign \$38  = \port$5918$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$40  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$5890$0 [1] == \$signal ;
+  assign \$43  = \port$5918$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$45  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$47  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$5890$0 [3] == \port$5890$0 [2];
-  assign \$53  = \port$5890$0 [1] == \$signal ;
+  assign \$52  = \port$5918$0 [3] == \port$5918$0 [2];
+  assign \$53  = \port$5918$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$55  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$57  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$5890$0 [1] == \$signal ;
+  assign \$61  = \port$5918$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$63  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$65  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$5890$0 [3] == \port$5890$0 [2];
-  assign \$68  = \port$5890$0 [1] == \$signal ;
+  assign \$67  = \port$5918$0 [3] == \port$5918$0 [2];
+  assign \$68  = \port$5918$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$70  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$72  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$5890$0 [1] == \$signal ;
+  assign \$76  = \port$5918$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$78  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$81  = \port$5890$0 [1] == \$signal ;
+  assign \$80  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$81  = \port$5918$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$83  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$5890$0 [1] == \$signal ;
+  assign \$87  = \port$5918$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -19999,93 +20007,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$98  = \port$5890$0 [1] == \$signal ;
+  assign \$97  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$98  = \port$5918$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$100  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$5890$0 [1] == \$signal ;
+  assign \$104  = \port$5918$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$106  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$109  = \port$5890$0 [1] == \$signal ;
+  assign \$108  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$109  = \port$5918$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$111  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$5890$0 [1] == \$signal ;
+  assign \$115  = \port$5918$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$5890$0 [1] == \$signal ;
+  assign \$122  = \port$5918$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$5890$0 [1] == \$signal ;
+  assign \$128  = \port$5918$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$5890$0 [1] == \$signal ;
+  assign \$135  = \port$5918$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$137  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$140  = \port$5890$0 [1] == \$signal ;
+  assign \$139  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$140  = \port$5918$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$142  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$5890$0 [1] == \$signal ;
+  assign \$146  = \port$5918$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$5890$0 [1] == \$signal ;
+  assign \$153  = \port$5918$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$5890$0 [1] == \$signal ;
+  assign \$159  = \port$5918$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$5890$0 [1] == \$signal ;
+  assign \$167  = \port$5918$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$169  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$171  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$5890$0 [3] == \port$5890$0 [2];
-  assign \$174  = \port$5890$0 [1] == \$signal ;
+  assign \$173  = \port$5918$0 [3] == \port$5918$0 [2];
+  assign \$174  = \port$5918$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$176  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$178  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$5890$0 [1] == \$signal ;
+  assign \$182  = \port$5918$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$184  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$187  = \port$5890$0 [1] == \$signal ;
+  assign \$186  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$187  = \port$5918$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$189  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$5890$0 [1] == \$signal ;
+  assign \$193  = \port$5918$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20094,132 +20102,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$204  = \port$5890$0 [1] == \$signal ;
+  assign \$203  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$204  = \port$5918$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$206  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$5890$0 [1] == \$signal ;
+  assign \$210  = \port$5918$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$212  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$215  = \port$5890$0 [1] == \$signal ;
+  assign \$214  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$215  = \port$5918$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$217  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$5890$0 [1] == \$signal ;
+  assign \$221  = \port$5918$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$5890$0 [1] == \$signal ;
+  assign \$228  = \port$5918$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$5890$0 [1] == \$signal ;
+  assign \$234  = \port$5918$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$5890$0 [1] == \$signal ;
+  assign \$241  = \port$5918$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$243  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$246  = \port$5890$0 [1] == \$signal ;
+  assign \$245  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$246  = \port$5918$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$248  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$5890$0 [1] == \$signal ;
+  assign \$252  = \port$5918$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$5890$0 [1] == \$signal ;
+  assign \$259  = \port$5918$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$5890$0 [1] == \$signal ;
+  assign \$265  = \port$5918$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$5890$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$5890$0 [1] == \$signal ;
+  assign \$272  = \port$5918$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$5918$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$275  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$277  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$5890$0 [1] == \$signal ;
+  assign \$279  = \port$5918$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$5890$0 [1] == \$signal ;
+  assign \$282  = \port$5918$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$284  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$5890$0 [1] == \$signal ;
+  assign \$287  = \port$5918$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$289  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$291  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$5890$0 [1] == \$signal ;
+  assign \$296  = \port$5918$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$5890$0 [1] == \$signal ;
+  assign \$299  = \port$5918$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$301  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$5890$0 [1] == \$signal ;
+  assign \$304  = \port$5918$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$306  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$308  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$5890$0 [1] == \$signal ;
+  assign \$313  = \port$5918$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$315  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$317  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$5890$0 [3] == \port$5890$0 [2];
-  assign \$320  = \port$5890$0 [1] == \$signal ;
+  assign \$319  = \port$5918$0 [3] == \port$5918$0 [2];
+  assign \$320  = \port$5918$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$322  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$5890$0 [3] == \port$5890$0 [2];
+  assign \$324  = \port$5918$0 [3] == \port$5918$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$5890$0 [1] == \$signal ;
+  assign \$328  = \port$5918$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$330  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$5890$0 [2] == \port$5890$0 [1];
-  assign \$333  = \port$5890$0 [1] == \$signal ;
+  assign \$332  = \port$5918$0 [2] == \port$5918$0 [1];
+  assign \$333  = \port$5918$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$5890$0 [2] == \port$5890$0 [1];
+  assign \$335  = \port$5918$0 [2] == \port$5918$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$5890$0 [1] == \$signal ;
+  assign \$339  = \port$5918$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20280,8 +20288,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$5890$0 [0]) begin
-      \$358  = \port$5890$0 [3];
+    if (\port$5918$0 [0]) begin
+      \$358  = \port$5918$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20296,7 +20304,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$5890$0 [0]) begin
+    if (\port$5918$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20315,7 +20323,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$5890$0 [0]) begin
+    if (\port$5918$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20328,8 +20336,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$5890$0 [0];
-  assign symbol = \port$5890$0 [3:1];
+  assign valid = \port$5918$0 [0];
+  assign symbol = \port$5918$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20379,7 +20387,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5890$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5918$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20418,8 +20426,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$5890$0 ;
-  wire [6:0] \port$5890$0 ;
+  input [6:0] \port$5918$0 ;
+  wire [6:0] \port$5918$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20468,8 +20476,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$5890$0 [6:4];
-  assign read__en = \port$5890$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$5918$0 [6:4];
+  assign read__en = \port$5918$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20521,7 +20529,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$5890$0 [0];
+    \$10  = \port$5918$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20531,7 +20539,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$5890$0 [3:1];
+    \$11  = \port$5918$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20608,9 +20616,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$5890$0 [6:4];
-  assign valid = \port$5890$0 [0];
-  assign symbol = \port$5890$0 [3:1];
+  assign column = \port$5918$0 [6:4];
+  assign valid = \port$5918$0 [0];
+  assign symbol = \port$5918$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -20771,7 +20779,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$5981$0 (fine[22:0]),
+    .\port$6009$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -20850,7 +20858,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5981$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6009$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -20885,8 +20893,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5981$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$5981$0 ;
-  wire [22:0] \port$5981$0 ;
+  input [22:0] \port$6009$0 ;
+  wire [22:0] \port$6009$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -20962,7 +20970,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5981$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5981$0 [22:17]];
+    _0_ <= deltas[\port$6009$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21036,7 +21044,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5981$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5981$0 [22:17]];
+    _1_ <= lows[\port$6009$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21053,7 +21061,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5981$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$5981$0 [16:0];
+    \$4  = \port$6009$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21101,10 +21109,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5981$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$5981$0 [22:17];
-  assign index = \port$5981$0 [22:17];
-  assign delta_port__addr = \port$5981$0 [22:17];
-  assign fraction = \port$5981$0 [16:0];
+  assign \$signature__addr  = \port$6009$0 [22:17];
+  assign index = \port$6009$0 [22:17];
+  assign delta_port__addr = \port$6009$0 [22:17];
+  assign fraction = \port$6009$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21120,7 +21128,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$5981$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4650$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4678$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21367,8 +21375,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4650$0 ;
-  wire [21:0] \port$4650$0 ;
+  input [21:0] \port$4678$0 ;
+  wire [21:0] \port$4678$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -21671,7 +21679,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4650$0 (\port$4650$0 ),
+    .\port$4678$0 (\port$4678$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -21784,10 +21792,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4650$0 [15:0];
-  assign logit_mantissa = \port$4650$0 [15:0];
-  assign shift = \port$4650$0 [21:16];
-  assign logit_shift = \port$4650$0 [21:16];
+  assign mantissa = \port$4678$0 [15:0];
+  assign logit_mantissa = \port$4678$0 [15:0];
+  assign shift = \port$4678$0 [21:16];
+  assign logit_shift = \port$4678$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26001,7 +26009,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4650$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4678$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26114,8 +26122,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4650$0 ;
-  wire [21:0] \port$4650$0 ;
+  input [21:0] \port$4678$0 ;
+  wire [21:0] \port$4678$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26198,9 +26206,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4650$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4678$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4650$0 [21:16] + \$2 ;
+  assign \$3  = \port$4678$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26332,8 +26340,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4650$0 [15:0];
-  assign shift = \port$4650$0 [21:16];
+  assign mantissa = \port$4678$0 [15:0];
+  assign shift = \port$4678$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28131,15 +28139,17 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
   reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [127:0] \$6 ;
-  reg [127:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [127:0] \$signal  = 128'h00000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [127:0] \$8 ;
+  reg [127:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -28166,7 +28176,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [127:0] kept = 128'h00000000000000000000000000000000;
   output [127:0] output__payload;
   reg [127:0] output__payload = 128'h00000000000000000000000000000000;
   wire [63:0] \output__payload.square ;
@@ -28179,83 +28189,85 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 128'h00000000000000000000000000000000;
+      \$9  = 128'h00000000000000000000000000000000;
     end
     if (rst) begin
-      \$7  = 128'h00000000000000000000000000000000;
+      \$9  = 128'h00000000000000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -28279,7 +28291,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4652$0 , \port$4654$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4680$0 , \port$4682$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
@@ -28407,10 +28419,10 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4652$0 ;
-  wire [21:0] \port$4652$0 ;
-  input [21:0] \port$4654$0 ;
-  wire [21:0] \port$4654$0 ;
+  input [21:0] \port$4680$0 ;
+  wire [21:0] \port$4680$0 ;
+  input [21:0] \port$4682$0 ;
+  wire [21:0] \port$4682$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28533,9 +28545,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4652$0 (\port$4652$0 ),
-    .\port$4654$0 (\port$4654$0 ),
-    .\port$5098$32 (devices__payload[33:32]),
+    .\port$4680$0 (\port$4680$0 ),
+    .\port$4682$0 (\port$4682$0 ),
+    .\port$5126$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -28698,14 +28710,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4652$0 [15:0];
-  assign \weight_mantissa$27  = \port$4652$0 [15:0];
-  assign weight_shift = \port$4652$0 [21:16];
-  assign \weight_shift$29  = \port$4652$0 [21:16];
-  assign common_mantissa = \port$4654$0 [15:0];
-  assign \common_mantissa$31  = \port$4654$0 [15:0];
-  assign common_shift = \port$4654$0 [21:16];
-  assign \common_shift$33  = \port$4654$0 [21:16];
+  assign weight_mantissa = \port$4680$0 [15:0];
+  assign \weight_mantissa$27  = \port$4680$0 [15:0];
+  assign weight_shift = \port$4680$0 [21:16];
+  assign \weight_shift$29  = \port$4680$0 [21:16];
+  assign common_mantissa = \port$4682$0 [15:0];
+  assign \common_mantissa$31  = \port$4682$0 [15:0];
+  assign common_shift = \port$4682$0 [21:16];
+  assign \common_shift$33  = \port$4682$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29413,7 +29425,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5843$0 (target),
+    .\port$5871$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29423,7 +29435,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5843$0 (target),
+    .\port$5871$0 (target),
     .rst(rst),
     .value(\value$60 )
   );
@@ -29615,7 +29627,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5843$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5871$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -29658,8 +29670,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5843$0 ;
-  wire [11:0] \port$5843$0 ;
+  input [11:0] \port$5871$0 ;
+  wire [11:0] \port$5871$0 ;
   input rst;
   wire rst;
   output [24:0] value;
@@ -29684,7 +29696,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5843$0 [11:4]];
+    _0_ <= deltas[\port$5871$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29701,7 +29713,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5843$0 [11:4]];
+    _1_ <= lows[\port$5871$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -29721,7 +29733,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5843$0 [3:0];
+    \$6  = \port$5871$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29773,10 +29785,10 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign \$signature__addr  = \port$5843$0 [11:4];
-  assign index = \port$5843$0 [11:4];
-  assign delta_port__addr = \port$5843$0 [11:4];
-  assign fraction = \port$5843$0 [3:0];
+  assign \$signature__addr  = \port$5871$0 [11:4];
+  assign index = \port$5871$0 [11:4];
+  assign delta_port__addr = \port$5871$0 [11:4];
+  assign fraction = \port$5871$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29793,7 +29805,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5843$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5871$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -29836,8 +29848,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5843$0 ;
-  wire [11:0] \port$5843$0 ;
+  input [11:0] \port$5871$0 ;
+  wire [11:0] \port$5871$0 ;
   input rst;
   wire rst;
   output [22:0] value;
@@ -29862,7 +29874,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5843$0 [11:4]];
+    _0_ <= deltas[\port$5871$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29879,7 +29891,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [21:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5843$0 [11:4]];
+    _1_ <= lows[\port$5871$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -29899,7 +29911,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5843$0 [3:0];
+    \$6  = \port$5871$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29951,10 +29963,10 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign \$signature__addr  = \port$5843$0 [11:4];
-  assign index = \port$5843$0 [11:4];
-  assign delta_port__addr = \port$5843$0 [11:4];
-  assign fraction = \port$5843$0 [3:0];
+  assign \$signature__addr  = \port$5871$0 [11:4];
+  assign index = \port$5871$0 [11:4];
+  assign delta_port__addr = \port$5871$0 [11:4];
+  assign fraction = \port$5871$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30077,7 +30089,7 @@ module \ohmcarlo_core.pricing.lookups.target$84 (rst, code, centre, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$4652$0 , \port$4654$0 , code, \port$5098$32 , clk);
+module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$4680$0 , \port$4682$0 , code, \port$5126$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30178,12 +30190,12 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4652$0 ;
-  wire [21:0] \port$4652$0 ;
-  input [21:0] \port$4654$0 ;
-  wire [21:0] \port$4654$0 ;
-  input [1:0] \port$5098$32 ;
-  wire [1:0] \port$5098$32 ;
+  input [21:0] \port$4680$0 ;
+  wire [21:0] \port$4680$0 ;
+  input [21:0] \port$4682$0 ;
+  wire [21:0] \port$4682$0 ;
+  input [1:0] \port$5126$32 ;
+  wire [1:0] \port$5126$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30252,7 +30264,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5098$32 [1];
+    last_1 <= \port$5126$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30309,12 +30321,12 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5098$32 [0];
+  assign \$1  = ~ \port$5126$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5098$32 [0];
+  assign \$8  = valid & \port$5126$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30327,14 +30339,14 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4654$0 [15:0] : \port$4652$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4682$0 [15:0] : \port$4680$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4654$0 [15:0] : \port$4652$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4682$0 [15:0] : \port$4680$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4654$0 [21:16] : \port$4652$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4654$0 [21:16] : \port$4652$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4682$0 [21:16] : \port$4680$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4682$0 [21:16] : \port$4680$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30488,12 +30500,12 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5098$32 [0];
-  assign last = \port$5098$32 [1];
-  assign weight_mantissa = \port$4652$0 [15:0];
-  assign common_mantissa = \port$4654$0 [15:0];
-  assign weight_shift = \port$4652$0 [21:16];
-  assign common_shift = \port$4654$0 [21:16];
+  assign odd = \port$5126$32 [0];
+  assign last = \port$5126$32 [1];
+  assign weight_mantissa = \port$4680$0 [15:0];
+  assign common_mantissa = \port$4682$0 [15:0];
+  assign weight_shift = \port$4680$0 [21:16];
+  assign common_shift = \port$4682$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30528,7 +30540,7 @@ module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4636$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4664$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -30805,8 +30817,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4636$4 ;
-  wire [1:0] \port$4636$4 ;
+  input [1:0] \port$4664$4 ;
+  wire [1:0] \port$4664$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -30961,14 +30973,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \$21  = ! orders__payload[2:0];
   assign \$22  = orders__payload[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4636$4 [1];
+  assign \$24  = \$23  & \port$4664$4 [1];
   assign \$25  = ! orders__payload[2:0];
   assign \$26  = orders__payload[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = orders__payload[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4636$4 [0] ? read__data[15:0] : 16'h0000;
+  assign \$31  = \port$4664$4 [0] ? read__data[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_5) * $signed(gain_1);
@@ -31001,7 +31013,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$2134$0 (\$10 [11:0]),
+    .\port$2142$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -31138,8 +31150,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_9 = arrived;
-  assign centre_enable = \port$4636$4 [1];
-  assign trim_enable = \port$4636$4 [0];
+  assign centre_enable = \port$4664$4 [1];
+  assign trim_enable = \port$4664$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31242,7 +31254,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, \port$2134$0 , control_command, load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_core.proposal.dac (rst, \port$2142$0 , control_command, load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
@@ -31285,8 +31297,8 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2134$0 , control_command, load__s
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2134$0 ;
-  wire [11:0] \port$2134$0 ;
+  input [11:0] \port$2142$0 ;
+  wire [11:0] \port$2142$0 ;
   input rst;
   wire rst;
   output [14:0] value;
@@ -31311,7 +31323,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2134$0 , control_command, load__s
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$2134$0 [11:4]];
+    _0_ <= deltas[\port$2142$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -31328,7 +31340,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2134$0 , control_command, load__s
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$2134$0 [11:4]];
+    _1_ <= lows[\port$2142$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -31348,7 +31360,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2134$0 , control_command, load__s
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$6  = \port$2134$0 [3:0];
+    \$6  = \port$2142$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -31400,10 +31412,10 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2134$0 , control_command, load__s
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$2134$0 [11:4];
-  assign index = \port$2134$0 [11:4];
-  assign delta_port__addr = \port$2134$0 [11:4];
-  assign fraction = \port$2134$0 [3:0];
+  assign \$signature__addr  = \port$2142$0 [11:4];
+  assign index = \port$2142$0 [11:4];
+  assign delta_port__addr = \port$2142$0 [11:4];
+  assign fraction = \port$2142$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -31877,7 +31889,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
 , sequencer_dot, sequencer_watchdog, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb
 , load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb
 , access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr
-, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$5148$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
+, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$5176$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
 , counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
@@ -33026,8 +33038,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   wire model_rows_per_region_hit;
   input [15:0] \port$1046$0 ;
   wire [15:0] \port$1046$0 ;
-  input [1:0] \port$5148$0 ;
-  wire [1:0] \port$5148$0 ;
+  input [1:0] \port$5176$0 ;
+  wire [1:0] \port$5176$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -34043,7 +34055,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$206  = \$204  | { 14'h0000, \$205  };
   assign \$207  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$208  = \$206  | \$207 ;
-  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5148$0  };
+  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5176$0  };
   assign \$210  = \$208  | { 26'h0000000, \$209  };
   assign \$211  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$212  = \$210  | { 15'h0000, \$211  };
@@ -36087,7 +36099,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   end
   assign access_state_step__r_data = { 16'h0000, \port$1046$0  };
   assign emulator_pulses = 64'h0000000000000000;
-  assign status_turn = { 4'h0, \port$5148$0  };
+  assign status_turn = { 4'h0, \port$5176$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36281,15 +36293,17 @@ module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, inpu
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [32:0] \$6 ;
-  reg [32:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [32:0] \$signal  = 33'h000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [32:0] \$8 ;
+  reg [32:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -36316,7 +36330,7 @@ module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, inpu
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [32:0] kept = 33'h000000000;
   output [32:0] output__payload;
   reg [32:0] output__payload = 33'h000000000;
   wire \output__payload.last ;
@@ -36329,83 +36343,85 @@ module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, inpu
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 33'h000000000;
+      \$9  = 33'h000000000;
     end
     if (rst) begin
-      \$7  = 33'h000000000;
+      \$9  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -36429,7 +36445,7 @@ module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6298$0 , \port$6302$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6326$0 , \port$6330$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -36717,11 +36733,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6298$0 ;
-  wire [4:0] \port$6298$0 ;
+  output [4:0] \port$6326$0 ;
+  wire [4:0] \port$6326$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6302$0 ;
-  wire [25:0] \port$6302$0 ;
+  output [25:0] \port$6330$0 ;
+  wire [25:0] \port$6330$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37367,8 +37383,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6298$0  = \$157 ;
-  assign \port$6302$0  = \$159 ;
+  assign \port$6326$0  = \$157 ;
+  assign \port$6330$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -37504,15 +37520,17 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   reg \$auto$verilog_backend.cc:2355:dump_module$61  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [78:0] \$6 ;
-  reg [78:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [78:0] \$signal  = 79'h00000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [78:0] \$8 ;
+  reg [78:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -37547,7 +37565,7 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [78:0] kept = 79'h00000000000000000000;
   output [78:0] output__payload;
   reg [78:0] output__payload = 79'h00000000000000000000;
   wire \output__payload.accepted ;
@@ -37564,83 +37582,85 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 79'h00000000000000000000;
+      \$9  = 79'h00000000000000000000;
     end
     if (rst) begin
-      \$7  = 79'h00000000000000000000;
+      \$9  = 79'h00000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -37680,15 +37700,17 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   reg \$auto$verilog_backend.cc:2355:dump_module$62  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [51:0] \$6 ;
-  reg [51:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [51:0] \$signal  = 52'h0000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [51:0] \$8 ;
+  reg [51:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -37737,7 +37759,7 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [51:0] kept = 52'h0000000000000;
   output [51:0] output__payload;
   reg [51:0] output__payload = 52'h0000000000000;
   wire [11:0] \output__payload.centre ;
@@ -37761,83 +37783,85 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 52'h0000000000000;
+      \$9  = 52'h0000000000000;
     end
     if (rst) begin
-      \$7  = 52'h0000000000000;
+      \$9  = 52'h0000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -37879,17 +37903,19 @@ endmodule
 module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__ready, input__payload, output__payload, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$63  = 0;
   wire \$1 ;
-  reg \$10 ;
+  reg [28:0] \$10 ;
   reg \$11 ;
+  reg \$12 ;
+  reg \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
-  reg [28:0] \$7 ;
-  reg [28:0] \$8 ;
-  reg \$9 ;
-  reg [28:0] \$signal  = 29'h00000000;
+  wire \$7 ;
+  wire \$8 ;
+  reg [28:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -37916,7 +37942,7 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [28:0] kept = 29'h00000000;
   output [28:0] output__payload;
   reg [28:0] output__payload = 29'h00000000;
   wire \output__payload.last ;
@@ -37931,84 +37957,86 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
   wire stop;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
-  assign \$6  = control_command[10] | stop;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
+  assign \$8  = control_command[10] | stop;
   always @(posedge clk)
-    \$signal  <= \$7 ;
+    kept <= \$9 ;
   always @(posedge clk)
-    output__payload <= \$8 ;
+    output__payload <= \$10 ;
   always @(posedge clk)
-    output__valid <= \$9 ;
+    output__valid <= \$11 ;
   always @(posedge clk)
-    keeps <= \$10 ;
+    \$signal  <= \$12 ;
   always @(posedge clk)
-    input__ready <= \$11 ;
+    input__ready <= \$13 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
-    \$7  = \$signal ;
+    \$9  = kept;
     if (\$1 ) begin
-      \$7  = input__payload;
+      \$9  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
-    \$8  = output__payload;
+    \$10  = output__payload;
     if (\$3 ) begin
-      \$8  = following;
+      \$10  = following;
     end
-    if (\$6 ) begin
-      \$8  = 29'h00000000;
+    if (\$8 ) begin
+      \$10  = 29'h00000000;
     end
     if (rst) begin
-      \$8  = 29'h00000000;
+      \$10  = 29'h00000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
-    \$9  = output__valid;
-    if (\$3 ) begin
-      \$9  = \$4 ;
+    \$11  = output__valid;
+    if (\$5 ) begin
+      \$11  = \$6 ;
     end
-    if (\$6 ) begin
-      \$9  = 1'h0;
+    if (\$8 ) begin
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
-    \$10  = keeps;
-    if (\$3 ) begin
-      \$10  = 1'h0;
+    \$12  = \$signal ;
+    if (\$5 ) begin
+      \$12  = 1'h0;
     end else if (input__ready) begin
-      \$10  = input__valid;
+      \$12  = input__valid;
     end
-    if (\$6 ) begin
-      \$10  = 1'h0;
+    if (\$8 ) begin
+      \$12  = 1'h0;
     end
     if (rst) begin
-      \$10  = 1'h0;
+      \$12  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
-    \$11  = input__ready;
-    if (\$3 ) begin
-      \$11  = 1'h1;
+    \$13  = input__ready;
+    if (\$5 ) begin
+      \$13  = 1'h1;
     end else if (input__ready) begin
-      \$11  = \$5 ;
+      \$13  = \$7 ;
     end
-    if (\$6 ) begin
-      \$11  = 1'h1;
+    if (\$8 ) begin
+      \$13  = 1'h1;
     end
     if (rst) begin
-      \$11  = 1'h1;
+      \$13  = 1'h1;
     end
   end
   assign takes = input__ready;

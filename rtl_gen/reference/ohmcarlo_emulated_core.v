@@ -289,8 +289,8 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .load_state_codes__stb(load_state_codes__stb),
     .median_gain(median_gain),
     .\output__ready$105 (responses__ready),
-    .\port$5956$0 (\$2 ),
-    .\port$5958$0 (\$3 ),
+    .\port$5984$0 (\$2 ),
+    .\port$5986$0 (\$3 ),
     .pulses(emulator__pulses),
     .requests__ready(requests__ready),
     .responses__payload(responses__payload),
@@ -1803,12 +1803,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .clk(clk),
     .control_command(control_command),
     .input__payload(\input__payload$94 ),
-    .input__ready(commands__ready),
     .input__valid(\input__valid$98 ),
     .output__payload(\commands__payload$100 ),
     .output__ready(\output__ready$102 ),
     .output__valid(\commands__valid$104 ),
-    .rst(rst)
+    .rst(rst),
+    .takes(commands__ready)
   );
   \ohmcarlo_emulated_core.core.controller  controller (
     .activity(activity),
@@ -1851,7 +1851,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .points(model_points[10:0]),
     .\port$1049$0 (\$23 ),
     .\port$1676$0 (\$24 ),
-    .\port$5906$2 (model_options[3:2]),
+    .\port$5934$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1965,12 +1965,12 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .clk(clk),
     .control_command(control_command),
     .input__payload(\input__payload$64 ),
-    .input__ready(requests__ready),
     .input__valid(\input__valid$68 ),
     .output__payload(dots__payload),
     .output__ready(\output__ready$72 ),
     .output__valid(dots__valid),
-    .rst(rst)
+    .rst(rst),
+    .takes(requests__ready)
   );
   \ohmcarlo_emulated_core.core.entropy  entropy (
     .alarm(coin_alarm),
@@ -2017,7 +2017,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$5920$0 (proposal_logit),
+    .\port$5948$0 (proposal_logit),
     .predictions__payload(\input__payload$82 ),
     .predictions__ready(predictions__ready),
     .predictions__valid(\input__valid$86 ),
@@ -2061,8 +2061,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$5922$0 (proposal_weight),
-    .\port$5924$0 (proposal_common),
+    .\port$5950$0 (proposal_weight),
+    .\port$5952$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -2086,7 +2086,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$5906$4 (model_options[5:4]),
+    .\port$5934$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -2220,7 +2220,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .model_retries(retries),
     .model_rows_per_region(model_rows_per_region),
     .\port$1049$0 (\$23 ),
-    .\port$6418$0 (turn),
+    .\port$6446$0 (turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -2278,8 +2278,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .fault(fault),
     .fault_cause(fault_cause),
     .off(off),
-    .\port$7568$0 (\$25 ),
-    .\port$7572$0 (\$26 ),
+    .\port$7596$0 (\$25 ),
+    .\port$7600$0 (\$26 ),
     .requests__payload(\requests__payload$118 ),
     .requests__ready(\requests__ready$120 ),
     .requests__valid(\requests__valid$122 ),
@@ -3356,20 +3356,21 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payload, control_command, input__payload, input__valid, output__valid, input__ready, clk);
+module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payload, control_command, input__payload, input__valid, output__valid, takes, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire [286:0] \$12 ;
-  reg [286:0] \$13 ;
+  wire \$12 ;
+  wire [286:0] \$13 ;
   reg [286:0] \$14 ;
-  reg \$15 ;
+  reg [286:0] \$15 ;
   reg \$16 ;
   reg \$17 ;
   reg \$18 ;
   reg \$19 ;
   wire \$2 ;
+  reg \$20 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -3377,8 +3378,8 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payloa
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  reg \$signal  = 1'h1;
-  reg \$signal$7  = 1'h0;
+  reg \$signal  = 1'h0;
+  reg \$signal$11  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -3476,11 +3477,9 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payloa
   wire \input__payload.tile ;
   wire \input__payload.top ;
   (* init = 1'h1 *)
-  output input__ready;
   wire input__ready;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
   reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
@@ -3530,63 +3529,54 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payloa
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  wire taken;
+  output takes;
+  reg takes = 1'h1;
   reg writes = 1'h0;
   assign \$1  = ! writes;
-  assign \$2  = \$signal  & \$1 ;
-  assign \$4  = \$signal  & \$3 ;
-  assign \$5  = \$signal$7  ^ taken;
-  assign \$6  = \$signal  & input__valid;
-  assign \$7  = writes ^ \$6 ;
-  assign \$8  = ~ output__valid;
-  assign \$9  = taken | \$8 ;
-  assign \$10  = keeps | input__valid;
-  assign \$11  = ~ input__valid;
-  assign taken = output__ready & output__valid;
-  assign output__payload = \$signal$7  ? kept_1 : kept_0;
-  assign \$12  = \$signal$7  ? kept_0 : kept_1;
-  assign following = keeps ? \$12  : input__payload;
+  assign \$2  = takes & \$1 ;
+  assign \$4  = takes & \$3 ;
+  assign \$5  = output__ready & output__valid;
+  assign \$6  = \$signal  ^ \$5 ;
+  assign \$7  = takes & input__valid;
+  assign \$8  = writes ^ \$7 ;
+  assign \$9  = ~ output__valid;
+  assign \$10  = output__ready | \$9 ;
+  assign \$11  = \$signal$11  | input__valid;
+  assign \$12  = ~ input__valid;
+  assign output__payload = \$signal  ? kept_1 : kept_0;
+  assign \$13  = \$signal  ? kept_0 : kept_1;
+  assign following = \$signal$11  ? \$13  : input__payload;
   always @(posedge clk)
-    kept_0 <= \$13 ;
+    kept_0 <= \$14 ;
   always @(posedge clk)
-    kept_1 <= \$14 ;
+    kept_1 <= \$15 ;
   always @(posedge clk)
-    \$signal$7  <= \$15 ;
+    \$signal  <= \$16 ;
   always @(posedge clk)
-    writes <= \$16 ;
+    writes <= \$17 ;
   always @(posedge clk)
-    output__valid <= \$17 ;
+    output__valid <= \$18 ;
   always @(posedge clk)
-    keeps <= \$18 ;
+    \$signal$11  <= \$19 ;
   always @(posedge clk)
-    \$signal  <= \$19 ;
+    takes <= \$20 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$13  = kept_0;
+    \$14  = kept_0;
     if (\$2 ) begin
-      \$13  = input__payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$14  = kept_1;
-    if (\$4 ) begin
       \$14  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$15  = \$5 ;
-    if (control_command[10]) begin
-      \$15  = 1'h0;
-    end
-    if (rst) begin
-      \$15  = 1'h0;
+    \$15  = kept_1;
+    if (\$4 ) begin
+      \$15  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$16  = \$7 ;
+    \$16  = \$6 ;
     if (control_command[10]) begin
       \$16  = 1'h0;
     end
@@ -3596,10 +3586,7 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payloa
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$17  = output__valid;
-    if (\$9 ) begin
-      \$17  = \$10 ;
-    end
+    \$17  = \$8 ;
     if (control_command[10]) begin
       \$17  = 1'h0;
     end
@@ -3609,11 +3596,9 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payloa
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$18  = keeps;
-    if (\$9 ) begin
-      \$18  = 1'h0;
-    end else if (\$signal ) begin
-      \$18  = input__valid;
+    \$18  = output__valid;
+    if (\$10 ) begin
+      \$18  = \$11 ;
     end
     if (control_command[10]) begin
       \$18  = 1'h0;
@@ -3624,20 +3609,35 @@ module \ohmcarlo_emulated_core.core.commands (rst, output__ready, output__payloa
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$19  = \$signal ;
-    if (\$9 ) begin
-      \$19  = 1'h1;
-    end else if (\$signal ) begin
-      \$19  = \$11 ;
+    \$19  = \$signal$11 ;
+    if (\$10 ) begin
+      \$19  = 1'h0;
+    end else if (takes) begin
+      \$19  = input__valid;
     end
     if (control_command[10]) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
     if (rst) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
   end
-  assign input__ready = \$signal ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
+    \$20  = takes;
+    if (\$10 ) begin
+      \$20  = 1'h1;
+    end else if (takes) begin
+      \$20  = \$12 ;
+    end
+    if (control_command[10]) begin
+      \$20  = 1'h1;
+    end
+    if (rst) begin
+      \$20  = 1'h1;
+    end
+  end
+  assign input__ready = takes;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -3772,7 +3772,7 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends, \busy$261 , \port$1049$0 , state_held__r_data, \port$1676$0 
 , state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, dots__payload, results__valid, results__payload, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups
-, rows_per_region, min_free, retries, early_reject, \port$5906$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
+, rows_per_region, min_free, retries, early_reject, \port$5934$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state_samples__addr, state_samples__data, state_samples__r_addr, state_step__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, waiting_external, jobs__valid, jobs__payload, state_regions__r_data, state_samples__r_data, steps_done
 , region, raw_result, raw_valid, \stop$363 , coin_begin, \coin_restart$369 , reason, started, state_queues__r_data, state_groups__r_data, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid
 , samples__payload, orders__ready, coin_ready, coin_alarm, clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$32 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
@@ -4681,8 +4681,8 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   wire [15:0] \port$1049$0 ;
   output [3:0] \port$1676$0 ;
   wire [3:0] \port$1676$0 ;
-  input [1:0] \port$5906$2 ;
-  wire [1:0] \port$5906$2 ;
+  input [1:0] \port$5934$2 ;
+  wire [1:0] \port$5934$2 ;
   wire predict;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
@@ -5225,7 +5225,7 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   assign write = \$14  & \$16 ;
   assign \$18  = ~ \$17 ;
   assign \$29  = ~ stepping;
-  assign \$30  = ~ \port$5906$2 [1];
+  assign \$30  = ~ \port$5934$2 [1];
   assign \$31  = \$29  | \$30 ;
   assign room = \$31  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -5290,11 +5290,11 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   assign \$87  = point + 1'h1;
   assign \$88  = \$87  == points;
   assign \$89  = ~ \$signal$286 ;
-  assign \$90  = stepping & \port$5906$2 [1];
+  assign \$90  = stepping & \port$5934$2 [1];
   assign \$91  = ~ \$signal$286 ;
   assign \$92  = stop | \$91 ;
   assign \$93  = ready & stepping;
-  assign \$94  = \$93  & \port$5906$2 [1];
+  assign \$94  = \$93  & \port$5934$2 [1];
   assign \$95  = ready & room;
   assign \$96  = ~ \$signal$286 ;
   assign \$97  = phase == 1'h1;
@@ -5766,7 +5766,7 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$5906$2 [0]),
+    .stream(\port$5934$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8852,8 +8852,8 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   assign \region_groups$131  = region_groups;
   assign \rows_per_region$133  = rows_per_region;
   assign \min_free$137  = min_free;
-  assign stream = \port$5906$2 [0];
-  assign \stream$139  = \port$5906$2 [0];
+  assign stream = \port$5934$2 [0];
+  assign \stream$139  = \port$5934$2 [0];
   assign \retries$141  = retries;
   assign here = \region$142 ;
   assign \query_row$148  = query_row;
@@ -8890,7 +8890,7 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$26 , \$25 , \$24 , \$23 , \$22 , \$21 , \$20  };
   assign step_records__payload = step;
-  assign record_steps = \port$5906$2 [1];
+  assign record_steps = \port$5934$2 [1];
   assign \$signal  = allow_coin;
   assign start = control_command[0];
   assign run = control_command[1];
@@ -12098,15 +12098,17 @@ module \ohmcarlo_emulated_core.core.controller.programs (rst, input__valid, cont
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [325:0] \$6 ;
-  reg [325:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [325:0] \$signal  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [325:0] \$8 ;
+  reg [325:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -12233,7 +12235,7 @@ module \ohmcarlo_emulated_core.core.controller.programs (rst, input__valid, cont
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [325:0] kept = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   output [325:0] output__payload;
   reg [325:0] output__payload = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   wire [286:0] \output__payload.request ;
@@ -12296,83 +12298,85 @@ module \ohmcarlo_emulated_core.core.controller.programs (rst, input__valid, cont
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$9  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
     end
     if (rst) begin
-      \$7  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$9  = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -13309,15 +13313,17 @@ module \ohmcarlo_emulated_core.core.controller.router.next (rst, output__ready, 
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [38:0] \$6 ;
-  reg [38:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [38:0] \$signal  = 39'h0000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [38:0] \$8 ;
+  reg [38:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -13362,7 +13368,7 @@ module \ohmcarlo_emulated_core.core.controller.router.next (rst, output__ready, 
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [38:0] kept = 39'h0000000000;
   output [38:0] output__payload;
   reg [38:0] output__payload = 39'h0000000000;
   wire [11:0] \output__payload.centre ;
@@ -13384,83 +13390,85 @@ module \ohmcarlo_emulated_core.core.controller.router.next (rst, output__ready, 
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 39'h0000000000;
+      \$9  = 39'h0000000000;
     end
     if (rst) begin
-      \$7  = 39'h0000000000;
+      \$9  = 39'h0000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -18176,20 +18184,21 @@ module \ohmcarlo_emulated_core.core.counters (rst, request, state__stb, state__r
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command, output__ready, input__valid, input__payload, output__valid, input__ready, clk);
+module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command, output__ready, input__valid, input__payload, output__valid, takes, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire [286:0] \$12 ;
-  reg [286:0] \$13 ;
+  wire \$12 ;
+  wire [286:0] \$13 ;
   reg [286:0] \$14 ;
-  reg \$15 ;
+  reg [286:0] \$15 ;
   reg \$16 ;
   reg \$17 ;
   reg \$18 ;
   reg \$19 ;
   wire \$2 ;
+  reg \$20 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -18197,8 +18206,8 @@ module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command,
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  reg \$signal  = 1'h1;
-  reg \$signal$7  = 1'h0;
+  reg \$signal  = 1'h0;
+  reg \$signal$11  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -18296,11 +18305,9 @@ module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command,
   wire \input__payload.tile ;
   wire \input__payload.top ;
   (* init = 1'h1 *)
-  output input__ready;
   wire input__ready;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
   reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
@@ -18350,63 +18357,54 @@ module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command,
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  wire taken;
+  output takes;
+  reg takes = 1'h1;
   reg writes = 1'h0;
   assign \$1  = ! writes;
-  assign \$2  = \$signal  & \$1 ;
-  assign \$4  = \$signal  & \$3 ;
-  assign \$5  = \$signal$7  ^ taken;
-  assign \$6  = \$signal  & input__valid;
-  assign \$7  = writes ^ \$6 ;
-  assign \$8  = ~ output__valid;
-  assign \$9  = taken | \$8 ;
-  assign \$10  = keeps | input__valid;
-  assign \$11  = ~ input__valid;
-  assign taken = output__ready & output__valid;
-  assign output__payload = \$signal$7  ? kept_1 : kept_0;
-  assign \$12  = \$signal$7  ? kept_0 : kept_1;
-  assign following = keeps ? \$12  : input__payload;
+  assign \$2  = takes & \$1 ;
+  assign \$4  = takes & \$3 ;
+  assign \$5  = output__ready & output__valid;
+  assign \$6  = \$signal  ^ \$5 ;
+  assign \$7  = takes & input__valid;
+  assign \$8  = writes ^ \$7 ;
+  assign \$9  = ~ output__valid;
+  assign \$10  = output__ready | \$9 ;
+  assign \$11  = \$signal$11  | input__valid;
+  assign \$12  = ~ input__valid;
+  assign output__payload = \$signal  ? kept_1 : kept_0;
+  assign \$13  = \$signal  ? kept_0 : kept_1;
+  assign following = \$signal$11  ? \$13  : input__payload;
   always @(posedge clk)
-    kept_0 <= \$13 ;
+    kept_0 <= \$14 ;
   always @(posedge clk)
-    kept_1 <= \$14 ;
+    kept_1 <= \$15 ;
   always @(posedge clk)
-    \$signal$7  <= \$15 ;
+    \$signal  <= \$16 ;
   always @(posedge clk)
-    writes <= \$16 ;
+    writes <= \$17 ;
   always @(posedge clk)
-    output__valid <= \$17 ;
+    output__valid <= \$18 ;
   always @(posedge clk)
-    keeps <= \$18 ;
+    \$signal$11  <= \$19 ;
   always @(posedge clk)
-    \$signal  <= \$19 ;
+    takes <= \$20 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$13  = kept_0;
+    \$14  = kept_0;
     if (\$2 ) begin
-      \$13  = input__payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$14  = kept_1;
-    if (\$4 ) begin
       \$14  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$15  = \$5 ;
-    if (control_command[10]) begin
-      \$15  = 1'h0;
-    end
-    if (rst) begin
-      \$15  = 1'h0;
+    \$15  = kept_1;
+    if (\$4 ) begin
+      \$15  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$16  = \$7 ;
+    \$16  = \$6 ;
     if (control_command[10]) begin
       \$16  = 1'h0;
     end
@@ -18416,10 +18414,7 @@ module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$17  = output__valid;
-    if (\$9 ) begin
-      \$17  = \$10 ;
-    end
+    \$17  = \$8 ;
     if (control_command[10]) begin
       \$17  = 1'h0;
     end
@@ -18429,11 +18424,9 @@ module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$18  = keeps;
-    if (\$9 ) begin
-      \$18  = 1'h0;
-    end else if (\$signal ) begin
-      \$18  = input__valid;
+    \$18  = output__valid;
+    if (\$10 ) begin
+      \$18  = \$11 ;
     end
     if (control_command[10]) begin
       \$18  = 1'h0;
@@ -18444,20 +18437,35 @@ module \ohmcarlo_emulated_core.core.dots (rst, output__payload, control_command,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
-    \$19  = \$signal ;
-    if (\$9 ) begin
-      \$19  = 1'h1;
-    end else if (\$signal ) begin
-      \$19  = \$11 ;
+    \$19  = \$signal$11 ;
+    if (\$10 ) begin
+      \$19  = 1'h0;
+    end else if (takes) begin
+      \$19  = input__valid;
     end
     if (control_command[10]) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
     if (rst) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
   end
-  assign input__ready = \$signal ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$26 ) begin end
+    \$20  = takes;
+    if (\$10 ) begin
+      \$20  = 1'h1;
+    end else if (takes) begin
+      \$20  = \$12 ;
+    end
+    if (control_command[10]) begin
+      \$20  = 1'h1;
+    end
+    if (rst) begin
+      \$20  = 1'h1;
+    end
+  end
+  assign input__ready = takes;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -18852,7 +18860,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$7160$0 (raw),
+    .\port$7188$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -19157,7 +19165,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$7160$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$7188$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19232,8 +19240,8 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$7160$0 ;
-  wire [6:0] \port$7160$0 ;
+  input [6:0] \port$7188$0 ;
+  wire [6:0] \port$7188$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -19323,7 +19331,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$7160$0 (\port$7160$0 [3:0]),
+    .\port$7188$0 (\port$7188$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -19335,7 +19343,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$7160$0 (\port$7160$0 [3:0]),
+    .\port$7188$0 (\port$7188$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -19345,7 +19353,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$7160$0 (\port$7160$0 ),
+    .\port$7188$0 (\port$7188$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19440,22 +19448,22 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$7160$0 [0];
-  assign \valid$1  = \port$7160$0 [0];
-  assign symbol = \port$7160$0 [3:1];
-  assign \symbol$3  = \port$7160$0 [3:1];
+  assign valid = \port$7188$0 [0];
+  assign \valid$1  = \port$7188$0 [0];
+  assign symbol = \port$7188$0 [3:1];
+  assign \symbol$3  = \port$7188$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$7160$0 [0];
-  assign \symbol$9  = \port$7160$0 [3:1];
+  assign \valid$8  = \port$7188$0 [0];
+  assign \symbol$9  = \port$7188$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$7160$0 [0];
-  assign \symbol$14  = \port$7160$0 [3:1];
+  assign \valid$13  = \port$7188$0 [0];
+  assign \symbol$14  = \port$7188$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$7160$0 [6:4];
-  assign \column$19  = \port$7160$0 [6:4];
+  assign column = \port$7188$0 [6:4];
+  assign \column$19  = \port$7188$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19493,7 +19501,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$7160$0 , restart, state, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$7188$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19733,8 +19741,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$7160$0 ;
-  wire [3:0] \port$7160$0 ;
+  input [3:0] \port$7188$0 ;
+  wire [3:0] \port$7188$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19748,17 +19756,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$7160$0 [1] : first;
-  assign \$3  = \port$7160$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$7188$0 [1] : first;
+  assign \$3  = \port$7188$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$7160$0 [1] : first;
-  assign \$12  = \$9  ? \port$7160$0 [2] : \$11 ;
-  assign \$13  = \port$7160$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$7188$0 [1] : first;
+  assign \$12  = \$9  ? \port$7188$0 [2] : \$11 ;
+  assign \$13  = \port$7188$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19768,10 +19776,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$7160$0 [1] : first;
-  assign \$25  = \$22  ? \port$7160$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$7160$0 [3] : \$25 ;
-  assign \$27  = \port$7160$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$7188$0 [1] : first;
+  assign \$25  = \$22  ? \port$7188$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$7188$0 [3] : \$25 ;
+  assign \$27  = \port$7188$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19781,19 +19789,19 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$7160$0 [0] & \$37 ;
+  assign \$38  = \port$7188$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$7160$0 [1] : first;
-  assign \$41  = \port$7160$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$7188$0 [1] : first;
+  assign \$41  = \port$7188$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$7160$0 [1] : first;
-  assign \$50  = \$47  ? \port$7160$0 [2] : \$49 ;
-  assign \$51  = \port$7160$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$7188$0 [1] : first;
+  assign \$50  = \$47  ? \port$7188$0 [2] : \$49 ;
+  assign \$51  = \port$7188$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19803,10 +19811,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$7160$0 [1] : first;
-  assign \$63  = \$60  ? \port$7160$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$7160$0 [3] : \$63 ;
-  assign \$65  = \port$7160$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$7188$0 [1] : first;
+  assign \$63  = \$60  ? \port$7188$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$7188$0 [3] : \$63 ;
+  assign \$65  = \port$7188$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19817,16 +19825,16 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$7160$0 [1] : first;
-  assign \$78  = \port$7160$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$7188$0 [1] : first;
+  assign \$78  = \port$7188$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$7160$0 [1] : first;
-  assign \$86  = \$83  ? \port$7160$0 [2] : \$85 ;
-  assign \$87  = \port$7160$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$7188$0 [1] : first;
+  assign \$86  = \$83  ? \port$7188$0 [2] : \$85 ;
+  assign \$87  = \port$7188$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19835,10 +19843,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$7160$0 [1] : first;
-  assign \$98  = \$95  ? \port$7160$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$7160$0 [3] : \$98 ;
-  assign \$100  = \port$7160$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$7188$0 [1] : first;
+  assign \$98  = \$95  ? \port$7188$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$7188$0 [3] : \$98 ;
+  assign \$100  = \port$7188$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19846,30 +19854,30 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$7160$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$7188$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$7160$0 [1] : first;
-  assign \$115  = \$112  ? \port$7160$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$7160$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$7188$0 [1] : first;
+  assign \$115  = \$112  ? \port$7188$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$7188$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$7160$0 [1] : first;
-  assign \$125  = \port$7160$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$7188$0 [1] : first;
+  assign \$125  = \port$7188$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$7160$0 [1] : first;
-  assign \$133  = \$130  ? \port$7160$0 [2] : \$132 ;
-  assign \$134  = \port$7160$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$7188$0 [1] : first;
+  assign \$133  = \$130  ? \port$7188$0 [2] : \$132 ;
+  assign \$134  = \port$7188$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19878,10 +19886,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$7160$0 [1] : first;
-  assign \$145  = \$142  ? \port$7160$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$7160$0 [3] : \$145 ;
-  assign \$147  = \port$7160$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$7188$0 [1] : first;
+  assign \$145  = \$142  ? \port$7188$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$7188$0 [3] : \$145 ;
+  assign \$147  = \port$7188$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19890,17 +19898,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$7160$0 [1] : first;
-  assign \$158  = \port$7160$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$7188$0 [1] : first;
+  assign \$158  = \port$7188$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$7160$0 [1] : first;
-  assign \$167  = \$164  ? \port$7160$0 [2] : \$166 ;
-  assign \$168  = \port$7160$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$7188$0 [1] : first;
+  assign \$167  = \$164  ? \port$7188$0 [2] : \$166 ;
+  assign \$168  = \port$7188$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19910,10 +19918,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$7160$0 [1] : first;
-  assign \$180  = \$177  ? \port$7160$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$7160$0 [3] : \$180 ;
-  assign \$182  = \port$7160$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$7188$0 [1] : first;
+  assign \$180  = \$177  ? \port$7188$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$7188$0 [3] : \$180 ;
+  assign \$182  = \port$7188$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19925,7 +19933,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$7160$0 [0] & \$194 ;
+  assign closes = \port$7188$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -19977,7 +19985,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$203  = seen;
-    if (\port$7160$0 [0]) begin
+    if (\port$7188$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19996,7 +20004,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$204  = first;
-    if (\port$7160$0 [0]) begin
+    if (\port$7188$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -20012,7 +20020,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$205  = \matches ;
-    if (\port$7160$0 [0]) begin
+    if (\port$7188$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -20025,8 +20033,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$7160$0 [0];
-  assign symbol = \port$7160$0 [3:1];
+  assign valid = \port$7188$0 [0];
+  assign symbol = \port$7188$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -20067,7 +20075,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$7160$0 , restart, state, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$7188$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20460,8 +20468,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$7160$0 ;
-  wire [3:0] \port$7160$0 ;
+  input [3:0] \port$7188$0 ;
+  wire [3:0] \port$7188$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20474,92 +20482,92 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$7160$0 [1] == \$signal ;
+  assign \$1  = \port$7188$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$7160$0 [1] == \$signal ;
+  assign \$4  = \port$7188$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$6  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$7160$0 [1] == \$signal ;
+  assign \$9  = \port$7188$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$11  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$13  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$7160$0 [0] & \$16 ;
-  assign \$18  = \port$7160$0 [1] == \$signal ;
+  assign \$17  = \port$7188$0 [0] & \$16 ;
+  assign \$18  = \port$7188$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$7160$0 [1] == \$signal ;
+  assign \$21  = \port$7188$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$23  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$7160$0 [1] == \$signal ;
+  assign \$26  = \port$7188$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$28  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$30  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$7160$0 [1] == \$signal ;
+  assign \$35  = \port$7188$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$7160$0 [1] == \$signal ;
+  assign \$38  = \port$7188$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$40  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$7160$0 [1] == \$signal ;
+  assign \$43  = \port$7188$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$45  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$47  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$7160$0 [3] == \port$7160$0 [2];
-  assign \$53  = \port$7160$0 [1] == \$signal ;
+  assign \$52  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$53  = \port$7188$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$55  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$57  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$7160$0 [1] == \$signal ;
+  assign \$61  = \port$7188$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$63  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$65  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$7160$0 [3] == \port$7160$0 [2];
-  assign \$68  = \port$7160$0 [1] == \$signal ;
+  assign \$67  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$68  = \port$7188$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$70  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$72  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$7160$0 [1] == \$signal ;
+  assign \$76  = \port$7188$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$78  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$81  = \port$7160$0 [1] == \$signal ;
+  assign \$80  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$81  = \port$7188$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$83  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$7160$0 [1] == \$signal ;
+  assign \$87  = \port$7188$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20568,93 +20576,93 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$98  = \port$7160$0 [1] == \$signal ;
+  assign \$97  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$98  = \port$7188$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$100  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$7160$0 [1] == \$signal ;
+  assign \$104  = \port$7188$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$106  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$109  = \port$7160$0 [1] == \$signal ;
+  assign \$108  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$109  = \port$7188$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$111  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$7160$0 [1] == \$signal ;
+  assign \$115  = \port$7188$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$7160$0 [1] == \$signal ;
+  assign \$122  = \port$7188$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$7160$0 [1] == \$signal ;
+  assign \$128  = \port$7188$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$7160$0 [1] == \$signal ;
+  assign \$135  = \port$7188$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$137  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$140  = \port$7160$0 [1] == \$signal ;
+  assign \$139  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$140  = \port$7188$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$142  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$7160$0 [1] == \$signal ;
+  assign \$146  = \port$7188$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$7160$0 [1] == \$signal ;
+  assign \$153  = \port$7188$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$7160$0 [1] == \$signal ;
+  assign \$159  = \port$7188$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$7160$0 [1] == \$signal ;
+  assign \$167  = \port$7188$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$169  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$171  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$7160$0 [3] == \port$7160$0 [2];
-  assign \$174  = \port$7160$0 [1] == \$signal ;
+  assign \$173  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$174  = \port$7188$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$176  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$178  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$7160$0 [1] == \$signal ;
+  assign \$182  = \port$7188$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$184  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$187  = \port$7160$0 [1] == \$signal ;
+  assign \$186  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$187  = \port$7188$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$189  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$7160$0 [1] == \$signal ;
+  assign \$193  = \port$7188$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20663,132 +20671,132 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$204  = \port$7160$0 [1] == \$signal ;
+  assign \$203  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$204  = \port$7188$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$206  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$7160$0 [1] == \$signal ;
+  assign \$210  = \port$7188$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$212  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$215  = \port$7160$0 [1] == \$signal ;
+  assign \$214  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$215  = \port$7188$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$217  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$7160$0 [1] == \$signal ;
+  assign \$221  = \port$7188$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$7160$0 [1] == \$signal ;
+  assign \$228  = \port$7188$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$7160$0 [1] == \$signal ;
+  assign \$234  = \port$7188$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$7160$0 [1] == \$signal ;
+  assign \$241  = \port$7188$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$243  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$246  = \port$7160$0 [1] == \$signal ;
+  assign \$245  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$246  = \port$7188$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$248  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$7160$0 [1] == \$signal ;
+  assign \$252  = \port$7188$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$7160$0 [1] == \$signal ;
+  assign \$259  = \port$7188$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$7160$0 [1] == \$signal ;
+  assign \$265  = \port$7188$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$7160$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$7160$0 [1] == \$signal ;
+  assign \$272  = \port$7188$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$7188$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$275  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$277  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$7160$0 [1] == \$signal ;
+  assign \$279  = \port$7188$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$7160$0 [1] == \$signal ;
+  assign \$282  = \port$7188$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$284  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$7160$0 [1] == \$signal ;
+  assign \$287  = \port$7188$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$289  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$291  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$7160$0 [1] == \$signal ;
+  assign \$296  = \port$7188$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$7160$0 [1] == \$signal ;
+  assign \$299  = \port$7188$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$301  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$7160$0 [1] == \$signal ;
+  assign \$304  = \port$7188$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$306  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$308  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$7160$0 [1] == \$signal ;
+  assign \$313  = \port$7188$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$315  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$317  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$7160$0 [3] == \port$7160$0 [2];
-  assign \$320  = \port$7160$0 [1] == \$signal ;
+  assign \$319  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$320  = \port$7188$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$322  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$7160$0 [3] == \port$7160$0 [2];
+  assign \$324  = \port$7188$0 [3] == \port$7188$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$7160$0 [1] == \$signal ;
+  assign \$328  = \port$7188$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$330  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$7160$0 [2] == \port$7160$0 [1];
-  assign \$333  = \port$7160$0 [1] == \$signal ;
+  assign \$332  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$333  = \port$7188$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$7160$0 [2] == \port$7160$0 [1];
+  assign \$335  = \port$7188$0 [2] == \port$7188$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$7160$0 [1] == \$signal ;
+  assign \$339  = \port$7188$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20849,8 +20857,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$358  = \$signal ;
-    if (\port$7160$0 [0]) begin
-      \$358  = \port$7160$0 [3];
+    if (\port$7188$0 [0]) begin
+      \$358  = \port$7188$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20865,7 +20873,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$359  = heard;
-    if (\port$7160$0 [0]) begin
+    if (\port$7188$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20884,7 +20892,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$360  = run;
-    if (\port$7160$0 [0]) begin
+    if (\port$7188$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20897,8 +20905,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$7160$0 [0];
-  assign symbol = \port$7160$0 [3:1];
+  assign valid = \port$7188$0 [0];
+  assign symbol = \port$7188$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20948,7 +20956,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$7160$0 , restart, state__r_data, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$7188$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$31  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20987,8 +20995,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$7160$0 ;
-  wire [6:0] \port$7160$0 ;
+  input [6:0] \port$7188$0 ;
+  wire [6:0] \port$7188$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -21037,8 +21045,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$7160$0 [6:4];
-  assign read__en = \port$7160$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$7188$0 [6:4];
+  assign read__en = \port$7188$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -21090,7 +21098,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$10  = \port$7160$0 [0];
+    \$10  = \port$7188$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -21100,7 +21108,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$11  = \port$7160$0 [3:1];
+    \$11  = \port$7188$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -21177,9 +21185,9 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
       \$13  = 8'h00;
     end
   end
-  assign column = \port$7160$0 [6:4];
-  assign valid = \port$7160$0 [0];
-  assign symbol = \port$7160$0 [3:1];
+  assign column = \port$7188$0 [6:4];
+  assign valid = \port$7188$0 [0];
+  assign symbol = \port$7188$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -21340,7 +21348,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
   \ohmcarlo_emulated_core.core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$7251$0 (fine[22:0]),
+    .\port$7279$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -21419,7 +21427,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command, \port$7251$0 , value, clk);
+module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command, \port$7279$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$33  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21454,8 +21462,8 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$7251$0 ;
-  wire [22:0] \port$7251$0 ;
+  input [22:0] \port$7279$0 ;
+  wire [22:0] \port$7279$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21531,7 +21539,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7251$0 [22:17]];
+    _0_ <= deltas[\port$7279$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21605,7 +21613,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7251$0 [22:17]];
+    _1_ <= lows[\port$7279$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21622,7 +21630,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
-    \$4  = \port$7251$0 [16:0];
+    \$4  = \port$7279$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21670,10 +21678,10 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$7251$0 [22:17];
-  assign index = \port$7251$0 [22:17];
-  assign delta_port__addr = \port$7251$0 [22:17];
-  assign fraction = \port$7251$0 [16:0];
+  assign \$signature__addr  = \port$7279$0 [22:17];
+  assign index = \port$7279$0 [22:17];
+  assign delta_port__addr = \port$7279$0 [22:17];
+  assign fraction = \port$7279$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21689,7 +21697,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$5920$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$5948$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
   wire \$1 ;
@@ -21936,8 +21944,8 @@ module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, reading
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$5920$0 ;
-  wire [21:0] \port$5920$0 ;
+  input [21:0] \port$5948$0 ;
+  wire [21:0] \port$5948$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -22240,7 +22248,7 @@ module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, reading
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$5920$0 (\port$5920$0 ),
+    .\port$5948$0 (\port$5948$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -22353,10 +22361,10 @@ module \ohmcarlo_emulated_core.core.likelihood (rst, idle, terms__valid, reading
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$5920$0 [15:0];
-  assign logit_mantissa = \port$5920$0 [15:0];
-  assign shift = \port$5920$0 [21:16];
-  assign logit_shift = \port$5920$0 [21:16];
+  assign mantissa = \port$5948$0 [15:0];
+  assign logit_mantissa = \port$5948$0 [15:0];
+  assign shift = \port$5948$0 [21:16];
+  assign logit_shift = \port$5948$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26570,7 +26578,7 @@ module \ohmcarlo_emulated_core.core.likelihood.results.fifo (rst, r_en, w_rdy, w
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , control_command, \port$5920$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , control_command, \port$5948$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26683,8 +26691,8 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$5920$0 ;
-  wire [21:0] \port$5920$0 ;
+  input [21:0] \port$5948$0 ;
+  wire [21:0] \port$5948$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26767,9 +26775,9 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$5920$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$5948$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$5920$0 [21:16] + \$2 ;
+  assign \$3  = \port$5948$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26901,8 +26909,8 @@ module \ohmcarlo_emulated_core.core.likelihood.scaler (rst, take, \context , con
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$5920$0 [15:0];
-  assign shift = \port$5920$0 [21:16];
+  assign mantissa = \port$5948$0 [15:0];
+  assign shift = \port$5948$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28700,15 +28708,17 @@ module \ohmcarlo_emulated_core.core.predictions (clk, rst, control_command, inpu
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [127:0] \$6 ;
-  reg [127:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [127:0] \$signal  = 128'h00000000000000000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [127:0] \$8 ;
+  reg [127:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -28735,7 +28745,7 @@ module \ohmcarlo_emulated_core.core.predictions (clk, rst, control_command, inpu
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [127:0] kept = 128'h00000000000000000000000000000000;
   output [127:0] output__payload;
   reg [127:0] output__payload = 128'h00000000000000000000000000000000;
   wire [63:0] \output__payload.square ;
@@ -28748,83 +28758,85 @@ module \ohmcarlo_emulated_core.core.predictions (clk, rst, control_command, inpu
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 128'h00000000000000000000000000000000;
+      \$9  = 128'h00000000000000000000000000000000;
     end
     if (rst) begin
-      \$7  = 128'h00000000000000000000000000000000;
+      \$9  = 128'h00000000000000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$51 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -28848,7 +28860,7 @@ module \ohmcarlo_emulated_core.core.predictions (clk, rst, control_command, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$5922$0 , \port$5924$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$5950$0 , \port$5952$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire \$1 ;
@@ -28976,10 +28988,10 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$5922$0 ;
-  wire [21:0] \port$5922$0 ;
-  input [21:0] \port$5924$0 ;
-  wire [21:0] \port$5924$0 ;
+  input [21:0] \port$5950$0 ;
+  wire [21:0] \port$5950$0 ;
+  input [21:0] \port$5952$0 ;
+  wire [21:0] \port$5952$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -29102,9 +29114,9 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$5922$0 (\port$5922$0 ),
-    .\port$5924$0 (\port$5924$0 ),
-    .\port$6368$32 (devices__payload[33:32]),
+    .\port$5950$0 (\port$5950$0 ),
+    .\port$5952$0 (\port$5952$0 ),
+    .\port$6396$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -29267,14 +29279,14 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$5922$0 [15:0];
-  assign \weight_mantissa$27  = \port$5922$0 [15:0];
-  assign weight_shift = \port$5922$0 [21:16];
-  assign \weight_shift$29  = \port$5922$0 [21:16];
-  assign common_mantissa = \port$5924$0 [15:0];
-  assign \common_mantissa$31  = \port$5924$0 [15:0];
-  assign common_shift = \port$5924$0 [21:16];
-  assign \common_shift$33  = \port$5924$0 [21:16];
+  assign weight_mantissa = \port$5950$0 [15:0];
+  assign \weight_mantissa$27  = \port$5950$0 [15:0];
+  assign weight_shift = \port$5950$0 [21:16];
+  assign \weight_shift$29  = \port$5950$0 [21:16];
+  assign common_mantissa = \port$5952$0 [15:0];
+  assign \common_mantissa$31  = \port$5952$0 [15:0];
+  assign common_shift = \port$5952$0 [21:16];
+  assign \common_shift$33  = \port$5952$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29982,7 +29994,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$7113$0 (target),
+    .\port$7141$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29992,7 +30004,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$7113$0 (target),
+    .\port$7141$0 (target),
     .rst(rst),
     .value(\value$60 )
   );
@@ -30184,7 +30196,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7113$0 , value, clk);
+module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7141$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -30227,8 +30239,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$7113$0 ;
-  wire [11:0] \port$7113$0 ;
+  input [11:0] \port$7141$0 ;
+  wire [11:0] \port$7141$0 ;
   input rst;
   wire rst;
   output [24:0] value;
@@ -30253,7 +30265,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7113$0 [11:4]];
+    _0_ <= deltas[\port$7141$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30270,7 +30282,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   end
   reg [23:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7113$0 [11:4]];
+    _1_ <= lows[\port$7141$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -30290,7 +30302,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
-    \$6  = \port$7113$0 [3:0];
+    \$6  = \port$7141$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30342,10 +30354,10 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign \$signature__addr  = \port$7113$0 [11:4];
-  assign index = \port$7113$0 [11:4];
-  assign delta_port__addr = \port$7113$0 [11:4];
-  assign fraction = \port$7113$0 [3:0];
+  assign \$signature__addr  = \port$7141$0 [11:4];
+  assign index = \port$7141$0 [11:4];
+  assign delta_port__addr = \port$7141$0 [11:4];
+  assign fraction = \port$7141$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30362,7 +30374,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7113$0 , value, clk);
+module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7141$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -30405,8 +30417,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$7113$0 ;
-  wire [11:0] \port$7113$0 ;
+  input [11:0] \port$7141$0 ;
+  wire [11:0] \port$7141$0 ;
   input rst;
   wire rst;
   output [22:0] value;
@@ -30431,7 +30443,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7113$0 [11:4]];
+    _0_ <= deltas[\port$7141$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30448,7 +30460,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   end
   reg [21:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7113$0 [11:4]];
+    _1_ <= lows[\port$7141$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -30468,7 +30480,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$6  = \port$7113$0 [3:0];
+    \$6  = \port$7141$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30520,10 +30532,10 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign \$signature__addr  = \port$7113$0 [11:4];
-  assign index = \port$7113$0 [11:4];
-  assign delta_port__addr = \port$7113$0 [11:4];
-  assign fraction = \port$7113$0 [3:0];
+  assign \$signature__addr  = \port$7141$0 [11:4];
+  assign index = \port$7141$0 [11:4];
+  assign delta_port__addr = \port$7141$0 [11:4];
+  assign fraction = \port$7141$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30646,7 +30658,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.target$84 (rst, code, centre
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$5922$0 , \port$5924$0 , code, \port$6368$32 , clk);
+module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$5950$0 , \port$5952$0 , code, \port$6396$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30747,12 +30759,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$5922$0 ;
-  wire [21:0] \port$5922$0 ;
-  input [21:0] \port$5924$0 ;
-  wire [21:0] \port$5924$0 ;
-  input [1:0] \port$6368$32 ;
-  wire [1:0] \port$6368$32 ;
+  input [21:0] \port$5950$0 ;
+  wire [21:0] \port$5950$0 ;
+  input [21:0] \port$5952$0 ;
+  wire [21:0] \port$5952$0 ;
+  input [1:0] \port$6396$32 ;
+  wire [1:0] \port$6396$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30821,7 +30833,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$6368$32 [1];
+    last_1 <= \port$6396$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30878,12 +30890,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$6368$32 [0];
+  assign \$1  = ~ \port$6396$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$6368$32 [0];
+  assign \$8  = valid & \port$6396$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30896,14 +30908,14 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$5924$0 [15:0] : \port$5922$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$5952$0 [15:0] : \port$5950$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$5924$0 [15:0] : \port$5922$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$5952$0 [15:0] : \port$5950$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$5924$0 [21:16] : \port$5922$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$5924$0 [21:16] : \port$5922$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$5952$0 [21:16] : \port$5950$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$5952$0 [21:16] : \port$5950$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -31057,12 +31069,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$6368$32 [0];
-  assign last = \port$6368$32 [1];
-  assign weight_mantissa = \port$5922$0 [15:0];
-  assign common_mantissa = \port$5924$0 [15:0];
-  assign weight_shift = \port$5922$0 [21:16];
-  assign common_shift = \port$5924$0 [21:16];
+  assign odd = \port$6396$32 [0];
+  assign last = \port$6396$32 [1];
+  assign weight_mantissa = \port$5950$0 [15:0];
+  assign common_mantissa = \port$5952$0 [15:0];
+  assign weight_shift = \port$5950$0 [21:16];
+  assign common_shift = \port$5952$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -31097,7 +31109,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payload, control_command, \port$5906$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payload, control_command, \port$5934$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -31374,8 +31386,8 @@ module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payl
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$5906$4 ;
-  wire [1:0] \port$5906$4 ;
+  input [1:0] \port$5934$4 ;
+  wire [1:0] \port$5934$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31530,14 +31542,14 @@ module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payl
   assign \$21  = ! orders__payload[2:0];
   assign \$22  = orders__payload[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$5906$4 [1];
+  assign \$24  = \$23  & \port$5934$4 [1];
   assign \$25  = ! orders__payload[2:0];
   assign \$26  = orders__payload[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = orders__payload[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$5906$4 [0] ? read__data[15:0] : 16'h0000;
+  assign \$31  = \port$5934$4 [0] ? read__data[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_5) * $signed(gain_1);
@@ -31570,7 +31582,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payl
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$2137$0 (\$10 [11:0]),
+    .\port$2145$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -31707,8 +31719,8 @@ module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payl
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_9 = arrived;
-  assign centre_enable = \port$5906$4 [1];
-  assign trim_enable = \port$5906$4 [0];
+  assign centre_enable = \port$5934$4 [1];
+  assign trim_enable = \port$5934$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31811,7 +31823,7 @@ module \ohmcarlo_emulated_core.core.proposal (rst, targets__valid, targets__payl
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$2137$0 , control_command, load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$2145$0 , control_command, load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$61  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
@@ -31854,8 +31866,8 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$2137$0 , control_co
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2137$0 ;
-  wire [11:0] \port$2137$0 ;
+  input [11:0] \port$2145$0 ;
+  wire [11:0] \port$2145$0 ;
   input rst;
   wire rst;
   output [14:0] value;
@@ -31880,7 +31892,7 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$2137$0 , control_co
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$2137$0 [11:4]];
+    _0_ <= deltas[\port$2145$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -31897,7 +31909,7 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$2137$0 , control_co
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$2137$0 [11:4]];
+    _1_ <= lows[\port$2145$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -31917,7 +31929,7 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$2137$0 , control_co
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
-    \$6  = \port$2137$0 [3:0];
+    \$6  = \port$2145$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -31969,10 +31981,10 @@ module \ohmcarlo_emulated_core.core.proposal.dac (rst, \port$2137$0 , control_co
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$2137$0 [11:4];
-  assign index = \port$2137$0 [11:4];
-  assign delta_port__addr = \port$2137$0 [11:4];
-  assign fraction = \port$2137$0 [3:0];
+  assign \$signature__addr  = \port$2145$0 [11:4];
+  assign index = \port$2145$0 [11:4];
+  assign delta_port__addr = \port$2145$0 [11:4];
+  assign fraction = \port$2145$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -32447,7 +32459,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
 , load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr
 , access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data
 , access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb
-, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$6418$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot
+, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$6446$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot
 , counters_clocks, counters_invalid, counters_samples, counters_points, emulator_pulses, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$65  = 0;
   wire \$1 ;
@@ -33614,8 +33626,8 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire model_rows_per_region_hit;
   input [15:0] \port$1049$0 ;
   wire [15:0] \port$1049$0 ;
-  input [1:0] \port$6418$0 ;
-  wire [1:0] \port$6418$0 ;
+  input [1:0] \port$6446$0 ;
+  wire [1:0] \port$6446$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -34631,7 +34643,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   assign \$206  = \$204  | { 14'h0000, \$205  };
   assign \$207  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$208  = \$206  | \$207 ;
-  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$6418$0  };
+  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$6446$0  };
   assign \$210  = \$208  | { 26'h0000000, \$209  };
   assign \$211  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$212  = \$210  | { 15'h0000, \$211  };
@@ -36676,7 +36688,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
     end
   end
   assign access_state_step__r_data = { 16'h0000, \port$1049$0  };
-  assign status_turn = { 4'h0, \port$6418$0  };
+  assign status_turn = { 4'h0, \port$6446$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36868,15 +36880,17 @@ module \ohmcarlo_emulated_core.core.samples$529 (clk, rst, control_command, inpu
   reg \$auto$verilog_backend.cc:2355:dump_module$67  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [32:0] \$6 ;
-  reg [32:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [32:0] \$signal  = 33'h000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [32:0] \$8 ;
+  reg [32:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -36903,7 +36917,7 @@ module \ohmcarlo_emulated_core.core.samples$529 (clk, rst, control_command, inpu
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [32:0] kept = 33'h000000000;
   output [32:0] output__payload;
   reg [32:0] output__payload = 33'h000000000;
   wire \output__payload.last ;
@@ -36916,83 +36930,85 @@ module \ohmcarlo_emulated_core.core.samples$529 (clk, rst, control_command, inpu
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 33'h000000000;
+      \$9  = 33'h000000000;
     end
     if (rst) begin
-      \$7  = 33'h000000000;
+      \$9  = 33'h000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$67 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -37016,7 +37032,7 @@ module \ohmcarlo_emulated_core.core.samples$529 (clk, rst, control_command, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, responses__valid, results__payload, settings, control_command, \port$7568$0 , \port$7572$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready, clk);
+module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, responses__valid, results__payload, settings, control_command, \port$7596$0 , \port$7600$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$68  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -37304,11 +37320,11 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$7568$0 ;
-  wire [4:0] \port$7568$0 ;
+  output [4:0] \port$7596$0 ;
+  wire [4:0] \port$7596$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$7572$0 ;
-  wire [25:0] \port$7572$0 ;
+  output [25:0] \port$7600$0 ;
+  wire [25:0] \port$7600$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37954,8 +37970,8 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$7568$0  = \$157 ;
-  assign \port$7572$0  = \$159 ;
+  assign \port$7596$0  = \$157 ;
+  assign \port$7600$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -38091,15 +38107,17 @@ module \ohmcarlo_emulated_core.core.step_records (clk, rst, control_command, inp
   reg \$auto$verilog_backend.cc:2355:dump_module$69  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [78:0] \$6 ;
-  reg [78:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [78:0] \$signal  = 79'h00000000000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [78:0] \$8 ;
+  reg [78:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -38134,7 +38152,7 @@ module \ohmcarlo_emulated_core.core.step_records (clk, rst, control_command, inp
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [78:0] kept = 79'h00000000000000000000;
   output [78:0] output__payload;
   reg [78:0] output__payload = 79'h00000000000000000000;
   wire \output__payload.accepted ;
@@ -38151,83 +38169,85 @@ module \ohmcarlo_emulated_core.core.step_records (clk, rst, control_command, inp
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 79'h00000000000000000000;
+      \$9  = 79'h00000000000000000000;
     end
     if (rst) begin
-      \$7  = 79'h00000000000000000000;
+      \$9  = 79'h00000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$69 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -38267,15 +38287,17 @@ module \ohmcarlo_emulated_core.core.targets (rst, input__valid, input__payload, 
   reg \$auto$verilog_backend.cc:2355:dump_module$70  = 0;
   wire \$1 ;
   reg \$10 ;
+  reg \$11 ;
+  reg \$12 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
-  reg [51:0] \$6 ;
-  reg [51:0] \$7 ;
-  reg \$8 ;
-  reg \$9 ;
-  reg [51:0] \$signal  = 52'h0000000000000;
+  wire \$6 ;
+  wire \$7 ;
+  reg [51:0] \$8 ;
+  reg [51:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -38324,7 +38346,7 @@ module \ohmcarlo_emulated_core.core.targets (rst, input__valid, input__payload, 
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [51:0] kept = 52'h0000000000000;
   output [51:0] output__payload;
   reg [51:0] output__payload = 52'h0000000000000;
   wire [11:0] \output__payload.centre ;
@@ -38348,83 +38370,85 @@ module \ohmcarlo_emulated_core.core.targets (rst, input__valid, input__payload, 
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    kept <= \$8 ;
   always @(posedge clk)
-    output__payload <= \$7 ;
+    output__payload <= \$9 ;
   always @(posedge clk)
-    output__valid <= \$8 ;
+    output__valid <= \$10 ;
   always @(posedge clk)
-    keeps <= \$9 ;
+    \$signal  <= \$11 ;
   always @(posedge clk)
-    input__ready <= \$10 ;
+    input__ready <= \$12 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
-    \$6  = \$signal ;
+    \$8  = kept;
     if (\$1 ) begin
-      \$6  = input__payload;
+      \$8  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
-    \$7  = output__payload;
+    \$9  = output__payload;
     if (\$3 ) begin
-      \$7  = following;
+      \$9  = following;
     end
     if (control_command[10]) begin
-      \$7  = 52'h0000000000000;
+      \$9  = 52'h0000000000000;
     end
     if (rst) begin
-      \$7  = 52'h0000000000000;
+      \$9  = 52'h0000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
-    \$8  = output__valid;
-    if (\$3 ) begin
-      \$8  = \$4 ;
+    \$10  = output__valid;
+    if (\$5 ) begin
+      \$10  = \$6 ;
     end
     if (control_command[10]) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
     if (rst) begin
-      \$8  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
-    \$9  = keeps;
-    if (\$3 ) begin
-      \$9  = 1'h0;
+    \$11  = \$signal ;
+    if (\$5 ) begin
+      \$11  = 1'h0;
     end else if (input__ready) begin
-      \$9  = input__valid;
+      \$11  = input__valid;
     end
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$70 ) begin end
-    \$10  = input__ready;
-    if (\$3 ) begin
-      \$10  = 1'h1;
+    \$12  = input__ready;
+    if (\$5 ) begin
+      \$12  = 1'h1;
     end else if (input__ready) begin
-      \$10  = \$5 ;
+      \$12  = \$7 ;
     end
     if (control_command[10]) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h1;
+      \$12  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -38466,17 +38490,19 @@ endmodule
 module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, stop, output__ready, input__payload, output__payload, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$71  = 0;
   wire \$1 ;
-  reg \$10 ;
+  reg [28:0] \$10 ;
   reg \$11 ;
+  reg \$12 ;
+  reg \$13 ;
   wire \$2 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
   wire \$6 ;
-  reg [28:0] \$7 ;
-  reg [28:0] \$8 ;
-  reg \$9 ;
-  reg [28:0] \$signal  = 29'h00000000;
+  wire \$7 ;
+  wire \$8 ;
+  reg [28:0] \$9 ;
+  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -38503,7 +38529,7 @@ module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, s
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
+  reg [28:0] kept = 29'h00000000;
   output [28:0] output__payload;
   reg [28:0] output__payload = 29'h00000000;
   wire \output__payload.last ;
@@ -38518,84 +38544,86 @@ module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, s
   wire stop;
   (* init = 1'h1 *)
   wire takes;
-  assign following = keeps ? \$signal  : input__payload;
-  assign \$1  = ~ keeps;
+  assign following = \$signal  ? kept : input__payload;
+  assign \$1  = ~ \$signal ;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
-  assign \$4  = keeps | input__valid;
-  assign \$5  = ~ input__valid;
-  assign \$6  = control_command[10] | stop;
+  assign \$4  = ~ output__valid;
+  assign \$5  = output__ready | \$4 ;
+  assign \$6  = \$signal  | input__valid;
+  assign \$7  = ~ input__valid;
+  assign \$8  = control_command[10] | stop;
   always @(posedge clk)
-    \$signal  <= \$7 ;
+    kept <= \$9 ;
   always @(posedge clk)
-    output__payload <= \$8 ;
+    output__payload <= \$10 ;
   always @(posedge clk)
-    output__valid <= \$9 ;
+    output__valid <= \$11 ;
   always @(posedge clk)
-    keeps <= \$10 ;
+    \$signal  <= \$12 ;
   always @(posedge clk)
-    input__ready <= \$11 ;
+    input__ready <= \$13 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
-    \$7  = \$signal ;
+    \$9  = kept;
     if (\$1 ) begin
-      \$7  = input__payload;
+      \$9  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
-    \$8  = output__payload;
+    \$10  = output__payload;
     if (\$3 ) begin
-      \$8  = following;
+      \$10  = following;
     end
-    if (\$6 ) begin
-      \$8  = 29'h00000000;
+    if (\$8 ) begin
+      \$10  = 29'h00000000;
     end
     if (rst) begin
-      \$8  = 29'h00000000;
+      \$10  = 29'h00000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
-    \$9  = output__valid;
-    if (\$3 ) begin
-      \$9  = \$4 ;
+    \$11  = output__valid;
+    if (\$5 ) begin
+      \$11  = \$6 ;
     end
-    if (\$6 ) begin
-      \$9  = 1'h0;
+    if (\$8 ) begin
+      \$11  = 1'h0;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
-    \$10  = keeps;
-    if (\$3 ) begin
-      \$10  = 1'h0;
+    \$12  = \$signal ;
+    if (\$5 ) begin
+      \$12  = 1'h0;
     end else if (input__ready) begin
-      \$10  = input__valid;
+      \$12  = input__valid;
     end
-    if (\$6 ) begin
-      \$10  = 1'h0;
+    if (\$8 ) begin
+      \$12  = 1'h0;
     end
     if (rst) begin
-      \$10  = 1'h0;
+      \$12  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$71 ) begin end
-    \$11  = input__ready;
-    if (\$3 ) begin
-      \$11  = 1'h1;
+    \$13  = input__ready;
+    if (\$5 ) begin
+      \$13  = 1'h1;
     end else if (input__ready) begin
-      \$11  = \$5 ;
+      \$13  = \$7 ;
     end
-    if (\$6 ) begin
-      \$11  = 1'h1;
+    if (\$8 ) begin
+      \$13  = 1'h1;
     end
     if (rst) begin
-      \$11  = 1'h1;
+      \$13  = 1'h1;
     end
   end
   assign takes = input__ready;
@@ -38619,7 +38647,7 @@ module \ohmcarlo_emulated_core.core.terms (rst, input__valid, control_command, s
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$105 , idle, responses__valid, responses__payload, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, restart, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, \port$5956$0 , \port$5958$0 , load_median__stb, load_median__addr, load_median__data
+module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$105 , idle, responses__valid, responses__payload, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, restart, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, \port$5984$0 , \port$5986$0 , load_median__stb, load_median__addr, load_median__data
 , load_sigma__stb, load_sigma__addr, load_sigma__data, \input__payload$31 , pulses, requests__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$72  = 0;
   wire \$1 ;
@@ -39527,10 +39555,10 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
   wire [7:0] \pipe_9.row ;
   wire \pipe_9.set ;
   wire pop;
-  input [31:0] \port$5956$0 ;
-  wire [31:0] \port$5956$0 ;
-  input [31:0] \port$5958$0 ;
-  wire [31:0] \port$5958$0 ;
+  input [31:0] \port$5984$0 ;
+  wire [31:0] \port$5984$0 ;
+  input [31:0] \port$5986$0 ;
+  wire [31:0] \port$5986$0 ;
   wire [19:0] properties;
   wire \properties.high ;
   wire [17:0] \properties.offset ;
@@ -40346,8 +40374,8 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     .\known$43 (known),
     .need(need),
     .off(off),
-    .\port$5841$3 (output__payload[16:3]),
-    .\port$5843$3 (following[16:3]),
+    .\port$5869$3 (output__payload[16:3]),
+    .\port$5871$3 (following[16:3]),
     .properties(properties),
     .read_bank(read_bank),
     .read_device(pipe_1[16:11]),
@@ -40359,7 +40387,7 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     .clk(clk),
     .codes(codes),
     .done(done),
-    .\port$5841$29 (output__payload[286:29]),
+    .\port$5869$29 (output__payload[286:29]),
     .reading(reading),
     .rst(rst),
     .start(start)
@@ -40368,12 +40396,12 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     .clk(clk),
     .following(following),
     .input__payload(\input__payload$31 ),
-    .input__ready(requests__ready),
     .input__valid(\input__valid$35 ),
     .output__payload(output__payload),
     .output__ready(output__ready),
     .output__valid(output__valid),
-    .rst(rst)
+    .rst(rst),
+    .takes(requests__ready)
   );
   \ohmcarlo_emulated_core.emulator.generator  generator (
     .clk(clk),
@@ -40419,8 +40447,8 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     .made__valid(made__valid),
     .normal(normal),
     .pop(pipe_9[1]),
-    .\port$5956$0 (\port$5956$0 ),
-    .\port$5958$0 (\port$5958$0 ),
+    .\port$5984$0 (\port$5984$0 ),
+    .\port$5986$0 (\port$5986$0 ),
     .restart(restart),
     .rst(rst)
   );
@@ -40870,7 +40898,7 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
     if (\$auto$verilog_backend.cc:2355:dump_module$72 ) begin end
     \$358  = \$307 [63:0];
     if (restart) begin
-      \$358  = { \port$5958$0 , \port$5956$0  };
+      \$358  = { \port$5986$0 , \port$5984$0  };
     end
     if (rst) begin
       \$358  = 64'h0000000000000000;
@@ -41071,8 +41099,8 @@ module \ohmcarlo_emulated_core.emulator (rst, \input__valid$35 , \output__ready$
   assign \stuck_level$7  = stuck_level;
   assign \restart$9  = restart;
   assign \restart$10  = restart;
-  assign first = { \port$5958$0 , \port$5956$0  };
-  assign first_pulse = { \port$5958$0 , \port$5956$0  };
+  assign first = { \port$5986$0 , \port$5984$0  };
+  assign first_pulse = { \port$5986$0 , \port$5984$0  };
   assign \restart$13  = restart;
   assign ask__ready = 1'h1;
   assign input__ready = 1'h1;
@@ -41834,7 +41862,7 @@ module \ohmcarlo_emulated_core.emulator.answers.kept (rst, r_en, w_port__data, w
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint, bank, \known$43 , \port$5841$3 , \port$5843$3 , restart, off, read_device, read_bank, found__valid, found__payload, ask__payload, busy, properties, clk);
+module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint, bank, \known$43 , \port$5869$3 , \port$5871$3 , restart, off, read_device, read_bank, found__valid, found__payload, ask__payload, busy, properties, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$75  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -42097,10 +42125,10 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   input off;
   wire off;
   wire other;
-  input [13:0] \port$5841$3 ;
-  wire [13:0] \port$5841$3 ;
-  input [13:0] \port$5843$3 ;
-  wire [13:0] \port$5843$3 ;
+  input [13:0] \port$5869$3 ;
+  wire [13:0] \port$5869$3 ;
+  input [13:0] \port$5871$3 ;
+  wire [13:0] \port$5871$3 ;
   reg present = 1'h0;
   output [19:0] properties;
   reg [19:0] properties;
@@ -42145,20 +42173,20 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     _0_ <= banks[{ read_bank, read_device }];
   end
   assign read__data = _0_;
-  assign \$1  = begun_row == \port$5841$3 [7:0];
-  assign \$2  = tag_0 == \port$5841$3 [7:0];
+  assign \$1  = begun_row == \port$5869$3 [7:0];
+  assign \$2  = tag_0 == \port$5869$3 [7:0];
   assign \$3  = valid_0 & \$2 ;
   assign \$4  = begins[0] ? \$1  : \$3 ;
   assign \$5  = ~ restart;
   assign \$6  = \$4  & \$5 ;
-  assign \$7  = begun_row == \port$5841$3 [7:0];
-  assign \$8  = tag_0 == \port$5841$3 [7:0];
+  assign \$7  = begun_row == \port$5869$3 [7:0];
+  assign \$8  = tag_0 == \port$5869$3 [7:0];
   assign \$9  = valid_0 & \$8 ;
   assign \$10  = begins[0] ? \$7  : \$9 ;
-  assign \$11  = \port$5841$3 [13:8] >= 6'h38;
-  assign \$12  = \port$5841$3 [13:8] < upto_0;
+  assign \$11  = \port$5869$3 [13:8] >= 6'h38;
+  assign \$12  = \port$5869$3 [13:8] < upto_0;
   assign \$13  = coin_done_0 | \$12 ;
-  assign \$14  = \port$5841$3 [13:8] < upto_0;
+  assign \$14  = \port$5869$3 [13:8] < upto_0;
   assign \$15  = coin_done_0 & \$14 ;
   assign \$16  = \$11  ? \$13  : \$15 ;
   assign \$17  = done_0 | \$16 ;
@@ -42167,20 +42195,20 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   assign \$20  = \$18  & \$19 ;
   assign \$21  = ~ restart;
   assign \$22  = \$20  & \$21 ;
-  assign \$23  = begun_row == \port$5841$3 [7:0];
-  assign \$24  = tag_1 == \port$5841$3 [7:0];
+  assign \$23  = begun_row == \port$5869$3 [7:0];
+  assign \$24  = tag_1 == \port$5869$3 [7:0];
   assign \$25  = valid_1 & \$24 ;
   assign \$26  = begins[1] ? \$23  : \$25 ;
   assign \$27  = ~ restart;
   assign \$28  = \$26  & \$27 ;
-  assign \$29  = begun_row == \port$5841$3 [7:0];
-  assign \$30  = tag_1 == \port$5841$3 [7:0];
+  assign \$29  = begun_row == \port$5869$3 [7:0];
+  assign \$30  = tag_1 == \port$5869$3 [7:0];
   assign \$31  = valid_1 & \$30 ;
   assign \$32  = begins[1] ? \$29  : \$31 ;
-  assign \$33  = \port$5841$3 [13:8] >= 6'h38;
-  assign \$34  = \port$5841$3 [13:8] < upto_1;
+  assign \$33  = \port$5869$3 [13:8] >= 6'h38;
+  assign \$34  = \port$5869$3 [13:8] < upto_1;
   assign \$35  = coin_done_1 | \$34 ;
-  assign \$36  = \port$5841$3 [13:8] < upto_1;
+  assign \$36  = \port$5869$3 [13:8] < upto_1;
   assign \$37  = coin_done_1 & \$36 ;
   assign \$38  = \$33  ? \$35  : \$37 ;
   assign \$39  = done_1 | \$38 ;
@@ -42189,20 +42217,20 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   assign \$42  = \$40  & \$41 ;
   assign \$43  = ~ restart;
   assign \$44  = \$42  & \$43 ;
-  assign \$45  = begun_row == \port$5843$3 [7:0];
-  assign \$46  = tag_0 == \port$5843$3 [7:0];
+  assign \$45  = begun_row == \port$5871$3 [7:0];
+  assign \$46  = tag_0 == \port$5871$3 [7:0];
   assign \$47  = valid_0 & \$46 ;
   assign \$48  = begins[0] ? \$45  : \$47 ;
   assign \$49  = ~ restart;
   assign \$50  = \$48  & \$49 ;
-  assign \$51  = begun_row == \port$5843$3 [7:0];
-  assign \$52  = tag_0 == \port$5843$3 [7:0];
+  assign \$51  = begun_row == \port$5871$3 [7:0];
+  assign \$52  = tag_0 == \port$5871$3 [7:0];
   assign \$53  = valid_0 & \$52 ;
   assign \$54  = begins[0] ? \$51  : \$53 ;
-  assign \$55  = \port$5843$3 [13:8] >= 6'h38;
-  assign \$56  = \port$5843$3 [13:8] < upto_0;
+  assign \$55  = \port$5871$3 [13:8] >= 6'h38;
+  assign \$56  = \port$5871$3 [13:8] < upto_0;
   assign \$57  = coin_done_0 | \$56 ;
-  assign \$58  = \port$5843$3 [13:8] < upto_0;
+  assign \$58  = \port$5871$3 [13:8] < upto_0;
   assign \$59  = coin_done_0 & \$58 ;
   assign \$60  = \$55  ? \$57  : \$59 ;
   assign \$61  = done_0 | \$60 ;
@@ -42211,20 +42239,20 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
   assign \$64  = \$62  & \$63 ;
   assign \$65  = ~ restart;
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = begun_row == \port$5843$3 [7:0];
-  assign \$68  = tag_1 == \port$5843$3 [7:0];
+  assign \$67  = begun_row == \port$5871$3 [7:0];
+  assign \$68  = tag_1 == \port$5871$3 [7:0];
   assign \$69  = valid_1 & \$68 ;
   assign \$70  = begins[1] ? \$67  : \$69 ;
   assign \$71  = ~ restart;
   assign \$72  = \$70  & \$71 ;
-  assign \$73  = begun_row == \port$5843$3 [7:0];
-  assign \$74  = tag_1 == \port$5843$3 [7:0];
+  assign \$73  = begun_row == \port$5871$3 [7:0];
+  assign \$74  = tag_1 == \port$5871$3 [7:0];
   assign \$75  = valid_1 & \$74 ;
   assign \$76  = begins[1] ? \$73  : \$75 ;
-  assign \$77  = \port$5843$3 [13:8] >= 6'h38;
-  assign \$78  = \port$5843$3 [13:8] < upto_1;
+  assign \$77  = \port$5871$3 [13:8] >= 6'h38;
+  assign \$78  = \port$5871$3 [13:8] < upto_1;
   assign \$79  = coin_done_1 | \$78 ;
-  assign \$80  = \port$5843$3 [13:8] < upto_1;
+  assign \$80  = \port$5871$3 [13:8] < upto_1;
   assign \$81  = coin_done_1 & \$80 ;
   assign \$82  = \$77  ? \$79  : \$81 ;
   assign \$83  = done_1 | \$82 ;
@@ -42698,7 +42726,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$198  = \$signal$30 ;
     if (\$149 ) begin
-      \$198  = \port$5841$3 [7:0];
+      \$198  = \port$5869$3 [7:0];
     end
     if (rst) begin
       \$198  = 8'h00;
@@ -42708,7 +42736,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
     if (\$auto$verilog_backend.cc:2355:dump_module$75 ) begin end
     \$199  = hint_row;
     if (\$151 ) begin
-      \$199  = \port$5841$3 [7:0];
+      \$199  = \port$5869$3 [7:0];
     end
     if (rst) begin
       \$199  = 8'h00;
@@ -42731,10 +42759,10 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
       properties = read__data;
     end
   end
-  assign row = \port$5841$3 [7:0];
-  assign device = \port$5841$3 [13:8];
-  assign next_row = \port$5843$3 [7:0];
-  assign next_device = \port$5843$3 [13:8];
+  assign row = \port$5869$3 [7:0];
+  assign device = \port$5869$3 [13:8];
+  assign next_row = \port$5871$3 [7:0];
+  assign next_device = \port$5871$3 [13:8];
   assign ask__ready = 1'h1;
   assign ask__valid = busy;
   assign \$signature__addr  = { found__payload[20], \$176  };
@@ -42765,7 +42793,7 @@ module \ohmcarlo_emulated_core.emulator.devices (rst, advance, need, \use , hint
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.dot (rst, start, \port$5841$29 , codes, done, reading, clk);
+module \ohmcarlo_emulated_core.emulator.dot (rst, start, \port$5869$29 , codes, done, reading, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$76  = 0;
   wire [10:0] \$1 ;
   wire [10:0] \$10 ;
@@ -43427,8 +43455,8 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, \port$5841$29 , codes, 
   wire [7:0] \inputs[7] ;
   wire [7:0] \inputs[8] ;
   wire [7:0] \inputs[9] ;
-  input [257:0] \port$5841$29 ;
-  wire [257:0] \port$5841$29 ;
+  input [257:0] \port$5869$29 ;
+  wire [257:0] \port$5869$29 ;
   reg [18:0] product_0 = 19'h00000;
   reg [18:0] product_1 = 19'h00000;
   reg [18:0] product_10 = 19'h00000;
@@ -44078,238 +44106,238 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, \port$5841$29 , codes, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$129  = \port$5841$29 [1];
+    \$129  = \port$5869$29 [1];
     if (rst) begin
       \$129  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$130  = \port$5841$29 [0];
+    \$130  = \port$5869$29 [0];
     if (rst) begin
       \$130  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$131  = \port$5841$29 [9:2];
+    \$131  = \port$5869$29 [9:2];
     if (rst) begin
       \$131  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$132  = \port$5841$29 [17:10];
+    \$132  = \port$5869$29 [17:10];
     if (rst) begin
       \$132  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$133  = \port$5841$29 [25:18];
+    \$133  = \port$5869$29 [25:18];
     if (rst) begin
       \$133  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$134  = \port$5841$29 [33:26];
+    \$134  = \port$5869$29 [33:26];
     if (rst) begin
       \$134  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$135  = \port$5841$29 [41:34];
+    \$135  = \port$5869$29 [41:34];
     if (rst) begin
       \$135  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$136  = \port$5841$29 [49:42];
+    \$136  = \port$5869$29 [49:42];
     if (rst) begin
       \$136  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$137  = \port$5841$29 [57:50];
+    \$137  = \port$5869$29 [57:50];
     if (rst) begin
       \$137  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$138  = \port$5841$29 [65:58];
+    \$138  = \port$5869$29 [65:58];
     if (rst) begin
       \$138  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$139  = \port$5841$29 [73:66];
+    \$139  = \port$5869$29 [73:66];
     if (rst) begin
       \$139  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$140  = \port$5841$29 [81:74];
+    \$140  = \port$5869$29 [81:74];
     if (rst) begin
       \$140  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$141  = \port$5841$29 [89:82];
+    \$141  = \port$5869$29 [89:82];
     if (rst) begin
       \$141  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$142  = \port$5841$29 [97:90];
+    \$142  = \port$5869$29 [97:90];
     if (rst) begin
       \$142  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$143  = \port$5841$29 [105:98];
+    \$143  = \port$5869$29 [105:98];
     if (rst) begin
       \$143  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$144  = \port$5841$29 [113:106];
+    \$144  = \port$5869$29 [113:106];
     if (rst) begin
       \$144  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$145  = \port$5841$29 [121:114];
+    \$145  = \port$5869$29 [121:114];
     if (rst) begin
       \$145  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$146  = \port$5841$29 [129:122];
+    \$146  = \port$5869$29 [129:122];
     if (rst) begin
       \$146  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$147  = \port$5841$29 [137:130];
+    \$147  = \port$5869$29 [137:130];
     if (rst) begin
       \$147  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$148  = \port$5841$29 [145:138];
+    \$148  = \port$5869$29 [145:138];
     if (rst) begin
       \$148  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$149  = \port$5841$29 [153:146];
+    \$149  = \port$5869$29 [153:146];
     if (rst) begin
       \$149  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$150  = \port$5841$29 [161:154];
+    \$150  = \port$5869$29 [161:154];
     if (rst) begin
       \$150  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$151  = \port$5841$29 [169:162];
+    \$151  = \port$5869$29 [169:162];
     if (rst) begin
       \$151  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$152  = \port$5841$29 [177:170];
+    \$152  = \port$5869$29 [177:170];
     if (rst) begin
       \$152  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$153  = \port$5841$29 [185:178];
+    \$153  = \port$5869$29 [185:178];
     if (rst) begin
       \$153  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$154  = \port$5841$29 [193:186];
+    \$154  = \port$5869$29 [193:186];
     if (rst) begin
       \$154  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$155  = \port$5841$29 [201:194];
+    \$155  = \port$5869$29 [201:194];
     if (rst) begin
       \$155  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$156  = \port$5841$29 [209:202];
+    \$156  = \port$5869$29 [209:202];
     if (rst) begin
       \$156  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$157  = \port$5841$29 [217:210];
+    \$157  = \port$5869$29 [217:210];
     if (rst) begin
       \$157  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$158  = \port$5841$29 [225:218];
+    \$158  = \port$5869$29 [225:218];
     if (rst) begin
       \$158  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$159  = \port$5841$29 [233:226];
+    \$159  = \port$5869$29 [233:226];
     if (rst) begin
       \$159  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$160  = \port$5841$29 [241:234];
+    \$160  = \port$5869$29 [241:234];
     if (rst) begin
       \$160  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$161  = \port$5841$29 [249:242];
+    \$161  = \port$5869$29 [249:242];
     if (rst) begin
       \$161  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$76 ) begin end
-    \$162  = \port$5841$29 [257:250];
+    \$162  = \port$5869$29 [257:250];
     if (rst) begin
       \$162  = 8'h00;
     end
@@ -46091,42 +46119,42 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, \port$5841$29 , codes, 
       \$361  = 25'h0000000;
     end
   end
-  assign top = \port$5841$29 [1];
-  assign \tile$7  = \port$5841$29 [0];
-  assign inputs = \port$5841$29 [257:2];
+  assign top = \port$5869$29 [1];
+  assign \tile$7  = \port$5869$29 [0];
+  assign inputs = \port$5869$29 [257:2];
   assign done = flying[5];
-  assign \inputs[0]  = \port$5841$29 [9:2];
-  assign \inputs[1]  = \port$5841$29 [17:10];
-  assign \inputs[2]  = \port$5841$29 [25:18];
-  assign \inputs[3]  = \port$5841$29 [33:26];
-  assign \inputs[4]  = \port$5841$29 [41:34];
-  assign \inputs[5]  = \port$5841$29 [49:42];
-  assign \inputs[6]  = \port$5841$29 [57:50];
-  assign \inputs[7]  = \port$5841$29 [65:58];
-  assign \inputs[8]  = \port$5841$29 [73:66];
-  assign \inputs[9]  = \port$5841$29 [81:74];
-  assign \inputs[10]  = \port$5841$29 [89:82];
-  assign \inputs[11]  = \port$5841$29 [97:90];
-  assign \inputs[12]  = \port$5841$29 [105:98];
-  assign \inputs[13]  = \port$5841$29 [113:106];
-  assign \inputs[14]  = \port$5841$29 [121:114];
-  assign \inputs[15]  = \port$5841$29 [129:122];
-  assign \inputs[16]  = \port$5841$29 [137:130];
-  assign \inputs[17]  = \port$5841$29 [145:138];
-  assign \inputs[18]  = \port$5841$29 [153:146];
-  assign \inputs[19]  = \port$5841$29 [161:154];
-  assign \inputs[20]  = \port$5841$29 [169:162];
-  assign \inputs[21]  = \port$5841$29 [177:170];
-  assign \inputs[22]  = \port$5841$29 [185:178];
-  assign \inputs[23]  = \port$5841$29 [193:186];
-  assign \inputs[24]  = \port$5841$29 [201:194];
-  assign \inputs[25]  = \port$5841$29 [209:202];
-  assign \inputs[26]  = \port$5841$29 [217:210];
-  assign \inputs[27]  = \port$5841$29 [225:218];
-  assign \inputs[28]  = \port$5841$29 [233:226];
-  assign \inputs[29]  = \port$5841$29 [241:234];
-  assign \inputs[30]  = \port$5841$29 [249:242];
-  assign \inputs[31]  = \port$5841$29 [257:250];
+  assign \inputs[0]  = \port$5869$29 [9:2];
+  assign \inputs[1]  = \port$5869$29 [17:10];
+  assign \inputs[2]  = \port$5869$29 [25:18];
+  assign \inputs[3]  = \port$5869$29 [33:26];
+  assign \inputs[4]  = \port$5869$29 [41:34];
+  assign \inputs[5]  = \port$5869$29 [49:42];
+  assign \inputs[6]  = \port$5869$29 [57:50];
+  assign \inputs[7]  = \port$5869$29 [65:58];
+  assign \inputs[8]  = \port$5869$29 [73:66];
+  assign \inputs[9]  = \port$5869$29 [81:74];
+  assign \inputs[10]  = \port$5869$29 [89:82];
+  assign \inputs[11]  = \port$5869$29 [97:90];
+  assign \inputs[12]  = \port$5869$29 [105:98];
+  assign \inputs[13]  = \port$5869$29 [113:106];
+  assign \inputs[14]  = \port$5869$29 [121:114];
+  assign \inputs[15]  = \port$5869$29 [129:122];
+  assign \inputs[16]  = \port$5869$29 [137:130];
+  assign \inputs[17]  = \port$5869$29 [145:138];
+  assign \inputs[18]  = \port$5869$29 [153:146];
+  assign \inputs[19]  = \port$5869$29 [161:154];
+  assign \inputs[20]  = \port$5869$29 [169:162];
+  assign \inputs[21]  = \port$5869$29 [177:170];
+  assign \inputs[22]  = \port$5869$29 [185:178];
+  assign \inputs[23]  = \port$5869$29 [193:186];
+  assign \inputs[24]  = \port$5869$29 [201:194];
+  assign \inputs[25]  = \port$5869$29 [209:202];
+  assign \inputs[26]  = \port$5869$29 [217:210];
+  assign \inputs[27]  = \port$5869$29 [225:218];
+  assign \inputs[28]  = \port$5869$29 [233:226];
+  assign \inputs[29]  = \port$5869$29 [241:234];
+  assign \inputs[30]  = \port$5869$29 [249:242];
+  assign \inputs[31]  = \port$5869$29 [257:250];
   assign \codes[0]  = codes[9:0];
   assign \codes[1]  = codes[19:10];
   assign \codes[2]  = codes[29:20];
@@ -46194,20 +46222,21 @@ module \ohmcarlo_emulated_core.emulator.dot (rst, start, \port$5841$29 , codes, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready, output__payload, following, input__payload, output__valid, input__ready, clk);
+module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready, output__payload, following, input__payload, output__valid, takes, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$77  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
-  wire [286:0] \$12 ;
-  reg [286:0] \$13 ;
+  wire \$12 ;
+  wire [286:0] \$13 ;
   reg [286:0] \$14 ;
-  reg \$15 ;
+  reg [286:0] \$15 ;
   reg \$16 ;
   reg \$17 ;
   reg \$18 ;
   reg \$19 ;
   wire \$2 ;
+  reg \$20 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -46215,8 +46244,8 @@ module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready,
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
-  reg \$signal  = 1'h1;
-  reg \$signal$7  = 1'h0;
+  reg \$signal  = 1'h0;
+  reg \$signal$11  = 1'h0;
   input clk;
   wire clk;
   output [286:0] following;
@@ -46302,11 +46331,9 @@ module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready,
   wire \input__payload.tile ;
   wire \input__payload.top ;
   (* init = 1'h1 *)
-  output input__ready;
   wire input__ready;
   input input__valid;
   wire input__valid;
-  reg keeps = 1'h0;
   reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
@@ -46356,81 +46383,70 @@ module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready,
   reg output__valid = 1'h0;
   input rst;
   wire rst;
-  wire taken;
+  output takes;
+  reg takes = 1'h1;
   reg writes = 1'h0;
   assign \$1  = ! writes;
-  assign \$2  = \$signal  & \$1 ;
-  assign \$4  = \$signal  & \$3 ;
-  assign \$5  = \$signal$7  ^ taken;
-  assign \$6  = \$signal  & input__valid;
-  assign \$7  = writes ^ \$6 ;
-  assign \$8  = ~ output__valid;
-  assign \$9  = taken | \$8 ;
-  assign \$10  = keeps | input__valid;
-  assign \$11  = ~ input__valid;
-  assign taken = output__ready & output__valid;
-  assign output__payload = \$signal$7  ? kept_1 : kept_0;
-  assign \$12  = \$signal$7  ? kept_0 : kept_1;
-  assign following = keeps ? \$12  : input__payload;
+  assign \$2  = takes & \$1 ;
+  assign \$4  = takes & \$3 ;
+  assign \$5  = output__ready & output__valid;
+  assign \$6  = \$signal  ^ \$5 ;
+  assign \$7  = takes & input__valid;
+  assign \$8  = writes ^ \$7 ;
+  assign \$9  = ~ output__valid;
+  assign \$10  = output__ready | \$9 ;
+  assign \$11  = \$signal$11  | input__valid;
+  assign \$12  = ~ input__valid;
+  assign output__payload = \$signal  ? kept_1 : kept_0;
+  assign \$13  = \$signal  ? kept_0 : kept_1;
+  assign following = \$signal$11  ? \$13  : input__payload;
   always @(posedge clk)
-    kept_0 <= \$13 ;
+    kept_0 <= \$14 ;
   always @(posedge clk)
-    kept_1 <= \$14 ;
+    kept_1 <= \$15 ;
   always @(posedge clk)
-    \$signal$7  <= \$15 ;
+    \$signal  <= \$16 ;
   always @(posedge clk)
-    writes <= \$16 ;
+    writes <= \$17 ;
   always @(posedge clk)
-    output__valid <= \$17 ;
+    output__valid <= \$18 ;
   always @(posedge clk)
-    keeps <= \$18 ;
+    \$signal$11  <= \$19 ;
   always @(posedge clk)
-    \$signal  <= \$19 ;
+    takes <= \$20 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
-    \$13  = kept_0;
+    \$14  = kept_0;
     if (\$2 ) begin
-      \$13  = input__payload;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
-    \$14  = kept_1;
-    if (\$4 ) begin
       \$14  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
-    \$15  = \$5 ;
-    if (rst) begin
-      \$15  = 1'h0;
+    \$15  = kept_1;
+    if (\$4 ) begin
+      \$15  = input__payload;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
-    \$16  = \$7 ;
+    \$16  = \$6 ;
     if (rst) begin
       \$16  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
-    \$17  = output__valid;
-    if (\$9 ) begin
-      \$17  = \$10 ;
-    end
+    \$17  = \$8 ;
     if (rst) begin
       \$17  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
-    \$18  = keeps;
-    if (\$9 ) begin
-      \$18  = 1'h0;
-    end else if (\$signal ) begin
-      \$18  = input__valid;
+    \$18  = output__valid;
+    if (\$10 ) begin
+      \$18  = \$11 ;
     end
     if (rst) begin
       \$18  = 1'h0;
@@ -46438,17 +46454,29 @@ module \ohmcarlo_emulated_core.emulator.entry (rst, input__valid, output__ready,
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
-    \$19  = \$signal ;
-    if (\$9 ) begin
-      \$19  = 1'h1;
-    end else if (\$signal ) begin
-      \$19  = \$11 ;
+    \$19  = \$signal$11 ;
+    if (\$10 ) begin
+      \$19  = 1'h0;
+    end else if (takes) begin
+      \$19  = input__valid;
     end
     if (rst) begin
-      \$19  = 1'h1;
+      \$19  = 1'h0;
     end
   end
-  assign input__ready = \$signal ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$77 ) begin end
+    \$20  = takes;
+    if (\$10 ) begin
+      \$20  = 1'h1;
+    end else if (takes) begin
+      \$20  = \$12 ;
+    end
+    if (rst) begin
+      \$20  = 1'h1;
+    end
+  end
+  assign input__ready = takes;
   assign \input__payload.op  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -50656,7 +50684,7 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, dac, 
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5841$17 (dac),
+    .\port$5869$17 (dac),
     .rst(rst),
     .value(value)
   );
@@ -50665,7 +50693,7 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, dac, 
     .load__addr(\load__addr$6 ),
     .load__data(\load__data$8 ),
     .load__stb(\load__stb$10 ),
-    .\port$5599$0 (\$9 [15:0]),
+    .\port$5627$0 (\$9 [15:0]),
     .rst(rst),
     .value(\value$30 )
   );
@@ -50749,7 +50777,7 @@ module \ohmcarlo_emulated_core.emulator.law (rst, \force , forced, normal, dac, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.law.medians (rst, \port$5841$17 , load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_emulated_core.emulator.law.medians (rst, \port$5869$17 , load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$83  = 0;
   wire \$1 ;
   reg [18:0] \$10 ;
@@ -50779,8 +50807,8 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, \port$5841$17 , load__
   input load__stb;
   wire load__stb;
   reg [17:0] low = 18'h00000;
-  input [11:0] \port$5841$17 ;
-  wire [11:0] \port$5841$17 ;
+  input [11:0] \port$5869$17 ;
+  wire [11:0] \port$5869$17 ;
   input rst;
   wire rst;
   output [18:0] value;
@@ -50805,7 +50833,7 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, \port$5841$17 , load__
   end
   reg [17:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5841$17 [11:4]];
+    _0_ <= deltas[\port$5869$17 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -50822,7 +50850,7 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, \port$5841$17 , load__
   end
   reg [17:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5841$17 [11:4]];
+    _1_ <= lows[\port$5869$17 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -50842,7 +50870,7 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, \port$5841$17 , load__
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$83 ) begin end
-    \$6  = \port$5841$17 [3:0];
+    \$6  = \port$5869$17 [3:0];
     if (rst) begin
       \$6  = 4'h0;
     end
@@ -50879,16 +50907,16 @@ module \ohmcarlo_emulated_core.emulator.law.medians (rst, \port$5841$17 , load__
   assign write__data = load__data[17:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[17:0];
-  assign \$signature__addr  = \port$5841$17 [11:4];
-  assign index = \port$5841$17 [11:4];
-  assign delta_port__addr = \port$5841$17 [11:4];
-  assign fraction = \port$5841$17 [3:0];
+  assign \$signature__addr  = \port$5869$17 [11:4];
+  assign index = \port$5869$17 [11:4];
+  assign delta_port__addr = \port$5869$17 [11:4];
+  assign fraction = \port$5869$17 [3:0];
   assign \$2  = load__addr[0];
   assign \$5  = { \$4 [22], \$4 [22], \$4 [22], \$4 [22], \$4 [22:4] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5599$0 , load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5627$0 , load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$84  = 0;
   wire \$1 ;
   reg [21:0] \$10 ;
@@ -50918,8 +50946,8 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5599$0 , load__st
   input load__stb;
   wire load__stb;
   reg [20:0] low = 21'h000000;
-  input [15:0] \port$5599$0 ;
-  wire [15:0] \port$5599$0 ;
+  input [15:0] \port$5627$0 ;
+  wire [15:0] \port$5627$0 ;
   input rst;
   wire rst;
   output [21:0] value;
@@ -50944,7 +50972,7 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5599$0 , load__st
   end
   reg [17:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5599$0 [15:8]];
+    _0_ <= deltas[\port$5627$0 [15:8]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -50961,7 +50989,7 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5599$0 , load__st
   end
   reg [20:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5599$0 [15:8]];
+    _1_ <= lows[\port$5627$0 [15:8]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -50981,7 +51009,7 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5599$0 , load__st
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$84 ) begin end
-    \$6  = \port$5599$0 [7:0];
+    \$6  = \port$5627$0 [7:0];
     if (rst) begin
       \$6  = 8'h00;
     end
@@ -51018,16 +51046,16 @@ module \ohmcarlo_emulated_core.emulator.law.sigmas (rst, \port$5599$0 , load__st
   assign write__data = load__data[20:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[17:0];
-  assign \$signature__addr  = \port$5599$0 [15:8];
-  assign index = \port$5599$0 [15:8];
-  assign delta_port__addr = \port$5599$0 [15:8];
-  assign fraction = \port$5599$0 [7:0];
+  assign \$signature__addr  = \port$5627$0 [15:8];
+  assign index = \port$5627$0 [15:8];
+  assign delta_port__addr = \port$5627$0 [15:8];
+  assign fraction = \port$5627$0 [7:0];
   assign \$2  = load__addr[0];
   assign \$5  = { \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29], \$4 [29:8] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__valid, ask__valid, available, normal, restart, \port$5956$0 , \port$5958$0 , pop, made__payload, ask__payload, clk);
+module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__valid, ask__valid, available, normal, restart, \port$5984$0 , \port$5986$0 , pop, made__payload, ask__payload, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$85  = 0;
   wire \$1 ;
   reg [63:0] \$10 ;
@@ -51074,10 +51102,10 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   wire [16:0] normal;
   input pop;
   wire pop;
-  input [31:0] \port$5956$0 ;
-  wire [31:0] \port$5956$0 ;
-  input [31:0] \port$5958$0 ;
-  wire [31:0] \port$5958$0 ;
+  input [31:0] \port$5984$0 ;
+  wire [31:0] \port$5984$0 ;
+  input [31:0] \port$5986$0 ;
+  wire [31:0] \port$5986$0 ;
   reg [5:0] read__addr = 6'h00;
   wire [16:0] read__data;
   input restart;
@@ -51128,7 +51156,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
     if (\$auto$verilog_backend.cc:2355:dump_module$85 ) begin end
     \$10  = \$2 [63:0];
     if (restart) begin
-      \$10  = { \port$5958$0 , \port$5956$0  };
+      \$10  = { \port$5986$0 , \port$5984$0  };
     end
     if (rst) begin
       \$10  = 64'h0000000000000000;
@@ -51179,7 +51207,7 @@ module \ohmcarlo_emulated_core.emulator.normals (rst, ask__ready, claim, made__v
   assign \$signature__en  = made__valid;
   assign \$signal  = read__addr;
   assign read__data = normal;
-  assign first = { \port$5958$0 , \port$5956$0  };
+  assign first = { \port$5986$0 , \port$5984$0  };
   assign \ask__payload.counter0  = ask__payload[31:0];
   assign \ask__payload.counter1  = ask__payload[63:32];
   assign \ask__payload.device  = ask__payload[64];
