@@ -171,6 +171,30 @@ def test_the_top_has_the_wires(name: str) -> None:
     check_header(request.board, text)
 
 
+@pytest.mark.parametrize(("name", "button"), [("ulx3s-85f", False), ("ecpix5-85f", True)])
+def test_an_ecp5_has_no_clock_until_its_pll_is_steady(name: str, button: bool) -> None:
+    """The design's clock is the gate's, which PLL's lock opens; only a button makes a reset."""
+    request = request_of(name)
+    top = BoardTop(request.board, request.settings, Payload(Loopback(), 0, 0))
+    made = request.board.platform().prepare(top, "ohmcarlo", emit_src=False)
+    text = made.files["ohmcarlo.il"]
+    text = text if isinstance(text, str) else text.decode()
+
+    def cell(module: str, kind: str) -> dict[str, str]:
+        found = re.findall(rf"^ *cell \\{kind}(?:\$\d+)? .*?^ *end$", module, re.M | re.S)
+        assert len(found) == 1, kind
+        return dict(re.findall(r"connect \\(\w+) (\S+)", found[0]))
+
+    (pll,) = (m for m in text.split("\nmodule ") if "cell \\EHXPLLL " in m)
+    made_clock, gate = cell(pll, "EHXPLLL"), cell(pll, "DCCA")
+    assert gate["CLKI"] == made_clock["CLKOP"] == made_clock["CLKFB"]
+    assert gate["CLKO"] == "\\clk"
+    steady = cell(pll, r"ohmcarlo\.pll\.steady")  # two flip-flops of the PLL's own clock
+    assert steady["made_clk"] == gate["CLKI"]
+    assert (steady["locked"], steady["stage1"]) == (made_clock["LOCK"], gate["CE"])
+    assert ("cell \\ohmcarlo.reset " in text) == button
+
+
 def test_constraints_are_what_the_boards_give(tmp_path: Path) -> None:
     made = constraints.files()
     for name, text in made.items():
