@@ -39,6 +39,7 @@ from ohmcarlo_hdl.array.phy_dac import Channel
 from ohmcarlo_hdl.array.phy_parts import PhyConfig, PhyTiming
 from ohmcarlo_hdl.array.phy_pins import PINS, pins_signature
 from ohmcarlo_hdl.boards.daughterboard import NAME, daughterboard
+from ohmcarlo_hdl.boards.pll import Pll
 from ohmcarlo_hdl.boards.top import BoardTop
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.soc.cpu import picorv32_verilog
@@ -67,12 +68,8 @@ TRIED = 3  # a row for raw operations
 
 
 # -- hardware --------------------------------------------------------------------------------------
-class Pll(wiring.Component):
+class Oscillator(Pll):
     """Stands for the board's PLL: its clock is the oscillator's."""
-
-    def __init__(self, settings: Any, clock_in: Any, input_hz: int) -> None:
-        self.clock_in = clock_in
-        super().__init__({"clk": Out(1), "locked": Out(1)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -152,7 +149,7 @@ class OnBench(wiring.Component):
 
 def request() -> Request:
     asked = request_of(BOARD, array="phy")
-    board = replace(asked.board, flow=replace(asked.board.flow, primitive=Pll))
+    board = replace(asked.board, flow=replace(asked.board.flow, primitive=Oscillator))
     return replace(asked, board=board, config=CONFIG)
 
 
