@@ -243,18 +243,15 @@ def build_board(*arguments: str, **environment: str) -> subprocess.CompletedProc
     )
 
 
-def test_warm_start_is_fast(board: Path) -> None:
-    """A board that is there is found without looking at the hardware."""
-    times = []
-    for _ in range(3):
-        began = time.monotonic()
-        done = build_board(PATH="/nowhere")
-        times.append(time.monotonic() - began)
-        assert done.returncode == 0, done.stderr
-        path = Path(done.stdout.splitlines()[-1])
-        assert path.read_bytes() == board.read_bytes()
-        assert (path.parent / "firmware.bin").is_file()
-    assert min(times) < 1.0
+def test_a_board_that_is_there_is_found_without_looking_at_the_hardware(board: Path) -> None:
+    done = build_board(PATH="/nowhere", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.splitlines()[-1])
+    assert path.read_bytes() == board.read_bytes()
+    assert (path.parent / "firmware.bin").is_file()
+    imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "rtl_gen" in imported  # the list says something
+    assert not {"amaranth", "cocotb", "numpy", "systemrdl"} & imported
 
 
 @pytest.mark.parametrize(
