@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from ..errors import UsageError
 from ..jit import inlined
@@ -250,5 +250,8 @@ def health_cutoffs(min_entropy: float) -> tuple[int, int, int]:
     rct = 1 + int(np.ceil(REPETITION_ALPHA_LOG2 / min_entropy))
     rct_symbol = 1 + int(np.ceil(REPETITION_ALPHA_LOG2 / (min_entropy * SYMBOL_BITS)))
     # the window's first bit is the one counted, so APT_WINDOW - 1 trials remain
-    critical = stats.binom.isf(2.0**-ALPHA_LOG2, APT_WINDOW - 1, 2.0**-min_entropy)
-    return rct, rct_symbol, 2 + int(critical)
+    trials = APT_WINDOW - 1
+    # the binomial's survival function; scipy.stats has it, too, and takes a second to import
+    above = special.bdtrc(np.arange(APT_WINDOW), trials, 2.0**-min_entropy)
+    critical = int(np.argmax(above <= 2.0**-ALPHA_LOG2))
+    return rct, rct_symbol, 2 + critical
