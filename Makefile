@@ -48,7 +48,7 @@ format: $(VENV)/.installed-dev  ## let ruff put imports and layout right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: lint  ## lint, types and all tests, the hardware's in simulation among them (20 minutes)
+test: lint  ## lint, types and all tests, the hardware's in simulation among them (50 minutes)
 	$(BIN)/python -m pytest -n $(JOBS)
 
 rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page: rtl_gen/reference
