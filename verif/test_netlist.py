@@ -68,7 +68,7 @@ CHOICE = [
 ]
 ALL = [(flow, bench) for flow in FLOWS for bench in BENCHES]
 STEPS = 50
-LONG = "-O1"  # a chain takes clocks enough to pay for it
+LONG = "-Og"  # a chain takes clocks enough to pay for it
 CORE = {
     "max_points": 512, "max_group_rows": 1, "max_regions": 1, "device_calibration": False,
     "geometry": {"rows": 64, "pairs": 16, "access_bits": 1},
