@@ -32,6 +32,7 @@ from verif import (
     test_threefry,
 )
 from verif.harness import building, run_bench
+from verif.harness.build import SOURCE
 from verif.netlist import ECP5, FLOWS, Netlist
 from verif.netlist.faults import FlippedBit, FlippedMemoryBit
 
@@ -68,7 +69,7 @@ CHOICE = [
 ]
 ALL = [(flow, bench) for flow in FLOWS for bench in BENCHES]
 STEPS = 50
-LONG = "-Og"  # a chain takes clocks enough to pay for it
+LONG = SOURCE.optimisation  # a chain takes clocks enough to pay for it
 CORE = {
     "max_points": 512, "max_group_rows": 1, "max_regions": 1, "device_calibration": False,
     "geometry": {"rows": 64, "pairs": 16, "access_bits": 1},

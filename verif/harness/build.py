@@ -176,7 +176,8 @@ def run_bench(
                 )
             except SystemExit as stop:  # pytest reads SystemExit as the end of the session
                 raise AssertionError(f"{name} was not built: {stop}") from None
-            _copy_runtime(folder, runtime)
+            if len(there) < len(RUNTIME):
+                _copy_runtime(folder, runtime)
             done.touch()
     os.environ["COCOTB_RESULTS_FILE"] = str(results)
     try:
@@ -209,10 +210,10 @@ def _copy_runtime(source: Path, target: Path) -> list[str]:
     there = [name for name in RUNTIME if (source / f"{name}.o").exists()]
     target.mkdir(parents=True, exist_ok=True)
     for name in there:
-        if not (target / f"{name}.o").exists():
-            part = target / f"{name}.o.{os.getpid()}"
-            shutil.copyfile(source / f"{name}.o", part)
-            part.rename(target / f"{name}.o")
+        # over what a killed build may have left there, half written
+        part = target / f"{name}.o.{os.getpid()}"
+        shutil.copyfile(source / f"{name}.o", part)
+        part.rename(target / f"{name}.o")
     return there
 
 
