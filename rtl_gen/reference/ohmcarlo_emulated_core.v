@@ -4574,18 +4574,18 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   wire order_read;
   output [27:0] orders__payload;
   wire [27:0] orders__payload;
-  wire [27:0] \orders__payload$1 ;
-  wire [9:0] \orders__payload$1.code ;
-  wire [5:0] \orders__payload$1.device ;
+  wire [27:0] \orders__payload$7 ;
+  wire [9:0] \orders__payload$7.code ;
+  wire [5:0] \orders__payload$7.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \orders__payload$1.kind ;
-  wire \orders__payload$1.last ;
-  wire [7:0] \orders__payload$1.row ;
+  wire [2:0] \orders__payload$7.kind ;
+  wire \orders__payload$7.last ;
+  wire [7:0] \orders__payload$7.row ;
   wire [9:0] \orders__payload.code ;
   wire [5:0] \orders__payload.device ;
   (* enum_base_type = "Kind" *)
@@ -4599,10 +4599,10 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   wire [7:0] \orders__payload.row ;
   input orders__ready;
   wire orders__ready;
-  wire \orders__ready$3 ;
+  wire \orders__ready$9 ;
   output orders__valid;
   wire orders__valid;
-  wire \orders__valid$5 ;
+  wire \orders__valid$11 ;
   wire [325:0] output__payload;
   wire [286:0] \output__payload.request ;
   wire [11:0] \output__payload.request.dac ;
@@ -5136,20 +5136,20 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   wire taken;
   input [51:0] targets__payload;
   wire [51:0] targets__payload;
-  wire [51:0] \targets__payload$7 ;
-  wire [11:0] \targets__payload$7.centre ;
-  wire [9:0] \targets__payload$7.code ;
-  wire [11:0] \targets__payload$7.dac ;
-  wire [5:0] \targets__payload$7.device ;
+  wire [51:0] \targets__payload$13 ;
+  wire [11:0] \targets__payload$13.centre ;
+  wire [9:0] \targets__payload$13.code ;
+  wire [11:0] \targets__payload$13.dac ;
+  wire [5:0] \targets__payload$13.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \targets__payload$7.kind ;
-  wire \targets__payload$7.last ;
-  wire [7:0] \targets__payload$7.row ;
+  wire [2:0] \targets__payload$13.kind ;
+  wire \targets__payload$13.last ;
+  wire [7:0] \targets__payload$13.row ;
   wire [11:0] \targets__payload.centre ;
   wire [9:0] \targets__payload.code ;
   wire [11:0] \targets__payload.dac ;
@@ -5165,10 +5165,10 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   wire [7:0] \targets__payload.row ;
   output targets__ready;
   wire targets__ready;
-  wire \targets__ready$9 ;
+  wire \targets__ready$15 ;
   input targets__valid;
   wire targets__valid;
-  wire \targets__valid$11 ;
+  wire \targets__valid$17 ;
   input [28:0] terms__payload;
   wire [28:0] terms__payload;
   wire [28:0] \terms__payload$61 ;
@@ -8784,15 +8784,15 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
       \$296  = 32'd0;
     end
   end
-  assign \orders__payload$1  = orders__payload;
-  assign \orders__ready$3  = orders__ready;
-  assign \orders__valid$5  = orders__valid;
-  assign \targets__payload$7  = targets__payload;
-  assign \targets__ready$9  = targets__ready;
-  assign \targets__valid$11  = targets__valid;
   assign commands__payload = input__payload;
   assign input__ready = commands__ready;
   assign commands__valid = input__valid;
+  assign \orders__payload$7  = orders__payload;
+  assign \orders__ready$9  = orders__ready;
+  assign \orders__valid$11  = orders__valid;
+  assign \targets__payload$13  = targets__payload;
+  assign \targets__ready$15  = targets__ready;
+  assign \targets__valid$17  = targets__valid;
   assign output__payload = program__payload;
   assign program__ready = output__ready;
   assign output__valid = program__valid;
@@ -8913,30 +8913,6 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   assign decision__valid = stop;
   assign \port$1049$0  = \$114 ;
   assign \port$1676$0  = \$297 ;
-  assign \orders__payload.kind  = orders__payload[2:0];
-  assign \orders__payload.row  = orders__payload[10:3];
-  assign \orders__payload.device  = orders__payload[16:11];
-  assign \orders__payload.code  = orders__payload[26:17];
-  assign \orders__payload.last  = orders__payload[27];
-  assign \orders__payload$1.kind  = orders__payload[2:0];
-  assign \orders__payload$1.row  = orders__payload[10:3];
-  assign \orders__payload$1.device  = orders__payload[16:11];
-  assign \orders__payload$1.code  = orders__payload[26:17];
-  assign \orders__payload$1.last  = orders__payload[27];
-  assign \targets__payload.kind  = targets__payload[2:0];
-  assign \targets__payload.row  = targets__payload[10:3];
-  assign \targets__payload.device  = targets__payload[16:11];
-  assign \targets__payload.code  = targets__payload[26:17];
-  assign \targets__payload.last  = targets__payload[27];
-  assign \targets__payload.dac  = targets__payload[39:28];
-  assign \targets__payload.centre  = targets__payload[51:40];
-  assign \targets__payload$7.kind  = targets__payload[2:0];
-  assign \targets__payload$7.row  = targets__payload[10:3];
-  assign \targets__payload$7.device  = targets__payload[16:11];
-  assign \targets__payload$7.code  = targets__payload[26:17];
-  assign \targets__payload$7.last  = targets__payload[27];
-  assign \targets__payload$7.dac  = targets__payload[39:28];
-  assign \targets__payload$7.centre  = targets__payload[51:40];
   assign \input__payload.request  = input__payload[286:0];
   assign \input__payload.request.op  = input__payload[2:0];
   assign \input__payload.request.row  = input__payload[10:3];
@@ -9031,6 +9007,30 @@ module \ohmcarlo_emulated_core.core.controller (rst, state_queues__stb, state_qu
   assign \commands__payload.tag.old  = input__payload[312:303];
   assign \commands__payload.tag.centre  = input__payload[324:313];
   assign \commands__payload.tag.last  = input__payload[325];
+  assign \orders__payload.kind  = orders__payload[2:0];
+  assign \orders__payload.row  = orders__payload[10:3];
+  assign \orders__payload.device  = orders__payload[16:11];
+  assign \orders__payload.code  = orders__payload[26:17];
+  assign \orders__payload.last  = orders__payload[27];
+  assign \orders__payload$7.kind  = orders__payload[2:0];
+  assign \orders__payload$7.row  = orders__payload[10:3];
+  assign \orders__payload$7.device  = orders__payload[16:11];
+  assign \orders__payload$7.code  = orders__payload[26:17];
+  assign \orders__payload$7.last  = orders__payload[27];
+  assign \targets__payload.kind  = targets__payload[2:0];
+  assign \targets__payload.row  = targets__payload[10:3];
+  assign \targets__payload.device  = targets__payload[16:11];
+  assign \targets__payload.code  = targets__payload[26:17];
+  assign \targets__payload.last  = targets__payload[27];
+  assign \targets__payload.dac  = targets__payload[39:28];
+  assign \targets__payload.centre  = targets__payload[51:40];
+  assign \targets__payload$13.kind  = targets__payload[2:0];
+  assign \targets__payload$13.row  = targets__payload[10:3];
+  assign \targets__payload$13.device  = targets__payload[16:11];
+  assign \targets__payload$13.code  = targets__payload[26:17];
+  assign \targets__payload$13.last  = targets__payload[27];
+  assign \targets__payload$13.dac  = targets__payload[39:28];
+  assign \targets__payload$13.centre  = targets__payload[51:40];
   assign \program__payload.request  = program__payload[286:0];
   assign \program__payload.request.op  = program__payload[2:0];
   assign \program__payload.request.row  = program__payload[10:3];
@@ -14102,28 +14102,11 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
   wire [8:0] \$98 ;
   wire [9:0] \$99 ;
   reg [7:0] \$signal  = 8'h00;
-  reg [7:0] \$signature__addr  = 8'h00;
-  reg [7:0] \$signature__addr$10  = 8'h00;
-  wire [7:0] \$signature__addr$117 ;
+  wire [7:0] \$signature__addr ;
   reg [7:0] \$signature__addr$125 ;
-  reg [7:0] \$signature__addr$16  = 8'h00;
-  reg [7:0] \$signature__addr$22  = 8'h00;
-  reg [7:0] \$signature__addr$28  = 8'h00;
-  reg [7:0] \$signature__data  = 8'h00;
-  wire [7:0] \$signature__data$103 ;
+  wire [7:0] \$signature__data ;
   wire \$signature__data$119 ;
-  reg [7:0] \$signature__data$12  = 8'h00;
-  reg [31:0] \$signature__data$18  = 32'd0;
-  reg [3:0] \$signature__data$24  = 4'h0;
-  wire \$signature__data$24.bad ;
-  wire [2:0] \$signature__data$24.failures ;
-  reg [31:0] \$signature__data$30  = 32'd0;
-  reg \$signature__en  = 1'h0;
-  wire \$signature__en$115 ;
-  reg \$signature__en$14  = 1'h0;
-  reg \$signature__en$20  = 1'h0;
-  reg \$signature__en$26  = 1'h0;
-  reg \$signature__en$8  = 1'h0;
+  wire \$signature__en ;
   input accepted;
   wire accepted;
   reg [7:0] addr;
@@ -14212,6 +14195,23 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
   wire [7:0] \next_row$127 ;
   output none;
   reg none;
+  reg [7:0] port__addr = 8'h00;
+  reg [7:0] \port__addr$10  = 8'h00;
+  reg [7:0] \port__addr$16  = 8'h00;
+  reg [7:0] \port__addr$22  = 8'h00;
+  reg [7:0] \port__addr$28  = 8'h00;
+  reg [7:0] port__data = 8'h00;
+  reg [7:0] \port__data$12  = 8'h00;
+  reg [31:0] \port__data$18  = 32'd0;
+  reg [3:0] \port__data$24  = 4'h0;
+  wire \port__data$24.bad ;
+  wire [2:0] \port__data$24.failures ;
+  reg [31:0] \port__data$30  = 32'd0;
+  reg port__en = 1'h0;
+  reg \port__en$14  = 1'h0;
+  reg \port__en$20  = 1'h0;
+  reg \port__en$26  = 1'h0;
+  reg \port__en$8  = 1'h0;
   input put_back;
   wire put_back;
   reg put_free_count;
@@ -14382,14 +14382,14 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
       free[memory_index] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en )
-      free[\$signature__addr ] <= \$signature__data ;
+    if (port__en)
+      free[port__addr] <= port__data;
   end
   reg [7:0] _1_;
   always @(posedge clk) begin
     _1_ <= free[\$signature__addr$125 ];
   end
-  assign \$signature__data$103  = _1_;
+  assign \$signature__data  = _1_;
   reg [31:0] held [255:0];
   initial begin : memory_init_6
     integer memory_index;
@@ -14397,8 +14397,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
       held[memory_index] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$14 )
-      held[\$signature__addr$16 ] <= \$signature__data$18 ;
+    if (\port__en$14 )
+      held[\port__addr$16 ] <= \port__data$18 ;
   end
   reg [31:0] _2_;
   always @(posedge clk) begin
@@ -14412,8 +14412,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
       retired[memory_index] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\$signature__en$8 )
-      retired[\$signature__addr$10 ] <= \$signature__data$12 ;
+    if (\port__en$8 )
+      retired[\port__addr$10 ] <= \port__data$12 ;
   end
   reg [7:0] _3_;
   always @(posedge clk) begin
@@ -14427,8 +14427,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
       states[memory_index] = 4'h0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$20 )
-      states[\$signature__addr$22 ] <= \$signature__data$24 ;
+    if (\port__en$20 )
+      states[\port__addr$22 ] <= \port__data$24 ;
   end
   reg [3:0] _4_;
   always @(posedge clk) begin
@@ -14442,8 +14442,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
       wear[memory_index] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\$signature__en$26 )
-      wear[\$signature__addr$28 ] <= \$signature__data$30 ;
+    if (\port__en$26 )
+      wear[\port__addr$28 ] <= \port__data$30 ;
   end
   reg [31:0] _5_;
   always @(posedge clk) begin
@@ -14618,35 +14618,35 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
   assign \$210  = state_state == 3'h7;
   assign \$211  = state_state == 4'h8;
   always @(posedge clk)
-    \$signature__en  <= \$212 ;
+    port__en <= \$212 ;
   always @(posedge clk)
-    \$signature__addr  <= \$213 ;
+    port__addr <= \$213 ;
   always @(posedge clk)
-    \$signature__data  <= \$214 ;
+    port__data <= \$214 ;
   always @(posedge clk)
-    \$signature__en$8  <= \$215 ;
+    \port__en$8  <= \$215 ;
   always @(posedge clk)
-    \$signature__addr$10  <= \$216 ;
+    \port__addr$10  <= \$216 ;
   always @(posedge clk)
-    \$signature__data$12  <= \$217 ;
+    \port__data$12  <= \$217 ;
   always @(posedge clk)
-    \$signature__en$14  <= \$218 ;
+    \port__en$14  <= \$218 ;
   always @(posedge clk)
-    \$signature__addr$16  <= \$219 ;
+    \port__addr$16  <= \$219 ;
   always @(posedge clk)
-    \$signature__data$18  <= \$220 ;
+    \port__data$18  <= \$220 ;
   always @(posedge clk)
-    \$signature__en$20  <= \$221 ;
+    \port__en$20  <= \$221 ;
   always @(posedge clk)
-    \$signature__addr$22  <= \$222 ;
+    \port__addr$22  <= \$222 ;
   always @(posedge clk)
-    \$signature__data$24  <= \$223 ;
+    \port__data$24  <= \$223 ;
   always @(posedge clk)
-    \$signature__en$26  <= \$224 ;
+    \port__en$26  <= \$224 ;
   always @(posedge clk)
-    \$signature__addr$28  <= \$225 ;
+    \port__addr$28  <= \$225 ;
   always @(posedge clk)
-    \$signature__data$30  <= \$226 ;
+    \port__data$30  <= \$226 ;
   always @(posedge clk)
     region0_free_head <= \$227 ;
   always @(posedge clk)
@@ -16254,7 +16254,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
           (* full_case = 32'd1 *)
           if (few) begin
           end else begin
-            \$266  = \$signature__data$103 ;
+            \$266  = \$signature__data ;
           end
       default:
         ;
@@ -17430,8 +17430,8 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
     end
   end
   assign region0_base = 8'h00;
-  assign \$signature__en$115  = load_bad_rows__stb;
-  assign \$signature__addr$117  = load_bad_rows__addr;
+  assign \$signature__en  = load_bad_rows__stb;
+  assign \$signature__addr  = load_bad_rows__addr;
   assign \$signature__data$119  = load_bad_rows__data[0];
   assign \held_row$129  = retired_read__data;
   assign held_read__data = held_multiplicity;
@@ -17443,9 +17443,9 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
   assign bad_read__addr = \$131 [7:0];
   assign state_held__r_data = held_multiplicity;
   assign state_wear__r_data = query_wear;
-  assign \next_row$127  = \$signature__data$103 ;
-  assign \$signature__data$24.bad  = \$signature__data$24 [0];
-  assign \$signature__data$24.failures  = \$signature__data$24 [3:1];
+  assign \next_row$127  = \$signature__data ;
+  assign \port__data$24.bad  = \port__data$24 [0];
+  assign \port__data$24.failures  = \port__data$24 [3:1];
   assign \data$25.bad  = \data$25 [0];
   assign \data$25.failures  = \data$25 [3:1];
   assign \state_read__data.bad  = state_read__data[0];
@@ -17464,7 +17464,7 @@ module \ohmcarlo_emulated_core.core.controller.rows (rst, state_queues__stb, sta
   assign state_groups__r_data[3:0] = state_read__data;
   assign state_groups__r_data[31:4] = 28'h0000000;
   assign state_queues__r_data[23:16] = retired_read__data;
-  assign state_queues__r_data[7:0] = \$signature__data$103 ;
+  assign state_queues__r_data[7:0] = \$signature__data ;
   assign { state_queues__r_data[31:24], state_queues__r_data[15:8] } = 16'h0000;
   assign \$174  = { 3'h0, state_regions__addr[4:3] };
 endmodule

@@ -13,7 +13,7 @@ from amaranth.utils import bits_for
 from ohmcarlo.spec import CODE_BITS, D2D_FRAC, HRS_CODE, SEGMENT_BITS, STUCK_BITS
 
 from ..config import CoreConfig
-from ..fifo import AlternatingRegister, StreamRegister
+from ..fifo import AlternatingRegister
 from ..pipeline import CreditFifo, delayed
 from ..window import Window
 from .devices import DeviceCache
@@ -100,9 +100,7 @@ class Emulator(wiring.Component):
         self._make_noise(m, generator, normals, devices)
 
         # -- acceptance
-        # narrow requests need no register that takes turns, which costs a multiplexer a bit
-        register = StreamRegister if config.small else AlternatingRegister
-        m.submodules.entry = entry = register(array_request(config))
+        m.submodules.entry = entry = AlternatingRegister(array_request(config))
         wiring.connect(m, wiring.flipped(self.requests), entry.input)
         waiting = entry.output
         request: Any = waiting.payload

@@ -87,8 +87,6 @@ ICE40_FLOW = Flow(
     constraints="pcf",
     bitstream="bin",
     toolchain="IceStorm",
-    # A full part: router1 needs seven times as long, for a clock that is not wanted.
-    options={"nextpnr_opts": "--router router2"},
     resources={
         "lut": ("ICESTORM_LC",),
         "bram": ("ICESTORM_RAM",),

@@ -172,10 +172,11 @@ class ResultRouter(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.waiting = waiting = StreamFifo(tag(self.config), self.depth)
-        # whether a reading is taken is known late
-        m.submodules.next = following = StreamRegister(tag(self.config))
-        wiring.connect(m, waiting.output, following.input)
-        head = following.output
+        head = waiting.output
+        if not self.config.small:  # whether a reading is taken is known late
+            m.submodules.next = following = StreamRegister(tag(self.config))
+            wiring.connect(m, head, following.input)
+            head = following.output
         # Offers of READs and DOTs wait for room: that should be known early. For a power of two it
         # is a bit of a register.
         inside = Signal(range(self.depth + 1))

@@ -125,12 +125,17 @@ class Rows(wiring.Component):
         bad_map = Memory(shape=unsigned(1), depth=rows, init=[])
         m.submodules.free, m.submodules.retired, m.submodules.held = free, retired, held
         m.submodules.states, m.submodules.wear, m.submodules.bad_map = states, wear, bad_map
-        # what is written is looked at two clocks later at the earliest
-        free_write, free_read = LateWrite(m, free.write_port()), free.read_port()
-        retired_write, retired_read = LateWrite(m, retired.write_port()), retired.read_port()
-        held_write, held_read = LateWrite(m, held.write_port()), held.read_port()
-        state_write, state_read = LateWrite(m, states.write_port()), states.read_port()
-        wear_write, wear_read = LateWrite(m, wear.write_port()), wear.read_port()
+
+        def writer(memory: Memory) -> Any:
+            # what is written is looked at two clocks later at the earliest
+            port = memory.write_port()
+            return port if config.small else LateWrite(m, port)
+
+        free_write, free_read = writer(free), free.read_port()
+        retired_write, retired_read = writer(retired), retired.read_port()
+        held_write, held_read = writer(held), held.read_port()
+        state_write, state_read = writer(states), states.read_port()
+        wear_write, wear_read = writer(wear), wear.read_port()
         bad_write, bad_read = bad_map.write_port(), bad_map.read_port()
         m.d.comb += [
             bad_write.en.eq(self.load_bad_rows.stb),

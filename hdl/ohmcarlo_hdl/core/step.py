@@ -206,8 +206,11 @@ class StepController(wiring.Component):
         m.submodules.memory = memory = SampleMemory(c)
         m.submodules.issuer = issuer = OrderIssuer(c)
         m.submodules.programmer = programmer = Programmer(c)
-        # between knots of handshakes
-        m.submodules.programs = programs = StreamRegister(program(c))
+        programs = programmer.commands
+        if not c.small:  # a register between knots of handshakes
+            m.submodules.programs = register = StreamRegister(program(c))
+            wiring.connect(m, programs, register.input)
+            programs = register.output
         m.submodules.arbiter = arbiter = CommandArbiter(c)
         m.submodules.router = router = ResultRouter(c)
         m.submodules.acceptance = acceptance = (SmallAcceptance if c.small else Acceptance)(c)
@@ -216,8 +219,7 @@ class StepController(wiring.Component):
         for source, sink in (
             (issuer.orders, wiring.flipped(self.orders)),
             (wiring.flipped(self.targets), programmer.targets),
-            (programmer.commands, programs.input),
-            (programs.output, arbiter.program),
+            (programs, arbiter.program),
             (wiring.flipped(self.dots), arbiter.dots),
             (arbiter.commands, wiring.flipped(self.commands)),
             (arbiter.tags, router.tags),
@@ -338,7 +340,7 @@ class StepController(wiring.Component):
             - (self.targets.valid & self.targets.ready)
         )
         nothing_ordered = Signal()
-        m.d.comb += nothing_ordered.eq(~issuer.busy & (pending == 0) & ~programs.output.valid)
+        m.d.comb += nothing_ordered.eq(~issuer.busy & (pending == 0) & ~programs.valid)
 
         # -- read-backs --------------------------------------------------------------------
         back = router.read_backs
