@@ -23,7 +23,7 @@ from ohmcarlo.datasets import load
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration
 from ohmcarlo.report import draw_figures, new_canvas
-from ohmcarlo.reproduce import ENTRIES, base, fig1, fig3, fig4, networks, select, tissue
+from ohmcarlo.reproduce import ENTRIES, base, fig1, fig3, fig4, maker, networks, select, tissue
 from ohmcarlo.reproduce.base import Bench, Cell, Figure, Goal, Table
 from ohmcarlo.reproduce.chains import finished, predictor_of
 from ohmcarlo.reproduce.grid import grid_posterior
@@ -156,6 +156,17 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(UsageError, match=r"pip install 'ohmcarlo\["):
         action(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["fig1", "tissue", "endurance", "measured"])
+def test_missing_data_are_named_before_anything_is_computed(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("OHMCARLO_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "nothing"))
+    monkeypatch.setattr(Bench, "map", lambda *_: pytest.fail("it began to compute"))
+    with pytest.raises(UsageError, match="not on this machine"):
+        maker(name)(Bench(tmp_path, 2, 1, Quiet()))
 
 
 # -- figure 1: gradient descent and transfer -------------------------------------------------------

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from ..datasets import load
 from ..errors import UsageError
+from ..tasks import get_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
@@ -127,6 +129,15 @@ def sources_digest() -> str:
         digest.update(str(path.relative_to(PACKAGE)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def require_data(tasks: Iterable[str]) -> None:
+    """UsageError, which says where to get it, when the data of a task are not here.
+
+    For the beginning of a figure: an error should not wait until the tasks before are computed.
+    """
+    for task in tasks:
+        load(get_task(task).dataset)
 
 
 def _computed(function: Callable[..., Cell], cell: Cell, sources: str) -> Cell:

@@ -15,7 +15,7 @@ import numpy as np
 from ..config import TrainConfig
 from ..palette import BLUE, GREY, ORANGE
 from ..report import new_panels
-from .base import Bench, Cell, Figure, Goal, Table
+from .base import Bench, Cell, Figure, Goal, Table, require_data
 from .chains import WHITENED, column
 from .lean import lean_run
 
@@ -72,6 +72,7 @@ def cell(
 
 def make(bench: Bench) -> Figure:
     """Twenty seeds fresh and at 1e7 cycles, a few in between."""
+    require_data(TASKS)
     cells = bench.map("endurance", cell, _cells(bench.seeds))
     plain = [c for c in cells if c["stuck"] is None]
     tables = [_table(task, plain) for task in TASKS]

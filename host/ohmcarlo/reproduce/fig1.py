@@ -18,7 +18,7 @@ from ..report import new_canvas
 from ..results import quality
 from ..spec import FEATURE_FRAC
 from ..tasks import get_task
-from .base import Bench, Cell, Figure, Goal, Table
+from .base import Bench, Cell, Figure, Goal, Table, require_data
 from .chains import HELD, WHITENED, column
 from .lean import lean_run
 from .networks import READINGS, devices_holding, hidden_units, network_cell
@@ -152,10 +152,12 @@ def _others(experiment: Experiment, task: str, seed: int) -> Cell:
 
 
 def make(bench: Bench) -> Figure:
+    require_data(TASKS)
+    recorded = find("rram-set-sweep")
     found: dict[str, dict[str, list[Cell]]] = {}
     for kind, info in KINDS.items():
         seeds = range(max(2, round(info.share * bench.seeds)))
-        array = f"measured:{find('rram-set-sweep')}" if kind == "measured" else kind
+        array = f"measured:{recorded}" if kind == "measured" else kind
         jobs = [{"task": t, "seed": s, "array": array} for t in TASKS for s in seeds]
         cells = iter(bench.map(info.title, array_cell, jobs))
         found[kind] = {task: [next(cells) for _ in seeds] for task in TASKS}

@@ -13,11 +13,10 @@ import numpy as np
 
 from ..bring_up import MEASURED
 from ..config import TrainConfig
-from ..datasets import ecg
 from ..datasets.fetch import find
 from ..report import BLUE, GREEN, GREY, ORANGE, new_figure
 from ..training import train
-from .base import Bench, Cell, Figure, Goal, Table
+from .base import Bench, Cell, Figure, Goal, Table, require_data
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,7 +56,7 @@ def learn(task: str, array: str, seed: int) -> Cell:
 def make(bench: Bench) -> Figure:
     """Every task on every array, over the seeds."""
     find(SWEEP)
-    ecg.beat_table()
+    require_data(TASKS)
     cells = bench.map(
         "four tasks, real cells and emulated ones",
         learn,

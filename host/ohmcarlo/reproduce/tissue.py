@@ -21,7 +21,7 @@ from ..report import (
     new_panels,
 )
 from ..tasks import get_task
-from .base import Bench, Cell, Figure, Goal, Table
+from .base import Bench, Cell, Figure, Goal, Table, require_data
 from .chains import WHITENED, chain_cell, column, pooled
 from .networks import FULL_HIDDEN, READINGS, devices_holding, hidden_units, network_cell
 
@@ -86,6 +86,7 @@ def _validation_loss(task: str, seed: int, options: dict[str, Any]) -> float:
 
 
 def make(bench: Bench) -> Figure:
+    require_data(SETS)
     seeds = range(bench.seeds)
     found: dict[str, dict[str, list[Cell]]] = {}
     widths: dict[str, dict[str, int]] = {}
