@@ -524,9 +524,8 @@ def test_the_smallest_bitstream_of_the_product(tmp_path: Path) -> None:
     """Through the command line: timing met; with TWICE=1 twice at once, in two folders: equal
     bytes."""
     outs = [tmp_path / "a", tmp_path / "other"][:BUILDS]
-    code = "import sys; from ohmcarlo.cli import main; sys.exit(main())"
     shape = [f"--{name}={value}" for name, value in SHAPE.items()]
-    command = [sys.executable, "-c", code, "build", SMALLEST, *shape]
+    command = [sys.executable, "-m", "ohmcarlo.cli", "build", SMALLEST, *shape]
     processes = [
         subprocess.Popen(
             [*command, "--out", out, "--json", f"{out}.json"],

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo import cli, runs
+from ohmcarlo import cli, experiment, runs
 
 SMALL = ["--rows", "64", "--pairs", "16", "--chains", "2", "--steps", "120"]
 KEYS = {
@@ -510,6 +510,33 @@ def test_a_damaged_result(
         assert (run / runs.TRACE).read_bytes() == before
 
 
+# -- the checkout that it runs from -------------------------------------------------------------
+
+
+def test_the_state_of_the_checkout_is_looked_at_and_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git renews its index where a file's time has changed: a commit of the user's fails then."""
+
+    def git(*arguments: str) -> str:
+        who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+        command = ["git", *who, "-C", str(tmp_path), *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    source, index = tmp_path / "experiment.py", tmp_path / ".git" / "index"
+    source.write_text("1\n")
+    git("init")
+    git("add", ".")
+    git("commit", "--message", "first")
+    monkeypatch.setattr(experiment, "__file__", str(source))
+    os.utime(source, (1, 1))
+    before = index.read_bytes()
+    assert experiment.git_state() == {"commit": git("rev-parse", "HEAD"), "changed": False}
+    assert index.read_bytes() == before
+    source.write_text("2\n")
+    assert experiment.git_state() == {"commit": git("rev-parse", "HEAD"), "changed": True}
+
+
 # -- a full disk -------------------------------------------------------------------------------
 
 
@@ -522,9 +549,8 @@ def limited(
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    code = "import sys; from ohmcarlo.cli import main; sys.exit(main())"
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, "-m", "ohmcarlo.cli", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -583,10 +609,9 @@ def test_disk_full_while_compiling(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_standard_output_is_full() -> None:
-    code = "import sys; from ohmcarlo.cli import main; sys.exit(main())"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-c", code, "tasks"],
+            [sys.executable, "-m", "ohmcarlo.cli", "tasks"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

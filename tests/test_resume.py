@@ -172,10 +172,9 @@ def test_ctrl_c_keeps_a_checkpoint(
 
 
 def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
-    code = "import sys; from ohmcarlo.cli import main; sys.exit(main())"
     arguments = ["train", "toy2d", "--steps", "3000000", "--out", str(tmp_path / "run")]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ohmcarlo.cli", *arguments], stderr=subprocess.PIPE, text=True
     )
     while not (tmp_path / "run" / runs.CHECKPOINT).exists():
         assert process.poll() is None

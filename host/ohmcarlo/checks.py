@@ -257,14 +257,14 @@ def run_selftest(
         checks[DEVICES] = check_devices
     else:
         yield from _board_checks(config, layout)
-        checks["chain"] = check_chain
-    checks |= {
-        "coin": check_coin,
-        "early rejection": check_early_rejection,
-        "checkpoint": check_checkpoint,
-    }
-    if layout is not None and layout.phy:
-        checks = {"generator": check_generator}  # the others program devices
+    if layout is None or not layout.phy:  # these program devices
+        if layout is not None:
+            checks["chain"] = check_chain
+        checks |= {
+            "coin": check_coin,
+            "early rejection": check_early_rejection,
+            "checkpoint": check_checkpoint,
+        }
     for name, check in checks.items():
         yield _try(name, partial(check, config))
 
