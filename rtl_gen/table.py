@@ -33,7 +33,9 @@ REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ulx3s-85f-small": ("ulx3s-85f", {"small": True}),
     "ecpix5-85f-small": ("ecpix5-85f", {"small": True}),
     "ulx3s-12f": ("ulx3s-12f", {}),
+    "ulx3s-12f-512x16": ("ulx3s-12f", {"rows": 512, "pairs": 16}),
     "hx8k": ("hx8k", {}),
+    "hx8k-8x4": ("hx8k", {"rows": 8, "pairs": 4}),
 }
 """Row of the table → board and options, as ``ohmcarlo build`` takes them."""
 KEPT = ("board", "title", "geometry", "clock_hz", "fmax_mhz", "resources", "seed", "build_key")
