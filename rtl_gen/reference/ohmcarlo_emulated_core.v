@@ -2220,7 +2220,7 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .model_retries(retries),
     .model_rows_per_region(model_rows_per_region),
     .\port$1049$0 (\$23 ),
-    .\port$6446$0 (turn),
+    .\port$6466$0 (turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -2278,8 +2278,8 @@ module \ohmcarlo_emulated_core.core (bus__w_stb, bus__w_data, bus__r_stb, \outpu
     .fault(fault),
     .fault_cause(fault_cause),
     .off(off),
-    .\port$7596$0 (\$25 ),
-    .\port$7600$0 (\$26 ),
+    .\port$7616$0 (\$25 ),
+    .\port$7620$0 (\$26 ),
     .requests__payload(\requests__payload$118 ),
     .requests__ready(\requests__ready$120 ),
     .requests__valid(\requests__valid$122 ),
@@ -18860,7 +18860,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$7188$0 (raw),
+    .\port$7208$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -19165,7 +19165,7 @@ module \ohmcarlo_emulated_core.core.entropy (rst, state__stb, state__r_stb, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$7188$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$7208$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19240,8 +19240,8 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$7188$0 ;
-  wire [6:0] \port$7188$0 ;
+  input [6:0] \port$7208$0 ;
+  wire [6:0] \port$7208$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -19331,7 +19331,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$7188$0 (\port$7188$0 [3:0]),
+    .\port$7208$0 (\port$7208$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -19343,7 +19343,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$7188$0 (\port$7188$0 [3:0]),
+    .\port$7208$0 (\port$7208$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -19353,7 +19353,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$7188$0 (\port$7188$0 ),
+    .\port$7208$0 (\port$7208$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19448,22 +19448,22 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$7188$0 [0];
-  assign \valid$1  = \port$7188$0 [0];
-  assign symbol = \port$7188$0 [3:1];
-  assign \symbol$3  = \port$7188$0 [3:1];
+  assign valid = \port$7208$0 [0];
+  assign \valid$1  = \port$7208$0 [0];
+  assign symbol = \port$7208$0 [3:1];
+  assign \symbol$3  = \port$7208$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$7188$0 [0];
-  assign \symbol$9  = \port$7188$0 [3:1];
+  assign \valid$8  = \port$7208$0 [0];
+  assign \symbol$9  = \port$7208$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$7188$0 [0];
-  assign \symbol$14  = \port$7188$0 [3:1];
+  assign \valid$13  = \port$7208$0 [0];
+  assign \symbol$14  = \port$7208$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$7188$0 [6:4];
-  assign \column$19  = \port$7188$0 [6:4];
+  assign column = \port$7208$0 [6:4];
+  assign \column$19  = \port$7208$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19501,7 +19501,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$7188$0 , restart, state, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$7208$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19741,8 +19741,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$7188$0 ;
-  wire [3:0] \port$7188$0 ;
+  input [3:0] \port$7208$0 ;
+  wire [3:0] \port$7208$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19756,17 +19756,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$7188$0 [1] : first;
-  assign \$3  = \port$7188$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$7208$0 [1] : first;
+  assign \$3  = \port$7208$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$7188$0 [1] : first;
-  assign \$12  = \$9  ? \port$7188$0 [2] : \$11 ;
-  assign \$13  = \port$7188$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$7208$0 [1] : first;
+  assign \$12  = \$9  ? \port$7208$0 [2] : \$11 ;
+  assign \$13  = \port$7208$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19776,10 +19776,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$7188$0 [1] : first;
-  assign \$25  = \$22  ? \port$7188$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$7188$0 [3] : \$25 ;
-  assign \$27  = \port$7188$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$7208$0 [1] : first;
+  assign \$25  = \$22  ? \port$7208$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$7208$0 [3] : \$25 ;
+  assign \$27  = \port$7208$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19789,19 +19789,19 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$7188$0 [0] & \$37 ;
+  assign \$38  = \port$7208$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$7188$0 [1] : first;
-  assign \$41  = \port$7188$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$7208$0 [1] : first;
+  assign \$41  = \port$7208$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$7188$0 [1] : first;
-  assign \$50  = \$47  ? \port$7188$0 [2] : \$49 ;
-  assign \$51  = \port$7188$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$7208$0 [1] : first;
+  assign \$50  = \$47  ? \port$7208$0 [2] : \$49 ;
+  assign \$51  = \port$7208$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19811,10 +19811,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$7188$0 [1] : first;
-  assign \$63  = \$60  ? \port$7188$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$7188$0 [3] : \$63 ;
-  assign \$65  = \port$7188$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$7208$0 [1] : first;
+  assign \$63  = \$60  ? \port$7208$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$7208$0 [3] : \$63 ;
+  assign \$65  = \port$7208$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19825,16 +19825,16 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$7188$0 [1] : first;
-  assign \$78  = \port$7188$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$7208$0 [1] : first;
+  assign \$78  = \port$7208$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$7188$0 [1] : first;
-  assign \$86  = \$83  ? \port$7188$0 [2] : \$85 ;
-  assign \$87  = \port$7188$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$7208$0 [1] : first;
+  assign \$86  = \$83  ? \port$7208$0 [2] : \$85 ;
+  assign \$87  = \port$7208$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19843,10 +19843,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$7188$0 [1] : first;
-  assign \$98  = \$95  ? \port$7188$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$7188$0 [3] : \$98 ;
-  assign \$100  = \port$7188$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$7208$0 [1] : first;
+  assign \$98  = \$95  ? \port$7208$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$7208$0 [3] : \$98 ;
+  assign \$100  = \port$7208$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19854,30 +19854,30 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$7188$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$7208$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$7188$0 [1] : first;
-  assign \$115  = \$112  ? \port$7188$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$7188$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$7208$0 [1] : first;
+  assign \$115  = \$112  ? \port$7208$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$7208$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$7188$0 [1] : first;
-  assign \$125  = \port$7188$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$7208$0 [1] : first;
+  assign \$125  = \port$7208$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$7188$0 [1] : first;
-  assign \$133  = \$130  ? \port$7188$0 [2] : \$132 ;
-  assign \$134  = \port$7188$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$7208$0 [1] : first;
+  assign \$133  = \$130  ? \port$7208$0 [2] : \$132 ;
+  assign \$134  = \port$7208$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19886,10 +19886,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$7188$0 [1] : first;
-  assign \$145  = \$142  ? \port$7188$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$7188$0 [3] : \$145 ;
-  assign \$147  = \port$7188$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$7208$0 [1] : first;
+  assign \$145  = \$142  ? \port$7208$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$7208$0 [3] : \$145 ;
+  assign \$147  = \port$7208$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19898,17 +19898,17 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$7188$0 [1] : first;
-  assign \$158  = \port$7188$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$7208$0 [1] : first;
+  assign \$158  = \port$7208$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$7188$0 [1] : first;
-  assign \$167  = \$164  ? \port$7188$0 [2] : \$166 ;
-  assign \$168  = \port$7188$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$7208$0 [1] : first;
+  assign \$167  = \$164  ? \port$7208$0 [2] : \$166 ;
+  assign \$168  = \port$7208$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19918,10 +19918,10 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$7188$0 [1] : first;
-  assign \$180  = \$177  ? \port$7188$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$7188$0 [3] : \$180 ;
-  assign \$182  = \port$7188$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$7208$0 [1] : first;
+  assign \$180  = \$177  ? \port$7208$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$7208$0 [3] : \$180 ;
+  assign \$182  = \port$7208$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19933,7 +19933,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$7188$0 [0] & \$194 ;
+  assign closes = \port$7208$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -19985,7 +19985,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$203  = seen;
-    if (\port$7188$0 [0]) begin
+    if (\port$7208$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -20004,7 +20004,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$204  = first;
-    if (\port$7188$0 [0]) begin
+    if (\port$7208$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -20020,7 +20020,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$29 ) begin end
     \$205  = \matches ;
-    if (\port$7188$0 [0]) begin
+    if (\port$7208$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -20033,8 +20033,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$7188$0 [0];
-  assign symbol = \port$7188$0 [3:1];
+  assign valid = \port$7208$0 [0];
+  assign symbol = \port$7208$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -20075,7 +20075,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$7188$0 , restart, state, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$7208$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20468,8 +20468,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$7188$0 ;
-  wire [3:0] \port$7188$0 ;
+  input [3:0] \port$7208$0 ;
+  wire [3:0] \port$7208$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20482,92 +20482,92 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$7188$0 [1] == \$signal ;
+  assign \$1  = \port$7208$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$7188$0 [1] == \$signal ;
+  assign \$4  = \port$7208$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$6  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$7188$0 [1] == \$signal ;
+  assign \$9  = \port$7208$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$11  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$13  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$7188$0 [0] & \$16 ;
-  assign \$18  = \port$7188$0 [1] == \$signal ;
+  assign \$17  = \port$7208$0 [0] & \$16 ;
+  assign \$18  = \port$7208$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$7188$0 [1] == \$signal ;
+  assign \$21  = \port$7208$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$23  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$7188$0 [1] == \$signal ;
+  assign \$26  = \port$7208$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$28  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$30  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$7188$0 [1] == \$signal ;
+  assign \$35  = \port$7208$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$7188$0 [1] == \$signal ;
+  assign \$38  = \port$7208$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$40  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$7188$0 [1] == \$signal ;
+  assign \$43  = \port$7208$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$45  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$47  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$7188$0 [3] == \port$7188$0 [2];
-  assign \$53  = \port$7188$0 [1] == \$signal ;
+  assign \$52  = \port$7208$0 [3] == \port$7208$0 [2];
+  assign \$53  = \port$7208$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$55  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$57  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$7188$0 [1] == \$signal ;
+  assign \$61  = \port$7208$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$63  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$65  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$7188$0 [3] == \port$7188$0 [2];
-  assign \$68  = \port$7188$0 [1] == \$signal ;
+  assign \$67  = \port$7208$0 [3] == \port$7208$0 [2];
+  assign \$68  = \port$7208$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$70  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$72  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$7188$0 [1] == \$signal ;
+  assign \$76  = \port$7208$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$78  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$81  = \port$7188$0 [1] == \$signal ;
+  assign \$80  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$81  = \port$7208$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$83  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$7188$0 [1] == \$signal ;
+  assign \$87  = \port$7208$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20576,93 +20576,93 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$98  = \port$7188$0 [1] == \$signal ;
+  assign \$97  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$98  = \port$7208$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$100  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$7188$0 [1] == \$signal ;
+  assign \$104  = \port$7208$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$106  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$109  = \port$7188$0 [1] == \$signal ;
+  assign \$108  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$109  = \port$7208$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$111  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$7188$0 [1] == \$signal ;
+  assign \$115  = \port$7208$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$7188$0 [1] == \$signal ;
+  assign \$122  = \port$7208$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$7188$0 [1] == \$signal ;
+  assign \$128  = \port$7208$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$7188$0 [1] == \$signal ;
+  assign \$135  = \port$7208$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$137  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$140  = \port$7188$0 [1] == \$signal ;
+  assign \$139  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$140  = \port$7208$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$142  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$7188$0 [1] == \$signal ;
+  assign \$146  = \port$7208$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$7188$0 [1] == \$signal ;
+  assign \$153  = \port$7208$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$7188$0 [1] == \$signal ;
+  assign \$159  = \port$7208$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$7188$0 [1] == \$signal ;
+  assign \$167  = \port$7208$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$169  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$171  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$7188$0 [3] == \port$7188$0 [2];
-  assign \$174  = \port$7188$0 [1] == \$signal ;
+  assign \$173  = \port$7208$0 [3] == \port$7208$0 [2];
+  assign \$174  = \port$7208$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$176  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$178  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$7188$0 [1] == \$signal ;
+  assign \$182  = \port$7208$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$184  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$187  = \port$7188$0 [1] == \$signal ;
+  assign \$186  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$187  = \port$7208$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$189  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$7188$0 [1] == \$signal ;
+  assign \$193  = \port$7208$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20671,132 +20671,132 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$204  = \port$7188$0 [1] == \$signal ;
+  assign \$203  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$204  = \port$7208$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$206  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$7188$0 [1] == \$signal ;
+  assign \$210  = \port$7208$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$212  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$215  = \port$7188$0 [1] == \$signal ;
+  assign \$214  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$215  = \port$7208$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$217  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$7188$0 [1] == \$signal ;
+  assign \$221  = \port$7208$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$7188$0 [1] == \$signal ;
+  assign \$228  = \port$7208$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$7188$0 [1] == \$signal ;
+  assign \$234  = \port$7208$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$7188$0 [1] == \$signal ;
+  assign \$241  = \port$7208$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$243  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$246  = \port$7188$0 [1] == \$signal ;
+  assign \$245  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$246  = \port$7208$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$248  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$7188$0 [1] == \$signal ;
+  assign \$252  = \port$7208$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$7188$0 [1] == \$signal ;
+  assign \$259  = \port$7208$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$7188$0 [1] == \$signal ;
+  assign \$265  = \port$7208$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$7188$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$7188$0 [1] == \$signal ;
+  assign \$272  = \port$7208$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$7208$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$275  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$277  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$7188$0 [1] == \$signal ;
+  assign \$279  = \port$7208$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$7188$0 [1] == \$signal ;
+  assign \$282  = \port$7208$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$284  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$7188$0 [1] == \$signal ;
+  assign \$287  = \port$7208$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$289  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$291  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$7188$0 [1] == \$signal ;
+  assign \$296  = \port$7208$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$7188$0 [1] == \$signal ;
+  assign \$299  = \port$7208$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$301  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$7188$0 [1] == \$signal ;
+  assign \$304  = \port$7208$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$306  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$308  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$7188$0 [1] == \$signal ;
+  assign \$313  = \port$7208$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$315  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$317  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$7188$0 [3] == \port$7188$0 [2];
-  assign \$320  = \port$7188$0 [1] == \$signal ;
+  assign \$319  = \port$7208$0 [3] == \port$7208$0 [2];
+  assign \$320  = \port$7208$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$322  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$7188$0 [3] == \port$7188$0 [2];
+  assign \$324  = \port$7208$0 [3] == \port$7208$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$7188$0 [1] == \$signal ;
+  assign \$328  = \port$7208$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$330  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$7188$0 [2] == \port$7188$0 [1];
-  assign \$333  = \port$7188$0 [1] == \$signal ;
+  assign \$332  = \port$7208$0 [2] == \port$7208$0 [1];
+  assign \$333  = \port$7208$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$7188$0 [2] == \port$7188$0 [1];
+  assign \$335  = \port$7208$0 [2] == \port$7208$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$7188$0 [1] == \$signal ;
+  assign \$339  = \port$7208$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20857,8 +20857,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$358  = \$signal ;
-    if (\port$7188$0 [0]) begin
-      \$358  = \port$7188$0 [3];
+    if (\port$7208$0 [0]) begin
+      \$358  = \port$7208$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20873,7 +20873,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$359  = heard;
-    if (\port$7188$0 [0]) begin
+    if (\port$7208$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20892,7 +20892,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$30 ) begin end
     \$360  = run;
-    if (\port$7188$0 [0]) begin
+    if (\port$7208$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20905,8 +20905,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$7188$0 [0];
-  assign symbol = \port$7188$0 [3:1];
+  assign valid = \port$7208$0 [0];
+  assign symbol = \port$7208$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20956,7 +20956,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct (rst, load, failed, contr
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$7188$0 , restart, state__r_data, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$7208$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$31  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20995,8 +20995,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$7188$0 ;
-  wire [6:0] \port$7188$0 ;
+  input [6:0] \port$7208$0 ;
+  wire [6:0] \port$7208$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -21045,8 +21045,8 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$7188$0 [6:4];
-  assign read__en = \port$7188$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$7208$0 [6:4];
+  assign read__en = \port$7208$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -21098,7 +21098,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$10  = \port$7188$0 [0];
+    \$10  = \port$7208$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -21108,7 +21108,7 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$31 ) begin end
-    \$11  = \port$7188$0 [3:1];
+    \$11  = \port$7208$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -21185,9 +21185,9 @@ module \ohmcarlo_emulated_core.core.entropy.health.rct_symbol (rst, state__r_stb
       \$13  = 8'h00;
     end
   end
-  assign column = \port$7188$0 [6:4];
-  assign valid = \port$7188$0 [0];
-  assign symbol = \port$7188$0 [3:1];
+  assign column = \port$7208$0 [6:4];
+  assign valid = \port$7208$0 [0];
+  assign symbol = \port$7208$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -21348,7 +21348,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
   \ohmcarlo_emulated_core.core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$7279$0 (fine[22:0]),
+    .\port$7299$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -21427,7 +21427,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log (rst, control_command, word,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command, \port$7279$0 , value, clk);
+module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command, \port$7299$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$33  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21462,8 +21462,8 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$7279$0 ;
-  wire [22:0] \port$7279$0 ;
+  input [22:0] \port$7299$0 ;
+  wire [22:0] \port$7299$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21539,7 +21539,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7279$0 [22:17]];
+    _0_ <= deltas[\port$7299$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21613,7 +21613,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7279$0 [22:17]];
+    _1_ <= lows[\port$7299$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21630,7 +21630,7 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$33 ) begin end
-    \$4  = \port$7279$0 [16:0];
+    \$4  = \port$7299$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21678,10 +21678,10 @@ module \ohmcarlo_emulated_core.core.entropy.neg_log.table (rst, control_command,
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$7279$0 [22:17];
-  assign index = \port$7279$0 [22:17];
-  assign delta_port__addr = \port$7279$0 [22:17];
-  assign fraction = \port$7279$0 [16:0];
+  assign \$signature__addr  = \port$7299$0 [22:17];
+  assign index = \port$7299$0 [22:17];
+  assign delta_port__addr = \port$7299$0 [22:17];
+  assign fraction = \port$7299$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29116,7 +29116,7 @@ module \ohmcarlo_emulated_core.core.pricing (rst, devices__valid, devices__ready
     .mid(mid),
     .\port$5950$0 (\port$5950$0 ),
     .\port$5952$0 (\port$5952$0 ),
-    .\port$6396$32 (devices__payload[33:32]),
+    .\port$6416$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -29994,7 +29994,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$7141$0 (target),
+    .\port$7161$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -30004,7 +30004,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$7141$0 (target),
+    .\port$7161$0 (target),
     .rst(rst),
     .value(\value$60 )
   );
@@ -30196,7 +30196,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups (rst, valid, first, code, \e
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7141$0 , value, clk);
+module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7161$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -30239,8 +30239,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$7141$0 ;
-  wire [11:0] \port$7141$0 ;
+  input [11:0] \port$7161$0 ;
+  wire [11:0] \port$7161$0 ;
   input rst;
   wire rst;
   output [24:0] value;
@@ -30265,7 +30265,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7141$0 [11:4]];
+    _0_ <= deltas[\port$7161$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30282,7 +30282,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   end
   reg [23:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7141$0 [11:4]];
+    _1_ <= lows[\port$7161$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -30302,7 +30302,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$56 ) begin end
-    \$6  = \port$7141$0 [3:0];
+    \$6  = \port$7161$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30354,10 +30354,10 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign \$signature__addr  = \port$7141$0 [11:4];
-  assign index = \port$7141$0 [11:4];
-  assign delta_port__addr = \port$7141$0 [11:4];
-  assign fraction = \port$7141$0 [3:0];
+  assign \$signature__addr  = \port$7161$0 [11:4];
+  assign index = \port$7161$0 [11:4];
+  assign delta_port__addr = \port$7161$0 [11:4];
+  assign fraction = \port$7161$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30374,7 +30374,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.inv_sigma (rst, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7141$0 , value, clk);
+module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$7161$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -30417,8 +30417,8 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$7141$0 ;
-  wire [11:0] \port$7141$0 ;
+  input [11:0] \port$7161$0 ;
+  wire [11:0] \port$7161$0 ;
   input rst;
   wire rst;
   output [22:0] value;
@@ -30443,7 +30443,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$7141$0 [11:4]];
+    _0_ <= deltas[\port$7161$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30460,7 +30460,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   end
   reg [21:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$7141$0 [11:4]];
+    _1_ <= lows[\port$7161$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -30480,7 +30480,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$6  = \port$7141$0 [3:0];
+    \$6  = \port$7161$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30532,10 +30532,10 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.log_sigma (rst, control_comm
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign \$signature__addr  = \port$7141$0 [11:4];
-  assign index = \port$7141$0 [11:4];
-  assign delta_port__addr = \port$7141$0 [11:4];
-  assign fraction = \port$7141$0 [3:0];
+  assign \$signature__addr  = \port$7161$0 [11:4];
+  assign index = \port$7161$0 [11:4];
+  assign delta_port__addr = \port$7161$0 [11:4];
+  assign fraction = \port$7161$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30658,7 +30658,7 @@ module \ohmcarlo_emulated_core.core.pricing.lookups.target$84 (rst, code, centre
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$5950$0 , \port$5952$0 , code, \port$6396$32 , clk);
+module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$5950$0 , \port$5952$0 , code, \port$6416$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30763,8 +30763,8 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   wire [21:0] \port$5950$0 ;
   input [21:0] \port$5952$0 ;
   wire [21:0] \port$5952$0 ;
-  input [1:0] \port$6396$32 ;
-  wire [1:0] \port$6396$32 ;
+  input [1:0] \port$6416$32 ;
+  wire [1:0] \port$6416$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30833,7 +30833,7 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$6396$32 [1];
+    last_1 <= \port$6416$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30890,12 +30890,12 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$6396$32 [0];
+  assign \$1  = ~ \port$6416$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$6396$32 [0];
+  assign \$8  = valid & \port$6416$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -31069,8 +31069,8 @@ module \ohmcarlo_emulated_core.core.pricing.prior$78 (rst, valid, prior, control
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$6396$32 [0];
-  assign last = \port$6396$32 [1];
+  assign odd = \port$6416$32 [0];
+  assign last = \port$6416$32 [1];
   assign weight_mantissa = \port$5950$0 [15:0];
   assign common_mantissa = \port$5952$0 [15:0];
   assign weight_shift = \port$5950$0 [21:16];
@@ -32459,7 +32459,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
 , load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr
 , access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data
 , access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb
-, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$6446$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot
+, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$6466$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot
 , counters_clocks, counters_invalid, counters_samples, counters_points, emulator_pulses, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$65  = 0;
   wire \$1 ;
@@ -32579,65 +32579,65 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire [31:0] \$201 ;
   wire [31:0] \$202 ;
   wire [31:0] \$203 ;
-  wire [31:0] \$204 ;
-  wire [17:0] \$205 ;
+  wire [17:0] \$204 ;
+  wire [31:0] \$205 ;
   wire [31:0] \$206 ;
-  wire [31:0] \$207 ;
+  wire [5:0] \$207 ;
   wire [31:0] \$208 ;
-  wire [5:0] \$209 ;
+  wire [16:0] \$209 ;
   wire \$21 ;
-  wire [31:0] \$210 ;
+  wire [8:0] \$210 ;
   wire [16:0] \$211 ;
-  wire [31:0] \$212 ;
-  wire [8:0] \$213 ;
-  wire [31:0] \$214 ;
-  wire [5:0] \$215 ;
-  wire [31:0] \$216 ;
-  wire [6:0] \$217 ;
-  wire [31:0] \$218 ;
+  wire [5:0] \$212 ;
+  wire [16:0] \$213 ;
+  wire [6:0] \$214 ;
+  wire [16:0] \$215 ;
+  wire [16:0] \$216 ;
+  wire [16:0] \$217 ;
+  wire [16:0] \$218 ;
   wire [16:0] \$219 ;
   wire \$22 ;
-  wire [31:0] \$220 ;
+  wire [6:0] \$220 ;
   wire [16:0] \$221 ;
-  wire [31:0] \$222 ;
-  wire [6:0] \$223 ;
-  wire [31:0] \$224 ;
-  wire [3:0] \$225 ;
-  wire [31:0] \$226 ;
-  wire [2:0] \$227 ;
-  wire [31:0] \$228 ;
-  wire [6:0] \$229 ;
+  wire [3:0] \$222 ;
+  wire [16:0] \$223 ;
+  wire [2:0] \$224 ;
+  wire [16:0] \$225 ;
+  wire [6:0] \$226 ;
+  wire [16:0] \$227 ;
+  wire [8:0] \$228 ;
+  wire [11:0] \$229 ;
   wire \$23 ;
-  wire [31:0] \$230 ;
-  wire [8:0] \$231 ;
-  wire [31:0] \$232 ;
+  wire [11:0] \$230 ;
+  wire [11:0] \$231 ;
+  wire [11:0] \$232 ;
   wire [11:0] \$233 ;
-  wire [31:0] \$234 ;
-  wire [11:0] \$235 ;
-  wire [31:0] \$236 ;
-  wire [11:0] \$237 ;
-  wire [31:0] \$238 ;
-  wire [9:0] \$239 ;
+  wire [11:0] \$234 ;
+  wire [9:0] \$235 ;
+  wire [11:0] \$236 ;
+  wire [9:0] \$237 ;
+  wire [11:0] \$238 ;
+  wire [21:0] \$239 ;
   wire \$24 ;
-  wire [31:0] \$240 ;
-  wire [9:0] \$241 ;
-  wire [31:0] \$242 ;
+  wire [21:0] \$240 ;
+  wire [21:0] \$241 ;
+  wire [21:0] \$242 ;
   wire [21:0] \$243 ;
-  wire [31:0] \$244 ;
-  wire [21:0] \$245 ;
-  wire [31:0] \$246 ;
-  wire [21:0] \$247 ;
-  wire [31:0] \$248 ;
-  wire [8:0] \$249 ;
+  wire [21:0] \$244 ;
+  wire [8:0] \$245 ;
+  wire [7:0] \$246 ;
+  wire [8:0] \$247 ;
+  wire [10:0] \$248 ;
+  wire [10:0] \$249 ;
   wire \$25 ;
   wire [31:0] \$250 ;
-  wire [7:0] \$251 ;
-  wire [31:0] \$252 ;
-  wire [10:0] \$253 ;
+  wire [31:0] \$251 ;
+  wire [7:0] \$252 ;
+  wire [31:0] \$253 ;
   wire [31:0] \$254 ;
   wire [31:0] \$255 ;
   wire [31:0] \$256 ;
-  wire [7:0] \$257 ;
+  wire [31:0] \$257 ;
   wire [31:0] \$258 ;
   wire [31:0] \$259 ;
   wire \$26 ;
@@ -32666,47 +32666,47 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire [31:0] \$280 ;
   wire [31:0] \$281 ;
   wire [31:0] \$282 ;
-  wire [31:0] \$283 ;
+  wire [23:0] \$283 ;
   wire [31:0] \$284 ;
   wire [31:0] \$285 ;
   wire [31:0] \$286 ;
   wire [31:0] \$287 ;
-  wire [31:0] \$288 ;
-  wire [23:0] \$289 ;
+  wire [16:0] \$288 ;
+  wire [31:0] \$289 ;
   wire \$29 ;
-  wire [31:0] \$290 ;
+  wire [16:0] \$290 ;
   wire [31:0] \$291 ;
-  wire [31:0] \$292 ;
+  wire [17:0] \$292 ;
   wire [31:0] \$293 ;
-  wire [31:0] \$294 ;
-  wire [16:0] \$295 ;
+  wire [11:0] \$294 ;
+  wire [31:0] \$295 ;
   wire [31:0] \$296 ;
-  wire [16:0] \$297 ;
+  wire [31:0] \$297 ;
   wire [31:0] \$298 ;
-  wire [17:0] \$299 ;
+  wire [31:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
   wire [31:0] \$300 ;
-  wire [11:0] \$301 ;
+  wire [31:0] \$301 ;
   wire [31:0] \$302 ;
   wire [31:0] \$303 ;
-  wire [31:0] \$304 ;
-  wire [31:0] \$305 ;
-  wire [31:0] \$306 ;
+  wire [27:0] \$304 ;
+  wire [11:0] \$305 ;
+  wire [27:0] \$306 ;
   wire [31:0] \$307 ;
   wire [31:0] \$308 ;
-  wire [31:0] \$309 ;
+  wire [15:0] \$309 ;
   wire \$31 ;
-  wire [31:0] \$310 ;
-  wire [27:0] \$311 ;
+  wire [3:0] \$310 ;
+  wire [15:0] \$311 ;
   wire [31:0] \$312 ;
-  wire [11:0] \$313 ;
+  wire [31:0] \$313 ;
   wire [31:0] \$314 ;
   wire [31:0] \$315 ;
   wire [31:0] \$316 ;
-  wire [15:0] \$317 ;
+  wire [31:0] \$317 ;
   wire [31:0] \$318 ;
-  wire [3:0] \$319 ;
+  wire [31:0] \$319 ;
   wire \$32 ;
   wire [31:0] \$320 ;
   wire [31:0] \$321 ;
@@ -33071,13 +33071,23 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   reg [31:0] \$645 ;
   reg [31:0] \$646 ;
   reg [31:0] \$647 ;
-  reg [7:0] \$648 ;
-  reg [12:0] \$649 ;
+  reg [31:0] \$648 ;
+  reg [31:0] \$649 ;
   wire \$65 ;
-  reg [1:0] \$650 ;
-  reg \$651 ;
-  reg \$652 ;
+  reg [31:0] \$650 ;
+  reg [31:0] \$651 ;
+  reg [31:0] \$652 ;
+  reg [31:0] \$653 ;
+  reg [31:0] \$654 ;
+  reg [31:0] \$655 ;
+  reg [31:0] \$656 ;
+  reg [31:0] \$657 ;
+  reg [7:0] \$658 ;
+  reg [12:0] \$659 ;
   wire [31:0] \$66 ;
+  reg [1:0] \$660 ;
+  reg \$661 ;
+  reg \$662 ;
   wire \$67 ;
   wire \$68 ;
   wire [31:0] \$69 ;
@@ -33208,10 +33218,9 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire \$signal$405 ;
   wire \$signal$407 ;
   wire \$signal$410 ;
-  reg [31:0] \$signal$411  = 32'd0;
-  reg [31:0] \$signal$423  = 32'd0;
-  reg [31:0] \$signal$424  = 32'd0;
-  reg [31:0] \$signal$425  = 32'd0;
+  reg [31:0] \$signal$433  = 32'd0;
+  reg [31:0] \$signal$434  = 32'd0;
+  reg [31:0] \$signal$435  = 32'd0;
   output [4:0] access_state_coin__addr;
   reg [4:0] access_state_coin__addr = 5'h00;
   output [31:0] access_state_coin__data;
@@ -33381,6 +33390,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   output [31:0] control_steps;
   reg [31:0] control_steps = 32'd0;
   wire control_steps_hit;
+  reg [31:0] control_value = 32'd0;
   reg \counters.clocks.hi_read  = 1'h0;
   reg \counters.clocks.lo_read  = 1'h0;
   reg \counters.dot.hi_read  = 1'h0;
@@ -33417,6 +33427,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire [63:0] counters_samples;
   input [63:0] counters_set;
   wire [63:0] counters_set;
+  reg [31:0] counters_value = 32'd0;
   reg \emulator.d2d_rel_read  = 1'h0;
   reg \emulator.first_pulse_hi_read  = 1'h0;
   reg \emulator.first_pulse_lo_read  = 1'h0;
@@ -33453,6 +33464,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   output [16:0] emulator_stuck_level;
   reg [16:0] emulator_stuck_level = 17'h00000;
   wire emulator_stuck_level_hit;
+  reg [31:0] emulator_value = 32'd0;
   reg \entropy.alarms_read  = 1'h0;
   reg \entropy.apt_cutoff_read  = 1'h0;
   reg \entropy.clean_windows_read  = 1'h0;
@@ -33493,6 +33505,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire [31:0] \entropy_symbol_counts[5] ;
   wire [31:0] \entropy_symbol_counts[6] ;
   wire [31:0] \entropy_symbol_counts[7] ;
+  reg [31:0] entropy_value = 32'd0;
   reg \id.access_bits_read  = 1'h0;
   reg \id.dot_bits_read  = 1'h0;
   reg \id.dot_shift_read  = 1'h0;
@@ -33507,6 +33520,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   reg \id.rows_read  = 1'h0;
   reg \id.tile_pairs_read  = 1'h0;
   reg \id.version_read  = 1'h0;
+  reg [31:0] id_value = 32'd0;
   output [7:0] load_bad_rows__addr;
   reg [7:0] load_bad_rows__addr = 8'h00;
   output [31:0] load_bad_rows__data;
@@ -33624,10 +33638,11 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   output [16:0] model_rows_per_region;
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
+  reg [31:0] model_value = 32'd0;
   input [15:0] \port$1049$0 ;
   wire [15:0] \port$1049$0 ;
-  input [1:0] \port$6446$0 ;
-  wire [1:0] \port$6446$0 ;
+  input [1:0] \port$6466$0 ;
+  wire [1:0] \port$6466$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -33665,6 +33680,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   output [9:0] proposal_valid_lo;
   reg [9:0] proposal_valid_lo = 10'h014;
   wire proposal_valid_lo_hit;
+  reg [31:0] proposal_value = 32'd0;
   output [21:0] proposal_weight;
   reg [21:0] proposal_weight = 22'h000000;
   wire [15:0] \proposal_weight.mantissa ;
@@ -33685,6 +33701,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire raw_dac_hit;
   input [31:0] raw_result;
   wire [31:0] raw_result;
+  reg [31:0] raw_value = 32'd0;
   reg \row.held_read  = 1'h0;
   reg \row.select_read  = 1'h0;
   reg \row.status_read  = 1'h0;
@@ -33698,6 +33715,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire [3:0] row_status;
   wire \row_status.bad ;
   wire [2:0] \row_status.failures ;
+  reg [31:0] row_value = 32'd0;
   input [31:0] row_wear;
   wire [31:0] row_wear;
   input rst;
@@ -33738,6 +33756,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   wire [7:0] \sequencer_set.guard_before ;
   wire [15:0] \sequencer_set.width ;
   wire sequencer_set_hit;
+  reg [31:0] sequencer_value = 32'd0;
   output [23:0] sequencer_watchdog;
   reg [23:0] sequencer_watchdog = 24'h000000;
   wire sequencer_watchdog_hit;
@@ -33760,21 +33779,32 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   input [31:0] status_steps_done;
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
+  reg [31:0] status_value = 32'd0;
   reg [1:0] strobes = 2'h0;
   reg [7:0] w_stb_hits = 8'h00;
+  assign \$338  = \$336  | \$337 ;
+  assign \$339  = { \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read  } & counters_invalid[31:0];
+  assign \$340  = \$338  | \$339 ;
+  assign \$341  = { \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read  } & shadow;
+  assign \$342  = \$340  | \$341 ;
+  assign \$343  = { \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read  } & counters_samples[31:0];
+  assign \$344  = \$342  | \$343 ;
+  assign \$345  = { \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read  } & shadow;
+  assign \$346  = \$344  | \$345 ;
+  assign \$347  = { \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read  } & counters_points[31:0];
   assign \$348  = \$346  | \$347 ;
-  assign \$349  = { \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read  } & counters_invalid[31:0];
+  assign \$349  = { \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read  } & shadow;
   assign \$350  = \$348  | \$349 ;
-  assign \$351  = { \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read  } & shadow;
-  assign \$352  = \$350  | \$351 ;
-  assign \$353  = { \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read  } & counters_samples[31:0];
-  assign \$354  = \$352  | \$353 ;
-  assign \$355  = { \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read  } & shadow;
-  assign \$356  = \$354  | \$355 ;
-  assign \$357  = { \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read  } & counters_points[31:0];
-  assign \$358  = \$356  | \$357 ;
-  assign \$359  = { \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read  } & shadow;
-  assign \$360  = \$358  | \$359 ;
+  assign \$351  = id_value | control_value;
+  assign \$352  = \$351  | status_value;
+  assign \$353  = \$352  | model_value;
+  assign \$354  = \$353  | proposal_value;
+  assign \$355  = \$354  | entropy_value;
+  assign \$356  = \$355  | sequencer_value;
+  assign \$357  = \$356  | emulator_value;
+  assign \$358  = \$357  | raw_value;
+  assign \$359  = \$358  | row_value;
+  assign \$360  = \$359  | counters_value;
   assign \$371  = \$370  | access_state_groups_answer;
   assign \$372  = \$371  | access_state_held_answer;
   assign \$373  = \$372  | access_state_wear_answer;
@@ -33783,7 +33813,7 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   assign \$376  = \$375  | access_state_coin_answer;
   assign \$377  = \$376  | access_state_counters_answer;
   assign \$378  = \$377  | access_state_step_answer;
-  assign \$380  = \$signal$424  | \$signal$425 ;
+  assign \$380  = \$signal$434  | \$signal$435 ;
   assign \$381  = | { model_region_groups_hit, model_regions_hit, model_hidden_hit, model_features_hit, model_points_hit, control_external_loglik_hit, control_steps_hit, control_command_hit };
   assign \$382  = | { proposal_lo_hit, proposal_mid_hit, proposal_rho_hit, model_options_hit, model_retries_hit, model_min_free_hit, model_group_rows_hit, model_rows_per_region_hit };
   assign \$383  = | { entropy_rct_symbol_cutoff_hit, entropy_rct_cutoff_hit, proposal_common_hit, proposal_weight_hit, proposal_logit_hit, proposal_valid_hi_hit, proposal_valid_lo_hit, proposal_hi_hit };
@@ -34432,25 +34462,45 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   always @(posedge clk)
     \counters.points.hi_read  <= \$642 ;
   always @(posedge clk)
-    \$signal$411  <= \$643 ;
+    id_value <= \$643 ;
   always @(posedge clk)
-    \$signal$423  <= \$644 ;
+    control_value <= \$644 ;
   always @(posedge clk)
-    \$signal$424  <= \$645 ;
+    status_value <= \$645 ;
   always @(posedge clk)
-    \$signal$425  <= \$646 ;
+    model_value <= \$646 ;
   always @(posedge clk)
-    bus__r_data <= \$647 ;
+    proposal_value <= \$647 ;
   always @(posedge clk)
-    w_stb_hits <= \$648 ;
+    entropy_value <= \$648 ;
   always @(posedge clk)
-    r_stb_hits <= \$649 ;
+    sequencer_value <= \$649 ;
   always @(posedge clk)
-    strobes <= \$650 ;
+    emulator_value <= \$650 ;
   always @(posedge clk)
-    missed <= \$651 ;
+    raw_value <= \$651 ;
   always @(posedge clk)
-    bus_error <= \$652 ;
+    row_value <= \$652 ;
+  always @(posedge clk)
+    counters_value <= \$653 ;
+  always @(posedge clk)
+    \$signal$433  <= \$654 ;
+  always @(posedge clk)
+    \$signal$434  <= \$655 ;
+  always @(posedge clk)
+    \$signal$435  <= \$656 ;
+  always @(posedge clk)
+    bus__r_data <= \$657 ;
+  always @(posedge clk)
+    w_stb_hits <= \$658 ;
+  always @(posedge clk)
+    r_stb_hits <= \$659 ;
+  always @(posedge clk)
+    strobes <= \$660 ;
+  always @(posedge clk)
+    missed <= \$661 ;
+  always @(posedge clk)
+    bus_error <= \$662 ;
   assign \$1  = control_command_hit & bus__w_stb;
   assign \$2  = control_steps_hit & bus__w_stb;
   assign \$3  = control_external_loglik_hit & bus__w_stb;
@@ -34636,152 +34686,142 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   assign \$198  = \$196  | \$197 ;
   assign \$200  = \$198  | \$199 ;
   assign \$201  = { \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read  } & control_steps;
-  assign \$202  = \$200  | \$201 ;
-  assign \$203  = { \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read  } & control_external_loglik;
-  assign \$204  = \$202  | \$203 ;
-  assign \$205  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
-  assign \$206  = \$204  | { 14'h0000, \$205  };
-  assign \$207  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
-  assign \$208  = \$206  | \$207 ;
-  assign \$209  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$6446$0  };
-  assign \$210  = \$208  | { 26'h0000000, \$209  };
-  assign \$211  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
-  assign \$212  = \$210  | { 15'h0000, \$211  };
-  assign \$213  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
-  assign \$214  = \$212  | { 23'h000000, \$213  };
-  assign \$215  = { \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read  } & model_hidden;
-  assign \$216  = \$214  | { 26'h0000000, \$215  };
-  assign \$217  = { \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read  } & model_regions;
-  assign \$218  = \$216  | { 25'h0000000, \$217  };
-  assign \$219  = { \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read  } & model_region_groups;
-  assign \$220  = \$218  | { 15'h0000, \$219  };
-  assign \$221  = { \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read  } & model_rows_per_region;
-  assign \$222  = \$220  | { 15'h0000, \$221  };
-  assign \$223  = { \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read  } & model_group_rows;
-  assign \$224  = \$222  | { 25'h0000000, \$223  };
-  assign \$225  = { \model.min_free_read , \model.min_free_read , \model.min_free_read , \model.min_free_read  } & model_min_free;
-  assign \$226  = \$224  | { 28'h0000000, \$225  };
-  assign \$227  = { \model.retries_read , \model.retries_read , \model.retries_read  } & model_retries;
-  assign \$228  = \$226  | { 29'h00000000, \$227  };
-  assign \$229  = { \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read  } & model_options;
-  assign \$230  = \$228  | { 25'h0000000, \$229  };
-  assign \$231  = { \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read  } & proposal_rho;
-  assign \$232  = \$230  | { 23'h000000, \$231  };
-  assign \$233  = { \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read  } & proposal_mid;
-  assign \$234  = \$232  | { 20'h00000, \$233  };
-  assign \$235  = { \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read  } & proposal_lo;
-  assign \$236  = \$234  | { 20'h00000, \$235  };
-  assign \$237  = { \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read  } & proposal_hi;
-  assign \$238  = \$236  | { 20'h00000, \$237  };
-  assign \$239  = { \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read  } & proposal_valid_lo;
-  assign \$240  = \$238  | { 22'h000000, \$239  };
-  assign \$241  = { \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read  } & proposal_valid_hi;
-  assign \$242  = \$240  | { 22'h000000, \$241  };
-  assign \$243  = { \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read  } & proposal_logit;
-  assign \$244  = \$242  | { 10'h000, \$243  };
-  assign \$245  = { \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read  } & proposal_weight;
-  assign \$246  = \$244  | { 10'h000, \$245  };
-  assign \$247  = { \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read  } & proposal_common;
-  assign \$248  = \$246  | { 10'h000, \$247  };
-  assign \$249  = { \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read  } & entropy_rct_cutoff;
-  assign \$250  = \$248  | { 23'h000000, \$249  };
-  assign \$251  = { \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read  } & entropy_rct_symbol_cutoff;
-  assign \$252  = \$250  | { 24'h000000, \$251  };
-  assign \$253  = { \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read  } & entropy_apt_cutoff;
-  assign \$254  = \$252  | { 21'h000000, \$253  };
-  assign \$255  = { \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read  } & entropy_alarms;
-  assign \$256  = \$254  | \$255 ;
-  assign \$257  = { \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read  } & entropy_clean_windows;
-  assign \$258  = \$256  | { 24'h000000, \$257  };
-  assign \$259  = { \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read  } & entropy_raw_bits[31:0];
-  assign \$260  = \$258  | \$259 ;
-  assign \$261  = { \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read  } & shadow;
-  assign \$262  = \$260  | \$261 ;
-  assign \$263  = { \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read  } & entropy_symbol_counts[31:0];
-  assign \$264  = \$262  | \$263 ;
-  assign \$265  = { \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read  } & entropy_symbol_counts[63:32];
-  assign \$266  = \$264  | \$265 ;
-  assign \$267  = { \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read  } & entropy_symbol_counts[95:64];
-  assign \$268  = \$266  | \$267 ;
-  assign \$269  = { \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read  } & entropy_symbol_counts[127:96];
-  assign \$270  = \$268  | \$269 ;
-  assign \$271  = { \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read  } & entropy_symbol_counts[159:128];
-  assign \$272  = \$270  | \$271 ;
-  assign \$273  = { \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read  } & entropy_symbol_counts[191:160];
-  assign \$274  = \$272  | \$273 ;
-  assign \$275  = { \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read  } & entropy_symbol_counts[223:192];
+  assign \$202  = { \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read  } & control_external_loglik;
+  assign \$203  = \$201  | \$202 ;
+  assign \$204  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
+  assign \$205  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
+  assign \$206  = { 14'h0000, \$204  } | \$205 ;
+  assign \$207  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$6466$0  };
+  assign \$208  = \$206  | { 26'h0000000, \$207  };
+  assign \$209  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
+  assign \$210  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
+  assign \$211  = \$209  | { 8'h00, \$210  };
+  assign \$212  = { \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read  } & model_hidden;
+  assign \$213  = \$211  | { 11'h000, \$212  };
+  assign \$214  = { \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read  } & model_regions;
+  assign \$215  = \$213  | { 10'h000, \$214  };
+  assign \$216  = { \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read  } & model_region_groups;
+  assign \$217  = \$215  | \$216 ;
+  assign \$218  = { \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read  } & model_rows_per_region;
+  assign \$219  = \$217  | \$218 ;
+  assign \$220  = { \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read  } & model_group_rows;
+  assign \$221  = \$219  | { 10'h000, \$220  };
+  assign \$222  = { \model.min_free_read , \model.min_free_read , \model.min_free_read , \model.min_free_read  } & model_min_free;
+  assign \$223  = \$221  | { 13'h0000, \$222  };
+  assign \$224  = { \model.retries_read , \model.retries_read , \model.retries_read  } & model_retries;
+  assign \$225  = \$223  | { 14'h0000, \$224  };
+  assign \$226  = { \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read  } & model_options;
+  assign \$227  = \$225  | { 10'h000, \$226  };
+  assign \$228  = { \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read  } & proposal_rho;
+  assign \$229  = { \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read  } & proposal_mid;
+  assign \$230  = { 3'h0, \$228  } | \$229 ;
+  assign \$231  = { \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read  } & proposal_lo;
+  assign \$232  = \$230  | \$231 ;
+  assign \$233  = { \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read  } & proposal_hi;
+  assign \$234  = \$232  | \$233 ;
+  assign \$235  = { \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read  } & proposal_valid_lo;
+  assign \$236  = \$234  | { 2'h0, \$235  };
+  assign \$237  = { \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read  } & proposal_valid_hi;
+  assign \$238  = \$236  | { 2'h0, \$237  };
+  assign \$239  = { \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read  } & proposal_logit;
+  assign \$240  = { 10'h000, \$238  } | \$239 ;
+  assign \$241  = { \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read  } & proposal_weight;
+  assign \$242  = \$240  | \$241 ;
+  assign \$243  = { \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read  } & proposal_common;
+  assign \$244  = \$242  | \$243 ;
+  assign \$245  = { \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read  } & entropy_rct_cutoff;
+  assign \$246  = { \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read  } & entropy_rct_symbol_cutoff;
+  assign \$247  = \$245  | { 1'h0, \$246  };
+  assign \$248  = { \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read  } & entropy_apt_cutoff;
+  assign \$249  = { 2'h0, \$247  } | \$248 ;
+  assign \$250  = { \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read  } & entropy_alarms;
+  assign \$251  = { 21'h000000, \$249  } | \$250 ;
+  assign \$252  = { \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read  } & entropy_clean_windows;
+  assign \$253  = \$251  | { 24'h000000, \$252  };
+  assign \$254  = { \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read  } & entropy_raw_bits[31:0];
+  assign \$255  = \$253  | \$254 ;
+  assign \$256  = { \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read  } & shadow;
+  assign \$257  = \$255  | \$256 ;
+  assign \$258  = { \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read  } & entropy_symbol_counts[31:0];
+  assign \$259  = \$257  | \$258 ;
+  assign \$260  = { \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read  } & entropy_symbol_counts[63:32];
+  assign \$261  = \$259  | \$260 ;
+  assign \$262  = { \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read  } & entropy_symbol_counts[95:64];
+  assign \$263  = \$261  | \$262 ;
+  assign \$264  = { \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read  } & entropy_symbol_counts[127:96];
+  assign \$265  = \$263  | \$264 ;
+  assign \$266  = { \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read  } & entropy_symbol_counts[159:128];
+  assign \$267  = \$265  | \$266 ;
+  assign \$268  = { \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read  } & entropy_symbol_counts[191:160];
+  assign \$269  = \$267  | \$268 ;
+  assign \$270  = { \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read  } & entropy_symbol_counts[223:192];
+  assign \$271  = \$269  | \$270 ;
+  assign \$272  = { \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read  } & entropy_symbol_counts[255:224];
+  assign \$273  = \$271  | \$272 ;
+  assign \$274  = { \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read  } & sequencer_form;
+  assign \$275  = { \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read  } & sequencer_reset;
   assign \$276  = \$274  | \$275 ;
-  assign \$277  = { \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read  } & entropy_symbol_counts[255:224];
+  assign \$277  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
   assign \$278  = \$276  | \$277 ;
-  assign \$279  = { \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read  } & sequencer_form;
+  assign \$279  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
   assign \$280  = \$278  | \$279 ;
-  assign \$281  = { \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read  } & sequencer_reset;
+  assign \$281  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
   assign \$282  = \$280  | \$281 ;
-  assign \$283  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
-  assign \$284  = \$282  | \$283 ;
-  assign \$285  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
-  assign \$286  = \$284  | \$285 ;
-  assign \$287  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
-  assign \$288  = \$286  | \$287 ;
-  assign \$289  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
-  assign \$290  = \$288  | { 8'h00, \$289  };
-  assign \$291  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
-  assign \$292  = \$290  | \$291 ;
-  assign \$293  = { \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read  } & emulator_key1;
-  assign \$294  = \$292  | \$293 ;
-  assign \$295  = { \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read  } & emulator_d2d_rel;
-  assign \$296  = \$294  | { 15'h0000, \$295  };
-  assign \$297  = { \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read  } & emulator_stuck_level;
-  assign \$298  = \$296  | { 15'h0000, \$297  };
-  assign \$299  = { \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read  } & emulator_median_gain;
-  assign \$300  = \$298  | { 14'h0000, \$299  };
-  assign \$301  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
-  assign \$302  = \$300  | { 20'h00000, \$301  };
-  assign \$303  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
-  assign \$304  = \$302  | \$303 ;
-  assign \$305  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
-  assign \$306  = \$304  | \$305 ;
-  assign \$307  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
-  assign \$308  = \$306  | \$307 ;
-  assign \$309  = { \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read  } & emulator_first_pulse_hi;
-  assign \$310  = \$308  | \$309 ;
-  assign \$311  = { \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read  } & raw_command;
-  assign \$312  = \$310  | { 4'h0, \$311  };
-  assign \$313  = { \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read  } & raw_dac;
-  assign \$314  = \$312  | { 20'h00000, \$313  };
-  assign \$315  = { \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read  } & raw_result;
-  assign \$316  = \$314  | \$315 ;
-  assign \$317  = { \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read  } & row_select;
-  assign \$318  = \$316  | { 16'h0000, \$317  };
-  assign \$319  = { \row.status_read , \row.status_read , \row.status_read , \row.status_read  } & row_status;
-  assign \$320  = \$318  | { 28'h0000000, \$319  };
-  assign \$321  = { \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read  } & row_held;
+  assign \$283  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
+  assign \$284  = \$282  | { 8'h00, \$283  };
+  assign \$285  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
+  assign \$286  = { \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read  } & emulator_key1;
+  assign \$287  = \$285  | \$286 ;
+  assign \$288  = { \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read  } & emulator_d2d_rel;
+  assign \$289  = \$287  | { 15'h0000, \$288  };
+  assign \$290  = { \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read  } & emulator_stuck_level;
+  assign \$291  = \$289  | { 15'h0000, \$290  };
+  assign \$292  = { \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read  } & emulator_median_gain;
+  assign \$293  = \$291  | { 14'h0000, \$292  };
+  assign \$294  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
+  assign \$295  = \$293  | { 20'h00000, \$294  };
+  assign \$296  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
+  assign \$297  = \$295  | \$296 ;
+  assign \$298  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
+  assign \$299  = \$297  | \$298 ;
+  assign \$300  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
+  assign \$301  = \$299  | \$300 ;
+  assign \$302  = { \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read  } & emulator_first_pulse_hi;
+  assign \$303  = \$301  | \$302 ;
+  assign \$304  = { \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read  } & raw_command;
+  assign \$305  = { \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read  } & raw_dac;
+  assign \$306  = \$304  | { 16'h0000, \$305  };
+  assign \$307  = { \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read  } & raw_result;
+  assign \$308  = { 4'h0, \$306  } | \$307 ;
+  assign \$309  = { \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read  } & row_select;
+  assign \$310  = { \row.status_read , \row.status_read , \row.status_read , \row.status_read  } & row_status;
+  assign \$311  = \$309  | { 12'h000, \$310  };
+  assign \$312  = { \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read  } & row_held;
+  assign \$313  = { 16'h0000, \$311  } | \$312 ;
+  assign \$314  = { \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read  } & row_wear;
+  assign \$315  = \$313  | \$314 ;
+  assign \$316  = { \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read  } & counters_clocks[31:0];
+  assign \$317  = { \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read  } & shadow;
+  assign \$318  = \$316  | \$317 ;
+  assign \$319  = { \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read  } & counters_form[31:0];
+  assign \$320  = \$318  | \$319 ;
+  assign \$321  = { \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read  } & shadow;
   assign \$322  = \$320  | \$321 ;
-  assign \$323  = { \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read  } & row_wear;
+  assign \$323  = { \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read  } & counters_reset[31:0];
   assign \$324  = \$322  | \$323 ;
-  assign \$325  = { \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read  } & counters_clocks[31:0];
+  assign \$325  = { \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read  } & shadow;
   assign \$326  = \$324  | \$325 ;
-  assign \$327  = { \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read  } & shadow;
+  assign \$327  = { \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read  } & counters_set[31:0];
   assign \$328  = \$326  | \$327 ;
-  assign \$329  = { \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read  } & counters_form[31:0];
+  assign \$329  = { \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read  } & shadow;
   assign \$330  = \$328  | \$329 ;
-  assign \$331  = { \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read  } & shadow;
+  assign \$331  = { \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read  } & counters_read[31:0];
   assign \$332  = \$330  | \$331 ;
-  assign \$333  = { \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read  } & counters_reset[31:0];
+  assign \$333  = { \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read  } & shadow;
   assign \$334  = \$332  | \$333 ;
-  assign \$335  = { \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read  } & shadow;
+  assign \$335  = { \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read  } & counters_dot[31:0];
   assign \$336  = \$334  | \$335 ;
-  assign \$337  = { \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read  } & counters_set[31:0];
-  assign \$338  = \$336  | \$337 ;
-  assign \$339  = { \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read  } & shadow;
-  assign \$340  = \$338  | \$339 ;
-  assign \$341  = { \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read  } & counters_read[31:0];
-  assign \$342  = \$340  | \$341 ;
-  assign \$343  = { \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read  } & shadow;
-  assign \$344  = \$342  | \$343 ;
-  assign \$345  = { \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read  } & counters_dot[31:0];
-  assign \$346  = \$344  | \$345 ;
-  assign \$347  = { \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read  } & shadow;
+  assign \$337  = { \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read  } & shadow;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
     \$413 [0] = 1'h0;
@@ -36594,101 +36634,171 @@ module \ohmcarlo_emulated_core.core.registers (bus__w_stb, bus__w_data, bus__r_s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$643  = \$360 ;
+    \$643  = \$200 ;
     if (rst) begin
       \$643  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$644  = \$signal$411 ;
+    \$644  = \$203 ;
     if (rst) begin
       \$644  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$645  = \$signal$423 ;
+    \$645  = \$208 ;
     if (rst) begin
       \$645  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$646  = \$379 ;
+    \$646  = { 15'h0000, \$227  };
     if (rst) begin
       \$646  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$647  = \$380 ;
+    \$647  = { 10'h000, \$244  };
     if (rst) begin
       \$647  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$648 [0] = \$381 ;
-    \$648 [1] = \$382 ;
-    \$648 [2] = \$383 ;
-    \$648 [3] = \$384 ;
-    \$648 [4] = \$385 ;
-    \$648 [5] = \$386 ;
-    \$648 [6] = \$387 ;
-    \$648 [7] = \$388 ;
+    \$648  = \$273 ;
     if (rst) begin
-      \$648  = 8'h00;
+      \$648  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$649 [0] = \$389 ;
-    \$649 [1] = \$390 ;
-    \$649 [2] = \$391 ;
-    \$649 [3] = \$392 ;
-    \$649 [4] = \$393 ;
-    \$649 [5] = \$394 ;
-    \$649 [6] = \$395 ;
-    \$649 [7] = \$396 ;
-    \$649 [8] = \$397 ;
-    \$649 [9] = \$398 ;
-    \$649 [10] = \$399 ;
-    \$649 [11] = \$400 ;
-    \$649 [12] = \$401 ;
+    \$649  = \$284 ;
     if (rst) begin
-      \$649  = 13'h0000;
+      \$649  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$650  = { bus__r_stb, bus__w_stb };
+    \$650  = \$303 ;
     if (rst) begin
-      \$650  = 2'h0;
+      \$650  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$651  = \$406 ;
+    \$651  = \$308 ;
     if (rst) begin
-      \$651  = 1'h0;
+      \$651  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
-    \$652  = bus_error;
+    \$652  = \$315 ;
+    if (rst) begin
+      \$652  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$653  = \$350 ;
+    if (rst) begin
+      \$653  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$654  = \$360 ;
+    if (rst) begin
+      \$654  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$655  = \$signal$433 ;
+    if (rst) begin
+      \$655  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$656  = \$379 ;
+    if (rst) begin
+      \$656  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$657  = \$380 ;
+    if (rst) begin
+      \$657  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$658 [0] = \$381 ;
+    \$658 [1] = \$382 ;
+    \$658 [2] = \$383 ;
+    \$658 [3] = \$384 ;
+    \$658 [4] = \$385 ;
+    \$658 [5] = \$386 ;
+    \$658 [6] = \$387 ;
+    \$658 [7] = \$388 ;
+    if (rst) begin
+      \$658  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$659 [0] = \$389 ;
+    \$659 [1] = \$390 ;
+    \$659 [2] = \$391 ;
+    \$659 [3] = \$392 ;
+    \$659 [4] = \$393 ;
+    \$659 [5] = \$394 ;
+    \$659 [6] = \$395 ;
+    \$659 [7] = \$396 ;
+    \$659 [8] = \$397 ;
+    \$659 [9] = \$398 ;
+    \$659 [10] = \$399 ;
+    \$659 [11] = \$400 ;
+    \$659 [12] = \$401 ;
+    if (rst) begin
+      \$659  = 13'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$660  = { bus__r_stb, bus__w_stb };
+    if (rst) begin
+      \$660  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$661  = \$406 ;
+    if (rst) begin
+      \$661  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$65 ) begin end
+    \$662  = bus_error;
     if (control_command[6]) begin
-      \$652  = 1'h0;
+      \$662  = 1'h0;
     end
     if (missed) begin
-      \$652  = 1'h1;
+      \$662  = 1'h1;
     end
     if (rst) begin
-      \$652  = 1'h0;
+      \$662  = 1'h0;
     end
   end
   assign access_state_step__r_data = { 16'h0000, \port$1049$0  };
-  assign status_turn = { 4'h0, \port$6446$0  };
+  assign status_turn = { 4'h0, \port$6466$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -37032,7 +37142,7 @@ module \ohmcarlo_emulated_core.core.samples$529 (clk, rst, control_command, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, responses__valid, results__payload, settings, control_command, \port$7596$0 , \port$7600$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready, clk);
+module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, responses__valid, results__payload, settings, control_command, \port$7616$0 , \port$7620$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$68  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -37320,11 +37430,11 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$7596$0 ;
-  wire [4:0] \port$7596$0 ;
+  output [4:0] \port$7616$0 ;
+  wire [4:0] \port$7616$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$7600$0 ;
-  wire [25:0] \port$7600$0 ;
+  output [25:0] \port$7620$0 ;
+  wire [25:0] \port$7620$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37970,8 +38080,8 @@ module \ohmcarlo_emulated_core.core.sequencer (rst, off, requests__valid, comman
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$7596$0  = \$157 ;
-  assign \port$7600$0  = \$159 ;
+  assign \port$7616$0  = \$157 ;
+  assign \port$7620$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];

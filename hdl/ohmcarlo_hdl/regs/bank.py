@@ -76,25 +76,30 @@ class RegisterBank(wiring.Component):
             self._window(m, window, can_write, can_read) for window in self.map.windows
         ]
 
-        # First clock: which register or window it is. Second clock: the register's value, or the
-        # window is asked. Third clock: what it says. Fourth clock: the one that was asked. Fifth
-        # clock: one of both, the other is zero.
-        values: list[Value] = []
+        # First clock: which register or window it is. Second clock: the value of the group's
+        # register, or the window is asked. Third clock: that of the registers, or what a window
+        # says. Fourth clock: the window that was asked. Fifth clock: one of both, the other is
+        # zero. Each group ends in registers beside its blocks: a single choice among two thousand
+        # bits from everywhere leaves no wires where it stands.
+        values: dict[str, list[Value]] = {}
         for register in (r for r in self.map.registers if r.readable):
             hit, chosen = Signal(), Signal(name=f"{register.name}_read")
             m.d.comb += hit.eq(bus.addr == register.address // WORD_BYTES)
             can_read.append(hit)
             m.d.sync += chosen.eq(hit & bus.r_stb)
             value = self._read(register, bus_error, shadow)
-            values.append(chosen.replicate(len(value)) & value)
+            values.setdefault(register.name.partition(".")[0], []).append(
+                chosen.replicate(len(value)) & value
+            )
             if register.half == "lo":
                 with m.If(chosen):
                     m.d.sync += shadow.eq(getattr(self, register.port)[WORD_BITS:])
-        registered, later, latest, said = (Signal(WORD_BITS) for _ in range(4))
+        registered, latest, said = (Signal(WORD_BITS) for _ in range(3))
+        groups = {name: Signal(WORD_BITS, name=f"{name}_value") for name in values}
+        m.d.sync += [group.eq(reduce(or_, values[name])) for name, group in groups.items()]
         m.d.sync += [
-            registered.eq(reduce(or_, values)),
-            later.eq(registered),
-            latest.eq(later),
+            registered.eq(reduce(or_, groups.values())),
+            latest.eq(registered),
             said.eq(reduce(or_, window_data, Const(0, WORD_BITS))),
             bus.r_data.eq(latest | said),
         ]
