@@ -515,7 +515,7 @@ def test_the_builders_command_line(
 
 # -- the product -----------------------------------------------------------------------------------
 # the least array: a part that is full to the last per cent takes the tools four times as long
-SMALLEST, SHAPE = "hx8k", {"rows": 8, "pairs": 4}
+SMALLEST, SHAPE = table.REQUESTS["hx8k-8x4"]
 BUILDS = 2 if os.environ.get("TWICE") == "1" else 1
 
 

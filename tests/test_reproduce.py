@@ -165,7 +165,7 @@ def test_missing_data_are_named_before_anything_is_computed(
     for variable in ("OHMCARLO_DATA", "XDG_CACHE_HOME"):
         monkeypatch.setenv(variable, str(tmp_path / "nothing"))
     monkeypatch.setattr(Bench, "map", lambda *_: pytest.fail("it began to compute"))
-    with pytest.raises(UsageError, match="not on this machine"):
+    with pytest.raises(UsageError, match="'breast-cancer-original' is not on this machine"):
         maker(name)(Bench(tmp_path, 2, 1, Quiet()))
 
 

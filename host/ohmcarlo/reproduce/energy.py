@@ -20,14 +20,13 @@ from .. import diagnostics
 from ..array.base import DOT, DOT_CODES, DOT_DEVICES, SET, SET_CODES, Ledger
 from ..array.energy import EnergyReport, energy, monte_carlo, software_energy
 from ..config import TrainConfig
-from ..datasets import load
 from ..errors import UsageError
 from ..golden import EpisodeLikelihood, predict
 from ..palette import BLUE, GREEN, GREY, ORANGE, PURPLE
 from ..report import new_panels
 from ..spec import Geometry, Points
 from ..tasks import CARTPOLE, get_task
-from .base import Bench, Cell, Figure, Goal, Table
+from .base import Bench, Cell, Figure, Goal, Table, require_data
 from .chains import WHITENED
 from .lean import Run, lean_run
 
@@ -228,7 +227,7 @@ def available() -> tuple[list[str], list[str]]:
     names, notes = [], []
     for task in SUPERVISED:
         try:
-            load(get_task(task).dataset)
+            require_data([task])
             names.append(task)
         except UsageError as error:
             notes.append(f"without {task}: {error}")

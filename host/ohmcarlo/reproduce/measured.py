@@ -55,8 +55,8 @@ def learn(task: str, array: str, seed: int) -> Cell:
 
 def make(bench: Bench) -> Figure:
     """Every task on every array, over the seeds."""
-    find(SWEEP)
     require_data(TASKS)
+    find(SWEEP)
     cells = bench.map(
         "four tasks, real cells and emulated ones",
         learn,
