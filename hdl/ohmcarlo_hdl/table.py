@@ -28,7 +28,7 @@ class SegmentTable(wiring.Component):
     Twin: ``ohmcarlo.spec.interpolate``.
     """
 
-    LATENCY = 3
+    LATENCY = 4
 
     def __init__(
         self,
@@ -77,18 +77,22 @@ class SegmentTable(wiring.Component):
                     write.en.eq(self.load.stb & (self.load.addr[0] == half)),
                 ]
         low_port, delta_port = lows.read_port(), deltas.read_port()
-        m.d.comb += [low_port.addr.eq(self.index), delta_port.addr.eq(self.index)]
-        # A block RAM is slow and a multiplier, too: a register between them. Half an LSB lies
-        # beside the low end, so product, sum and rounding are one multiplication and one addition.
+        # A block RAM is slow and a multiplier, too: a register behind each of them. The low end is
+        # looked up a clock later, as it is wanted beside the product. Half an LSB lies beside it,
+        # so that sum and rounding are one addition.
+        late = Signal.like(self.index)
         first, fraction = Signal(self.fraction_bits), Signal(self.fraction_bits)
-        low = Signal(signed(self.low_bits))
-        delta = Signal(signed(self.delta_bits))
+        delta, low = Signal(signed(self.delta_bits)), Signal(signed(self.low_bits))
+        product = Signal(signed(self.delta_bits + self.fraction_bits))
         half = Const((1 << self.fraction_bits) >> 1, self.fraction_bits)
+        m.d.comb += [low_port.addr.eq(late), delta_port.addr.eq(self.index)]
         m.d.sync += [
+            late.eq(self.index),
             first.eq(self.fraction),
             fraction.eq(first),
-            low.eq(low_port.data),
             delta.eq(delta_port.data),
-            self.value.eq((Cat(half, low).as_signed() + delta * fraction) >> self.fraction_bits),
+            low.eq(low_port.data),
+            product.eq(delta * fraction),
+            self.value.eq((Cat(half, low).as_signed() + product) >> self.fraction_bits),
         ]
         return m

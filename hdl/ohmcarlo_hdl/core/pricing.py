@@ -98,7 +98,7 @@ class Pricing(wiring.Component):
         for name in ("load_inv_sigma", "load_log_sigma"):
             wiring.connect(m, getattr(lookups, name), wiring.flipped(getattr(self, name)))
 
-        # The way back of the last device comes out of the lookups one clock after the prior is
+        # The way back of the last device comes out of the lookups two clocks after the prior is
         # there, which it is until the next proposal's, four clocks later at the earliest.
         price = Signal(PRICE, reset_less=True)
         m.d.sync += [
