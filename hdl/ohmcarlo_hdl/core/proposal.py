@@ -58,7 +58,7 @@ class Proposal(wiring.Component):
     Twin: ``ohmcarlo.golden.proposal.propose`` and ``propose_coin``.
     """
 
-    LATENCY = 1 + Target.LATENCY + 2 + SegmentTable.LATENCY
+    LATENCY = 2 + Target.LATENCY + 2 + SegmentTable.LATENCY
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
@@ -84,65 +84,66 @@ class Proposal(wiring.Component):
         wiring.connect(m, landing.output, wiring.flipped(self.targets))
         enter = self.orders.valid & self.orders.ready
         m.d.comb += [self.orders.ready.eq(landing.room), landing.enter.eq(enter)]
-        # names count clocks since the order was taken
-        order_0 = self.orders.payload
-        order_1 = delayed(m, order_0, 1, "order")
-        offset_1, gain_1, own_centre_1 = self._calibration(m)
+        # Names count clocks since the order was taken. The memory is large and its block RAMs lie far
+        # apart: a register behind it.
+        order_1 = delayed(m, self.orders.payload, 1, "order")
+        order_2 = delayed(m, order_1, 1, "order_next")
+        offset_2, gain_2, own_centre_2 = self._calibration(m)
 
-        # 2 to 4: the target; what chooses the centre is ready when the memory answers
-        sample_0 = (order_0.kind == Kind.WALK) | (order_0.kind == Kind.COLD)
-        device_0 = sample_0 | (order_0.kind == Kind.COIN)
-        device_1 = delayed(m, device_0, 1, "device")
-        own_1 = delayed(m, sample_0 & self.centre_enable, 1, "own")
-        common_1 = delayed(m, Mux(device_0, self.mid, 0), 1, "common")
-        centre_1 = Signal(DAC_BITS)
-        m.d.comb += centre_1.eq(Mux(own_1, own_centre_1, common_1))
+        # 3 to 5: the target; what chooses the centre is ready when the memory answers
+        sample_1 = (order_1.kind == Kind.WALK) | (order_1.kind == Kind.COLD)
+        device_1 = sample_1 | (order_1.kind == Kind.COIN)
+        device_2 = delayed(m, device_1, 1, "device")
+        own_2 = delayed(m, sample_1 & self.centre_enable, 1, "own")
+        common_2 = delayed(m, Mux(device_1, self.mid, 0), 1, "common")
+        centre_2 = Signal(DAC_BITS)
+        m.d.comb += centre_2.eq(Mux(own_2, own_centre_2, common_2))
         m.submodules.target = target = Target()
         m.d.comb += [
-            target.code.eq(order_1.code),
-            target.centre.eq(centre_1),
-            target.walk.eq(order_1.kind == Kind.WALK),
+            target.code.eq(order_2.code),
+            target.centre.eq(centre_2),
+            target.walk.eq(order_2.kind == Kind.WALK),
             target.rho.eq(self.rho),
             target.lo.eq(self.lo),
             target.hi.eq(self.hi),
         ]
-        trim = Mux(self.trim_enable, Cat(offset_1, gain_1), 0)
-        trim_4 = delayed(m, trim, target.LATENCY, "trim")
-        offset_4 = trim_4[:TRIM_OFFSET_BITS].as_signed()
-        gain_5 = delayed(m, trim_4[TRIM_OFFSET_BITS:], 1, "gain").as_signed()
+        trim = Mux(self.trim_enable, Cat(offset_2, gain_2), 0)
+        trim_5 = delayed(m, trim, target.LATENCY, "trim")
+        offset_5 = trim_5[:TRIM_OFFSET_BITS].as_signed()
+        gain_6 = delayed(m, trim_5[TRIM_OFFSET_BITS:], 1, "gain").as_signed()
 
-        # 5, 6: the trim
-        spread_5 = Signal(signed(DAC_BITS + 1), reset_less=True)
-        base_5 = Signal(signed(max(DAC_BITS, TRIM_OFFSET_BITS + TARGET_FRAC) + 2), reset_less=True)
-        turned_6 = Signal(signed(DAC_BITS + 1 + TRIM_GAIN_BITS), reset_less=True)
-        base_6 = delayed(m, base_5, 1, "base")
+        # 6, 7: the trim
+        spread_6 = Signal(signed(DAC_BITS + 1), reset_less=True)
+        base_6 = Signal(signed(max(DAC_BITS, TRIM_OFFSET_BITS + TARGET_FRAC) + 2), reset_less=True)
+        turned_7 = Signal(signed(DAC_BITS + 1 + TRIM_GAIN_BITS), reset_less=True)
+        base_7 = delayed(m, base_6, 1, "base")
         m.d.sync += [
-            spread_5.eq(target.target - self.mid),
-            base_5.eq(target.target + (offset_4 << TARGET_FRAC)),
-            turned_6.eq(spread_5 * gain_5),
+            spread_6.eq(target.target - self.mid),
+            base_6.eq(target.target + (offset_5 << TARGET_FRAC)),
+            turned_7.eq(spread_6 * gain_6),
         ]
         half = Const(1 << (TRIM_GAIN_FRAC - 1), TRIM_GAIN_FRAC)
-        trimmed_6 = (Cat(half, base_6).as_signed() + turned_6) >> TRIM_GAIN_FRAC
+        trimmed_7 = (Cat(half, base_7).as_signed() + turned_7) >> TRIM_GAIN_FRAC
 
         # the table
         m.submodules.dac = dac = SegmentTable(SEGMENTS, SEGMENT_FRAC, DAC_NODE_BITS, DAC_NODE_BITS)
         wiring.connect(m, dac.load, wiring.flipped(self.load_dac))
-        m.d.comb += Cat(dac.fraction, dac.index).eq(clip(trimmed_6, 0, DAC_MAX))
+        m.d.comb += Cat(dac.fraction, dac.index).eq(clip(trimmed_7, 0, DAC_MAX))
 
-        later = self.LATENCY - 1
-        order = delayed(m, order_1, later, "order_late")
-        programs = delayed(m, device_1, later, "device_late")
+        later = self.LATENCY - 2
+        order = delayed(m, order_2, later, "order_late")
+        programs = delayed(m, device_2, later, "device_late")
         m.d.comb += [
             landing.arrived.eq(delayed(m, enter, self.LATENCY, "valid", reset=True)),
             landing.payload.dac.eq(Mux(programs, clip(dac.value, 0, DAC_MAX), 0)),
-            landing.payload.centre.eq(delayed(m, centre_1, later, "centre")),
+            landing.payload.centre.eq(delayed(m, centre_2, later, "centre")),
         ]
         for name, _ in device_order(self.config):
             m.d.comb += landing.payload[name].eq(order[name])
         return m
 
     def _calibration(self, m: Module) -> tuple[Any, Any, Any]:
-        """Offset, gain and centre of the device on offer, one clock later."""
+        """Offset, gain and centre of the device on offer, two clocks later."""
         if not self.config.device_calibration:
             return Const(0, signed(TRIM_OFFSET_BITS)), Const(0, signed(TRIM_GAIN_BITS)), self.mid
         order, load = self.orders.payload, self.load_calibration
@@ -158,4 +159,6 @@ class Proposal(wiring.Component):
             write.en.eq(load.stb),
             read.addr.eq(Cat(order.device, order.row)),
         ]
-        return read.data.offset, read.data.gain, read.data.centre
+        held = Signal(DEVICE_CALIBRATION, reset_less=True)
+        m.d.sync += held.eq(read.data)
+        return held.offset, held.gain, held.centre
