@@ -193,7 +193,7 @@ def test_the_manifest_names_the_array(fakes: None, tmp_path: Path) -> None:
     real = replace(asked, config=request_of("ulx3s-85f", array="phy").config)
     emulated, made = (build(r, tmp_path / "out", quiet) for r in (asked, real))
     assert (emulated["array"], made["array"]) == ("emulator", "phy")
-    assert made["controller"]["phy"]["clock_hz"] == 60_000_000
+    assert made["controller"]["phy"]["clock_hz"] == 80_000_000
     assert emulated["controller"]["phy"] is None
     shown = dict(bitstream_rows(made | {"path": ""}))
     assert shown["array"] == "a die on a daughterboard, 256 × 32 pairs, 1 bits an access"

@@ -482,7 +482,7 @@ def build(
 
     Boards:
 
-    - `ulx3s-85f`: Radiona ULX3S 85F, the reference array (256 × 32) at 60 MHz
+    - `ulx3s-85f`: Radiona ULX3S 85F, the reference array (256 × 32) at 80 MHz
 
     - `ecpix5-85f`: LambdaConcept ECPIX-5 85F, the reference array at 100 MHz
 
