@@ -437,7 +437,7 @@ async def clocks(dut) -> None:  # type: ignore[no-untyped-def]
     items = programming(model, 0, None)
     await bench.run(model, items)
     assert set(gaps(bench.asked.clocks)) == {1}
-    assert answer_times(items, Op.READ) == {Emulator.READ_LATENCY} and Emulator.READ_LATENCY <= 15
+    assert answer_times(items, Op.READ) == {Emulator.READ_LATENCY} and Emulator.READ_LATENCY <= 13
 
     # row after row, each announced while the one before it is programmed: never a wait
     await bench.run(model, [model.request(Op.SELECT, 1)])

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import segments_of
 
+from .pipeline import delayed
 from .window import Window
 
 IN_BLOCK_RAM = {"rom_style": "block", "ram_style": "block"}
@@ -23,12 +24,14 @@ class SegmentTable(wiring.Component):
 
     A free-running pipeline: one lookup a clock, no handshake. ``index`` selects the segment. With
     ``nodes`` the table is a ROM; without, it is loaded through ``load``: segment ``i`` takes word
-    ``2 i`` (low) and word ``2 i + 1`` (delta), each sign-extended to 32 bits.
+    ``2 i`` (low) and word ``2 i + 1`` (delta), each sign-extended to 32 bits. A ``wide`` table
+    takes ``WIDE_LATENCY`` clocks: no multiplier of an FPGA makes its product, which is a sum then.
 
     Twin: ``ohmcarlo.spec.interpolate``.
     """
 
-    LATENCY = 4
+    LATENCY = 3
+    WIDE_LATENCY = LATENCY + 1
 
     def __init__(
         self,
@@ -37,11 +40,13 @@ class SegmentTable(wiring.Component):
         low_bits: int,
         delta_bits: int,
         nodes: Sequence[int] | None = None,
+        *,
+        wide: bool = False,
     ) -> None:
         self.segments = segments
         self.fraction_bits = fraction_bits
         self.low_bits, self.delta_bits = low_bits, delta_bits
-        self.nodes = nodes
+        self.nodes, self.wide = nodes, wide
         ports: dict[str, Any] = {
             "index": In(range(segments)),
             "fraction": In(unsigned(fraction_bits)),
@@ -77,22 +82,22 @@ class SegmentTable(wiring.Component):
                     write.en.eq(self.load.stb & (self.load.addr[0] == half)),
                 ]
         low_port, delta_port = lows.read_port(), deltas.read_port()
-        # A block RAM is slow and a multiplier, too: a register behind each of them. The low end is
-        # looked up a clock later, as it is wanted beside the product. Half an LSB lies beside it,
-        # so that sum and rounding are one addition.
-        late = Signal.like(self.index)
+        # A block RAM is slow and a multiplier, too: a register between them. Half an LSB lies
+        # beside the low end, so product, sum and rounding are one multiplication and one addition.
         first, fraction = Signal(self.fraction_bits), Signal(self.fraction_bits)
-        delta, low = Signal(signed(self.delta_bits)), Signal(signed(self.low_bits))
-        product = Signal(signed(self.delta_bits + self.fraction_bits))
+        low = Signal(signed(self.low_bits))
+        delta = Signal(signed(self.delta_bits))
         half = Const((1 << self.fraction_bits) >> 1, self.fraction_bits)
-        m.d.comb += [low_port.addr.eq(late), delta_port.addr.eq(self.index)]
+        product: Any = delta * fraction
+        low_index: Any = self.index
+        if self.wide:  # then the low end is wanted a clock later, and looked up a clock later
+            product, low_index = delayed(m, product, 1, "product"), delayed(m, low_index, 1, "late")
+        m.d.comb += [low_port.addr.eq(low_index), delta_port.addr.eq(self.index)]
         m.d.sync += [
-            late.eq(self.index),
             first.eq(self.fraction),
             fraction.eq(first),
-            delta.eq(delta_port.data),
             low.eq(low_port.data),
-            product.eq(delta * fraction),
+            delta.eq(delta_port.data),
             self.value.eq((Cat(half, low).as_signed() + product) >> self.fraction_bits),
         ]
         return m

@@ -58,7 +58,7 @@ class Hastings(wiring.Component):
     Twins: ``ohmcarlo.golden.proposal.log_hastings``, ``deviation`` and ``is_stuck``.
     """
 
-    Z_LATENCY = Target.LATENCY + SegmentTable.LATENCY + 2
+    Z_LATENCY = Target.LATENCY + SegmentTable.WIDE_LATENCY + 2
     LATENCY = Z_LATENCY + 2
 
     def __init__(self, config: CoreConfig) -> None:
@@ -100,10 +100,10 @@ class Hastings(wiring.Component):
 
         # 1/σ and log σ at the target; how far from it the device ended
         m.submodules.inv_sigma = inv_sigma = SegmentTable(
-            SEGMENTS, SEGMENT_FRAC, INV_SIGMA_BITS, INV_SIGMA_BITS
+            SEGMENTS, SEGMENT_FRAC, INV_SIGMA_BITS, INV_SIGMA_BITS, wide=True
         )
         m.submodules.log_sigma = log_sigma = SegmentTable(
-            SEGMENTS, SEGMENT_FRAC, LOG_SIGMA_BITS, LOG_SIGMA_BITS + 1
+            SEGMENTS, SEGMENT_FRAC, LOG_SIGMA_BITS, LOG_SIGMA_BITS + 1, wide=True
         )
         wiring.connect(m, inv_sigma.load, wiring.flipped(self.load_inv_sigma))
         wiring.connect(m, log_sigma.load, wiring.flipped(self.load_log_sigma))
@@ -111,7 +111,7 @@ class Hastings(wiring.Component):
             m.d.comb += Cat(table.fraction, table.index).eq(target.target)
         missed = Signal(signed(DAC_BITS + 1), reset_less=True)
         m.d.sync += missed.eq((end << TARGET_FRAC) - target.target)
-        distance = delayed(m, missed, SegmentTable.LATENCY - 1, "distance")
+        distance = delayed(m, missed, SegmentTable.WIDE_LATENCY - 1, "distance")
 
         # z, from two products; the half that rounds up stands below the upper one
         low = Signal(signed(DAC_BITS + 1 + LOW_BITS), reset_less=True)

@@ -84,8 +84,8 @@ class Proposal(wiring.Component):
         wiring.connect(m, landing.output, wiring.flipped(self.targets))
         enter = self.orders.valid & self.orders.ready
         m.d.comb += [self.orders.ready.eq(landing.room), landing.enter.eq(enter)]
-        # Names count clocks since the order was taken. The memory is large and its block RAMs lie far
-        # apart: a register behind it.
+        # Names count clocks since the order was taken. The memory is large, and its block RAMs lie
+        # far apart: a register behind it.
         order_1 = delayed(m, self.orders.payload, 1, "order")
         order_2 = delayed(m, order_1, 1, "order_next")
         offset_2, gain_2, own_centre_2 = self._calibration(m)
