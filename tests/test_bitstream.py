@@ -108,6 +108,10 @@ else:
     if wanted > 100:
         print("ERROR: Max frequency for clock 'clk': 100.00 MHz (FAIL at 270.00 MHz)")
         sys.exit(1)
+    if given("--seed") in os.environ.get("FAKE_SLOW_SEEDS", ""):
+        reached = os.environ["FAKE_REACHED"]
+        print(f"ERROR: Max frequency for clock 'clk': {{reached}} MHz (FAIL at 21.00 MHz)")
+        sys.exit(1)
     cells = {{"ICESTORM_LC": {{"used": 7, "available": 5280}}}}
     fmax = {{"clk": {{"constraint": wanted, "achieved": 100.0}}}}
     Path(given("--report")).write_text(json.dumps({{"fmax": fmax, "utilization": cells}}))
@@ -186,6 +190,34 @@ def test_what_is_up_to_date_is_not_built(fakes: None, tmp_path: Path) -> None:
     (out / "ohmcarlo.bin").write_text("damaged")
     assert build(request, out, quiet) == made
     assert (out / "ohmcarlo.bin").read_text() == "1"
+
+
+def test_another_seed_where_the_clock_is_just_missed(
+    fakes: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Seeds 1 and 2 are slow: the third one makes the bitstream, unless somebody chose one."""
+    out = tmp_path / "out"
+    monkeypatch.setenv("FAKE_SLOW_SEEDS", "12")
+    monkeypatch.setenv("FAKE_REACHED", "20.00")
+    said: list[str] = []
+    made = build(request_of("icebreaker"), out, said.append)
+    assert made["seed"] == 3 and (out / "ohmcarlo.bin").read_text() == "3"
+    assert [line for line in said if line.startswith("seed")] == [
+        f"seed {seed} reaches 95.2% of the clock, another one ..." for seed in (1, 2)
+    ]
+    assert build(request_of("icebreaker"), out, quiet) == made  # nothing is tried again
+    with pytest.raises(OhmcarloError, match=r"reaches 20\.00 MHz, 21\.00 MHz"):
+        build(request_of("icebreaker", seed=2), out, quiet)
+    monkeypatch.setenv("FAKE_SLOW_SEEDS", "1234")
+    with pytest.raises(OhmcarloError, match=r"reaches 20\.00 MHz"):  # not for ever
+        build(request_of("icebreaker"), out, quiet, force=True)
+    monkeypatch.setenv("FAKE_SLOW_SEEDS", "1")
+    monkeypatch.setenv("FAKE_REACHED", "15.00")  # no seed helps here
+    said.clear()
+    with pytest.raises(OhmcarloError, match=r"reaches 15\.00 MHz"):
+        build(request_of("icebreaker"), out, said.append, force=True)
+    assert not [line for line in said if line.startswith("seed")]
+    assert (out / "ohmcarlo.bin").read_text() == "3"
 
 
 def test_the_manifest_names_the_array(fakes: None, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class BuildOptions:
     pairs: int | None = None
     access_bits: int | None = None
     clock: float | None = None
-    seed: int = 1
+    seed: int | None = None
     out: Path | None = None
     force: bool = False
     program: bool = False

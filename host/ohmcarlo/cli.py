@@ -461,8 +461,11 @@ def build(
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(help="Of place and route: another one when timing is just missed.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Of place and route (default: 1, then 2, 3, 4 where the clock is just missed)."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder of the result (default: build/BOARD)."),

@@ -15,7 +15,7 @@ from ohmcarlo_hdl.config import ARRAYS, EMULATOR
 
 from .build import build, product_of
 from .program import program
-from .request import ROOT, request_of
+from .request import ROOT, TRIES, request_of
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,7 +34,12 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pairs", type=int, metavar="N", help="device pairs of a row")
     made.add_argument("--access-bits", type=int, metavar="N", help="bits an access applies")
     made.add_argument("--clock", type=float, metavar="MHZ", help="clock of the controller")
-    made.add_argument("--seed", type=int, default=1, metavar="K", help="of place and route")
+    made.add_argument(
+        "--seed",
+        type=int,
+        metavar="K",
+        help=f"of place and route (default: 1, and up to {TRIES} where the clock is just missed)",
+    )
     made.add_argument("--out", type=Path, metavar="DIR", help="folder (default: build/BOARD)")
     made.add_argument("--force", action="store_true", help="build even if it is up to date")
     made.add_argument("--program", action="store_true", help="load it into the board afterwards")

@@ -13,12 +13,20 @@ from typing import Any
 import ohmcarlo
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.spec.link import BAUD
-from ohmcarlo_hdl.boards.board import Flow, uart_divisor
+from ohmcarlo_hdl.boards.board import uart_divisor
 from ohmcarlo_hdl.soc.design import design_hash, tool_versions
 
 from .folder import MARK, explained, replaced, require_ours
-from .plan import NAME, REPORT, Plan, firmware_of, make_plan
-from .reports import clocks_of, failure, main_clock, require_timing, resources_of
+from .plan import NAME, REPORT, Plan, firmware_of, make_plan, seed_words
+from .reports import (
+    JUST_MISSED,
+    TimingMissed,
+    clocks_of,
+    failure,
+    main_clock,
+    require_timing,
+    resources_of,
+)
 from .request import Request
 from .tools import Tool, find_tools, run_tool
 
@@ -42,7 +50,8 @@ MILESTONES = {
 def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict[str, Any]:
     """The manifest of the bitstream in ``out``, which is built unless it is there already.
 
-    ``say`` hears of each stage. A build that fails, or whose process is killed, leaves ``out`` as
+    ``say`` hears of each stage. Where a clock is just missed the next of the request's seeds is
+    tried. A build that fails, or whose process is killed, leaves ``out`` as
     it was; the logs of one that fails are in a folder beside it, ``…-failed``.
 
     Raises UsageError for missing tools or a folder that is not ours, OhmcarloError when the design
@@ -62,8 +71,8 @@ def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict
         try:
             made_from = _made_from(request, say)
             plan = _prepare(request, work, say)
-            _run(request.board.flow, plan, tools, work, say)
-            manifest = _manifest(request, tools, work) | made_from | {"build_key": key}
+            seed = _run(request, plan, tools, work, say)
+            manifest = _manifest(request, seed, tools, work) | made_from | {"build_key": key}
         except OhmcarloError as error:
             raise _with_logs(error, work, out) from error
         _arrange(work, new)
@@ -103,38 +112,66 @@ def _prepare(request: Request, work: Path, say: Say) -> Plan:
     return plan
 
 
-def _run(flow: Flow, plan: Plan, tools: list[Tool], work: Path, say: Say) -> None:
-    """Runs the tools one after the other; raises OhmcarloError with what stopped one."""
+def _run(request: Request, plan: Plan, tools: list[Tool], work: Path, say: Say) -> int:
+    """Runs the tools one after the other, and says with which seed the clock was met; raises
+    OhmcarloError with what stopped one."""
+    seed = request.seed
     if not tools:
-        return  # the commands are those of the vendor's tool
+        return seed  # the commands are those of the vendor's tool
     for tool, (name, *arguments) in zip(tools, plan.commands, strict=True):
         assert tool.name == name
-        log = work / f"{name}.log"
         if name.startswith("nextpnr"):
-            say("packing ...")
-            announced: set[str] = set()
-
-            def heard(line: str, announced: set[str] = announced) -> None:
-                for begins, stage in MILESTONES.items():
-                    if line.startswith(begins) and stage not in announced:
-                        announced.add(stage)
-                        say(stage)
-
-            code = run_tool(tool, arguments, work, log, heard)
-        else:
-            say("synthesis ..." if name == "yosys" else "bitstream ...")
-            code = run_tool(tool, arguments, work, log)
-        if code == 0:
+            seed = _place_and_route(request, tool, arguments, work, say)
             continue
+        say("synthesis ..." if name == "yosys" else "bitstream ...")
+        log = work / f"{name}.log"
+        code = run_tool(tool, arguments, work, log)
+        if code:
+            said = log.read_text(encoding="utf-8", errors="replace")
+            lines = [line for line in said.splitlines() if line.startswith("ERROR")]
+            last = (lines or said.strip().splitlines() or [f"exit code {code}"])[-1]
+            raise OhmcarloError(f"{name} failed: {last}")
+    return seed
+
+
+def _place_and_route(
+    request: Request, tool: Tool, arguments: list[str], work: Path, say: Say
+) -> int:
+    """The first of the request's seeds with which the clock is met."""
+    at = arguments.index(seed_words(request.seed)[0])
+    last = request.seed + request.tries - 1
+    for seed in range(request.seed, last + 1):
+        arguments[at : at + 2] = seed_words(seed)
+        try:
+            _route(request, tool, arguments, work, say)
+        except TimingMissed as missed:
+            if seed == last or missed.share < JUST_MISSED:
+                raise
+            say(f"seed {seed} reaches {missed.share:.1%} of the clock, another one ...")
+        else:
+            return seed
+    raise AssertionError("a request has a seed")
+
+
+def _route(request: Request, tool: Tool, arguments: list[str], work: Path, say: Say) -> None:
+    """Place and route with one seed; raises TimingMissed, or OhmcarloError with what went wrong."""
+    log = work / f"{tool.name}.log"
+    say("packing ...")
+    announced: set[str] = set()
+
+    def heard(line: str) -> None:
+        for begins, stage in MILESTONES.items():
+            if line.startswith(begins) and stage not in announced:
+                announced.add(stage)
+                say(stage)
+
+    if run_tool(tool, arguments, work, log, heard):
         said = log.read_text(encoding="utf-8", errors="replace")
-        if name.startswith("nextpnr"):
-            raise failure(said, flow.resources)
-        lines = [line for line in said.splitlines() if line.startswith("ERROR")]
-        last = (lines or said.strip().splitlines() or [f"exit code {code}"])[-1]
-        raise OhmcarloError(f"{name} failed: {last}")
+        raise failure(said, request.board.flow.resources)
+    require_timing(clocks_of(work / REPORT), request.real_clock_hz)
 
 
-def _manifest(request: Request, tools: list[Tool], work: Path) -> dict[str, Any]:
+def _manifest(request: Request, seed: int, tools: list[Tool], work: Path) -> dict[str, Any]:
     board, config = request.board, request.config
     parameters = asdict(config)
     geometry = parameters.pop("geometry")
@@ -150,12 +187,11 @@ def _manifest(request: Request, tools: list[Tool], work: Path) -> dict[str, Any]
         "clock_hz": request.real_clock_hz,
         "baud": BAUD,
         "uart_divisor": uart_divisor(request.real_clock_hz),
-        "seed": request.seed,
+        "seed": seed,
     }
     if tools:
         log = (work / f"{board.flow.tools[1]}.log").read_text(encoding="utf-8", errors="replace")
         clocks = clocks_of(work / REPORT)
-        require_timing(clocks, request.real_clock_hz)
         manifest |= {
             "fmax_mhz": main_clock(clocks, request.real_clock_hz).reached_mhz,
             "clocks": {net: asdict(clock) for net, clock in clocks.items()},

@@ -32,7 +32,8 @@ LOUD = "--quiet"
 @dataclass(frozen=True)
 class Plan:
     """``files``: name → content, in the folder of the build. ``commands``: words, in this order;
-    the first one of each is a tool of ``Flow.tools``."""
+    the first one of each is a tool of ``Flow.tools``. Place and route has ``seed_words(seed)`` in
+    them."""
 
     files: dict[str, str | bytes]
     commands: list[list[str]]
@@ -50,7 +51,7 @@ def make_plan(request: Request) -> Plan:
     top = BoardTop(board, request.settings, payload_of(request))
     options = board.build_options
     if board.open_flow:
-        ours = f"--seed {request.seed} --report {REPORT}"
+        ours = f"{' '.join(seed_words(request.seed))} --report {REPORT}"
         options["nextpnr_opts"] = f"{options.get('nextpnr_opts', '')} {ours}".strip()
     # without "src" attributes nothing depends on where the sources are
     made = board.platform().prepare(top, NAME, emit_src=False, **options)
@@ -60,6 +61,11 @@ def make_plan(request: Request) -> Plan:
     ]
     files = {name: text for name, text in made.files.items() if name not in SCRIPTS}
     return Plan(files, commands)
+
+
+def seed_words(seed: int) -> list[str]:
+    """How nextpnr is told its seed."""
+    return ["--seed", str(seed)]
 
 
 def firmware_of(request: Request) -> bytes:

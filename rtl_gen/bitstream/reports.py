@@ -21,6 +21,16 @@ CELL_TYPE = re.compile(r"of type '?(\w+)'?|cell type '?(\w+)'?")
 PACKED = re.compile(r"Info:\s+(\d+) LCs used as (LUT4 only|LUT4 and DFF|DFF only)")
 
 
+JUST_MISSED = 0.85
+"""The share of a clock from which on another seed may reach it."""
+
+
+class TimingMissed(OhmcarloError):
+    """A clock that is not met; ``share``: the frequency reached over the one wanted."""
+
+    share = 0.0
+
+
 @dataclass(frozen=True)
 class Clock:
     """A clock net: what it has to reach and what it reaches, in MHz."""
@@ -89,15 +99,18 @@ def failure(log: str, names: Mapping[str, tuple[str, ...]]) -> OhmcarloError:
     return OhmcarloError(f"place and route failed: {last}")
 
 
-def timing_failure(net: str, reached_mhz: float, wanted_mhz: float) -> OhmcarloError:
-    return OhmcarloError(
+def timing_failure(net: str, reached_mhz: float, wanted_mhz: float) -> TimingMissed:
+    made = TimingMissed(
         f"timing is not met: clock {net} reaches {reached_mhz:.2f} MHz, {wanted_mhz:.2f} MHz are "
         f"wanted; try another --seed, --clock {int(reached_mhz)} or less, or a smaller array"
     )
+    made.share = reached_mhz / wanted_mhz
+    return made
 
 
 def require_timing(clocks: Mapping[str, Clock], clock_hz: int) -> None:
-    """Raise OhmcarloError unless every clock is fast enough and ``clock_hz`` is among them."""
+    """Raise TimingMissed unless every clock is fast enough, OhmcarloError unless ``clock_hz`` is
+    among them."""
     for net, clock in clocks.items():
         if not clock.met:
             raise timing_failure(net, clock.reached_mhz, clock.wanted_mhz)

@@ -22,6 +22,8 @@ from .tools import Tool
 ROOT = Path(__file__).parents[2]
 MADE_WITH = ("amaranth-boards", "ziglang")
 """Packages beyond those of the design hash that decide what comes out."""
+TRIES = 4
+"""Seeds that are tried, one after the other, where nobody chose one."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Request:
     settings : PllSettings
     seed : int
         Of place and route.
+    tries : int
+        That many seeds from there on, until one meets the clock.
     """
 
     board: Board
@@ -44,6 +48,7 @@ class Request:
     clock_hz: int
     settings: PllSettings
     seed: int
+    tries: int
 
     @property
     def real_clock_hz(self) -> int:
@@ -71,7 +76,7 @@ class Request:
             files_digest(ROOT, own + firmware),
             tool_versions(MADE_WITH),
             {tool.name: tool.version for tool in tools},
-            [self.board.name, self.board.build_options, self.real_clock_hz, self.seed],
+            [self.board.name, self.board.build_options, self.real_clock_hz, self.seed, self.tries],
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -99,7 +104,7 @@ def request_of(
     pairs: int | None = None,
     access_bits: int | None = None,
     clock_mhz: float | None = None,
-    seed: int = 1,
+    seed: int | None = None,
 ) -> Request:
     """The request that these options make; what is None is as the board has it.
 
@@ -111,7 +116,7 @@ def request_of(
     given = {name: value for name, value in shape.items() if value is not None}
     config = config_with(own_config(wanted, small, array), **given)
     clock_hz = wanted.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
-    if seed < 0:
+    if seed is not None and seed < 0:
         raise UsageError(f"--seed {seed}: choose 0 or more")
     input_hz = round(wanted.platform().default_clk_frequency)
     settings = wanted.flow.pll.settings(input_hz, clock_hz)
@@ -119,7 +124,8 @@ def request_of(
     if array == PHY:
         config = replace(config, phy=PhyConfig(round(settings.clock_hz)))
         check_array(config)
-    return Request(wanted, config, clock_hz, settings, seed)
+    first, tries = (1, TRIES) if seed is None else (seed, 1)
+    return Request(wanted, config, clock_hz, settings, first, tries)
 
 
 def require_headers(board: Board, array: str) -> None:

@@ -1744,8 +1744,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .fault(fault),
     .fault_cause(fault_cause),
     .off(\off$307 ),
-    .\port$6346$0 (\$21 ),
-    .\port$6350$0 (\$22 ),
+    .\port$6361$0 (\$21 ),
+    .\port$6365$0 (\$22 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -18291,7 +18291,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$5938$0 (raw),
+    .\port$5953$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18596,7 +18596,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5938$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5953$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18671,8 +18671,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$5938$0 ;
-  wire [6:0] \port$5938$0 ;
+  input [6:0] \port$5953$0 ;
+  wire [6:0] \port$5953$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -18762,7 +18762,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$5938$0 (\port$5938$0 [3:0]),
+    .\port$5953$0 (\port$5953$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -18774,7 +18774,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$5938$0 (\port$5938$0 [3:0]),
+    .\port$5953$0 (\port$5953$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -18784,7 +18784,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$5938$0 (\port$5938$0 ),
+    .\port$5953$0 (\port$5953$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -18879,22 +18879,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$5938$0 [0];
-  assign \valid$1  = \port$5938$0 [0];
-  assign symbol = \port$5938$0 [3:1];
-  assign \symbol$3  = \port$5938$0 [3:1];
+  assign valid = \port$5953$0 [0];
+  assign \valid$1  = \port$5953$0 [0];
+  assign symbol = \port$5953$0 [3:1];
+  assign \symbol$3  = \port$5953$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$5938$0 [0];
-  assign \symbol$9  = \port$5938$0 [3:1];
+  assign \valid$8  = \port$5953$0 [0];
+  assign \symbol$9  = \port$5953$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$5938$0 [0];
-  assign \symbol$14  = \port$5938$0 [3:1];
+  assign \valid$13  = \port$5953$0 [0];
+  assign \symbol$14  = \port$5953$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$5938$0 [6:4];
-  assign \column$19  = \port$5938$0 [6:4];
+  assign column = \port$5953$0 [6:4];
+  assign \column$19  = \port$5953$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -18932,7 +18932,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5938$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5953$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19172,8 +19172,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$5938$0 ;
-  wire [3:0] \port$5938$0 ;
+  input [3:0] \port$5953$0 ;
+  wire [3:0] \port$5953$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19187,17 +19187,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$5938$0 [1] : first;
-  assign \$3  = \port$5938$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$5953$0 [1] : first;
+  assign \$3  = \port$5953$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$5938$0 [1] : first;
-  assign \$12  = \$9  ? \port$5938$0 [2] : \$11 ;
-  assign \$13  = \port$5938$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$5953$0 [1] : first;
+  assign \$12  = \$9  ? \port$5953$0 [2] : \$11 ;
+  assign \$13  = \port$5953$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19207,10 +19207,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$5938$0 [1] : first;
-  assign \$25  = \$22  ? \port$5938$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$5938$0 [3] : \$25 ;
-  assign \$27  = \port$5938$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$5953$0 [1] : first;
+  assign \$25  = \$22  ? \port$5953$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$5953$0 [3] : \$25 ;
+  assign \$27  = \port$5953$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19220,19 +19220,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$5938$0 [0] & \$37 ;
+  assign \$38  = \port$5953$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$5938$0 [1] : first;
-  assign \$41  = \port$5938$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$5953$0 [1] : first;
+  assign \$41  = \port$5953$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$5938$0 [1] : first;
-  assign \$50  = \$47  ? \port$5938$0 [2] : \$49 ;
-  assign \$51  = \port$5938$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$5953$0 [1] : first;
+  assign \$50  = \$47  ? \port$5953$0 [2] : \$49 ;
+  assign \$51  = \port$5953$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19242,10 +19242,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$5938$0 [1] : first;
-  assign \$63  = \$60  ? \port$5938$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$5938$0 [3] : \$63 ;
-  assign \$65  = \port$5938$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$5953$0 [1] : first;
+  assign \$63  = \$60  ? \port$5953$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$5953$0 [3] : \$63 ;
+  assign \$65  = \port$5953$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19256,16 +19256,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$5938$0 [1] : first;
-  assign \$78  = \port$5938$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$5953$0 [1] : first;
+  assign \$78  = \port$5953$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$5938$0 [1] : first;
-  assign \$86  = \$83  ? \port$5938$0 [2] : \$85 ;
-  assign \$87  = \port$5938$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$5953$0 [1] : first;
+  assign \$86  = \$83  ? \port$5953$0 [2] : \$85 ;
+  assign \$87  = \port$5953$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19274,10 +19274,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$5938$0 [1] : first;
-  assign \$98  = \$95  ? \port$5938$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$5938$0 [3] : \$98 ;
-  assign \$100  = \port$5938$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$5953$0 [1] : first;
+  assign \$98  = \$95  ? \port$5953$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$5953$0 [3] : \$98 ;
+  assign \$100  = \port$5953$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19285,30 +19285,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$5938$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$5953$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$5938$0 [1] : first;
-  assign \$115  = \$112  ? \port$5938$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$5938$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$5953$0 [1] : first;
+  assign \$115  = \$112  ? \port$5953$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$5953$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$5938$0 [1] : first;
-  assign \$125  = \port$5938$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$5953$0 [1] : first;
+  assign \$125  = \port$5953$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$5938$0 [1] : first;
-  assign \$133  = \$130  ? \port$5938$0 [2] : \$132 ;
-  assign \$134  = \port$5938$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$5953$0 [1] : first;
+  assign \$133  = \$130  ? \port$5953$0 [2] : \$132 ;
+  assign \$134  = \port$5953$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19317,10 +19317,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$5938$0 [1] : first;
-  assign \$145  = \$142  ? \port$5938$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$5938$0 [3] : \$145 ;
-  assign \$147  = \port$5938$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$5953$0 [1] : first;
+  assign \$145  = \$142  ? \port$5953$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$5953$0 [3] : \$145 ;
+  assign \$147  = \port$5953$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19329,17 +19329,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$5938$0 [1] : first;
-  assign \$158  = \port$5938$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$5953$0 [1] : first;
+  assign \$158  = \port$5953$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$5938$0 [1] : first;
-  assign \$167  = \$164  ? \port$5938$0 [2] : \$166 ;
-  assign \$168  = \port$5938$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$5953$0 [1] : first;
+  assign \$167  = \$164  ? \port$5953$0 [2] : \$166 ;
+  assign \$168  = \port$5953$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19349,10 +19349,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$5938$0 [1] : first;
-  assign \$180  = \$177  ? \port$5938$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$5938$0 [3] : \$180 ;
-  assign \$182  = \port$5938$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$5953$0 [1] : first;
+  assign \$180  = \$177  ? \port$5953$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$5953$0 [3] : \$180 ;
+  assign \$182  = \port$5953$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19364,7 +19364,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$5938$0 [0] & \$194 ;
+  assign closes = \port$5953$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -19416,7 +19416,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$5938$0 [0]) begin
+    if (\port$5953$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19435,7 +19435,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$5938$0 [0]) begin
+    if (\port$5953$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19451,7 +19451,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$5938$0 [0]) begin
+    if (\port$5953$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19464,8 +19464,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$5938$0 [0];
-  assign symbol = \port$5938$0 [3:1];
+  assign valid = \port$5953$0 [0];
+  assign symbol = \port$5953$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19506,7 +19506,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5938$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5953$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19899,8 +19899,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$5938$0 ;
-  wire [3:0] \port$5938$0 ;
+  input [3:0] \port$5953$0 ;
+  wire [3:0] \port$5953$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19913,92 +19913,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$5938$0 [1] == \$signal ;
+  assign \$1  = \port$5953$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$5938$0 [1] == \$signal ;
+  assign \$4  = \port$5953$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$6  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$5938$0 [1] == \$signal ;
+  assign \$9  = \port$5953$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$11  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$13  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$5938$0 [0] & \$16 ;
-  assign \$18  = \port$5938$0 [1] == \$signal ;
+  assign \$17  = \port$5953$0 [0] & \$16 ;
+  assign \$18  = \port$5953$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$5938$0 [1] == \$signal ;
+  assign \$21  = \port$5953$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$23  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$5938$0 [1] == \$signal ;
+  assign \$26  = \port$5953$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$28  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$30  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$5938$0 [1] == \$signal ;
+  assign \$35  = \port$5953$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$5938$0 [1] == \$signal ;
+  assign \$38  = \port$5953$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$40  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$5938$0 [1] == \$signal ;
+  assign \$43  = \port$5953$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$45  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$47  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$5938$0 [3] == \port$5938$0 [2];
-  assign \$53  = \port$5938$0 [1] == \$signal ;
+  assign \$52  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$53  = \port$5953$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$55  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$57  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$5938$0 [1] == \$signal ;
+  assign \$61  = \port$5953$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$63  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$65  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$5938$0 [3] == \port$5938$0 [2];
-  assign \$68  = \port$5938$0 [1] == \$signal ;
+  assign \$67  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$68  = \port$5953$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$70  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$72  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$5938$0 [1] == \$signal ;
+  assign \$76  = \port$5953$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$78  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$81  = \port$5938$0 [1] == \$signal ;
+  assign \$80  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$81  = \port$5953$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$83  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$5938$0 [1] == \$signal ;
+  assign \$87  = \port$5953$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20007,93 +20007,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$98  = \port$5938$0 [1] == \$signal ;
+  assign \$97  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$98  = \port$5953$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$100  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$5938$0 [1] == \$signal ;
+  assign \$104  = \port$5953$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$106  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$109  = \port$5938$0 [1] == \$signal ;
+  assign \$108  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$109  = \port$5953$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$111  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$5938$0 [1] == \$signal ;
+  assign \$115  = \port$5953$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$5938$0 [1] == \$signal ;
+  assign \$122  = \port$5953$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$5938$0 [1] == \$signal ;
+  assign \$128  = \port$5953$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$5938$0 [1] == \$signal ;
+  assign \$135  = \port$5953$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$137  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$140  = \port$5938$0 [1] == \$signal ;
+  assign \$139  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$140  = \port$5953$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$142  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$5938$0 [1] == \$signal ;
+  assign \$146  = \port$5953$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$5938$0 [1] == \$signal ;
+  assign \$153  = \port$5953$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$5938$0 [1] == \$signal ;
+  assign \$159  = \port$5953$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$5938$0 [1] == \$signal ;
+  assign \$167  = \port$5953$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$169  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$171  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$5938$0 [3] == \port$5938$0 [2];
-  assign \$174  = \port$5938$0 [1] == \$signal ;
+  assign \$173  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$174  = \port$5953$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$176  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$178  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$5938$0 [1] == \$signal ;
+  assign \$182  = \port$5953$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$184  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$187  = \port$5938$0 [1] == \$signal ;
+  assign \$186  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$187  = \port$5953$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$189  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$5938$0 [1] == \$signal ;
+  assign \$193  = \port$5953$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20102,132 +20102,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$204  = \port$5938$0 [1] == \$signal ;
+  assign \$203  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$204  = \port$5953$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$206  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$5938$0 [1] == \$signal ;
+  assign \$210  = \port$5953$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$212  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$215  = \port$5938$0 [1] == \$signal ;
+  assign \$214  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$215  = \port$5953$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$217  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$5938$0 [1] == \$signal ;
+  assign \$221  = \port$5953$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$5938$0 [1] == \$signal ;
+  assign \$228  = \port$5953$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$5938$0 [1] == \$signal ;
+  assign \$234  = \port$5953$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$5938$0 [1] == \$signal ;
+  assign \$241  = \port$5953$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$243  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$246  = \port$5938$0 [1] == \$signal ;
+  assign \$245  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$246  = \port$5953$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$248  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$5938$0 [1] == \$signal ;
+  assign \$252  = \port$5953$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$5938$0 [1] == \$signal ;
+  assign \$259  = \port$5953$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$5938$0 [1] == \$signal ;
+  assign \$265  = \port$5953$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$5938$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$5938$0 [1] == \$signal ;
+  assign \$272  = \port$5953$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$5953$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$275  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$277  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$5938$0 [1] == \$signal ;
+  assign \$279  = \port$5953$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$5938$0 [1] == \$signal ;
+  assign \$282  = \port$5953$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$284  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$5938$0 [1] == \$signal ;
+  assign \$287  = \port$5953$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$289  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$291  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$5938$0 [1] == \$signal ;
+  assign \$296  = \port$5953$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$5938$0 [1] == \$signal ;
+  assign \$299  = \port$5953$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$301  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$5938$0 [1] == \$signal ;
+  assign \$304  = \port$5953$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$306  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$308  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$5938$0 [1] == \$signal ;
+  assign \$313  = \port$5953$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$315  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$317  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$5938$0 [3] == \port$5938$0 [2];
-  assign \$320  = \port$5938$0 [1] == \$signal ;
+  assign \$319  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$320  = \port$5953$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$322  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$5938$0 [3] == \port$5938$0 [2];
+  assign \$324  = \port$5953$0 [3] == \port$5953$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$5938$0 [1] == \$signal ;
+  assign \$328  = \port$5953$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$330  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$5938$0 [2] == \port$5938$0 [1];
-  assign \$333  = \port$5938$0 [1] == \$signal ;
+  assign \$332  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$333  = \port$5953$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$5938$0 [2] == \port$5938$0 [1];
+  assign \$335  = \port$5953$0 [2] == \port$5953$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$5938$0 [1] == \$signal ;
+  assign \$339  = \port$5953$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20288,8 +20288,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$5938$0 [0]) begin
-      \$358  = \port$5938$0 [3];
+    if (\port$5953$0 [0]) begin
+      \$358  = \port$5953$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20304,7 +20304,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$5938$0 [0]) begin
+    if (\port$5953$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20323,7 +20323,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$5938$0 [0]) begin
+    if (\port$5953$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20336,8 +20336,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$5938$0 [0];
-  assign symbol = \port$5938$0 [3:1];
+  assign valid = \port$5953$0 [0];
+  assign symbol = \port$5953$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20387,7 +20387,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5938$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5953$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20426,8 +20426,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$5938$0 ;
-  wire [6:0] \port$5938$0 ;
+  input [6:0] \port$5953$0 ;
+  wire [6:0] \port$5953$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20476,8 +20476,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$5938$0 [6:4];
-  assign read__en = \port$5938$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$5953$0 [6:4];
+  assign read__en = \port$5953$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20529,7 +20529,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$5938$0 [0];
+    \$10  = \port$5953$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20539,7 +20539,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$5938$0 [3:1];
+    \$11  = \port$5953$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20616,9 +20616,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$5938$0 [6:4];
-  assign valid = \port$5938$0 [0];
-  assign symbol = \port$5938$0 [3:1];
+  assign column = \port$5953$0 [6:4];
+  assign valid = \port$5953$0 [0];
+  assign symbol = \port$5953$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -20779,7 +20779,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6029$0 (fine[22:0]),
+    .\port$6044$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -20858,7 +20858,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6029$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6044$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -20893,8 +20893,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6029$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6029$0 ;
-  wire [22:0] \port$6029$0 ;
+  input [22:0] \port$6044$0 ;
+  wire [22:0] \port$6044$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -20970,7 +20970,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6029$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6029$0 [22:17]];
+    _0_ <= deltas[\port$6044$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21044,7 +21044,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6029$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6029$0 [22:17]];
+    _1_ <= lows[\port$6044$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21061,7 +21061,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6029$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6029$0 [16:0];
+    \$4  = \port$6044$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21109,10 +21109,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6029$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6029$0 [22:17];
-  assign index = \port$6029$0 [22:17];
-  assign delta_port__addr = \port$6029$0 [22:17];
-  assign fraction = \port$6029$0 [16:0];
+  assign \$signature__addr  = \port$6044$0 [22:17];
+  assign index = \port$6044$0 [22:17];
+  assign delta_port__addr = \port$6044$0 [22:17];
+  assign fraction = \port$6044$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -28310,6 +28310,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   reg \$21 ;
   reg \$22 ;
   reg \$23 ;
+  reg \$24 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -28373,8 +28374,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   reg last_1 = 1'h0;
   reg last_10 = 1'h0;
   reg last_11 = 1'h0;
+  reg last_12 = 1'h0;
   (* init = 1'h0 *)
-  wire last_12;
+  wire last_13;
   reg last_2 = 1'h0;
   reg last_3 = 1'h0;
   reg last_4 = 1'h0;
@@ -28503,7 +28505,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   always @(posedge clk)
     last_11 <= \$22 ;
   always @(posedge clk)
-    arrived <= \$23 ;
+    last_12 <= \$23 ;
+  always @(posedge clk)
+    arrived <= \$24 ;
   \ohmcarlo_core.pricing.landing  landing (
     .arrived(arrived),
     .clk(clk),
@@ -28540,7 +28544,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .valid_hi(valid_hi),
     .valid_lo(valid_lo)
   );
-  \ohmcarlo_core.pricing.prior$78  \prior$78  (
+  \ohmcarlo_core.pricing.prior$79  \prior$79  (
     .clk(clk),
     .code(devices__payload[19:10]),
     .control_command(control_command),
@@ -28702,6 +28706,16 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
       \$23  = 1'h0;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$44 ) begin end
+    \$24  = last_12;
+    if (control_command[10]) begin
+      \$24  = 1'h0;
+    end
+    if (rst) begin
+      \$24  = 1'h0;
+    end
+  end
   assign output__payload = price__payload;
   assign price__ready = output__ready;
   assign output__valid = price__valid;
@@ -28729,7 +28743,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign \load_log_sigma__addr$51  = load_log_sigma__addr;
   assign \load_log_sigma__data$53  = load_log_sigma__data;
   assign \load_log_sigma__stb$55  = load_log_sigma__stb;
-  assign last_12 = arrived;
+  assign last_13 = arrived;
   assign price = payload;
   assign \price__payload.prior  = price__payload[31:0];
   assign \price__payload.hastings  = price__payload[63:32];
@@ -28805,7 +28819,7 @@ module \ohmcarlo_core.pricing.landing (rst, enter, output__valid, output__payloa
   wire \control_command.reset_state ;
   wire \control_command.run ;
   wire \control_command.start ;
-  reg [2:0] credits = 3'h5;
+  reg [2:0] credits = 3'h6;
   input enter;
   wire enter;
   wire [2:0] keeps_next;
@@ -28865,10 +28879,10 @@ module \ohmcarlo_core.pricing.landing (rst, enter, output__valid, output__payloa
     if (\$auto$verilog_backend.cc:2355:dump_module$45 ) begin end
     \$11  = \$8 [2:0];
     if (control_command[10]) begin
-      \$11  = 3'h5;
+      \$11  = 3'h6;
     end
     if (rst) begin
-      \$11  = 3'h5;
+      \$11  = 3'h6;
     end
   end
   always @* begin
@@ -28988,10 +29002,10 @@ module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_data, control_command, 
   wire [64:0] w_port__data;
   wire w_port__en;
   wire w_rdy;
-  reg [64:0] storage [4:0];
+  reg [64:0] storage [5:0];
   initial begin : memory_init_31
     integer memory_index;
-    for (memory_index = 0; memory_index < 5; memory_index = memory_index + 1)
+    for (memory_index = 0; memory_index < 6; memory_index = memory_index + 1)
       storage[memory_index] = 65'h00000000000000000;
   end
   always @(posedge clk) begin
@@ -28999,15 +29013,15 @@ module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_data, control_command, 
       storage[w_port__addr] <= w_port__data;
   end
   assign r_data = storage[r_port__addr];
-  assign w_rdy = level != 3'h5;
+  assign w_rdy = level != 3'h6;
   assign r_rdy = | level;
   assign w_port__en = w_en & w_rdy;
   assign \$1  = w_rdy & w_en;
-  assign \$2  = w_port__addr == 3'h4;
+  assign \$2  = w_port__addr == 3'h5;
   assign \$3  = w_port__addr + 1'h1;
   assign \$4  = \$2  ? 4'h0 : \$3 ;
   assign \$5  = r_rdy & r_en;
-  assign \$6  = r_port__addr == 3'h4;
+  assign \$6  = r_port__addr == 3'h5;
   assign \$7  = r_port__addr + 1'h1;
   assign \$8  = \$6  ? 4'h0 : \$7 ;
   assign \$9  = w_rdy & w_en;
@@ -29147,9 +29161,10 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   reg \$58 ;
   reg \$59 ;
   wire [44:0] \$6 ;
-  reg [43:0] \$60 ;
-  reg [31:0] \$61 ;
-  reg \$62 ;
+  reg \$60 ;
+  reg [43:0] \$61 ;
+  reg [31:0] \$62 ;
+  reg \$63 ;
   wire [45:0] \$7 ;
   wire \$8 ;
   wire [44:0] \$9 ;
@@ -29177,6 +29192,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   wire \control_command.start ;
   reg [12:0] distance_1 = 13'h0000;
   reg [12:0] distance_2 = 13'h0000;
+  reg [12:0] distance_3 = 13'h0000;
   input [9:0] \end ;
   wire [9:0] \end ;
   reg [9:0] end_1 = 10'h000;
@@ -29203,6 +29219,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   reg invalid_6 = 1'h0;
   reg invalid_7 = 1'h0;
   reg invalid_8 = 1'h0;
+  reg invalid_9 = 1'h0;
   input [11:0] lo;
   wire [11:0] lo;
   wire [11:0] \lo$8 ;
@@ -29246,6 +29263,9 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   reg [1:0] tag_1 = 2'h0;
   wire \tag_1.back ;
   wire \tag_1.first ;
+  reg [1:0] tag_10 = 2'h0;
+  wire \tag_10.back ;
+  wire \tag_10.first ;
   reg [1:0] tag_2 = 2'h0;
   wire \tag_2.back ;
   wire \tag_2.first ;
@@ -29274,6 +29294,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   input valid;
   wire valid;
   reg valid_1 = 1'h0;
+  reg valid_10 = 1'h0;
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   reg valid_4 = 1'h0;
@@ -29287,20 +29308,21 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   input [9:0] valid_lo;
   wire [9:0] valid_lo;
   wire [24:0] value;
-  wire [22:0] \value$60 ;
+  wire [22:0] \value$62 ;
   wire walk;
   reg [17:0] z = 18'h00000;
-  assign \$38  = tag_9[1] ? 44'h00000000000 : squares;
+  assign \$37  = invalid_9 & \$36 ;
+  assign \$38  = tag_10[1] ? 44'h00000000000 : squares;
   assign \$39  = $signed(\$38 ) - $signed({ 1'h0, square });
-  assign \$40  = tag_9[1] ? 44'h00000000000 : squares;
+  assign \$40  = tag_10[1] ? 44'h00000000000 : squares;
   assign \$41  = $signed(\$40 ) + $signed({ 1'h0, square });
-  assign \$42  = tag_9[0] ? \$39  : \$41 ;
-  assign \$43  = tag_9[1] ? 32'd0 : logs;
+  assign \$42  = tag_10[0] ? \$39  : \$41 ;
+  assign \$43  = tag_10[1] ? 32'd0 : logs;
   assign \$44  = $signed(\$43 ) - $signed(log_3);
-  assign \$45  = tag_9[1] ? 32'd0 : logs;
+  assign \$45  = tag_10[1] ? 32'd0 : logs;
   assign \$46  = $signed(\$45 ) + $signed(log_3);
-  assign \$47  = tag_9[0] ? \$44  : \$46 ;
-  assign \$48  = ~ tag_9[1];
+  assign \$47  = tag_10[0] ? \$44  : \$46 ;
+  assign \$48  = ~ tag_10[1];
   assign \$49  = \$48  & stuck;
   assign \$50  = \$49  | far;
   always @(posedge clk)
@@ -29315,6 +29337,8 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     distance_1 <= missed;
   always @(posedge clk)
     distance_2 <= distance_1;
+  always @(posedge clk)
+    distance_3 <= distance_2;
   always @(posedge clk)
     low <= \$16 ;
   always @(posedge clk)
@@ -29338,11 +29362,13 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   always @(posedge clk)
     invalid_8 <= invalid_7;
   always @(posedge clk)
+    invalid_9 <= invalid_8;
+  always @(posedge clk)
     square <= \$33 [34:0];
   always @(posedge clk)
     far <= \$37 ;
   always @(posedge clk)
-    log_1 <= \value$60 ;
+    log_1 <= \value$62 ;
   always @(posedge clk)
     log_2 <= log_1;
   always @(posedge clk)
@@ -29366,6 +29392,8 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   always @(posedge clk)
     tag_9 <= tag_8;
   always @(posedge clk)
+    tag_10 <= tag_9;
+  always @(posedge clk)
     valid_1 <= \$51 ;
   always @(posedge clk)
     valid_2 <= \$52 ;
@@ -29384,11 +29412,13 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   always @(posedge clk)
     valid_9 <= \$59 ;
   always @(posedge clk)
-    squares <= \$60 ;
+    valid_10 <= \$60 ;
   always @(posedge clk)
-    logs <= \$61 ;
+    squares <= \$61 ;
   always @(posedge clk)
-    stuck <= \$62 ;
+    logs <= \$62 ;
+  always @(posedge clk)
+    stuck <= \$63 ;
   assign \$1  = $signed(squares) + $signed(10'h100);
   assign \$3  = $signed(\$2 ) + $signed(logs);
   assign \$4  = $signed(\$3 ) > $signed(32'd2147483647);
@@ -29400,8 +29430,8 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   assign \$12  = \$8  ? 46'h3fff80000000 : \$11 ;
   assign \$13  = \$4  ? 46'h00007fffffff : \$12 ;
   assign \$15  = \$14  - target;
-  assign \$16  = $signed(distance_2) * $signed({ 1'h0, value[11:0] });
-  assign \$17  = $signed(distance_2) * $signed(value[24:12]);
+  assign \$16  = $signed(distance_3) * $signed({ 1'h0, value[11:0] });
+  assign \$17  = $signed(distance_3) * $signed(value[24:12]);
   assign \$18  = $signed({ high, 12'h200 }) + $signed(low);
   assign \$20  = $signed(\$19 ) > $signed(18'h1ffff);
   assign \$21  = $signed({ high, 12'h200 }) + $signed(low);
@@ -29418,14 +29448,13 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   assign \$34  = $signed(z) > $signed(16'h6000);
   assign \$35  = $signed(z) < $signed(16'ha000);
   assign \$36  = \$34  | \$35 ;
-  assign \$37  = invalid_8 & \$36 ;
   \ohmcarlo_core.pricing.lookups.inv_sigma  inv_sigma (
     .clk(clk),
     .control_command(control_command),
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5891$0 (target),
+    .\port$5902$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29435,11 +29464,11 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5891$0 (target),
+    .\port$5902$0 (target),
     .rst(rst),
-    .value(\value$60 )
+    .value(\value$62 )
   );
-  \ohmcarlo_core.pricing.lookups.target$84  \target$84  (
+  \ohmcarlo_core.pricing.lookups.target$88  \target$88  (
     .centre(centre),
     .clk(clk),
     .code(code),
@@ -29542,29 +29571,39 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
-    \$60  = squares;
-    if (valid_9) begin
-      \$60  = \$42 [43:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
-    \$61  = logs;
-    if (valid_9) begin
-      \$61  = \$47 [31:0];
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
-    \$62  = stuck;
-    if (valid_9) begin
-      \$62  = \$50 ;
-    end
+    \$60  = valid_9;
     if (control_command[10]) begin
-      \$62  = 1'h0;
+      \$60  = 1'h0;
     end
     if (rst) begin
-      \$62  = 1'h0;
+      \$60  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
+    \$61  = squares;
+    if (valid_10) begin
+      \$61  = \$42 [43:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
+    \$62  = logs;
+    if (valid_10) begin
+      \$62  = \$47 [31:0];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$47 ) begin end
+    \$63  = stuck;
+    if (valid_10) begin
+      \$63  = \$50 ;
+    end
+    if (control_command[10]) begin
+      \$63  = 1'h0;
+    end
+    if (rst) begin
+      \$63  = 1'h0;
     end
   end
   assign start = code;
@@ -29604,6 +29643,8 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   assign \tag_8.first  = tag_8[1];
   assign \tag_9.back  = tag_9[0];
   assign \tag_9.first  = tag_9[1];
+  assign \tag_10.back  = tag_10[0];
+  assign \tag_10.first  = tag_10[1];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29627,7 +29668,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5891$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5902$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -29640,7 +29681,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   reg [23:0] \$8 ;
   reg [23:0] \$9 ;
   reg [3:0] \$signal  = 4'h0;
-  wire [7:0] \$signature__addr ;
+  reg [7:0] \$signature__addr  = 8'h00;
   wire [23:0] \$signature__data ;
   input clk;
   wire clk;
@@ -29660,9 +29701,11 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   reg [23:0] delta = 24'h000000;
   wire [7:0] delta_port__addr;
   wire [23:0] delta_port__data;
-  wire [3:0] fraction;
-  reg [3:0] \fraction$16  = 4'h0;
+  reg [3:0] fraction = 4'h0;
+  wire [3:0] \fraction$19 ;
   wire [7:0] index;
+  (* init = 8'h00 *)
+  wire [7:0] late_1;
   input [8:0] load__addr;
   wire [8:0] load__addr;
   input [31:0] load__data;
@@ -29670,8 +29713,9 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5891$0 ;
-  wire [11:0] \port$5891$0 ;
+  input [11:0] \port$5902$0 ;
+  wire [11:0] \port$5902$0 ;
+  reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
   output [24:0] value;
@@ -29696,7 +29740,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5891$0 [11:4]];
+    _0_ <= deltas[\port$5902$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29713,18 +29757,22 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5891$0 [11:4]];
+    _1_ <= lows[\$signature__addr ];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
   assign write__en = load__stb & \$1 ;
   assign \write__en$8  = load__stb & \$2 ;
-  assign \$3  = $signed(delta) * $signed({ 1'h0, \fraction$16  });
-  assign \$4  = $signed({ low, 4'h8 }) + $signed(\$3 );
+  assign \$3  = $signed(delta) * $signed({ 1'h0, fraction });
+  assign \$4  = $signed({ low, 4'h8 }) + $signed(product_1);
+  always @(posedge clk)
+    product_1 <= \$3 ;
+  always @(posedge clk)
+    \$signature__addr  <= \port$5902$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
-    \fraction$16  <= \$7 ;
+    fraction <= \$7 ;
   always @(posedge clk)
     low <= \$8 ;
   always @(posedge clk)
@@ -29733,7 +29781,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5891$0 [3:0];
+    \$6  = \port$5902$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29785,10 +29833,10 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign \$signature__addr  = \port$5891$0 [11:4];
-  assign index = \port$5891$0 [11:4];
-  assign delta_port__addr = \port$5891$0 [11:4];
-  assign fraction = \port$5891$0 [3:0];
+  assign late_1 = \$signature__addr ;
+  assign delta_port__addr = \port$5902$0 [11:4];
+  assign index = \port$5902$0 [11:4];
+  assign \fraction$19  = \port$5902$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29805,7 +29853,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5891$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5902$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -29818,7 +29866,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   reg [21:0] \$8 ;
   reg [22:0] \$9 ;
   reg [3:0] \$signal  = 4'h0;
-  wire [7:0] \$signature__addr ;
+  reg [7:0] \$signature__addr  = 8'h00;
   wire [21:0] \$signature__data ;
   input clk;
   wire clk;
@@ -29838,9 +29886,11 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   reg [22:0] delta = 23'h000000;
   wire [7:0] delta_port__addr;
   wire [22:0] delta_port__data;
-  wire [3:0] fraction;
-  reg [3:0] \fraction$16  = 4'h0;
+  reg [3:0] fraction = 4'h0;
+  wire [3:0] \fraction$19 ;
   wire [7:0] index;
+  (* init = 8'h00 *)
+  wire [7:0] late_1;
   input [8:0] load__addr;
   wire [8:0] load__addr;
   input [31:0] load__data;
@@ -29848,8 +29898,9 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5891$0 ;
-  wire [11:0] \port$5891$0 ;
+  input [11:0] \port$5902$0 ;
+  wire [11:0] \port$5902$0 ;
+  reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
   output [22:0] value;
@@ -29874,7 +29925,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5891$0 [11:4]];
+    _0_ <= deltas[\port$5902$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29891,18 +29942,22 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [21:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$5891$0 [11:4]];
+    _1_ <= lows[\$signature__addr ];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
   assign write__en = load__stb & \$1 ;
   assign \write__en$8  = load__stb & \$2 ;
-  assign \$3  = $signed(delta) * $signed({ 1'h0, \fraction$16  });
-  assign \$4  = $signed({ low, 4'h8 }) + $signed(\$3 );
+  assign \$3  = $signed(delta) * $signed({ 1'h0, fraction });
+  assign \$4  = $signed({ low, 4'h8 }) + $signed(product_1);
+  always @(posedge clk)
+    product_1 <= \$3 ;
+  always @(posedge clk)
+    \$signature__addr  <= \port$5902$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
-    \fraction$16  <= \$7 ;
+    fraction <= \$7 ;
   always @(posedge clk)
     low <= \$8 ;
   always @(posedge clk)
@@ -29911,7 +29966,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5891$0 [3:0];
+    \$6  = \port$5902$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29963,10 +30018,10 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign \$signature__addr  = \port$5891$0 [11:4];
-  assign index = \port$5891$0 [11:4];
-  assign delta_port__addr = \port$5891$0 [11:4];
-  assign fraction = \port$5891$0 [3:0];
+  assign late_1 = \$signature__addr ;
+  assign delta_port__addr = \port$5902$0 [11:4];
+  assign index = \port$5902$0 [11:4];
+  assign \fraction$19  = \port$5902$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29983,7 +30038,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.target$84 (rst, code, centre, control_command, rho, lo, hi, target, clk);
+module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, control_command, rho, lo, hi, target, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
@@ -30089,7 +30144,7 @@ module \ohmcarlo_core.pricing.lookups.target$84 (rst, code, centre, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$78 (rst, valid, prior, control_command, mid, \port$4680$0 , \port$4682$0 , code, \port$5146$32 , clk);
+module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4680$0 , \port$4682$0 , code, \port$5146$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30582,6 +30637,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   reg \$43 ;
   reg \$44 ;
   reg \$45 ;
+  reg \$46 ;
   wire [21:0] \$5 ;
   wire \$6 ;
   wire [21:0] \$7 ;
@@ -30595,11 +30651,11 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire \$signature__en ;
   reg arrived = 1'h0;
   reg [13:0] base_1 = 14'h0000;
-  reg [13:0] base_5 = 14'h0000;
+  reg [13:0] base_6 = 14'h0000;
   wire [11:0] centre;
-  wire [11:0] centre_1;
-  reg [11:0] \centre_1$84  = 12'h000;
-  reg [11:0] centre_2 = 12'h000;
+  reg [11:0] centre_1 = 12'h000;
+  wire [11:0] centre_2;
+  reg [11:0] \centre_2$88  = 12'h000;
   reg [11:0] centre_3 = 12'h000;
   reg [11:0] centre_4 = 12'h000;
   reg [11:0] centre_5 = 12'h000;
@@ -30636,6 +30692,10 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire enter;
   wire [3:0] fraction;
   reg [6:0] gain_1 = 7'h00;
+  reg [27:0] held = 28'h0000000;
+  wire [11:0] \held.centre ;
+  wire [6:0] \held.gain ;
+  wire [8:0] \held.offset ;
   input [11:0] hi;
   wire [11:0] hi;
   wire [11:0] \hi$31 ;
@@ -30768,6 +30828,18 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire [2:0] \order_late_8.kind ;
   wire \order_late_8.last ;
   wire [7:0] \order_late_8.row ;
+  reg [27:0] order_next_1 = 28'h0000000;
+  wire [9:0] \order_next_1.code ;
+  wire [5:0] \order_next_1.device ;
+  (* enum_base_type = "Kind" *)
+  (* enum_value_000 = "WALK" *)
+  (* enum_value_001 = "COLD" *)
+  (* enum_value_010 = "COIN" *)
+  (* enum_value_011 = "RESET" *)
+  (* enum_value_100 = "SELECT" *)
+  wire [2:0] \order_next_1.kind ;
+  wire \order_next_1.last ;
+  wire [7:0] \order_next_1.row ;
   input [27:0] orders__payload;
   wire [27:0] orders__payload;
   wire [9:0] \orders__payload.code ;
@@ -30830,7 +30902,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire room;
   input rst;
   wire rst;
-  reg [12:0] spread_5 = 13'h0000;
+  reg [12:0] spread_6 = 13'h0000;
   wire [11:0] target;
   output [51:0] targets__payload;
   wire [51:0] targets__payload;
@@ -30854,8 +30926,10 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   reg [15:0] trim_2 = 16'h0000;
   reg [15:0] trim_3 = 16'h0000;
   wire trim_enable;
-  reg [19:0] turned_6 = 20'h00000;
+  reg [19:0] turned_7 = 20'h00000;
   reg valid_1 = 1'h0;
+  (* init = 1'h0 *)
+  wire valid_10;
   reg valid_2 = 1'h0;
   reg valid_3 = 1'h0;
   reg valid_4 = 1'h0;
@@ -30863,8 +30937,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   reg valid_6 = 1'h0;
   reg valid_7 = 1'h0;
   reg valid_8 = 1'h0;
-  (* init = 1'h0 *)
-  wire valid_9;
+  reg valid_9 = 1'h0;
   wire [14:0] value;
   wire walk;
   reg [27:0] calibration [16383:0];
@@ -30883,9 +30956,15 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   end
   assign read__data = _0_;
   always @(posedge clk)
-    turned_6 <= \$35 ;
+    base_1 <= base_6;
   always @(posedge clk)
-    order_late_1 <= order_1;
+    spread_6 <= \$32 ;
+  always @(posedge clk)
+    base_6 <= \$34 ;
+  always @(posedge clk)
+    turned_7 <= \$35 ;
+  always @(posedge clk)
+    order_late_1 <= order_next_1;
   always @(posedge clk)
     order_late_2 <= order_late_1;
   always @(posedge clk)
@@ -30933,13 +31012,15 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   always @(posedge clk)
     valid_8 <= \$44 ;
   always @(posedge clk)
-    arrived <= \$45 ;
+    valid_9 <= \$45 ;
   always @(posedge clk)
-    \centre_1$84  <= centre_1;
+    arrived <= \$46 ;
   always @(posedge clk)
-    centre_2 <= \centre_1$84 ;
+    centre_1 <= centre_2;
   always @(posedge clk)
-    centre_3 <= centre_2;
+    \centre_2$88  <= centre_1;
+  always @(posedge clk)
+    centre_3 <= \centre_2$88 ;
   always @(posedge clk)
     centre_4 <= centre_3;
   always @(posedge clk)
@@ -30951,13 +31032,13 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   always @(posedge clk)
     centre_8 <= centre_7;
   assign enter = orders__valid & orders__ready;
-  assign centre_1 = own_1 ? read__data[27:16] : common_1;
-  assign walk = ! order_1[2:0];
-  assign \$1  = $signed({ base_1, 7'h40 }) + $signed(turned_6);
+  assign centre_2 = own_1 ? held[27:16] : common_1;
+  assign walk = ! order_next_1[2:0];
+  assign \$1  = $signed({ base_1, 7'h40 }) + $signed(turned_7);
   assign \$3  = $signed(\$2 ) < $signed(1'h0);
-  assign \$4  = $signed({ base_1, 7'h40 }) + $signed(turned_6);
+  assign \$4  = $signed({ base_1, 7'h40 }) + $signed(turned_7);
   assign \$6  = $signed(\$5 ) > $signed(13'h0fff);
-  assign \$7  = $signed({ base_1, 7'h40 }) + $signed(turned_6);
+  assign \$7  = $signed({ base_1, 7'h40 }) + $signed(turned_7);
   assign \$9  = \$6  ? 22'h000fff : \$8 ;
   assign \$10  = \$3  ? 22'h000000 : \$9 ;
   assign \$11  = $signed(value) < $signed(1'h0);
@@ -30965,28 +31046,32 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \$13  = \$12  ? 15'h0fff : value;
   assign \$14  = \$11  ? 15'h0000 : \$13 ;
   assign \$15  = device_late_8 ? \$14  : 15'h0000;
-  assign \$16  = ! orders__payload[2:0];
-  assign \$17  = orders__payload[2:0] == 1'h1;
+  assign \$16  = ! order_1[2:0];
+  assign \$17  = order_1[2:0] == 1'h1;
   assign \$18  = \$16  | \$17 ;
-  assign \$19  = orders__payload[2:0] == 2'h2;
+  assign \$19  = order_1[2:0] == 2'h2;
   assign \$20  = \$18  | \$19 ;
-  assign \$21  = ! orders__payload[2:0];
-  assign \$22  = orders__payload[2:0] == 1'h1;
+  assign \$21  = ! order_1[2:0];
+  assign \$22  = order_1[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
   assign \$24  = \$23  & \port$4664$4 [1];
-  assign \$25  = ! orders__payload[2:0];
-  assign \$26  = orders__payload[2:0] == 1'h1;
+  assign \$25  = ! order_1[2:0];
+  assign \$26  = order_1[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
-  assign \$28  = orders__payload[2:0] == 2'h2;
+  assign \$28  = order_1[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4664$4 [0] ? read__data[15:0] : 16'h0000;
+  assign \$31  = \port$4664$4 [0] ? held[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
-  assign \$35  = $signed(spread_5) * $signed(gain_1);
+  assign \$35  = $signed(spread_6) * $signed(gain_1);
   assign \$36  = orders__valid & orders__ready;
   always @(posedge clk)
     order_1 <= orders__payload;
+  always @(posedge clk)
+    order_next_1 <= order_1;
+  always @(posedge clk)
+    held <= read__data;
   always @(posedge clk)
     device_1 <= \$20 ;
   always @(posedge clk)
@@ -31001,12 +31086,6 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
     trim_3 <= trim_2;
   always @(posedge clk)
     gain_1 <= trim_3[15:9];
-  always @(posedge clk)
-    base_1 <= base_5;
-  always @(posedge clk)
-    spread_5 <= \$32 ;
-  always @(posedge clk)
-    base_5 <= \$34 ;
   \ohmcarlo_core.proposal.dac  dac (
     .clk(clk),
     .control_command(control_command),
@@ -31029,10 +31108,10 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
     .room(orders__ready),
     .rst(rst)
   );
-  \ohmcarlo_core.proposal.target$94  \target$94  (
-    .centre(centre_1),
+  \ohmcarlo_core.proposal.target$97  \target$97  (
+    .centre(centre_2),
     .clk(clk),
-    .code(order_1[26:17]),
+    .code(order_next_1[26:17]),
     .control_command(control_command),
     .hi(hi),
     .lo(lo),
@@ -31131,6 +31210,16 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
       \$45  = 1'h0;
     end
   end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$52 ) begin end
+    \$46  = valid_9;
+    if (control_command[10]) begin
+      \$46  = 1'h0;
+    end
+    if (rst) begin
+      \$46  = 1'h0;
+    end
+  end
   assign output__payload = targets__payload;
   assign targets__ready = output__ready;
   assign output__valid = targets__valid;
@@ -31139,8 +31228,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \$signature__data  = load_calibration__data[27:0];
   assign \$signature__en  = load_calibration__stb;
   assign read__addr = { orders__payload[10:3], orders__payload[16:11] };
-  assign code = order_1[26:17];
-  assign centre = centre_1;
+  assign code = order_next_1[26:17];
+  assign centre = centre_2;
   assign \rho$27  = rho;
   assign \lo$29  = lo;
   assign \hi$31  = hi;
@@ -31149,7 +31238,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign load_dac__stb = load__stb;
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
-  assign valid_9 = arrived;
+  assign valid_10 = arrived;
   assign centre_enable = \port$4664$4 [1];
   assign trim_enable = \port$4664$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
@@ -31174,14 +31263,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \orders__payload.device  = orders__payload[16:11];
   assign \orders__payload.code  = orders__payload[26:17];
   assign \orders__payload.last  = orders__payload[27];
-  assign \read__data.offset  = read__data[8:0];
-  assign \read__data.gain  = read__data[15:9];
-  assign \read__data.centre  = read__data[27:16];
-  assign \order_1.kind  = order_1[2:0];
-  assign \order_1.row  = order_1[10:3];
-  assign \order_1.device  = order_1[16:11];
-  assign \order_1.code  = order_1[26:17];
-  assign \order_1.last  = order_1[27];
+  assign \held.offset  = held[8:0];
+  assign \held.gain  = held[15:9];
+  assign \held.centre  = held[27:16];
+  assign \order_next_1.kind  = order_next_1[2:0];
+  assign \order_next_1.row  = order_next_1[10:3];
+  assign \order_next_1.device  = order_next_1[16:11];
+  assign \order_next_1.code  = order_next_1[26:17];
+  assign \order_next_1.last  = order_next_1[27];
   assign \payload.kind  = payload[2:0];
   assign \payload.row  = payload[10:3];
   assign \payload.device  = payload[16:11];
@@ -31194,6 +31283,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \order_late_8.device  = order_late_8[16:11];
   assign \order_late_8.code  = order_late_8[26:17];
   assign \order_late_8.last  = order_late_8[27];
+  assign \order_1.kind  = order_1[2:0];
+  assign \order_1.row  = order_1[10:3];
+  assign \order_1.device  = order_1[16:11];
+  assign \order_1.code  = order_1[26:17];
+  assign \order_1.last  = order_1[27];
+  assign \read__data.offset  = read__data[8:0];
+  assign \read__data.gain  = read__data[15:9];
+  assign \read__data.centre  = read__data[27:16];
   assign \order_late_1.kind  = order_late_1[2:0];
   assign \order_late_1.row  = order_late_1[10:3];
   assign \order_late_1.device  = order_late_1[16:11];
@@ -31778,7 +31875,7 @@ module \ohmcarlo_core.proposal.landing.kept (rst, w_en, r_data, control_command,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.target$94 (rst, centre, walk, control_command, rho, lo, hi, code, target, clk);
+module \ohmcarlo_core.proposal.target$97 (rst, centre, walk, control_command, rho, lo, hi, code, target, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
@@ -36555,7 +36652,7 @@ module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6346$0 , \port$6350$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6361$0 , \port$6365$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -36843,11 +36940,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6346$0 ;
-  wire [4:0] \port$6346$0 ;
+  output [4:0] \port$6361$0 ;
+  wire [4:0] \port$6361$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6350$0 ;
-  wire [25:0] \port$6350$0 ;
+  output [25:0] \port$6365$0 ;
+  wire [25:0] \port$6365$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37493,8 +37590,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6346$0  = \$157 ;
-  assign \port$6350$0  = \$159 ;
+  assign \port$6361$0  = \$157 ;
+  assign \port$6365$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
