@@ -463,7 +463,7 @@ def build(
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Of place and route (default: 1, then 2, 3, 4 where the clock is just missed)."
+            help="Of place and route (default: 1, and the next where the clock is just missed)."
         ),
     ] = None,
     out: Annotated[
