@@ -51,8 +51,8 @@ def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict
     """The manifest of the bitstream in ``out``, which is built unless it is there already.
 
     ``say`` hears of each stage. Where a clock is just missed the next of the request's seeds is
-    tried. A build that fails, or whose process is killed, leaves ``out`` as
-    it was; the logs of one that fails are in a folder beside it, ``…-failed``.
+    tried. A build that fails, or whose process is killed, leaves ``out`` as it was; the logs of one
+    that fails are in a folder beside it, ``…-failed``.
 
     Raises UsageError for missing tools or a folder that is not ours, OhmcarloError when the design
     does not fit, is too slow, or a tool fails.
@@ -139,8 +139,8 @@ def _place_and_route(
 ) -> int:
     """The first of the request's seeds with which the clock is met."""
     at = arguments.index(seed_words(request.seed)[0])
-    last = request.seed + request.tries - 1
-    for seed in range(request.seed, last + 1):
+    seed, last = request.seed, request.seed + request.tries - 1
+    while True:
         arguments[at : at + 2] = seed_words(seed)
         try:
             _route(request, tool, arguments, work, say)
@@ -148,9 +148,9 @@ def _place_and_route(
             if seed == last or missed.share < JUST_MISSED:
                 raise
             say(f"seed {seed} reaches {missed.share:.1%} of the clock, another one ...")
+            seed += 1
         else:
             return seed
-    raise AssertionError("a request has a seed")
 
 
 def _route(request: Request, tool: Tool, arguments: list[str], work: Path, say: Say) -> None:
