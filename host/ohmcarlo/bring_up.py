@@ -17,13 +17,14 @@ from .array.fit import fit_preset
 from .array.measured import MeasuredArray
 from .array.physics import AGED_LIMIT, PhysicsArray
 from .array.presets import DevicePreset, get_preset
+from .datasets.fetch import SWEEP, find
 from .errors import UsageError
 from .golden import Calibration
 from .spec import DEFAULT_HI_US, DEFAULT_LO_US, DEFAULT_MID_US, Geometry
 
-KNOWN = ("emulator", "physics", Die.name)
-MEASURED = "measured:"
-AGED = "physics:"
+KNOWN = (EmulatedArray.name, PhysicsArray.name, Die.name)
+MEASURED = f"{MeasuredArray.name}:"
+AGED = f"{PhysicsArray.name}:"
 MEASURED_WINDOW_US = (45.0, 165.0)  # what the weaker cells of the sweep reach
 # Cells that no trim makes quite alike spread the weights by what is left over: more µS per unit
 # of weight keeps that small (posterior 1.1 instead of 1.4 times too wide), and a tighter common
@@ -45,6 +46,14 @@ def check_array_name(name: str) -> None:
         )
     if name == MEASURED:
         raise UsageError(f"--array {MEASURED}FILE needs the name of a sweep file")
+
+
+def recorded_cells() -> str:
+    """The name of the array whose every SET is a value that one of 50 recorded cells gave.
+
+    Raises UsageError, which says where to get it, when the recording is not on this machine.
+    """
+    return f"{MEASURED}{find(SWEEP)}"
 
 
 def ages_of(name: str) -> tuple[float, float]:
@@ -113,7 +122,7 @@ def open_array(
     check_array_name(name)
     if name.startswith(MEASURED):
         return _open_measured(Path(name.removeprefix(MEASURED)), preset, geometry, seed)
-    if name == "physics":
+    if name == PhysicsArray.name:
         device = device_preset(preset or DEFAULT_PHYSICS)
         physics = PhysicsArray(geometry, device, seed)
         return OpenedArray(physics, physics, _window(device), _is_ideal(device))

@@ -22,7 +22,7 @@ from .array.characterize import (
 from .array.estimates import Estimates, estimate_measurement
 from .array.fit import fit_file, preset_of
 from .array.measure import measure
-from .array.physics import ValidityWarning
+from .array.physics import PhysicsArray, ValidityWarning
 from .array.threefry import threefry2x32
 from .board_checks import BOARD_CHECKS, DEVICES, layout_of
 from .boards import MODEL, check_backend, open_serial
@@ -190,7 +190,7 @@ def _characterize(
 
 def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:
     """How the model of an array ages; nothing for arrays that have none."""
-    if not array.startswith("physics"):
+    if not array.startswith(PhysicsArray.name):
         return []
     device = device_preset(preset or DEFAULT_PHYSICS)
     with warnings.catch_warnings():

@@ -376,13 +376,14 @@ def characterize(
     - `ohmcarlo characterize --fit mine.csv --preset-out mine.json`, then
       `ohmcarlo train breast-cancer --array physics --preset mine.json`
     """
+    from .array.physics import PhysicsArray
     from .checks import DeviceOutputs, characterize_array, fitted_constants
     from .console import Console
 
     console = Console(json)
     if fit is not None:
         console.show_table("Fitted constants", fitted_constants(fit))
-        array, preset = "physics", str(fit)
+        array, preset = PhysicsArray.name, str(fit)
     console.show_characterization(
         characterize_array(
             array,

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from ohmcarlo.bring_up import recorded_cells
 from ohmcarlo.config import TrainConfig
-from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.training import train
 
@@ -74,7 +74,7 @@ def main() -> None:
     arguments = parser.parse_args()
     jobs = [(name, options, arguments.splits) for name, options in ROWS]
     try:
-        array = f"measured:{find('rram-set-sweep')}"
+        array = recorded_cells()
         jobs += [
             (name, {"task": "breast-cancer", "array": array, **o}, arguments.measured_splits)
             for name, o in MEASURED

@@ -8,7 +8,7 @@ import numpy as np
 
 from . import ecg
 from .base import Dataset
-from .fetch import find
+from .fetch import WBC, find
 
 WBC_FEATURES = (
     "clump thickness",
@@ -49,11 +49,11 @@ def wbc_original() -> Dataset:
 
     Raises UsageError, with what to do, when the file is not on this machine.
     """
-    lines = find("breast-cancer-original").read_text(encoding="ascii").split()
+    lines = find(WBC).read_text(encoding="ascii").split()
     cells = [line.split(",") for line in lines]
     table = np.array([row for row in cells if WBC_MISSING not in row], np.int64)
     return Dataset(
-        name="breast-cancer-original",
+        name=WBC,
         x=table[:, 1:10].astype(np.float64),  # column 0 is the patient
         y=(table[:, 10] == WBC_MALIGNANT).astype(np.int64),
         feature_names=WBC_FEATURES,
@@ -87,6 +87,6 @@ def toy2d() -> Dataset:
 BUILTIN: dict[str, Callable[[], Dataset]] = {
     "toy2d": toy2d,
     "breast-cancer": wdbc,
-    "breast-cancer-original": wbc_original,
+    WBC: wbc_original,
     "ecg": ecg.ventricular,
 }

@@ -22,9 +22,8 @@ from numpy.typing import NDArray
 from ..errors import OhmcarloError, UsageError
 from . import beats
 from .base import Dataset, GroupSplit
-from .fetch import SOURCES, cache_folder, find
+from .fetch import MITDB, SOURCES, cache_folder, find
 
-SOURCE = "mitdb"
 # AAMI EC57: annotation codes of each class
 AAMI = {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQ"}
 CLASSES = tuple(AAMI)
@@ -129,7 +128,7 @@ def beat_table() -> BeatTable:
 def table_digest() -> str:
     """Of everything that the table depends on: the data and the code that extracts it."""
     digest = hashlib.sha256()
-    for file, published in sorted(SOURCES[SOURCE].digests.items()):
+    for file, published in sorted(SOURCES[MITDB].digests.items()):
         digest.update(f"{file} {published}\n".encode())
     for source in (Path(__file__), Path(beats.__file__)):
         digest.update(source.read_bytes())
@@ -138,7 +137,7 @@ def table_digest() -> str:
 
 def extract() -> BeatTable:
     """Read every record and take the features of its beats."""
-    folder = find(SOURCE)
+    folder = find(MITDB)
     x, classes, records, samples = [], [], [], []
     for record in sorted((*DS1, *DS2)):
         recording, found = read_record(record, folder)
@@ -158,7 +157,7 @@ def read_record(
     wfdb is not installed or the record is not here.
     """
     wfdb = _wfdb()
-    path = str((find(SOURCE) if folder is None else folder) / str(record))
+    path = str((find(MITDB) if folder is None else folder) / str(record))
     try:
         read, marks = wfdb.rdrecord(path), wfdb.rdann(path, "atr")
     except (OSError, ValueError) as error:

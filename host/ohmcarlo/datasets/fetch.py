@@ -59,8 +59,9 @@ def _listed(resource: str) -> dict[str, str]:
     return {row["file"]: row["sha256"] for row in csv.DictReader(text.splitlines())}
 
 
+WBC, SWEEP, MITDB = "breast-cancer-original", "rram-set-sweep", "mitdb"
 SOURCES: dict[str, Source] = {
-    "breast-cancer-original": Source(
+    WBC: Source(
         folder="wbc-original",
         url=UCI,
         # the digest that several public projects pin for this address
@@ -71,7 +72,7 @@ SOURCES: dict[str, Source] = {
         },
         description="Breast Cancer Wisconsin (Original), UCI; CC BY 4.0",
     ),
-    "rram-set-sweep": Source(
+    SWEEP: Source(
         folder="rram-set-sweep",
         url=RADAR,
         digests={
@@ -81,7 +82,7 @@ SOURCES: dict[str, Source] = {
         },
         description="SET sweeps of 50 RRAM cells (doi 10.1109/TED.2021.3097975); no licence file",
     ),
-    "mitdb": Source(
+    MITDB: Source(
         folder="mitdb",
         url=PHYSIONET,
         digests=_listed("mitdb_sha256.csv"),  # as in PhysioNet's SHA256SUMS.txt

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..boards import MODEL, RTL, SerialBoard, silent
 from ..config import TrainConfig
-from ..datasets.fetch import find
+from ..datasets.fetch import MITDB, WBC, find
 from ..errors import UsageError
 from ..report import BLUE, GREEN, ORANGE
 from ..tasks import CARTPOLE
@@ -41,9 +41,9 @@ CASES = (
     Case("toy2d", "toy2d", 1000, {}),
     Case("breast-cancer", "breast-cancer", 1000, {}),
     Case("breast-cancer, whitened", "breast-cancer", 1000, {"whiten": True}),
-    Case("breast-cancer-original", "breast-cancer-original", 1000, {}, "breast-cancer-original"),
-    Case("ecg", "ecg", 500, {}, "mitdb"),
-    Case("ecg, H = 4", "ecg", 300, {"hidden": 4}, "mitdb"),
+    Case("breast-cancer-original", "breast-cancer-original", 1000, {}, WBC),
+    Case("ecg", "ecg", 500, {}, MITDB),
+    Case("ecg, H = 4", "ecg", 300, {"hidden": 4}, MITDB),
     Case("cartpole", CARTPOLE, 60, {}),
 )
 

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from ..array.emulated import EmulatedArray
+from ..array.measured import MeasuredArray
+from ..array.physics import PhysicsArray
+from ..bring_up import recorded_cells
 from ..config import TrainConfig
 from ..datasets import Encoder
-from ..datasets.fetch import find
 from ..datasets.whitening import laplace
 from ..experiment import Experiment
 from ..palette import BLUE, GREEN, GREY, ORANGE, PURPLE
@@ -59,9 +62,9 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "emulator": Kind("σ = 5 % of g, all alike", BLUE, 1.0),
-    "physics": Kind("device model rram-1t1r", ORANGE, 0.5),
-    "measured": Kind("50 recorded cells", GREEN, 0.5),
+    EmulatedArray.name: Kind("σ = 5 % of g, all alike", BLUE, 1.0),
+    PhysicsArray.name: Kind("device model rram-1t1r", ORANGE, 0.5),
+    MeasuredArray.name: Kind("50 recorded cells", GREEN, 0.5),
 }
 
 PUBLISHED = "sampling in the array, as published"
@@ -153,11 +156,11 @@ def _others(experiment: Experiment, task: str, seed: int) -> Cell:
 
 def make(bench: Bench) -> Figure:
     require_data(TASKS)
-    recorded = find("rram-set-sweep")
+    recorded = recorded_cells()
     found: dict[str, dict[str, list[Cell]]] = {}
     for kind, info in KINDS.items():
         seeds = range(max(2, round(info.share * bench.seeds)))
-        array = f"measured:{recorded}" if kind == "measured" else kind
+        array = recorded if kind == MeasuredArray.name else kind
         jobs = [{"task": t, "seed": s, "array": array} for t in TASKS for s in seeds]
         cells = iter(bench.map(info.title, array_cell, jobs))
         found[kind] = {task: [next(cells) for _ in seeds] for task in TASKS}

@@ -22,7 +22,7 @@ from ..array.measure import Measurement, measure
 from ..array.measured import SIGMA_INTERCEPT_US, SIGMA_SLOPE, load_sweep
 from ..array.physics import PhysicsArray
 from ..array.presets import DevicePreset, get_preset
-from ..datasets.fetch import find
+from ..datasets.fetch import SWEEP, find
 from ..device_pictures import (
     draw_ages,
     draw_correlation,
@@ -226,7 +226,7 @@ def make(bench: Bench) -> Figure:
     array = bench.map("array", array_cell, [{"rows": ROWS, "seed": 0}])[0]
     ages = bench.map("ages", age_cell, [{"seed": 0}])[0]["ages"]
     try:
-        path = str(find("rram-set-sweep"))
+        path = str(find(SWEEP))
         sweep: Cell | None = bench.map("sweep", sweep_cell, [{"path": path}])[0]
     except UsageError as error:
         sweep = None

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..array.emulated import EmulatedArray
+from ..array.physics import PhysicsArray
+from ..bring_up import recorded_cells
 from ..config import TrainConfig
-from ..datasets.fetch import find
 from ..errors import UsageError
 from ..policy import Policy, environment, episode, gymnasium_returns
 from ..policy_pictures import draw_action_map, draw_learning, draw_policy_weights, draw_returns
@@ -70,9 +72,9 @@ def _first(trace: Trace) -> Policy:
 def make(bench: Bench) -> Figure:
     """Twenty trainings on each array, their pictures and two videos."""
     environment().close()
-    arrays, notes = {EMULATOR: "emulator", PHYSICS: "physics"}, []
+    arrays, notes = {EMULATOR: EmulatedArray.name, PHYSICS: PhysicsArray.name}, []
     try:
-        arrays[MEASURED] = f"measured:{find('rram-set-sweep')}"
+        arrays[MEASURED] = recorded_cells()
     except UsageError as error:
         notes.append(f"without recorded cells: {error}")
     cells = [

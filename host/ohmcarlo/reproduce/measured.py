@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bring_up import MEASURED
+from ..bring_up import recorded_cells
 from ..config import TrainConfig
-from ..datasets.fetch import find
 from ..report import BLUE, GREEN, GREY, ORANGE, new_figure
 from ..training import train
 from .base import Bench, Cell, Figure, Goal, Table, require_data
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
-SWEEP = "rram-set-sweep"
 TASKS = {
     "toy2d": "two features",
     "breast-cancer": "WDBC",
@@ -48,7 +46,7 @@ def learn(task: str, array: str, seed: int) -> Cell:
     """A cell: one training, as ``ohmcarlo train`` does it."""
     options = dict(ARRAYS[array])
     if options.pop("measured", False):
-        options["array"] = f"{MEASURED}{find(SWEEP)}"
+        options["array"] = recorded_cells()
     values = train(TrainConfig(task, seed=seed, **WHITENED, **options)).values
     return {"task": task, "array": array, "seed": seed, **{name: values[name] for name in KEPT}}
 
@@ -56,7 +54,7 @@ def learn(task: str, array: str, seed: int) -> Cell:
 def make(bench: Bench) -> Figure:
     """Every task on every array, over the seeds."""
     require_data(TASKS)
-    find(SWEEP)
+    recorded_cells()
     cells = bench.map(
         "four tasks, real cells and emulated ones",
         learn,
