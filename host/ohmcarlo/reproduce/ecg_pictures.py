@@ -158,7 +158,7 @@ def draw_reliability(ax: Axes, by_model: dict[str, list[Cell]], used: dict[str, 
         )
     ax.set(xlabel="predicted probability of V", ylabel="share that is V")
     ax.set_title("Reliability, prior of DS1 (ECE)")
-    ax.legend(loc="upper left", fontsize=8, frameon=False)
+    ax.legend(loc="lower right", fontsize=8, frameon=False)
 
 
 def draw_rejection(ax: Axes, by_model: dict[str, list[Cell]], used: dict[str, str]) -> None:
