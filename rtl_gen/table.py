@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo_hdl.config import EMULATOR, PHY
 
 from .bitstream.build import build
 from .bitstream.request import ROOT, Request, request_of
@@ -28,6 +29,7 @@ BEGIN, END = "<!-- resources -->", "<!-- end of resources -->"
 REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ulx3s-85f": ("ulx3s-85f", {}),
     "ecpix5-85f": ("ecpix5-85f", {}),
+    "ulx3s-85f-phy": ("ulx3s-85f", {"array": PHY}),
     "ulx3s-85f-512x16": ("ulx3s-85f", {"rows": 512, "pairs": 16}),
     "ulx3s-85f-bit-serial": ("ulx3s-85f", {"access_bits": 1}),
     "ulx3s-85f-small": ("ulx3s-85f", {"small": True}),
@@ -38,7 +40,11 @@ REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "hx8k-8x4": ("hx8k", {"rows": 8, "pairs": 4}),
 }
 """Row of the table → board and options, as ``ohmcarlo build`` takes them."""
-KEPT = ("board", "title", "geometry", "clock_hz", "fmax_mhz", "resources", "seed", "build_key")
+KEPT = (
+    *("board", "title", "array", "geometry", "clock_hz", "fmax_mhz", "resources", "seed"),
+    "build_key",
+)
+BEHIND = {EMULATOR: "", PHY: ", on a daughterboard"}
 COLUMNS = ("lut", "ff", "bram", "dsp")
 NONE = "–"
 
@@ -83,7 +89,7 @@ def _row(found: Mapping[str, Any]) -> tuple[str, ...]:
     g, resources = found["geometry"], found["resources"]
     return (
         found["title"],
-        f"{g['rows']} × {g['pairs']}",
+        f"{g['rows']} × {g['pairs']}{BEHIND[found['array']]}",
         str(g["access_bits"]),
         f"{found['clock_hz'] / 1e6:g} MHz",
         f"{found['fmax_mhz']:.1f} MHz",

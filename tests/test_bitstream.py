@@ -468,9 +468,10 @@ def test_no_loader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 # -- the table -------------------------------------------------------------------------------------
-def result(title: str, lut: int) -> dict[str, Any]:
+def result(title: str, lut: int, array: str = "emulator") -> dict[str, Any]:
     return {
         "title": title,
+        "array": array,
         "geometry": {"rows": 64, "pairs": 16, "access_bits": 1},
         "clock_hz": 21_000_000,
         "fmax_mhz": 33.456,
@@ -479,8 +480,10 @@ def result(title: str, lut: int) -> dict[str, Any]:
 
 
 def test_rows_of_the_table() -> None:
-    made = table.table({"a": result("A board", 2640)}).splitlines()
+    rows = {"a": result("A board", 2640), "b": result("Another", 264, "phy")}
+    made = table.table(rows).splitlines()
     assert made[2] == "| A board | 64 × 16 | 1 | 21 MHz | 33.5 MHz | 2,640 (50%) | – | – | – |"
+    assert made[3].startswith("| Another | 64 × 16, on a daughterboard | 1 |")
     text = f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n"
     new = table.renewed(text, {"a": result("A board", 1)})
     assert new.startswith(f"before\n{table.BEGIN}\n| board") and new.endswith(
