@@ -547,7 +547,8 @@ class _Fit:
         unit = "µS"
         rel, top, shown = self._limits()
         usable = (lags > 0) & np.isfinite(self.correlation[0])
-        low, high = np.nanquantile(self.correlation[1:], [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        measured, *replicates = self.correlation[:, usable]
+        low, high = np.nanquantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
         model = self._of(self.expected.lag)[0]
         constants = {
             "c2c_intercept_us": _interval(self.laws[:, 0], unit),
@@ -572,9 +573,9 @@ class _Fit:
             d2d_us=[_interval(v, unit) for v in np.sqrt(self.d2d).T],
             constants=constants,
             lags=lags[usable],
-            correlation=self.correlation[0][usable],
-            correlation_low=low[usable],
-            correlation_high=high[usable],
+            correlation=measured,
+            correlation_low=low,
+            correlation_high=high,
             correlation_model=(model / model[0])[usable],
             read_noise=[],
         )
