@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import json
+import math
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -97,6 +98,14 @@ def test_goals_say_whether_they_are_met() -> None:
     missed = Goal("ECE", [0.04], wanted="<= 0.03", met=False)
     assert shown(met) == "96.00 ± 1.41 %"  # sd of two values: their difference over √2
     assert shown(missed) == "0.040"
+    assert shown(Goal("ECE", [0.004, 0.006])) == "0.00500 ± 0.00141"
+    assert shown(Goal("area", [0.846, 0.858])) == "0.852 ± 0.008"
+    assert shown(Goal("stuck", [0.0], "%")) == "0.00 %"
+    assert shown(Goal("unmeasured", [math.nan, 1.0])) == "nan ± nan"
+    assert shown(Goal("return", [500.0, 500.0])) == "500 ± 0"
+    assert shown(Goal("episodes", [1200.0, 1195.0])) == "1198 ± 4"
+    assert shown(Goal("cycles", [1e7])) == "1e+07"
+    assert shown(Goal("slope", [0.02], interval=(0.004, 0.036))) == "0.020 [0.004, 0.036]"
     assert verdict(met) == ">= 96 %: met" and verdict(missed) == "<= 0.03: NOT MET"
     assert verdict(Goal("steps", [3.0])) == ""
     assert "| accuracy | 96.00 ± 1.41 % | 96.3 % | >= 96 %: met |" in markdown(figure([met]))

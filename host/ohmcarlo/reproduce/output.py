@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +87,23 @@ def _table(table: Table) -> str:
 def shown(row: Goal) -> str:
     """Mean ± standard deviation, or a value with its [95 % interval], as people read it."""
     scale, unit, digits = (100.0, " %", 2) if row.unit == "%" else (1.0, f" {row.unit}", 3)
-    sd = row.sd
-    number = _number(row.mean * scale, digits)
-    spread = "" if sd is None else f" ± {_number(sd * scale, digits)}"
-    if row.interval is not None:
-        low, high = (_number(v * scale, digits) for v in row.interval)
-        spread = f" [{low}, {high}]"
-    return f"{number}{spread}{unit}".rstrip()
+    around = row.interval or ([] if row.sd is None else [row.sd])
+    numbers = [scale * value for value in (row.mean, *around)]
+    whole = row.unit != "%" and all(float(number).is_integer() for number in numbers)
+    form = _form(max(abs(number) for number in numbers), 0 if whole else digits)
+    mean, *rest = (f"{number:{form}}" for number in numbers)
+    spread = f" [{rest[0]}, {rest[1]}]" if row.interval else "".join(f" ± {sd}" for sd in rest)
+    return f"{mean}{spread}{unit}".rstrip()
 
 
-def _number(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}" if 0.01 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
+def _form(size: float, digits: int) -> str:
+    """One format for numbers of which the largest is ``size``: ``digits`` decimals, or as many as
+    leave it three digits."""
+    if not math.isfinite(size) or size >= 1e6 or 0 < size < 1e-5:
+        return ".4g"
+    if size >= 1000:
+        return ".0f"
+    return f".{2 - math.floor(math.log10(size))}f" if 0 < size < 0.01 else f".{digits}f"
 
 
 def verdict(row: Goal) -> str:
