@@ -151,6 +151,7 @@ def test_ages_are_those_of_the_model():
 
 
 @pytest.mark.data
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # of lags that no pulse shows
 def test_a_sweep_file_is_fitted_as_it_is():
     """Against numbers derived from the same file by other code: REFERENCES section 1."""
     try:

@@ -547,8 +547,11 @@ class _Fit:
         unit = "µS"
         rel, top, shown = self._limits()
         usable = (lags > 0) & np.isfinite(self.correlation[0])
-        measured, *replicates = self.correlation[:, usable]
-        low, high = np.nanquantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+        correlation = self.correlation[:, usable]
+        # one after the other: of no lag at all, nanquantile gives no pair
+        low, high = (
+            np.nanquantile(correlation[1:], q, axis=0) for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+        )
         model = self._of(self.expected.lag)[0]
         constants = {
             "c2c_intercept_us": _interval(self.laws[:, 0], unit),
@@ -573,7 +576,7 @@ class _Fit:
             d2d_us=[_interval(v, unit) for v in np.sqrt(self.d2d).T],
             constants=constants,
             lags=lags[usable],
-            correlation=measured,
+            correlation=correlation[0],
             correlation_low=low,
             correlation_high=high,
             correlation_model=(model / model[0])[usable],
