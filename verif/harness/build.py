@@ -22,7 +22,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -84,18 +83,17 @@ class Target(Protocol):
         """Text with the module ``dut``, whose ports are the component's."""
 
 
-@dataclass(frozen=True)
-class Source:
+class _Source:
     """The component as it is written."""
 
-    # three times as fast to compile as -O2, and a bench spends its time in Python
-    optimisation: str = "-Og"
     name = ""
     options = ("--x-assign", "fast", "--x-initial", "fast")
+    # three times as fast to compile as -O2, and a bench spends its time in Python
+    optimisation = "-Og"
     verilog = staticmethod(verilog_of)
 
 
-SOURCE = Source()
+SOURCE = _Source()
 _target: ContextVar[Any] = ContextVar("target", default=SOURCE)
 
 
@@ -138,7 +136,7 @@ def run_bench(
     Raises AssertionError when a test failed, or when none ran.
     """
     name, target = str(component), _target.get()
-    text = verilog_text if isinstance(target, Source) else None
+    text = verilog_text if target is SOURCE else None
     if not isinstance(component, str):
         if not isinstance(component, wiring.Component):
             component = component()
