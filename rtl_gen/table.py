@@ -41,9 +41,8 @@ REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 }
 """Row of the table → board and options, as ``ohmcarlo build`` takes them."""
 KEPT = (
-    *("board", "title", "array", "geometry", "clock_hz", "fmax_mhz", "resources", "seed"),
-    "build_key",
-)
+    "board", "title", "array", "geometry", "clock_hz", "fmax_mhz", "resources", "seed", "build_key",
+)  # fmt: skip
 BEHIND = {EMULATOR: "", PHY: ", on a daughterboard"}
 COLUMNS = ("lut", "ff", "bram", "dsp")
 NONE = "–"

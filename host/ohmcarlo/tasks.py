@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 
 from .datasets import is_path
+from .datasets.fetch import WBC
 from .datasets.names import unknown
 from .spec.cartpole import POLICY_INPUTS
 
@@ -99,7 +100,7 @@ TASKS: dict[str, Task] = {
         ),
         Task(
             name="breast-cancer-original",
-            dataset="breast-cancer-original",
+            dataset=WBC,
             description="WBC (1990): malignant or benign? 9 grades by a pathologist; "
             "`ohmcarlo data fetch breast-cancer-original` gets it",
             all_features=9,

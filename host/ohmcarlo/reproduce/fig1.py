@@ -225,7 +225,7 @@ def _table(
         rows.append(Goal(f"{name}: accuracy", column(software[name], "accuracy"), "%"))
         rows.append(Goal(f"{name}: log loss", column(software[name], "log_loss"), "nat"))
     network = float(np.mean(column(software[NETWORK], "accuracy")))
-    best = column(found["emulator"][task], "accuracy", CORRECTED)
+    best = column(found[EmulatedArray.name][task], "accuracy", CORRECTED)
     rows.append(
         Goal(
             "sampling (corrected, emulator) - network of equal memory: accuracy",

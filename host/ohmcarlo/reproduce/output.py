@@ -92,7 +92,7 @@ def shown(row: Goal) -> str:
     whole = row.unit != "%" and all(float(number).is_integer() for number in numbers)
     form = _form(max(abs(number) for number in numbers), 0 if whole else digits)
     mean, *rest = (f"{number:{form}}" for number in numbers)
-    spread = f" [{rest[0]}, {rest[1]}]" if row.interval else "".join(f" ± {sd}" for sd in rest)
+    spread = f" [{', '.join(rest)}]" if row.interval else "".join(f" ± {sd}" for sd in rest)
     return f"{mean}{spread}{unit}".rstrip()
 
 
@@ -103,7 +103,9 @@ def _form(size: float, digits: int) -> str:
         return ".4g"
     if size >= 1000:
         return ".0f"
-    return f".{2 - math.floor(math.log10(size))}f" if 0 < size < 0.01 else f".{digits}f"
+    if 0 < size < 0.01:
+        return f".{2 - math.floor(math.log10(size))}f"
+    return f".{digits}f"
 
 
 def verdict(row: Goal) -> str:
