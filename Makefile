@@ -42,7 +42,7 @@ lint: $(VENV)/.installed-dev  ## ruff (lint and format), mypy, and the committed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m rtl_gen --check
+	$(BIN)/python -m ohmcarlo_rtl --check
 
 format: $(VENV)/.installed-dev  ## let ruff put imports and layout right
 	$(BIN)/ruff check --fix .
@@ -52,7 +52,7 @@ test: lint  ## lint, types and all tests, the hardware's in simulation among the
 	$(BIN)/python -m pytest -n $(JOBS)
 
 rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page: rtl_gen/reference
-	$(BIN)/python -m rtl_gen
+	$(BIN)/python -m ohmcarlo_rtl
 
 bitstream: $(VENV)/.installed  ## a board's bitstream with open tools: make bitstream BOARD=ulx3s-85f
 	$(BIN)/ohmcarlo build $(or $(BOARD),$(error which board? make bitstream BOARD=ulx3s-85f; ohmcarlo build --help lists them))
@@ -64,7 +64,7 @@ netlist: $(VENV)/.installed-dev  ## the benches on synthesised netlists, iCE40 a
 	NETLIST=1 $(BIN)/python -m pytest -n $(JOBS) verif/test_netlist.py verif/test_netlist_models.py
 
 fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; 20 minutes)
-	$(BIN)/python -m rtl_gen.fuzz --seconds 600
+	$(BIN)/python -m ohmcarlo_rtl.fuzz --seconds 600
 
 coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 minutes)
 	$(BIN)/python -m verif.coverage --clean

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from ohmcarlo.boards.transport import Port
+from ohmcarlo.boards.link.transport import Port
 
 FAULTS = ("flip", "drop", "double", "cut", "swap", "delay")
 REACH = 7  # frames that a swapped or delayed one falls back by, at the most

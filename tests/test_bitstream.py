@@ -24,20 +24,20 @@ from amaranth import Module, Signal, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
-from rtl_gen import table
-from rtl_gen.bitstream import __main__ as command_line
-from rtl_gen.bitstream import build as building
-from rtl_gen.bitstream import plan, program, reports, tools
-from rtl_gen.bitstream.build import build
-from rtl_gen.bitstream.request import config_with, request_of
 
-from ohmcarlo import cli
-from ohmcarlo.bitstream import bitstream_rows
+from ohmcarlo.cli import app as cli
 from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo.fpga import bitstream_rows
 from ohmcarlo_hdl.boards import BOARDS
 from ohmcarlo_hdl.boards.board import ICE40_FLOW
 from ohmcarlo_hdl.boards.top import Loopback, Payload
 from ohmcarlo_hdl.soc.design import design_hash
+from ohmcarlo_rtl import table
+from ohmcarlo_rtl.bitstream import __main__ as command_line
+from ohmcarlo_rtl.bitstream import build as building
+from ohmcarlo_rtl.bitstream import plan, program, reports, tools
+from ohmcarlo_rtl.bitstream.build import build
+from ohmcarlo_rtl.bitstream.request import config_with, request_of
 
 ROOT = Path(__file__).parents[1]
 LOOPBACK = """
@@ -45,7 +45,7 @@ import sys
 from pathlib import Path
 from ohmcarlo_hdl.boards.top import Loopback, Payload
 from ohmcarlo_hdl.soc.design import design_hash
-from rtl_gen.bitstream import __main__ as command_line, build, plan
+from ohmcarlo_rtl.bitstream import __main__ as command_line, build, plan
 plan.payload_of = lambda request: Payload(Loopback(), 0, 0)
 build.firmware_of = lambda request: b""
 sys.exit(command_line.main(["icebreaker", *sys.argv[1:]]))
@@ -560,7 +560,7 @@ def test_the_smallest_bitstream_of_the_product(tmp_path: Path) -> None:
     bytes."""
     outs = [tmp_path / "a", tmp_path / "other"][:BUILDS]
     shape = [f"--{name}={value}" for name, value in SHAPE.items()]
-    command = [sys.executable, "-m", "ohmcarlo.cli", "build", SMALLEST, *shape]
+    command = [sys.executable, "-m", "ohmcarlo.cli.app", "build", SMALLEST, *shape]
     processes = [
         subprocess.Popen(
             [*command, "--out", out, "--json", f"{out}.json"],

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.base import DOT, READ, RESET, SET, SET_CODES
-from ohmcarlo.boards.layout import Layout
-from ohmcarlo.boards.state import (
+from ohmcarlo.boards.memory.layout import Layout
+from ohmcarlo.boards.memory.state import (
     COUNTERS,
     SAVED,
     State,

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rtl_gen import constraints
-from rtl_gen.bitstream.request import request_of
 
-from ohmcarlo import cli
+from ohmcarlo.cli import app as cli
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec.link import BAUD
-from ohmcarlo_hdl.array.phy_pins import HEADERS, PINS, pins_signature
+from ohmcarlo_hdl.array.phy.pins import HEADERS, PINS, pins_signature
 from ohmcarlo_hdl.boards import BOARDS, Board
 from ohmcarlo_hdl.boards.board import BAUD_ERROR, uart_divisor
 from ohmcarlo_hdl.boards.pll import ARTIX7, ECP5, ICE40, MHZ, PllLimits
 from ohmcarlo_hdl.boards.top import BoardTop, Loopback, Payload
+from ohmcarlo_rtl import constraints
+from ohmcarlo_rtl.bitstream.request import request_of
 
 ROOT = Path(__file__).parents[1]
 each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=lambda b: b.name)

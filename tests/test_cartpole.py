@@ -8,7 +8,6 @@ import struct
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rtl_gen.firmware import build_native
 
 from link_client import Client
 from ohmcarlo.errors import UsageError
@@ -16,6 +15,7 @@ from ohmcarlo.golden import cartpole
 from ohmcarlo.spec import LOGLIK_FRAC
 from ohmcarlo.spec import cartpole as spec
 from ohmcarlo.spec.link import EPISODE_FORMAT, EPISODE_RESULT_FORMAT, Message, Status
+from ohmcarlo_rtl.firmware import build_native
 
 
 class CState(ctypes.Structure):

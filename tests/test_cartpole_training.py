@@ -13,13 +13,16 @@ import pytest
 from numpy.typing import NDArray
 
 from link_client import Client
-from ohmcarlo import policy_run, runs, training
-from ohmcarlo.boards.records import Records
-from ohmcarlo.cli import main
-from ohmcarlo.config import TrainConfig
+from ohmcarlo.boards.records.decode import Records
+from ohmcarlo.cli.app import main
 from ohmcarlo.golden import EpisodeLikelihood, cartpole
-from ohmcarlo.policy import Policy, encode, environment, gymnasium_returns
-from ohmcarlo.policy_run import PolicyResult, build_policy
+from ohmcarlo.runs import folder as runs
+from ohmcarlo.runs import loop as training
+from ohmcarlo.runs import policy_run
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.loop import Interrupted, Outputs, Silence, resume_run, train_policy, train_run
+from ohmcarlo.runs.policy import Policy, encode, environment, gymnasium_returns
+from ohmcarlo.runs.policy_run import PolicyResult, build_policy
 from ohmcarlo.spec import LOGLIK_FRAC
 from ohmcarlo.spec import cartpole as spec
 from ohmcarlo.spec.link import (
@@ -29,14 +32,6 @@ from ohmcarlo.spec.link import (
     Command,
     Message,
     Status,
-)
-from ohmcarlo.training import (
-    Interrupted,
-    Outputs,
-    Silence,
-    resume_run,
-    train_policy,
-    train_run,
 )
 from ohmcarlo_hdl.config import REFERENCE
 from ohmcarlo_hdl.regs.map import register_map

@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo import cli, experiment, runs
+from ohmcarlo.cli import app as cli
+from ohmcarlo.runs import folder as runs
+from ohmcarlo.runs import setup as experiment
 
 SMALL = ["--rows", "64", "--pairs", "16", "--chains", "2", "--steps", "120"]
 KEYS = {
@@ -550,7 +552,7 @@ def limited(
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     return subprocess.run(
-        [sys.executable, "-m", "ohmcarlo.cli", *map(str, arguments)],
+        [sys.executable, "-m", "ohmcarlo.cli.app", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
@@ -611,7 +613,7 @@ def test_disk_full_while_compiling(tmp_path: Path) -> None:
 def test_standard_output_is_full() -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "ohmcarlo.cli", "tasks"],
+            [sys.executable, "-m", "ohmcarlo.cli.app", "tasks"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

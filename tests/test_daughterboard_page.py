@@ -7,15 +7,15 @@ import re
 import pytest
 from amaranth_boards.ecpix5 import ECPIX585Platform
 from amaranth_boards.ulx3s import ULX3S_12F_Platform, ULX3S_85F_Platform
-from rtl_gen import daughterboard_page
-from rtl_gen.daughterboard_page import PAGE, balls
 
-from ohmcarlo_hdl.array.phy_pins import HEADERS, PINS
+from ohmcarlo_hdl.array.phy.pins import HEADERS, PINS
+from ohmcarlo_rtl import daughterboard_page
+from ohmcarlo_rtl.daughterboard_page import PAGE, balls
 
 
 def test_tables_are_those_of_the_sources() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert text == daughterboard_page.renewed(text), "run python -m rtl_gen.daughterboard_page"
+    assert text == daughterboard_page.renewed(text), "run python -m ohmcarlo_rtl.daughterboard_page"
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,21 @@ import pytest
 
 from board_ports import NativePort
 from native_board import NativeBoard, opened
-from ohmcarlo import board_checks, boards, checks
+from ohmcarlo import boards
 from ohmcarlo.array import Die, EmulatedArray, PhysicsArray, get_preset
 from ohmcarlo.array.base import Array
 from ohmcarlo.boards import SerialBoard, check_backend
-from ohmcarlo.bring_up import open_array
-from ohmcarlo.config import TrainConfig
 from ohmcarlo.errors import UsageError
-from ohmcarlo.experiment import build_experiment
 from ohmcarlo.golden import Registers
+from ohmcarlo.runs.arrays import open_array
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.setup import build_experiment
+from ohmcarlo.selftest import board as board_checks
+from ohmcarlo.selftest import chain as checks
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.daughterboard import FULL_SCALE_V, RAILS_V
 from ohmcarlo.spec.link import DIE_FIELDS, FIELDS, WINDOWS, WRITE_FORMAT, Command, Message
-from ohmcarlo_hdl.array.phy_parts import PhyConfig
+from ohmcarlo_hdl.array.phy.parts import PhyConfig
 from ohmcarlo_hdl.config import CoreConfig
 
 GEOMETRY = Geometry(rows=32, pairs=16, access_bits=1)

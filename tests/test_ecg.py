@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ohmcarlo.config import TrainConfig
 from ohmcarlo.datasets import GroupSplit, beats, ecg, load
 from ohmcarlo.datasets.fetch import DATA_VARIABLE, SOURCES
 from ohmcarlo.errors import UsageError
-from ohmcarlo.experiment import prepare
 from ohmcarlo.golden import predict
 from ohmcarlo.reproduce.ecg import disagreement
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.loop import ChainRun, Silence, train
+from ohmcarlo.runs.setup import prepare
+from ohmcarlo.runs.trace import Trace
 from ohmcarlo.spec import FEATURE_FRAC
 from ohmcarlo.tasks import get_task
-from ohmcarlo.trace import Trace
-from ohmcarlo.training import ChainRun, Silence, train
 
 RATE = 360.0
 FOLDER = Path(os.environ.get(DATA_VARIABLE, "/nonexistent")) / SOURCES["mitdb"].folder

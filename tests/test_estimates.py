@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ohmcarlo.array.ages import measure_ages
-from ohmcarlo.array.estimates import (
+from ohmcarlo.array.characterize.ages import measure_ages
+from ohmcarlo.array.characterize.estimates import (
     Estimates,
     Pulses,
     estimate,
@@ -18,8 +18,8 @@ from ohmcarlo.array.estimates import (
     hrs_estimates,
     share_estimate,
 )
-from ohmcarlo.array.fit import fit_file, fit_preset, preset_of
-from ohmcarlo.array.measure import measure
+from ohmcarlo.array.characterize.fit import fit_file, fit_preset, preset_of
+from ohmcarlo.array.characterize.measure import measure
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.presets import DevicePreset, get_preset
 from ohmcarlo.datasets.fetch import find

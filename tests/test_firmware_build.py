@@ -12,17 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rtl_gen import firmware, protocol_header, protocol_page
-from rtl_gen.configs import REFERENCE, config_of
 
 from link_client import SESSION, Client, frame, frames
 from native_board import opened
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.spec import link
-from ohmcarlo_hdl.array.phy_parts import PhyConfig
+from ohmcarlo_hdl.array.phy.parts import PhyConfig
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.regs.map import board_map, register_map
 from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
+from ohmcarlo_rtl import firmware, protocol_header, protocol_page
+from ohmcarlo_rtl.configs import REFERENCE, config_of
 
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "firmware" / "fuzz" / "corpus"
@@ -93,8 +93,16 @@ def test_codes_are_those_of_the_register_map() -> None:
 def test_image_is_reproducible(tmp_path: Path) -> None:
     """The same bytes from another folder, in another process."""
     out = tmp_path / "image"
-    command = [sys.executable, "-m", "rtl_gen.firmware", "--config", "small", "--out", str(out)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [
+        sys.executable,
+        "-m",
+        "ohmcarlo_rtl.firmware",
+        "--config",
+        "small",
+        "--out",
+        str(out),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "rtl_gen")}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "stack left" in done.stdout
@@ -183,7 +191,7 @@ def test_format() -> None:
 def test_protocol_page() -> None:
     """Its tables are those of the specification."""
     text = protocol_page.PAGE.read_text(encoding="utf-8")
-    assert text == protocol_page.renewed(text), "run python -m rtl_gen.protocol_page"
+    assert text == protocol_page.renewed(text), "run python -m ohmcarlo_rtl.protocol_page"
 
 
 def test_example_of_the_page() -> None:

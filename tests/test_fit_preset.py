@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo.array.fit import fit_preset
+from ohmcarlo.array.characterize.fit import fit_preset
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.presets import DevicePreset, get_preset
 from ohmcarlo.errors import UsageError

@@ -19,18 +19,18 @@ from systemrdl.node import RegNode
 from board_ports import NativePort
 from faults import FAULTS, FaultyPort
 from native_board import NativeBoard, opened
-from ohmcarlo.boards import transport
 from ohmcarlo.boards.base import BoardLost
-from ohmcarlo.boards.frames import Decoder, Frame, decode
-from ohmcarlo.boards.link import Link, Refused
-from ohmcarlo.boards.remote import OPERATION, READ, SET, RemoteController
+from ohmcarlo.boards.link import transport
+from ohmcarlo.boards.link.frames import Decoder, Frame, decode
+from ohmcarlo.boards.link.messages import Link, Refused
+from ohmcarlo.boards.link.remote import OPERATION, READ, SET, RemoteController
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.spec import DAC_MAX, TARGET_FRAC
 from ohmcarlo.spec import link as spec
 from ohmcarlo.spec.link import Command, Kind, Message, Status
 from ohmcarlo_hdl.array import sequencer
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.core import step
+from ohmcarlo_hdl.core.step import controller as step
 from ohmcarlo_hdl.regs.map import compile_rdl
 
 COMMANDS = 100_000

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ohmcarlo import experiment, runs, training
 from ohmcarlo.array.base import Array
 from ohmcarlo.boards import Block, BoardLost, ModelBoard
-from ohmcarlo.config import TrainConfig
 from ohmcarlo.errors import OhmcarloError
-from ohmcarlo.training import Outputs, Silence, resume_run, train, train_run
+from ohmcarlo.runs import folder as runs
+from ohmcarlo.runs import loop as training
+from ohmcarlo.runs import setup as experiment
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.loop import Outputs, Silence, resume_run, train, train_run
 
 CONFIG = TrainConfig("breast-cancer", steps=600, rows=64, pairs=16, features=9, seed=2)
 Opener = Callable[..., ModelBoard]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo.array.characterize import characterize
+from ohmcarlo.array.characterize.characterization import characterize
 from ohmcarlo.array.measured import MeasuredArray, Sweep, load_sweep
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_LSB_US, Geometry

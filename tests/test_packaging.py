@@ -26,15 +26,10 @@ LAYERS = [
     {"boards"},
     {"datasets"},
     {"tasks"},
-    {"bring_up", "trace", "runs", "palette"},
-    {"config"},
-    {
-        *("experiment", "results", "training", "prediction", "report", "surface", "sklearn"),
-        *("policy", "policy_run", "policy_pictures", "policy_report", "device_pictures"),
-    },
-    {"board_checks", "checks", "bitstream"},
+    {"runs"},
+    {"pictures"},
+    {"selftest", "fpga", "sklearn"},
     {"reproduce"},
-    {"console"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -154,7 +149,7 @@ def test_no_machine_paths_and_no_registry_address() -> None:
 
 def test_help_needs_nothing_heavy() -> None:
     code = (
-        "import sys, ohmcarlo.cli as c; c.main(['train', '--help']); "
+        "import sys, ohmcarlo.cli.app as c; c.main(['train', '--help']); "
         "heavy = {'numpy', 'numba', 'scipy', 'sklearn', 'arviz'} & set(sys.modules); "
         "sys.exit(f'imported {heavy}' if heavy else 0)"
     )

@@ -19,7 +19,7 @@ from ohmcarlo import builder
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import check_backend, open_board
 from ohmcarlo.boards.base import BoardLost
-from ohmcarlo.boards.ports import EXIT_S, SerialPort, SimulatedPort, build_simulated
+from ohmcarlo.boards.link.ports import EXIT_S, SerialPort, SimulatedPort, build_simulated
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.spec import Geometry
 
@@ -229,9 +229,9 @@ from pathlib import Path
 
 
 def repository(folder: Path, body: str) -> None:
-    (folder / "rtl_gen").mkdir()
-    (folder / "rtl_gen" / "__init__.py").write_text("")
-    (folder / "rtl_gen" / "verilated.py").write_text(BUILDER.format(body=body))
+    (folder / "rtl_gen" / "ohmcarlo_rtl").mkdir(parents=True)
+    (folder / "rtl_gen" / "ohmcarlo_rtl" / "__init__.py").write_text("")
+    (folder / "rtl_gen" / "ohmcarlo_rtl" / "verilated.py").write_text(BUILDER.format(body=body))
 
 
 @pytest.fixture
@@ -252,13 +252,13 @@ def test_the_last_line_is_the_program(elsewhere: Path) -> None:
     geometry = Geometry(rows=64, pairs=16)
     found = build_simulated(geometry, said.append)
     assert said == ["building", "linking"]
-    assert found.parent == elsewhere / "x"
+    assert found.parent == elsewhere / "rtl_gen" / "x"
     assert "--rows=64" in found.name and "--pairs=16" in found.name
 
 
 @pytest.mark.parametrize(("code", "kind"), [(1, OhmcarloError), (2, UsageError)])
 def test_a_build_that_fails(elsewhere: Path, code: int, kind: type[OhmcarloError]) -> None:
-    last = "print('rtl_gen.verilated: no compiler', file=sys.stderr)"
+    last = "print('ohmcarlo_rtl.verilated: no compiler', file=sys.stderr)"
     repository(elsewhere, f"print('building'); {last}; sys.exit({code})")
     with pytest.raises(OhmcarloError, match="cannot be built: no compiler") as error:
         build_simulated(Geometry(), lambda _: None)

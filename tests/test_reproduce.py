@@ -18,12 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from ohmcarlo.array import EmulatedArray
-from ohmcarlo.cli import main
-from ohmcarlo.config import TrainConfig
+from ohmcarlo.cli.app import main
 from ohmcarlo.datasets import load
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration
-from ohmcarlo.report import draw_figures, new_canvas
+from ohmcarlo.pictures.report import draw_figures, new_canvas
+from ohmcarlo.pictures.surface import Surface
 from ohmcarlo.reproduce import ENTRIES, base, fig1, fig3, fig4, maker, networks, select, tissue
 from ohmcarlo.reproduce.base import Bench, Cell, Figure, Goal, Table
 from ohmcarlo.reproduce.chains import finished, predictor_of
@@ -43,8 +43,8 @@ from ohmcarlo.reproduce.strategies import (
     transfer_samples,
     weights_of,
 )
+from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.spec import CODE_LSB_US, Geometry
-from ohmcarlo.surface import Surface
 
 WINDOW_US = (30.0, 250.0)
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ohmcarlo import training
 from ohmcarlo.array.base import DOT, DOT_DEVICES, SET, Ledger
+from ohmcarlo.array.characterize.estimates import Pulses
 from ohmcarlo.array.energy import (
     EnergyModel,
     SoftwareModel,
@@ -24,17 +24,17 @@ from ohmcarlo.array.energy import (
     sampled_model,
     software_energy,
 )
-from ohmcarlo.array.estimates import Pulses
 from ohmcarlo.array.physics import PhysicsArray
-from ohmcarlo.bring_up import ages_of, device_preset, open_array
-from ohmcarlo.cli import main
-from ohmcarlo.config import TrainConfig
+from ohmcarlo.cli.app import main
 from ohmcarlo.errors import UsageError
 from ohmcarlo.reproduce import endurance, fig2
 from ohmcarlo.reproduce import energy as figure
 from ohmcarlo.reproduce.base import Bench
 from ohmcarlo.reproduce.lean import lean_run
 from ohmcarlo.reproduce.output import write_figure
+from ohmcarlo.runs import loop as training
+from ohmcarlo.runs.arrays import ages_of, device_preset, open_array
+from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.spec import Geometry
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo import runs, training
-from ohmcarlo.config import TrainConfig
 from ohmcarlo.errors import OhmcarloError, UsageError
-from ohmcarlo.training import Interrupted, Outputs, Silence, resume_run, train_run
+from ohmcarlo.runs import folder as runs
+from ohmcarlo.runs import loop as training
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.loop import Interrupted, Outputs, Silence, resume_run, train_run
 
 KILLS = 50
 BLOCK = 7  # steps between two checkpoints
@@ -174,7 +175,7 @@ def test_ctrl_c_keeps_a_checkpoint(
 def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
     arguments = ["train", "toy2d", "--steps", "3000000", "--out", str(tmp_path / "run")]
     process = subprocess.Popen(
-        [sys.executable, "-m", "ohmcarlo.cli", *arguments], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ohmcarlo.cli.app", *arguments], stderr=subprocess.PIPE, text=True
     )
     while not (tmp_path / "run" / runs.CHECKPOINT).exists():
         assert process.poll() is None

@@ -12,15 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo import checks, runs, training
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards import BoardLost, SerialBoard, ports
-from ohmcarlo.boards.ports import SimulatedPort
-from ohmcarlo.config import TrainConfig
-from ohmcarlo.experiment import build_experiment
+from ohmcarlo.boards import BoardLost, SerialBoard
+from ohmcarlo.boards.link import ports
+from ohmcarlo.boards.link.ports import SimulatedPort
 from ohmcarlo.golden import predict
+from ohmcarlo.runs import folder as runs
+from ohmcarlo.runs import loop as training
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.loop import Outputs, Silence, resume_run, train_run
+from ohmcarlo.runs.setup import build_experiment
+from ohmcarlo.selftest import chain as checks
 from ohmcarlo.spec import Geometry
-from ohmcarlo.training import Outputs, Silence, resume_run, train_run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs pseudo-terminals")
 

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rtl_gen import __main__ as cli
-from rtl_gen.configs import CONFIGS, REFERENCE, config_of
-from rtl_gen.generate import HAND_WRITTEN, MANIFEST, TOPS, files_of
-from rtl_gen.tidy import tidy
 
 from ohmcarlo.array import EmulatedArray
 from ohmcarlo.golden.registers import SamplerSettings
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.regs.map import register_map
+from ohmcarlo_rtl import __main__ as cli
+from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
+from ohmcarlo_rtl.generate import HAND_WRITTEN, MANIFEST, TOPS, files_of
+from ohmcarlo_rtl.tidy import tidy
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "rtl_gen" / REFERENCE
@@ -33,12 +33,12 @@ SMALL_TOP = {"ohmcarlo_counters": ("ohmcarlo_hdl.core.counters", "Counters")}
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Generate one block instead of whole controllers: the machinery is the same."""
-    monkeypatch.setattr("rtl_gen.generate.TOPS", SMALL_TOP)
+    monkeypatch.setattr("ohmcarlo_rtl.generate.TOPS", SMALL_TOP)
 
 
 def generate(cwd: Path, out: Path, hash_seed: str, *arguments: str) -> None:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed}
-    command = [sys.executable, "-m", "rtl_gen", "--out", str(out), *arguments]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "rtl_gen"), "PYTHONHASHSEED": hash_seed}
+    command = [sys.executable, "-m", "ohmcarlo_rtl", "--out", str(out), *arguments]
     subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True)
 
 
@@ -91,8 +91,8 @@ def test_check_names_the_first_difference(
     position = good.index(b"endmodule")
     source.write_bytes(good[:position] + b"E" + good[position + 1 :])  # one byte
     line = good[:position].count(b"\n") + 1
-    assert check() == (1, f"{source} differs at line {line}: run `python -m rtl_gen`, and commit "
-                          "what changed\n")  # fmt: skip
+    assert check() == (1, f"{source} differs at line {line}: run `python -m ohmcarlo_rtl`, and "
+                          "commit what changed\n")  # fmt: skip
     source.write_bytes(good[:-1])
     assert "differs" in check()[1]
     source.unlink()
@@ -278,7 +278,7 @@ def test_tidy() -> None:
 
 def test_tidied_memories_hold_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spelt out again, the loops of a whole block are the words that Yosys wrote."""
-    from rtl_gen import generate as module
+    from ohmcarlo_rtl import generate as module
 
     monkeypatch.setattr(module, "TOPS", {"rows": ("ohmcarlo_hdl.core.rows", "Rows")})
     tidied = module.verilog_of("rows", config_of("small"))

@@ -17,16 +17,16 @@ from native_board import NativeBoard, opened
 from ohmcarlo import __version__
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.array.physics import PhysicsArray
-from ohmcarlo.board_checks import BOARD_CHECKS
 from ohmcarlo.boards import ENTROPY_ALARM, BoardLost, ModelBoard, SerialBoard
-from ohmcarlo.boards.frames import Frame, decode
-from ohmcarlo.boards.image import controller_image, data_image, emulator_image
-from ohmcarlo.boards.records import Records
-from ohmcarlo.boards.remote import READ, RESET, SET
-from ohmcarlo.boards.tally import Tally
-from ohmcarlo.boards.transport import LINK_TIMEOUT_S
+from ohmcarlo.boards.link.frames import Frame, decode
+from ohmcarlo.boards.link.remote import READ, RESET, SET
+from ohmcarlo.boards.link.transport import LINK_TIMEOUT_S
+from ohmcarlo.boards.memory.image import controller_image, data_image, emulator_image
+from ohmcarlo.boards.records.decode import Records
+from ohmcarlo.boards.records.tally import Tally
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration, Registers, SamplerSettings
+from ohmcarlo.selftest.board import BOARD_CHECKS
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.link import (
     FIELDS,

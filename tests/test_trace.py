@@ -12,12 +12,12 @@ from scipy import special
 
 from ohmcarlo import diagnostics
 from ohmcarlo.boards import Block
-from ohmcarlo.config import TrainConfig
-from ohmcarlo.experiment import build_experiment
-from ohmcarlo.results import Result
-from ohmcarlo.runs import RunFolder
-from ohmcarlo.trace import Trace
-from ohmcarlo.training import train
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.folder import RunFolder
+from ohmcarlo.runs.loop import train
+from ohmcarlo.runs.outcome import Result
+from ohmcarlo.runs.setup import build_experiment
+from ohmcarlo.runs.trace import Trace
 
 CONFIG = TrainConfig("toy2d", rows=64, pairs=16, chains=2, steps=120, seed=3)
 

@@ -16,14 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rtl_gen.firmware import link_program
-from rtl_gen.verilated import __main__ as program
-from rtl_gen.verilated import build
-from rtl_gen.verilated.cache import default_cache, explained, published
 
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
+from ohmcarlo_rtl.firmware import link_program
+from ohmcarlo_rtl.verilated import __main__ as program
+from ohmcarlo_rtl.verilated import build
+from ohmcarlo_rtl.verilated.cache import default_cache, explained, published
 
 ROOT = Path(__file__).parents[1]
 ECHO = """\
@@ -235,7 +235,7 @@ def test_bad_use(board: Path, arguments: list[str], code: int, says: str) -> Non
 # -- the builder -----------------------------------------------------------------------------------
 def build_board(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "rtl_gen.verilated", *arguments],
+        [sys.executable, "-m", "ohmcarlo_rtl.verilated", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -250,7 +250,7 @@ def test_a_board_that_is_there_is_found_without_looking_at_the_hardware(board: P
     assert path.read_bytes() == board.read_bytes()
     assert (path.parent / "firmware.bin").is_file()
     imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
-    assert "rtl_gen" in imported  # the list says something
+    assert "ohmcarlo_rtl" in imported  # the list says something
     assert not {"amaranth", "cocotb", "numpy", "systemrdl"} & imported
 
 
@@ -354,16 +354,18 @@ def test_keys_tell_boards_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert program.keys({"rows": 64}) == (model, whole)
     assert program.keys({"rows": 128})[0] != model
     copy = tmp_path / "copy"
-    for folder in ("firmware/src", "rtl_gen"):
+    for folder in ("firmware/src", "rtl_gen/ohmcarlo_rtl"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("*.pyc"))
     monkeypatch.setattr(program, "ROOT", copy)
-    monkeypatch.setattr(program, "__file__", str(copy / "rtl_gen" / "verilated" / "__main__.py"))
+    monkeypatch.setattr(
+        program, "__file__", str(copy / "rtl_gen" / "ohmcarlo_rtl" / "verilated" / "__main__.py")
+    )
     assert program.keys({"rows": 64}) == (model, whole), "whatever folder they are in"
     with (copy / "firmware" / "src" / "main.c").open("a") as source:
         source.write("\n")
     assert program.keys({"rows": 64})[0] == model
     assert program.keys({"rows": 64})[1] != whole
-    with (copy / "rtl_gen" / "verilated" / "simulator.cpp").open("a") as source:
+    with (copy / "rtl_gen" / "ohmcarlo_rtl" / "verilated" / "simulator.cpp").open("a") as source:
         source.write("\n")
     assert program.keys({"rows": 64})[0] != model
 

@@ -7,7 +7,7 @@ import random
 import cocotb
 import pytest
 
-from ohmcarlo_hdl.fifo import AlternatingRegister, ReadyRegister, StreamFifo, StreamRegister
+from ohmcarlo_hdl.lib.fifo import AlternatingRegister, ReadyRegister, StreamFifo, StreamRegister
 from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
 
 WIDTH, DEPTH, ITEMS = 13, 5, 400

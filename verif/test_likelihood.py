@@ -32,10 +32,10 @@ from ohmcarlo.spec import (
     softplus_table,
 )
 from ohmcarlo_hdl.array.interface import Op, array_request, array_response
+from ohmcarlo_hdl.bit_serial.likelihood import SmallLikelihood
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.interface import PREDICTION, PREDICTION_BITS, TERM, likelihood_job
 from ohmcarlo_hdl.core.likelihood import Likelihood
-from ohmcarlo_hdl.small.likelihood import SmallLikelihood
 from verif.harness import (
     Clocked,
     Packer,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from rtl_gen.configs import CONFIGS, REFERENCE, config_of
-from rtl_gen.generate import TOPS, verilog_of
-from rtl_gen.lint import WAIVERS, lint
+
+from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
+from ohmcarlo_rtl.generate import TOPS, verilog_of
+from ohmcarlo_rtl.lint import WAIVERS, lint
 
 
 @pytest.mark.slow

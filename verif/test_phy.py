@@ -13,9 +13,9 @@ from cocotb.triggers import RisingEdge
 
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.array.interface import Op, array_request, array_response
-from ohmcarlo_hdl.array.phy import Phy
-from ohmcarlo_hdl.array.phy_dac import phy_voltages
-from ohmcarlo_hdl.array.phy_parts import PhyTiming
+from ohmcarlo_hdl.array.phy.dac import phy_voltages
+from ohmcarlo_hdl.array.phy.parts import PhyTiming
+from ohmcarlo_hdl.array.phy.phy import Phy
 from ohmcarlo_hdl.array.sequencer import sequencer_settings
 from ohmcarlo_hdl.config import CoreConfig
 from verif.daughterboard import Daughterboard, KeyedArray, Limits, Wired

@@ -13,7 +13,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 
 from ohmcarlo.spec import Geometry
-from ohmcarlo_hdl.array.phy_pins import PINS, pins_signature
+from ohmcarlo_hdl.array.phy.pins import PINS, pins_signature
 from ohmcarlo_hdl.config import CoreConfig
 from verif.daughterboard import Daughterboard, KeyedArray, Limits, Wired
 from verif.harness import run_bench

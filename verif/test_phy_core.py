@@ -16,13 +16,13 @@ import cocotb
 import numpy as np
 from cocotb.triggers import Timer
 
-from ohmcarlo.config import TrainConfig
-from ohmcarlo.experiment import Experiment, build_experiment
 from ohmcarlo.golden import Controller, Registers, terms
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.setup import Experiment, build_experiment
 from ohmcarlo.spec import Geometry
 from ohmcarlo.spec.link import Reason
 from ohmcarlo_hdl.array import sequencer
-from ohmcarlo_hdl.array.phy_parts import PhyConfig, PhyTiming
+from ohmcarlo_hdl.array.phy.parts import PhyConfig, PhyTiming
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core import core
 from ohmcarlo_hdl.core.phy_core import PhyCore

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ohmcarlo_hdl.array import phy, phy_chain
+from ohmcarlo_hdl.array.phy import chain as phy_chain
+from ohmcarlo_hdl.array.phy import phy
 from verif.formal.checks import rtlil_of
 from verif.formal.mutants import mutant
 from verif.formal.phy import CLOCK_HZ, CONFIG, TIMING, PhyProof, small_sequencer

@@ -12,15 +12,15 @@ import pytest
 from amaranth.back import verilog
 from cocotb.triggers import RisingEdge, Timer
 from cocotb.utils import get_sim_time
-from rtl_gen.lint import lint
-from rtl_gen.tidy import tidy
 
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.array.interface import Op
-from ohmcarlo_hdl.array.phy import Phy
-from ohmcarlo_hdl.array.phy_parts import PhyTiming, clocks, half_period
+from ohmcarlo_hdl.array.phy.parts import PhyTiming, clocks, half_period
+from ohmcarlo_hdl.array.phy.phy import Phy
 from ohmcarlo_hdl.config import REFERENCE, CoreConfig
+from ohmcarlo_rtl.lint import lint
+from ohmcarlo_rtl.tidy import tidy
 from verif.daughterboard import Limits, Wired
 from verif.daughterboard.driven import DrivenPhy
 from verif.harness import run_bench

@@ -22,27 +22,27 @@ from amaranth.lib.wiring import In, Out
 from cocotb.task import bridge, resume
 from cocotb.triggers import Event, FallingEdge, First, Timer
 from cocotb.utils import get_sim_time
-from rtl_gen.bitstream import plan
-from rtl_gen.bitstream.request import Request, request_of
 
 from ohmcarlo.array.die import Die
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.boards import Block, SerialBoard
-from ohmcarlo.config import TrainConfig
 from ohmcarlo.errors import UsageError
-from ohmcarlo.experiment import Experiment, build_experiment
 from ohmcarlo.golden import Controller, Registers
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.setup import Experiment, build_experiment
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.daughterboard import FULL_SCALE_V, GUARD_NS, RAILS_V
-from ohmcarlo_hdl.array.phy_dac import Channel
-from ohmcarlo_hdl.array.phy_parts import PhyConfig, PhyTiming
-from ohmcarlo_hdl.array.phy_pins import PINS, pins_signature
+from ohmcarlo_hdl.array.phy.dac import Channel
+from ohmcarlo_hdl.array.phy.parts import PhyConfig, PhyTiming
+from ohmcarlo_hdl.array.phy.pins import PINS, pins_signature
 from ohmcarlo_hdl.boards.daughterboard import NAME, daughterboard
 from ohmcarlo_hdl.boards.pll import Pll
 from ohmcarlo_hdl.boards.top import BoardTop
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.soc.cpu import picorv32_verilog
+from ohmcarlo_rtl.bitstream import plan
+from ohmcarlo_rtl.bitstream.request import Request, request_of
 from problems import trace
 from verif.daughterboard import Daughterboard, KeyedArray, Limits, Wired
 from verif.harness import run_bench, start_clock

@@ -15,11 +15,11 @@ from ohmcarlo.golden import Machine, SamplerSettings
 from ohmcarlo.golden.machine import Scale, State, build_machine, build_state
 from ohmcarlo.golden.proposal import is_stuck, log_hastings, log_prior
 from ohmcarlo.spec import ACC_MAX, CODE_MAX, DAC_MAX, STUCK_Z, Geometry, hastings_tables
+from ohmcarlo_hdl.bit_serial.pricing import SmallPricing
 from ohmcarlo_hdl.config import CoreConfig, SmallConfig
 from ohmcarlo_hdl.core.hastings import LOG_SIGMA_BITS
 from ohmcarlo_hdl.core.interface import PRICE, PROGRAMMED
 from ohmcarlo_hdl.core.pricing import DEVICE_CLOCKS, Pricing
-from ohmcarlo_hdl.small.pricing import SmallPricing
 from verif.harness import (
     Clocked,
     Sink,

@@ -25,7 +25,7 @@ from ohmcarlo_hdl.core.programmer import (
     program,
     read_back,
 )
-from ohmcarlo_hdl.fifo import StreamRegister
+from ohmcarlo_hdl.lib.fifo import StreamRegister
 from verif.harness import Clocked, Packer, Sink, Source, case_parameters, run_bench, start_clock
 
 CONFIG = CoreConfig(

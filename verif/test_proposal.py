@@ -15,10 +15,10 @@ from ohmcarlo.golden import Machine, SamplerSettings
 from ohmcarlo.golden.machine import State, build_machine, build_state
 from ohmcarlo.golden.proposal import propose, propose_coin
 from ohmcarlo.spec import CODE_MAX, DAC_MAX, Geometry, identity_dac
+from ohmcarlo_hdl.bit_serial.proposal import SmallProposal
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.interface import Kind, device_order, device_target
 from ohmcarlo_hdl.core.proposal import DEVICE_CALIBRATION, Proposal
-from ohmcarlo_hdl.small.proposal import SmallProposal
 from verif.harness import (
     Clocked,
     Packer,

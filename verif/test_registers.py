@@ -18,14 +18,13 @@ from typing import Any
 
 import cocotb
 import pytest
-from rtl_gen.tidy import tidy
 from systemrdl.node import FieldNode, MemNode, RegNode
 
 from ohmcarlo import __version__
-from ohmcarlo.boards.layout import Layout
-from ohmcarlo.boards.state import COUNTERS as HOST_COUNTERS
-from ohmcarlo.boards.state import SAVED
-from ohmcarlo.boards.state import sizes as state_sizes
+from ohmcarlo.boards.memory.layout import Layout
+from ohmcarlo.boards.memory.state import COUNTERS as HOST_COUNTERS
+from ohmcarlo.boards.memory.state import SAVED
+from ohmcarlo.boards.memory.state import sizes as state_sizes
 from ohmcarlo.spec import (
     APT_WINDOW,
     CODE_BITS,
@@ -45,11 +44,12 @@ from ohmcarlo.spec import (
     health_cutoffs,
 )
 from ohmcarlo.spec.link import WINDOWS, FaultCause
-from ohmcarlo_hdl.array.phy_parts import PhyConfig
+from ohmcarlo_hdl.array.phy.parts import PhyConfig
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.counters import COUNTED
 from ohmcarlo_hdl.regs.bank import RegisterBank
 from ohmcarlo_hdl.regs.map import SOURCE, compile_board_rdl, compile_rdl, register_map
+from ohmcarlo_rtl.tidy import tidy
 from verif.harness import case_parameters, run_bench, start_clock
 from verif.harness.build import verilog_of
 from verif.harness.bus import BusDriver
@@ -506,7 +506,7 @@ async def snapshots(dut) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_registers(config: str) -> None:
-    """The odd one as it is published: the text that ``rtl_gen`` makes of Amaranth's."""
+    """The odd one as it is published: the text that ``ohmcarlo_rtl`` makes of Amaranth's."""
     bank = RegisterBank(register_map(*CONFIGS[config]))
     text = tidy(verilog_of(bank)) if config == "odd" else None
     run_bench(bank, __name__, {"config": config, "hash": bank.map.hash}, verilog_text=text)
@@ -563,7 +563,7 @@ def test_window_sizes() -> None:
 
 
 def test_the_state_is_the_hosts() -> None:
-    """``ohmcarlo.boards.state`` knows the windows, their sizes, and the order of the counters."""
+    """``boards.memory.state`` knows the windows, their sizes, and the order of the counters."""
     for config, emulator in CONFIGS.values():
         compiled = register_map(config, emulator)
         state = {w.name: w for w in compiled.windows if w.name.startswith("state_")}

@@ -12,19 +12,19 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from ohmcarlo.array import EmulatedArray
-from ohmcarlo.boards.image import Image, controller_image, emulator_image
-from ohmcarlo.boards.small import Samples, SmallClient
+from ohmcarlo.boards.bit_serial_board import Samples, SmallClient
+from ohmcarlo.boards.memory.image import Image, controller_image, emulator_image
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import Controller
 from ohmcarlo.spec import Geometry, Points
+from ohmcarlo.spec.bit_serial_link import READ, WRITE
 from ohmcarlo.spec.link import SAMPLE_HEADER_WORDS, Reason
-from ohmcarlo.spec.small_link import READ, WRITE
+from ohmcarlo_hdl.bit_serial.core import SmallCore
+from ohmcarlo_hdl.bit_serial.emulator import SmallEmulator
 from ohmcarlo_hdl.config import SmallConfig
 from ohmcarlo_hdl.core.sample import RECORD_WORD
 from ohmcarlo_hdl.regs.map import layout_of, register_map
-from ohmcarlo_hdl.small.core import SmallCore
-from ohmcarlo_hdl.small.emulator import SmallEmulator
-from ohmcarlo_hdl.soc.small import SerialBridge, SmallBoard
+from ohmcarlo_hdl.soc.bit_serial import SerialBridge, SmallBoard
 from problems import controller, trace, wdbc_half
 from verif.harness import Case, case_parameters, run_bench, start_clock
 from verif.harness.bus import BusDriver

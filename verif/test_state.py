@@ -15,7 +15,7 @@ import pytest
 
 from ohmcarlo.array.base import FORM, READ, RESET, SET
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards.state import COUNTERS, SAVED, State
+from ohmcarlo.boards.memory.state import COUNTERS, SAVED, State
 from ohmcarlo.golden import Controller, terms
 from ohmcarlo.golden.machine import (
     ALARM,

@@ -8,7 +8,7 @@ import cocotb
 import pytest
 
 from ohmcarlo.array.threefry import MASK, threefry2x32
-from ohmcarlo.checks import KNOWN_ANSWERS
+from ohmcarlo.selftest.chain import KNOWN_ANSWERS
 from ohmcarlo.spec import DEVICE_KEY
 from ohmcarlo_hdl.array.threefry import SmallThreefry, Threefry, counter_word, hashed_word
 from verif.harness import Clocked, Packer, Source, case_parameters, run_bench, start_clock

@@ -10,7 +10,7 @@ from amaranth.utils import bits_for
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_BITS, Geometry
 
-from .array.phy_parts import PhyConfig
+from .array.phy.parts import PhyConfig
 
 ARRAYS = EMULATOR, PHY = "emulator", "phy"
 """Arrays that a board can have: a model beside the controller, or a real one on a daughterboard."""
@@ -39,7 +39,7 @@ class CoreConfig:
     """
 
     small: ClassVar[bool] = False
-    """Whether it is the controller of ``small/``."""
+    """Whether it is the controller of ``bit_serial/``."""
 
     geometry: Geometry = field(default_factory=Geometry)
     max_points: int = 1024
@@ -153,7 +153,7 @@ class CoreConfig:
 
 @dataclass(frozen=True)
 class SmallConfig(CoreConfig):
-    """The size of a controller of ``small/``: one chain of a logistic regression, uncalibrated."""
+    """Size of a ``bit_serial/`` controller: one chain of a logistic regression, uncalibrated."""
 
     small: ClassVar[bool] = True
 

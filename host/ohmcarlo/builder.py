@@ -12,13 +12,14 @@ from typing import IO
 from .errors import OhmcarloError, UsageError
 
 REPOSITORY = Path(__file__).parents[2]
+GENERATOR = "rtl_gen"
 END_S = 10.0
 Say = Callable[[str], None]
 
 
 def require_sources(module: str, what: str, instead: str = "") -> None:
     """Raise UsageError, saying what to do, where the sources of a builder are missing."""
-    if not (REPOSITORY / module.partition(".")[0]).is_dir():
+    if not (REPOSITORY / GENERATOR / module.partition(".")[0]).is_dir():
         raise UsageError(
             f"{what} is built from the sources of the hardware, which an installed package does "
             "not have: clone the repository, install it with "
@@ -48,7 +49,7 @@ def _run(command: list[str], complaints: IO[bytes], say: Say) -> tuple[Path | No
     found = None
     with subprocess.Popen(
         command,
-        cwd=REPOSITORY,
+        cwd=REPOSITORY / GENERATOR,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=complaints,

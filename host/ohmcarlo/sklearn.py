@@ -13,14 +13,14 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import diagnostics
-from .config import TrainConfig
-from .experiment import Prepared, prepare
 from .golden import predict
-from .results import burn_in_of
+from .runs.config import TrainConfig
+from .runs.loop import ChainRun, Silence
+from .runs.outcome import burn_in_of
+from .runs.setup import Prepared, prepare
+from .runs.trace import Trace
 from .spec import Geometry
 from .tasks import Task
-from .trace import Trace
-from .training import ChainRun, Silence
 
 TASK = Task(name="data", dataset="data", description="data handed to an estimator")
 PAIRS = (16, 32, 64, 128, 256)  # widths that `pairs="auto"` chooses from

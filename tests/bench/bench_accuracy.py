@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ohmcarlo.bring_up import recorded_cells
-from ohmcarlo.config import TrainConfig
 from ohmcarlo.errors import OhmcarloError, UsageError
-from ohmcarlo.training import train
+from ohmcarlo.runs.arrays import recorded_cells
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.loop import train
 
 WHITEN = {"whiten": True, "rho": 0.8}
 ROWS: list[tuple[str, dict[str, Any]]] = [

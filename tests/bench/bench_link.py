@@ -18,13 +18,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from faults import FaultyPort
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import SerialBoard
-from ohmcarlo.boards.ports import SimulatedPort, build_simulated
-from ohmcarlo.boards.remote import OPERATION, READ, SET
-from ohmcarlo.config import TrainConfig
-from ohmcarlo.experiment import build_experiment
+from ohmcarlo.boards.link.ports import SimulatedPort, build_simulated
+from ohmcarlo.boards.link.remote import OPERATION, READ, SET
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.loop import train
+from ohmcarlo.runs.setup import build_experiment
 from ohmcarlo.spec import DAC_MAX, Geometry
 from ohmcarlo.spec.link import Message
-from ohmcarlo.training import train
 
 COMMANDS = 100_000
 SHOWN_EVERY = 20_000

@@ -9,10 +9,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ohmcarlo_hdl.array.interface import array_request, array_response
-from ohmcarlo_hdl.array.phy import Phy
-from ohmcarlo_hdl.array.phy_dac import phy_voltages
-from ohmcarlo_hdl.array.phy_parts import MIN_GUARD
-from ohmcarlo_hdl.array.phy_pins import pins_signature
+from ohmcarlo_hdl.array.phy.dac import phy_voltages
+from ohmcarlo_hdl.array.phy.parts import MIN_GUARD
+from ohmcarlo_hdl.array.phy.phy import Phy
+from ohmcarlo_hdl.array.phy.pins import pins_signature
 from ohmcarlo_hdl.array.sequencer import Sequencer, sequencer_settings
 
 

@@ -16,10 +16,10 @@ from amaranth import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.hdl import Fragment
 
 from ohmcarlo.spec import Geometry
-from ohmcarlo_hdl.array.phy import Phy
-from ohmcarlo_hdl.array.phy_parts import MIN_GUARD, PhyTiming
-from ohmcarlo_hdl.array.phy_pins import PULSE_PINS
-from ohmcarlo_hdl.array.phy_shift import Stage
+from ohmcarlo_hdl.array.phy.parts import MIN_GUARD, PhyTiming
+from ohmcarlo_hdl.array.phy.phy import Phy
+from ohmcarlo_hdl.array.phy.pins import PULSE_PINS
+from ohmcarlo_hdl.array.phy.shift import Stage
 from ohmcarlo_hdl.array.sequencer import PULSES, Phase, Sequencer
 from ohmcarlo_hdl.config import CoreConfig
 

@@ -13,16 +13,16 @@ from cocotb.triggers import ReadOnly, RisingEdge, Timer
 from numpy.typing import NDArray
 
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards.image import Image, controller_image, emulator_image
-from ohmcarlo.boards.layout import Layout
-from ohmcarlo.boards.state import SAVED, State, Words, first_pulse_of, state_of, windows_of
+from ohmcarlo.boards.memory.image import Image, controller_image, emulator_image
+from ohmcarlo.boards.memory.layout import Layout
+from ohmcarlo.boards.memory.state import SAVED, State, Words, first_pulse_of, state_of, windows_of
 from ohmcarlo.golden import Registers
 from ohmcarlo.spec import Points
 from ohmcarlo.spec.link import Reason
 from ohmcarlo_hdl.array.interface import Op
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.sample import HEADER_WORDS, RECORD_WORD
-from ohmcarlo_hdl.core.step import step_record
+from ohmcarlo_hdl.core.step.controller import step_record
 from ohmcarlo_hdl.regs.map import register_map
 
 from .bus import BusDriver

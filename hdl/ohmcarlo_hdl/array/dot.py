@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import CODE_BITS
 
-from ..arith import saturate
 from ..config import CoreConfig
+from ..lib.arith import saturate
 
 WAYS = 8
 """Operands of one register stage of the adder tree: three adders in a row."""

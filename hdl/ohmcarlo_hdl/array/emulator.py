@@ -13,9 +13,9 @@ from amaranth.utils import bits_for
 from ohmcarlo.spec import CODE_BITS, D2D_FRAC, HRS_CODE, SEGMENT_BITS, STUCK_BITS
 
 from ..config import CoreConfig
-from ..fifo import AlternatingRegister
-from ..pipeline import CreditFifo, delayed
-from ..window import Window
+from ..lib.fifo import AlternatingRegister
+from ..lib.pipeline import CreditFifo, delayed
+from ..lib.window import Window
 from .devices import DeviceCache
 from .dot import DotUnit
 from .generator import Generator, NormalQueue

@@ -12,7 +12,7 @@ from amaranth.utils import bits_for
 
 from ohmcarlo.spec import GAUSS_INTERP_BITS, GAUSS_NODES, GAUSS_SUB_BITS, gauss_table
 
-from ..table import SegmentTable
+from ..lib.table import SegmentTable
 
 NORMAL_BITS = 1 + bits_for(int(gauss_table().max()))
 """Signed width of a normal."""

@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import D2D_FRAC, GAUSS_FRAC, STUCK_BITS
 
-from ..arith import saturate, shift_round
-from ..pipeline import delayed
+from ..lib.arith import saturate, shift_round
+from ..lib.pipeline import delayed
 from .flow import flow
 from .gauss import NORMAL_BITS, Gauss
 from .pulse import OFFSET_BITS

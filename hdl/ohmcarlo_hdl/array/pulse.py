@@ -25,10 +25,10 @@ from ohmcarlo.spec import (
     SIGMA_GAIN_FRAC,
 )
 
-from ..arith import clip
-from ..pipeline import delayed
-from ..table import SegmentTable
-from ..window import Window
+from ..lib.arith import clip
+from ..lib.pipeline import delayed
+from ..lib.table import SegmentTable
+from ..lib.window import Window
 from .gauss import NORMAL_BITS
 
 MEDIAN_BITS = bits_for((CODE_MAX + 1) << MEDIAN_FRAC)

@@ -134,7 +134,7 @@ class Board:
     tool_options : str
         What names the device to the tool that places, for people who call it themselves.
     header : str or None
-        How a daughterboard is wired to it: a key of ``HEADERS`` in array/phy_pins.py.
+        How a daughterboard is wired to it: a key of ``HEADERS`` in array/phy/pins.py.
     options : mapping
         Overrides of the flow's options.
     """

@@ -1,4 +1,4 @@
-"""The wires to an array's daughterboard as a resource of a platform (``array/phy_pins.py``)."""
+"""The wires to an array's daughterboard as a resource of a platform (``array/phy/pins.py``)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from amaranth import Module
 from amaranth.build import Attrs, Pins, Resource, Subsignal
 from amaranth.lib import io
 
-from ..array.phy_pins import HEADERS, PINS
+from ..array.phy.pins import HEADERS, PINS
 
 NAME = "phy"
 """Of the resource; its number is 0."""

@@ -1,6 +1,6 @@
 """Lattice iCE40-HX8K breakout board: 7,680 LUTs, 12 MHz, FT2232H, no button.
 
-No room for a processor: the small controller answers on the serial line (soc/small.py).
+No room for a processor: the small controller answers on the serial line (soc/bit_serial.py).
 """
 
 from __future__ import annotations

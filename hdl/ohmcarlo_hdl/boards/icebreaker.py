@@ -1,6 +1,6 @@
 """1BitSquared iCEBreaker: an iCE40 UP5K with 5,280 LUTs, 12 MHz, FT2232H, a button.
 
-No room for a processor: the small controller answers on the serial line (soc/small.py).
+No room for a processor: the small controller answers on the serial line (soc/bit_serial.py).
 """
 
 from __future__ import annotations

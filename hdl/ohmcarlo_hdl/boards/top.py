@@ -30,7 +30,7 @@ class Payload(NamedTuple):
     busy, fault : value
         One bit each, for the lights.
     pins : interface or None
-        Wires to a daughterboard (``pins_signature`` of array/phy_pins.py), if the design has some.
+        Wires to a daughterboard (``pins_signature`` of array/phy/pins.py), if the design has some.
     """
 
     design: Any

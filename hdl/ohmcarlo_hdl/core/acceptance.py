@@ -8,8 +8,8 @@ from amaranth import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..arith import saturate
 from ..config import CoreConfig
+from ..lib.arith import saturate
 from .interface import ACC_BITS, PRICE, TERM
 
 

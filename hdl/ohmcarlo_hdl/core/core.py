@@ -17,18 +17,18 @@ from ..array.pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS
 from ..array.sequencer import Sequencer, array_lines
 from ..config import REFERENCE, CoreConfig
 from ..entropy.unit import EntropyUnit, raw_symbol
-from ..fifo import AlternatingRegister, ReadyRegister, StreamRegister
+from ..lib.fifo import AlternatingRegister, ReadyRegister, StreamRegister
+from ..lib.window import Window
 from ..regs.bank import RegisterBank
 from ..regs.bus import Bus
 from ..regs.map import register_map
-from ..window import Window
 from .counters import COUNTED, Counters
 from .interface import PREDICTION, TERM, device_target
 from .likelihood import Likelihood
 from .pricing import Pricing
 from .proposal import Proposal
 from .sample import RECORD_WORD, sample_pairs
-from .step import StepController, step_record, step_state
+from .step.controller import StepController, step_record, step_state
 
 
 def outputs(config: CoreConfig) -> dict[str, Any]:

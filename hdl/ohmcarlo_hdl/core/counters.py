@@ -12,7 +12,7 @@ from amaranth.utils import bits_for
 
 from ..array.interface import Op
 from ..config import REFERENCE, CoreConfig
-from ..window import Access
+from ..lib.window import Access
 
 COUNTER_BITS = 64
 OPERATIONS = {

@@ -13,7 +13,7 @@ from ohmcarlo.spec import CODE_MAX
 
 from ..array.interface import array_response
 from ..config import CoreConfig
-from ..fifo import StreamFifo
+from ..lib.fifo import StreamFifo
 
 
 def access_tag(config: CoreConfig) -> data.StructLayout:

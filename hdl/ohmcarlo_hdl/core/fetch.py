@@ -11,7 +11,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config import CoreConfig
-from ..window import Window
+from ..lib.window import Window
 
 INPUT_BITS = 8
 OFFSET_BITS = 16

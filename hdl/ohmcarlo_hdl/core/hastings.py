@@ -24,11 +24,11 @@ from ohmcarlo.spec import (
     Z_MAX,
 )
 
-from ..arith import saturate, shift_round
 from ..config import CoreConfig
-from ..pipeline import delayed
-from ..table import SegmentTable
-from ..window import Window
+from ..lib.arith import saturate, shift_round
+from ..lib.pipeline import delayed
+from ..lib.table import SegmentTable
+from ..lib.window import Window
 from .interface import ACC_BITS
 from .target import Target
 

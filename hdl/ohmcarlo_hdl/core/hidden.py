@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from ohmcarlo.spec import FEATURE_FRAC
 
 from ..config import CoreConfig
-from ..fifo import StreamFifo
+from ..lib.fifo import StreamFifo
 from .logit import ACTIVATION_BITS
 
 

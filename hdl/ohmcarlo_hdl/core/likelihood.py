@@ -12,8 +12,8 @@ from ohmcarlo.spec import COEF_BITS
 
 from ..array.interface import array_request, array_response
 from ..config import CoreConfig
-from ..fifo import StreamFifo
-from ..window import Window
+from ..lib.fifo import StreamFifo
+from ..lib.window import Window
 from .dot import DotAccumulator
 from .fetch import CONTEXT, Fetch
 from .hidden import HiddenLayer

@@ -18,7 +18,7 @@ from ohmcarlo.spec import (
     OFFSET_FRAC,
 )
 
-from ..arith import clip
+from ..lib.arith import clip
 from .fetch import CONTEXT, LABEL_BITS
 
 SHIFT_BITS = 6

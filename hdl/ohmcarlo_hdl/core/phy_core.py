@@ -10,10 +10,10 @@ from amaranth.lib.wiring import Out
 
 from ohmcarlo.errors import UsageError
 
-from ..array.phy import Phy
-from ..array.phy_dac import phy_voltages
-from ..array.phy_parts import MIN_GUARD
-from ..array.phy_pins import pins_signature
+from ..array.phy.dac import phy_voltages
+from ..array.phy.parts import MIN_GUARD
+from ..array.phy.phy import Phy
+from ..array.phy.pins import pins_signature
 from ..config import CoreConfig
 from .core import Core, outputs
 

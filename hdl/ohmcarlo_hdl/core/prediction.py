@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import PROB_FRAC
 
-from ..arith import shift_round
+from ..lib.arith import shift_round
 from .interface import MULTIPLICITY_BITS, PREDICTION, PREDICTION_BITS
 
 PROB_BITS = PROB_FRAC + 1

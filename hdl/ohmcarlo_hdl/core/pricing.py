@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from ohmcarlo.spec import CODE_BITS, COEF_BITS, DAC_BITS, RHO_FRAC
 
 from ..config import CoreConfig
-from ..pipeline import CreditFifo, delayed
-from ..window import Window
+from ..lib.pipeline import CreditFifo, delayed
+from ..lib.window import Window
 from .hastings import SEGMENT_INDEX_BITS, Hastings
 from .interface import PRICE, PROGRAMMED
 from .prior import SHIFT_BITS, Prior

@@ -11,9 +11,9 @@ from amaranth.utils import bits_for
 
 from ohmcarlo.spec import CODE_BITS, COEF_BITS, DAC_BITS, DAC_MAX, TARGET_FRAC
 
-from ..arith import saturate
 from ..config import CoreConfig
-from ..pipeline import delayed
+from ..lib.arith import saturate
+from ..lib.pipeline import delayed
 from .interface import ACC_BITS
 
 SHIFT_BITS = 6

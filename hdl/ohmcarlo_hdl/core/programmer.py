@@ -12,7 +12,7 @@ from ohmcarlo.spec import CODE_BITS, DAC_BITS
 
 from ..array.interface import Op, array_request, array_response, request_of
 from ..config import CoreConfig
-from ..fifo import StreamFifo, StreamRegister
+from ..lib.fifo import StreamFifo, StreamRegister
 from .interface import Kind, device_target
 
 

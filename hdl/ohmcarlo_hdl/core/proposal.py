@@ -21,11 +21,11 @@ from ohmcarlo.spec import (
     TRIM_OFFSET_BITS,
 )
 
-from ..arith import clip
 from ..config import CoreConfig
-from ..pipeline import CreditFifo, delayed
-from ..table import SegmentTable
-from ..window import Window
+from ..lib.arith import clip
+from ..lib.pipeline import CreditFifo, delayed
+from ..lib.table import SegmentTable
+from ..lib.window import Window
 from .interface import Kind, device_order, device_target
 from .target import Target
 

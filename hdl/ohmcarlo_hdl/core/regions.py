@@ -10,7 +10,7 @@ from amaranth.hdl import ShapeLike, ValueLike
 from amaranth.utils import bits_for
 
 from ..config import CoreConfig
-from ..window import Access
+from ..lib.window import Access
 from .interface import MULTIPLICITY_BITS
 
 REGION_WORDS = 8

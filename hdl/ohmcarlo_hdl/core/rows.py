@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..config import CoreConfig
-from ..window import Access, LateWrite, Window, attach
+from ..lib.window import Access, LateWrite, Window, attach
 from .interface import MULTIPLICITY_BITS
 from .regions import Regions, region_access, shapes
 

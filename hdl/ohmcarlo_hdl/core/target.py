@@ -10,8 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import CODE_BITS, DAC_BITS, RHO_FRAC, TARGET_FRAC
 
-from ..arith import clip
-from ..pipeline import delayed
+from ..lib.arith import clip
+from ..lib.pipeline import delayed
 
 
 class Target(wiring.Component):

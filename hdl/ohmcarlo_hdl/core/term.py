@@ -26,8 +26,8 @@ from ohmcarlo.spec import (
     softplus_table,
 )
 
-from ..arith import shift_round
-from ..table import SegmentTable
+from ..lib.arith import shift_round
+from ..lib.table import SegmentTable
 from .fetch import LABEL_BITS
 from .interface import TERM_BITS
 

@@ -23,7 +23,7 @@ from amaranth.utils import bits_for
 
 from ohmcarlo.spec import APT_WINDOW, SYMBOL_BITS
 
-from ..window import Access
+from ..lib.window import Access
 
 RCT_BITS = 9
 RCT_SYMBOL_BITS = 8

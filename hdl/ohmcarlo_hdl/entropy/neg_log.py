@@ -12,7 +12,7 @@ from amaranth.utils import bits_for
 
 from ohmcarlo.spec import COIN_BITS, LN2, NEG_LOG_SEGMENT_BITS, neg_log_table
 
-from ..table import SegmentTable
+from ..lib.table import SegmentTable
 
 T_BITS = 32
 T_MAX = (1 << T_BITS) - 1

@@ -10,9 +10,9 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import COIN_BITS, LN2, SYMBOL_BITS
 
+from ..bit_serial.neg_log import SmallNegLog
 from ..config import CoreConfig
 from ..core.interface import coin_code
-from ..small.neg_log import SmallNegLog
 from .health import (
     ALARMS_BITS,
     APT_BITS,

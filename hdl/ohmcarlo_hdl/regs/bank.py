@@ -10,7 +10,7 @@ from amaranth import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..window import Access, Window
+from ..lib.window import Access, Window
 from .bus import Bus
 from .map import WORD_BYTES, Field, MemoryWindow, Register, RegisterMap
 

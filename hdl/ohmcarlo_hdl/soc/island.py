@@ -10,12 +10,12 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec.link import SAMPLE_PROPOSAL_BIT
 
-from ..array.phy_pins import pins_signature
+from ..array.phy.pins import pins_signature
 from ..config import REFERENCE, CoreConfig
 from ..core.core import EmulatedCore
 from ..core.phy_core import PhyCore
-from ..fifo import StreamFifo
-from ..pipeline import delayed
+from ..lib.fifo import StreamFifo
+from ..lib.pipeline import delayed
 from ..regs.bus import Bus
 from ..regs.map import register_map
 from .records import WORD_BITS, RecordMerger

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from ..window import Access, Window
+from ..lib.window import Access, Window
 from .rings import COUNT_BITS, ReceiveRing, TransmitRing
 from .uart import BYTE_BITS, DIVISOR_BITS, UartReceiver, UartTransmitter
 

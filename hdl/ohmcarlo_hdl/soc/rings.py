@@ -14,7 +14,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, exact_log2
 
-from ..window import Access, Window
+from ..lib.window import Access, Window
 
 COUNT_BITS = 32
 

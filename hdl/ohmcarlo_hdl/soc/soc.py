@@ -12,7 +12,7 @@ from amaranth.utils import exact_log2
 
 from ohmcarlo.errors import UsageError
 
-from ..array.phy_pins import pins_signature
+from ..array.phy.pins import pins_signature
 from ..config import CoreConfig
 from ..regs.map import WORD_BYTES
 from .bridge import CONTROLLER_LATENCY, Bridge

@@ -1,7 +1,7 @@
 """Arrays of devices: emulated (integers, the FPGA's twin), physical model, measured cells."""
 
 from .base import Array, Ledger
-from .characterize import Characterization, characterize
+from .characterize.characterization import Characterization, characterize
 from .die import Die
 from .emulated import EmulatedArray
 from .energy import energy

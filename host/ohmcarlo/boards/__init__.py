@@ -9,9 +9,9 @@ from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..errors import UsageError
 from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Board, BoardLost
+from .link.transport import Port
 from .model import ModelBoard
 from .serial_board import SerialBoard
-from .transport import Port
 
 __all__ = [
     "BACKENDS",
@@ -88,7 +88,7 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
 
 def open_serial(backend: str, array: Array, say: Say = silent) -> SerialBoard:
     """As ``open_board``, for the boards at the end of a link."""
-    from .ports import SerialPort, SimulatedPort, build_simulated
+    from .link.ports import SerialPort, SimulatedPort, build_simulated
 
     port: Port
     if backend == RTL:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..array.base import Array, IntArray
 from ..errors import UsageError
 from ..spec import DAC_MAX
-from .remote import OPERATION, READ, RESET, SET, RemoteController
+from .link.remote import OPERATION, READ, RESET, SET, RemoteController
 
 
 class BoardArray:

@@ -19,7 +19,10 @@ from ..spec import PROB_FRAC, SYMBOL_BITS, Points
 from ..spec.link import Command, FaultCause, Reason
 from .base import Block
 from .board_array import BoardArray
-from .identity import (
+from .link.messages import Finished, Link
+from .link.remote import RemoteController
+from .link.transport import Clock, Port
+from .memory.identity import (
     behind_a_board,
     describe,
     require_array,
@@ -28,12 +31,9 @@ from .identity import (
     require_fit,
     require_room,
 )
-from .image import Image, controller_image, data_image, emulator_image
-from .layout import Layout
-from .link import Finished, Link
-from .records import Records
-from .remote import RemoteController
-from .state import (
+from .memory.image import Image, controller_image, data_image, emulator_image
+from .memory.layout import Layout
+from .memory.state import (
     BOARD_COUNTERS,
     REGION_WORDS,
     SAVED,
@@ -42,9 +42,9 @@ from .state import (
     state_of,
     windows_of,
 )
-from .stream import ChainStream
-from .tally import Tally
-from .transport import Clock, Port
+from .records.decode import Records
+from .records.stream import ChainStream
+from .records.tally import Tally
 
 MAX_STEPS = (1 << 32) - 1  # of one command
 MULTIPLICITY, LOGLIK, PRIOR = 5, 6, 7  # words of a region in the window state_regions

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..boards import MODEL, RTL, SerialBoard, silent
-from ..config import TrainConfig
 from ..datasets.fetch import MITDB, WBC, find
 from ..errors import UsageError
-from ..report import BLUE, GREEN, ORANGE
+from ..pictures.report import BLUE, GREEN, ORANGE
+from ..runs.config import TrainConfig
+from ..runs.loop import ChainRun, Silence, recipe_of
+from ..runs.trace import Trace
 from ..tasks import CARTPOLE
-from ..trace import Trace
-from ..training import ChainRun, Silence, recipe_of
 from .base import Bench, Cell, Figure, Goal, Table
 
 if TYPE_CHECKING:

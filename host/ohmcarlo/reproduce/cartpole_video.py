@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..golden import cartpole
-from ..policy import Policy, encode, environment, episode
+from ..runs.policy import Policy, encode, environment, episode
 from ..spec.cartpole import EPISODE_STEPS, STATE_FRAC
 from .base import Cell
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import TrainConfig
 from ..diagnostics import ess
-from ..experiment import Experiment, build_experiment
 from ..golden import predict
-from ..prediction import Predictor
-from ..results import Result, evaluate, quality
-from ..training import ChainRun, Silence
+from ..runs.config import TrainConfig
+from ..runs.loop import ChainRun, Silence
+from ..runs.outcome import Result, evaluate, quality
+from ..runs.predict import Predictor
+from ..runs.setup import Experiment, build_experiment
 from .base import Cell
 from .lean import lean_run
 

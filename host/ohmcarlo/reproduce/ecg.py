@@ -21,18 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import diagnostics
-from ..config import TrainConfig
 from ..datasets import Encoder, GroupSplit, ecg
 from ..datasets.beats import FEATURES
-from ..experiment import prepare
 from ..golden import Registers, predict
 from ..golden.likelihood import logits_of
 from ..golden.machine import build_data, build_machine
-from ..results import REFERRED, burn_in_of
+from ..runs.config import TrainConfig
+from ..runs.loop import ChainRun, Silence
+from ..runs.outcome import REFERRED, burn_in_of
+from ..runs.setup import prepare
+from ..runs.trace import Trace
 from ..spec import FEATURE_FRAC, LOGIT_FRAC, Points
 from ..tasks import get_task
-from ..trace import Trace
-from ..training import ChainRun, Silence
 from .base import Bench, Cell, Figure, Goal, Table
 
 FloatArray = NDArray[np.float64]

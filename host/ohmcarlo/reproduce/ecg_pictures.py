@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..datasets import ecg
-from ..report import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
+from ..pictures.report import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
 from .base import Cell
 from .ecg import (
     FALSE_POSITIVE,

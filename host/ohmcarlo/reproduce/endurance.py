@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..config import TrainConfig
-from ..palette import BLUE, GREY, ORANGE
-from ..report import new_panels
+from ..pictures.report import new_panels
+from ..pictures.style import BLUE, GREY, ORANGE
+from ..runs.config import TrainConfig
 from .base import Bench, Cell, Figure, Goal, Table, require_data
 from .chains import WHITENED, column
 from .lean import lean_run

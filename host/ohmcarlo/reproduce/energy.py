@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from .. import diagnostics
 from ..array.base import DOT, DOT_CODES, DOT_DEVICES, SET, SET_CODES, Ledger
 from ..array.energy import EnergyReport, energy, monte_carlo, software_energy
-from ..config import TrainConfig
 from ..errors import UsageError
 from ..golden import EpisodeLikelihood, predict
-from ..palette import BLUE, GREEN, GREY, ORANGE, PURPLE
-from ..report import new_panels
+from ..pictures.report import new_panels
+from ..pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
+from ..runs.config import TrainConfig
 from ..spec import Geometry, Points
 from ..tasks import CARTPOLE, get_task
 from .base import Bench, Cell, Figure, Goal, Table, require_data
@@ -135,8 +135,8 @@ class CountingJudge(EpisodeLikelihood):
 
 
 def _policy_cell(task: str, steps: int, seed: int) -> Cell:
-    from ..policy_run import build_policy, no_points
-    from ..training import ChainRun, Silence
+    from ..runs.loop import ChainRun, Silence
+    from ..runs.policy_run import build_policy, no_points
 
     config = TrainConfig(task, seed=seed, steps=steps)
     with closing(build_policy(config)) as experiment:

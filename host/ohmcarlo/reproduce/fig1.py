@@ -11,14 +11,14 @@ from scipy.special import expit
 from ..array.emulated import EmulatedArray
 from ..array.measured import MeasuredArray
 from ..array.physics import PhysicsArray
-from ..bring_up import recorded_cells
-from ..config import TrainConfig
 from ..datasets import Encoder
 from ..datasets.whitening import laplace
-from ..experiment import Experiment
-from ..palette import BLUE, GREEN, GREY, ORANGE, PURPLE
-from ..report import new_canvas
-from ..results import quality
+from ..pictures.report import new_canvas
+from ..pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
+from ..runs.arrays import recorded_cells
+from ..runs.config import TrainConfig
+from ..runs.outcome import quality
+from ..runs.setup import Experiment
 from ..spec import FEATURE_FRAC
 from ..tasks import get_task
 from .base import Bench, Cell, Figure, Goal, Table, require_data

@@ -14,16 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from ..array.ages import measure_ages
-from ..array.characterize import DEFAULT_TARGETS_US
-from ..array.estimates import ABSENT, LEVEL, Estimate, Estimates, Pulses, estimate_measurement
-from ..array.fit import fit_file, sweep_pulses
-from ..array.measure import Measurement, measure
+from ..array.characterize.ages import measure_ages
+from ..array.characterize.characterization import DEFAULT_TARGETS_US
+from ..array.characterize.estimates import (
+    ABSENT,
+    LEVEL,
+    Estimate,
+    Estimates,
+    Pulses,
+    estimate_measurement,
+)
+from ..array.characterize.fit import fit_file, sweep_pulses
+from ..array.characterize.measure import Measurement, measure
 from ..array.measured import SIGMA_INTERCEPT_US, SIGMA_SLOPE, load_sweep
 from ..array.physics import PhysicsArray
 from ..array.presets import DevicePreset, get_preset
 from ..datasets.fetch import SWEEP, find
-from ..device_pictures import (
+from ..errors import UsageError
+from ..pictures.devices import (
     draw_ages,
     draw_correlation,
     draw_programming,
@@ -31,9 +39,8 @@ from ..device_pictures import (
     draw_read_noise,
     draw_sigma,
 )
-from ..errors import UsageError
-from ..palette import BLUE, GREY, ORANGE
-from ..report import new_panels
+from ..pictures.report import new_panels
+from ..pictures.style import BLUE, GREY, ORANGE
 from ..spec import DEFAULT_MID_US, Geometry
 from .base import Bench, Cell, Figure, Goal, Table
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..array.emulated import EmulatedArray
-from ..config import TrainConfig
 from ..diagnostics import accuracy
-from ..experiment import Experiment, build_experiment
-from ..palette import BLUE, GREY, ORANGE
-from ..report import draw_wear, new_canvas
+from ..pictures.report import draw_wear, new_canvas
+from ..pictures.style import BLUE, GREY, ORANGE
+from ..runs.config import TrainConfig
+from ..runs.setup import Experiment, build_experiment
 from ..spec import CODE_LSB_US, LOGLIK_FRAC
 from .base import Bench, Cell, Figure, Goal, Table
 

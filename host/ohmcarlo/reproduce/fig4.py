@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..config import TrainConfig
 from ..datasets import Encoder
 from ..diagnostics import ess
-from ..experiment import Experiment
-from ..palette import BLUE, GREY, ORANGE, PURPLE
-from ..report import draw_referral, draw_reliability, new_canvas, new_figure
-from ..results import Result
+from ..pictures.report import draw_referral, draw_reliability, new_canvas, new_figure
+from ..pictures.style import BLUE, GREY, ORANGE, PURPLE
+from ..pictures.surface import Surface
+from ..runs.config import TrainConfig
+from ..runs.outcome import Result
+from ..runs.setup import Experiment
 from ..spec import FEATURE_FRAC
-from ..surface import Surface
 from ..tasks import get_task
 from .base import Bench, Cell, Figure, Goal, Table
 from .chains import WHITENED, finished, pooled, predictions, predictor_of

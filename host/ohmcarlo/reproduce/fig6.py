@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from ..array.emulated import EmulatedArray
 from ..array.physics import PhysicsArray
-from ..bring_up import recorded_cells
-from ..config import TrainConfig
 from ..errors import UsageError
-from ..policy import Policy, environment, episode, gymnasium_returns
-from ..policy_pictures import draw_action_map, draw_learning, draw_policy_weights, draw_returns
+from ..pictures.policy import draw_action_map, draw_learning, draw_policy_weights, draw_returns
+from ..runs.arrays import recorded_cells
+from ..runs.config import TrainConfig
+from ..runs.loop import train_policy
+from ..runs.policy import Policy, environment, episode, gymnasium_returns
+from ..runs.trace import Trace
 from ..spec.cartpole import EPISODE_STEPS
 from ..tasks import CARTPOLE, get_task
-from ..trace import Trace
-from ..training import train_policy
 from .base import Bench, Cell, Figure, Goal, Table
 from .cartpole_video import testing_video, training_video
 

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from .. import diagnostics
 from ..boards import Block
-from ..config import TrainConfig
-from ..experiment import Experiment, build_experiment
 from ..golden import predict
-from ..results import burn_in_of
-from ..trace import Trace
-from ..training import ChainRun, Silence
+from ..runs.config import TrainConfig
+from ..runs.loop import ChainRun, Silence
+from ..runs.outcome import burn_in_of
+from ..runs.setup import Experiment, build_experiment
+from ..runs.trace import Trace
 
 
 @dataclass(frozen=True, eq=False)

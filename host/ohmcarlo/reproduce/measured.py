@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bring_up import recorded_cells
-from ..config import TrainConfig
-from ..report import BLUE, GREEN, GREY, ORANGE, new_figure
-from ..training import train
+from ..pictures.report import BLUE, GREEN, GREY, ORANGE, new_figure
+from ..runs.arrays import recorded_cells
+from ..runs.config import TrainConfig
+from ..runs.loop import train
 from .base import Bench, Cell, Figure, Goal, Table, require_data
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..results import plain
-from ..runs import make_folder, write_bytes, write_json, write_pictures
+from ..runs.folder import make_folder, write_bytes, write_json, write_pictures
+from ..runs.outcome import plain
 from .base import Bench, Figure, Goal, Table, Watcher
 
 CELLS = "cells"

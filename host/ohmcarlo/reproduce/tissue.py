@@ -9,7 +9,7 @@ import numpy as np
 
 from ..datasets import load
 from ..diagnostics import ece
-from ..report import (
+from ..pictures.report import (
     BLUE,
     GREEN,
     GREY,

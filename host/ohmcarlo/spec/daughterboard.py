@@ -2,7 +2,7 @@
 
 They suit the devices of the preset ``rram-1t1r``; other ones want other values. Sources: RADAR is
 the repository of measurements and talks that the presets cite; what has no source is a choice made
-here. Parts and their times are in the hardware's ``array/phy_parts.py``.
+here. Parts and their times are in the hardware's ``array/phy/parts.py``.
 """
 
 from __future__ import annotations

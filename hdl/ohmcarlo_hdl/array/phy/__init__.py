@@ -1,0 +1,1 @@
+"""Interface to a physical 1T1R array on a daughterboard."""

@@ -1,0 +1,1 @@
+"""Building blocks that all components share: arithmetic, FIFOs, pipelines, tables, windows."""

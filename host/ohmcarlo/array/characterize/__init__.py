@@ -1,0 +1,1 @@
+"""Characterization of an array: measurement, estimates, trim and fitted device model."""

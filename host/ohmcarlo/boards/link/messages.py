@@ -1,0 +1,205 @@
+"""Requests and their answers, the record stream, and ends of commands: the board's messages."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import OhmcarloError
+from ...spec.link import (
+    FINISHED_FORMAT,
+    IDENTIFICATION,
+    IDENTIFICATION_FORMAT,
+    MAX_PATIENCE,
+    MESSAGE_BYTES,
+    MESSAGE_FORMAT,
+    MIN_PATIENCE,
+    RECORDS_FORMAT,
+    WINDOW,
+    Message,
+    Status,
+)
+from .transport import SEQUENCES, Clock, Counters, Port, Transport
+
+FIRST_PATIENCE = 1_000_000  # clocks, before anything is known about the board
+SIMULATED_PATIENCE = 400_000  # a simulated board makes some million clocks a second
+PATIENCE_S = 0.1  # of a board with a clock of its own
+ANSWER_S = 30.0
+WORDS = 1 << 32
+
+REFUSALS = {
+    Status.MALFORMED: "it could not read a request",
+    Status.UNKNOWN_NAME: "it does not know what was asked for",
+    Status.OUT_OF_RANGE: "a value does not fit",
+    Status.BUSY: "it is busy with another command",
+    Status.NOT_STARTED: "its chains are not started: start() comes first",
+    Status.FAULT: "its sequencer has stopped after a fault: configure the board again",
+    Status.MISMATCH: "its firmware was built for other hardware: build both from one version",
+}
+
+
+class Refused(OhmcarloError):
+    """The board turned a request down; ``status`` says why."""
+
+    def __init__(self, message: Message, status: int) -> None:
+        self.status = Status(status) if status in Status._value2member_map_ else None
+        reason = REFUSALS.get(self.status, f"status {status}") if self.status else status
+        super().__init__(f"the board refused {message.name}: {reason}")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command that took time ended (``spec.link.FINISHED_FORMAT``)."""
+
+    reason: int
+    alarm: int
+    fault: int
+    fault_cause: int
+    steps_done: int
+    clocks: int
+
+
+class Link:
+    """A session with the board at ``port``; ``open`` begins it.
+
+    Parameters
+    ----------
+    port : Port
+    clock : callable
+        Seconds, never going back.
+
+    Attributes
+    ----------
+    answer_s : float
+        How long a request may take.
+    """
+
+    def __init__(self, port: Port, clock: Clock = time.monotonic) -> None:
+        self.port = port
+        self.answer_s = ANSWER_S
+        self._transport = Transport(port, self._deliver, clock)
+        self._numbers = itertools.count(1)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._answers: dict[int, tuple[int, bytes]] = {}
+        self._abandoned: set[int] = set()
+        self._records: list[bytes] = []
+        self._next_record: int | None = None
+        self._finished: deque[Finished] = deque()
+
+    @property
+    def counters(self) -> Counters:
+        """What went over the link so far."""
+        return self._transport.counters
+
+    def open(self) -> dict[str, int]:
+        """Begin a session, whatever the board did before; returns its identification by name.
+
+        The second of two sessions is the one that is kept: only an answer tells how fast the
+        board's clock is, and so how many clocks it should wait before it sends a frame again.
+
+        Raises BoardLost when nothing answers, OhmcarloError when what answers speaks another
+        version of the protocol.
+        """
+        found = self._open(FIRST_PATIENCE)
+        wanted = SIMULATED_PATIENCE if found["simulated"] else int(found["clock_hz"] * PATIENCE_S)
+        return self._open(min(max(wanted, MIN_PATIENCE), MAX_PATIENCE))
+
+    def _open(self, patience: int) -> dict[str, int]:
+        self._begin()
+        payload = self._transport.open(patience)
+        if len(payload) != struct.calcsize(IDENTIFICATION_FORMAT):
+            raise OhmcarloError(
+                f"the board at {self.port.name} identifies itself in {len(payload)} bytes, this "
+                f"version of ohmcarlo expects {struct.calcsize(IDENTIFICATION_FORMAT)}: use the "
+                "firmware of this version"
+            )
+        values = struct.unpack(IDENTIFICATION_FORMAT, payload)
+        return dict(zip(IDENTIFICATION, values, strict=True))
+
+    def close(self) -> None:
+        self.port.close()
+
+    # -- requests ------------------------------------------------------------------------------
+
+    def request(self, message: Message, body: bytes = b"") -> bytes:
+        """Have one request executed; returns the body of its answer. Raises Refused."""
+        return next(iter(self.requests([(message, body)])))
+
+    def requests(self, wanted: Iterable[tuple[Message, bytes]]) -> Iterator[bytes]:
+        """Answers to many requests, in their order, with a window full of them under way.
+
+        They are executed in order, each whatever became of those before it. Raises Refused at the
+        first that was turned down.
+        """
+        asked: deque[tuple[int, Message]] = deque()
+        try:
+            for message, body in wanted:
+                asked.append((self._submit(message, body), message))
+                if len(asked) >= 2 * WINDOW:
+                    yield self._answer(*asked.popleft())
+            while asked:
+                yield self._answer(*asked.popleft())
+        finally:
+            for number, _ in asked:
+                if self._answers.pop(number, None) is None:
+                    self._abandoned.add(number)
+
+    def _submit(self, message: Message, body: bytes) -> int:
+        number = next(self._numbers) % SEQUENCES
+        self._transport.send(struct.pack(MESSAGE_FORMAT, message, 0, number) + body)
+        return number
+
+    def _answer(self, number: int, message: Message) -> bytes:
+        self._transport.until(lambda: number in self._answers, self.answer_s)
+        status, body = self._answers.pop(number)
+        if status != Status.OK:
+            raise Refused(message, status)
+        return body
+
+    # -- what the board says by itself -----------------------------------------------------------
+
+    def take_records(self) -> NDArray[np.uint32]:
+        """Words of the record stream that have come since the last call."""
+        words = np.frombuffer(b"".join(self._records), "<u4")
+        self._records.clear()
+        return words
+
+    def wait_finished(self) -> Finished:
+        """The end of a command that takes time; all of its records have come then."""
+        self._transport.until(lambda: bool(self._finished))
+        return self._finished.popleft()
+
+    def _deliver(self, payload: bytes) -> None:
+        if len(payload) < MESSAGE_BYTES:
+            return
+        kind, status, number = struct.unpack_from(MESSAGE_FORMAT, payload)
+        body = payload[MESSAGE_BYTES:]
+        if kind == Message.RESPONSE:
+            if number in self._abandoned:
+                self._abandoned.discard(number)
+            else:
+                self._answers[number] = (status, body)
+        elif kind == Message.RECORDS:
+            self._take_words(body)
+        elif kind == Message.FINISHED:
+            self._finished.append(Finished(*struct.unpack(FINISHED_FORMAT, body)))
+
+    def _take_words(self, body: bytes) -> None:
+        (first,) = struct.unpack_from(RECORDS_FORMAT, body)
+        words = body[struct.calcsize(RECORDS_FORMAT) :]
+        if self._next_record not in (None, first):
+            raise OhmcarloError(
+                f"the board at {self.port.name} lost records: word {self._next_record} was due, "
+                f"{first} came; this should not happen, please report it"
+            )
+        self._next_record = (first + len(words) // 4) % WORDS
+        self._records.append(words)

@@ -1,0 +1,328 @@
+"""Messages in order, in both directions, over bytes that get lost: the host's end (go-back-N).
+
+Frames are numbered and acknowledged (``spec.link``); what is lost or damaged is sent again.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import struct
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+from ...errors import OhmcarloError
+from ...spec.link import OPEN_FORMAT, PROTOCOL_VERSION, WINDOW, Kind
+from ..base import BoardLost
+from .frames import DELIMITER, Decoder, Frame
+
+LINK_TIMEOUT_S = 5.0
+"""A board that is asked all the time and silent for so long is given up."""
+STUCK_S = 30.0  # after which a board that answers, and takes no message, is given up, too
+POLL_S = 0.5  # silence after which the board is asked whether it is there
+OPEN_S = 0.25  # between two attempts to open a session
+FIRST_RESEND_S, MIN_RESEND_S, MAX_RESEND_S = 0.5, 0.02, 1.0  # wait for an acknowledgement
+READ_S = 0.1  # a look at the clock at least so often
+SEQUENCES = 1 << 16
+Clock = Callable[[], float]
+
+
+class Port(Protocol):
+    """Bytes to and from a board."""
+
+    name: str
+
+    def write(self, data: bytes) -> None:
+        """Raises BoardLost when there is nobody at the other end any more."""
+        ...
+
+    def read(self, timeout_s: float) -> bytes:
+        """What has come, waiting ``timeout_s`` for it at the most; may be empty. Raises
+        BoardLost when nothing can come any more."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass
+class Counters:
+    """What went over a link: bytes, frames, and what had to be repaired."""
+
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    frames_sent: int = 0
+    frames_received: int = 0
+    resent: int = 0  # frames sent once more
+    damaged: int = 0  # frames received whose checksum was wrong
+    duplicates: int = 0  # frames received once more
+    out_of_order: int = 0  # frames received while an earlier one was missing
+    timeouts: int = 0  # acknowledgements waited for in vain
+
+    def to_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+@dataclass
+class _Sent:
+    """A message under way."""
+
+    payload: bytes
+    since: float
+    again: bool = False
+
+
+class Transport:
+    """A session with the board at ``port``; ``open`` begins it.
+
+    Parameters
+    ----------
+    port : Port
+    deliver : callable
+        Gets the board's messages, each once and in order.
+    clock : callable
+        Seconds, never going back.
+    """
+
+    def __init__(
+        self, port: Port, deliver: Callable[[bytes], None], clock: Clock = time.monotonic
+    ) -> None:
+        self.port = port
+        self.counters = Counters()
+        self._deliver = deliver
+        self._clock = clock
+        self._decoder = Decoder()
+        self._session = 0
+        self._opened: bytes | None = None
+        self._resend_s = FIRST_RESEND_S
+        self._mean_s, self._deviation_s = 0.0, 0.0
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing has gone either way."""
+        self._waiting: deque[bytes] = deque()  # messages that were not sent yet
+        self._under_way: deque[_Sent] = deque()  # messages that were not acknowledged yet
+        self._base = 0  # number of the first of them
+        self._expected = 0  # number of the board's next message
+        self._progress = self._advanced = self._heard = self._asked = self._told = self._clock()
+        self._went_back = -1  # `base` when a NACK was last obeyed
+        self._asked_again = (-1, 0.0)  # the last NACK: for which message, and when
+        self._owe_ack = False
+
+    # -- sessions ------------------------------------------------------------------------------
+
+    def open(self, patience: int) -> bytes:
+        """Begin a session, whatever the board did before; returns its identification.
+
+        ``patience``: clocks after which the board sends again what was not acknowledged. Raises
+        BoardLost when nothing answers, OhmcarloError when what answers speaks another version of
+        the protocol.
+        """
+        self._begin()
+        self._session = random.SystemRandom().randrange(1, SEQUENCES)
+        self._opened = None
+        request = Frame(Kind.OPEN, self._session, 0, 0, struct.pack(OPEN_FORMAT, patience))
+        began, asked, damaged = self._clock(), -OPEN_S, self.counters.damaged
+        while self._opened is None:
+            now = self._clock()
+            if now - began > LINK_TIMEOUT_S:
+                raise BoardLost(self._nobody(self.counters.damaged > damaged))
+            if now - asked >= OPEN_S:
+                # the delimiter ends whatever a session that was cut off has left half sent
+                self._write(DELIMITER + request.encode())
+                asked = now
+            self._receive(min(READ_S, OPEN_S))
+        self._heard = self._progress = self._clock()
+        return self._opened
+
+    def _nobody(self, noise: bool) -> str:
+        if noise:
+            return (
+                f"what comes from {self.port.name} cannot be read: check that an ohmcarlo board is "
+                "connected there, and the cable"
+            )
+        return (
+            f"no answer from {self.port.name} within {LINK_TIMEOUT_S:g} s: check that the board is "
+            "powered and runs the ohmcarlo firmware"
+        )
+
+    # -- messages ------------------------------------------------------------------------------
+
+    def send(self, message: bytes) -> None:
+        """Send a message as soon as the window has room for it."""
+        self._waiting.append(message)
+        self._send_waiting()
+
+    def until(self, done: Callable[[], bool], limit_s: float = math.inf) -> None:
+        """Keep the link going until ``done``.
+
+        Raises BoardLost after LINK_TIMEOUT_S of silence, and when no message has come for
+        ``limit_s``, though the board is there.
+        """
+        now = self._clock()
+        self._told = now
+        # nobody listened before: silence begins here
+        self._heard, self._asked = max(self._heard, now), now
+        while not done():
+            self._send_waiting()
+            self._receive(min(READ_S, self._resend_s / 2))
+            self._watch()
+            if self._clock() - self._told > limit_s:
+                raise BoardLost(
+                    f"the board at {self.port.name} is there, but gives no answer: restart it"
+                )
+
+    def _watch(self) -> None:
+        """Send again what is not acknowledged, ask a silent board, give up a dead one."""
+        now = self._clock()
+        if self._under_way and now - self._progress > self._resend_s:
+            self.counters.timeouts += 1
+            self._resend_s = min(2 * self._resend_s, MAX_RESEND_S)
+            self._go_back(now)
+        if self._under_way and now - self._advanced > STUCK_S:
+            raise BoardLost(
+                f"the board at {self.port.name} answers, but has taken no message for "
+                f"{STUCK_S:g} s: restart it"
+            )
+        silent = now - self._heard
+        if silent > LINK_TIMEOUT_S:
+            raise BoardLost(
+                f"the board at {self.port.name} has not answered for {LINK_TIMEOUT_S:g} s: check "
+                "its power and its cable"
+            )
+        if silent > POLL_S and now - self._asked > POLL_S:
+            self._asked = now
+            self._send(Kind.POLL, self._next())
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    def _next(self) -> int:
+        """Number of the next message."""
+        return (self._base + len(self._under_way)) % SEQUENCES
+
+    def _send(self, kind: Kind, sequence: int, payload: bytes = b"") -> None:
+        self._write(Frame(kind, self._session, sequence, self._expected, payload).encode())
+        self.counters.frames_sent += 1
+        self._owe_ack = False
+
+    def _write(self, data: bytes) -> None:
+        self.counters.bytes_sent += len(data)
+        self.port.write(data)
+
+    def _send_waiting(self) -> None:
+        """As many new messages as the window has room for."""
+        while self._waiting and len(self._under_way) < WINDOW:
+            now = self._clock()
+            if not self._under_way:
+                self._progress = self._advanced = now
+            payload = self._waiting.popleft()
+            self._send(Kind.DATA, self._next(), payload)
+            self._under_way.append(_Sent(payload, now))
+
+    def _go_back(self, now: float) -> None:
+        """All messages under way once more."""
+        self._progress = now
+        for i, sent in enumerate(self._under_way):
+            self._send(Kind.DATA, (self._base + i) % SEQUENCES, sent.payload)
+            sent.again = True
+        self.counters.resent += len(self._under_way)
+
+    # -- receiving -------------------------------------------------------------------------------
+
+    def _receive(self, timeout_s: float) -> None:
+        data = self.port.read(timeout_s)
+        if not data:
+            return
+        self.counters.bytes_received += len(data)
+        for frame in self._decoder.feed(data):
+            if frame is None:
+                self.counters.damaged += 1
+                self._ask_again()
+            else:
+                self.counters.frames_received += 1
+                self._take(frame)
+        if self._owe_ack:
+            self._send(Kind.ACK, self._next())
+
+    def _take(self, frame: Frame) -> None:
+        if frame.version != PROTOCOL_VERSION:
+            raise OhmcarloError(
+                f"the board at {self.port.name} speaks version {frame.version} of the link "
+                f"protocol, this version of ohmcarlo speaks {PROTOCOL_VERSION}: use the firmware "
+                "that belongs to it"
+            )
+        if frame.session != self._session:
+            return
+        if self._opened is None:
+            if frame.kind == Kind.OPENED:
+                self._opened = frame.payload
+            return
+        if frame.kind == Kind.UNKNOWN:
+            raise BoardLost(
+                f"the board at {self.port.name} was restarted, or another program has taken it "
+                "over: everything in it is lost"
+            )
+        self._heard = self._clock()
+        if frame.kind not in (Kind.DATA, Kind.ACK, Kind.NACK):
+            return
+        self._acknowledge(frame.acknowledgement)
+        if frame.kind == Kind.NACK and self._under_way and self._went_back != self._base:
+            self._went_back = self._base
+            self._go_back(self._heard)
+        if frame.kind == Kind.DATA:
+            self._take_message(frame)
+
+    def _acknowledge(self, acknowledgement: int) -> None:
+        done = (acknowledgement - self._base) % SEQUENCES
+        if not 0 < done <= len(self._under_way):
+            return
+        for _ in range(done):
+            last = self._under_way.popleft()
+        self._base = acknowledgement
+        self._progress = self._advanced = self._heard
+        self._went_back = -1
+        if not last.again:  # of a message that was sent twice, nobody knows which was answered
+            self._note_delay(self._heard - last.since)
+
+    def _note_delay(self, seconds: float) -> None:
+        """How long to wait for an acknowledgement: mean and four deviations (RFC 6298)."""
+        if not self._mean_s:
+            self._mean_s, self._deviation_s = seconds, seconds / 2
+        else:
+            self._deviation_s += (abs(seconds - self._mean_s) - self._deviation_s) / 4
+            self._mean_s += (seconds - self._mean_s) / 8
+        wanted = 2 * (self._mean_s + 4 * self._deviation_s)
+        self._resend_s = min(max(wanted, MIN_RESEND_S), MAX_RESEND_S)
+
+    def _ask_again(self) -> None:
+        """A NACK: at once for every gap, and later only now and then."""
+        if self._opened is None:
+            return
+        now = self._clock()
+        expected, when = self._asked_again
+        if expected != self._expected or now - when > self._resend_s:
+            self._asked_again = (self._expected, now)
+            self._send(Kind.NACK, self._next())
+
+    def _take_message(self, frame: Frame) -> None:
+        ahead = (frame.sequence - self._expected) % SEQUENCES
+        if not self._is_next(ahead):
+            return
+        self._expected = (self._expected + 1) % SEQUENCES
+        self._told = self._heard
+        self._owe_ack = True
+        self._deliver(frame.payload)
+
+    def _is_next(self, ahead: int) -> bool:
+        """Whether a message that is ``ahead`` of the expected one is that one."""
+        if ahead == 0:
+            return True
+        if ahead < SEQUENCES // 2:
+            self.counters.out_of_order += 1
+            self._ask_again()
+        else:
+            self.counters.duplicates += 1
+            self._owe_ack = True
+        return False

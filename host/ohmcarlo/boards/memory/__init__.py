@@ -1,0 +1,1 @@
+"""Contents of a controller's registers and memory windows."""

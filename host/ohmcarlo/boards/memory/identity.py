@@ -1,0 +1,148 @@
+"""Is that a board that this version of the package can drive, and for this chain?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ... import __version__
+from ...array.base import Array
+from ...array.die import Die
+from ...array.emulated import EmulatedArray
+from ...errors import OhmcarloError, UsageError
+from ...golden import Registers
+from ...spec import Geometry, Points
+from ...spec.link import CONTROLLER_MAGIC, PROTOCOL_VERSION
+from .layout import Layout
+
+Identification = Mapping[str, int]
+OPTIONS = ("rows", "pairs", "entropy_pairs")  # that a user can give
+
+
+def require_compatible(found: Identification, place: str) -> None:
+    """Raise OhmcarloError, naming both sides, unless board, firmware and package fit together."""
+    if found["protocol_version"] != PROTOCOL_VERSION:
+        raise OhmcarloError(
+            f"the board at {place} speaks version {found['protocol_version']} of the link "
+            f"protocol, this version of ohmcarlo speaks {PROTOCOL_VERSION}: use the firmware that "
+            "belongs to it"
+        )
+    if found["magic"] != CONTROLLER_MAGIC:
+        raise OhmcarloError(
+            f"the board at {place} holds no ohmcarlo controller (magic {found['magic']:#010x} "
+            f"instead of {CONTROLLER_MAGIC:#010x}): load its bitstream"
+        )
+    for what, firmware, there in (
+        ("controller", found["firmware_map_hash"], found["map_hash"]),
+        ("board", found["firmware_board_hash"], found["board_hash"]),
+    ):
+        if firmware != there:
+            raise OhmcarloError(
+                f"the firmware of the board at {place} was built for the {what} with register map "
+                f"{firmware:08x}, the hardware has {there:08x}: build both from one version"
+            )
+    package = __version__
+    for what, version in (
+        ("firmware", firmware_version(found)),
+        ("controller", hardware_version(found)),
+    ):
+        if version != package:
+            raise OhmcarloError(
+                f"the {what} of the board at {place} has version {version}, this is ohmcarlo "
+                f"{package}: use the bitstream and firmware of {package}, or ohmcarlo {version}"
+            )
+
+
+def firmware_version(found: Identification) -> str:
+    return ".".join(str(found[f"firmware_{part}"]) for part in ("major", "minor", "patch"))
+
+
+def hardware_version(found: Identification) -> str:
+    """Version of the package that generated the controller."""
+    return ".".join(str(found["version"] >> shift & 0xFF) for shift in (16, 8, 0))
+
+
+def describe(found: Identification) -> dict[str, Any]:
+    """The identification, for a manifest."""
+    hashes = ("map_hash", "board_hash", "design_hash")
+    return {
+        "firmware_version": firmware_version(found),
+        "controller_version": hardware_version(found),
+        "simulated": bool(found["simulated"]),
+        "clock_hz": found["clock_hz"],
+        **{name: f"{found[name]:08x}" for name in hashes},
+    }
+
+
+# -- the chain -------------------------------------------------------------------------------------
+
+
+def behind_a_board(array: Array, place: str) -> EmulatedArray | Die:
+    """``array``, if a board can have it; else UsageError."""
+    if not isinstance(array, EmulatedArray | Die):
+        raise UsageError(
+            f"{place} holds the emulated array or a die, not {array.name!r}: use --array emulator "
+            "or phy here, or --backend model for other arrays"
+        )
+    return array
+
+
+def require_behind(array: EmulatedArray | Die, layout: Layout, place: str) -> None:
+    """Raise UsageError unless ``array`` is what the board has: its emulator, or its die."""
+    if layout.phy and not isinstance(array, Die):
+        raise UsageError(
+            f"{place} has a die on a daughterboard, whose devices are what they are: use --array "
+            "phy here, or a bitstream with the emulated array"
+        )
+    if not layout.phy and isinstance(array, Die):
+        raise UsageError(
+            f"{place} has no die: use --array emulator here, or a bitstream of "
+            "`ohmcarlo build BOARD --array phy`"
+        )
+
+
+def require_array(g: Geometry, layout: Layout, place: str) -> None:
+    """Raise UsageError, naming both sides, unless the controller's array has this shape."""
+    wanted = {
+        "rows": g.rows,
+        "pairs": g.pairs,
+        "entropy_pairs": g.entropy_pairs,
+        "access_bits": g.access_bits,
+        "tile_pairs": g.tile_pairs or g.pairs,
+        "dot_bits": g.dot_bits,
+        "dot_shift": g.dot_shift,
+    }
+    for name, value in wanted.items():
+        if value != (there := getattr(layout, name)):
+            option = f"; use --{name.replace('_', '-')} {there}" if name in OPTIONS else ""
+            raise UsageError(f"{name} = {value} here, {there} at {place}{option}")
+
+
+def require_fit(registers: Registers, points: Points, layout: Layout, place: str) -> None:
+    """Raise UsageError, naming both sides, unless the chain fits the controller."""
+    g = registers.geometry
+    require_array(g, layout, place)
+    if g.row_group > layout.max_group_rows:
+        raise UsageError(
+            f"a sample of {registers.hidden} hidden units takes {g.row_group} rows, {place} has "
+            f"room for {layout.max_group_rows}: use --hidden {layout.max_group_rows - 1} or less"
+        )
+    if g.regions > layout.max_regions:
+        raise UsageError(
+            f"{g.regions} chains, {place} has room for {layout.max_regions}: use --chains "
+            f"{layout.max_regions} or less"
+        )
+    require_room(points, layout, place)
+    c = registers.calibration
+    tables = (c.trim_offset, c.trim_gain, c.centre)
+    if not layout.device_calibration and any(table is not None for table in tables):
+        raise UsageError(f"{place} was built without a trim for each device: use --no-trim")
+
+
+def require_room(points: Points, layout: Layout, place: str) -> None:
+    """Raise UsageError unless the points fit the data memory."""
+    if len(points) > layout.max_points:
+        raise UsageError(
+            f"{len(points)} data points (a whitened prior's included) do not fit: {place} has room "
+            f"for {layout.max_points}, more needs another build of the hardware"
+        )

@@ -1,0 +1,65 @@
+"""What a controller has room for: the constants of its identification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...spec import Geometry
+
+FEATURE_CALIBRATION, FEATURE_EMULATOR, FEATURE_PHY = range(3)  # bits of id.features
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Size of an elaborated controller, under the names of the register map's group ``id``.
+
+    Attributes
+    ----------
+    rows, pairs, entropy_pairs, access_bits, tile_pairs, dot_bits, dot_shift : int
+        As in ``Geometry``; ``tile_pairs`` is never 0.
+    max_points, max_group_rows, max_regions : int
+        Data points, rows of the largest row group, chains that fit.
+    device_calibration, emulator, phy : bool
+        Whether every device has a trim and a centre, and whether the array is the emulator, or a
+        real one.
+    """
+
+    rows: int
+    pairs: int
+    entropy_pairs: int
+    access_bits: int
+    tile_pairs: int
+    dot_bits: int
+    dot_shift: int
+    max_points: int
+    max_group_rows: int
+    max_regions: int
+    device_calibration: bool
+    emulator: bool
+    phy: bool = False
+
+    @classmethod
+    def of(cls, identification: Mapping[str, int]) -> Layout:
+        """From the numbers of an OPENED frame, by their names."""
+        sizes = {n: identification[n] for n in cls.__dataclass_fields__ if n in identification}
+        features = identification["features"]
+        return cls(
+            **sizes,
+            device_calibration=bool(features >> FEATURE_CALIBRATION & 1),
+            emulator=bool(features >> FEATURE_EMULATOR & 1),
+            phy=bool(features >> FEATURE_PHY & 1),
+        )
+
+    @property
+    def geometry(self) -> Geometry:
+        """The array, as one region of single rows."""
+        return Geometry(
+            rows=self.rows,
+            pairs=self.pairs,
+            entropy_pairs=self.entropy_pairs,
+            access_bits=self.access_bits,
+            tile_pairs=0 if self.tile_pairs == self.pairs else self.tile_pairs,
+            dot_bits=self.dot_bits,
+            dot_shift=self.dot_shift,
+        )

@@ -1,0 +1,276 @@
+"""A chain's whole state: the golden model's ``state_dict()`` and a controller's memory windows.
+
+To save a chain, while no command runs: read every window of ``SAVED``, then every code by READ
+operations (they count as operations: the counters come first), and what ``state_of`` asks for
+besides. To load one: RESET_STATE, registers and tables, field ``emulator.first_pulse`` with
+``first_pulse_of``, EMULATOR_RESTART, then the windows of ``windows_of`` in their order. The next
+step is the one that would have followed, whichever of the two ran the chain before.
+
+What only one side has:
+
+- The ledger's sums over conductances and over driven devices have no counter in hardware, nor has
+  the wear of a single device: ``state_of`` takes the ledger that the host keeps, or estimates it.
+  Hardware counts rows in RESET, the ledger devices.
+- Wear of row groups and the counters of clocks, invalid proposals, samples and points have no
+  place in the golden state. They are kept beside it, under ``board.``; a state without them loads
+  as no clocks, no such steps, and a group's wear as that of its busiest device.
+- A coin is never half taken between two steps: the coin's word and the scratch arrays of a
+  proposal are not saved, and come out as zeros.
+- Health-test counters of the hardware saturate (runs at 511 and 255, clean windows at 255), symbol
+  counts and alarms are modulo 2**32; no decision can tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...array.base import DOT, FORM, READ, RESET, SET, Ledger
+from ...errors import UsageError
+from ...golden import Registers
+from ...golden import machine as golden
+from ...spec import Geometry
+from ...spec.link import FIELDS, WINDOWS
+from .layout import Layout
+from .words import COLUMNS_AT, State, coin_words, packed, pairs_of, read_coin, row_words, unpacked
+
+Words = dict[str, NDArray[np.uint32]]
+
+SAVED = tuple(w for w in WINDOWS if w.startswith("state_") and w != "state_codes")
+"""Windows that hold a controller's state, all of which can be read."""
+COUNTERS = tuple(f.split(".")[1] for f in FIELDS if f.startswith("counters.") and ".lo." in f)
+"""Names of the counters, in the order of the window ``state_counters``."""
+BOARD_COUNTERS, BOARD_WEAR = "board.counters", "board.wear"
+
+REGION_WORDS = 8
+HEADS = ("free_head", "free_count", "retired_head", "retired_count")
+HAS_SAMPLE = 1 << 31
+INITIALISED, STARTED = 1 << 8, 1 << 9
+
+
+def sizes(layout: Layout) -> dict[str, int]:
+    """Words of each window of the state."""
+    columns = 2 * layout.entropy_pairs
+    return {
+        "state_queues": layout.rows,
+        "state_groups": layout.rows,
+        "state_held": layout.rows,
+        "state_wear": layout.rows,
+        "state_regions": layout.max_regions * REGION_WORDS,
+        "state_samples": layout.max_regions * layout.max_group_rows * row_words(layout),
+        "state_coin": COLUMNS_AT + columns,
+        "state_counters": 2 * len(COUNTERS),
+        "state_step": 1,
+        "state_codes": layout.rows * row_words(layout),
+    }
+
+
+def first_pulse_of(state: State) -> int:
+    """Number of the emulator's next SET pulse."""
+    return int(state["array.counter"][0])
+
+
+def windows_of(state: State, registers: Registers, layout: Layout) -> Words:
+    """Words to be loaded, by window, in the order of loading.
+
+    Parameters
+    ----------
+    state : dict
+        ``state_dict()`` of a golden controller over an ``EmulatedArray``, or ``state_of``.
+    registers : Registers
+        The chain's.
+    layout : Layout
+        Of the controller that is to be loaded.
+
+    Returns
+    -------
+    dict of str to uint32 (words,)
+        ``order`` and every window ``state_…`` whole, ``state_step`` last.
+
+    Raises
+    ------
+    UsageError
+        If the controller has another array, or too little room.
+    """
+    g = registers.geometry
+    _require(g, layout)
+    of = {k.removeprefix("controller."): v for k, v in state.items()}
+    words = {name: np.zeros(size, np.uint32) for name, size in sizes(layout).items()}
+    first = _first_rows(g)
+
+    regions = words["state_regions"].reshape(-1, REGION_WORDS)[: g.regions]
+    queues = words["state_queues"]
+    for n, name in enumerate(HEADS):
+        regions[:, n] = of[name]
+    has = of["group"] >= 0
+    regions[:, 4] = np.where(has, first[of["group"]] | HAS_SAMPLE, 0)
+    for n, name in enumerate(("multiplicity", "loglik", "prior"), 5):
+        regions[:, n] = of[name] & 0xFFFFFFFF
+    for ring, shift in (("free", 0), ("retired", 16)):
+        for region in range(g.regions):
+            places = _places(of, ring, region, g)
+            rows = first[of[ring][region, places]]
+            queues[_base(g, region) + places] |= (rows << shift).astype(np.uint32)
+    words["state_groups"][first] = of["bad"] | of["failures"] << 1
+    words["state_held"][first] = of["held"]
+    words["state_wear"][:] = state[BOARD_WEAR] if BOARD_WEAR in state else _group_wear(state, g)
+
+    pair_row, pair = pairs_of(registers)
+    samples = words["state_samples"].reshape(layout.max_regions, layout.max_group_rows, -1)
+    samples[: g.regions, pair_row, pair] = packed(of["codes"])
+    words["state_coin"][:] = coin_words(of, layout)
+    words["state_counters"][:] = _counters(state, g).view("<u4")
+    started = STARTED if has.all() else 0
+    words["state_step"][0] = of["scalars"][golden.TURN] | INITIALISED | started
+    codes = words["state_codes"].reshape(layout.rows, -1)
+    codes[:, : g.pairs] = packed(state["array.codes"])
+    step = words.pop("state_step")
+    return {"order": of["order"].astype(np.uint32), **words, "state_step": step}
+
+
+def state_of(
+    windows: Mapping[str, NDArray[Any]],
+    *,
+    registers: Registers,
+    layout: Layout,
+    codes: NDArray[Any],
+    pulses: int,
+    order: NDArray[Any],
+    steps: int,
+    ledger: Ledger | None = None,
+) -> State:
+    """The golden ``state_dict()`` of a controller with its emulated array.
+
+    Parameters
+    ----------
+    windows : mapping of str to uint32 (words,)
+        Every window of ``SAVED``, whole.
+    registers, layout :
+        As for ``windows_of``.
+    codes : int (rows, row_devices)
+        What READ gives for every device.
+    pulses : int
+        Field ``emulator.pulses``.
+    order : int (points,)
+        The order table.
+    steps : int
+        Steps that the chain has made so far, all regions together (the golden STEPS).
+    ledger : Ledger, optional
+        What the host has counted. Without it, the ledger is that of ``state_counters``, without
+        sums over conductances or devices, and each device as worn as its row group.
+    """
+    g = registers.geometry
+    _require(g, layout)
+    words = {name: np.asarray(windows[name], np.uint32).astype(np.int64) for name in SAVED}
+    first = _first_rows(g)
+    of = golden.build_state(registers).state_dict()
+    step = int(words["state_step"][0])
+    if step & INITIALISED:
+        _read_rows(of, words, g)
+    has = of["group"] >= 0
+    pair_row, pair = pairs_of(registers)
+    samples = words["state_samples"].reshape(layout.max_regions, layout.max_group_rows, -1)
+    of["codes"][has] = unpacked(samples[: g.regions, pair_row, pair])[has]
+    read_coin(of, words["state_coin"])
+    of["scalars"][golden.TURN] = step & 0x3F
+    of["scalars"][golden.STEPS] = steps
+
+    counters = np.asarray(windows["state_counters"], "<u4").view("<u8").astype(np.int64)
+    wear = words["state_wear"]
+    if ledger is None:
+        ledger = Ledger(g)
+        count = dict(zip(COUNTERS, counters, strict=True))
+        ledger.counts[[SET, READ, DOT, FORM]] = [count[n] for n in ("set", "read", "dot", "form")]
+        ledger.counts[RESET] = count["reset"] * g.row_devices
+        for row in range(g.row_group):
+            ledger.wear[first + row] = wear[first, None]
+    state: State = {f"controller.{name}": value for name, value in of.items()}
+    state["controller.order"] = np.asarray(order, np.int32)
+    state["array.counter"] = np.array([pulses], np.int64)
+    state["array.codes"] = np.asarray(codes, np.int32)
+    state |= {f"array.ledger.{name}": value for name, value in ledger.state_dict().items()}
+    return state | {BOARD_COUNTERS: counters, BOARD_WEAR: wear}
+
+
+# -- rows ----------------------------------------------------------------------------------------
+
+
+def _require(g: Geometry, layout: Layout) -> None:
+    """Refuse a controller that the chain does not fit."""
+    array = (layout.rows, layout.pairs, layout.entropy_pairs)
+    if (g.rows, g.pairs, g.entropy_pairs) != array:
+        raise UsageError(
+            f"the chain's array has {g.rows} × {g.pairs} pairs, {g.entropy_pairs} of a row for the "
+            f"coin, the board's {layout.rows} × {layout.pairs} and {layout.entropy_pairs}"
+        )
+    if g.regions > layout.max_regions or g.row_group > layout.max_group_rows:
+        raise UsageError(
+            f"{g.regions} chains in row groups of {g.row_group} do not fit the board: it has room "
+            f"for {layout.max_regions} and {layout.max_group_rows}"
+        )
+
+
+def _first_rows(g: Geometry) -> NDArray[np.int64]:
+    return np.array([g.group_row(group) for group in range(g.groups)], np.int64)
+
+
+def _base(g: Geometry, region: int) -> int:
+    return region * (g.rows // g.regions)
+
+
+def _places(of: State, ring: str, region: int, g: Geometry) -> NDArray[np.int64]:
+    """Places of a region's ring that are in use, head first."""
+    head, count = (int(of[f"{ring}_{part}"][region]) for part in ("head", "count"))
+    places: NDArray[np.int64] = (head + np.arange(count)) % g.region_groups
+    return places
+
+
+def _read_rows(of: State, words: State, g: Geometry) -> None:
+    """Row groups and the samples in them."""
+    first = _first_rows(g)
+    group_of = np.full(g.rows, -1, np.int64)
+    group_of[first] = np.arange(g.groups)
+    regions = words["state_regions"].reshape(-1, REGION_WORDS)[: g.regions]
+    for n, name in enumerate(HEADS):
+        of[name][:] = regions[:, n]
+    has = regions[:, 4] & HAS_SAMPLE != 0
+    of["group"][:] = np.where(has, group_of[regions[:, 4] & 0xFFFF], -1)
+    for n, name in enumerate(("multiplicity", "loglik", "prior"), 5):
+        of[name][:] = np.where(has, regions[:, n], 0)
+    for name in ("loglik", "prior"):
+        of[name][:] -= of[name] >> 31 << 32  # signed
+    for ring, shift in (("free", 0), ("retired", 16)):
+        of[ring][:] = 0
+        for region in range(g.regions):
+            places = _places(of, ring, region, g)
+            rows = words["state_queues"][_base(g, region) + places] >> shift & 0xFFFF
+            of[ring][region, places] = group_of[rows]
+    of["bad"][:] = words["state_groups"][first] & 1
+    of["failures"][:] = words["state_groups"][first] >> 1
+    of["held"][:] = words["state_held"][first]
+
+
+def _group_wear(state: State, g: Geometry) -> NDArray[np.uint32]:
+    """SET pulses of the busiest device of each row group, at its first row; uint32 (rows,)."""
+    worn = state["array.ledger.wear"].max(1)
+    wear = np.zeros(g.rows, np.uint32)
+    for row in _first_rows(g):
+        wear[row] = worn[row : row + g.row_group].max()
+    return wear
+
+
+def _counters(state: State, g: Geometry) -> NDArray[np.uint64]:
+    if BOARD_COUNTERS in state:
+        return state[BOARD_COUNTERS].astype("<u8")
+    ledger = state["array.ledger.counts"]
+    count = dict.fromkeys(COUNTERS, 0) | {
+        "form": ledger[FORM],
+        "reset": ledger[RESET] // g.row_devices,
+        "set": ledger[SET],
+        "read": ledger[READ],
+        "dot": ledger[DOT],
+    }
+    return np.array([int(count[name]) for name in COUNTERS], "<u8")

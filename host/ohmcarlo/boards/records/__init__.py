@@ -1,0 +1,1 @@
+"""The record stream of a controller, decoded into blocks."""

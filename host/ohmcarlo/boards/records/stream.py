@@ -1,0 +1,102 @@
+"""What a chain streams: from records to blocks, and what is remembered of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...array.base import Array
+from ...errors import OhmcarloError
+from ...golden import Registers
+from ...spec.link import SAMPLE_HEADER_WORDS, Reason
+from ..base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block
+from .decode import Records, Steps
+from .held import HeldSamples
+from .tally import Tally
+
+STATUS = {
+    Reason.DONE: RUNNING,
+    Reason.EXHAUSTED: EXHAUSTED,
+    Reason.ENTROPY_ALARM: ENTROPY_ALARM,
+}
+RING_WORDS = 1000  # records that a board keeps until they are sent, somewhat less than it can
+STEP_WORDS, SAMPLE_WORDS = 3, 1 + SAMPLE_HEADER_WORDS  # of an accepted step, without the codes
+
+
+class ChainStream:
+    """Reads the records of a chain.
+
+    Parameters
+    ----------
+    registers : Registers
+    array : Array
+        As it was when the chain began.
+    judged : bool
+        Log-likelihoods come from outside: every proposal is streamed, too.
+
+    Attributes
+    ----------
+    log_posterior : int64 (regions,)
+        Of every region's current sample. Whoever starts or loads the chain sets it.
+    held : HeldSamples
+        What the rows hold.
+    tally : Tally
+        What all of it costs.
+    """
+
+    def __init__(self, registers: Registers, array: Array, judged: bool = False) -> None:
+        self.registers = registers
+        self.judged = judged
+        self.log_posterior = np.zeros(registers.geometry.regions, np.int64)
+        self.held = HeldSamples(registers)
+        self.tally = Tally(array, registers)
+
+    @property
+    def room(self) -> int:
+        """Steps whose records a board keeps until they are sent.
+
+        A controller that waits for its records to be taken costs time where it is simulated, so
+        it is asked for no more steps at a time.
+        """
+        sample = SAMPLE_WORDS + self.registers.sample_devices // 2
+        return max(1, RING_WORDS // (STEP_WORDS + (2 if self.judged else 1) * sample))
+
+    def block(self, words: NDArray[np.uint32], count: int, reason: int) -> Block:
+        """What was streamed while ``count`` steps were made, which ended for ``reason``.
+
+        Raises OhmcarloError when the records do not tell of so many steps.
+        """
+        if reason not in STATUS:
+            raise OhmcarloError(f"the board stopped for reason {reason}, which makes no sense")
+        records = Records(words)
+        made, samples = records.steps(), records.samples(self.registers.sample_devices)
+        if len(made.accepted) != count:
+            raise OhmcarloError(
+                f"the board made {count} steps and streamed {len(made.accepted)}: this should not "
+                "happen, please report it"
+            )
+        self.held.note(samples)
+        self.tally.note(samples.codes)
+        return Block(
+            accepted=made.accepted,
+            valid=made.valid,
+            log_posterior=self._follow(made),
+            chain=made.region,
+            points=made.points,
+            codes=samples.codes,
+            multiplicity=samples.multiplicity,
+            sample_chain=samples.region,
+            sample_log_posterior=samples.log_posterior,
+            status=STATUS[Reason(reason)],
+        )
+
+    def _follow(self, made: Steps) -> NDArray[np.int64]:
+        """Log-posterior of the current sample after each step: that of the last accepted one."""
+        out = np.empty(len(made.accepted), np.int64)
+        for region in range(len(self.log_posterior)):
+            mine = np.flatnonzero(made.region == region)
+            accepted = made.accepted[mine]
+            values = np.append(self.log_posterior[region], made.log_posterior[mine][accepted])
+            out[mine] = values[np.cumsum(accepted)]
+            self.log_posterior[region] = values[-1]
+        return out

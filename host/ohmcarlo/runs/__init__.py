@@ -1,0 +1,1 @@
+"""A training run: configuration, set-up, sampling loop, outcome and its folder."""

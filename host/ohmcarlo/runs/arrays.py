@@ -1,0 +1,211 @@
+"""Bring up an array: from its name to one that is opened, characterised and ready for a chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..array.base import Array
+from ..array.characterize.characterization import Characterization, characterize
+from ..array.characterize.fit import fit_preset
+from ..array.die import Die
+from ..array.emulated import EmulatedArray
+from ..array.measured import MeasuredArray
+from ..array.physics import AGED_LIMIT, PhysicsArray
+from ..array.presets import DevicePreset, get_preset
+from ..datasets.fetch import SWEEP, find
+from ..errors import UsageError
+from ..golden import Calibration
+from ..spec import DEFAULT_HI_US, DEFAULT_LO_US, DEFAULT_MID_US, Geometry
+
+KNOWN = (EmulatedArray.name, PhysicsArray.name, Die.name)
+MEASURED = f"{MeasuredArray.name}:"
+AGED = f"{PhysicsArray.name}:"
+MEASURED_WINDOW_US = (45.0, 165.0)  # what the weaker cells of the sweep reach
+# Cells that no trim makes quite alike spread the weights by what is left over: more µS per unit
+# of weight keeps that small (posterior 1.1 instead of 1.4 times too wide), and a tighter common
+# mode keeps them inside the window. Gives gamma 35, tau 20 µS at rho 0.8.
+MEASURED_WHITENED_SCALES = (1.53, 0.74)
+DEFAULT_PHYSICS = "rram-1t1r"
+TARGETS = 7
+TOP_TARGET_US = 215.0  # higher, the ADC cuts the spread off and the mean looks too low
+Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+
+def check_array_name(name: str) -> None:
+    """Raise UsageError, with what exists, unless ``name`` can be an array."""
+    if name.startswith(AGED):
+        ages_of(name)
+    elif name not in KNOWN and not name.startswith(MEASURED):
+        raise UsageError(
+            f"array {name!r} is unknown: choose {', '.join(KNOWN)}, {AGED}CYCLES or {MEASURED}FILE"
+        )
+    if name == MEASURED:
+        raise UsageError(f"--array {MEASURED}FILE needs the name of a sweep file")
+
+
+def recorded_cells() -> str:
+    """The name of the array whose every SET is a value that one of 50 recorded cells gave.
+
+    Raises UsageError, which says where to get it, when the recording is not on this machine.
+    """
+    return f"{MEASURED}{find(SWEEP)}"
+
+
+def ages_of(name: str) -> tuple[float, float]:
+    """Cycles that the devices of ``physics:CYCLES`` have seen, and had seen when they were trimmed.
+
+    ``physics:CYCLES@TRIMMED`` names both; without, they are trimmed as they are now. Raises
+    UsageError for what is no number of cycles.
+    """
+    now, _, trimmed = name.removeprefix(AGED).partition("@")
+    try:
+        ages = float(now), float(trimmed or now)
+    except ValueError:
+        ages = (-1.0, -1.0)
+    if not all(0 <= age <= AGED_LIMIT for age in ages):
+        raise UsageError(
+            f"array {name!r}: give the endurance cycles as a number from 0 to {AGED_LIMIT:g}, as "
+            f"in {AGED}1e7, or {AGED}1e7@0 for a trim that was learnt at 0 cycles"
+        )
+    return ages
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedArray:
+    """An array, and what one may ask of its devices.
+
+    Attributes
+    ----------
+    array : Array
+        Where the chain runs.
+    teacher : Array
+        Where the trim is learnt: the same array, or the other half of its cells' repeats.
+    window_us : (float, float)
+        Limits of a programming target, µS.
+    ideal : bool
+        Devices are alike and hit their targets: there is nothing to trim.
+    whitened_scales : (float, float)
+        What gamma and tau for whitened weights are multiplied by.
+    """
+
+    array: Array
+    teacher: Array
+    window_us: tuple[float, float]
+    ideal: bool
+    whitened_scales: tuple[float, float] = (1.0, 1.0)
+
+    def rel(self) -> float:
+        """Cycle-to-cycle spread at the centre, as a fraction of the conductance."""
+        centre = np.array([DEFAULT_MID_US])
+        return float(self.array.sigma_us(centre)[0] / DEFAULT_MID_US)
+
+    def characterize(self, devices: Sequence[int] | None = None) -> Characterization:
+        """Learn offset, spread, trim and bad rows of ``devices`` (default: all) of every row."""
+        low, high = self.window_us
+        targets = np.linspace(low, min(high, TOP_TARGET_US), TARGETS)
+        return characterize(self.teacher, devices=devices, targets_us=tuple(targets))
+
+
+def open_array(
+    name: str, preset: str | None, geometry: Geometry, seed: int, rel: float | None = None
+) -> OpenedArray:
+    """The array that ``name`` and ``preset`` describe.
+
+    ``rel`` is the emulator's cycle-to-cycle spread as a fraction of the median, where no preset
+    gives one. Raises UsageError for an unknown name or preset, or a sweep that cannot be read.
+    """
+    check_array_name(name)
+    if name.startswith(MEASURED):
+        return _open_measured(Path(name.removeprefix(MEASURED)), preset, geometry, seed)
+    if name == PhysicsArray.name:
+        device = device_preset(preset or DEFAULT_PHYSICS)
+        physics = PhysicsArray(geometry, device, seed)
+        return OpenedArray(physics, physics, _window(device), _is_ideal(device))
+    if name == Die.name:
+        die = Die(geometry, device_preset(preset or DEFAULT_PHYSICS))
+        return OpenedArray(die, die, _window(die.preset), ideal=False)
+    if name.startswith(AGED):
+        return _open_aged(name, device_preset(preset or DEFAULT_PHYSICS), geometry, seed)
+    if preset is None:
+        ideal = (
+            EmulatedArray(geometry, seed) if rel is None else EmulatedArray(geometry, seed, rel=rel)
+        )
+        return OpenedArray(ideal, ideal, (DEFAULT_LO_US, DEFAULT_HI_US), True)
+    device = device_preset(preset)
+    emulated = EmulatedArray(
+        geometry,
+        seed,
+        sigma_law_us=device.c2c,
+        d2d_rel=float(device.d2d_us(np.array([DEFAULT_MID_US]))[0] / DEFAULT_MID_US),
+        stuck=device.stuck_fraction.value,
+    )
+    return OpenedArray(emulated, emulated, _window(device), _is_ideal(device))
+
+
+def device_preset(name: str) -> DevicePreset:
+    """A preset by name, or one fitted to the measurements in a CSV file.
+
+    Constants can be moved: ``rram-1t1r,stuck_fraction=0.01``. Raises UsageError, with what exists,
+    for a name that is neither, an unknown constant, or one outside its range.
+    """
+    name, *changes = name.split(",")
+    path = Path(name)
+    device = fit_preset(path, path.stem) if path.suffix.lower() == ".csv" else get_preset(name)
+    for change in changes:
+        constant, _, value = change.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise UsageError(
+                f"preset: {change!r} is no change of a constant; write constant=number, one of "
+                f"{', '.join(device.constants())}"
+            ) from None
+        device = device.with_values(**{constant.strip(): number})
+    return device
+
+
+def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int) -> OpenedArray:
+    if preset is not None:
+        raise UsageError("a measured array has no preset: its cells are what they are")
+    array = MeasuredArray.from_sweep(path, geometry, seed, half="operation")
+    teacher = MeasuredArray.from_sweep(path, geometry, seed, half="calibration")
+    return OpenedArray(
+        array,
+        teacher,
+        MEASURED_WINDOW_US,
+        False,
+        whitened_scales=MEASURED_WHITENED_SCALES,
+    )
+
+
+def _open_aged(name: str, device: DevicePreset, geometry: Geometry, seed: int) -> OpenedArray:
+    """The same chip twice if it was trimmed at another age: the seed decides its devices."""
+    now, trimmed = ages_of(name)
+    array = PhysicsArray(geometry, device, seed, cycles=now)
+    teacher = array if now == trimmed else PhysicsArray(geometry, device, seed, cycles=trimmed)
+    # whoever does not know its age takes it for a fresh one, and trims it in any case
+    return OpenedArray(array, teacher, _window(device), ideal=False)
+
+
+def _window(device: DevicePreset) -> tuple[float, float]:
+    low, high = device.valid_us
+    return max(DEFAULT_LO_US, low), min(DEFAULT_HI_US, high)
+
+
+def _is_ideal(device: DevicePreset) -> bool:
+    return not (device.d2d_rel.value or device.stuck_fraction.value)
+
+
+def calibration_of(found: Characterization) -> Calibration:
+    """What the controller needs of a characterisation."""
+    return Calibration(
+        dac=found.dac,
+        trim_offset=found.trim_offset,
+        trim_gain=found.trim_gain,
+        bad_rows=found.bad_rows,
+    )

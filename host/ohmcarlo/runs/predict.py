@@ -1,0 +1,205 @@
+"""Use a finished run: probabilities with their uncertainty, from its folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets import Encoder
+from ..datasets.csvfile import Table
+from ..errors import UsageError
+from ..golden import Registers, SamplerSettings, predict
+from ..spec import FEATURE_FRAC, FEATURE_MAX, Geometry
+from .folder import (
+    MANIFEST,
+    RESULT,
+    intact,
+    read_evaluation,
+    read_manifest,
+    read_result,
+    read_trace,
+)
+
+FloatArray = NDArray[np.float64]
+INPUT_LIMIT_SD = FEATURE_MAX / (1 << FEATURE_FRAC)  # an 8-bit input ends here, standard deviations
+
+
+@dataclass(frozen=True, eq=False)
+class Predictor:
+    """The posterior of a run, ready to answer.
+
+    Attributes
+    ----------
+    encoder : Encoder
+    registers : Registers
+        Of the run's model; prediction needs neither its array nor its data.
+    codes, counts : uint16 (n, devices), int64 (n,)
+        Samples after burn-in, and how many steps each was current.
+    feature_names, class_names, weight_names : list of str
+        Columns of the data before encoding; classes 0 and 1; what ``weights`` holds.
+    evaluation : dict
+        ``inputs``, ``labels``, ``probability``, ``variance`` of the held-out points; ``wear``.
+    """
+
+    encoder: Encoder
+    registers: Registers
+    codes: NDArray[np.uint16]
+    counts: NDArray[np.int64]
+    feature_names: list[str]
+    class_names: list[str]
+    weight_names: list[str]
+    evaluation: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of_run(cls, path: Path) -> Predictor:
+        """Raises UsageError when the run is not complete, OhmcarloError when it is damaged."""
+        result, manifest, trace = read_result(path), read_manifest(path), read_trace(path)
+        if "policy" in result:
+            raise UsageError(f"the run in {path} learnt a policy: it says nothing about data")
+        with intact(path / RESULT):
+            codes, counts = trace.after(int(result["burn_in"]))
+            registers = prediction_registers(result)
+        with intact(path / MANIFEST):
+            return cls(
+                encoder=Encoder.from_dict(manifest["encoder"]),
+                registers=registers,
+                codes=codes,
+                counts=counts,
+                feature_names=list(manifest["data"]["feature_names"]),
+                class_names=list(manifest["data"]["class_names"]),
+                weight_names=list(manifest["weight_names"]),
+                evaluation=read_evaluation(path),
+            )
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of P(class 1): x float64 (n, features) as in the data, (n,) each."""
+        return predict(self.registers, self.encoder.encode(x), self.codes, self.counts)
+
+    def clipped(self, x: FloatArray) -> NDArray[np.bool_]:
+        """Points with a feature beyond the machine's 8-bit inputs, which are cut off there: x
+        float64 (n, features) → bool (n,). Neither probability nor spread shows it."""
+        used = x[:, self.encoder.columns]
+        standard = (used - self.encoder.mean) / self.encoder.scale
+        return np.asarray(np.abs(standard).max(axis=1) > INPUT_LIMIT_SD)
+
+    def weights(self) -> FloatArray:
+        """Weights of the standardised features after burn-in, float64 (steps, weights)."""
+        samples = self.registers.weights(self.codes)
+        if self.encoder.whitening is not None:
+            samples = self.encoder.weights_to_original(samples)
+        return np.repeat(samples, self.counts, axis=0)
+
+
+def prediction_registers(result: dict[str, Any]) -> Registers:
+    """Registers that give a run's logits; what only a running chain needs is left at defaults."""
+    shape = result["geometry"]
+    geometry = Geometry(
+        rows=shape["rows"],
+        pairs=shape["pairs"],
+        entropy_pairs=shape["entropy_pairs"],
+        row_group=shape["row_group"],
+    )
+    settings = SamplerSettings(gamma_us=result["gamma_us"], hidden=result["hidden"])
+    return settings.registers(geometry, result["features"] + 1, lambda g: 0.05 * g)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Answers for new data.
+
+    Attributes
+    ----------
+    probability, spread : float64 (n,)
+        Posterior mean and standard deviation of P(class 1).
+    class_names : list of str
+        Of class 0 and class 1.
+    clipped : bool (n,)
+        Answers that are extrapolated: a feature lies beyond what the run's inputs can represent.
+    labels : int (n,) or None
+        If the file had them.
+    """
+
+    probability: FloatArray
+    spread: FloatArray
+    class_names: list[str]
+    clipped: NDArray[np.bool_]
+    labels: NDArray[np.int64] | None = None
+
+    @property
+    def answers(self) -> NDArray[np.int64]:
+        return (self.probability >= 0.5).astype(np.int64)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers, None without labels."""
+        return None if self.labels is None else float((self.answers == self.labels).mean())
+
+    def rows(self) -> Iterator[tuple[str, float, float]]:
+        """Class name, probability of class 1 and spread of every point."""
+        for answer, p, s in zip(self.answers, self.probability, self.spread, strict=True):
+            yield self.class_names[answer], float(p), float(s)
+
+    def values(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "class_names": self.class_names,
+            "probability_of": self.class_names[1],
+            "accuracy": self.accuracy,
+            "predictions": [
+                {"class": name, "probability": p, "spread": s, "extrapolated": bool(c)}
+                for (name, p, s), c in zip(self.rows(), self.clipped, strict=True)
+            ],
+        }
+
+
+def predict_file(run: Path, data: Path) -> Predictions:
+    """Answers for the rows of a CSV file.
+
+    The run's features are found by the names in the first line, in any order; a label column may
+    hold the truth: one that is called as ``load_csv`` expects it, or the only other column when
+    it holds nothing but the run's classes. Raises UsageError naming line and column of what
+    cannot be used.
+    """
+    predictor = Predictor.of_run(run)
+    x, labels = read_points(data, predictor.feature_names, predictor.class_names)
+    probability, variance = predictor.predict(x)
+    return Predictions(
+        probability=probability,
+        spread=np.sqrt(variance),
+        class_names=predictor.class_names,
+        clipped=predictor.clipped(x),
+        labels=labels,
+    )
+
+
+def read_points(
+    path: Path, features: list[str], classes: list[str]
+) -> tuple[FloatArray, NDArray[np.int64] | None]:
+    """Columns ``features`` of a CSV file, float64 (n, features), and labels if there are any."""
+    table = Table(path)
+    table.check(features)
+    if not table.rows:
+        raise UsageError(f"{path} has a header and no data: add a line for every case")
+    x = table.numbers([table.header.index(name) for name in features])
+    return x, _labels(table, features, classes)
+
+
+def _labels(table: Table, features: list[str], classes: list[str]) -> NDArray[np.int64] | None:
+    column = table.usual_label()
+    if column is not None and table.header[column] not in features:
+        found = table.classes(column, classes)
+        if None in found:
+            line, row = table.rows[found.index(None)]
+            raise table.error(
+                line, column, f"label {row[column]!r} is none of {', '.join(classes)}"
+            )
+        return np.array(found, np.int64)
+    others = [c for c, name in enumerate(table.header) if name not in features]
+    if len(others) == 1 and None not in (found := table.classes(others[0], classes)):
+        return np.array(found, np.int64)
+    return None

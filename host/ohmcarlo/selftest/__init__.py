@@ -1,0 +1,1 @@
+"""Self-tests of the sampling chain and of a board."""

@@ -1,0 +1,125 @@
+"""The self-test of a board: its link, its memory, its registers, its devices."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from ..array.base import Array
+from ..array.emulated import EmulatedArray
+from ..boards import MODEL, SerialBoard, open_serial
+from ..boards.link.messages import Refused
+from ..boards.memory.layout import Layout
+from ..spec import DAC_MAX
+from ..spec.link import DIE_FIELDS, FIELDS, MAX_BODY, Message, Status
+
+ECHOES = 100
+PATTERNS = (0x00000000, 0xFFFFFFFF, 0x55555555, 0xAAAAAAAA)
+MEMORY = "state_held"  # a window whose words have all their bits, and can be read and written
+WORD_BITS = 32
+DEVICE_ROWS = 8
+D2D_REL, STUCK = 0.02, 0.05  # so that every part of the emulator shows
+DEVICES = "devices"
+Finding = tuple[bool, str]
+
+
+def layout_of(backend: str, array: Array, say: Callable[[str], None]) -> Layout | None:
+    """What the board of a backend has room for, with such an ``array``; None: as much as one
+    likes."""
+    if backend == MODEL:
+        return None
+    board = open_serial(backend, array, say)
+    board.close()
+    return board.layout
+
+
+def check_link(board: SerialBoard, seed: int) -> Finding:
+    """What is sent comes back, whatever its length; says how fast, and what was repaired."""
+    rng = np.random.default_rng(seed)
+    bodies = [rng.bytes(n) for n in rng.integers(0, MAX_BODY + 1, ECHOES)] + [bytes(MAX_BODY)]
+    sent = sum(map(len, bodies))
+    began = time.perf_counter()
+    echoes = list(board.link.requests((Message.ECHO, body) for body in bodies))
+    rate = sent / (time.perf_counter() - began)
+    counters = board.link.counters
+    return echoes == bodies, (
+        f"{len(bodies)} messages echoed, {rate / 1000:.3g} kB/s each way; "
+        f"{counters.damaged} frames damaged, {counters.resent} sent again"
+    )
+
+
+def check_memory(board: SerialBoard, seed: int) -> Finding:
+    """A window holds what is written into it: patterns, and every word's own number."""
+    rows = board.layout.rows
+    numbers = np.random.default_rng(seed).permutation(rows).astype(np.uint32)
+    contents = [np.full(rows, pattern, np.uint32) for pattern in PATTERNS] + [numbers]
+    before, wrong = board.remote.unload(MEMORY, rows), 0
+    for words in contents:
+        board.remote.load(MEMORY, words)
+        wrong += int(np.count_nonzero(board.remote.unload(MEMORY, rows) != words))
+    board.remote.load(MEMORY, before)
+    return wrong == 0, f"{len(contents)} patterns in {rows} words, {wrong} words wrong"
+
+
+def check_registers(board: SerialBoard, _: int) -> Finding:
+    """Every bit of every register can be set on its own; all are as before in the end."""
+    remote, readable = board.remote, [name for name in FIELDS if not _read_only(name)]
+    readable += DIE_FIELDS if board.layout.phy else ()
+    before = remote.read(readable)
+    bits, wrong = 0, []
+    for name in readable:
+        width, good = _walk(board, name)
+        remote.write({name: before[name]})
+        bits += width
+        if not width or not good or remote.read(readable) != before:
+            wrong.append(name)
+    text = f"{bits} bits of {len(readable)} fields"
+    return not wrong, f"{text}; wrong: {', '.join(wrong)}" if wrong else text
+
+
+def _read_only(name: str) -> bool:
+    return FIELDS.index(name) > FIELDS.index("row.select.value")
+
+
+def _walk(board: SerialBoard, name: str) -> tuple[int, bool]:
+    """A one through all bits of a field; how many it has, and whether each was read back."""
+    good = True
+    for bit in range(WORD_BITS):
+        try:
+            board.remote.write({name: 1 << bit})
+        except Refused as refused:
+            if refused.status != Status.OUT_OF_RANGE:
+                raise
+            return bit, good
+        good &= board.remote.read_one(name) == 1 << bit
+    return WORD_BITS, good
+
+
+def check_emulator(board: SerialBoard, seed: int) -> Finding:
+    """Devices answer as those of the emulated array here do, to the bit."""
+    geometry = board.layout.geometry
+    twin = EmulatedArray(geometry, seed, d2d_rel=D2D_REL, stuck=STUCK)
+    board.array = twin
+    array = board.raw_array()
+    rng = np.random.default_rng(seed)
+    pulses = differ = 0
+    for row in rng.choice(geometry.rows, DEVICE_ROWS, replace=False).tolist():
+        devices = rng.permutation(geometry.row_devices).astype(np.int32)
+        dac = rng.integers(0, DAC_MAX + 1, len(devices)).astype(np.int32)
+        for one in (array, twin):
+            one.reset(row)
+        found, wanted = (one.program(row, devices, dac) for one in (array, twin))
+        again = array.read(row, devices)
+        differ += int(np.count_nonzero((found != wanted) | (again != wanted)))
+        pulses += len(devices)
+    return differ == 0, f"{pulses} pulses, {differ} codes that differ from the emulated array's"
+
+
+BOARD_CHECKS: dict[str, Callable[[SerialBoard, int], Finding]] = {
+    "link": check_link,
+    "memory": check_memory,
+    "registers": check_registers,
+    DEVICES: check_emulator,
+}

@@ -1,0 +1,106 @@
+"""``python -m ohmcarlo_rtl``: write, compare or lint the generated outputs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ohmcarlo.errors import OhmcarloError
+
+from .configs import CONFIGS, REFERENCE, config_of
+from .generate import TOPS, files_of, first_difference, register_site, verilog_of, write
+from .lint import lint
+
+HERE = Path(__file__).parents[1]
+ELSEWHERE = Path("build/rtl")
+DESCRIPTION = """\
+Write what is generated from the hardware description, one folder for each configuration: Verilog of
+the controller and of the controller with its array emulator, memory images, C header, register page
+and a manifest with the sha256 of each file. Equal sources give equal bytes."""
+EPILOG = """\
+examples:
+  python -m ohmcarlo_rtl                      renew the committed outputs, ohmcarlo_rtl/reference
+  python -m ohmcarlo_rtl --check              are they what the sources give? (exit code 1: no)
+  python -m ohmcarlo_rtl --config all --out build/rtl
+  python -m ohmcarlo_rtl --config all --lint  Verilator's lint, without writing anything"""
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m ohmcarlo_rtl",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "--config",
+        default=REFERENCE,
+        metavar="NAME",
+        help=f"one of {', '.join(CONFIGS)}, or all (default: {REFERENCE})",
+    )
+    made.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder in which NAME/ is written (default: rtl_gen for the reference "
+        f"configuration, {ELSEWHERE} otherwise)",
+    )
+    made.add_argument(
+        "--site",
+        action="store_true",
+        help="write PeakRDL's interactive register pages, too (NAME/site; never in rtl_gen)",
+    )
+    what = made.add_mutually_exclusive_group()
+    what.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; compare with what is there and name the first difference",
+    )
+    what.add_argument(
+        "--lint", action="store_true", help="write nothing; run Verilator's lint on the Verilog"
+    )
+    return made
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0: done, or no difference; 1: a difference, or lint; 2: bad use."""
+    options = parser().parse_args(arguments)
+    try:
+        names = list(CONFIGS) if options.config == "all" else [options.config]
+        return max([_one(name, options) for name in names])
+    except OhmcarloError as error:
+        print(f"ohmcarlo_rtl: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _one(name: str, options: argparse.Namespace) -> int:
+    config = config_of(name)
+    if options.lint:
+        return max(_lint(name, top) for top in TOPS)
+    folder = (options.out or (HERE if name == REFERENCE else ELSEWHERE)) / name
+    files = files_of(name, config)
+    if options.check:
+        if difference := first_difference(files, folder):
+            print(
+                f"{difference}: run `python -m ohmcarlo_rtl`, and commit what changed",
+                file=sys.stderr,
+            )
+            return 1
+        print(f"{folder}: {len(files)} files are what the sources give")
+        return 0
+    write(files, folder)
+    if options.site:
+        register_site(config, (options.out or ELSEWHERE) / name / "site")
+    print(f"{folder}: {len(files)} files")
+    return 0
+
+
+def _lint(name: str, top: str) -> int:
+    said = lint(verilog_of(top, config_of(name)), top)
+    print(f"{name}, {top}: {said or 'clean'}", file=sys.stderr if said else sys.stdout)
+    return int(bool(said))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Bitstreams for boards: ``ohmcarlo build BOARD``, ``python -m ohmcarlo_rtl.bitstream BOARD``."""

@@ -1,0 +1,94 @@
+"""From a request to the files and commands of a family's tools."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth import Const
+
+from ohmcarlo.spec.link import BAUD
+from ohmcarlo_hdl.boards.board import uart_divisor
+from ohmcarlo_hdl.boards.top import BoardTop, Payload
+from ohmcarlo_hdl.config import SmallConfig
+from ohmcarlo_hdl.soc.bit_serial import SmallBoard
+from ohmcarlo_hdl.soc.design import design_word
+from ohmcarlo_hdl.soc.soc import Soc
+
+from ..firmware import build_image
+from .request import Request
+
+NAME = "ohmcarlo"
+"""Of the top module, and of the files."""
+REPORT = "report.json"
+SCRIPT = f"build_{NAME}.json"
+SCRIPTS = (SCRIPT, f"build_{NAME}.bat", f"{NAME}.debug.v")
+"""What Amaranth writes and nobody needs: the commands are run from here."""
+LOUD = "--quiet"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``files``: name → content, in the folder of the build. ``commands``: words, in this order;
+    the first one of each is a tool of ``Flow.tools``. Place and route has ``seed_words(seed)`` in
+    them."""
+
+    files: dict[str, str | bytes]
+    commands: list[list[str]]
+
+    def write(self, folder: Path) -> None:
+        for name, content in self.files.items():
+            raw = content.encode() if isinstance(content, str) else content
+            (folder / name).write_bytes(raw)
+
+
+def make_plan(request: Request) -> Plan:
+    """Files and commands of a board's design."""
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    board = request.board
+    top = BoardTop(board, request.settings, payload_of(request))
+    options = board.build_options
+    if board.open_flow:
+        ours = f"{' '.join(seed_words(request.seed))} --report {REPORT}"
+        options["nextpnr_opts"] = f"{options.get('nextpnr_opts', '')} {ours}".strip()
+    # without "src" attributes nothing depends on where the sources are
+    made = board.platform().prepare(top, NAME, emit_src=False, **options)
+    commands = [
+        [word for word in command if word != LOUD]
+        for command in json.loads(made.files[SCRIPT])["commands"]
+    ]
+    files = {name: text for name, text in made.files.items() if name not in SCRIPTS}
+    return Plan(files, commands)
+
+
+def seed_words(seed: int) -> list[str]:
+    """How nextpnr is told its seed."""
+    return ["--seed", str(seed)]
+
+
+def firmware_of(request: Request) -> bytes:
+    """The processor's memory, from its beginning on; empty where there is none."""
+    if request.config.small:
+        return b""
+    return build_image(request.config, request.board.ram_bytes)
+
+
+def payload_of(request: Request) -> Payload:
+    """The design for the board: with a processor and its firmware, or the small one."""
+    config, clock_hz = request.config, request.real_clock_hz
+    if isinstance(config, SmallConfig):
+        small = SmallBoard(config, clock_hz, BAUD)
+        return Payload(small, busy=small.busy, fault=Const(0))
+    soc = Soc(
+        config,
+        firmware_of(request),
+        clock_hz=clock_hz,
+        uart_divisor=uart_divisor(clock_hz),
+        simulated=False,
+        design_hash=design_word(config),
+        ram_bytes=request.board.ram_bytes,
+    )
+    pins = soc.pins if config.phy is not None else None
+    return Payload(soc, busy=~soc.idle, fault=soc.trap, pins=pins)

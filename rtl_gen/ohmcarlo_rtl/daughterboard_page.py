@@ -1,0 +1,139 @@
+"""The tables of ``constraints/daughterboard.md``: wires, rails, pulses, times; none typed twice.
+
+``python -m ohmcarlo_rtl.daughterboard_page`` renews them; ``tests/test_daughterboard_page.py``
+compares.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from amaranth_boards.ecpix5 import ECPIX585Platform
+from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+from ohmcarlo.array.presets import get_preset
+from ohmcarlo.spec import DAC_MAX
+from ohmcarlo.spec.daughterboard import (
+    FULL_SCALE_V,
+    GUARD_NS,
+    PROGRAM_NS,
+    RAILS_V,
+    READ_HOLD_NS,
+    WATCHDOG_NS,
+)
+from ohmcarlo_hdl.array.phy.dac import USED, Channel
+from ohmcarlo_hdl.array.phy.parts import DAC, PhyTiming
+from ohmcarlo_hdl.array.phy.pins import ECPIX5, PINS, ULX3S
+
+PAGE = Path(__file__).parents[2] / "constraints" / "daughterboard.md"
+BEGIN, END = "<!-- table {} -->", "<!-- end -->"
+REST = {0: "down", 1: "up", None: ""}
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def balls(platform: type) -> dict[str, str]:
+    """Pin of a connector, as ``gpio_0:0+`` → ball of the FPGA, from amaranth-boards."""
+    return {
+        f"{connector.name}_{connector.number}:{pin}": ball
+        for connector in platform.connectors  # type: ignore[attr-defined]
+        for pin, ball in connector.mapping.items()
+    }
+
+
+def _ulx3s(pin: str) -> str:
+    place = ULX3S[pin].removeprefix("gpio_0:")
+    return f"{'GP' if place[-1] == '+' else 'GN'}{place[:-1]}"
+
+
+def _ecpix5(pin: str) -> str:
+    pmod, place = ECPIX5[pin].removeprefix("pmod_").split(":")
+    return f"PMOD {pmod}, pin {place}"
+
+
+def _wires() -> str:
+    ulx3s, ecpix5 = balls(ULX3S_85F_Platform), balls(ECPIX585Platform)
+    rows = [
+        (
+            f"`{pin.name}`",
+            "→" if pin.direction == "o" else "←",
+            pin.part,
+            pin.drives,
+            REST[pin.rest],
+            f"{_ulx3s(pin.name)} ({ulx3s[ULX3S[pin.name]]})",
+            f"{_ecpix5(pin.name)} ({ecpix5[ECPIX5[pin.name]]})",
+        )
+        for pin in PINS
+    ]
+    head = ("wire", "", "part", "what it does", "pull", "ULX3S (ball)", "ECPIX-5 (ball)")
+    return _table(head, rows)
+
+
+def _rails() -> str:
+    preset = get_preset("rram-1t1r")
+    low, high = preset.dac_low_v.value, preset.dac_high_v.value
+    rows = []
+    for channel in Channel:
+        users = ", ".join(op.name for op, used in USED.items() if channel in used)
+        if channel == Channel.GATE_PROGRAM:
+            law = f"{low:.2f} V + code × {high - low:.2f} V / {DAC_MAX}"
+            source, reset = "the operation's code", ""
+        else:
+            law = f"code × {FULL_SCALE_V:g} V / {1 << DAC.code_bits}"
+            source = f"`rails.{channel.name.lower()}`"
+            reset = f"{RAILS_V[channel.name.lower()]:g} V"
+        name = channel.name.lower().replace("_", " ")
+        rows.append(("ABCDEFGH"[channel], name, users, source, law, reset))
+    head = ("channel", "rail", "connected by", "code from", "volts", "after a reset")
+    return _table(head, rows)
+
+
+def _pulses() -> str:
+    read_ns = PhyTiming().front_end_ns + READ_HOLD_NS
+    widths = {f"`sequencer.{name}.width`": ns for name, ns in PROGRAM_NS.items()}
+    widths |= dict.fromkeys(("`sequencer.read.width`", "`sequencer.dot.width`"), read_ns)
+    widths |= {"guards of all of them": GUARD_NS, "`sequencer.watchdog`": WATCHDOG_NS}
+    return _table(("register", "ns"), [(name, f"{ns:,}") for name, ns in widths.items()])
+
+
+def _times() -> str:
+    text = PhyTiming.__doc__ or ""
+    found: Mapping[str, str] = dict(
+        re.findall(r"^    (\w+(?:, \w+)*) : int\n((?:        .*\n)+)", text, re.M)
+    )
+    says = {
+        name: " ".join(said.split()) for names, said in found.items() for name in names.split(", ")
+    }
+    default = PhyTiming()
+    rows = [
+        (f"`{f.name}`", f"{getattr(default, f.name):,}", says[f.name].rstrip("."))
+        for f in fields(PhyTiming)
+    ]
+    return _table(("setting", "ns", "what for"), rows)
+
+
+TABLES = {"wires": _wires, "rails": _rails, "pulses": _pulses, "times": _times}
+
+
+def renewed(text: str) -> str:
+    """``text`` with its tables as they are now."""
+    for name, make in TABLES.items():
+        begin = BEGIN.format(name)
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(END)
+        text = f"{before}{begin}\n{make()}\n{END}{after}"
+    return text
+
+
+def main() -> None:
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

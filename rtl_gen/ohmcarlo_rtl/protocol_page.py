@@ -1,0 +1,165 @@
+"""The tables of ``firmware/PROTOCOL.md``: numbers from ``ohmcarlo.spec.link``, none typed twice.
+
+``python -m ohmcarlo_rtl.protocol_page`` renews them; tests/test_firmware_build.py compares.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ohmcarlo.spec import link
+
+from .protocol_header import ENUMERATIONS, LAYOUTS, offsets
+
+PAGE = Path(__file__).parents[2] / "firmware" / "PROTOCOL.md"
+BEGIN, END = "<!-- table {} -->", "<!-- end -->"
+COLUMNS = 4
+EXAMPLE_SESSION, EXAMPLE_PATIENCE = 0x1234, 50_000_000
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _comments(name: str) -> dict[str, str]:
+    """Member → what its line in spec/link.py says after the hash."""
+    text = Path(link.__file__).read_text(encoding="utf-8")
+    body = text.split(f"class {name}(IntEnum):")[1].split("\n\n\n")[0]
+    return dict(re.findall(r"^    (\w+) = \d+(?:  # (.*))?$", body, re.M))
+
+
+def _enumeration(name: str) -> str:
+    members = next(e for e in ENUMERATIONS if e.__name__ == name)
+    comments = _comments(name)
+    return _table(
+        ("code", "name", "meaning"),
+        [(str(int(m)), m.name, comments[m.name].replace("|", "\\|")) for m in members],
+    )
+
+
+def _codes(name: str) -> str:
+    members = next(e for e in ENUMERATIONS if e.__name__ == name)
+    return ", ".join(f"{int(m)} {m.name}" for m in members)
+
+
+def _formats() -> str:
+    sizes = {"B": "u8", "H": "u16", "h": "i16", "I": "u32", "Q": "u64"}
+    rows = []
+    for name, members in LAYOUTS.items():
+        packed = getattr(link, f"{name}_FORMAT")
+        codes = [
+            code
+            for count, code in re.findall(r"(\d*)([a-zA-Z])", packed[1:])
+            if code != "x"
+            for _ in range(int(count or 1))
+        ]
+        parts = ", ".join(
+            f"{place}: {sizes[code]} {member}"
+            for place, code, member in zip(offsets(packed), codes, members, strict=True)
+        )
+        rows.append((name, str(struct.calcsize(packed)), parts))
+    return _table(("format", "bytes", "offset: type member"), rows)
+
+
+def _numbered(names: tuple[str, ...]) -> str:
+    items = [f"{number} `{name}`" for number, name in enumerate(names)]
+    height = -(-len(items) // COLUMNS)
+    rows = []
+    for row in range(height):
+        cells = [items[i] if i < len(items) else "" for i in range(row, height * COLUMNS, height)]
+        rows.append(tuple(cells))
+    return _table(("",) * COLUMNS, rows)
+
+
+def _sizes() -> str:
+    names = {
+        "PROTOCOL_VERSION": "version of this protocol",
+        "MAX_PAYLOAD": "bytes of a payload, at most",
+        "MAX_WIRE": "bytes of a frame on the wire, at most, its zero included",
+        "WINDOW": "messages under way in each direction, at most",
+        "MIN_PATIENCE": "clocks, least time until messages are sent again",
+        "MAX_PATIENCE": "clocks, longest",
+    }
+    rows = [(name, str(getattr(link, name)), text) for name, text in names.items()]
+    return _table(("number", "value", "what it is"), rows)
+
+
+def _stuffed(content: bytes) -> bytes:
+    """COBS of less than 254 bytes."""
+    parts = content.split(b"\0")
+    return b"".join(bytes([len(part) + 1]) + part for part in parts) + b"\0"
+
+
+def example() -> dict[str, bytes]:
+    """A host's OPEN and its first message, step by step."""
+    opening = struct.pack(
+        link.HEADER_FORMAT, link.PROTOCOL_VERSION, link.Kind.OPEN, EXAMPLE_SESSION, 0, 0
+    )
+    message = struct.pack(link.MESSAGE_FORMAT, link.Message.ECHO, 0, 7) + b"ohm\0carlo"
+    data = struct.pack(
+        link.HEADER_FORMAT, link.PROTOCOL_VERSION, link.Kind.DATA, EXAMPLE_SESSION, 0, 0
+    )
+    steps = {}
+    for name, header, payload in (
+        ("OPEN", opening, struct.pack(link.OPEN_FORMAT, EXAMPLE_PATIENCE)),
+        ("ECHO", data, message),
+    ):
+        content = header + payload
+        checksum = struct.pack(link.CRC_FORMAT, zlib.crc32(content))
+        steps |= {
+            f"{name} header": header,
+            f"{name} payload": payload,
+            f"{name} CRC": checksum,
+            f"{name} wire": _stuffed(content + checksum),
+        }
+    return steps
+
+
+def _example() -> str:
+    lines = [f"{name:<13} {content.hex(' ')}" for name, content in example().items()]
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def tables() -> dict[str, str]:
+    """Name of a table in the page → its text."""
+    return {
+        "numbers": _sizes(),
+        "example": _example(),
+        "kinds": _enumeration("Kind"),
+        "formats": _formats(),
+        "messages": _enumeration("Message"),
+        "statuses": _enumeration("Status"),
+        "commands": _enumeration("Command"),
+        "reasons": _codes("Reason"),
+        "causes": _codes("FaultCause"),
+        "fields": _numbered(link.FIELDS),
+        "windows": _numbered(link.WINDOWS),
+    }
+
+
+def _pieces(text: str) -> Iterator[str]:
+    made = tables()
+    pattern = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.S)
+    at = 0
+    for found in pattern.finditer(text):
+        name = found[1]
+        yield text[at : found.start()]
+        yield f"{BEGIN.format(name)}\n{made.pop(name)}\n{END}"
+        at = found.end()
+    yield text[at:]
+    if made:
+        raise KeyError(f"{PAGE}: no place for the table {next(iter(made))!r}")
+
+
+def renewed(text: str) -> str:
+    """The page with its tables as they should be."""
+    return "".join(_pieces(text))
+
+
+if __name__ == "__main__":
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

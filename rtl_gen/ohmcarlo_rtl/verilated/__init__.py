@@ -1,0 +1,1 @@
+"""The board as a program: ``python -m ohmcarlo_rtl.verilated``."""

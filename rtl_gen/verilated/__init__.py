@@ -1,1 +1,0 @@
-"""The board as a program: ``python -m rtl_gen.verilated``."""
