@@ -2,77 +2,56 @@
 
 from __future__ import annotations
 
-import ast
-import tomllib
-from collections import Counter
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-KEYS = {"id", "text", "source", "tests"}
-
-Promise = dict[str, Any]
-
-
-@cache
-def functions_of(path: Path) -> frozenset[str]:
-    """Names of the test functions that pytest finds in a file; empty if there is no such file."""
-    if not path.is_file():
-        return frozenset()
-    body = ast.parse(path.read_text()).body
-    functions = (n for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-    return frozenset(f.name for f in functions if f.name.startswith("test"))
-
-
-def promises_of(folder: Path) -> list[Promise]:
-    promises = []
-    for path in sorted(folder.glob("*.toml")):
-        plan = tomllib.loads(path.read_text())
-        promises += [p | {"file": path.name} for p in plan.pop("promise", [])]
-        # a misspelt table would drop its promises silently
-        promises += [{"file": path.name, "id": f"[[{name}]]"} for name in plan]
-    return promises
-
-
-def defects(promises: list[Promise], benches: list[str], root: Path) -> list[str]:
-    """What is wrong with a plan for the bench files ``benches`` (paths below ``root``)."""
-    found = []
-    ids = Counter(p.get("id") for p in promises)
-    found += [f"{name}: {count} promises have this id" for name, count in ids.items() if count > 1]
-    for promise in promises:
-        name = promise.get("id", promise.get("file"))
-        if wrong := KEYS ^ (promise.keys() - {"file"}):
-            found.append(f"{name}: missing or unknown {sorted(wrong)}")
-        if not promise.get("tests"):
-            found.append(f"{name}: no test")
-        for test in promise.get("tests", []):
-            path, _, function = test.partition("::")
-            if function not in functions_of(root / path):
-                found.append(f"{name}: there is no {test}")
-    named = {test.partition("::")[0] for p in promises for test in p.get("tests", [])}
-    return found + [f"{bench}: no promise names it" for bench in benches if bench not in named]
-
-
-def benches_of(root: Path) -> list[str]:
-    """All bench files but those of the verification's own tools."""
-    paths = (p.relative_to(root).as_posix() for p in sorted((root / "verif").glob("test_*.py")))
-    return [path for path in paths if path not in TOOLS]
-
-
-TOOLS = {"verif/test_testplan.py", "verif/test_coverage.py"}
+from verif.testplan import (
+    FOLDER,
+    PAGE,
+    ROOT,
+    Promise,
+    benches_of,
+    defects,
+    promises_of,
+    renewed,
+    table,
+    tiers_of,
+)
 
 
 def test_plan() -> None:
-    promises = promises_of(ROOT / "verif" / "testplan")
+    promises = promises_of(FOLDER)
     assert promises
     assert not (found := defects(promises, benches_of(ROOT), ROOT)), "\n".join(found)
 
 
-GOOD = {"id": "a", "text": "A.", "source": "here", "tests": ["verif/test_a.py::test_a"]}
-SOURCE = "def test_a(): ...\nasync def test_b(): ...\ndef helper(): ...\n"
+def test_page() -> None:
+    """The page lists what each tier holds."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert text == renewed(text, promises_of(FOLDER)), "run python -m verif.testplan"
+
+
+GOOD = {
+    "id": "a",
+    "text": "A.",
+    "source": "here",
+    "tests": ["verif/test_a.py::test_a"],
+    "tier": "test",
+    "file": "a.toml",
+}
+LONG = GOOD | {"id": "b", "tests": ["verif/test_a.py::test_long"], "tier": "verify"}
+SOURCE = """\
+import pytest
+def test_a(): ...
+async def test_b(): ...
+def helper(): ...
+@pytest.mark.verify
+@pytest.mark.parametrize("n", [1])
+def test_long(n): ...
+@pytest.mark.parametrize("n", [1, pytest.param(2, marks=pytest.mark.verify)])
+def test_some(n): ...
+"""
 
 
 @pytest.fixture
@@ -99,6 +78,15 @@ def without(key: str) -> Promise:
         ([GOOD | {"tests": ["verif/test_a.py"]}], "a: there is no verif/test_a.py"),
         ([GOOD | {"tests": ["verif/test_x.py::test_a"]}], "a: there is no verif/test_x.py::test_a"),
         ([], "verif/test_a.py: no promise names it"),
+        ([GOOD | {"tier": "never"}], "a: tier 'never' is none of test, verify"),
+        (
+            [GOOD | {"tests": ["verif/test_a.py::test_long"]}],
+            'a: all its tests carry the mark verify: write tier = "verify"',
+        ),
+        (
+            [GOOD | {"tier": "verify"}],
+            'a: a test without the mark verify holds it: remove tier = "verify"',
+        ),
     ],
 )
 def test_defects_are_found(project: Path, promises: list[Promise], says: str) -> None:
@@ -109,6 +97,29 @@ def test_defects_are_found(project: Path, promises: list[Promise], says: str) ->
 def test_sound_plan(project: Path) -> None:
     both = GOOD | {"id": "b", "tests": ["verif/test_a.py::test_a", "verif/test_a.py::test_b"]}
     assert not defects([GOOD, both], benches_of(project), project)
+
+
+def test_tiers(project: Path) -> None:
+    """The mark on a function or on its file makes the tier; the mark on one case does not."""
+    path = project / "verif" / "test_a.py"
+    assert tiers_of(path) == {
+        "test_a": "test",
+        "test_b": "test",
+        "test_long": "verify",
+        "test_some": "test",
+    }
+    assert not defects([GOOD, LONG], benches_of(project), project)
+    marked = project / "verif" / "test_marked.py"
+    marked.write_text("pytestmark = [pytest.mark.stats, pytest.mark.verify]\ndef test_a(): ...\n")
+    assert tiers_of(marked) == {"test_a": "verify"}
+
+
+def test_table(project: Path) -> None:
+    both = GOOD | {"tests": [*GOOD["tests"], *LONG["tests"]]}
+    text = table([both, LONG], project)
+    assert "| [a.toml](a.toml) | 2 | 1 | 1 |" in text
+    assert "- `b`: A." in text and "- `verif/test_a.py::test_long`" in text
+    assert "- `a`" not in text and "- `verif/test_a.py::test_a`" not in text
 
 
 def test_new_bench_needs_a_promise(project: Path) -> None:
