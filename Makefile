@@ -4,6 +4,12 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Workers that run out of tests take some from the others.
+PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+FUZZ_SECONDS ?= 180
+
+# First in a recipe: prints at its end, also after a failure, how long the recipe took.
+TIMED = began=$$(date +%s); trap 'echo "$@: $$(($$(date +%s) - began)) s"' EXIT
 
 # Data that cannot ship is looked for here first (README.md, "Data").
 ifneq ($(wildcard ../shared/data),)
@@ -14,7 +20,7 @@ export OHMCARLO_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format rtl bitstream formal netlist fuzz coverage bench clean
+.PHONY: help train check test verify lint warm format rtl bitstream formal netlist fuzz coverage bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,27 +35,43 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
-	@echo "installing what the tests need into $(VENV) (once) ..."
-	$(PIP) install --editable '.[dev,reproduce,fpga,sim]'
-	@echo "compiling the synthesis tools for this machine (once, 1 minute) ..."
-	$(BIN)/python -m verif.harness.prewarm
-	@touch $@
+	@$(TIMED); set -e; \
+	echo "installing what the tests need into $(VENV) (once) ..."; \
+	$(PIP) install --editable '.[dev,reproduce,fpga,sim]'; \
+	echo "compiling the synthesis tools for this machine (once, 1 minute) ..."; \
+	$(BIN)/python -m verif.harness.prewarm; \
+	touch $@
 
 train: $(VENV)/.installed  ## an array learns to recognise malignant tissue (breast-cancer)
 	$(BIN)/ohmcarlo train breast-cancer --whiten --rho 0.8 --chains 4
 
-lint: $(VENV)/.installed-dev  ## ruff (lint and format), mypy, and the committed Verilog is what the sources give
+check: $(VENV)/.installed-dev  ## lint, types, unit tests of the host; no hardware build (3 minutes)
+	@$(TIMED); $(MAKE) --no-print-directory --jobs=$(JOBS) lint warm && \
+	$(PYTEST) -m "not hdl and not slow and not verify" tests
+
+test: $(VENV)/.installed-dev  ## what a change needs to pass: every promise but the longest (15 minutes)
+	@$(TIMED); $(MAKE) --no-print-directory --jobs=$(JOBS) lint warm && \
+	$(PYTEST) -m "not verify"
+
+verify: $(VENV)/.installed-dev  ## everything, with random stimuli from a new SEED (75 minutes)
+	@$(TIMED); seed=$${SEED:-$$(od -A n -N 3 -t u4 /dev/urandom | tr -d ' ')}; \
+	again="make verify SEED=$$seed repeats this run"; echo "$$again"; \
+	{ $(MAKE) --no-print-directory --jobs=$(JOBS) lint warm && \
+	SEED=$$seed NETLIST=1 $(PYTEST) --hypothesis-seed=$$seed && \
+	$(MAKE) --no-print-directory coverage fuzz SEED=$$seed; } || { echo "$$again"; exit 1; }
+
+lint: $(VENV)/.installed-dev  ## ruff (lint and format) and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m ohmcarlo_rtl --check
+
+# One process compiles the sampler before several need it.
+warm: $(VENV)/.installed-dev
+	$(BIN)/ohmcarlo train toy2d --steps 10 > /dev/null
 
 format: $(VENV)/.installed-dev  ## let ruff put imports and layout right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-
-test: lint  ## lint, types and all tests, the hardware's in simulation among them (50 minutes)
-	$(BIN)/python -m pytest -n $(JOBS)
 
 rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page: rtl_gen/reference
 	$(BIN)/python -m ohmcarlo_rtl
@@ -61,14 +83,16 @@ formal: $(VENV)/.installed-dev  ## interlocks of the sequencer, proved
 	$(BIN)/python -m pytest verif/test_formal.py
 
 netlist: $(VENV)/.installed-dev  ## the benches on synthesised netlists, iCE40 and ECP5 (30 minutes)
-	NETLIST=1 $(BIN)/python -m pytest -n $(JOBS) verif/test_netlist.py verif/test_netlist_models.py
+	NETLIST=1 $(PYTEST) verif/test_netlist.py verif/test_netlist_models.py
 
-fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; 20 minutes)
-	$(BIN)/python -m ohmcarlo_rtl.fuzz --seconds 600
+fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; FUZZ_SECONDS each)
+	@if command -v clang > /dev/null; then \
+	$(BIN)/python -m ohmcarlo_rtl.fuzz --seconds $(FUZZ_SECONDS); \
+	else echo "fuzz: no clang here; the tests replay the corpus only (apt install clang)"; fi
 
 coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 minutes)
 	$(BIN)/python -m verif.coverage --clean
-	COVERAGE=1 $(BIN)/python -m pytest -n $(JOBS) verif/test_core.py verif/test_core_service.py
+	COVERAGE=1 $(PYTEST) verif/test_core.py verif/test_core_service.py
 	$(BIN)/python -m verif.coverage
 
 bench: $(VENV)/.installed-dev  ## accuracy, speed, clocks and the link as the README states them (15 minutes)

@@ -7,22 +7,16 @@ import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ohmcarlo.datasets import load, load_csv, split_half
 from ohmcarlo.datasets.csvfile import Table, as_csv
-from ohmcarlo.datasets.fetch import DATA_VARIABLE, SOURCES, fetch, find
+from ohmcarlo.datasets.fetch import DATA_VARIABLE, SOURCES, cache_folder, fetch, find
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.tasks import TASKS, get_task
-
-
-def has_data(name: str) -> bool:
-    """Whether OHMCARLO_DATA has the folder of a data set."""
-    base = os.environ.get(DATA_VARIABLE)
-    return base is not None and (Path(base) / SOURCES[name].folder).is_dir()
-
 
 # -- known by name -----------------------------------------------------------------------------
 
@@ -39,12 +33,10 @@ def test_wdbc() -> None:
     assert len(data) == 569
 
 
-@pytest.mark.data
+@pytest.mark.data("breast-cancer-original")
 def test_wbc_original() -> None:
     """breast-cancer-wisconsin.names: 699 rows, 16 with bare nuclei missing; of the complete 683,
     444 are benign and 239 malignant; the first row is 1000025,5,1,1,1,2,1,3,1,1,2."""
-    if not has_data("breast-cancer-original"):
-        pytest.skip("OHMCARLO_DATA is not set, or has no folder wbc-original")
     data = load("breast-cancer-original")
     assert data.x.shape == (683, 9)
     assert np.bincount(data.y).tolist() == [444, 239]
@@ -359,26 +351,30 @@ def test_mitdb_is_listed_completely() -> None:
     assert all(len(bytes.fromhex(d)) == 32 for d in digests.values())
 
 
-@pytest.mark.data
-@pytest.mark.parametrize("name", list(SOURCES))
+def wanting(name: str, data: str) -> Any:
+    """A case ``name`` that needs the data set ``data``, if that is one that cannot ship."""
+    return pytest.param(name, marks=[pytest.mark.data(data)] if data in SOURCES else [])
+
+
+@pytest.mark.parametrize("name", [wanting(name, name) for name in SOURCES])
 def test_data_of_this_machine(name: str) -> None:
-    if not has_data(name):
-        pytest.skip(f"OHMCARLO_DATA is not set, or has no folder {SOURCES[name].folder}")
-    assert find(name) == SOURCES[name].path(Path(os.environ[DATA_VARIABLE]))
+    named = os.environ.get(DATA_VARIABLE)
+    source = SOURCES[name]
+    assert find(name) in [source.path(Path(b)) for b in (named, cache_folder()) if b is not None]
 
 
 # -- tasks -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list(TASKS))
+DATA_OF = {"ecg": "mitdb"}
+
+
+@pytest.mark.parametrize("name", [wanting(name, DATA_OF.get(name, name)) for name in TASKS])
 def test_tasks_describe_their_data(name: str) -> None:
     task = get_task(name)
     assert task.name == name and task.description
     if task.policy:
         return  # there are no data
-    source = {"ecg": "mitdb"}.get(name, name)
-    if source in SOURCES and not has_data(source):
-        pytest.skip(f"OHMCARLO_DATA is not set, or has no folder {SOURCES[source].folder}")
     if name == "ecg":
         pytest.importorskip("wfdb", reason="wfdb is not installed (ohmcarlo[reproduce])")
     assert load(task.dataset).x.shape[1] == task.all_features

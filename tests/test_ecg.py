@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from scipy import stats
 
 from ohmcarlo.datasets import GroupSplit, beats, ecg, load
-from ohmcarlo.datasets.fetch import DATA_VARIABLE, SOURCES
+from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import predict
 from ohmcarlo.reproduce.ecg import disagreement
@@ -23,15 +22,12 @@ from ohmcarlo.spec import FEATURE_FRAC
 from ohmcarlo.tasks import get_task
 
 RATE = 360.0
-FOLDER = Path(os.environ.get(DATA_VARIABLE, "/nonexistent")) / SOURCES["mitdb"].folder
 
 
 @pytest.fixture
 def mitdb() -> Path:
     pytest.importorskip("wfdb", reason="wfdb is not installed (ohmcarlo[reproduce])")
-    if not FOLDER.is_dir():
-        pytest.skip("OHMCARLO_DATA is not set, or has no folder mitdb")
-    return FOLDER
+    return find("mitdb")
 
 
 # -- made by hand ------------------------------------------------------------------------------
@@ -193,7 +189,7 @@ def test_division_of_de_chazal() -> None:
 # -- the records -------------------------------------------------------------------------------
 
 
-@pytest.mark.data
+@pytest.mark.data("mitdb")
 def test_record_100_against_wfdb(mitdb: Path) -> None:
     import wfdb
 
@@ -209,7 +205,7 @@ def test_record_100_against_wfdb(mitdb: Path) -> None:
     assert recording.beats[classes == "V"].tolist() == [marks.sample[premature]]
 
 
-@pytest.mark.data
+@pytest.mark.data("mitdb")
 def test_record_114_has_its_leads_in_order(mitdb: Path) -> None:
     """mitdbdir/intro.htm: its signals are reversed, V5 is the first."""
     import wfdb
@@ -220,7 +216,7 @@ def test_record_114_has_its_leads_in_order(mitdb: Path) -> None:
     assert np.array_equal(recording.signal, raw.p_signal[:, ::-1])
 
 
-@pytest.mark.data
+@pytest.mark.data("mitdb")
 def test_counts_of_every_record(mitdb: Path) -> None:
     """beat_counts_aami.csv, which was counted with other code."""
     counts = mitdb / "beat_counts_aami.csv"
@@ -238,7 +234,7 @@ def test_counts_of_every_record(mitdb: Path) -> None:
     assert found == {r: n for r, n in expected.items() if r not in ecg.PACED}
 
 
-@pytest.mark.data
+@pytest.mark.data("mitdb")
 def test_no_patient_on_both_sides(mitdb: Path) -> None:
     data, table = load("ecg"), ecg.beat_table()
     records = table.records[table.among((*ecg.DS1, *ecg.DS2), "NV")]
@@ -252,7 +248,7 @@ def test_no_patient_on_both_sides(mitdb: Path) -> None:
     assert np.isfinite(data.x).all()
 
 
-@pytest.mark.data
+@pytest.mark.data("mitdb")
 def test_a_damaged_cache_is_made_again(
     mitdb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +267,7 @@ def test_a_damaged_cache_is_made_again(
 # -- learnt ------------------------------------------------------------------------------------
 
 
-@pytest.mark.data
+@pytest.mark.data("mitdb")
 @pytest.mark.stats
 def test_unseen_patients_and_a_control(mitdb: Path) -> None:
     """The goal of the task is 97 %; with shuffled labels nothing can be learnt."""
@@ -296,7 +292,7 @@ def test_unseen_patients_and_a_control(mitdb: Path) -> None:
     assert 0.25 < np.mean(recalls) < 0.75, "a control that must fail"
 
 
-@pytest.mark.data
+@pytest.mark.data("mitdb")
 def test_settings_of_the_network(mitdb: Path) -> None:
     data = load("ecg")
     rows, _ = data.split(0)

@@ -150,15 +150,11 @@ def test_ages_are_those_of_the_model():
         assert age["sigma_gain"][0] == pytest.approx(sigma, rel=0.04)
 
 
-@pytest.mark.data
+@pytest.mark.data("rram-set-sweep")
 @pytest.mark.filterwarnings("error::RuntimeWarning")  # of lags that no pulse shows
 def test_a_sweep_file_is_fitted_as_it_is():
     """Against numbers derived from the same file by other code: REFERENCES section 1."""
-    try:
-        path = find("rram-set-sweep")
-    except UsageError as error:
-        pytest.skip(str(error))
-    preset, found = fit_file(path)
+    preset, found = fit_file(find("rram-set-sweep"))
     assert found.constants["c2c_intercept_us"].covers(21.15)
     assert found.constants["c2c_slope"].covers(0.085)
     assert found.constants["slow_share"].covers(0.285)

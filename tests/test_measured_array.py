@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +9,18 @@ import pytest
 
 from ohmcarlo.array.characterize.characterization import characterize
 from ohmcarlo.array.measured import MeasuredArray, Sweep, load_sweep
+from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_LSB_US, Geometry
 from published import SET_SWEEP
 
 GEOMETRY = Geometry(rows=16, pairs=32)
 ALL = np.arange(GEOMETRY.row_devices, dtype=np.int32)
-FILE = Path("rram-set-sweep") / "set-sweep-wl-inner-5-31-20.csv"
 
 
 @pytest.fixture(scope="module")
 def sweep() -> Sweep:
-    folder = os.environ.get("OHMCARLO_DATA")
-    if not folder or not (Path(folder) / FILE).exists():
-        pytest.skip(f"OHMCARLO_DATA must name a folder that holds {FILE}")
-    return load_sweep(Path(folder) / FILE)
+    return load_sweep(find("rram-set-sweep"))
 
 
 def sweep_text(cells: int = 3, sweeps: int = 6, levels: int = 5, separator: str = "\t") -> str:
@@ -180,7 +176,7 @@ def test_checkpoint_continues_bit_for_bit(small: Path):
 # -- the real cells --------------------------------------------------------------------------
 
 
-@pytest.mark.data
+@pytest.mark.data("rram-set-sweep")
 @pytest.mark.parametrize(("volts", "mean", "sigma", "d2d"), SET_SWEEP)
 def test_the_sweep_is_the_one_in_the_references(
     sweep: Sweep, volts: float, mean: float, sigma: float, d2d: float
@@ -194,7 +190,7 @@ def test_the_sweep_is_the_one_in_the_references(
     assert corrected == pytest.approx(d2d, abs=0.9)
 
 
-@pytest.mark.data
+@pytest.mark.data("rram-set-sweep")
 @pytest.mark.stats
 def test_every_draw_is_a_real_repeat_of_that_cell(sweep: Sweep):
     array = MeasuredArray(sweep, GEOMETRY, 3, half="operation")
@@ -204,7 +200,7 @@ def test_every_draw_is_a_real_repeat_of_that_cell(sweep: Sweep):
         assert np.isin(drawn[:, device], table[array.cell[0, device], :, 1::2]).all()
 
 
-@pytest.mark.data
+@pytest.mark.data("rram-set-sweep")
 @pytest.mark.stats
 def test_trim_of_one_half_serves_the_other(sweep: Sweep):
     """Device-to-device spread on the half that the calibration never saw, with and without."""
@@ -227,7 +223,7 @@ def test_trim_of_one_half_serves_the_other(sweep: Sweep):
     assert abs(left.common_offset_rel) < 0.02
 
 
-@pytest.mark.data
+@pytest.mark.data("rram-set-sweep")
 @pytest.mark.stats
 def test_cells_drift_between_the_first_and_the_second_half(sweep: Sweep):
     """Halves in time differ by several percent in the median, alternating ones do not."""

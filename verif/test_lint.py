@@ -11,7 +11,6 @@ from ohmcarlo_rtl.generate import TOPS, verilog_of
 from ohmcarlo_rtl.lint import WAIVERS, lint
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS)
 def test_lint(config: str) -> None:
     """The emulated core holds the core; alone it is looked at once."""

@@ -130,7 +130,11 @@ def table(promises: list[Promise], root: Path = ROOT) -> str:
     lines += ["", "Promises that only `make verify` holds:", ""]
     late = [f"- `{p['id']}`: {p['text']}" for p in promises if p["tier"] == "verify"]
     lines += late or ["- none"]
-    lines += ["", "Tests that hold a promise only in `make verify`, beside others in `make test`:", ""]
+    lines += [
+        "",
+        "Tests that only `make verify` runs; others hold the same promise in `make test`:",
+        "",
+    ]
     lines += [f"- `{test}`" for test in _deeper(promises, root)] or ["- none"]
     return "\n".join(lines)
 

@@ -156,12 +156,11 @@ def _others(experiment: Experiment, task: str, seed: int) -> Cell:
 
 def make(bench: Bench) -> Figure:
     require_data(TASKS)
-    recorded = recorded_cells()
+    arrays = {kind: recorded_cells() if kind == MeasuredArray.name else kind for kind in KINDS}
     found: dict[str, dict[str, list[Cell]]] = {}
     for kind, info in KINDS.items():
         seeds = range(max(2, round(info.share * bench.seeds)))
-        array = recorded if kind == MeasuredArray.name else kind
-        jobs = [{"task": t, "seed": s, "array": array} for t in TASKS for s in seeds]
+        jobs = [{"task": t, "seed": s, "array": arrays[kind]} for t in TASKS for s in seeds]
         cells = iter(bench.map(info.title, array_cell, jobs))
         found[kind] = {task: [next(cells) for _ in seeds] for task in TASKS}
     software = _software(bench)
