@@ -32,7 +32,7 @@ from ohmcarlo.spec import (
     softplus_table,
 )
 from ohmcarlo_hdl.array.interface import Op, array_request, array_response
-from ohmcarlo_hdl.bit_serial.likelihood import SmallLikelihood
+from ohmcarlo_hdl.bit_serial.likelihood import BitSerialLikelihood
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.interface import PREDICTION, PREDICTION_BITS, TERM, likelihood_job
 from ohmcarlo_hdl.core.likelihood import Likelihood
@@ -56,16 +56,16 @@ CONFIGS: dict[str, tuple[dict[str, int], dict[str, int]]] = {
         {"access_bits": 4, "tile_pairs": 4, "dot_bits": 10, "dot_shift": 1},
         {"max_group_rows": 1},
     ),
-    "small": ({"access_bits": 1}, {"max_group_rows": 1}),
-    "small coarse": ({"access_bits": 2, "dot_bits": 8, "dot_shift": 3}, {"max_group_rows": 1}),
+    "bit-serial": ({"access_bits": 1}, {"max_group_rows": 1}),
+    "bit-serial coarse": ({"access_bits": 2, "dot_bits": 8, "dot_shift": 3}, {"max_group_rows": 1}),
 }
-SMALL_FORM = ("small", "small coarse")
-"""Evaluated by ``SmallLikelihood``."""
+BIT_SERIAL = ("bit-serial", "bit-serial coarse")
+"""Evaluated by ``BitSerialLikelihood``."""
 # fewer points and layers where a point takes many accesses
 HIDDEN = {"full": (0, 1, 3, 5), "planes": (0, 3), "coarse": (0, 5), "logistic": (0,)}
-HIDDEN |= dict.fromkeys(SMALL_FORM, (0,))
+HIDDEN |= dict.fromkeys(BIT_SERIAL, (0,))
 POINTS = {"full": 24, "planes": 7, "coarse": 12, "logistic": 20}
-POINTS |= dict.fromkeys(SMALL_FORM, 12)
+POINTS |= dict.fromkeys(BIT_SERIAL, 12)
 # requests, readings, terms (or predictions), jobs
 STALLS = [(0, 0, 0, 0), (0.5, 0, 0, 0), (0, 0.6, 0, 0.5), (0, 0, 0.7, 0), (0.3, 0.3, 0.3, 0.3)]
 
@@ -459,16 +459,16 @@ async def stops(dut) -> None:  # type: ignore[no-untyped-def]
         whole, n = sum(problem.per_point()) * problem.n, problem.n
         full = {row: problem.terms(row) for row in (0, 3)}
         dropped = 0
-        # a small form starts an access now and then: every clock of the first ones
-        small = bench.name in SMALL_FORM
-        swept, stops = (30, 42) if small else (10, 24)
+        # a bit-serial form starts an access now and then: every clock of the first ones
+        bit_serial = bench.name in BIT_SERIAL
+        swept, stops = (30, 42) if bit_serial else (10, 24)
         for number in range(stops):
             await bench.clocked.until(lambda: not bench.stopper.level, 100)
             bench.stalls(rng.choice(STALLS), rng.choice([(1, 1), (6, 6), (1, 40), (24, 24)]))
             bench.clear()
             bench.evaluate(0)
             delay = number if number < swept else rng.randrange(whole + 60)
-            if small and number < swept:
+            if bit_serial and number < swept:
                 bench.stalls((0, 0, 0, 0), (1, 1))
                 delay = 2 * number // 3  # each with and without a job that waits
             bench.stopper.arm(delay, rng.choice((1, 1, 2, 30)))
@@ -634,21 +634,21 @@ def _ends_of_points(problem: Problem, array: Responder, row: int) -> list[int]:
     return output[per_point - 1 :: per_point]
 
 
-@pytest.mark.parametrize("config", [name for name in CONFIGS if name not in SMALL_FORM])
+@pytest.mark.parametrize("config", [name for name in CONFIGS if name not in BIT_SERIAL])
 def test_likelihood(config: str) -> None:
     """All of the above in one simulation; a failure names the part."""
     run_bench(Likelihood(config_of(config)), __name__, {"config": config})
 
 
 @pytest.mark.parametrize("test", ["evaluates", "stops"])
-@pytest.mark.parametrize("config", SMALL_FORM)
-def test_small_likelihood(config: str, test: str) -> None:
+@pytest.mark.parametrize("config", BIT_SERIAL)
+def test_bit_serial_likelihood(config: str, test: str) -> None:
     """The form that waits for each access: the same accesses and terms, later."""
-    block = SmallLikelihood(config_of(config))
+    block = BitSerialLikelihood(config_of(config))
     run_bench(block, __name__, {"config": config}, testcase=test)
 
 
-def test_small_likelihood_refuses_what_it_cannot_evaluate() -> None:
+def test_bit_serial_likelihood_refuses_what_it_cannot_evaluate() -> None:
     for config in ("planes", "full"):
         with pytest.raises(UsageError, match="set max_group_rows = 1"):
-            SmallLikelihood(config_of(config))
+            BitSerialLikelihood(config_of(config))

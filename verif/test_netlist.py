@@ -13,6 +13,7 @@ import pytest
 
 from verif import (
     test_acceptance,
+    test_bit_serial,
     test_core,
     test_counters,
     test_emulator,
@@ -28,7 +29,6 @@ from verif import (
     test_recorder,
     test_rows,
     test_sequencer,
-    test_small,
     test_threefry,
 )
 from verif.harness import building, run_bench
@@ -49,15 +49,15 @@ BENCHES: dict[str, Callable[[], None]] = {
     "neg-log": test_neg_log.test_neg_log,
     "orders": lambda: test_orders.test_orders(0.5),
     "pricing": lambda: test_pricing.test_pricing("reference"),
-    "pricing-small": lambda: test_pricing.test_pricing("small"),
+    "pricing-bit-serial": lambda: test_pricing.test_pricing("bit-serial"),
     "programmer": lambda: test_programmer.test_operations(0.5, False),
     "proposal": lambda: test_proposal.test_proposal(True),
-    "proposal-small": test_proposal.test_small_proposal,
+    "proposal-bit-serial": test_proposal.test_bit_serial_proposal,
     "pulse-law": test_emulator.test_pulse_law,
     "recorder": lambda: test_recorder.test_recorder(0.5),
     "rows": lambda: test_rows.test_rows(1),
     "sequencer": lambda: test_sequencer.test_sequencer("guarded"),
-    "threefry": lambda: test_threefry.test_threefry("small"),
+    "threefry": lambda: test_threefry.test_threefry("iterative"),
 }
 WHOLE = os.environ.get("NETLIST") == "1"
 # arithmetic, block memory and tables, state machines; each on one family
@@ -84,10 +84,10 @@ def test_block(flow: str, bench: str) -> None:
 
 @pytest.mark.parametrize("flow", FLOWS if WHOLE else ["ice40"])
 def test_chain(flow: str) -> None:
-    """The small controller with its array: every sample of the golden trace."""
-    case = {"steps": STEPS, "seed": 1, "config": test_small.SMALLEST, "stall": 0.0}
+    """The bit-serial controller with its array: every sample of the golden trace."""
+    case = {"steps": STEPS, "seed": 1, "config": test_bit_serial.SMALLEST, "stall": 0.0}
     with building(Netlist(FLOWS[flow], optimisation=LONG)):
-        test_small.test_small_core(case)
+        test_bit_serial.test_bit_serial_core(case)
 
 
 @pytest.mark.skipif(not WHOLE, reason="minutes of synthesis: make netlist")

@@ -15,8 +15,8 @@ from ohmcarlo.golden import Machine, SamplerSettings
 from ohmcarlo.golden.machine import Scale, State, build_machine, build_state
 from ohmcarlo.golden.proposal import is_stuck, log_hastings, log_prior
 from ohmcarlo.spec import ACC_MAX, CODE_MAX, DAC_MAX, STUCK_Z, Geometry, hastings_tables
-from ohmcarlo_hdl.bit_serial.pricing import SmallPricing
-from ohmcarlo_hdl.config import CoreConfig, SmallConfig
+from ohmcarlo_hdl.bit_serial.pricing import BitSerialPricing
+from ohmcarlo_hdl.config import BitSerialConfig, CoreConfig
 from ohmcarlo_hdl.core.hastings import LOG_SIGMA_BITS
 from ohmcarlo_hdl.core.interface import PRICE, PROGRAMMED
 from ohmcarlo_hdl.core.pricing import DEVICE_CLOCKS, Pricing
@@ -35,10 +35,10 @@ from verif.harness.clocks import Transfers
 CONFIGS = {
     "reference": CoreConfig(),
     "large": CoreConfig(Geometry(rows=64, pairs=24), max_group_rows=64),
-    "small": SmallConfig(),
+    "bit-serial": BitSerialConfig(),
 }
-SMALL_CLOCKS = 700
-"""A device of the small form takes no longer, nor a price after the last one."""
+BIT_SERIAL_CLOCKS = 700
+"""A device of the bit-serial form takes no longer, nor a price after the last one."""
 STALLS = [(0.0, 0.0), (0.6, 0.0), (0.0, 0.9), (0.4, 0.6)]
 DEFAULT = {
     "rho": 256,
@@ -169,7 +169,7 @@ class Bench:
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
-        self.small = CONFIGS[case_parameters()["config"]].small
+        self.bit_serial = CONFIGS[case_parameters()["config"]].bit_serial
         rng = random.Random(5)
         self.source = Source(dut, "devices", PROGRAMMED, rng=rng)
         self.sink = Sink(dut, "price", PRICE, rng=rng)
@@ -197,13 +197,17 @@ class Bench:
             part.clear()
         items = [item for proposed in work for item in proposed.items()]
         self.source.put(items)
-        limit = SMALL_CLOCKS * (len(items) + len(work)) if self.small else 50 * len(items) + 100
+        limit = (
+            BIT_SERIAL_CLOCKS * (len(items) + len(work))
+            if self.bit_serial
+            else 50 * len(items) + 100
+        )
         await self.clocked.until(lambda: len(self.sink.items) == len(work), limit, "the price")
         made = machine(registers, tables)
         for proposed, found in zip(work, self.sink.items, strict=True):
             right = expected(made, self.state, proposed)
             assert found == right, f"{registers}, {proposed}: {found}, not {right}"
-        if not self.source.stall and not self.sink.stall and not self.small:
+        if not self.source.stall and not self.sink.stall and not self.bit_serial:
             ends = np.cumsum([len(proposed.old) for proposed in work]) - 1
             waits = np.array(self.prices.clocks) - np.array(self.devices.clocks)[ends]
             assert set(waits) == {Pricing.LATENCY}
@@ -218,7 +222,7 @@ async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
     bench = Bench(dut)
     await bench.start()
     sets, registers = all_tables(rng), all_registers(random.Random(6))
-    count = 2 if bench.small else 12
+    count = 2 if bench.bit_serial else 12
     seen: list[dict[str, int]] = []
     for tables, (source, sink) in zip(sets, itertools.cycle(STALLS)):
         await bench.load(tables)
@@ -259,8 +263,8 @@ async def waits_for_its_prices_to_be_taken(dut) -> None:  # type: ignore[no-unty
     priced = cocotb.start_soon(bench.check(DEFAULT, tables, work))
     for _ in range(3):
         sent = bench.source.sent
-        end = bench.clocked.cycle + (2 * SMALL_CLOCKS if bench.small else 100)
-        await bench.clocked.until(lambda: bench.clocked.cycle >= end, 2 * SMALL_CLOCKS + 100)  # noqa: B023
+        end = bench.clocked.cycle + (2 * BIT_SERIAL_CLOCKS if bench.bit_serial else 100)
+        await bench.clocked.until(lambda: bench.clocked.cycle >= end, 2 * BIT_SERIAL_CLOCKS + 100)  # noqa: B023
     assert 0 < sent == bench.source.sent < 2 * len(work), "devices wait"
     bench.sink.stall = 0.5
     await priced
@@ -313,5 +317,5 @@ async def holds_the_sums_of_the_largest_proposal(dut) -> None:  # type: ignore[n
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_pricing(config: str) -> None:
-    block = SmallPricing if CONFIGS[config].small else Pricing
+    block = BitSerialPricing if CONFIGS[config].bit_serial else Pricing
     run_bench(block(CONFIGS[config]), __name__, {"config": config})

@@ -15,7 +15,7 @@ from ohmcarlo.golden import Machine, SamplerSettings
 from ohmcarlo.golden.machine import State, build_machine, build_state
 from ohmcarlo.golden.proposal import propose, propose_coin
 from ohmcarlo.spec import CODE_MAX, DAC_MAX, Geometry, identity_dac
-from ohmcarlo_hdl.bit_serial.proposal import SmallProposal
+from ohmcarlo_hdl.bit_serial.proposal import BitSerialProposal
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.interface import Kind, device_order, device_target
 from ohmcarlo_hdl.core.proposal import DEVICE_CALIBRATION, Proposal
@@ -172,8 +172,8 @@ async def load_calibration(dut: Any, tables: dict[str, np.ndarray]) -> None:
 
 @cocotb.test()
 async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
-    calibration, small = (case_parameters()[name] for name in ("calibration", "small"))
-    count = ORDERS // 4 if small else ORDERS
+    calibration, bit_serial = (case_parameters()[name] for name in ("calibration", "bit_serial"))
+    count = ORDERS // 4 if bit_serial else ORDERS
     rng, array_rng = random.Random(3), np.random.default_rng(3)
     source = Source(dut, "orders", device_order(config(calibration)), rng=rng)
     sink = Sink(dut, "targets", device_target(config(calibration)), rng=rng)
@@ -203,7 +203,7 @@ async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
         for order, found, wanted in zip(orders, sink.items, right, strict=True):
             assert found == wanted, f"{registers}: {order} became {found}, not {wanted}"
             seen.add((found["kind"], found["dac"] in (0, DAC_MAX)))
-        if not source.stall and not sink.stall and not small:
+        if not source.stall and not sink.stall and not bit_serial:
             times = zip(taken.clocks, offered.clocks, strict=True)
             assert {end - start for start, end in times} == {Proposal.LATENCY}
             assert taken.clocks[-1] - taken.clocks[0] == ORDERS - 1, "one order a clock"
@@ -212,22 +212,24 @@ async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("calibration", [True, False])
 def test_proposal(calibration: bool) -> None:
-    case = {"calibration": calibration, "small": False}
+    case = {"calibration": calibration, "bit_serial": False}
     run_bench(Proposal(config(calibration)), __name__, case)
 
 
-def test_small_proposal() -> None:
+def test_bit_serial_proposal() -> None:
     """The form with one adder: the same targets, later."""
-    run_bench(SmallProposal(config(False)), __name__, {"calibration": False, "small": True})
+    run_bench(
+        BitSerialProposal(config(False)), __name__, {"calibration": False, "bit_serial": True}
+    )
 
 
-def test_small_proposal_refuses_calibration() -> None:
+def test_bit_serial_proposal_refuses_calibration() -> None:
     with pytest.raises(UsageError, match="set device_calibration = False"):
-        SmallProposal(config(True))
+        BitSerialProposal(config(True))
 
 
 def test_without_device_calibration_there_is_no_memory() -> None:
-    """A small controller spends nothing on trims."""
+    """A bit-serial controller spends nothing on trims."""
     for calibration in (True, False):
         text = verilog_of(Proposal(config(calibration)))
         assert ("calibration" in text) == calibration

@@ -10,10 +10,10 @@ import pytest
 from ohmcarlo.array.threefry import MASK, threefry2x32
 from ohmcarlo.selftest.chain import KNOWN_ANSWERS
 from ohmcarlo.spec import DEVICE_KEY
-from ohmcarlo_hdl.array.threefry import SmallThreefry, Threefry, counter_word, hashed_word
+from ohmcarlo_hdl.array.threefry import IterativeThreefry, Threefry, counter_word, hashed_word
 from verif.harness import Clocked, Packer, Source, case_parameters, run_bench, start_clock
 
-KINDS = {"pipelined": Threefry, "small": SmallThreefry}
+KINDS = {"pipelined": Threefry, "iterative": IterativeThreefry}
 TAG_BITS = 5
 OUT = Packer(hashed_word(TAG_BITS))
 

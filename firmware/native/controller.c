@@ -1,4 +1,4 @@
-// A small controller in software. It obeys the same commands at the same addresses, counts every
+// A model of the controller in C. It obeys the same commands at the same addresses, counts every
 // operation on its array, and streams records that are well-formed and made up: numbers from a
 // hash.
 #include <string.h>

@@ -38,7 +38,7 @@ class CoreConfig:
         Of the interface to a real array on a daughterboard; None: the array is emulated.
     """
 
-    small: ClassVar[bool] = False
+    bit_serial: ClassVar[bool] = False
     """Whether it is the controller of ``bit_serial/``."""
 
     geometry: Geometry = field(default_factory=Geometry)
@@ -152,10 +152,10 @@ class CoreConfig:
 
 
 @dataclass(frozen=True)
-class SmallConfig(CoreConfig):
+class BitSerialConfig(CoreConfig):
     """Size of a ``bit_serial/`` controller: one chain of a logistic regression, uncalibrated."""
 
-    small: ClassVar[bool] = True
+    bit_serial: ClassVar[bool] = True
 
     geometry: Geometry = field(
         default_factory=lambda: Geometry(rows=16, pairs=8, entropy_pairs=1, access_bits=1)
@@ -169,14 +169,23 @@ class SmallConfig(CoreConfig):
         super().validate()
         if self.max_group_rows > 1 or self.max_regions > 1 or self.device_calibration:
             raise UsageError(
-                "a small controller samples one logistic regression without calibration: set "
+                "a bit-serial controller samples one logistic regression without calibration: set "
                 "max_group_rows = 1, max_regions = 1 and device_calibration = False"
             )
         if self.phy is not None:
             raise UsageError(
-                "a small controller has an emulated array: a real one needs a controller with a "
-                "processor"
+                "a bit-serial controller has an emulated array: a real one needs a controller with "
+                "a processor"
             )
 
 
 REFERENCE = CoreConfig()
+
+COMPACT = CoreConfig(
+    Geometry(rows=64, pairs=16, access_bits=1),
+    max_points=256,
+    max_group_rows=1,
+    max_regions=1,
+    device_calibration=False,
+)
+"""Logistic regression on a smaller array: one chain, no device calibration."""

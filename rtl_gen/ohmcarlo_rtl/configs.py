@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import Geometry
-from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.config import COMPACT, CoreConfig
 
 REFERENCE = "reference"
 
@@ -17,13 +17,7 @@ CONFIGS: Mapping[str, CoreConfig] = {
     # one bit of an input per access, for arrays whose word lines know on and off only
     "bit-serial": CoreConfig(Geometry(access_bits=1)),
     # logistic regression only, for the smallest FPGAs
-    "small": CoreConfig(
-        Geometry(rows=64, pairs=16, access_bits=1),
-        max_points=256,
-        max_group_rows=1,
-        max_regions=1,
-        device_calibration=False,
-    ),
+    "small": COMPACT,
 }
 
 

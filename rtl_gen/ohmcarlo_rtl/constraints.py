@@ -216,7 +216,7 @@ def page(board: Board, ports: list[Port]) -> str:
         "",
         COMMANDS[suffix].format(options=board.tool_options),
     ]
-    if board.header and not board.config.small:
+    if board.header and not board.config.bit_serial:
         lines += [
             f"`ohmcarlo build {board.name} --array phy` has the wires of a "
             f"[daughterboard](../daughterboard.md) besides: append `daughterboard.{suffix}` to "

@@ -16,7 +16,7 @@ from ..lib.pipeline import delayed
 from .flow import flow
 from .gauss import NORMAL_BITS, Gauss
 from .pulse import OFFSET_BITS
-from .threefry import SmallThreefry, Threefry, counter_word
+from .threefry import IterativeThreefry, Threefry, counter_word
 
 PROPERTIES = data.StructLayout(
     {"offset": signed(OFFSET_BITS), "stuck": unsigned(1), "high": unsigned(1)}
@@ -52,7 +52,7 @@ class Generator(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.threefry = threefry = Threefry() if self.fast else SmallThreefry()
+        m.submodules.threefry = threefry = Threefry() if self.fast else IterativeThreefry()
         m.submodules.gauss = gauss = Gauss()
         wiring.connect(m, wiring.flipped(self.input), threefry.input)
         words: Any = threefry.output.payload

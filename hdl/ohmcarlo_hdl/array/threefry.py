@@ -114,7 +114,7 @@ class Threefry(ThreefryBase):
         return m
 
 
-class SmallThreefry(ThreefryBase):
+class IterativeThreefry(ThreefryBase):
     """One step a clock, one counter at a time: its words come ``LATENCY`` clocks later.
 
     The next counter is taken in the clock in which the words come out.

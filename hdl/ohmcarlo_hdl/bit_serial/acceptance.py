@@ -10,7 +10,7 @@ from ..core.acceptance import Acceptance, Mode
 from ..core.interface import ACC_BITS
 
 
-class SmallAcceptance(Acceptance):
+class BitSerialAcceptance(Acceptance):
     """``Acceptance``, a term in two clocks; the price is taken with the decision.
 
     Terms are never positive: the sum saturates below only.

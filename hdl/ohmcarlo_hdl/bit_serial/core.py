@@ -11,21 +11,21 @@ from amaranth.lib.wiring import In, Out
 from ohmcarlo.spec.link import Reason
 
 from ..array.sequencer import PULSES, Sequencer, array_lines
-from ..config import SmallConfig
+from ..config import BitSerialConfig
 from ..core.sample import RECORD_WORD
 from ..core.step.controller import StepController
 from ..entropy.unit import EntropyUnit
 from ..regs.bank import RegisterBank
 from ..regs.bus import Bus
 from ..regs.map import register_map
-from .emulator import SmallEmulator
-from .likelihood import SmallLikelihood
-from .pricing import SmallPricing
-from .proposal import SmallProposal
+from .emulator import BitSerialEmulator
+from .likelihood import BitSerialLikelihood
+from .pricing import BitSerialPricing
+from .proposal import BitSerialProposal
 
 
-class SmallCore(wiring.Component):
-    """``EmulatedCore`` in its small form: the same chain for the same seed, bit for bit.
+class BitSerialCore(wiring.Component):
+    """``EmulatedCore`` in its bit-serial form: the same chain for the same seed, bit for bit.
 
     What it leaves out has no register in its map: predictions, log-likelihoods from outside, raw
     operations, state windows, counters, timing of pulses (one clock, no guards, no watchdog), bad
@@ -36,7 +36,7 @@ class SmallCore(wiring.Component):
     ``off``: emergency stop. ``busy``: a command is being executed.
     """
 
-    def __init__(self, config: SmallConfig) -> None:
+    def __init__(self, config: BitSerialConfig) -> None:
         self.config = config
         self.map = register_map(config, emulator=True)
         super().__init__(
@@ -57,11 +57,11 @@ class SmallCore(wiring.Component):
         command = bank.control_command
         restart = ResetInserter(command.reset_state)
         step = StepController(config)
-        proposal, pricing = SmallProposal(config), SmallPricing(config)
-        entropy, likelihood = EntropyUnit(config, fast=False), SmallLikelihood(config)
+        proposal, pricing = BitSerialProposal(config), BitSerialPricing(config)
+        entropy, likelihood = EntropyUnit(config, fast=False), BitSerialLikelihood(config)
         one_clock = dict.fromkeys(PULSES, 1)
         sequencer = Sequencer(config, max_width=one_clock, max_outstanding=3)
-        emulator = SmallEmulator(config)
+        emulator = BitSerialEmulator(config)
         m.submodules.controller = restart(step)
         m.submodules.proposal = restart(proposal)
         m.submodules.pricing = restart(pricing)

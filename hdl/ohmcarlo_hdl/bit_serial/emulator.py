@@ -52,7 +52,7 @@ class Product(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
     """The spread, times the normal."""
 
 
-class SmallEmulator(wiring.Component):
+class BitSerialEmulator(wiring.Component):
     """``Emulator`` of devices that are all alike: no spread between devices, none stuck, no age.
 
     An operation is accepted when it is done: a SET takes some 600 clocks, a DOT and a RESET one
@@ -69,7 +69,7 @@ class SmallEmulator(wiring.Component):
         geometry = config.geometry
         if config.access_bits != 1 or config.tiles > 1 or geometry.dot_bits:
             raise UsageError(
-                "a small emulator has inputs of one bit, one tile and a full converter: set "
+                "a bit-serial emulator has inputs of one bit, one tile and a full converter: set "
                 "access_bits = 1, tile_pairs = 0 and dot_bits = 0"
             )
         self.config = config

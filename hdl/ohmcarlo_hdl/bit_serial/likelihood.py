@@ -48,7 +48,7 @@ class Product(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
     """Square of the logit of a quadratic point."""
 
 
-class SmallLikelihood(Likelihood):
+class BitSerialLikelihood(Likelihood):
     """``Likelihood`` without its pipe: an access begins when the one before it was answered.
 
     Logistic regression only (``max_group_rows`` = 1), all inputs in one tile, and no predictions:
@@ -58,7 +58,7 @@ class SmallLikelihood(Likelihood):
     def __init__(self, config: CoreConfig) -> None:
         if config.max_group_rows > 1 or config.tiles > 1:
             raise UsageError(
-                "a small likelihood has neither hidden rows nor tiles: set max_group_rows = 1 "
+                "a bit-serial likelihood has neither hidden rows nor tiles: set max_group_rows = 1 "
                 "and tile_pairs = 0"
             )
         super().__init__(config)

@@ -15,7 +15,7 @@ from ..entropy.neg_log import MANTISSA_BITS, T_BITS, T_MAX
 from ..lib.multiplier import SerialMultiplier
 
 
-class SmallNegLog(wiring.Component):
+class BitSerialNegLog(wiring.Component):
     """``NegLog`` in some 60 clocks.
 
     It begins when its reset ends; ``word`` and ``before`` stand still from then on, and ``t`` is

@@ -59,7 +59,7 @@ class Product(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     """Sum of the common modes' squares, times its coefficient."""
 
 
-class SmallPricing(Pricing):
+class BitSerialPricing(Pricing):
     """``Pricing`` with one adder for every product: a device in a few hundred clocks.
 
     A device is taken when its sums are made; the price follows its last one, and has to be taken

@@ -25,7 +25,7 @@ from ..lib.arith import clip
 from ..lib.multiplier import SerialMultiplier
 
 
-class SmallProposal(Proposal):
+class BitSerialProposal(Proposal):
     """``Proposal`` with one adder for both products: an order in some 50 clocks.
 
     An order is taken with its target. Devices have no calibration of their own.
@@ -33,7 +33,7 @@ class SmallProposal(Proposal):
 
     def __init__(self, config: CoreConfig) -> None:
         if config.device_calibration:
-            raise UsageError("a small proposal has no trims: set device_calibration = False")
+            raise UsageError("a bit-serial proposal has no trims: set device_calibration = False")
         super().__init__(config)
 
     def elaborate(self, platform: Any) -> Module:

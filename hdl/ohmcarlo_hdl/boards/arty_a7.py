@@ -5,9 +5,8 @@ No open tool that installs with the others makes its bitstream: Verilog and XDC 
 
 from __future__ import annotations
 
-from ..config import REFERENCE
+from ..config import COMPACT, REFERENCE
 from .board import ARTIX7_FLOW, Board
-from .ulx3s import SMALL
 
 ARTY_A7 = Board(
     name="arty-a7",
@@ -16,7 +15,7 @@ ARTY_A7 = Board(
     platform_class="arty_a7:ArtyA7_100Platform",
     flow=ARTIX7_FLOW,
     config=REFERENCE,
-    small=SMALL,
+    compact=COMPACT,
     clock_hz=80_000_000,
     alive=("led", 0),
     busy=("led", 1),

@@ -117,8 +117,8 @@ class Board:
     platform_class : str
         ``module:class`` in ``amaranth_boards``.
     flow : Flow
-    config, small : CoreConfig
-        The controller that is built if nothing else is asked for, and the one of ``--small``.
+    config, compact : CoreConfig
+        The default controller, and the one with the smaller array.
     clock_hz : int
         Clock of processor and controller, wanted.
     ram_bytes : int
@@ -145,7 +145,7 @@ class Board:
     platform_class: str
     flow: Flow
     config: CoreConfig
-    small: CoreConfig
+    compact: CoreConfig
     clock_hz: int
     alive: Resource
     busy: Resource | None

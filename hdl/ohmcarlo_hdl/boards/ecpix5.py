@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from ..config import REFERENCE
+from ..config import COMPACT, REFERENCE
 from .board import ECP5_FLOW, Board
-from .ulx3s import SMALL
 
 ECPIX5_85F = Board(
     name="ecpix5-85f",
@@ -13,7 +12,7 @@ ECPIX5_85F = Board(
     platform_class="ecpix5:ECPIX585Platform",
     flow=ECP5_FLOW,
     config=REFERENCE,
-    small=SMALL,
+    compact=COMPACT,
     clock_hz=100_000_000,
     alive=("rgb_led.g", 0),
     busy=("rgb_led.b", 1),

@@ -1,13 +1,14 @@
 """Lattice iCE40-HX8K breakout board: 7,680 LUTs, 12 MHz, FT2232H, no button.
 
-No room for a processor: the small controller answers on the serial line (soc/bit_serial.py).
+It has no room for a processor. The bit-serial controller serves the serial line
+(soc/bit_serial.py).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..config import SmallConfig
+from ..config import BitSerialConfig
 from .board import ICE40_FLOW, Board
 from .pll import Ice40CorePll
 
@@ -17,8 +18,8 @@ HX8K = Board(
     device="iCE40HX8K-CT256",
     platform_class="ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
     flow=replace(ICE40_FLOW, primitive=Ice40CorePll),
-    config=SmallConfig(),
-    small=SmallConfig(),
+    config=BitSerialConfig(),
+    compact=BitSerialConfig(),
     clock_hz=24_000_000,
     alive=("led", 0),
     busy=("led", 1),

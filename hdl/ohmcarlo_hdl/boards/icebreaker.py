@@ -1,11 +1,12 @@
 """1BitSquared iCEBreaker: an iCE40 UP5K with 5,280 LUTs, 12 MHz, FT2232H, a button.
 
-No room for a processor: the small controller answers on the serial line (soc/bit_serial.py).
+It has no room for a processor. The bit-serial controller serves the serial line
+(soc/bit_serial.py).
 """
 
 from __future__ import annotations
 
-from ..config import SmallConfig
+from ..config import BitSerialConfig
 from .board import ICE40_FLOW, Board
 
 ICEBREAKER = Board(
@@ -14,8 +15,8 @@ ICEBREAKER = Board(
     device="iCE40UP5K-SG48",
     platform_class="icebreaker:ICEBreakerPlatform",
     flow=ICE40_FLOW,
-    config=SmallConfig(),
-    small=SmallConfig(),
+    config=BitSerialConfig(),
+    compact=BitSerialConfig(),
     clock_hz=21_000_000,
     alive=("led_g", 0),
     busy=("led_r", 0),

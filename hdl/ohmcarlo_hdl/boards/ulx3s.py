@@ -6,19 +6,11 @@ from dataclasses import replace
 
 from ohmcarlo.spec import Geometry
 
-from ..config import REFERENCE, CoreConfig, SmallConfig
+from ..config import COMPACT, REFERENCE, BitSerialConfig
 from .board import ECP5_FLOW, Board
 
-SMALL = CoreConfig(
-    Geometry(rows=64, pairs=16, access_bits=1),
-    max_points=256,
-    max_group_rows=1,
-    max_regions=1,
-    device_calibration=False,
-)
-"""Logistic regression only, one chain, no device calibration."""
-TINY = SmallConfig(Geometry(rows=256, pairs=32, access_bits=1), max_points=512)
-"""The small controller, without a processor: there is room for the reference array."""
+BIT_SERIAL = BitSerialConfig(Geometry(rows=256, pairs=32, access_bits=1), max_points=512)
+"""The bit-serial controller with the reference array; the FPGA has no room for a processor."""
 
 ULX3S_85F = Board(
     name="ulx3s-85f",
@@ -27,7 +19,7 @@ ULX3S_85F = Board(
     platform_class="ulx3s:ULX3S_85F_Platform",
     flow=ECP5_FLOW,
     config=REFERENCE,
-    small=SMALL,
+    compact=COMPACT,
     clock_hz=80_000_000,
     alive=("led", 0),
     busy=("led", 1),
@@ -43,8 +35,8 @@ ULX3S_12F = replace(
     # the open tools use all of its die, which is that of a 25F
     device="LFE5U-12F-6BG381C",
     platform_class="ulx3s:ULX3S_12F_Platform",
-    config=TINY,
-    small=TINY,
+    config=BIT_SERIAL,
+    compact=BIT_SERIAL,
     clock_hz=40_000_000,
     tool_options="--12k --package CABGA381 --speed 6",
 )

@@ -173,7 +173,7 @@ class ResultRouter(wiring.Component):
         m = Module()
         m.submodules.waiting = waiting = StreamFifo(tag(self.config), self.depth)
         head = waiting.output
-        if not self.config.small:  # whether a reading is taken is known late
+        if not self.config.bit_serial:  # whether a reading is taken is known late
             m.submodules.next = following = StreamRegister(tag(self.config))
             wiring.connect(m, head, following.input)
             head = following.output

@@ -129,7 +129,7 @@ class Rows(wiring.Component):
         def writer(memory: Memory) -> Any:
             # what is written is looked at two clocks later at the earliest
             port = memory.write_port()
-            return port if config.small else LateWrite(m, port)
+            return port if config.bit_serial else LateWrite(m, port)
 
         free_write, free_read = writer(free), free.read_port()
         retired_write, retired_read = writer(retired), retired.read_port()

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import COIN_BITS, LN2, SYMBOL_BITS
 
-from ..bit_serial.neg_log import SmallNegLog
+from ..bit_serial.neg_log import BitSerialNegLog
 from ..config import CoreConfig
 from ..core.interface import coin_code
 from .health import (
@@ -151,13 +151,13 @@ class EntropyUnit(wiring.Component):
                 self.ready.eq(0),
             ]
 
-        neg_log: NegLog | SmallNegLog
+        neg_log: NegLog | BitSerialNegLog
         if self.fast:
             m.submodules.neg_log = neg_log = NegLog()
             age = Signal(NegLog.LATENCY)
             done = age[-1]
         else:  # it begins when a word is complete
-            neg_log = SmallNegLog()
+            neg_log = BitSerialNegLog()
             m.submodules.neg_log = ResetInserter(~self.ready)(neg_log)
             done = neg_log.done
         m.d.comb += [

@@ -157,7 +157,7 @@ class RegisterMap:
 
 
 def layout_of(registers: RegisterMap) -> dict[str, Any]:
-    """What software without a C compiler needs to know, fit for JSON: ``boards.small``'s layout."""
+    """The layout that ``boards.bit_serial_board`` needs, fit for JSON."""
     return {
         "hash": int(registers.hash[:8], 16),
         "fields": {
@@ -185,8 +185,8 @@ def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
         "MAX_GROUP_ROWS": config.max_group_rows,
         "MAX_REGIONS": config.max_regions,
         "DEVICE_CALIBRATION": config.device_calibration,
-        "SMALL": config.small,
-        "SETTINGS": AccessType.w if config.small else AccessType.rw,
+        "BIT_SERIAL": config.bit_serial,
+        "SETTINGS": AccessType.w if config.bit_serial else AccessType.rw,
         "POINT_WORDS": config.point_words,
         "DEVICE_BITS": config.device_bits,
         "EMULATOR": int(emulator),

@@ -1,4 +1,4 @@
-"""A board without a processor: the small controller, its registers on a serial line."""
+"""A board without a processor: the bit-serial controller, its registers on a serial line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec.bit_serial_link import ADDRESS_BYTES, FLAG_BYTES, READ, SAMPLE, WORD_BYTES, WRITE
 
-from ..bit_serial.core import SmallCore
-from ..config import SmallConfig
+from ..bit_serial.core import BitSerialCore
+from ..config import BitSerialConfig
 from ..core.sample import RECORD_WORD
 from ..regs.bus import Bus
 from .uart import BYTE_BITS, DIVISOR_BITS, LEAST_DIVISOR, UartReceiver, UartTransmitter
@@ -100,21 +100,21 @@ class SerialBridge(wiring.Component):
         return m
 
 
-class SmallBoard(wiring.Component):
-    """The small controller with its emulated array behind a serial line.
+class BitSerialBoard(wiring.Component):
+    """The bit-serial controller with its emulated array behind a serial line.
 
     ``busy``: a command is being executed. ``pulse``: the array is programmed or read.
 
     Parameters
     ----------
-    config : SmallConfig
+    config : BitSerialConfig
     clock_hz, baud : int
         Frequency of the clock and of the line's bits; their quotient is rounded.
     """
 
-    def __init__(self, config: SmallConfig, clock_hz: int, baud: int) -> None:
+    def __init__(self, config: BitSerialConfig, clock_hz: int, baud: int) -> None:
         self.config = config
-        self.core = SmallCore(config)
+        self.core = BitSerialCore(config)
         self.bridge = SerialBridge(self.core.map.addr_width, round(clock_hz / baud))
         super().__init__(
             {"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "pulse": Out(1)}

@@ -1,4 +1,4 @@
-"""A small board (no processor): its registers, windows and samples over the serial line."""
+"""The bit-serial board (no processor): its registers, windows and samples over the serial line."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Samples:
         self.current: NDArray[np.bool_] = (header[:, 0] >> 8 & 1).astype(bool)
 
 
-class SmallClient:
+class BitSerialClient:
     """Software's side of ``ohmcarlo.spec.bit_serial_link``.
 
     Parameters
@@ -126,7 +126,7 @@ class SmallClient:
         return self.read(address) >> low & ((1 << width) - 1)
 
     def load(self, image: Image) -> None:
-        """Registers and windows of an image; those that a small controller lacks are left out."""
+        """Load registers and windows of an image, without those that the controller lacks."""
         registers: dict[int, int] = {}
         for name, value in image.fields.items():
             if name in self.fields:

@@ -490,9 +490,9 @@ def build(
 
     - `ecpix5-85f`: LambdaConcept ECPIX-5 85F, the reference array at 100 MHz
 
-    - `ulx3s-12f`: Radiona ULX3S 12F, the small controller, without a processor
+    - `ulx3s-12f`: Radiona ULX3S 12F, the bit-serial controller, without a processor
 
-    - `hx8k`: Lattice iCE40-HX8K breakout board, the small controller, without a processor
+    - `hx8k`: Lattice iCE40-HX8K breakout board, the bit-serial controller, without a processor
 
     - `icebreaker`: 1BitSquared iCEBreaker, pins and clock only: its 5,280 LUTs are too few as yet
 

@@ -1,4 +1,4 @@
-"""What a small board and its host say to each other, in bytes of a serial line (8N1).
+"""What a bit-serial board and its host exchange, in bytes of a serial line (8N1).
 
 The host asks, and waits for what is answered before it asks again. Bytes that are no request are
 ignored, so that LONGEST_REQUEST zeros end whatever was begun. Numbers are little-endian.

@@ -12,8 +12,8 @@ from amaranth import Const
 from ohmcarlo.spec.link import BAUD
 from ohmcarlo_hdl.boards.board import uart_divisor
 from ohmcarlo_hdl.boards.top import BoardTop, Payload
-from ohmcarlo_hdl.config import SmallConfig
-from ohmcarlo_hdl.soc.bit_serial import SmallBoard
+from ohmcarlo_hdl.config import BitSerialConfig
+from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard
 from ohmcarlo_hdl.soc.design import design_word
 from ohmcarlo_hdl.soc.soc import Soc
 
@@ -70,7 +70,7 @@ def seed_words(seed: int) -> list[str]:
 
 def firmware_of(request: Request) -> bytes:
     """The processor's memory, from its beginning on; empty where there is none."""
-    if request.config.small:
+    if request.config.bit_serial:
         return b""
     return build_image(request.config, request.board.ram_bytes)
 
@@ -78,9 +78,9 @@ def firmware_of(request: Request) -> bytes:
 def payload_of(request: Request) -> Payload:
     """The design for the board: with a processor and its firmware, or the small one."""
     config, clock_hz = request.config, request.real_clock_hz
-    if isinstance(config, SmallConfig):
-        small = SmallBoard(config, clock_hz, BAUD)
-        return Payload(small, busy=small.busy, fault=Const(0))
+    if isinstance(config, BitSerialConfig):
+        board = BitSerialBoard(config, clock_hz, BAUD)
+        return Payload(board, busy=board.busy, fault=Const(0))
     soc = Soc(
         config,
         firmware_of(request),

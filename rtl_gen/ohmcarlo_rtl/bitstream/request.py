@@ -90,7 +90,7 @@ def own_config(board: Board, small: bool, array: str) -> CoreConfig:
 
     Its lines are on or off: one bit an access.
     """
-    config = board.small if small else board.config
+    config = board.compact if small else board.config
     return config if array == EMULATOR else config_with(config, access_bits=1)
 
 
@@ -137,7 +137,7 @@ def require_headers(board: Board, array: str) -> None:
     if array not in ARRAYS:
         raise UsageError(f"array {array!r} is unknown: choose {' or '.join(ARRAYS)}")
     if array == PHY and board.header is None:
-        able = ", ".join(b.name for b in BOARDS.values() if b.header and not b.config.small)
+        able = ", ".join(b.name for b in BOARDS.values() if b.header and not b.config.bit_serial)
         raise UsageError(f"{board.title} has no headers for a daughterboard: choose among {able}")
 
 

@@ -13,7 +13,7 @@ from ohmcarlo.spec import CODE_BITS, STARTUP_WINDOWS
 from ohmcarlo.spec.link import Reason
 
 from ...array.interface import Op, array_request, array_response, request_of
-from ...bit_serial.acceptance import SmallAcceptance
+from ...bit_serial.acceptance import BitSerialAcceptance
 from ...config import CoreConfig
 from ...lib.fifo import StreamRegister
 from ...lib.window import Access
@@ -207,13 +207,15 @@ class StepController(wiring.Component):
         m.submodules.issuer = issuer = OrderIssuer(c)
         m.submodules.programmer = programmer = Programmer(c)
         programs = programmer.commands
-        if not c.small:  # a register between knots of handshakes
+        if not c.bit_serial:  # a register between knots of handshakes
             m.submodules.programs = register = StreamRegister(program(c))
             wiring.connect(m, programs, register.input)
             programs = register.output
         m.submodules.arbiter = arbiter = CommandArbiter(c)
         m.submodules.router = router = ResultRouter(c)
-        m.submodules.acceptance = acceptance = (SmallAcceptance if c.small else Acceptance)(c)
+        m.submodules.acceptance = acceptance = (
+            BitSerialAcceptance if c.bit_serial else Acceptance
+        )(c)
         m.submodules.recorder = recorder = Recorder(c)
 
         for source, sink in (

@@ -1,4 +1,4 @@
-"""The small controller: the golden trace, over its register bus and over its serial line."""
+"""The bit-serial controller: the golden trace, over its register bus and over its serial line."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from ohmcarlo.array import EmulatedArray
-from ohmcarlo.boards.bit_serial_board import Samples, SmallClient
+from ohmcarlo.boards.bit_serial_board import BitSerialClient, Samples
 from ohmcarlo.boards.memory.image import Image, controller_image, emulator_image
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import Controller
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.bit_serial_link import READ, WRITE
 from ohmcarlo.spec.link import SAMPLE_HEADER_WORDS, Reason
-from ohmcarlo_hdl.bit_serial.core import SmallCore
-from ohmcarlo_hdl.bit_serial.emulator import SmallEmulator
-from ohmcarlo_hdl.config import SmallConfig
+from ohmcarlo_hdl.bit_serial.core import BitSerialCore
+from ohmcarlo_hdl.bit_serial.emulator import BitSerialEmulator
+from ohmcarlo_hdl.config import BitSerialConfig
 from ohmcarlo_hdl.core.sample import RECORD_WORD
 from ohmcarlo_hdl.regs.map import layout_of, register_map
-from ohmcarlo_hdl.soc.bit_serial import SerialBridge, SmallBoard
+from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard, SerialBridge
 from problems import controller, trace, wdbc_half
 from verif.harness import Case, case_parameters, run_bench, start_clock
 from verif.harness.bus import BusDriver
@@ -35,12 +35,14 @@ DIVISOR = 4
 BIT_NS = DIVISOR * PERIOD_NS
 
 
-def config_of(case: Case) -> SmallConfig:
+def config_of(case: Case) -> BitSerialConfig:
     """The hardware of a case."""
-    return SmallConfig(**(case["config"] | {"geometry": Geometry(**case["config"]["geometry"])}))
+    return BitSerialConfig(
+        **(case["config"] | {"geometry": Geometry(**case["config"]["geometry"])})
+    )
 
 
-def points_of(config: SmallConfig) -> Points:
+def points_of(config: BitSerialConfig) -> Points:
     """As many points and inputs of the tumour data as fit, the bias among them."""
     points = wdbc_half()
     kept = [*range(config.max_features - 1), points.features - 1]
@@ -187,12 +189,12 @@ async def serves_a_host(dut) -> None:  # type: ignore[no-untyped-def]
 
     def host() -> Samples:
         with pytest.raises(UsageError, match="register map"):
-            SmallClient(line, layout | {"hash": 1})
+            BitSerialClient(line, layout | {"hash": 1})
         # another program was stopped in the middle of a request
         line.write(bytes([WRITE, 1, 2, 3]))
-        client = SmallClient(line, layout)
+        client = BitSerialClient(line, layout)
         line.write(bytes([0x11, 0xFF, READ, 0x40]))
-        client = SmallClient(line, layout)
+        client = BitSerialClient(line, layout)
         assert client.get("id.rows.value") == config.geometry.rows
         for image in images(made, made.array, points):
             client.load(image)
@@ -218,21 +220,21 @@ LARGER = {"geometry": GEOMETRY | {"rows": 32, "pairs": 16, "entropy_pairs": 4}, 
     ],
     ids=["smallest", "larger", "published"],
 )
-def test_small_core(case: Case) -> None:
-    core = SmallCore(config_of(case))
+def test_bit_serial_core(case: Case) -> None:
+    core = BitSerialCore(config_of(case))
     run_bench(core, __name__, case, testcase="equals_the_golden_trace")
 
 
-def test_small_board() -> None:
+def test_bit_serial_board() -> None:
     case = {"steps": 50, "seed": 3, "config": SMALLEST}
-    board = SmallBoard(config_of(case), DIVISOR * 1_000_000, 1_000_000)
+    board = BitSerialBoard(config_of(case), DIVISOR * 1_000_000, 1_000_000)
     run_bench(board, __name__, case, testcase="serves_a_host")
 
 
-def test_small_forms_say_what_they_cannot_be() -> None:
+def test_bit_serial_forms_refuse_other_sizes() -> None:
     with pytest.raises(UsageError, match="set max_group_rows = 1"):
-        SmallConfig(max_group_rows=2)
+        BitSerialConfig(max_group_rows=2)
     with pytest.raises(UsageError, match="set access_bits = 1"):
-        SmallEmulator(SmallConfig(Geometry(rows=16, pairs=8, access_bits=2)))
+        BitSerialEmulator(BitSerialConfig(Geometry(rows=16, pairs=8, access_bits=2)))
     with pytest.raises(UsageError, match="choose a baud rate"):
         SerialBridge(12, 1)
