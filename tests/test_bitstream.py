@@ -494,8 +494,8 @@ def test_rows_of_the_table() -> None:
         table.renewed("no place", {})
 
 
-def test_the_readme_has_the_results() -> None:
-    text = table.README.read_text(encoding="utf-8")
+def test_the_page_has_the_results() -> None:
+    text = table.PAGE.read_text(encoding="utf-8")
     assert table.renewed(text, table.read_results()) == text
     assert len(table.REQUESTS) >= 6
 

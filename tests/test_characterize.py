@@ -76,7 +76,7 @@ def test_spread_of_sigma():
 
 @pytest.mark.stats
 def test_sigma_law_of_the_chip():
-    """REFERENCES section 1: 13.8 µS at 97.5, 11.1 at 119.8, 8.0 at 152.6."""
+    """Derived from the sweep ``RADAR``: 13.8 µS at 97.5, 11.1 at 119.8, 8.0 at 152.6."""
     array = PhysicsArray(GEOMETRY, "rram-1t1r", 22, d2d=False, correlation=False, stuck=False)
     found = characterize(array, cycles=30)
     for g, sigma in ((97.5, 13.8), (119.8, 11.1), (152.6, 8.0)):
@@ -98,7 +98,7 @@ def test_common_offset_decides_the_kernel(ideal: Characterization):
 
 @pytest.mark.stats
 def test_ageing_is_seen_and_corrected():
-    """−5 % and σ × 1.2 at 1e7 cycles (REFERENCES section 5)."""
+    """−5 % and σ × 1.2 at 1e7 cycles: the ageing that the preset assumes."""
     switches = {"d2d": False, "correlation": False, "stuck": False, "read_noise": False}
     aged = PhysicsArray(GEOMETRY, "rram-1t1r", 24, cycles=1e7, **switches)
     found = characterize(aged)
@@ -115,7 +115,7 @@ def test_ageing_is_seen_and_corrected():
 def test_trim_makes_devices_alike():
     array = planted(d2d_rel=0.05)
     found = characterize(array)
-    assert characterize(array, trim=found).d2d_rel < 0.01  # FORMATS: 5 % trimmed to 1 %
+    assert characterize(array, trim=found).d2d_rel < 0.01  # 5 % untrimmed
     untrimmed = characterize(array)
     assert untrimmed.d2d_rel > 0.045
 

@@ -143,7 +143,7 @@ def test_what_is_fitted_is_a_preset_that_gives_the_same_devices(tmp_path: Path):
 
 @pytest.mark.stats
 def test_ages_are_those_of_the_model():
-    """REFERENCES section 5: nothing at 1e6, g - 5 % and σ × 1.2 at 1e7, - 15 % and × 1.7 at 1e8."""
+    """The preset assumes: none at 1e6, g - 5 % and σ × 1.2 at 1e7, - 15 % and × 1.7 at 1e8."""
     ages = measure_ages(get_preset("rram-1t1r"), 3, (0.0, 1e6, 1e7, 1e8), rows=8)
     for age, median, sigma in zip(ages, (1, 1, 0.95, 0.85), (1, 1, 1.2, 1.7), strict=True):
         assert age["median_gain"][0] == pytest.approx(median, abs=0.012)
@@ -153,7 +153,7 @@ def test_ages_are_those_of_the_model():
 @pytest.mark.data("rram-set-sweep")
 @pytest.mark.filterwarnings("error::RuntimeWarning")  # of lags that no pulse shows
 def test_a_sweep_file_is_fitted_as_it_is():
-    """Against numbers derived from the same file by other code: REFERENCES section 1."""
+    """Against numbers that other code derived from the same file."""
     preset, found = fit_file(find("rram-set-sweep"))
     assert found.constants["c2c_intercept_us"].covers(21.15)
     assert found.constants["c2c_slope"].covers(0.085)

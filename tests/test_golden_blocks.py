@@ -68,7 +68,7 @@ def random_calibration(**only: Any) -> Calibration:
 
 
 def places(made: Bench) -> tuple[np.ndarray, np.ndarray]:
-    """Row of the array and device within the row, of every device of a sample (DESIGN, 1)."""
+    """Row of the array and device within the row, of every device of a sample."""
     r = made.registers
     widths = [2 * r.features] * r.hidden + [2 * (r.hidden + 1)] if r.hidden else [2 * r.features]
     rows = np.repeat(np.arange(len(widths)), widths) + ROW
@@ -93,7 +93,7 @@ def targets(made: Bench, codes: np.ndarray, centre: Any) -> np.ndarray:
 @pytest.mark.parametrize("cold", [False, True])
 @pytest.mark.parametrize("hidden", [0, 2])
 def test_targets_go_through_each_devices_own_trim(hidden: int, cold: bool) -> None:
-    """DESIGN, 2.1: target, the device's trim, then the conductance→DAC table."""
+    """docs/design.md#proposal: target, the device's trim, then the conductance→DAC table."""
     calibration = random_calibration()
     made = bench(hidden=hidden, calibration=calibration, rho=0.8, centre_us=110.0)
     at = places(made)
@@ -152,7 +152,7 @@ def test_read_backs_at_the_ends_of_the_range_are_invalid() -> None:
 @pytest.mark.parametrize("hidden", [0, 2])
 @pytest.mark.parametrize("sigma_p", [0.7, 2.0])
 def test_log_prior(hidden: int, sigma_p: float) -> None:
-    """DESIGN, 2.3: -Σ w²/2σ_p² - Σ (g⁺ + g⁻ - 2 g_mid)²/2τ²."""
+    """docs/design.md#price: -Σ w²/2σ_p² - Σ (g⁺ + g⁻ - 2 g_mid)²/2τ²."""
     made = bench(hidden=hidden, gamma_us=20.0, sigma_p=sigma_p, tau_us=30.0, centre_us=120.0)
     g = made.state.codes[0] * 0.25
     w = (g[0::2] - g[1::2]) / 20.0
@@ -382,7 +382,7 @@ def quadratic(z: list[int], order: list[int] | None = None) -> tuple[Data, np.nd
 def test_the_sum_stops_once_it_is_below_the_threshold(
     threshold: float, total: float, points: int
 ) -> None:
-    """DESIGN, 2.4: *below* L*; a sum equal to it may still be accepted."""
+    """docs/design.md#likelihood-and-early-rejection: a sum equal to L* may be accepted."""
     made = bench()
     data, logits = quadratic([1, 3, 0, 2])
     codes = made.state.proposed
@@ -412,7 +412,7 @@ def test_the_sum_saturates() -> None:
 
 @pytest.mark.parametrize("hidden", [0, 2])
 def test_prediction_is_the_weighted_mean_and_variance(hidden: int) -> None:
-    """DESIGN, 4: per point, the multiplicity-weighted mean of sigmoid(z) and its variance."""
+    """docs/design.md#prediction: per point, the weighted mean of sigmoid(z) and its variance."""
     made = bench(hidden=hidden, gamma_us=60.0)
     points = random_points(5, 50)
     rng = np.random.default_rng(5)

@@ -50,7 +50,7 @@ def few_points(n: int = 12) -> Points:
 
 
 def test_the_queue_of_free_groups_is_first_in_first_out() -> None:
-    """DESIGN, 2.5: a rejected row group goes to the tail."""
+    """docs/design.md#rows: a rejected row group goes to the tail."""
     m, state = parts(Geometry(rows=16, pairs=12, regions=2), stream=False)
     taken = [take_free(m, state, 1) for _ in range(3)]
     assert taken == [8, 9, 10]
@@ -63,7 +63,7 @@ def test_the_queue_of_free_groups_is_first_in_first_out() -> None:
 
 
 def test_a_group_that_fails_three_times_in_a_row_is_retired() -> None:
-    """DESIGN, 2: R times *in a row*; one valid read-back in between clears the count."""
+    """docs/design.md#read-backs-out-of-range: one valid read-back clears the count."""
     m, state = parts(retries=3)
     for valid in (False, False, True, False, False):
         give_back(m, state, 0, 5, not valid)
@@ -111,7 +111,7 @@ def test_one_bad_row_takes_its_whole_group_out_of_service() -> None:
 
 @pytest.mark.parametrize(("short", "accepted"), [(0, True), (1, False)])
 def test_a_sum_equal_to_the_threshold_is_accepted(short: int, accepted: bool) -> None:
-    """DESIGN, 2.5: sum >= L*. The likelihood from outside answers L*, or one LSB less."""
+    """docs/design.md#decision: sum >= L*. The outside log-likelihood is L*, or one LSB less."""
     made: Controller
 
     def external(_: np.ndarray) -> int:

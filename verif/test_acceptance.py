@@ -62,7 +62,7 @@ def proposal(rng: random.Random) -> dict[str, Any]:
 
 
 def expected(p: dict[str, Any]) -> dict[str, int]:
-    """DESIGN, 2.3 to 2.5, in Python integers."""
+    """docs/design.md#decision in Python integers."""
     new = p["price"]
     if p["mode"] == Mode.INVALID:
         return {"accepted": 0, "stuck": new["stuck"], "points": 0}

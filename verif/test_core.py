@@ -85,7 +85,7 @@ def first_difference(golden: dict[str, np.ndarray], found: CoreTrace) -> str:
 
 
 def clock_bound(registers: Registers, points: np.ndarray) -> float:
-    """Clocks that DESIGN, section 4, allows for the steps of a run that evaluated ``points``."""
+    """Clocks that docs/design.md#speed allows for a run that evaluated ``points``."""
     g = registers.geometry
     pairs = registers.sample_devices // 2 + g.entropy_pairs
     accesses = points.astype(np.int64) * g.row_group * (8 // g.access_bits)

@@ -1,8 +1,8 @@
-"""``python -m ohmcarlo_rtl.table``: resources and clocks of real builds, in the README.
+"""``python -m ohmcarlo_rtl.table``: resources and clocks of real builds, in ``docs/results.md``.
 
 The numbers come from the manifests of bitstreams and are kept in ``resources.json`` beside this
-file. Without options the README is renewed from there; ``--check`` compares it; ``--build`` first
-builds what is missing or out of date, one after the other. It can be stopped and started again.
+file. Without options the page is renewed from there; ``--check`` compares it; ``--build`` first
+builds missing and outdated rows, one after another; it can be interrupted and resumed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .bitstream.build import build
 from .bitstream.request import ROOT, Request, request_of
 from .bitstream.tools import find_tools
 
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "results.md"
 RESULTS = Path(__file__).with_name("resources.json")
 FOLDER = ROOT / "build" / "table"
 BEGIN, END = "<!-- resources -->", "<!-- end of resources -->"
@@ -103,11 +103,11 @@ def _count(count: Mapping[str, int] | None) -> str:
 
 
 def renewed(text: str, results: Mapping[str, Any]) -> str:
-    """The README with its table. Raises UsageError when it has no place for it."""
+    """The page with its table. Raises UsageError when it has no place for it."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise UsageError(f"{README} has no lines {BEGIN} and {END}: put them where the table goes")
+        raise UsageError(f"{PAGE} has no lines {BEGIN} and {END}: put them where the table goes")
     return f"{before}{BEGIN}\n{table(results)}\n{END}{after}"
 
 
@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0: done; 1: a build failed, or ``--check`` found a difference; 2: bad use."""
     parser = argparse.ArgumentParser(
         prog="python -m ohmcarlo_rtl.table",
-        description="Renew the README's table of resources from resources.json.",
+        description="Renew the table of resources in docs/results.md from resources.json.",
     )
     parser.add_argument(
         "--build",
@@ -155,15 +155,15 @@ def main(arguments: list[str] | None = None) -> int:
         if unknown := set(options.build or ()) - set(REQUESTS):
             raise UsageError(f"row {min(unknown)!r} is unknown: there are {', '.join(REQUESTS)}")
         wrong = [] if options.build is None else build_rows(options.build or list(REQUESTS))
-        text = README.read_text(encoding="utf-8")
+        text = PAGE.read_text(encoding="utf-8")
         made = renewed(text, read_results())
     except OhmcarloError as error:
         print(f"ohmcarlo_rtl.table: {error}", file=sys.stderr)
         return error.exit_code
     if options.check and made != text:
-        wrong.append(f"{README} differs from {RESULTS}")
+        wrong.append(f"{PAGE} differs from {RESULTS}")
     elif made != text:
-        README.write_text(made, encoding="utf-8", newline="\n")
+        PAGE.write_text(made, encoding="utf-8", newline="\n")
     for line in wrong:
         print(f"ohmcarlo_rtl.table: {line}", file=sys.stderr)
     return 1 if wrong else 0

@@ -1,8 +1,8 @@
-"""The interlocks of DESIGN 4, said about wires: any block that drives an array can be held to them.
+"""The interlocks of docs/design.md#sequencer-and-interlocks as assertions about wires.
 
-Groups of assertions: ``one`` (never two enables), ``length`` (no pulse too long), ``stable`` (the
-address around a pulse), ``quiet`` (nothing is on when everything has to be off, and nothing comes
-on again by itself).
+They apply to any block that drives an array. Groups of assertions: ``one`` (never two enables),
+``length`` (no pulse too long), ``stable`` (the address around a pulse), ``quiet`` (all enables are
+low when everything has to be off, and stay low).
 """
 
 from __future__ import annotations
