@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import struct
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,9 @@ import ohmcarlo
 from ohmcarlo.cli.app import app
 from ohmcarlo.errors import UsageError
 from ohmcarlo.runs.loop import ORDER_AT
-from ohmcarlo.spec import formats, tables
+from ohmcarlo.spec import cartpole, formats, link, tables
 from ohmcarlo.spec.geometry import Geometry
+from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_rtl import formats_page
 from ohmcarlo_rtl.page_tables import renewed
 
@@ -195,6 +197,36 @@ def test_make_targets_and_modules_exist(page: Path) -> None:
             assert (ROOT / path).is_file(), line
 
 
+# -- files ---------------------------------------------------------------------------------------
+@cache
+def every_file() -> frozenset[str]:
+    return frozenset(
+        "/" + name_of(f)
+        for folder in FOLDERS
+        for f in (ROOT / folder).rglob("*")
+        if f.is_file() and "__pycache__" not in f.parts
+    )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_in_code_exist(page: Path) -> None:
+    """A file of sources that a page names is somewhere in the repository."""
+    if page.name == "CHANGELOG.md":  # of files that were, too
+        return
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    named = set(re.findall(r"`([\w./-]+\.(?:py|c|h|rdl|toml|vlt|cpp|v|lpf|xdc|pcf))`", text))
+    made = {n for n in named if n.startswith("build/")}
+    missing = [n for n in named - made if not any(f.endswith(f"/{n}") for f in every_file())]
+    assert not [n for n in missing if not (ROOT / n).is_file()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_folders_in_code_exist(page: Path) -> None:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    named = set(re.findall(r"`((?:host|hdl|verif|tests|docs|firmware)/[\w/.-]+/)`", text))
+    assert not [n for n in named if not (ROOT / n).is_dir()]
+
+
 # -- numbers -------------------------------------------------------------------------------------
 def test_tables_of_formats() -> None:
     text = formats_page.PAGE.read_text(encoding="utf-8")
@@ -235,6 +267,34 @@ def test_numbers_of_the_design() -> None:
         order,
     ):
         assert words in text, words
+
+
+def test_numbers_of_the_protocol() -> None:
+    text = " ".join((ROOT / "firmware" / "PROTOCOL.md").read_text(encoding="utf-8").split())
+    window = link.MAX_BODY - struct.calcsize(link.WINDOW_FORMAT)
+    for words in (
+        f"up to {link.MAX_BODY // 4} fields",
+        f"up to {window // 4} words of a window",
+        f"UNLOAD** reads up to {link.MAX_BODY // 4}",
+        f"up to {link.MAX_BODY // struct.calcsize(link.OPERATION_FORMAT)} operations",
+        f"up to {cartpole.MAX_EPISODES} episodes",
+    ):
+        assert words in text, words
+
+
+def test_latency_of_the_bus() -> None:
+    text = (ROOT / "rtl_gen" / "reference" / "README.md").read_text(encoding="utf-8")
+    assert f"the data follow {Bus.LATENCY} clocks later" in text
+
+
+def test_numbers_of_the_readme_are_results() -> None:
+    """The README repeats numbers of docs/results.md and has none of its own."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    table = readme[readme.index("Some results") : readme.index("## Where to read on")]
+    numbers = re.findall(r"\d+\.\d+(?: ± \d+\.\d+)?(?= ?%| MHz)", table)
+    assert len(numbers) >= 5
+    assert [n for n in numbers if n not in results] == []
 
 
 # -- the front page --------------------------------------------------------------------------------

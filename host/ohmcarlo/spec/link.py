@@ -104,27 +104,27 @@ class Status(IntEnum):
     """
 
     OK = 0
-    MALFORMED = 1  # its length or type
-    UNKNOWN_NAME = 2  # no such field, window, command or operation, or not to be used that way
-    OUT_OF_RANGE = 3  # value, row, device, DAC code or word
+    MALFORMED = 1  # the length or the type of the request is wrong
+    UNKNOWN_NAME = 2  # no field, window, command or operation has this code and this use
+    OUT_OF_RANGE = 3  # a value, row, device, DAC code or word is out of range
     BUSY = 4  # the controller runs a command, or the processor plays episodes
     NOT_STARTED = 5  # RUN, FLUSH or PREDICT before START, or after an alarm
     FAULT = 6  # the sequencer has stopped (field status.state.fault)
-    MISMATCH = 7  # the firmware was built for another register map: it answers ECHO only
+    MISMATCH = 7  # the firmware was built for another register map; it executes ECHO only
 
 
 class Command(IntEnum):
     """What a COMMAND tells the controller. Those up to PREDICT take time and end with FINISHED."""
 
-    START = 1
+    START = 1  # test the coin, then program the first sample of every region
     RUN = 2  # argument: steps, all regions together
-    FLUSH = 3
-    PREDICT = 4
-    HALT = 5
-    CLEAR_FAULT = 6
-    OFF = 7
-    EMULATOR_RESTART = 8
-    RESET_STATE = 9
+    FLUSH = 3  # stream the current samples
+    PREDICT = 4  # stream the prediction sums of every data point
+    HALT = 5  # end a RUN after its present step
+    CLEAR_FAULT = 6  # clear status.state.bus_error; a fault stays until RESET_STATE
+    OFF = 7  # emergency stop
+    EMULATOR_RESTART = 8  # restart the generator of the emulated array
+    RESET_STATE = 9  # forget the chain
     EXTERNAL = 10  # argument: log-likelihood that the controller waits for (model.options.external)
 
 
