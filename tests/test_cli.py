@@ -542,23 +542,26 @@ def test_the_state_of_the_checkout_is_looked_at_and_left_alone(
 # -- a full disk -------------------------------------------------------------------------------
 
 
-def limited(
-    size: int, *arguments: object, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process that cannot write a file longer than ``size`` bytes."""
+def no_file_longer_than(size: int) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    return subprocess.run(
-        [sys.executable, "-m", "ohmcarlo.cli.app", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=env,
-        preexec_fn=limit,
-    )
+def limited(size: int, *arguments: object) -> tuple[int, str]:
+    """Exit code and output of the command line in a fork of this process that cannot write a file
+    longer than ``size`` bytes."""
+    ours, its = map(os.fdopen, os.pipe(), "rw")
+    child = os.fork()
+    if not child:
+        no_file_longer_than(size)
+        sys.stdout = sys.stderr = its
+        code = cli.main([str(a) for a in arguments])
+        its.flush()
+        os._exit(code)
+    its.close()
+    with ours:
+        output = ours.read()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), output
 
 
 @pytest.fixture
@@ -569,10 +572,10 @@ def compiled(call: Call) -> None:
 
 @pytest.mark.usefixtures("compiled")
 def test_disk_full_from_the_start(tmp_path: Path) -> None:
-    done = limited(100, "train", "toy2d", *SMALL, "--out", tmp_path / "run")
-    assert done.returncode == cli.FAILED
-    assert "manifest.json" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    code, err = limited(100, "train", "toy2d", *SMALL, "--out", tmp_path / "run")
+    assert code == cli.FAILED
+    assert "manifest.json" in err.splitlines()[-1]
+    assert "Traceback" not in err
     assert not (tmp_path / "run").exists()
 
 
@@ -580,10 +583,10 @@ def test_disk_full_from_the_start(tmp_path: Path) -> None:
 def test_disk_full_later(call: Call, tmp_path: Path) -> None:
     """The checkpoint does not fit: the manifest stays, nothing is half-written, resume works."""
     run, whole = tmp_path / "run", tmp_path / "whole"
-    done = limited(20_000, "train", "toy2d", *SMALL, "--out", run)
-    assert done.returncode == cli.FAILED
-    assert "File too large" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
+    code, err = limited(20_000, "train", "toy2d", *SMALL, "--out", run)
+    assert code == cli.FAILED
+    assert "File too large" in err.splitlines()[-1]
+    assert "Traceback" not in err
     assert not (run / runs.RESULT).exists()
     assert not list(run.glob(f"*{runs.TEMPORARY}"))
     assert call("resume", run)[0] == 0
@@ -595,15 +598,22 @@ def test_disk_full_later(call: Call, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("option", ["--json", "--trace"])
 def test_disk_full_beside_the_run(option: str, tmp_path: Path) -> None:
-    done = limited(300, "train", "toy2d", *SMALL, option, tmp_path / "file")
-    assert done.returncode == cli.FAILED
-    assert "File too large" in done.stderr.splitlines()[-1]
+    code, err = limited(300, "train", "toy2d", *SMALL, option, tmp_path / "file")
+    assert code == cli.FAILED
+    assert "File too large" in err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_disk_full_while_compiling(tmp_path: Path) -> None:
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
-    done = limited(20_000, "train", "toy2d", *SMALL, env=environment)
+    """In a process of its own: machine code that is loaded already need not be compiled."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ohmcarlo.cli.app", "train", "toy2d", *SMALL],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+        preexec_fn=lambda: no_file_longer_than(20_000),
+    )
     assert done.returncode == cli.FAILED
     assert "compiled code" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
