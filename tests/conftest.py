@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 # The helpers are imported where they are used: they need the hardware tools.
 
 
-@pytest.fixture(params=[False, True], ids=["native", "image"])
+@pytest.fixture(
+    params=[
+        pytest.param(False, id="native"),
+        pytest.param(True, id="image", marks=pytest.mark.hdl),
+    ]
+)
 def board(request: pytest.FixtureRequest) -> Iterator[NativeBoard]:
     """Compiled for this machine, and the board's image on a model of its processor."""
     from native_board import opened

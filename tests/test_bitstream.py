@@ -39,6 +39,8 @@ from ohmcarlo_rtl.bitstream import plan, program, reports, tools
 from ohmcarlo_rtl.bitstream.build import build
 from ohmcarlo_rtl.bitstream.request import config_with, request_of
 
+pytestmark = pytest.mark.hdl
+
 ROOT = Path(__file__).parents[1]
 LOOPBACK = """
 import sys
@@ -554,7 +556,7 @@ SMALLEST, SHAPE = table.REQUESTS["hx8k-8x4"]
 BUILDS = 2 if os.environ.get("TWICE") == "1" else 1
 
 
-@pytest.mark.slow
+@pytest.mark.verify
 def test_the_smallest_bitstream_of_the_product(tmp_path: Path) -> None:
     """Through the command line: timing met; with TWICE=1 twice at once, in two folders: equal
     bytes."""

@@ -77,6 +77,7 @@ def differing_steps(library: ctypes.CDLL, count: int, episodes: int) -> int:
     return wrong
 
 
+@pytest.mark.slow
 def test_c_equals_python(library: ctypes.CDLL) -> None:
     """Step by step, every variable, over two thousand episodes."""
     assert differing_steps(library, 100, 20) == 0

@@ -133,7 +133,7 @@ def differing(a: dict[str, NDArray[np.generic]], b: dict[str, NDArray[np.generic
 
 
 @PTY
-@pytest.mark.slow
+@pytest.mark.hdl
 def test_the_verilated_board_makes_the_models_chain(tmp_path: Path) -> None:
     """Decisions, log-posteriors, codes and multiplicities, to the bit; and it goes on from the
     model's checkpoint. The seed's first policies fall soon."""
@@ -221,6 +221,7 @@ def learnt(seed: int) -> PolicyResult:
     return train_policy(replace(FULL, seed=seed))
 
 
+@pytest.mark.slow
 @pytest.mark.stats
 def test_it_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     """Four seeds stand for all 500 steps; with likelihoods that say nothing, or something about

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 
 from ohmcarlo.array.characterize.ages import measure_ages
 from ohmcarlo.array.characterize.estimates import (
+    Estimate,
     Estimates,
     Pulses,
     estimate,
@@ -49,14 +51,19 @@ def measured(preset: DevicePreset, seed: int, rows: int = 4) -> Estimates:
     return estimate_measurement(seen, seed)
 
 
+@cache
+def constants_of_all(preset: DevicePreset) -> list[dict[str, Estimate]]:
+    """What is found on SEEDS chips of a preset."""
+    return [measured(preset, 500 + seed).constants for seed in range(SEEDS)]
+
+
 def hits(preset: DevicePreset, names: list[str], factor: float = 1.0) -> Counter[str]:
     """How many of SEEDS intervals hold ``factor`` × the preset's constant."""
     truth = {name: value.value for name, value in preset.constants().items()}
     if "c2c_rel" in truth:
         truth["c2c_slope"] = -truth["c2c_rel"]
     out: Counter[str] = Counter()
-    for seed in range(SEEDS):
-        constants = measured(preset, 500 + seed).constants
+    for constants in constants_of_all(preset):
         for name in names:
             out[name] += constants[name].covers(factor * truth[name])
     return out

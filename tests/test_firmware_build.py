@@ -24,6 +24,8 @@ from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
 from ohmcarlo_rtl import firmware, protocol_header, protocol_page
 from ohmcarlo_rtl.configs import REFERENCE, config_of
 
+pytestmark = pytest.mark.hdl
+
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "firmware" / "fuzz" / "corpus"
 FUZZERS = ("fuzz_wire", "fuzz_messages")

@@ -451,6 +451,7 @@ def small(name: str, tmp_path: Path) -> dict[str, Any]:
     return values
 
 
+@pytest.mark.slow
 def test_fig1_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fig1, "TASKS", {"toy2d": "two features"})
     monkeypatch.setattr(fig1, "KINDS", {"emulator": fig1.KINDS["emulator"]})

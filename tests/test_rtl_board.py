@@ -25,7 +25,10 @@ from ohmcarlo.runs.setup import build_experiment
 from ohmcarlo.selftest import chain as checks
 from ohmcarlo.spec import Geometry
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs pseudo-terminals")
+pytestmark = [
+    pytest.mark.hdl,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs pseudo-terminals"),
+]
 
 RTL = TrainConfig("breast-cancer", backend="rtl", steps=1000, whiten=True, rho=0.8)
 MODEL = replace(RTL, backend="model")

@@ -25,6 +25,8 @@ from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
 from ohmcarlo_rtl.generate import HAND_WRITTEN, MANIFEST, TOPS, files_of
 from ohmcarlo_rtl.tidy import tidy
 
+pytestmark = pytest.mark.hdl
+
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "rtl_gen" / REFERENCE
 SMALL_TOP = {"ohmcarlo_counters": ("ohmcarlo_hdl.core.counters", "Counters")}
@@ -42,7 +44,6 @@ def generate(cwd: Path, out: Path, hash_seed: str, *arguments: str) -> None:
     subprocess.run(command, cwd=cwd, env=environment, check=True, capture_output=True)
 
 
-@pytest.mark.slow
 def test_reproducible(tmp_path: Path) -> None:
     """Two runs, in different folders and with different hash seeds, give the same bytes."""
     folders = []
@@ -56,7 +57,6 @@ def test_reproducible(tmp_path: Path) -> None:
     assert first.keys() >= {*(f"{top}.v" for top in TOPS), "ohmcarlo.h", "registers.html", MANIFEST}
 
 
-@pytest.mark.slow
 def test_committed_outputs() -> None:
     """What is committed is what the sources give."""
     assert cli.main(["--check"]) == 0

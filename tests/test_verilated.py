@@ -25,6 +25,8 @@ from ohmcarlo_rtl.verilated import __main__ as program
 from ohmcarlo_rtl.verilated import build
 from ohmcarlo_rtl.verilated.cache import default_cache, explained, published
 
+pytestmark = pytest.mark.hdl
+
 ROOT = Path(__file__).parents[1]
 ECHO = """\
 #include "hal.h"
