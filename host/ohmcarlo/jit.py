@@ -1,21 +1,21 @@
 """Compiled functions, cached on disk under a key that covers the whole numeric core.
 
-numba's own cache notices a change in the file of a function, not in the files of the functions
-that it calls: after an update, old machine code could answer for new sources. Here the cache
-folder carries a digest of every source file that compiled code comes from.
+Numba notices a change in the file of a cached function, but not in the files of the functions that
+it calls: after an update, old machine code could answer for new sources. Here the cache folder
+carries a digest of every source file that compiled code comes from.
+
+Numba is imported at the first call of a compiled function: commands that compute nothing start
+without it.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import numba
-from numba import njit
 
 # compiled code takes Python and numpy integers alike, so its signatures are not checked
 Function = Callable[..., Any]
@@ -23,34 +23,78 @@ PACKAGE = Path(__file__).parent
 COMPILED_FOLDERS = ("spec", "array", "golden")
 
 
-@cache
+@functools.cache
 def cache_folder() -> str:
     """Where machine code for exactly these sources is kept."""
+    import numba
+
     digest = hashlib.sha256(numba.__version__.encode())
     for folder in COMPILED_FOLDERS:
-        for path in sorted((PACKAGE / folder).glob("*.py")):
+        for path in sorted((PACKAGE / folder).rglob("*.py")):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return str(Path(root) / "ohmcarlo" / "compiled" / digest.hexdigest()[:16])
 
 
-def _compile(function: Function, inline: str) -> Function:
-    saved = numba.config.CACHE_DIR
-    if not saved:  # a user's own NUMBA_CACHE_DIR comes first, split by the same key
-        numba.config.CACHE_DIR = cache_folder()
-    else:
-        numba.config.CACHE_DIR = str(Path(saved) / Path(cache_folder()).name)
-    try:
-        return njit(cache=True, inline=inline)(function)
-    finally:
-        numba.config.CACHE_DIR = saved
+class Compiled:
+    """A function with two machine-code versions, each compiled when it is first needed.
+
+    Attributes
+    ----------
+    py_func : callable
+        The function in Python.
+    targetoptions : dict
+        Numba reads here whether to copy the function into its compiled callers.
+    """
+
+    def __init__(self, function: Function, inline: str) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self.targetoptions = {"inline": inline}
+
+    @functools.cached_property
+    def entry(self) -> Any:
+        """Numba's dispatcher for calls from Python; its machine code is cached on disk."""
+        import numba
+
+        saved = numba.config.CACHE_DIR
+        if not saved:  # a user's own NUMBA_CACHE_DIR comes first, split by the same key
+            numba.config.CACHE_DIR = cache_folder()
+        else:
+            numba.config.CACHE_DIR = str(Path(saved) / Path(cache_folder()).name)
+        try:
+            return numba.njit(cache=True, no_cfunc_wrapper=True)(self.py_func)
+        finally:
+            numba.config.CACHE_DIR = saved
+
+    @functools.cached_property
+    def inner(self) -> Any:
+        """Numba's dispatcher for calls from compiled code, without the interface to Python.
+
+        The cached machine code of the caller contains it.
+        """
+        import numba
+
+        options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+        return numba.njit(**options)(self.py_func)
+
+    @property
+    def _numba_type_(self) -> Any:
+        """The type that compiled callers see."""
+        return self.inner._numba_type_
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.entry(*arguments)
+
+    def __reduce__(self) -> str:
+        return self.py_func.__qualname__
 
 
 def compiled(function: Function) -> Function:
     """Compile ``function`` to machine code at its first call."""
-    return _compile(function, "never")
+    return Compiled(function, "never")
 
 
 def inlined(function: Function) -> Function:
     """Like ``compiled``, copied into its callers: for what runs once per point or device."""
-    return _compile(function, "always")
+    return Compiled(function, "always")

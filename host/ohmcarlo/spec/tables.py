@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from ..errors import UsageError
 from ..jit import inlined
@@ -90,7 +90,7 @@ def softplus_table() -> IntTable:
     """
     a = _segment_edges()
     f = np.log1p(np.exp(-a))
-    s = special.expit(a)
+    s = scipy.special.expit(a)
     h = np.where(a < LOGSIG_KNEE, 2.0**-LOGSIG_FINE_BITS, 2.0**-LOGSIG_COARSE_BITS)
     return _frozen((f - h**2 * s * (1 - s) / 16) * (1 << LOGLIK_FRAC))
 
@@ -98,7 +98,7 @@ def softplus_table() -> IntTable:
 @cache
 def sigmoid_table() -> IntTable:
     """Nodes of sigmoid(a) for a = |z| on the segments of ``softplus_table``, (145,)."""
-    return _frozen(special.expit(_segment_edges()) * (1 << PROB_FRAC))
+    return _frozen(scipy.special.expit(_segment_edges()) * (1 << PROB_FRAC))
 
 
 @cache
@@ -158,7 +158,7 @@ def gauss_table() -> IntTable:
     index = np.arange(GAUSS_NODES)
     shift = np.maximum(index // sub - 1, 0)
     v = (index - shift * sub).astype(np.float64) * 2.0**shift
-    z = -special.ndtri(np.minimum((v + 0.5) / 2.0**32, 0.5))
+    z = -scipy.special.ndtri(np.minimum((v + 0.5) / 2.0**32, 0.5))
     return _frozen(z * (1 << GAUSS_FRAC))
 
 
@@ -252,6 +252,6 @@ def health_cutoffs(min_entropy: float) -> tuple[int, int, int]:
     # the window's first bit is the one counted, so APT_WINDOW - 1 trials remain
     trials = APT_WINDOW - 1
     # the binomial's survival function; scipy.stats has it, too, and takes a second to import
-    above = special.bdtrc(np.arange(APT_WINDOW), trials, 2.0**-min_entropy)
+    above = scipy.special.bdtrc(np.arange(APT_WINDOW), trials, 2.0**-min_entropy)
     critical = int(np.argmax(above <= 2.0**-ALPHA_LOG2))
     return rct, rct_symbol, 2 + critical

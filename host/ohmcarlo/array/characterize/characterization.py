@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from ...errors import UsageError
 from ...spec import (
@@ -291,7 +291,7 @@ def _spread(sigma: FloatArray, cycles: int) -> tuple[FloatArray, float]:
     The median of sample deviations lies below σ when cycles are few: corrected for a normal.
     """
     free = cycles - 1
-    at = np.median(sigma, axis=1) / np.sqrt(stats.chi2.ppf(0.5, free) / free)
+    at = np.median(sigma, axis=1) / np.sqrt(scipy.stats.chi2.ppf(0.5, free) / free)
     relative = np.maximum(sigma, CODE_LSB_US / 4) / np.maximum(at, CODE_LSB_US / 4)[:, None]
     variance = (relative**2).mean(axis=0)  # pooled over the targets of a device
     # ln of a chi-square with T·free degrees of freedom varies by polygamma(1, T·free / 2)

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import optimize, special
 
 from ...errors import UsageError
 from ...spec import CODE_LSB_US, CODE_MAX
@@ -426,7 +426,7 @@ class _Fit:
             found, better = self._solve(np.array([*law[:2], *outer]), wanted, scale)
             if chi2 - better > BRANCH_GAIN * (sum(wanted) - sum(branches)):
                 law, chi2, branches = found, better, wanted
-        jacobian = optimize.approx_fprime(
+        jacobian = scipy.optimize.approx_fprime(
             law, lambda v: self._average(v, branches, m, np.sqrt(self.d2d[0])) / scale, 1e-6
         )
         average = self._average(law, branches, self.mean, np.sqrt(self.d2d))
@@ -442,7 +442,7 @@ class _Fit:
         self, start: FloatArray, branches: tuple[bool, bool], scale: FloatArray
     ) -> tuple[FloatArray, float]:
         m, d = self.mean[0], np.sqrt(self.d2d[0])
-        found = optimize.least_squares(
+        found = scipy.optimize.least_squares(
             lambda v: (self._average(v, branches, m, d) - self.c2c[0]) / scale, start, x_scale="jac"
         )
         return found.x, float(2 * found.cost)
@@ -479,7 +479,7 @@ class _Fit:
         mean = self.weight @ log / number
         variance = (self.weight @ log**2 / number - mean**2) * number / (number - 1)
         read = 1 + self.noise[0] / np.maximum(self.c2c[0], 1e-9)
-        chance = float(special.polygamma(1, self._freedom() / 2)) * float((read**2).mean())
+        chance = float(scipy.special.polygamma(1, self._freedom() / 2)) * float((read**2).mean())
         return np.sqrt(np.maximum(variance - chance, 0.0) / 4)
 
     def _freedom(self) -> float:
@@ -622,8 +622,9 @@ def _pooled(reads: NDArray[np.int16], weight: FloatArray) -> Estimate:
 def share_estimate(hits: int, number: int) -> Estimate:
     """A share that was seen ``hits`` times in ``number``, with Clopper and Pearson's interval."""
     tail = (1 - LEVEL) / 2
-    low = float(special.betaincinv(hits, number - hits + 1, tail)) if hits else 0.0
-    high = float(special.betaincinv(hits + 1, number - hits, 1 - tail)) if hits < number else 1.0
+    inverse = scipy.special.betaincinv
+    low = float(inverse(hits, number - hits + 1, tail)) if hits else 0.0
+    high = float(inverse(hits + 1, number - hits, 1 - tail)) if hits < number else 1.0
     return Estimate(hits / number, low, high, "fraction of devices")
 
 
@@ -641,7 +642,7 @@ def hrs_estimates(g_us: FloatArray, seed: int = 0) -> dict[str, Estimate]:
     for replicate in range(1 + REPLICATES // 2):
         chosen = rng.integers(devices, size=devices) if replicate else np.arange(devices)
         low, middle, high = np.nanquantile(log[:, chosen], [0.25, 0.5, 0.75])
-        spread = (high - low) / (2 * special.ndtri(0.75))
+        spread = (high - low) / (2 * scipy.special.ndtri(0.75))
         rounding = CODE_LSB_US**2 / 6 / np.exp(2 * middle)  # rounded, then spread again
         values.append((np.exp(middle), np.sqrt(max(spread**2 - rounding, 0.0))))
     medians, spreads = np.array(values).T
