@@ -11,7 +11,7 @@ FUZZ_SECONDS ?= 180
 # First in a recipe: prints at its end, also after a failure, how long the recipe took.
 TIMED = began=$$(date +%s); trap 'echo "$@: $$(($$(date +%s) - began)) s"' EXIT
 
-# Data that cannot ship is looked for here first (README.md, "Data").
+# Data that cannot ship is looked for here first (docs/guide.md, "Data sets").
 ifneq ($(wildcard ../shared/data),)
 OHMCARLO_DATA ?= $(abspath ../shared/data)
 endif
@@ -95,7 +95,7 @@ coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 mi
 	COVERAGE=1 $(PYTEST) verif/test_core.py verif/test_core_service.py
 	$(BIN)/python -m verif.coverage
 
-bench: $(VENV)/.installed-dev  ## accuracy, speed, clocks and the link as the README states them (15 minutes)
+bench: $(VENV)/.installed-dev  ## accuracy, speed, clocks and the link: tables of docs/results.md (15 minutes)
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 clean:  ## remove what was built and installed

@@ -16,6 +16,7 @@ import typer
 import ohmcarlo
 from ohmcarlo.cli.app import app
 from ohmcarlo.errors import UsageError
+from ohmcarlo.golden import SamplerSettings
 from ohmcarlo.runs.loop import ORDER_AT
 from ohmcarlo.spec import cartpole, formats, link, tables
 from ohmcarlo.spec.geometry import Geometry
@@ -267,6 +268,19 @@ def test_numbers_of_the_design() -> None:
         order,
     ):
         assert words in text, words
+
+
+def test_settings_of_the_design() -> None:
+    text = " ".join((ROOT / "docs" / "design.md").read_text(encoding="utf-8").split())
+    pair = 2**0.5 * formats.DEFAULT_MID_US * 0.05
+    for rho, words in ((0.8, "γ = {:g} S"), (0.9, "({:g} S from ρ = 0.9 on)")):
+        spread = pair / (1 - rho**2) ** 0.5
+        made = SamplerSettings.whitened(0.05, rho)
+        assert made.tau_us == pytest.approx(spread)
+        assert words.format(round(made.gamma_us / spread, 6)) in text
+    assert f"√2 · {formats.DEFAULT_MID_US:g} µS · rel/γ" in text
+    step = pair / SamplerSettings().gamma_us
+    assert f"about {step:.2f} suits a logistic regression" in text
 
 
 def test_numbers_of_the_protocol() -> None:
