@@ -8,8 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 FUZZ_SECONDS ?= 180
 
-# First in a recipe: prints at its end, also after a failure, how long the recipe took.
-TIMED = began=$$(date +%s); trap 'echo "$@: $$(($$(date +%s) - began)) s"' EXIT
+# BEGIN is the first line of a recipe; TIMED opens its last line, which prints the time since then.
+BEGIN = @mkdir -p build && date +%s > build/.began-$(@F)
+TIMED = @trap 'echo "$(@F): $$(($$(date +%s) - $$(cat build/.began-$(@F)))) s"' EXIT
+MAKE_BOTH = @$(MAKE) --no-print-directory --jobs=$(JOBS)
 
 # Data that cannot ship is looked for here first (docs/guide.md, "Data sets").
 ifneq ($(wildcard ../shared/data),)
@@ -35,30 +37,34 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
-	@$(TIMED); set -e; \
-	echo "installing what the tests need into $(VENV) (once) ..."; \
-	$(PIP) install --editable '.[dev,reproduce,fpga,sim]'; \
-	echo "compiling the synthesis tools for this machine (once, 1 minute) ..."; \
-	$(BIN)/python -m verif.harness.prewarm; \
-	touch $@
+	$(BEGIN)
+	@echo "installing what the tests need into $(VENV) (once) ..."
+	$(PIP) install --editable '.[dev,reproduce,fpga,sim]'
+	@echo "compiling the synthesis tools for this machine (once, 1 minute) ..."
+	$(BIN)/python -m verif.harness.prewarm
+	$(TIMED); touch $@
 
 train: $(VENV)/.installed  ## an array learns to recognise malignant tissue (breast-cancer)
 	$(BIN)/ohmcarlo train breast-cancer --whiten --rho 0.8 --chains 4
 
 check: $(VENV)/.installed-dev  ## lint, types, unit tests of the host; no hardware build (3 minutes)
-	@$(TIMED); $(MAKE) --no-print-directory --jobs=$(JOBS) lint warm && \
-	$(PYTEST) -m "not hdl and not slow and not verify" tests
+	$(BEGIN)
+	$(MAKE_BOTH) lint warm
+	$(TIMED); $(PYTEST) -m "not hdl and not slow and not verify" tests
 
 test: $(VENV)/.installed-dev  ## what a change needs to pass: every promise but the longest (15 minutes)
-	@$(TIMED); $(MAKE) --no-print-directory --jobs=$(JOBS) lint warm && \
-	$(PYTEST) -m "not verify"
+	$(BEGIN)
+	$(MAKE_BOTH) lint warm
+	$(TIMED); $(PYTEST) -m "not verify"
 
+verify: SEED := $(or $(SEED),$(shell od -A n -N 3 -t u4 /dev/urandom | tr -d ' '))
 verify: $(VENV)/.installed-dev  ## everything, with random stimuli from a new SEED (75 minutes)
-	@$(TIMED); seed=$${SEED:-$$(od -A n -N 3 -t u4 /dev/urandom | tr -d ' ')}; \
-	again="make verify SEED=$$seed repeats this run"; echo "$$again"; \
-	{ $(MAKE) --no-print-directory --jobs=$(JOBS) lint warm && \
-	SEED=$$seed NETLIST=1 $(PYTEST) --hypothesis-seed=$$seed && \
-	$(MAKE) --no-print-directory coverage fuzz SEED=$$seed; } || { echo "$$again"; exit 1; }
+	$(BEGIN)
+	$(MAKE_BOTH) lint warm
+	@echo "SEED=$(SEED): make verify SEED=$(SEED) repeats this run"
+	SEED=$(SEED) NETLIST=1 $(PYTEST) --hypothesis-seed=$(SEED) || { echo "SEED=$(SEED)"; exit 1; }
+	@$(MAKE) --no-print-directory coverage SEED=$(SEED)
+	$(TIMED); $(MAKE) --no-print-directory fuzz
 
 lint: $(VENV)/.installed-dev  ## ruff (lint and format) and mypy
 	$(BIN)/ruff check .
