@@ -16,13 +16,15 @@ from link_client import Client
 from ohmcarlo.boards.records.decode import Records
 from ohmcarlo.cli.app import main
 from ohmcarlo.golden import EpisodeLikelihood, cartpole
-from ohmcarlo.runs import folder as runs
-from ohmcarlo.runs import loop as training
-from ohmcarlo.runs import policy_run
+from ohmcarlo.golden.policy import Policy, encode
+from ohmcarlo.runs import chain_run, stored
+from ohmcarlo.runs.chain_run import Interrupted, Silence
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.loop import Interrupted, Outputs, Silence, resume_run, train_policy, train_run
-from ohmcarlo.runs.policy import Policy, encode, environment, gymnasium_returns
-from ohmcarlo.runs.policy_run import PolicyResult, build_policy
+from ohmcarlo.runs.policy import experiment as policy_experiment
+from ohmcarlo.runs.policy.experiment import build_policy
+from ohmcarlo.runs.policy.gymnasium_episodes import environment, gymnasium_returns
+from ohmcarlo.runs.policy.result import PolicyResult
+from ohmcarlo.runs.train import Outputs, resume_run, train_policy, train_run
 from ohmcarlo.spec import LOGLIK_FRAC
 from ohmcarlo.spec import cartpole as spec
 from ohmcarlo.spec.link import (
@@ -125,7 +127,7 @@ def test_judging_is_refused(client: Client) -> None:
 
 # -- boards ----------------------------------------------------------------------------------------
 def trace_of(folder: Path) -> dict[str, NDArray[np.generic]]:
-    return runs.read_trace(folder).arrays()
+    return stored.read_trace(folder).arrays()
 
 
 def differing(a: dict[str, NDArray[np.generic]], b: dict[str, NDArray[np.generic]]) -> list[str]:
@@ -169,7 +171,7 @@ class Stops(Silence):
 
 
 def test_resumed_after_an_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "MAX_BLOCK", 10)
+    monkeypatch.setattr(chain_run, "MAX_BLOCK", 10)
     outputs = Outputs(tmp_path / "run", checkpoint_seconds=0.0)
     with pytest.raises(Interrupted, match="ohmcarlo resume"):
         train_run(SHORT, outputs, Stops(35))
@@ -188,7 +190,7 @@ def test_the_returns_of_its_samples(tmp_path: Path) -> None:
     """Log-posterior less log-prior, by hand, is 10 log of the mean return of the current sample."""
     result = train_policy(SHORT)
     experiment = build_policy(SHORT)
-    gamma, mid = experiment.registers.gamma_us, 115.0
+    gamma, mid = experiment.setup.registers.gamma_us, 115.0
     experiment.close()
     g = 0.25 * result.trace.codes.astype(float)
     plus, minus = g[:, 0::2], g[:, 1::2]
@@ -228,7 +230,7 @@ def test_it_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     other policies, the same chains learn nothing."""
     assert min(learnt(seed).tested.mean() for seed in range(40, 44)) >= 475
     for control in (Constant, Shuffled):
-        monkeypatch.setattr(policy_run, "EpisodeLikelihood", control)
+        monkeypatch.setattr(policy_experiment, "EpisodeLikelihood", control)
         assert np.mean([learnt(seed).tested.mean() for seed in range(40, 44)]) < 250, control
 
 

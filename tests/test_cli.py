@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from ohmcarlo.cli import app as cli
-from ohmcarlo.runs import folder as runs
-from ohmcarlo.runs import setup as experiment
+from ohmcarlo.files import TEMPORARY
+from ohmcarlo.runs import provenance, stored
 
 SMALL = ["--rows", "64", "--pairs", "16", "--chains", "2", "--steps", "120"]
 KEYS = {
@@ -125,11 +125,11 @@ def test_run_folder_report_and_predict(call: Call, tmp_path: Path) -> None:
     assert call("train", data, *SMALL, "--out", run)[0] == 0
     names = {p.name for p in run.iterdir()}
     assert names >= {
-        runs.MANIFEST, runs.CHECKPOINT, runs.POSTERIOR, runs.TRACE, runs.EVALUATION, runs.RESULT,
-        "chunk-000000.npz",
+        stored.MANIFEST, stored.CHECKPOINT, stored.POSTERIOR, stored.TRACE, stored.EVALUATION,
+        stored.RESULT, "chunk-000000.npz",
     }  # fmt: skip
-    assert not [n for n in names if n.endswith(runs.TEMPORARY)]
-    manifest = json.loads((run / runs.MANIFEST).read_text())
+    assert not [n for n in names if n.endswith(TEMPORARY)]
+    manifest = json.loads((run / stored.MANIFEST).read_text())
     assert manifest["config"]["seed"] == 0
     assert {"ohmcarlo", "python", "numpy"} <= set(manifest["versions"])
     assert len(manifest["data"]["sha256"]) == 64
@@ -155,8 +155,8 @@ def test_posterior_file_is_arviz(call: Call, tmp_path: Path) -> None:
     import arviz
 
     assert call("train", "toy2d", *SMALL, "--out", tmp_path / "run")[0] == 0
-    data = arviz.from_netcdf(tmp_path / "run" / runs.POSTERIOR)
-    result = json.loads((tmp_path / "run" / runs.RESULT).read_text())
+    data = arviz.from_netcdf(tmp_path / "run" / stored.POSTERIOR)
+    result = json.loads((tmp_path / "run" / stored.RESULT).read_text())
     assert data.posterior["w"].shape == (2, 120 - result["burn_in"], 3)
     assert "lp" in data.sample_stats
 
@@ -421,11 +421,11 @@ def test_a_folder_is_never_overwritten(call: Call, tmp_path: Path) -> None:
 def test_an_unfinished_run_is_no_result(call: Call, tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
-    (run / runs.RESULT).unlink()
+    (run / stored.RESULT).unlink()
     assert_refused(call("report", run), cli.BAD_USE, "resume")
     assert_refused(call("predict", run, "x.csv"), cli.BAD_USE, "resume")
-    (run / runs.MANIFEST).write_text("{")
-    assert_refused(call("resume", run), cli.FAILED, runs.MANIFEST, "damaged")
+    (run / stored.MANIFEST).write_text("{")
+    assert_refused(call("resume", run), cli.FAILED, stored.MANIFEST, "damaged")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -443,9 +443,9 @@ def test_unreadable_checkpoint(call: Call, tmp_path: Path) -> None:
     """A folder where a file should be: not even root can read it."""
     run = tmp_path / "run"
     assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
-    (run / runs.RESULT).unlink()
-    (run / runs.CHECKPOINT).unlink()
-    (run / runs.CHECKPOINT).mkdir()
+    (run / stored.RESULT).unlink()
+    (run / stored.CHECKPOINT).unlink()
+    (run / stored.CHECKPOINT).mkdir()
     code, _, err = call("resume", run)
     assert code == cli.FAILED
     assert "cannot read" in err.splitlines()[-1] and "Traceback" not in err
@@ -484,12 +484,12 @@ def test_predict_refuses_what_does_not_fit(call: Call, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        (runs.MANIFEST, b'{"format": 1}', ["encoder", "train again"]),
-        (runs.RESULT, b"{}", ["no 'task'", "resume"]),
-        (runs.RESULT, b"[1]", ["JSON object", "resume"]),
-        (runs.TRACE, b"garbage", ["resume"]),
-        (runs.TRACE, {"accepted": [True]}, ["log_posterior", "resume"]),
-        (runs.EVALUATION, {"labels": [1]}, ["probability", "resume"]),
+        (stored.MANIFEST, b'{"format": 1}', ["encoder", "train again"]),
+        (stored.RESULT, b"{}", ["no 'task'", "resume"]),
+        (stored.RESULT, b"[1]", ["JSON object", "resume"]),
+        (stored.TRACE, b"garbage", ["resume"]),
+        (stored.TRACE, {"accepted": [True]}, ["log_posterior", "resume"]),
+        (stored.EVALUATION, {"labels": [1]}, ["probability", "resume"]),
     ],
 )
 def test_a_damaged_result(
@@ -498,18 +498,18 @@ def test_a_damaged_result(
     """Named, with what to do; and what it says to do helps."""
     run = tmp_path / "run"
     assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
-    before = (run / runs.TRACE).read_bytes()
+    before = (run / stored.TRACE).read_bytes()
     if isinstance(content, dict):
         np.savez(run / name, **content)  # type: ignore[arg-type]
     else:
         (run / name).write_bytes(content)
     assert_refused(call("report", run), cli.FAILED, name, "damaged", *words)
     assert not (run / "report").exists()
-    if name != runs.MANIFEST:
-        (run / runs.RESULT).unlink()
+    if name != stored.MANIFEST:
+        (run / stored.RESULT).unlink()
         assert call("resume", run)[0] == 0
         assert call("report", run)[0] == 0
-        assert (run / runs.TRACE).read_bytes() == before
+        assert (run / stored.TRACE).read_bytes() == before
 
 
 # -- the checkout that it runs from -------------------------------------------------------------
@@ -525,18 +525,18 @@ def test_the_state_of_the_checkout_is_looked_at_and_left_alone(
         command = ["git", *who, "-C", str(tmp_path), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    source, index = tmp_path / "experiment.py", tmp_path / ".git" / "index"
+    source, index = tmp_path / "provenance.py", tmp_path / ".git" / "index"
     source.write_text("1\n")
     git("init")
     git("add", ".")
     git("commit", "--message", "first")
-    monkeypatch.setattr(experiment, "__file__", str(source))
+    monkeypatch.setattr(provenance, "__file__", str(source))
     os.utime(source, (1, 1))
     before = index.read_bytes()
-    assert experiment.git_state() == {"commit": git("rev-parse", "HEAD"), "changed": False}
+    assert provenance.git_state() == {"commit": git("rev-parse", "HEAD"), "changed": False}
     assert index.read_bytes() == before
     source.write_text("2\n")
-    assert experiment.git_state() == {"commit": git("rev-parse", "HEAD"), "changed": True}
+    assert provenance.git_state() == {"commit": git("rev-parse", "HEAD"), "changed": True}
 
 
 # -- a full disk -------------------------------------------------------------------------------
@@ -587,11 +587,11 @@ def test_disk_full_later(call: Call, tmp_path: Path) -> None:
     assert code == cli.FAILED
     assert "File too large" in err.splitlines()[-1]
     assert "Traceback" not in err
-    assert not (run / runs.RESULT).exists()
-    assert not list(run.glob(f"*{runs.TEMPORARY}"))
+    assert not (run / stored.RESULT).exists()
+    assert not list(run.glob(f"*{TEMPORARY}"))
     assert call("resume", run)[0] == 0
     assert call("train", "toy2d", *SMALL, "--out", whole)[0] == 0
-    a, b = runs.read_trace(run).arrays(), runs.read_trace(whole).arrays()
+    a, b = stored.read_trace(run).arrays(), stored.read_trace(whole).arrays()
     assert all(np.array_equal(a[k], b[k]) for k in a)
 
 

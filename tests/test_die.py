@@ -23,7 +23,7 @@ from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import Registers
 from ohmcarlo.runs.arrays import open_array
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.setup import build_experiment
+from ohmcarlo.runs.supervised.experiment import build_supervised
 from ohmcarlo.selftest import board as board_checks
 from ohmcarlo.selftest import chain as checks
 from ohmcarlo.spec import Geometry, Points
@@ -60,8 +60,8 @@ def board_at(port: NativePort, array: Array) -> SerialBoard:
 def chain() -> tuple[Registers, Points]:
     """Registers and points of a small logistic regression."""
     config = TrainConfig(task="toy2d", array="physics", rows=32, pairs=16, trim=False)
-    made = build_experiment(config)
-    return replace(made.registers, geometry=GEOMETRY), made.points
+    made = build_supervised(config)
+    return replace(made.setup.registers, geometry=GEOMETRY), made.setup.points
 
 
 def test_a_die_is_no_emulator(port: NativePort) -> None:
@@ -178,7 +178,7 @@ def test_selftest(at_port: NativePort, native: NativeBoard) -> None:
 def test_training_measures_the_die(at_port: NativePort, native: NativeBoard) -> None:
     """The trim is learnt by pulses on the board, and the chain is loaded into it."""
     config = TrainConfig(task="toy2d", array="phy", backend=BACKEND, rows=32, pairs=16)
-    experiment = build_experiment(config)
-    assert experiment.trimmed and experiment.registers.geometry == GEOMETRY
+    experiment = build_supervised(config)
+    assert experiment.setup.trimmed and experiment.setup.registers.geometry == GEOMETRY
     assert native.pulses(3, 7, 0) > 10 and native.unsafe == 0
-    assert experiment.board.ledger.set > 1000
+    assert experiment.setup.board.ledger.set > 1000

@@ -14,10 +14,11 @@ from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import predict
 from ohmcarlo.reproduce.ecg import disagreement
+from ohmcarlo.runs.chain_run import ChainRun
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.loop import ChainRun, Silence, train
-from ohmcarlo.runs.setup import prepare
+from ohmcarlo.runs.supervised.experiment import prepare, standardised_weights
 from ohmcarlo.runs.trace import Trace
+from ohmcarlo.runs.train import train
 from ohmcarlo.spec import FEATURE_FRAC
 from ohmcarlo.tasks import get_task
 
@@ -283,11 +284,13 @@ def test_unseen_patients_and_a_control(mitdb: Path) -> None:
     for _ in range(6):
         shuffled = rng.permutation(data.y[rows])
         config = TrainConfig("ecg", whiten=True, rho=0.8, steps=1500)
-        ready = prepare(config, get_task("ecg"), data.x[rows], shuffled, data.feature_names)
-        run = ChainRun(ready, None, np.inf, Silence())
+        setup, encoder = prepare(
+            config, get_task("ecg"), data.x[rows], shuffled, data.feature_names
+        )
+        run = ChainRun(setup)
         run.run()
-        codes, counts = Trace.of(run.streamed(), ready.board.current()).after(400)
-        p, _ = predict(ready.registers, ready.encoder.encode(data.x[some]), codes, counts)
+        codes, counts = Trace.of(run.streamed(), setup.board.current()).after(400)
+        p, _ = predict(setup.registers, encoder.encode(data.x[some]), codes, counts)
         recalls += [((p >= 0.5) == v)[data.y[some] == v].mean() for v in (0, 1)]
     assert 0.25 < np.mean(recalls) < 0.75, "a control that must fail"
 
@@ -297,12 +300,14 @@ def test_settings_of_the_network(mitdb: Path) -> None:
     data = load("ecg")
     rows, _ = data.split(0)
     config = TrainConfig("ecg", hidden=4, steps=10)
-    ready = prepare(config, get_task("ecg"), data.x[rows], data.y[rows], data.feature_names)
+    setup, encoder = prepare(
+        config, get_task("ecg"), data.x[rows], data.y[rows], data.feature_names
+    )
     task = get_task("ecg").network
     assert task is not None
-    assert ready.registers.hidden == 4
-    assert len(ready.encoder.columns) == len(beats.FEATURES)
-    assert ready.settings.sigma_p == task.sigma_p
+    assert setup.registers.hidden == 4
+    assert len(encoder.columns) == len(beats.FEATURES)
+    assert setup.settings.sigma_p == task.sigma_p
 
 
 # -- doubt -------------------------------------------------------------------------------------
@@ -313,14 +318,15 @@ def test_samples_that_disagree() -> None:
     sample does not disagree with itself."""
     data = load("toy2d")
     config = TrainConfig("toy2d", steps=400)
-    ready = prepare(config, get_task("toy2d"), data.x, data.y, data.feature_names)
-    run = ChainRun(ready, None, np.inf, Silence())
+    setup, encoder = prepare(config, get_task("toy2d"), data.x, data.y, data.feature_names)
+    run = ChainRun(setup)
     run.run()
-    codes, counts = Trace.of(run.streamed(), ready.board.current()).after(100)
-    points = ready.encoder.encode(data.x)
-    distance, information = disagreement(ready.registers, points, codes, counts)
+    codes, counts = Trace.of(run.streamed(), setup.board.current()).after(100)
+    points = encoder.encode(data.x)
+    distance, information = disagreement(setup.registers, points, codes, counts)
 
-    logits = ready.weights(codes) @ (points.inputs.T / (1 << FEATURE_FRAC))
+    weights = standardised_weights(setup.registers, encoder, codes)
+    logits = weights @ (points.inputs.T / (1 << FEATURE_FRAC))
     p = 1 / (1 + np.exp(-logits))
     both = np.stack([p, 1 - p])
     of_mean = stats.entropy(np.average(both, axis=1, weights=counts))
@@ -331,5 +337,5 @@ def test_samples_that_disagree() -> None:
     spread = np.sqrt(np.average((logits - mean) ** 2, axis=0, weights=counts))
     assert distance == pytest.approx(np.abs(mean) / spread, rel=0.05, abs=0.05)
 
-    _, alone = disagreement(ready.registers, points, codes[:1], counts[:1])
+    _, alone = disagreement(setup.registers, points, codes[:1], counts[:1])
     assert alone == pytest.approx(0, abs=1e-12)

@@ -13,11 +13,10 @@ import pytest
 from ohmcarlo.array.base import Array
 from ohmcarlo.boards import Block, BoardLost, ModelBoard
 from ohmcarlo.errors import OhmcarloError
-from ohmcarlo.runs import folder as runs
-from ohmcarlo.runs import loop as training
-from ohmcarlo.runs import setup as experiment
+from ohmcarlo.runs import chain_run, setup, stored
+from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.loop import Outputs, Silence, resume_run, train, train_run
+from ohmcarlo.runs.train import Outputs, resume_run, train, train_run
 
 CONFIG = TrainConfig("breast-cancer", steps=600, rows=64, pairs=16, features=9, seed=2)
 Opener = Callable[..., ModelBoard]
@@ -68,7 +67,7 @@ def boards(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[ModelBoard]], None
     """Have experiments work with another kind of board."""
 
     def use(kind: type[ModelBoard]) -> None:
-        monkeypatch.setattr(experiment, "open_board", lambda backend, array, say: kind(array))
+        monkeypatch.setattr(setup, "open_board", lambda backend, array, say: kind(array))
 
     return use
 
@@ -86,7 +85,7 @@ def test_a_lost_board_costs_no_step(
 ) -> None:
     """Lost twice, resumed twice: the trace of an uninterrupted run, and words that say how."""
     train_run(CONFIG, Outputs(tmp_path / "whole"), Silence())
-    monkeypatch.setattr(training, "MAX_BLOCK", 25)
+    monkeypatch.setattr(chain_run, "MAX_BLOCK", 25)
     boards(Mortal)
     outputs = Outputs(tmp_path / "run", checkpoint_seconds=0.0)
     for life in (150, 410):
@@ -99,7 +98,7 @@ def test_a_lost_board_costs_no_step(
         assert "interrupted after" in text and "of 600 steps" in text
     monkeypatch.setattr(Mortal, "life", 1 << 30)
     begin_or_go_on(outputs)
-    found, wanted = (runs.read_trace(tmp_path / n).arrays() for n in ("run", "whole"))
+    found, wanted = (stored.read_trace(tmp_path / n).arrays() for n in ("run", "whole"))
     assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
@@ -119,12 +118,12 @@ def test_a_slow_board_is_asked_for_its_state_less_often(
 ) -> None:
     """A tenth of the time at the most, the checkpoint at the end aside."""
     boards(Slow)
-    monkeypatch.setattr(experiment, "MODEL", "another board")  # no warming up, which asks, too
-    monkeypatch.setattr(training, "MAX_BLOCK", 1)
+    monkeypatch.setattr(setup, "MODEL", "another board")  # no warming up, which asks, too
+    monkeypatch.setattr(chain_run, "MAX_BLOCK", 1)
     clock = SimpleNamespace(
         monotonic=lambda: Slow.now, perf_counter=lambda: Slow.now, process_time=lambda: Slow.now
     )
-    monkeypatch.setattr(training, "time", clock)
+    monkeypatch.setattr(chain_run, "time", clock)
     config = TrainConfig(**(CONFIG.to_dict() | {"steps": 3000}))
     train_run(config, Outputs(tmp_path / "run", checkpoint_seconds=0.0), Silence())
     assert 5 <= Slow.asked <= 8  # 30 s of steps, 5 s apart, and the one at the end

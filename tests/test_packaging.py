@@ -17,17 +17,17 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Lower layers first; a module may import from its own layer and from those below.
 LAYERS = [
-    {"__init__", "errors"},
-    {"jit", "builder"},
+    {"__init__", "errors", "readable"},
+    {"jit", "builder", "files"},
     {"spec"},
     {"array"},
     {"diagnostics"},
     {"golden"},
     {"boards"},
+    {"pictures"},
     {"datasets"},
     {"tasks"},
     {"runs"},
-    {"pictures"},
     {"selftest", "fpga", "sklearn"},
     {"reproduce"},
     {"cli"},

@@ -22,7 +22,7 @@ from ohmcarlo.cli.app import main
 from ohmcarlo.datasets import load
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration
-from ohmcarlo.pictures.report import draw_figures, new_canvas
+from ohmcarlo.pictures.canvas import new_canvas
 from ohmcarlo.pictures.surface import Surface
 from ohmcarlo.reproduce import ENTRIES, base, fig1, fig3, fig4, maker, networks, select, tissue
 from ohmcarlo.reproduce.base import Bench, Cell, Figure, Goal, Table
@@ -44,6 +44,7 @@ from ohmcarlo.reproduce.strategies import (
     weights_of,
 )
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.supervised.figures import draw_figures
 from ohmcarlo.spec import CODE_LSB_US, Geometry
 
 WINDOW_US = (30.0, 250.0)

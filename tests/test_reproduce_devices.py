@@ -32,7 +32,7 @@ from ohmcarlo.reproduce import energy as figure
 from ohmcarlo.reproduce.base import Bench
 from ohmcarlo.reproduce.lean import lean_run
 from ohmcarlo.reproduce.output import write_figure
-from ohmcarlo.runs import loop as training
+from ohmcarlo.runs import chain_run
 from ohmcarlo.runs.arrays import ages_of, device_preset, open_array
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.spec import Geometry
@@ -65,9 +65,11 @@ def test_a_worn_array_is_asked_for_by_name():
     assert ages_of("physics:1e7") == (1e7, 1e7)
     assert ages_of("physics:1e7@0") == (1e7, 0.0)
     opened = open_array("physics:1e7@0", None, Geometry(rows=8), 3)
-    assert isinstance(opened.array, PhysicsArray) and isinstance(opened.teacher, PhysicsArray)
-    assert (opened.array.cycles, opened.teacher.cycles) == (1e7, 0.0)
-    assert np.array_equal(opened.array.stuck, opened.teacher.stuck)  # the same chip
+    assert isinstance(opened.array, PhysicsArray) and isinstance(
+        opened.calibration_array, PhysicsArray
+    )
+    assert (opened.array.cycles, opened.calibration_array.cycles) == (1e7, 0.0)
+    assert np.array_equal(opened.array.stuck, opened.calibration_array.stuck)  # the same chip
     for wrong in ("physics:", "physics:old", "physics:-1", "physics:1e9", "physics:1@x"):
         with pytest.raises(UsageError, match="endurance cycles as a number"):
             TrainConfig("toy2d", array=wrong)
@@ -146,9 +148,9 @@ def test_the_warm_up_is_not_the_chain_s_time(monkeypatch: pytest.MonkeyPatch) ->
         clock[0] += 1.0
         return clock[0]
 
-    monkeypatch.setattr(training, "warm_up", slow)
+    monkeypatch.setattr(chain_run, "warm_up", slow)
     fake = SimpleNamespace(perf_counter=now, process_time=now, monotonic=time.monotonic)
-    monkeypatch.setattr(training, "time", fake)
+    monkeypatch.setattr(chain_run, "time", fake)
     with lean_run(TrainConfig("toy2d", steps=5)) as run:
         assert 0 < run.cpu_seconds < 100
 
@@ -156,7 +158,7 @@ def test_the_warm_up_is_not_the_chain_s_time(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_warm_up_s_episodes_are_not_the_chain_s(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gymnasium")
     warmed = figure.cell("cartpole", figure.WALK, 10, 3, True)["control_steps"]
-    monkeypatch.setattr(training, "warm_up", lambda *_: None)
+    monkeypatch.setattr(chain_run, "warm_up", lambda *_: None)
     assert figure.cell("cartpole", figure.WALK, 10, 3, True)["control_steps"] == warmed
 
 
@@ -207,12 +209,12 @@ def test_a_tiny_run_by_hand():
     """Every point of every step read: 15 pJ of converter an access, and what the bars say."""
     config = TrainConfig("toy2d", seed=4, steps=30, early_reject=False)
     with lean_run(config) as run:
-        counts = run.experiment.board.ledger
-        points, features = len(run.experiment.points), run.experiment.registers.features
+        counts = run.experiment.setup.board.ledger
+        points, features = len(run.experiment.setup.points), run.experiment.setup.registers.features
         valid = int(run.block.valid.sum())
         assert counts.dot == (1 + valid) * points
         assert counts.dot_devices == counts.dot * 2 * features
-        parts = energy(counts, run.experiment.registers.geometry).parts
+        parts = energy(counts, run.experiment.setup.registers.geometry).parts
         assert parts["dot_adc"].joules == pytest.approx(counts.dot * 15e-12)
         assert parts["reset"].joules == pytest.approx(counts.reset * 10e-12)
 

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from ohmcarlo.errors import OhmcarloError, UsageError
-from ohmcarlo.runs import folder as runs
-from ohmcarlo.runs import loop as training
+from ohmcarlo.runs import chain_run, stored
+from ohmcarlo.runs.chain_run import Interrupted, Silence
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.loop import Interrupted, Outputs, Silence, resume_run, train_run
+from ohmcarlo.runs.folder import RunFolder
+from ohmcarlo.runs.train import Outputs, resume_run, train_run
 
 KILLS = 50
 BLOCK = 7  # steps between two checkpoints
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and 
 
 
 def files_of(folder: Path) -> dict[str, np.ndarray]:
-    return runs.read_trace(folder).arrays()
+    return stored.read_trace(folder).arrays()
 
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
@@ -40,9 +41,9 @@ def begin_or_go_on(folder: Path) -> None:
 
     With a checkpoint every few steps: the most there is to go wrong.
     """
-    training.MAX_BLOCK = BLOCK
+    chain_run.MAX_BLOCK = BLOCK
     outputs = Outputs(folder, checkpoint_seconds=0.0)
-    if (folder / runs.MANIFEST).exists():
+    if (folder / stored.MANIFEST).exists():
         resume_run(outputs, Silence())
     else:
         train_run(CONFIG, outputs, Silence())
@@ -61,9 +62,9 @@ def chunks_in(folder: Path) -> int:
 
 def sampled(folder: Path) -> bool:
     """Whether the checkpoint is the last one: what follows is the writing of the results."""
-    if not (folder / runs.CHECKPOINT).exists():
+    if not (folder / stored.CHECKPOINT).exists():
         return False
-    with np.load(folder / runs.CHECKPOINT) as checkpoint:
+    with np.load(folder / stored.CHECKPOINT) as checkpoint:
         return int(checkpoint["steps"]) == CONFIG.steps
 
 
@@ -116,7 +117,7 @@ def test_killed_fifty_times(
             landed.append(chunks_in(folder))
         else:
             assert process.exitcode == 0
-        if (folder / runs.RESULT).exists():
+        if (folder / stored.RESULT).exists():
             assert same(files_of(folder), reference), f"after {kills} kills"
             finished += 1
     folder = tmp_path / f"run-{finished}"
@@ -167,7 +168,7 @@ def test_ctrl_c_keeps_a_checkpoint(
     with pytest.raises(Interrupted, match="ohmcarlo resume"):
         train_run(CONFIG, Outputs(tmp_path / "run"), PressesCtrlC())
     assert signal.getsignal(signal.SIGINT) is before
-    assert not (tmp_path / "run" / runs.RESULT).exists()
+    assert not (tmp_path / "run" / stored.RESULT).exists()
     resume_run(Outputs(tmp_path / "run"), Silence())
     assert same(files_of(tmp_path / "run"), uninterrupted[0])
 
@@ -177,7 +178,7 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ohmcarlo.cli.app", *arguments], stderr=subprocess.PIPE, text=True
     )
-    while not (tmp_path / "run" / runs.CHECKPOINT).exists():
+    while not (tmp_path / "run" / stored.CHECKPOINT).exists():
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
@@ -192,14 +193,14 @@ def test_resuming_a_complete_run_changes_nothing(tmp_path: Path) -> None:
     trace_file = tmp_path / "again.npz"
     again = resume_run(Outputs(tmp_path / "run", trace=trace_file), Silence())
     assert again == first
-    assert same(runs.read_arrays(trace_file), files_of(tmp_path / "run"))
+    assert same(stored.read_arrays(trace_file), files_of(tmp_path / "run"))
 
 
 def test_two_processes_cannot_share_a_run(tmp_path: Path) -> None:
     train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
-    (tmp_path / "run" / runs.RESULT).unlink()
+    (tmp_path / "run" / stored.RESULT).unlink()
     with (
-        runs.RunFolder.open(tmp_path / "run"),
+        RunFolder.open(tmp_path / "run"),
         pytest.raises(OhmcarloError, match="another process"),
     ):
         resume_run(Outputs(tmp_path / "run"), Silence())
@@ -212,44 +213,44 @@ def test_changed_data_are_noticed(tmp_path: Path) -> None:
     np.savetxt(data, table, delimiter=",", header="a,b,label", comments="")
     config = TrainConfig(str(data), steps=20, chains=1, rows=64, pairs=16)
     train_run(config, Outputs(tmp_path / "run"), Silence())
-    (tmp_path / "run" / runs.RESULT).unlink()
+    (tmp_path / "run" / stored.RESULT).unlink()
     table[3, 1] += 1
     np.savetxt(data, table, delimiter=",", header="a,b,label", comments="")
     with pytest.raises(UsageError, match="data"):
         resume_run(Outputs(tmp_path / "run"), Silence())
 
 
-@pytest.mark.parametrize("name", [runs.CHECKPOINT, "chunk-000000.npz", runs.MANIFEST])
+@pytest.mark.parametrize("name", [stored.CHECKPOINT, "chunk-000000.npz", stored.MANIFEST])
 def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
     train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
-    (tmp_path / "run" / runs.RESULT).unlink()
+    (tmp_path / "run" / stored.RESULT).unlink()
     path = tmp_path / "run" / name
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(OhmcarloError, match=name):
         resume_run(Outputs(tmp_path / "run"), Silence())
 
 
-@pytest.mark.parametrize("name", [runs.CHECKPOINT, "chunk-000000.npz"])
+@pytest.mark.parametrize("name", [stored.CHECKPOINT, "chunk-000000.npz"])
 @pytest.mark.parametrize("how", ["emptied of its arrays", "of other shapes"])
 def test_a_damaged_file_costs_time_but_no_sample(name: str, how: str, tmp_path: Path) -> None:
     """What the message says to do brings the same trace."""
     train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
-    wanted = (tmp_path / "run" / runs.TRACE).read_bytes()
-    (tmp_path / "run" / runs.RESULT).unlink()
+    wanted = (tmp_path / "run" / stored.TRACE).read_bytes()
+    (tmp_path / "run" / stored.RESULT).unlink()
     path = tmp_path / "run" / name
-    arrays = runs.read_arrays(path)
+    arrays = stored.read_arrays(path)
     changed = {k: v.ravel()[:3] if v.ndim else v for k, v in arrays.items()}
-    runs.write_arrays(path, changed if how == "of other shapes" else {})
-    with pytest.raises(OhmcarloError, match=rf"{name} is damaged.*remove .*{runs.CHECKPOINT}"):
+    stored.write_arrays(path, changed if how == "of other shapes" else {})
+    with pytest.raises(OhmcarloError, match=rf"{name} is damaged.*remove .*{stored.CHECKPOINT}"):
         resume_run(Outputs(tmp_path / "run"), Silence())
-    (tmp_path / "run" / runs.CHECKPOINT).unlink()
+    (tmp_path / "run" / stored.CHECKPOINT).unlink()
     resume_run(Outputs(tmp_path / "run"), Silence())
-    assert (tmp_path / "run" / runs.TRACE).read_bytes() == wanted
+    assert (tmp_path / "run" / stored.TRACE).read_bytes() == wanted
 
 
 def test_a_manifest_without_its_configuration(tmp_path: Path) -> None:
     train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
-    (tmp_path / "run" / runs.RESULT).unlink()
-    (tmp_path / "run" / runs.MANIFEST).write_text('{"format": 1}')
+    (tmp_path / "run" / stored.RESULT).unlink()
+    (tmp_path / "run" / stored.MANIFEST).write_text('{"format": 1}')
     with pytest.raises(OhmcarloError, match=r"config.*train again"):
         resume_run(Outputs(tmp_path / "run"), Silence())

@@ -12,16 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ohmcarlo.array.characterize.characterization import characterize
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import BoardLost, SerialBoard
 from ohmcarlo.boards.link import ports
 from ohmcarlo.boards.link.ports import SimulatedPort
 from ohmcarlo.golden import predict
-from ohmcarlo.runs import folder as runs
-from ohmcarlo.runs import loop as training
+from ohmcarlo.runs import chain_run, folder, stored
+from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.loop import Outputs, Silence, resume_run, train_run
-from ohmcarlo.runs.setup import build_experiment
+from ohmcarlo.runs.supervised.experiment import build_supervised
+from ohmcarlo.runs.train import Outputs, resume_run, train_run
 from ohmcarlo.selftest import chain as checks
 from ohmcarlo.spec import Geometry
 
@@ -54,7 +55,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SimulatedPort]]:
 
 
 def trace_of(folder: Path) -> dict[str, np.ndarray]:
-    return runs.read_trace(folder).arrays()
+    return stored.read_trace(folder).arrays()
 
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> list[str]:
@@ -72,7 +73,7 @@ def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPo
     """Decisions, log-posteriors, codes and multiplicities are the model's to the bit."""
     found = train_run(RTL, Outputs(tmp_path / "run"), Silence())
     assert not (differ := same(trace_of(tmp_path / "run"), trace_of(model))), differ
-    wanted = runs.read_result(model)
+    wanted = stored.read_result(model)
     assert {n: found[n] for n in TIMELESS} == {n: wanted[n] for n in TIMELESS}
     for kind in ("set", "read", "reset"):
         assert found["pulses"][kind] == wanted["pulses"][kind]
@@ -81,7 +82,7 @@ def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPo
     assert found["energy_joules"] == pytest.approx(wanted["energy_joules"], rel=0.05)
     assert found["clock_cycles"] > found["pulses"]["dot"] and found["clock_hz"] > 1e6
     assert wanted["clock_cycles"] is None
-    board = runs.read_manifest(tmp_path / "run")["board"]
+    board = stored.read_manifest(tmp_path / "run")["board"]
     assert board["backend"] == "rtl" and board["simulated"] and len(board["design_hash"]) == 8
 
 
@@ -101,13 +102,13 @@ def test_killed_in_mid_run_and_resumed(
     model: Path, tmp_path: Path, started: list[SimulatedPort], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """kill -9 of the board, twice: the run goes on from the last checkpoint, bit for bit."""
-    monkeypatch.setattr(training, "MAX_BLOCK", 40)
+    monkeypatch.setattr(chain_run, "MAX_BLOCK", 40)
     run = tmp_path / "run"
     outputs = Outputs(run, checkpoint_seconds=0.0)
     with pytest.raises(BoardLost, match=r"board ended by signal 9.*ohmcarlo resume") as lost:
         train_run(RTL, outputs, Kills(started, 250))
     assert "\n" not in str(lost.value)
-    first = runs.RunFolder(run)
+    first = folder.RunFolder(run)
     checkpoint = first.checkpoint()
     first.close()
     assert checkpoint is not None and 0 < checkpoint.steps < RTL.steps
@@ -140,14 +141,14 @@ def test_a_checkpoint_goes_from_the_model_to_the_board_and_back(
     started: list[SimulatedPort],
 ) -> None:
     """Whichever of the two ran the chain before."""
-    with closing(build_experiment(MODEL)) as golden, closing(build_experiment(RTL)) as hardware:
-        golden.board.start()
-        golden.board.run(60)
-        hardware.board.load_state_dict(golden.board.state_dict())
-        blocks = [golden.board.run(60), hardware.board.run(60)]
+    with closing(build_supervised(MODEL)) as golden, closing(build_supervised(RTL)) as hardware:
+        golden.setup.board.start()
+        golden.setup.board.run(60)
+        hardware.setup.board.load_state_dict(golden.setup.board.state_dict())
+        blocks = [golden.setup.board.run(60), hardware.setup.board.run(60)]
         assert np.array_equal(blocks[0].log_posterior, blocks[1].log_posterior)
-        golden.board.load_state_dict(hardware.board.state_dict())
-        blocks = [golden.board.run(60), hardware.board.run(60)]
+        golden.setup.board.load_state_dict(hardware.setup.board.state_dict())
+        blocks = [golden.setup.board.run(60), hardware.setup.board.run(60)]
         assert np.array_equal(blocks[0].log_posterior, blocks[1].log_posterior)
         assert np.array_equal(blocks[0].codes, blocks[1].codes)
 
@@ -155,27 +156,27 @@ def test_a_checkpoint_goes_from_the_model_to_the_board_and_back(
 def test_prediction_in_the_array(started: list[SimulatedPort]) -> None:
     """Means and variances over the samples in the array: those of the golden model."""
     four = (replace(config, chains=4) for config in (MODEL, RTL))
-    golden, hardware = (build_experiment(config) for config in four)
+    golden, hardware = (build_supervised(config) for config in four)
     with closing(golden), closing(hardware):
         for experiment in (golden, hardware):
-            experiment.board.start()
-            experiment.board.run(150)  # rows are given back and taken again
-        answers = [e.board.predict(e.test_points) for e in (golden, hardware)]
+            experiment.setup.board.start()
+            experiment.setup.board.run(150)  # rows are given back and taken again
+        answers = [e.setup.board.predict(e.test_points) for e in (golden, hardware)]
         assert np.array_equal(answers[0], answers[1])
-        codes, multiplicity, _ = hardware.board.current()
-        alone = predict(hardware.registers, hardware.test_points, codes, multiplicity)
+        codes, multiplicity, _ = hardware.setup.board.current()
+        alone = predict(hardware.setup.registers, hardware.test_points, codes, multiplicity)
         assert not np.array_equal(answers[1], alone), "it is more than the current sample's"
         # a checkpoint holds what the rows hold, though nobody reads them
-        state = hardware.board.state_dict()
-        assert isinstance(hardware.board, SerialBoard)
+        state = hardware.setup.board.state_dict()
+        assert isinstance(hardware.setup.board, SerialBoard)
         rows = np.flatnonzero(state["controller.held"]).tolist()
         assert len(rows) > 30
-        used = 2 * hardware.registers.features
-        read = hardware.board.remote.read_rows(rows, 0, used)
+        used = 2 * hardware.setup.registers.features
+        read = hardware.setup.board.remote.read_rows(rows, 0, used)
         assert np.array_equal(read, state["array.codes"][rows, :used])
-        hardware.board.configure(hardware.registers, hardware.points)
-        hardware.board.load_state_dict(state)
-        assert np.array_equal(hardware.board.predict(hardware.test_points), answers[0])
+        hardware.setup.board.configure(hardware.setup.registers, hardware.setup.points)
+        hardware.setup.board.load_state_dict(state)
+        assert np.array_equal(hardware.setup.board.predict(hardware.test_points), answers[0])
 
 
 def test_selftest(started: list[SimulatedPort]) -> None:
@@ -194,6 +195,6 @@ def test_characterisation_sees_the_same_array(started: list[SimulatedPort]) -> N
     with closing(SerialBoard(port, array, "rtl")) as board:
         behind = board.raw_array()
         options = {"rows": [3, 200], "devices": [0, 1, 31, 63], "cycles": 4}
-        found, wanted = (checks.characterize(a, **options) for a in (behind, array))
+        found, wanted = (characterize(a, **options) for a in (behind, array))
     for name in ("trim_offset", "trim_gain", "dead", "dac", "mean_us"):
         assert np.array_equal(getattr(found, name), getattr(wanted, name)), name

@@ -14,10 +14,10 @@ from ohmcarlo import diagnostics
 from ohmcarlo.boards import Block
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.folder import RunFolder
-from ohmcarlo.runs.loop import train
-from ohmcarlo.runs.outcome import Result
-from ohmcarlo.runs.setup import build_experiment
+from ohmcarlo.runs.supervised.experiment import build_supervised
+from ohmcarlo.runs.supervised.result import SupervisedResult
 from ohmcarlo.runs.trace import Trace
+from ohmcarlo.runs.train import train
 
 CONFIG = TrainConfig("toy2d", rows=64, pairs=16, chains=2, steps=120, seed=3)
 
@@ -59,9 +59,9 @@ def test_after_burn_in(burn_in: int, samples: dict[str, int]) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished() -> tuple[Any, Result, np.ndarray]:
+def finished() -> tuple[Any, SupervisedResult, np.ndarray]:
     """An experiment, its result, and its weights step by step, (chains, steps, weights)."""
-    experiment, result = build_experiment(CONFIG), train(CONFIG)
+    experiment, result = build_supervised(CONFIG), train(CONFIG)
     trace = result.trace
     steps = []
     for chain in range(2):
@@ -72,14 +72,14 @@ def finished() -> tuple[Any, Result, np.ndarray]:
 
 
 def test_a_sample_changes_where_a_step_was_accepted(
-    finished: tuple[Any, Result, np.ndarray],
+    finished: tuple[Any, SupervisedResult, np.ndarray],
 ) -> None:
     experiment, result, weights = finished
     assert 0 < result.trace.accepted.sum() < 240
     assert np.array_equal(experiment.weights(result.trace.codes)[result.trace.draws()], weights)
 
 
-def test_averages_leave_the_burn_in_out(finished: tuple[Any, Result, np.ndarray]) -> None:
+def test_averages_leave_the_burn_in_out(finished: tuple[Any, SupervisedResult, np.ndarray]) -> None:
     """Probabilities, their variance and the effective sample size, from single steps."""
     experiment, result, weights = finished
     burn_in = result.values["burn_in"]

@@ -18,7 +18,7 @@ from cocotb.triggers import Timer
 
 from ohmcarlo.golden import Controller, Registers, terms
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.setup import Experiment, build_experiment
+from ohmcarlo.runs.supervised.experiment import SupervisedExperiment, build_supervised
 from ohmcarlo.spec import Geometry
 from ohmcarlo.spec.link import Reason
 from ohmcarlo_hdl.array import sequencer
@@ -50,14 +50,14 @@ GUARDS = {"guard_before": 2, "guard_after": 6}
 
 
 @cache
-def experiment() -> Experiment:
+def experiment() -> SupervisedExperiment:
     """What ``ohmcarlo train`` prepares, characterisation of the array included."""
-    return build_experiment(TRAIN)
+    return build_supervised(TRAIN)
 
 
 def registers() -> Registers:
     """Its registers, for line drivers that are on or off."""
-    return replace(experiment().registers, geometry=GEOMETRY)
+    return replace(experiment().setup.registers, geometry=GEOMETRY)
 
 
 def array() -> KeyedArray:
@@ -66,7 +66,7 @@ def array() -> KeyedArray:
 
 async def brought_up(dut: Any, **options: Any) -> tuple[CoreDriver, Daughterboard]:
     """Clock, board, registers and tables."""
-    points, under_probes = experiment().points, array()
+    points, under_probes = experiment().setup.points, array()
     dut.off.value = 0
     driver = CoreDriver(dut, CONFIG, registers(), points)
     await start_clock(dut)
@@ -84,7 +84,7 @@ async def brought_up(dut: Any, **options: Any) -> tuple[CoreDriver, Daughterboar
 async def trains(dut) -> None:  # type: ignore[no-untyped-def]
     """Equal to the golden model over the same array; the board has nothing to say."""
     first, steps = (case_parameters()[name] for name in ("first", "steps"))
-    points = experiment().points
+    points = experiment().setup.points
     golden = Controller(registers(), array(), points)
     golden.start()
     before = trace(golden, first)

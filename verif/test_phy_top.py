@@ -30,7 +30,7 @@ from ohmcarlo.boards import Block, SerialBoard
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import Controller, Registers
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.setup import Experiment, build_experiment
+from ohmcarlo.runs.supervised.experiment import SupervisedExperiment, build_supervised
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.daughterboard import FULL_SCALE_V, GUARD_NS, RAILS_V
 from ohmcarlo_hdl.array.phy.dac import Channel
@@ -215,10 +215,10 @@ class Wire:
 
 
 @cache
-def experiment() -> Experiment:
+def experiment() -> SupervisedExperiment:
     """What ``ohmcarlo train toy2d --array physics`` prepares for an array of this size."""
     g = GEOMETRY
-    return build_experiment(
+    return build_supervised(
         TrainConfig(
             task="toy2d", array="physics", seed=SEED, rows=g.rows, pairs=g.pairs,
             entropy_pairs=g.entropy_pairs,
@@ -227,11 +227,11 @@ def experiment() -> Experiment:
 
 
 def registers() -> Registers:
-    return replace(experiment().registers, geometry=GEOMETRY)
+    return replace(experiment().setup.registers, geometry=GEOMETRY)
 
 
 def points() -> Points:
-    every = experiment().points
+    every = experiment().setup.points
     return Points(every.inputs[:POINTS], every.labels[:POINTS], every.offsets[:POINTS])
 
 

@@ -23,6 +23,9 @@ IntArray = NDArray[np.integer[Any]]
 MIN_STEPS = 8  # fewer cannot be halved twice and still show a spread
 BURN_IN_SHARE = 0.25
 ECE_BINS = 10
+RHAT_LIMIT = 1.05  # above it, chains disagree
+ESS_LIMIT = 100  # below it, intervals are rough
+Z_95 = 1.96  # normal quantile of a 95 % interval
 MCV_Z = 2.576  # 99 % of a normal distribution, two-sided: SP 800-90B, 6.3.1
 
 
@@ -246,6 +249,26 @@ def ece(labels: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> floa
     index = np.minimum((p * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(index, weights=y - p, minlength=bins)
     return float(np.abs(gaps).sum() / len(y))
+
+
+def wilson_interval(share: float, n: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's score interval of a share that was observed in ``n`` cases; it holds the share.
+
+    ``z`` is the normal quantile: 1.96 for 95 %, 1.645 for 90 %. Source: Wilson 1927, doi
+    10.1080/01621459.1927.10502953.
+    """
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    # rounding may leave the share itself outside by an ulp
+    return float(min(share, max(0.0, centre - half))), float(max(share, min(1.0, centre + half)))
+
+
+def certain_first(
+    probability: NDArray[np.float64], variance: NDArray[np.float64]
+) -> NDArray[np.intp]:
+    """Indices of cases, in descending order of |p - 1/2| in posterior standard deviations."""
+    distance = np.abs(probability - 0.5) / np.sqrt(variance + 1e-12)
+    return np.argsort(-distance, kind="stable")
 
 
 def _checked(labels: ArrayLike, probability: ArrayLike) -> tuple[NDArray[np.int64], FloatArray]:

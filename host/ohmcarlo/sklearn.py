@@ -13,11 +13,13 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from . import diagnostics
+from .datasets import Encoder
 from .golden import predict
+from .runs.chain_run import ChainRun
 from .runs.config import TrainConfig
-from .runs.loop import ChainRun, Silence
-from .runs.outcome import burn_in_of
-from .runs.setup import Prepared, prepare
+from .runs.setup import ChainSetup
+from .runs.summary import burn_in_of
+from .runs.supervised.experiment import prepare, standardised_weights
 from .runs.trace import Trace
 from .spec import Geometry
 from .tasks import Task
@@ -125,10 +127,11 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
             )
         if len(self.classes_) < 2:
             raise ValueError("y has only one class: two are needed")
-        with closing(prepare(self._config(x.shape[1]), TASK, x, labels)) as ready:
-            run = ChainRun(ready, None, np.inf, Silence())
+        setup, encoder = prepare(self._config(x.shape[1]), TASK, x, labels)
+        with closing(setup):
+            run = ChainRun(setup)
             run.run()
-            self._keep(ready, Trace.of(run.streamed(), ready.board.current()))
+            self._keep(setup, encoder, Trace.of(run.streamed(), setup.board.current()))
         return self
 
     def _config(self, features: int) -> TrainConfig:
@@ -156,14 +159,15 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         needed = max(features, self.hidden) + 1 + coin
         return next((p for p in PAIRS if p >= needed), PAIRS[-1])
 
-    def _keep(self, ready: Prepared, trace: Trace) -> None:
-        self.encoder_, self.registers_ = ready.encoder, ready.registers
+    def _keep(self, setup: ChainSetup, encoder: Encoder, trace: Trace) -> None:
+        self.encoder_, self.registers_ = encoder, setup.registers
         self.trace_ = trace
         self.burn_in_ = burn_in_of(trace)
         self.codes_, self.multiplicity_ = trace.after(self.burn_in_)
-        self.weights_ = ready.weights(self.codes_)
+        self.weights_ = standardised_weights(setup.registers, encoder, self.codes_)
         self.acceptance_rate_ = float(trace.accepted.mean())
-        self._draws = ready.weights(trace.codes)[trace.draws()][:, self.burn_in_ :]
+        weights = standardised_weights(setup.registers, encoder, trace.codes)
+        self._draws = weights[trace.draws()][:, self.burn_in_ :]
 
     def _probability(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         check_is_fitted(self)

@@ -10,6 +10,7 @@ from .datasets.names import unknown
 from .spec.cartpole import POLICY_INPUTS
 
 CARTPOLE = "cartpole"
+SUPERVISED, POLICY = "supervised", "policy"
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Task:
         Hidden units; 0: logistic regression.
     steps : int
         Steps of a chain.
-    policy : bool
-        There are no data: a policy is learnt from the episodes that it brings about.
+    kind : str
+        Kind of run: SUPERVISED learns from a data set, POLICY from the episodes that it plays.
     network : Network or None
         Settings that replace those above where hidden units are asked for; None: none do.
     """
@@ -63,7 +64,7 @@ class Task:
     sigma_p: float = 1.0
     hidden: int = 0
     steps: int = 2000
-    policy: bool = False
+    kind: str = SUPERVISED
     network: Network | None = None
 
     def with_hidden(self, hidden: int) -> Task:
@@ -123,7 +124,7 @@ TASKS: dict[str, Task] = {
             all_features=POLICY_INPUTS - 1,
             gamma_us=15.0,
             steps=299,  # and the first sample: 300 policies, 4 episodes each
-            policy=True,
+            kind=POLICY,
         ),
     )
 }

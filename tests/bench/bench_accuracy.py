@@ -19,7 +19,7 @@ import numpy as np
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.runs.arrays import recorded_cells
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.loop import train
+from ohmcarlo.runs.train import train
 
 WHITEN = {"whiten": True, "rho": 0.8}
 ROWS: list[tuple[str, dict[str, Any]]] = [

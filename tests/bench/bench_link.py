@@ -21,8 +21,8 @@ from ohmcarlo.boards import SerialBoard
 from ohmcarlo.boards.link.ports import SimulatedPort, build_simulated
 from ohmcarlo.boards.link.remote import OPERATION, READ, SET
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.loop import train
-from ohmcarlo.runs.setup import build_experiment
+from ohmcarlo.runs.supervised.experiment import build_supervised
+from ohmcarlo.runs.train import train
 from ohmcarlo.spec import DAC_MAX, Geometry
 from ohmcarlo.spec.link import Message
 
@@ -72,7 +72,7 @@ def commands(probability: float) -> None:
 def training() -> None:
     """Steps and clocks a second, and that the chain is the model's."""
     rtl = TrainConfig("breast-cancer", backend="rtl", steps=STEPS, whiten=True, rho=0.8)
-    with closing(build_experiment(rtl)):
+    with closing(build_supervised(rtl)):
         pass  # the board is built, and everything imported
     began = time.perf_counter()
     found, model = train(rtl), train(replace(rtl, backend="model"))

@@ -124,7 +124,7 @@ def load_sweep(path: str | Path) -> Sweep:
 
 @lru_cache(maxsize=2)
 def _arranged(path: Path, stamp: tuple[int, int]) -> Sweep:
-    """A sweep file that had this ``stamp``: an array and its teacher read it once."""
+    """A sweep file that had this ``stamp``: the array and its calibration array share it."""
     table = _parse(path)
     addresses = np.unique(table[:, 0])
     volts, level = np.unique(np.rint(table[:, 3] * 1000).astype(np.int64), return_inverse=True)

@@ -1,1 +1,1 @@
-"""Plots of runs, devices and policies."""
+"""Pictures with matplotlib. They draw arrays and results; nothing here runs a chain."""

@@ -1,4 +1,4 @@
-"""Pictures of what devices are like: programming, spread, shape, memory, noise, age."""
+"""Pictures of devices: programming, spread, shape, memory, noise, age."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..array.characterize.estimates import Estimate, Estimates
-from .report import new_panels
+from .canvas import new_panels
 from .style import BLUE, GREEN, GREY, ORANGE
 
 if TYPE_CHECKING:

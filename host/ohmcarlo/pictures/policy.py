@@ -1,4 +1,4 @@
-"""Pictures of a policy: how it was learnt, its weights, what it does, how good it is."""
+"""Pictures of a policy: learning, weights, actions, returns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runs.policy import Float, Policy
+from ..golden.policy import Float, Policy
 from ..spec.cartpole import EPISODE_STEPS, INPUT_NAMES
-from .report import BLUE, GREEN, GREY, ORANGE
+from .style import BLUE, GREEN, GREY, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runs.predict import Predictor
 from .style import BLUE, ORANGE, plain_name
 
 if TYPE_CHECKING:
@@ -20,6 +19,24 @@ GRID = 120
 MARGIN = 0.15  # of the data's range, on every side
 SHOWN_SAMPLES = 40
 SAMPLE_SEED = 1
+
+
+class PlanePredictor(Protocol):
+    """A posterior over models of two features: predictions for x float64 (n, 2)."""
+
+    @property
+    def feature_names(self) -> list[str]: ...
+
+    @property
+    def class_names(self) -> list[str]: ...
+
+    def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean and variance of P(class 1), (n,) each."""
+        ...
+
+    def of_single_samples(self, x: FloatArray, samples: int, seed: int) -> FloatArray:
+        """P(class 1) under single samples, (samples, n)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +66,7 @@ class Surface:
     class_names: list[str]
 
     @classmethod
-    def of(cls, predictor: Predictor, inputs: FloatArray) -> Surface:
+    def of(cls, predictor: PlanePredictor, inputs: FloatArray) -> Surface:
         """Over the range of ``inputs``, float64 (n, 2), and some way beyond."""
         low, high = inputs.min(axis=0), inputs.max(axis=0)
         margin = MARGIN * (high - low)
@@ -58,20 +75,13 @@ class Surface:
         )
         points = np.stack([g.ravel() for g in np.meshgrid(first, second)], axis=1)
         probability, variance = predictor.predict(points)
-        rng = np.random.default_rng(SAMPLE_SEED)
-        share = predictor.counts / predictor.counts.sum()
-        drawn = rng.choice(len(share), SHOWN_SAMPLES, p=share)
-        one = np.ones(1, np.int64)
-        samples = [
-            replace(predictor, codes=predictor.codes[[i]], counts=one).predict(points)[0]
-            for i in drawn
-        ]
+        samples = predictor.of_single_samples(points, SHOWN_SAMPLES, SAMPLE_SEED)
         shape = (GRID, GRID)
         return cls(
             axes=(first, second),
             probability=probability.reshape(shape),
             variance=variance.reshape(shape),
-            samples=np.stack(samples).reshape(-1, *shape),
+            samples=samples.reshape(-1, *shape),
             feature_names=predictor.feature_names,
             class_names=predictor.class_names,
         )
@@ -83,7 +93,7 @@ class Surface:
 
     @property
     def aleatoric(self) -> FloatArray:
-        """Its part that the data themselves leave open, (GRID, GRID)."""
+        """The part of it that comes from overlapping classes, (GRID, GRID)."""
         return np.maximum(self.total - self.variance, 0.0)
 
     # -- drawing -------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,10 @@ import numpy as np
 from ..boards import MODEL, RTL, SerialBoard, silent
 from ..datasets.fetch import MITDB, WBC, find
 from ..errors import UsageError
-from ..pictures.report import BLUE, GREEN, ORANGE
+from ..pictures.style import BLUE, GREEN, ORANGE
+from ..runs.chain_run import ChainRun
 from ..runs.config import TrainConfig
-from ..runs.loop import ChainRun, Silence, recipe_of
+from ..runs.kinds import kind_of
 from ..runs.trace import Trace
 from ..tasks import CARTPOLE
 from .base import Bench, Cell, Figure, Goal, Table
@@ -54,10 +54,10 @@ def run(task: str, steps: int, options: dict[str, Any], seed: int) -> Cell:
     cell: Cell = {"task": task, "steps": steps, "options": options, "seed": seed}
     for backend in (MODEL, RTL):
         config = TrainConfig(task, backend=backend, steps=steps, seed=seed, **options)
-        with closing(recipe_of(config).build(silent)) as experiment:
-            board = experiment.board
+        with closing(kind_of(config.task).build(config, silent)) as experiment:
+            board = experiment.setup.board
             before = board.board_clocks if isinstance(board, SerialBoard) else 0
-            chain = ChainRun(experiment, None, math.inf, Silence())
+            chain = ChainRun(experiment.setup)
             chain.run()
             traces.append(Trace.of(chain.streamed(), board.current()).arrays())
             cell[backend] = {"seconds": chain.seconds}

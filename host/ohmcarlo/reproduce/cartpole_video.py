@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..golden import cartpole
-from ..runs.policy import Policy, encode, environment, episode
+from ..golden.policy import Policy, encode
+from ..runs.policy.gymnasium_episodes import environment, episode
 from ..spec.cartpole import EPISODE_STEPS, STATE_FRAC
 from .base import Cell
 

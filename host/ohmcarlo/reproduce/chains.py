@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ..diagnostics import ess
 from ..golden import predict
+from ..runs.chain_run import ChainRun
 from ..runs.config import TrainConfig
-from ..runs.loop import ChainRun, Silence
-from ..runs.outcome import Result, evaluate, quality
-from ..runs.predict import Predictor
-from ..runs.setup import Experiment, build_experiment
+from ..runs.supervised.experiment import SupervisedExperiment, build_supervised
+from ..runs.supervised.predict import Predictor
+from ..runs.supervised.result import SupervisedResult, evaluate_supervised, quality
 from .base import Cell
 from .lean import lean_run
 
@@ -24,12 +24,12 @@ WHITENED: dict[str, Any] = {"whiten": True, "rho": 0.8}
 
 
 @contextmanager
-def finished(config: TrainConfig) -> Iterator[tuple[Experiment, Result]]:
+def finished(config: TrainConfig) -> Iterator[tuple[SupervisedExperiment, SupervisedResult]]:
     """A chain run to its end: its board still holds the last samples."""
-    with closing(build_experiment(config)) as experiment:
-        run = ChainRun(experiment, None, np.inf, Silence())
+    with closing(build_supervised(config)) as experiment:
+        run = ChainRun(experiment.setup)
         run.run()
-        yield experiment, evaluate(experiment, run.streamed(), run.seconds)
+        yield experiment, evaluate_supervised(experiment, run.streamed(), run.seconds)
 
 
 def chain_cell(**options: Any) -> Cell:
@@ -42,15 +42,15 @@ def chain_cell(**options: Any) -> Cell:
     with lean_run(TrainConfig(**options)) as run:
         experiment, labels = run.experiment, run.experiment.test_labels
         codes, counts = run.trace.after(run.burn_in)
-        mean, variance = predict(experiment.registers, experiment.test_points, codes, counts)
+        mean, variance = predict(experiment.setup.registers, experiment.test_points, codes, counts)
         judged = quality(labels, mean, variance)
-        held = quality(labels, *experiment.board.predict(experiment.test_points))
+        held = quality(labels, *experiment.setup.board.predict(experiment.test_points))
         draws = np.repeat(experiment.weights(codes), counts, axis=0)[None]
         return {
             **{name: judged[name] for name in HELD},
             "acceptance_rate": run.acceptance,
             "ess_min_per_1000_steps": 1000 * float(ess(draws).min()) / draws.shape[1],
-            "features": experiment.registers.features - 1,
+            "features": experiment.setup.registers.features - 1,
             "held": {name: held[name] for name in HELD},
             "predictions": predictions(experiment.test, labels, mean, variance),
         }
@@ -88,12 +88,12 @@ def column(cells: Sequence[Cell], name: str, inner: str | None = None) -> list[f
     return [float((cell[inner] if inner else cell)[name]) for cell in cells]
 
 
-def predictor_of(experiment: Experiment, result: Result) -> Predictor:
+def predictor_of(experiment: SupervisedExperiment, result: SupervisedResult) -> Predictor:
     """The posterior of a run that is still in memory, ready to answer."""
     codes, counts = result.trace.after(result.burn_in)
     return Predictor(
         encoder=experiment.encoder,
-        registers=experiment.registers,
+        registers=experiment.setup.registers,
         codes=codes,
         counts=counts,
         feature_names=list(experiment.dataset.feature_names),

@@ -26,10 +26,11 @@ from ..datasets.beats import FEATURES
 from ..golden import Registers, predict
 from ..golden.likelihood import logits_of
 from ..golden.machine import build_data, build_machine
+from ..runs.chain_run import ChainRun
 from ..runs.config import TrainConfig
-from ..runs.loop import ChainRun, Silence
-from ..runs.outcome import REFERRED, burn_in_of
-from ..runs.setup import prepare
+from ..runs.summary import burn_in_of
+from ..runs.supervised.experiment import prepare
+from ..runs.supervised.result import REFERRED
 from ..runs.trace import Trace
 from ..spec import FEATURE_FRAC, LOGIT_FRAC, Points
 from ..tasks import get_task
@@ -137,20 +138,21 @@ def sampled(
 ) -> Answers:
     """Let an array learn beats ``x`` (n, d) of classes ``y`` and answer for ``asked`` (m, d)."""
     config = TrainConfig(task=TASK, seed=seed, **options)
-    with closing(prepare(config, get_task(TASK), x, y, FEATURES)) as ready:
-        run = ChainRun(ready, None, np.inf, Silence())
+    setup, encoder = prepare(config, get_task(TASK), x, y, FEATURES)
+    with closing(setup):
+        run = ChainRun(setup)
         run.run()
         streamed = run.streamed()
-        trace = Trace.of(streamed, ready.board.current())
+        trace = Trace.of(streamed, setup.board.current())
         burn_in = burn_in_of(trace)
         draws = trace.draws()[:, burn_in:].ravel()
         picked = draws[np.linspace(0, len(draws) - 1, min(KEPT_DRAWS, len(draws))).astype(int)]
         kept, counts = np.unique(picked, return_counts=True)
-        points = ready.encoder.encode(asked)
+        points = encoder.encode(asked)
         codes, counts = trace.codes[kept], counts.astype(np.int64)
-        mean, variance = predict(ready.registers, points, codes, counts)
-        distance, information = disagreement(ready.registers, points, codes, counts)
-        evaluated = float(streamed.points[streamed.valid].mean()) / len(ready.points)
+        mean, variance = predict(setup.registers, points, codes, counts)
+        distance, information = disagreement(setup.registers, points, codes, counts)
+        evaluated = float(streamed.points[streamed.valid].mean()) / len(setup.points)
         chain = {
             "acceptance": float(trace.accepted.mean()),
             "reads_left": evaluated,

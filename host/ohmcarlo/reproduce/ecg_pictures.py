@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..datasets import ecg
-from ..pictures.report import BLUE, GREEN, GREY, ORANGE, PURPLE, new_figure
+from ..pictures.canvas import new_figure
+from ..pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 from .base import Cell
 from .ecg import (
     FALSE_POSITIVE,

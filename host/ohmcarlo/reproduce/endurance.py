@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..pictures.report import new_panels
+from ..pictures.canvas import new_panels
 from ..pictures.style import BLUE, GREY, ORANGE
 from ..runs.config import TrainConfig
 from .base import Bench, Cell, Figure, Goal, Table, require_data
@@ -48,11 +48,14 @@ def cell(
         task, array=array, preset=preset, seed=seed, rows=ROWS, steps=STEPS, **KERNELS[kernel]
     )
     with lean_run(config) as run:
-        ledger = run.experiment.board.ledger
-        registers, geometry = run.experiment.registers, run.experiment.registers.geometry
+        ledger = run.experiment.setup.board.ledger
+        registers, geometry = (
+            run.experiment.setup.registers,
+            run.experiment.setup.registers.geometry,
+        )
         used = ledger.wear[:, : 2 * registers.features]
         set_by_chain = (1 + run.trace.steps) * 2 * registers.features
-        working = geometry.rows - len(run.experiment.board.retired_rows())
+        working = geometry.rows - len(run.experiment.setup.board.retired_rows())
         return {
             "task": task,
             "kernel": kernel,

@@ -21,11 +21,11 @@ from ..array.base import DOT, DOT_CODES, DOT_DEVICES, SET, SET_CODES, Ledger
 from ..array.energy import EnergyReport, energy, monte_carlo, software_energy
 from ..errors import UsageError
 from ..golden import EpisodeLikelihood, predict
-from ..pictures.report import new_panels
+from ..pictures.canvas import new_panels
 from ..pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 from ..runs.config import TrainConfig
 from ..spec import Geometry, Points
-from ..tasks import CARTPOLE, get_task
+from ..tasks import CARTPOLE, POLICY, get_task
 from .base import Bench, Cell, Figure, Goal, Table, require_data
 from .chains import WHITENED
 from .lean import Run, lean_run
@@ -75,7 +75,7 @@ def _by_steps(run: Run) -> list[float]:
         counts = np.bincount(draws[first:steps], minlength=len(trace.codes))
         kept = np.flatnonzero(counts)
         probability, _ = predict(
-            experiment.registers,
+            experiment.setup.registers,
             experiment.test_points,
             trace.codes[kept],
             counts[kept].astype(np.int32),
@@ -86,11 +86,11 @@ def _by_steps(run: Run) -> list[float]:
 
 def cell(task: str, kernel: str, steps: int, seed: int, early: bool = True) -> Cell:
     """What a training costs: counts, decisions, time."""
-    if get_task(task).policy:
+    if get_task(task).kind == POLICY:
         return _policy_cell(task, steps, seed)
     config = TrainConfig(task, seed=seed, steps=steps, early_reject=early, **KERNELS[kernel])
     with lean_run(config) as run:
-        board, registers = run.experiment.board, run.experiment.registers
+        board, registers = run.experiment.setup.board, run.experiment.setup.registers
         return {
             "task": task,
             "kernel": kernel,
@@ -103,10 +103,10 @@ def cell(task: str, kernel: str, steps: int, seed: int, early: bool = True) -> C
             "counts": board.ledger.counts.tolist(),
             "geometry": _geometry(registers.geometry),
             "cpu_seconds": run.cpu_seconds,
-            "numpy_seconds": numpy_seconds(run.experiment.points, steps, seed)
+            "numpy_seconds": numpy_seconds(run.experiment.setup.points, steps, seed)
             if early and seed < 3
             else None,
-            "points": len(run.experiment.points),
+            "points": len(run.experiment.setup.points),
             "weights": registers.features,
         }
 
@@ -135,20 +135,20 @@ class CountingJudge(EpisodeLikelihood):
 
 
 def _policy_cell(task: str, steps: int, seed: int) -> Cell:
-    from ..runs.loop import ChainRun, Silence
-    from ..runs.policy_run import build_policy, no_points
+    from ..runs.chain_run import ChainRun
+    from ..runs.policy.experiment import build_policy, no_points
 
     config = TrainConfig(task, seed=seed, steps=steps)
     with closing(build_policy(config)) as experiment:
-        judge = CountingJudge(**vars(experiment.judge))
+        judge = CountingJudge(**vars(experiment.episodes))
         object.__setattr__(judge, "played", [])
-        experiment.board.configure(experiment.registers, no_points(), judge)
-        run = ChainRun(experiment, None, np.inf, Silence())
+        experiment.setup.board.configure(experiment.setup.registers, no_points(), judge)
+        run = ChainRun(experiment.setup)
         run.run()
-        block, registers = run.streamed(), experiment.registers
+        block, registers = run.streamed(), experiment.setup.registers
         # the first sample and every valid proposal were judged; what came before was the warm-up
         judged = judge.played[-(1 + int(block.valid.sum())) :]
-        ledger = experiment.board.ledger
+        ledger = experiment.setup.board.ledger
         return {
             "task": task,
             "kernel": WALK,
@@ -304,7 +304,7 @@ def _cells(
     for task, kernel in settings:
         base = {"task": task, "kernel": kernel, "steps": steps[task, kernel]}
         out += [base | {"seed": seed, "early": True} for seed in range(seeds)]
-        if not get_task(task).policy:
+        if get_task(task).kind != POLICY:
             out += [base | {"seed": s, "early": False} for s in range(min(EARLY_SEEDS, seeds))]
     return out
 
@@ -321,7 +321,7 @@ class Spent:
         self.mean = energy(self.ledger, self.geometry)
         self.drawn = monte_carlo(self.ledger, self.geometry, DRAWS)
         seconds = min(c["cpu_seconds"] for c in self.runs)
-        acts = get_task(self.runs[0]["task"]).policy  # then its time is mostly that of the cart
+        acts = get_task(self.runs[0]["task"]).kind == POLICY  # most of its time is the cart's
         self.software = software_energy(self.ledger, self.geometry, seconds)
         if acts:
             del self.software["cpu_time"]

@@ -13,12 +13,12 @@ from ..array.measured import MeasuredArray
 from ..array.physics import PhysicsArray
 from ..datasets import Encoder
 from ..datasets.whitening import laplace
-from ..pictures.report import new_canvas
+from ..pictures.canvas import new_canvas
 from ..pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 from ..runs.arrays import recorded_cells
 from ..runs.config import TrainConfig
-from ..runs.outcome import quality
-from ..runs.setup import Experiment
+from ..runs.supervised.experiment import SupervisedExperiment
+from ..runs.supervised.result import quality
 from ..spec import FEATURE_FRAC
 from ..tasks import get_task
 from .base import Bench, Cell, Figure, Goal, Table, require_data
@@ -107,26 +107,26 @@ def array_cell(task: str, seed: int, array: str) -> Cell:
     return found
 
 
-def _held(experiment: Experiment) -> Cell:
+def _held(experiment: SupervisedExperiment) -> Cell:
     """What the samples in the rows say alone."""
-    return _judged(experiment, experiment.board.predict(experiment.test_points)[0])
+    return _judged(experiment, experiment.setup.board.predict(experiment.test_points)[0])
 
 
-def _judged(experiment: Experiment, probability: NDArray[np.float64]) -> Cell:
+def _judged(experiment: SupervisedExperiment, probability: NDArray[np.float64]) -> Cell:
     values = quality(experiment.test_labels, probability, np.zeros_like(probability))
     return {name: values[name] for name in HELD}
 
 
-def _others(experiment: Experiment, task: str, seed: int) -> Cell:
+def _others(experiment: SupervisedExperiment, task: str, seed: int) -> Cell:
     """Gradient descent and transfer, in the array that the chain has just left."""
     x, y = experiment.dataset.x[experiment.train], experiment.dataset.y[experiment.train]
     encoder = Encoder.fit(x, y, features=len(experiment.encoder.columns))
     inputs, held_out = encoder.encode(x).inputs, encoder.encode(experiment.test_inputs).inputs
     model = Model(inputs / 2.0**FEATURE_FRAC, y, get_task(task).sigma_p)
     synapses = Synapses(
-        experiment.board.array,  # type: ignore[attr-defined]
-        experiment.registers.calibration,
-        (experiment.settings.lo_us, experiment.settings.hi_us),
+        experiment.setup.board.array,  # type: ignore[attr-defined]
+        experiment.setup.registers.calibration,
+        (experiment.setup.settings.lo_us, experiment.setup.settings.hi_us),
         encoder.inputs,
     )
     every, one = synapses.rows, synapses.rows[:1]

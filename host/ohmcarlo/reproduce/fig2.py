@@ -31,6 +31,7 @@ from ..array.physics import PhysicsArray
 from ..array.presets import DevicePreset, get_preset
 from ..datasets.fetch import SWEEP, find
 from ..errors import UsageError
+from ..pictures.canvas import new_panels
 from ..pictures.devices import (
     draw_ages,
     draw_correlation,
@@ -39,7 +40,6 @@ from ..pictures.devices import (
     draw_read_noise,
     draw_sigma,
 )
-from ..pictures.report import new_panels
 from ..pictures.style import BLUE, GREY, ORANGE
 from ..spec import DEFAULT_MID_US, Geometry
 from .base import Bench, Cell, Figure, Goal, Table

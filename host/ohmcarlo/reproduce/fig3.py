@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from ..array.emulated import EmulatedArray
 from ..diagnostics import accuracy
-from ..pictures.report import draw_wear, new_canvas
+from ..pictures.canvas import new_canvas
+from ..pictures.chains import draw_wear
 from ..pictures.style import BLUE, GREY, ORANGE
 from ..runs.config import TrainConfig
-from ..runs.setup import Experiment, build_experiment
+from ..runs.supervised.experiment import SupervisedExperiment, build_supervised
 from ..spec import CODE_LSB_US, LOGLIK_FRAC
 from .base import Bench, Cell, Figure, Goal, Table
 
@@ -38,7 +39,7 @@ class Filled(NamedTuple):
     Steps are (n,), rows that hold samples (m,), in the order in which they were accepted.
     """
 
-    experiment: Experiment
+    experiment: SupervisedExperiment
     accepted: NDArray[np.bool_]
     log_posterior: NDArray[np.float64]  # nat
     before: NDArray[np.int32]  # (n, devices) codes of the current sample
@@ -56,12 +57,12 @@ def fill(kernel: str, seed: int) -> Filled:
     its counter. One step at a time, to look at the proposals, rejected ones too.
     """
     config = TrainConfig(task=TASK, kernel=kernel, seed=seed)
-    with closing(build_experiment(config)) as experiment:
-        board = experiment.board
+    with closing(build_supervised(config)) as experiment:
+        board = experiment.setup.board
         array: EmulatedArray = board.array  # type: ignore[attr-defined]
-        board.configure(replace(experiment.registers, stream=False), experiment.points)
+        board.configure(replace(experiment.setup.registers, stream=False), experiment.setup.points)
         board.start()
-        used = 2 * experiment.registers.features
+        used = 2 * experiment.setup.registers.features
         current = board.current()[0][0].astype(np.int32)
         accepted, log_posterior, before, proposed, rows = [], [], [], [], []
         wear = array.ledger.wear[:, 0].copy()
@@ -103,7 +104,7 @@ def filled_cell(kernel: str, seed: int) -> Cell:
     """What a filled array amounts to."""
     run = fill(kernel, seed)
     step = run.proposed / np.maximum(run.before, 1) - 1
-    wear = run.experiment.board.ledger.wear[:, : run.before.shape[1]]
+    wear = run.experiment.setup.board.ledger.wear[:, : run.before.shape[1]]
     return {
         "steps": len(run.accepted),
         "samples": len(run.rows),
@@ -125,7 +126,7 @@ def make(bench: Bench) -> Figure:
     cells = iter(bench.map("breast-cancer: arrays filled", filled_cell, jobs))
     found = {kernel: [next(cells) for _ in seeds] for kernel in KERNELS}
     run = fill(SHOWN_KERNEL, SHOWN_SEED)
-    devices = run.experiment.registers.geometry.devices
+    devices = run.experiment.setup.registers.geometry.devices
     return Figure(
         title=f"The chain on {devices:,} devices ({bench.seeds} seeds; shown: seed {SHOWN_SEED})",
         tables=[
@@ -192,7 +193,7 @@ def _picture(run: Filled) -> Picture:
     _draw_acceptance(axes["acceptance"], run)
     _draw_proposals(axes["scatter"], run)
     _draw_histogram(axes["histogram"], run)
-    draw_wear(axes["wear"], run.experiment.board.ledger.wear)
+    draw_wear(axes["wear"], run.experiment.setup.board.ledger.wear)
     for ax in axes.values():
         ax.title.set_fontsize(10)
         ax.spines[["top", "right"]].set_visible(False)

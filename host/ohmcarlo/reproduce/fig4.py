@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from ..datasets import Encoder
 from ..diagnostics import ess
-from ..pictures.report import draw_referral, draw_reliability, new_canvas, new_figure
+from ..pictures.canvas import new_canvas, new_figure
+from ..pictures.predictions import draw_referral, draw_reliability
 from ..pictures.style import BLUE, GREY, ORANGE, PURPLE
 from ..pictures.surface import Surface
 from ..runs.config import TrainConfig
-from ..runs.outcome import Result
-from ..runs.setup import Experiment
+from ..runs.supervised.experiment import SupervisedExperiment
+from ..runs.supervised.result import SupervisedResult
 from ..spec import FEATURE_FRAC
 from ..tasks import get_task
 from .base import Bench, Cell, Figure, Goal, Table
@@ -58,7 +59,7 @@ def exactness_cell(seed: int, options: dict[str, Any], steps: int) -> Cell:
         }
 
 
-def exact_posterior(experiment: Experiment, first: int = 0) -> GridPosterior:
+def exact_posterior(experiment: SupervisedExperiment, first: int = 0) -> GridPosterior:
     """Of the training half as the array gets it: standardised, on the int8 grid.
 
     ``first``: the weight that comes first, before the others.
@@ -69,7 +70,7 @@ def exact_posterior(experiment: Experiment, first: int = 0) -> GridPosterior:
     return grid_posterior(inputs[:, order], y, get_task(TASK).sigma_p)
 
 
-def weight_draws(experiment: Experiment, result: Result) -> NDArray[np.float64]:
+def weight_draws(experiment: SupervisedExperiment, result: SupervisedResult) -> NDArray[np.float64]:
     """Weights of the standardised features after burn-in, (steps, weights)."""
     codes, counts = result.trace.after(result.burn_in)
     return np.repeat(experiment.weights(codes), counts, axis=0)

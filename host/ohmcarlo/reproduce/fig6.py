@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from ..array.emulated import EmulatedArray
 from ..array.physics import PhysicsArray
 from ..errors import UsageError
+from ..golden.policy import Policy
 from ..pictures.policy import draw_action_map, draw_learning, draw_policy_weights, draw_returns
 from ..runs.arrays import recorded_cells
 from ..runs.config import TrainConfig
-from ..runs.loop import train_policy
-from ..runs.policy import Policy, environment, episode, gymnasium_returns
+from ..runs.policy.gymnasium_episodes import environment, episode, gymnasium_returns
 from ..runs.trace import Trace
+from ..runs.train import train_policy
 from ..spec.cartpole import EPISODE_STEPS
 from ..tasks import CARTPOLE, get_task
 from .base import Bench, Cell, Figure, Goal, Table

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from .. import diagnostics
 from ..boards import Block
 from ..golden import predict
+from ..runs.chain_run import ChainRun
 from ..runs.config import TrainConfig
-from ..runs.loop import ChainRun, Silence
-from ..runs.outcome import burn_in_of
-from ..runs.setup import Experiment, build_experiment
+from ..runs.summary import burn_in_of
+from ..runs.supervised.experiment import SupervisedExperiment, build_supervised
 from ..runs.trace import Trace
 
 
@@ -26,7 +26,7 @@ class Run:
 
     Attributes
     ----------
-    experiment : Experiment
+    experiment : SupervisedExperiment
     block : Block
         Everything that was streamed.
     trace : Trace
@@ -36,7 +36,7 @@ class Run:
         Of this process, for the chain alone.
     """
 
-    experiment: Experiment
+    experiment: SupervisedExperiment
     block: Block
     trace: Trace
     burn_in: int
@@ -47,7 +47,7 @@ class Run:
         """On the held-out half."""
         codes, counts = self.trace.after(self.burn_in)
         experiment = self.experiment
-        probability, _ = predict(experiment.registers, experiment.test_points, codes, counts)
+        probability, _ = predict(experiment.setup.registers, experiment.test_points, codes, counts)
         return float(diagnostics.accuracy(experiment.test_labels, probability))
 
     @property
@@ -68,9 +68,9 @@ def lean_run(config: TrainConfig) -> Iterator[Run]:
     with warnings.catch_warnings():
         # the physics model says, once a run, that its devices are driven beyond their sources
         warnings.simplefilter("ignore")
-        with closing(build_experiment(config)) as experiment:
-            run = ChainRun(experiment, None, np.inf, Silence())
+        with closing(build_supervised(config)) as experiment:
+            run = ChainRun(experiment.setup)
             run.run()
             block = run.streamed()
-            trace = Trace.of(block, experiment.board.current())
+            trace = Trace.of(block, experiment.setup.board.current())
             yield Run(experiment, block, trace, burn_in_of(trace), run.cpu_seconds)

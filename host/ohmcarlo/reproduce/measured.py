@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..pictures.report import BLUE, GREEN, GREY, ORANGE, new_figure
+from ..pictures.canvas import new_figure
+from ..pictures.style import BLUE, GREEN, GREY, ORANGE
 from ..runs.arrays import recorded_cells
 from ..runs.config import TrainConfig
-from ..runs.loop import train
+from ..runs.train import train
 from .base import Bench, Cell, Figure, Goal, Table, require_data
 
 if TYPE_CHECKING:

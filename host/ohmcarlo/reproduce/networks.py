@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..datasets import load
 from ..errors import UsageError
-from ..runs.outcome import quality
+from ..runs.supervised.result import quality
 from ..spec import CODE_BITS
 from ..tasks import get_task
 from .base import Cell

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..runs.folder import make_folder, write_bytes, write_json, write_pictures
-from ..runs.outcome import plain
+from ..files import json_ready, make_folder, write_bytes, write_json
+from ..pictures.canvas import write_pictures
 from .base import Bench, Figure, Goal, Table, Watcher
 
 CELLS = "cells"
@@ -41,7 +41,7 @@ def write_figure(name: str, figure: Figure, folder: Path) -> dict[str, Any]:
     for file, content in figure.files.items():
         write_bytes(folder / file, content)
     write_bytes(folder / "table.md", markdown(figure).encode())
-    values: dict[str, Any] = plain(
+    values: dict[str, Any] = json_ready(
         {
             "title": figure.title,
             "folder": str(folder),

@@ -9,17 +9,9 @@ import numpy as np
 
 from ..datasets import load
 from ..diagnostics import ece
-from ..pictures.report import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    draw_referral,
-    draw_reliability,
-    new_figure,
-    new_panels,
-)
+from ..pictures.canvas import new_figure, new_panels
+from ..pictures.predictions import draw_referral, draw_reliability
+from ..pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
 from ..tasks import get_task
 from .base import Bench, Cell, Figure, Goal, Table, require_data
 from .chains import WHITENED, chain_cell, column, pooled

@@ -83,7 +83,7 @@ class OpenedArray:
     ----------
     array : Array
         Where the chain runs.
-    teacher : Array
+    calibration_array : Array
         Where the trim is learnt: the same array, or the other half of its cells' repeats.
     window_us : (float, float)
         Limits of a programming target, µS.
@@ -94,7 +94,7 @@ class OpenedArray:
     """
 
     array: Array
-    teacher: Array
+    calibration_array: Array
     window_us: tuple[float, float]
     ideal: bool
     whitened_scales: tuple[float, float] = (1.0, 1.0)
@@ -108,7 +108,7 @@ class OpenedArray:
         """Learn offset, spread, trim and bad rows of ``devices`` (default: all) of every row."""
         low, high = self.window_us
         targets = np.linspace(low, min(high, TOP_TARGET_US), TARGETS)
-        return characterize(self.teacher, devices=devices, targets_us=tuple(targets))
+        return characterize(self.calibration_array, devices=devices, targets_us=tuple(targets))
 
 
 def open_array(
@@ -173,10 +173,10 @@ def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int
     if preset is not None:
         raise UsageError("a measured array has no preset: its cells are what they are")
     array = MeasuredArray.from_sweep(path, geometry, seed, half="operation")
-    teacher = MeasuredArray.from_sweep(path, geometry, seed, half="calibration")
+    calibration_array = MeasuredArray.from_sweep(path, geometry, seed, half="calibration")
     return OpenedArray(
         array,
-        teacher,
+        calibration_array,
         MEASURED_WINDOW_US,
         False,
         whitened_scales=MEASURED_WHITENED_SCALES,
@@ -187,9 +187,9 @@ def _open_aged(name: str, device: DevicePreset, geometry: Geometry, seed: int) -
     """The same chip twice if it was trimmed at another age: the seed decides its devices."""
     now, trimmed = ages_of(name)
     array = PhysicsArray(geometry, device, seed, cycles=now)
-    teacher = array if now == trimmed else PhysicsArray(geometry, device, seed, cycles=trimmed)
-    # whoever does not know its age takes it for a fresh one, and trims it in any case
-    return OpenedArray(array, teacher, _window(device), ideal=False)
+    calibrated = array if now == trimmed else PhysicsArray(geometry, device, seed, cycles=trimmed)
+    # an array of unknown age is trimmed in any case, as a fresh one would be
+    return OpenedArray(array, calibrated, _window(device), ideal=False)
 
 
 def _window(device: DevicePreset) -> tuple[float, float]:

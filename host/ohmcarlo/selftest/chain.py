@@ -1,40 +1,25 @@
-"""Look at an array before trusting it: characterisation, and a self-test of the whole chain."""
+"""The self-test: generator, coin, devices, chain, checkpoint, and the board's own checks."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..array.characterize.ages import measure_ages
-from ..array.characterize.characterization import (
-    DEFAULT_CYCLES,
-    DEFAULT_TARGETS_US,
-    Characterization,
-    characterize,
-)
-from ..array.characterize.estimates import Estimates, estimate_measurement
-from ..array.characterize.fit import fit_file, preset_of
-from ..array.characterize.measure import measure
-from ..array.physics import PhysicsArray, ValidityWarning
 from ..array.threefry import threefry2x32
 from ..boards import MODEL, check_backend, open_serial
 from ..boards.memory.layout import Layout
-from ..errors import OhmcarloError, UsageError
-from ..runs.arrays import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array
+from ..errors import OhmcarloError
+from ..runs.arrays import open_array
 from ..runs.config import TrainConfig
-from ..runs.folder import atomic, check_file, make_folder, write_pictures
-from ..runs.outcome import plain
-from ..runs.setup import build_experiment
+from ..runs.supervised.experiment import build_supervised
 from ..runs.trace import Trace
-from ..spec import DEFAULT_MID_US, Geometry
-from .board import BOARD_CHECKS, DEVICES, layout_of
+from ..spec import Geometry
+from .board import BOARD_CHECKS, DEVICES, Finding, layout_of
 
 # Known answers of Threefry-2x32-20: counter, key, words (Random123, kat_vectors).
 KNOWN_ANSWERS = (
@@ -44,7 +29,6 @@ KNOWN_ANSWERS = (
 )
 CHECK_ROWS, CHECK_PAIRS = 64, 16
 CHECK_STEPS = 100
-FITTED_ROWS, AGED_ROWS = 16, 8  # rows whose devices decide the fitted model, and its ages
 COIN_STEPS = 1000
 MIN_ENTROPY = 0.9  # bits per raw bit; the estimate is a lower bound: 0.95 for a perfect coin here
 
@@ -56,179 +40,6 @@ class Check:
     name: str
     passed: bool
     detail: str
-
-
-# -- characterize ----------------------------------------------------------------------------------
-
-
-def characterize_array(
-    array: str,
-    preset: str | None,
-    backend: str,
-    rows: int,
-    pairs: int,
-    seed: int,
-    outputs: DeviceOutputs,
-    say: Callable[[str], None],
-    fit: Path | None = None,
-) -> dict[str, Any]:
-    """Measure an array, trim it, measure what the trim leaves over, and fit the model to it.
-
-    ``fit``: own measurements that ``preset`` is fitted to; they are what ``--preset-out`` and the
-    pictures then show. ``say`` hears what takes long. Returns what goes into the JSON. Raises
-    UsageError for a bad request.
-    """
-    check_backend(backend, array)
-    outputs.check()
-    opened = open_array(array, preset, Geometry(rows=rows, pairs=pairs), seed)
-    if backend == MODEL:
-        found, left, estimates = _characterize(opened)
-    else:
-        with closing(open_serial(backend, opened.array, say)) as board:
-            behind = board.raw_array()
-            found, left, estimates = _characterize(replace(opened, array=behind, teacher=behind))
-    if fit is not None:
-        estimates = fit_file(fit, fit.stem)[1]
-    ages = _ages(array, preset, seed)
-    outputs.write(found, estimates, ages)
-    return plain(
-        {
-            "array": array,
-            "preset": preset,
-            "rows": rows,
-            "pairs": pairs,
-            "devices": found.devices,
-            "cycles_per_target": found.cycles,
-            "target_us": np.round(found.targets_us, 2),
-            "mean_us": np.round(found.mean_us, 2),
-            "sigma_c2c_us": np.round(found.sigma_us_at, 2),
-            "sigma_d2d_us": np.round(found.d2d_us, 2),
-            "sigma_spread_ln": found.sigma_spread_ln,
-            "cycle_correlation": found.cycle_correlation,
-            "read_noise_rel": found.read_noise_rel,
-            "dead_devices": int(found.dead.sum()),
-            "rows_without_dead_devices": int((~found.bad_rows).sum()),
-            "untrimmed": _devices(found),
-            "trimmed": _devices(left),
-            "advice": advice(found, left),
-            "fit": estimates.to_dict(),
-            "ages": ages,
-        }
-    )
-
-
-@dataclass(frozen=True)
-class DeviceOutputs:
-    """What ``characterize`` leaves behind; None: nothing.
-
-    Attributes
-    ----------
-    trim : Path or None
-        Calibration (.npz).
-    preset : Path or None
-        Fitted device model (.json), for ``--preset``.
-    plots : Path or None
-        Folder of the pictures.
-    """
-
-    trim: Path | None = None
-    preset: Path | None = None
-    plots: Path | None = None
-
-    def check(self) -> None:
-        """Refuse what could not be written or read again, before any work is done."""
-        if self.preset is not None and self.preset.suffix != ".json":
-            raise UsageError(f"--preset-out {self.preset}: the name must end in .json")
-        for path in (self.trim, self.preset):
-            if path is not None:
-                check_file(path)
-
-    def write(
-        self, found: Characterization, estimates: Estimates, ages: list[dict[str, Any]]
-    ) -> None:
-        """Raises OhmcarloError when a file cannot be written."""
-        if self.trim is not None:
-            with atomic(self.trim) as temporary:
-                found.save(temporary)
-        if self.preset is not None:
-            with atomic(self.preset) as temporary:
-                preset_of(estimates, self.preset.stem).save(temporary)
-        if self.plots is not None:
-            from ..pictures.devices import characterization_pictures
-
-            make_folder(self.plots, "--plots")
-            write_pictures(self.plots, characterization_pictures(estimates, ages))
-
-
-def _characterize(
-    opened: OpenedArray,
-) -> tuple[Characterization, Characterization, Estimates]:
-    """An array as it is, through the trim that follows from that, and what its devices are like.
-
-    The model is fitted to some rows only, over the range of conductance that its law is for.
-    """
-    found = opened.characterize()
-    left = characterize(
-        opened.array, targets_us=tuple(found.targets_us), cycles=found.cycles, trim=found
-    )
-    low, high = opened.window_us
-    targets = np.linspace(
-        max(low, DEFAULT_TARGETS_US[0]), min(high, DEFAULT_TARGETS_US[-1]), len(DEFAULT_TARGETS_US)
-    )
-    rows = opened.array.geometry.rows
-    seen = measure(
-        opened.array,
-        rows=np.unique(np.linspace(0, rows - 1, min(rows, FITTED_ROWS)).astype(int)).tolist(),
-        devices=None,
-        targets_us=tuple(targets),
-        cycles=DEFAULT_CYCLES,
-        centre_us=DEFAULT_MID_US,
-        everything=True,
-    )
-    return found, left, estimate_measurement(seen)
-
-
-def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:
-    """How the model of an array ages; nothing for arrays that have none."""
-    if not array.startswith(PhysicsArray.name):
-        return []
-    device = device_preset(preset or DEFAULT_PHYSICS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ValidityWarning)
-        return measure_ages(device, seed, rows=AGED_ROWS)
-
-
-def fitted_constants(path: Path) -> dict[str, str]:
-    """The constants that own measurements in ``path`` decide, with intervals and units."""
-    return {name: str(e) for name, e in fit_file(path, path.stem)[1].constants.items()}
-
-
-def _devices(found: Characterization) -> dict[str, Any]:
-    return {
-        "common_offset_rel": found.common_offset_rel,
-        "common_offset_error": found.common_offset_error,
-        "d2d_rel": found.d2d_rel,
-        "random_walk": found.random_walk,
-    }
-
-
-def advice(untrimmed: Characterization, trimmed: Characterization) -> str:
-    """Which kernel an array can carry, in a sentence."""
-    if untrimmed.random_walk:
-        return "any kernel works on this array, trimmed or not"
-    if trimmed.random_walk:
-        return "trim this array (train does, unless --no-trim); then any kernel works"
-    return (
-        "trim this array and use --whiten --rho 0.8: the plain random walk would stall or be "
-        f"biased (offset left {trimmed.common_offset_rel:+.1%}, device to device "
-        f"{trimmed.d2d_rel:.1%})"
-    )
-
-
-# -- selftest --------------------------------------------------------------------------------------
-
-
-Finding = tuple[bool, str]
 
 
 def run_selftest(
@@ -322,8 +133,8 @@ def check_chain(config: TrainConfig) -> Finding:
 
 def _trace_of(config: TrainConfig) -> dict[str, Any]:
     """The first steps of a run."""
-    with closing(build_experiment(config)) as experiment:
-        board = experiment.board
+    with closing(build_supervised(config)) as experiment:
+        board = experiment.setup.board
         board.start()
         block = board.run(CHECK_STEPS)
         return Trace.of(block, board.current()).arrays()
@@ -331,8 +142,8 @@ def _trace_of(config: TrainConfig) -> dict[str, Any]:
 
 def check_coin(config: TrainConfig) -> Finding:
     """The start-up health test passes, and the raw bits have the entropy they should have."""
-    with closing(build_experiment(config)) as experiment:
-        board = experiment.board
+    with closing(build_supervised(config)) as experiment:
+        board = experiment.setup.board
         board.start()
         board.run(COIN_STEPS)
         entropy = board.entropy()
@@ -351,13 +162,13 @@ def check_early_rejection(config: TrainConfig) -> Finding:
 
 def check_checkpoint(config: TrainConfig) -> Finding:
     """A board that is loaded with a state goes on from there, whatever it did since."""
-    with closing(build_experiment(config)) as experiment:
-        board = experiment.board
+    with closing(build_supervised(config)) as experiment:
+        board = experiment.setup.board
         board.start()
         board.run(CHECK_STEPS // 2)
         state = board.state_dict()
         straight = board.run(CHECK_STEPS // 2)
-        board.configure(experiment.registers, experiment.points)
+        board.configure(experiment.setup.registers, experiment.setup.points)
         board.load_state_dict(state)
         again = board.run(CHECK_STEPS // 2)
     same = np.array_equal(straight.log_posterior, again.log_posterior)

@@ -1,25 +1,27 @@
-"""Pictures of a finished run that learnt a policy."""
+"""The pictures of a run that learnt a policy."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runs.policy import Policy
-from ..runs.trace import Trace
-from .policy import draw_action_map, draw_learning, draw_policy_weights, draw_returns
-from .report import draw_log_posterior, draw_wear, new_figure
+from ...golden.policy import Policy
+from ...pictures.canvas import new_figure
+from ...pictures.chains import draw_log_posterior, draw_wear
+from ...pictures.policy import draw_action_map, draw_learning, draw_policy_weights, draw_returns
+from ..trace import Trace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def draw_policy_figures(
-    values: dict[str, Any], trace: Trace, evaluation: dict[str, NDArray[Any]]
+    values: Mapping[str, Any], trace: Trace, evaluation: Mapping[str, NDArray[Any]]
 ) -> dict[str, Figure]:
-    """Every picture of such a run, by name; ``evaluation`` as in ``PolicyResult.evaluation``."""
+    """Every picture of a run, by name; ``evaluation`` as in ``PolicyResult.evaluation``."""
     burn_in = int(values["burn_in"])
     policy = Policy.of(*trace.after(burn_in))
     figures: dict[str, Figure] = {}
@@ -39,7 +41,7 @@ def draw_policy_figures(
     figures["actions"], ax = new_figure()
     image = draw_action_map(ax, policy)
     ax.figure.colorbar(image, ax=ax).set_label("share of the samples that push to the right")
-    ax.set_title("What it does (cart at rest in the middle)")
+    ax.set_title("Actions of the policy (cart at rest in the middle)")
 
     figures["test"], ax = new_figure()
     tested = np.asarray(evaluation["tested"])

@@ -1,25 +1,17 @@
-"""A policy of cartpole as the array holds it, and how good it is in Gymnasium's CartPole-v1."""
+"""A policy of cartpole, as samples that the array holds; in floating point."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import UsageError
-from ..golden.cartpole import policy_weights
 from ..spec import cartpole as spec
-
-if TYPE_CHECKING:
-    import gymnasium
+from .cartpole import policy_weights
 
 Float = NDArray[np.float64]
-ENVIRONMENT = "CartPole-v1"
-TEST_EPISODES = 100
-TEST_SEED = 1_000_000
-"""Added to a run's seed: start states that no training has seen (another generator, too)."""
 
 
 def encode(states: ArrayLike) -> Float:
@@ -38,9 +30,9 @@ INPUT_FACTORS = np.array(
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """Samples of the posterior, which act together: the mean of their dot products decides.
+    """Samples of the posterior that act together: the mean of their dot products decides.
 
-    A row of the array with the mean weights gives the same answer.
+    A row of the array with the mean weights decides the same way.
 
     Attributes
     ----------
@@ -71,37 +63,3 @@ class Policy:
         """Share of the samples that would push to the right, float64 (n,): (n, 4) states."""
         votes = encode(states) @ self.weights.T > 0
         return np.asarray(votes @ self.counts / self.counts.sum())
-
-
-def environment(**options: Any) -> gymnasium.Env[Any, Any]:
-    """Gymnasium's CartPole-v1; UsageError, with what to install, where it is missing."""
-    try:
-        import gymnasium
-    except ImportError as error:
-        raise UsageError(
-            "cartpole is tested in Gymnasium: pip install 'ohmcarlo[reproduce]'"
-        ) from error
-    return gymnasium.make(ENVIRONMENT, **options)
-
-
-def episode(policy: Policy, world: gymnasium.Env[Any, Any], seed: int) -> Float:
-    """States of one Gymnasium episode that begins as ``seed`` says, (steps + 1, 4)."""
-    weights = policy.mean
-    state, _ = world.reset(seed=seed)
-    states = [state]
-    over = False
-    while not over:
-        right = int(encode(state)[0] @ weights > 0)
-        state, _, fallen, long_enough, _ = world.step(right)
-        states.append(state)
-        over = fallen or long_enough
-    return np.array(states, np.float64)
-
-
-def gymnasium_returns(
-    policy: Policy, seed: int, episodes: int = TEST_EPISODES
-) -> NDArray[np.int64]:
-    """Return of each of ``episodes`` Gymnasium episodes: int64 (episodes,), at most 500."""
-    world = environment()
-    seeds = np.random.SeedSequence(TEST_SEED + seed).generate_state(episodes)
-    return np.array([len(episode(policy, world, int(s))) - 1 for s in seeds], np.int64)

@@ -1,4 +1,4 @@
-"""Use a finished run: probabilities with their uncertainty, from its folder alone."""
+"""Predictions of a supervised run with their uncertainty, from its folder alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets import Encoder
-from ..datasets.csvfile import Table
-from ..errors import UsageError
-from ..golden import Registers, SamplerSettings, predict
-from ..spec import FEATURE_FRAC, FEATURE_MAX, Geometry
-from .folder import (
+from ...datasets import Encoder
+from ...datasets.csvfile import Table
+from ...errors import UsageError
+from ...golden import Registers, SamplerSettings, predict
+from ...readable import count, first_few
+from ...spec import FEATURE_FRAC, FEATURE_MAX, Geometry
+from ..stored import (
     MANIFEST,
     RESULT,
     intact,
@@ -24,6 +25,8 @@ from .folder import (
     read_result,
     read_trace,
 )
+from .experiment import standardised_weights
+from .result import RESULT_KEYS, check_evaluation
 
 FloatArray = NDArray[np.float64]
 INPUT_LIMIT_SD = FEATURE_MAX / (1 << FEATURE_FRAC)  # an 8-bit input ends here, standard deviations
@@ -31,7 +34,7 @@ INPUT_LIMIT_SD = FEATURE_MAX / (1 << FEATURE_FRAC)  # an 8-bit input ends here, 
 
 @dataclass(frozen=True, eq=False)
 class Predictor:
-    """The posterior of a run, ready to answer.
+    """The posterior of a run, for predictions.
 
     Attributes
     ----------
@@ -58,9 +61,8 @@ class Predictor:
     @classmethod
     def of_run(cls, path: Path) -> Predictor:
         """Raises UsageError when the run is not complete, OhmcarloError when it is damaged."""
-        result, manifest, trace = read_result(path), read_manifest(path), read_trace(path)
-        if "policy" in result:
-            raise UsageError(f"the run in {path} learnt a policy: it says nothing about data")
+        result, manifest = read_result(path, RESULT_KEYS), read_manifest(path)
+        trace = read_trace(path)
         with intact(path / RESULT):
             codes, counts = trace.after(int(result["burn_in"]))
             registers = prediction_registers(result)
@@ -73,7 +75,7 @@ class Predictor:
                 feature_names=list(manifest["data"]["feature_names"]),
                 class_names=list(manifest["data"]["class_names"]),
                 weight_names=list(manifest["weight_names"]),
-                evaluation=read_evaluation(path),
+                evaluation=read_evaluation(path, check_evaluation),
             )
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -89,10 +91,16 @@ class Predictor:
 
     def weights(self) -> FloatArray:
         """Weights of the standardised features after burn-in, float64 (steps, weights)."""
-        samples = self.registers.weights(self.codes)
-        if self.encoder.whitening is not None:
-            samples = self.encoder.weights_to_original(samples)
+        samples = standardised_weights(self.registers, self.encoder, self.codes)
         return np.repeat(samples, self.counts, axis=0)
+
+    def of_single_samples(self, x: FloatArray, samples: int, seed: int) -> FloatArray:
+        """P(class 1) under single samples, which are drawn by multiplicity: float64 (samples, n)
+        for x float64 (n, features)."""
+        share = self.counts / self.counts.sum()
+        drawn = np.random.default_rng(seed).choice(len(share), samples, p=share)
+        points, once = self.encoder.encode(x), np.ones(1, np.int64)
+        return np.stack([predict(self.registers, points, self.codes[[i]], once)[0] for i in drawn])
 
 
 def prediction_registers(result: dict[str, Any]) -> Registers:
@@ -109,8 +117,8 @@ def prediction_registers(result: dict[str, Any]) -> Registers:
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
-    """Answers for new data.
+class ClassPredictions:
+    """Predicted classes for new data.
 
     Attributes
     ----------
@@ -130,6 +138,8 @@ class Predictions:
     clipped: NDArray[np.bool_]
     labels: NDArray[np.int64] | None = None
 
+    header = ("row", "class", "probability", "spread")
+
     @property
     def answers(self) -> NDArray[np.int64]:
         return (self.probability >= 0.5).astype(np.int64)
@@ -139,36 +149,58 @@ class Predictions:
         """Share of right answers, None without labels."""
         return None if self.labels is None else float((self.answers == self.labels).mean())
 
-    def rows(self) -> Iterator[tuple[str, float, float]]:
+    def _answers(self) -> Iterator[tuple[str, float, float]]:
         """Class name, probability of class 1 and spread of every point."""
         for answer, p, s in zip(self.answers, self.probability, self.spread, strict=True):
             yield self.class_names[answer], float(p), float(s)
 
+    def table(self) -> list[list[str]]:
+        """Cells under ``header``, a row for every point."""
+        return [
+            [f"{i}", name, f"{p:.6f}", f"{s:.6f}"]
+            for i, (name, p, s) in enumerate(self._answers(), start=1)
+        ]
+
+    def notes(self) -> list[str]:
+        """Lines for a person: the meaning of the columns, accuracy, extrapolated rows."""
+        positive = self.class_names[1]
+        notes = [
+            f"probability: of class {positive!r}; spread: its posterior standard deviation",
+        ]
+        if self.accuracy is not None:
+            notes.append(f"accuracy on these {len(self.probability)}: {self.accuracy:.1%}")
+        if rows := [i for i, beyond in enumerate(self.clipped, start=1) if beyond]:
+            notes.append(
+                f"note: {count(len(rows), 'row')} beyond the range of the training data, where "
+                f"the 8-bit inputs end ({first_few(rows)}): probability and spread are extrapolated"
+            )
+        return notes
+
     def values(self) -> dict[str, Any]:
-        """For JSON."""
+        """Content of the JSON file."""
         return {
             "class_names": self.class_names,
             "probability_of": self.class_names[1],
             "accuracy": self.accuracy,
             "predictions": [
                 {"class": name, "probability": p, "spread": s, "extrapolated": bool(c)}
-                for (name, p, s), c in zip(self.rows(), self.clipped, strict=True)
+                for (name, p, s), c in zip(self._answers(), self.clipped, strict=True)
             ],
         }
 
 
-def predict_file(run: Path, data: Path) -> Predictions:
-    """Answers for the rows of a CSV file.
+def predict_file(run: Path, data: Path) -> ClassPredictions:
+    """Predictions for the rows of a CSV file.
 
-    The run's features are found by the names in the first line, in any order; a label column may
-    hold the truth: one that is called as ``load_csv`` expects it, or the only other column when
-    it holds nothing but the run's classes. Raises UsageError naming line and column of what
-    cannot be used.
+    The run's features are found by the names in the first line, in any order. A label column is
+    optional. It has one of the names that ``load_csv`` expects, or it is the only other column and
+    holds nothing but the run's classes. Raises UsageError, which names line and column, for a cell
+    that cannot be used.
     """
     predictor = Predictor.of_run(run)
     x, labels = read_points(data, predictor.feature_names, predictor.class_names)
     probability, variance = predictor.predict(x)
-    return Predictions(
+    return ClassPredictions(
         probability=probability,
         spread=np.sqrt(variance),
         class_names=predictor.class_names,

@@ -1,0 +1,125 @@
+"""Verb ``build``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import JsonOption
+
+
+def build(
+    board: Annotated[
+        str,
+        typer.Argument(
+            metavar="BOARD", help="ulx3s-85f, ecpix5-85f, ulx3s-12f, icebreaker, hx8k or arty-a7."
+        ),
+    ],
+    array: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="emulator (default: a model of the array, inside the FPGA) or phy (a die on a "
+            "daughterboard, at the headers of ulx3s-85f or ecpix5-85f).",
+            rich_help_panel="Array",
+        ),
+    ] = None,
+    small: Annotated[
+        bool,
+        typer.Option(
+            "--small", help="A small array, which is built in a minute.", rich_help_panel="Array"
+        ),
+    ] = False,
+    rows: Annotated[
+        int | None, typer.Option(help="Rows of the array.", rich_help_panel="Array")
+    ] = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option(help="Device pairs in a row (the coin's included).", rich_help_panel="Array"),
+    ] = None,
+    access_bits: Annotated[
+        int | None,
+        typer.Option(
+            help="Bits of every input that one access applies: 8 is the fastest, 1 needs no "
+            "multipliers.",
+            rich_help_panel="Array",
+        ),
+    ] = None,
+    clock: Annotated[
+        float | None,
+        typer.Option(
+            metavar="MHZ", help="Clock of controller and processor (default: the board's)."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            help="Of place and route (default: 1, and the next where the clock is just missed)."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the result (default: build/BOARD)."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Build again, even if nothing has changed.")
+    ] = False,
+    program: Annotated[
+        bool,
+        typer.Option(
+            "--program", help="Load it into the board that is connected (openFPGALoader)."
+        ),
+    ] = False,
+    json: JsonOption = None,
+) -> None:
+    """Build the bitstream of an FPGA board, with open tools.
+
+    Boards:
+
+    - `ulx3s-85f`: Radiona ULX3S 85F, the reference array (256 × 32) at 80 MHz
+
+    - `ecpix5-85f`: LambdaConcept ECPIX-5 85F, the reference array at 100 MHz
+
+    - `ulx3s-12f`: Radiona ULX3S 12F, the bit-serial controller, without a processor
+
+    - `hx8k`: Lattice iCE40-HX8K breakout board, the bit-serial controller, without a processor
+
+    - `icebreaker`: 1BitSquared iCEBreaker, pins and clock only: its 5,280 LUTs are too few as yet
+
+    - `arty-a7`: Digilent Arty A7-100T, as Verilog and XDC for Vivado
+
+    Examples:
+
+    - `ohmcarlo build ulx3s-85f --program`, then `ohmcarlo selftest --backend serial:/dev/ttyUSB0`
+
+    - `ohmcarlo build ulx3s-85f --rows 128 --pairs 16 --clock 60`: another array, a slower clock
+
+    - `ohmcarlo build ulx3s-85f --array phy --rows 64 --pairs 16`: for a real array of that size;
+    wires, rails and first steps are in constraints/daughterboard.md
+
+    The folder holds the bitstream, manifest.json (design, clocks reached, resources, versions,
+    sha256), logs, and sources for your own flow. Equal inputs give equal bitstreams. A result that
+    is up to date is not built again; a clock that is not met is an error, which says what was
+    reached. The tools come with `pip install 'ohmcarlo[fpga]'` in a clone of the repository.
+    """
+    from ..fpga import BuildOptions, bitstream_rows, build_bitstream
+    from .console import Console
+
+    console = Console(json)
+    options = BuildOptions(
+        array=array,
+        small=small,
+        rows=rows,
+        pairs=pairs,
+        access_bits=access_bits,
+        clock=clock,
+        seed=seed,
+        out=out,
+        force=force,
+        program=program,
+    )
+    made = build_bitstream(board, options, console.say)
+    console.json(made)
+    console.table("Bitstream", bitstream_rows(made))

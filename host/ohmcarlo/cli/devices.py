@@ -1,0 +1,96 @@
+"""Verbs ``characterize`` and ``selftest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    ArrayOption,
+    ArraySeedOption,
+    BackendOption,
+    JsonOption,
+    PairsOption,
+    PresetOption,
+    RowsOption,
+)
+
+
+def characterize(
+    array: ArrayOption = "emulator",
+    preset: PresetOption = None,
+    backend: BackendOption = "model",
+    rows: RowsOption = 256,
+    pairs: PairsOption = 32,
+    seed: ArraySeedOption = 0,
+    fit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA.csv",
+            help="Fit the physics model to own measurements (columns device, target_us, g_us, or "
+            "a sweep file), show its constants and characterise it.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep the calibration (.npz)."),
+    ] = None,
+    preset_out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Keep the fitted device model, for --preset."),
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Draw spreads, memory, read noise and age."),
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Measure an array: offset, spread, trim, stuck devices, and which kernel it can carry.
+
+    The device model is fitted to what was measured, with 95 % intervals: spread over the
+    conductance, device to device, memory, read noise, state after RESET, stuck devices.
+
+    Examples:
+
+    - `ohmcarlo characterize --array physics --preset rram-1t1r --plots plots`
+
+    - `ohmcarlo characterize --array measured:sweep.csv --out trim.npz`
+
+    - `ohmcarlo characterize --fit mine.csv --preset-out mine.json`, then
+      `ohmcarlo train breast-cancer --array physics --preset mine.json`
+    """
+    from ..array.physics import PhysicsArray
+    from ..runs.characterize import DeviceOutputs, characterize_array, fitted_constants
+    from .console import Console
+    from .show_devices import show_characterization
+
+    console = Console(json)
+    if fit is not None:
+        console.mapping("Fitted constants", fitted_constants(fit))
+        array, preset = PhysicsArray.name, str(fit)
+    outputs = DeviceOutputs(out, preset_out, plots)
+    values = characterize_array(
+        array, preset, backend, rows, pairs, seed, outputs, console.say, fit
+    )
+    show_characterization(console, values)
+
+
+def selftest(
+    backend: BackendOption = "model",
+    array: ArrayOption = "emulator",
+    preset: PresetOption = None,
+    seed: ArraySeedOption = 0,
+    json: JsonOption = None,
+) -> None:
+    """Check generator, coin, devices, chain and checkpoint, and a board's link, memory and
+    registers; a minute at most."""
+    from ..selftest.chain import run_selftest
+    from .console import Console
+    from .exit_codes import FAILED
+    from .show_devices import show_checks
+
+    console = Console(json)
+    if not show_checks(console, run_selftest(backend, array, preset, seed, console.say)):
+        raise typer.Exit(FAILED)

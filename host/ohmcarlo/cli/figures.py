@@ -1,0 +1,77 @@
+"""Verb ``reproduce``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import JsonOption
+
+if TYPE_CHECKING:
+    from .console import Console
+
+
+def reproduce(
+    figure: Annotated[
+        str,
+        typer.Argument(
+            metavar="FIGURE",
+            help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, backends, "
+            "or all.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of the results, one a figure.")
+    ] = Path("reproduced"),
+    seeds: Annotated[
+        int, typer.Option(min=2, help="Splits or seeds that averages are taken over.")
+    ] = 20,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    json: JsonOption = None,
+) -> None:
+    """Reproduce a figure of the paper: its picture, and our numbers beside the published ones.
+
+    Dalgaty et al., Nature Electronics 4, 151 (2021), https://doi.org/10.1038/s41928-020-00523-3.
+
+    Each figure goes to a folder of its own: pictures, table.md, and a JSON with every number and
+    seed. An interrupted run goes on where it was. `backends` is not part of `all`: it simulates the
+    hardware.
+
+    Examples:
+
+    - `ohmcarlo reproduce fig4`
+
+    - `ohmcarlo reproduce all --json numbers.json`
+    """
+    from ..reproduce import reproduce as make
+    from ..reproduce import select
+    from .console import Console
+    from .progress import CellProgress
+
+    console = Console(json)
+    values = make(select(figure), out, seeds, jobs, CellProgress(console))
+    console.json(values)
+    for name, found in values["figures"].items():
+        _show_figure(console, name, found)
+
+
+def _show_figure(console: Console, name: str, figure: Mapping[str, Any]) -> None:
+    """Every table of a figure, its notes, and its folder."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    console.out.print(f"\n[bold]{escape(name)}[/bold]: {escape(figure['title'])}")
+    for table in figure["tables"]:
+        shown = Table(title=escape(table["title"]), title_justify="left")
+        for column in ("quantity", "ours", "published", "goal"):
+            shown.add_column(column)
+        for row in table["rows"]:
+            cells = (row["quantity"], row["ours"], row["published"], row["verdict"])
+            shown.add_row(*(escape(cell) for cell in cells))
+        console.out.print(shown)
+    for note in figure["notes"]:
+        console.note(note)
+    console.say(f"wrote {figure['folder']}")

@@ -1,0 +1,56 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
+]
+TraceOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),
+]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of `train --out`.")]
+RowsOption = Annotated[int, typer.Option(help="Rows of the array.", rich_help_panel="Array")]
+PairsOption = Annotated[
+    int, typer.Option(help="Device pairs in a row (the coin's included).", rich_help_panel="Array")
+]
+ArrayOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="emulator (integers, the FPGA's twin), physics (device model; physics:1e7 after so "
+        "many cycles), measured:FILE (replays a sweep of real cells) or phy (a die on a "
+        "daughterboard, at --backend serial:PORT).",
+        rich_help_panel="Array",
+    ),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Device preset of the array model (rram-1t1r, relative-5pct, relative-2pct, stress), "
+        "a .json file with one, or a CSV file of own measurements to fit one to.",
+        rich_help_panel="Array",
+    ),
+]
+BackendOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Board that runs the chain: model (the bit-exact reference, on this computer), rtl "
+        "(the hardware, simulated; built at its first use) or serial:PORT.",
+        rich_help_panel="Array",
+    ),
+]
+SeedOption = Annotated[
+    int, typer.Option(help="Decides data split and array; equal seeds give equal runs.")
+]
+ArraySeedOption = Annotated[
+    int, typer.Option(help="Decides the array; equal seeds give equal devices.")
+]

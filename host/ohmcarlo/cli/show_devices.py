@@ -1,0 +1,107 @@
+"""How the command line shows a characterised array and the checks of a self-test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from ..array.characterize.estimates import Estimate
+from ..runs.rows import array_name
+from .console import Console, Rows
+
+if TYPE_CHECKING:
+    from ..selftest.chain import Check
+
+TARGET_COLUMNS = {
+    "target µS": "target_us",
+    "mean reached µS": "mean_us",
+    "cycle to cycle σ µS": "sigma_c2c_us",
+    "device to device σ µS": "sigma_d2d_us",
+}
+
+
+def show_characterization(console: Console, values: Mapping[str, Any]) -> None:
+    """A table over the programming targets, and tables of the array, the fit and the ages."""
+    console.json(values)
+    table = Table(title="Programming (median over devices)", title_justify="left")
+    for column in TARGET_COLUMNS:
+        table.add_column(column, justify="right")
+    for cells in zip(*(values[name] for name in TARGET_COLUMNS.values()), strict=True):
+        table.add_row(*(f"{cell:.1f}" for cell in cells))
+    console.out.print(table)
+    console.table("Array", characterization_rows(values))
+    console.table("Device model fitted to it [95 % interval]", constant_rows(values["fit"]))
+    if values["ages"]:
+        console.table("Age (a model of it: not measured)", age_rows(values["ages"]))
+
+
+def characterization_rows(v: Mapping[str, Any]) -> Rows:
+    """Properties of an array, the advice last."""
+    return [
+        (
+            "array",
+            f"{v['rows']} × {v['pairs']} pairs = {v['devices']:,} devices, {array_name(v)}",
+        ),
+        ("measured", f"{v['cycles_per_target']} SET pulses per device and target"),
+        ("untrimmed", _spread(v["untrimmed"])),
+        ("trimmed", _spread(v["trimmed"])),
+        (
+            "devices that do not follow",
+            f"{v['dead_devices']:,}; {v['rows_without_dead_devices']:,} of {v['rows']:,} rows have "
+            "none",
+        ),
+        (
+            "differ in spread",
+            f"σ(ln σ) = {v['sigma_spread_ln']:.2f} between devices",
+        ),
+        ("successive pulses", f"correlation {v['cycle_correlation']:.2f}"),
+        ("read noise", f"{v['read_noise_rel']:.2%} of the conductance"),
+        ("advice", v["advice"]),
+    ]
+
+
+def constant_rows(fit: Mapping[str, Any]) -> Rows:
+    """Fitted constants."""
+    return [
+        (name, str(Estimate(e["value"], e["low"], e["high"], e["unit"])))
+        for name, e in fit["constants"].items()
+    ]
+
+
+def age_rows(ages: Sequence[Mapping[str, Any]]) -> Rows:
+    """Effect of cycles on median, spread and stuck share."""
+    return [
+        (
+            f"{age['cycles']:.0e} cycles" if age["cycles"] else "fresh",
+            f"median × {age['median_gain'][0]:.3f}, σ × {age['sigma_gain'][0]:.2f}, "
+            f"{age['stuck'][0]:.1%} stuck",
+        )
+        for age in ages
+    ]
+
+
+def _spread(v: Mapping[str, Any]) -> str:
+    return (
+        f"common offset {v['common_offset_rel']:+.2%} ± {v['common_offset_error']:.2%}, device to "
+        f"device {v['d2d_rel']:.1%}"
+    )
+
+
+def show_checks(console: Console, checks: Iterable[Check]) -> bool:
+    """Checks as they finish; True when all passed."""
+    done: list[Check] = []
+    for check in checks:
+        done.append(check)
+        mark = "[green]ok[/green]    " if check.passed else "[red]FAILED[/red]"
+        console.out.print(f"{mark} {check.name}: {escape(check.detail)}", soft_wrap=True)
+    passed = all(c.passed for c in done)
+    console.json(
+        {
+            "passed": passed,
+            "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in done],
+        }
+    )
+    return passed

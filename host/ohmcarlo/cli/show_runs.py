@@ -1,0 +1,38 @@
+"""How the command line shows the result of a run and its predictions."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..files import write_bytes
+from .console import Console
+
+if TYPE_CHECKING:
+    from ..runs.kind import Predictions, RunKind
+
+
+def show_result(console: Console, kind: RunKind[Any, Any], values: Mapping[str, Any]) -> None:
+    """The table of a run, and its warnings."""
+    console.table(f"{values['task']} · {kind.title(values)}", kind.rows(values))
+    for warning in kind.warnings(values):
+        console.note(warning)
+
+
+def show_predictions(console: Console, predictions: Predictions, out: Path | None) -> None:
+    """Predictions as CSV; their notes on standard error."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(predictions.header)
+    writer.writerows(predictions.table())
+    if out is not None:
+        write_bytes(out, text.getvalue().encode())
+        console.say(f"wrote {out}")
+    elif not console.json_on_stdout:
+        print(text.getvalue(), end="")
+    console.json(predictions.values())
+    for note in predictions.notes():
+        console.say(note)

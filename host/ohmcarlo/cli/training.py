@@ -1,0 +1,210 @@
+"""Verbs ``train`` and ``resume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import (
+    ArrayOption,
+    BackendOption,
+    JsonOption,
+    PairsOption,
+    PresetOption,
+    RowsOption,
+    RunArgument,
+    SeedOption,
+    TraceOption,
+)
+
+
+def train(
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK", help="A task (see `ohmcarlo tasks`) or a CSV file with a label column."
+        ),
+    ],
+    backend: BackendOption = "model",
+    array: ArrayOption = "emulator",
+    preset: PresetOption = None,
+    kernel: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="corrected: the exact posterior; published: the algorithm as in the paper.",
+            rich_help_panel="Chain",
+        ),
+    ] = "corrected",
+    rho: Annotated[
+        float | None,
+        typer.Option(
+            metavar="R",
+            help="Proposals are centred at c + R (g - c): 1 is the random walk, 0.8 mixes best on "
+            "whitened data (and is the default there).",
+            rich_help_panel="Chain",
+        ),
+    ] = None,
+    whiten: Annotated[
+        bool,
+        typer.Option(
+            "--whiten",
+            help="The computer fits the mode first, the array samples around it: the same "
+            "posterior, ten times the effective samples.",
+            rich_help_panel="Chain",
+        ),
+    ] = False,
+    rows: RowsOption = 256,
+    pairs: PairsOption = 32,
+    entropy_pairs: Annotated[
+        int,
+        typer.Option(help="Pairs of every row that make the coin.", rich_help_panel="Array"),
+    ] = 4,
+    chains: Annotated[
+        int,
+        typer.Option(
+            help="Independent chains, in equal shares of the rows; with 4, R-hat shows whether "
+            "they agree."
+        ),
+    ] = 1,
+    steps: Annotated[
+        int | None,
+        typer.Option(help="Steps of each chain (default 2,000; cartpole: 299, 1,200 episodes)."),
+    ] = None,
+    seed: SeedOption = 0,
+    features: Annotated[
+        int | None,
+        typer.Option(
+            help="Features to keep, the most telling first (default: as the task suggests).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    hidden: Annotated[
+        int | None,
+        typer.Option(
+            help="Hidden units of a two-layer network; 0: logistic regression.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    gamma: Annotated[
+        float | None,
+        typer.Option(
+            help="µS per unit of weight: larger is smaller steps (default: what suits the spread "
+            "of the array).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    sigma_p: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard deviation of the weight prior, per standardised feature (default 1).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    tau: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard deviation of the common-mode prior, µS.", rich_help_panel="Model"
+        ),
+    ] = None,
+    early_reject: Annotated[
+        bool,
+        typer.Option(
+            "--early-reject/--no-early-reject",
+            help="Stop reading data once a proposal is lost; the decisions stay the same.",
+            rich_help_panel="Chain",
+        ),
+    ] = True,
+    trim: Annotated[
+        bool,
+        typer.Option(
+            "--trim/--no-trim",
+            help="Correct device-to-device differences first (measured and physics arrays).",
+            rich_help_panel="Array",
+        ),
+    ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Keep the run in this new folder (resume, report)."),
+    ] = None,
+    trace: TraceOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Let an array learn a task, and test it on data it has not seen.
+
+    Examples:
+
+    - `ohmcarlo train breast-cancer --whiten --rho 0.8`: the quick, well-mixing way
+
+    - `ohmcarlo train breast-cancer --out runs/first`: keep everything; `resume` after a crash
+
+    - `ohmcarlo train my-data.csv --whiten --chains 4`: your own data; the label is the column
+      called label, class, target or y, else the last one
+
+    - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
+
+    Half of the data are held out for the test. `--out` keeps what `predict`, `report` and
+    `resume` need.
+    """
+    from ..runs.config import TrainConfig
+    from ..runs.kinds import kind_of
+    from ..runs.train import Outputs, train_run
+    from ..tasks import get_task
+    from .console import Console
+    from .progress import RunProgress
+    from .show_runs import show_result
+
+    config = TrainConfig(
+        task=task,
+        backend=backend,
+        array=array,
+        preset=preset,
+        kernel=kernel,
+        rho=rho,
+        whiten=whiten,
+        rows=rows,
+        pairs=pairs,
+        entropy_pairs=entropy_pairs,
+        chains=chains,
+        steps=get_task(task).steps if steps is None else steps,
+        seed=seed,
+        features=features,
+        hidden=hidden,
+        gamma=gamma,
+        sigma_p=sigma_p,
+        tau=tau,
+        early_reject=early_reject,
+        trim=trim,
+    )
+    console = Console(json)
+    outputs = Outputs(out, trace, console.json_file)
+    values = train_run(config, outputs, RunProgress(console))
+    if console.json_on_stdout:
+        console.json(values)
+    show_result(console, kind_of(config.task), values)
+
+
+def resume(
+    run: RunArgument,
+    trace: TraceOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Finish an interrupted run: no sample is lost, none repeated.
+
+    The trace is the one that an uninterrupted run gives. A run can be interrupted in any way:
+    Ctrl-C, a crash, a power cut.
+    """
+    from ..runs.kinds import kind_of
+    from ..runs.train import Outputs, resume_run
+    from .console import Console
+    from .progress import RunProgress
+    from .show_runs import show_result
+
+    console = Console(json)
+    outputs = Outputs(run, trace, console.json_file)
+    values = resume_run(outputs, RunProgress(console))
+    if console.json_on_stdout:
+        console.json(values)
+    show_result(console, kind_of(values["task"]), values)

@@ -1,0 +1,91 @@
+"""Pictures of predictions on held-out data: reliability, and accuracy after referral."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..diagnostics import certain_first, wilson_interval
+from .style import BLUE, GREY, ORANGE, plain_name
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Z_90 = 1.645
+BINS = 10
+
+
+def draw_reliability(
+    ax: Axes,
+    labels: NDArray[np.integer[Any]],
+    probability: NDArray[np.float64],
+    positive: str,
+    repeats: float = 1.0,
+) -> None:
+    """Share of class 1 over the predicted probability, with 90 % intervals of the share.
+
+    ``repeats``: predictions per case. Predictions of one case are not independent, so that the
+    intervals are computed from the number of cases.
+    """
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    ax.plot([0, 1], [0, 1], color=GREY, lw=0.8, ls="--", label="perfectly calibrated")
+    centres, shares, errors, sizes = [], [], [], []
+    for b in range(BINS):
+        inside = bins == b
+        n = int(inside.sum())
+        if not n:
+            continue
+        share = float(labels[inside].mean())
+        low, high = wilson_interval(share, max(1, round(n / repeats)), Z_90)
+        centres.append(float(probability[inside].mean()))
+        shares.append(share)
+        errors.append((share - low, high - share))
+        sizes.append(n)
+    ax.errorbar(centres, shares, yerr=np.array(errors).T, fmt="o", color=BLUE, capsize=3, lw=1)
+    for x, y, n in zip(centres, shares, sizes, strict=True):
+        ax.annotate(f"{n}", (x, y), textcoords="offset points", xytext=(5, 5), fontsize=7)
+    ax.set(
+        xlabel=f"predicted probability of {plain_name(positive)}",
+        ylabel=f"share that is {plain_name(positive)}",
+        xlim=(-0.02, 1.02),
+    )
+    ax.set_ylim(-0.04, 1.08)
+    ax.set_title("Are the probabilities right? (numbers: held-out cases; bars: 90 % intervals)")
+    ax.legend(loc="upper left", fontsize=8)
+
+
+def draw_referral(
+    ax: Axes,
+    labels: NDArray[np.integer[Any]],
+    probability: NDArray[np.float64],
+    variance: NDArray[np.float64],
+) -> None:
+    """Accuracy on the cases that are answered, over the share that is left to a person."""
+    from matplotlib.ticker import PercentFormatter
+
+    right = (probability >= 0.5) == (labels == 1)
+    n = len(right)
+    kept = np.arange(n, max(1, n // 2) - 1, -1)
+    referred = 1 - kept / n
+    by_spread = np.cumsum(right[certain_first(probability, variance)])
+    by_probability = np.cumsum(right[np.argsort(-np.abs(probability - 0.5), kind="stable")])
+    at_random = np.full(len(kept), right.mean())
+    ax.step(referred, by_spread[kept - 1] / kept, color=BLUE, label="by posterior spread")
+    ax.step(
+        referred,
+        by_probability[kept - 1] / kept,
+        color=ORANGE,
+        ls="--",
+        label="by probability alone",
+    )
+    ax.plot(referred, at_random, color=GREY, lw=0.8, ls=":", label="cases chosen at random")
+    ax.set(
+        xlabel="share of cases left to a person, the least certain first",
+        ylabel="accuracy on the rest",
+    )
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    ax.set_title("Does it know what it does not know? (held-out cases)")
+    ax.legend(loc="best", fontsize=8)

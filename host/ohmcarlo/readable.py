@@ -1,0 +1,39 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+SHOWN = 8  # entries of a list that are shown in full
+SI = ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
+
+
+def count(n: int, noun: str) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def first_few(numbers: Sequence[int]) -> str:
+    """``0, 1, 2``; ends in an ellipsis after the first ``SHOWN`` numbers."""
+    more = ", …" if len(numbers) > SHOWN else ""
+    return ", ".join(str(n) for n in numbers[:SHOWN]) + more
+
+
+def si(value: float, unit: str) -> str:
+    """A quantity with three digits and a prefix."""
+    for scale, prefix in SI:
+        if abs(value) >= scale:
+            return f"{value / scale:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
+
+
+def brief(value: Any) -> str:
+    """A value of a JSON object on one line, floats with four digits."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {brief(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(brief(v) for v in value) or "none"
+    return str(value)

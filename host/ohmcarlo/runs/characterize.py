@@ -1,0 +1,197 @@
+"""Characterise an array: measure, trim, measure again, and fit the device model."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..array.characterize.ages import measure_ages
+from ..array.characterize.characterization import (
+    DEFAULT_CYCLES,
+    DEFAULT_TARGETS_US,
+    Characterization,
+    characterize,
+)
+from ..array.characterize.estimates import Estimates, estimate_measurement
+from ..array.characterize.fit import fit_file, preset_of
+from ..array.characterize.measure import measure
+from ..array.physics import PhysicsArray, ValidityWarning
+from ..boards import MODEL, check_backend, open_serial
+from ..errors import UsageError
+from ..files import atomic, check_file, json_ready, make_folder
+from ..spec import DEFAULT_MID_US, Geometry
+from .arrays import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array
+
+FITTED_ROWS, AGED_ROWS = 16, 8  # rows whose devices decide the fitted model, and its ages
+
+
+def characterize_array(
+    array: str,
+    preset: str | None,
+    backend: str,
+    rows: int,
+    pairs: int,
+    seed: int,
+    outputs: DeviceOutputs,
+    say: Callable[[str], None],
+    fit: Path | None = None,
+) -> dict[str, Any]:
+    """Measure an array, trim it, measure what the trim leaves over, and fit the model to it.
+
+    ``fit``: own measurements that ``preset`` is fitted to; ``--preset-out`` and the pictures then
+    show their fit. ``say`` is called with a line of text before a step that takes long. Returns
+    the content of the JSON file. Raises UsageError for a bad request.
+    """
+    check_backend(backend, array)
+    outputs.check()
+    opened = open_array(array, preset, Geometry(rows=rows, pairs=pairs), seed)
+    if backend == MODEL:
+        found, left, estimates = _characterize(opened)
+    else:
+        with closing(open_serial(backend, opened.array, say)) as board:
+            raw = board.raw_array()
+            behind_board = replace(opened, array=raw, calibration_array=raw)
+            found, left, estimates = _characterize(behind_board)
+    if fit is not None:
+        estimates = fit_file(fit, fit.stem)[1]
+    ages = _ages(array, preset, seed)
+    outputs.write(found, estimates, ages)
+    return json_ready(
+        {
+            "array": array,
+            "preset": preset,
+            "rows": rows,
+            "pairs": pairs,
+            "devices": found.devices,
+            "cycles_per_target": found.cycles,
+            "target_us": np.round(found.targets_us, 2),
+            "mean_us": np.round(found.mean_us, 2),
+            "sigma_c2c_us": np.round(found.sigma_us_at, 2),
+            "sigma_d2d_us": np.round(found.d2d_us, 2),
+            "sigma_spread_ln": found.sigma_spread_ln,
+            "cycle_correlation": found.cycle_correlation,
+            "read_noise_rel": found.read_noise_rel,
+            "dead_devices": int(found.dead.sum()),
+            "rows_without_dead_devices": int((~found.bad_rows).sum()),
+            "untrimmed": _devices(found),
+            "trimmed": _devices(left),
+            "advice": advice(found, left),
+            "fit": estimates.to_dict(),
+            "ages": ages,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class DeviceOutputs:
+    """Files that ``characterize`` writes; None: not written.
+
+    Attributes
+    ----------
+    trim : Path or None
+        Calibration (.npz).
+    preset : Path or None
+        Fitted device model (.json), for ``--preset``.
+    plots : Path or None
+        Folder of the pictures.
+    """
+
+    trim: Path | None = None
+    preset: Path | None = None
+    plots: Path | None = None
+
+    def check(self) -> None:
+        """Refuse a file that could not be written or read again, before any work is done."""
+        if self.preset is not None and self.preset.suffix != ".json":
+            raise UsageError(f"--preset-out {self.preset}: the name must end in .json")
+        for path in (self.trim, self.preset):
+            if path is not None:
+                check_file(path)
+
+    def write(
+        self, found: Characterization, estimates: Estimates, ages: list[dict[str, Any]]
+    ) -> None:
+        """Raises OhmcarloError when a file cannot be written."""
+        if self.trim is not None:
+            with atomic(self.trim) as temporary:
+                found.save(temporary)
+        if self.preset is not None:
+            with atomic(self.preset) as temporary:
+                preset_of(estimates, self.preset.stem).save(temporary)
+        if self.plots is not None:
+            from ..pictures.canvas import write_pictures
+            from ..pictures.devices import characterization_pictures
+
+            make_folder(self.plots, "--plots")
+            write_pictures(self.plots, characterization_pictures(estimates, ages))
+
+
+def _characterize(
+    opened: OpenedArray,
+) -> tuple[Characterization, Characterization, Estimates]:
+    """Characterisation without trim, characterisation with the trim it gives, and the fit.
+
+    The model is fitted to some rows only, over the range of conductance in which its law holds.
+    """
+    found = opened.characterize()
+    left = characterize(
+        opened.array, targets_us=tuple(found.targets_us), cycles=found.cycles, trim=found
+    )
+    low, high = opened.window_us
+    targets = np.linspace(
+        max(low, DEFAULT_TARGETS_US[0]), min(high, DEFAULT_TARGETS_US[-1]), len(DEFAULT_TARGETS_US)
+    )
+    rows = opened.array.geometry.rows
+    seen = measure(
+        opened.array,
+        rows=np.unique(np.linspace(0, rows - 1, min(rows, FITTED_ROWS)).astype(int)).tolist(),
+        devices=None,
+        targets_us=tuple(targets),
+        cycles=DEFAULT_CYCLES,
+        centre_us=DEFAULT_MID_US,
+        everything=True,
+    )
+    return found, left, estimate_measurement(seen)
+
+
+def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:
+    """Effect of age on the model of an array; empty for an array without a model of age."""
+    if not array.startswith(PhysicsArray.name):
+        return []
+    device = device_preset(preset or DEFAULT_PHYSICS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ValidityWarning)
+        return measure_ages(device, seed, rows=AGED_ROWS)
+
+
+def fitted_constants(path: Path) -> dict[str, str]:
+    """Constants fitted to own measurements in ``path``, with intervals and units."""
+    return {name: str(e) for name, e in fit_file(path, path.stem)[1].constants.items()}
+
+
+def _devices(found: Characterization) -> dict[str, Any]:
+    return {
+        "common_offset_rel": found.common_offset_rel,
+        "common_offset_error": found.common_offset_error,
+        "d2d_rel": found.d2d_rel,
+        "random_walk": found.random_walk,
+    }
+
+
+def advice(untrimmed: Characterization, trimmed: Characterization) -> str:
+    """One sentence: which kernel the array can carry."""
+    if untrimmed.random_walk:
+        return "any kernel works on this array, trimmed or not"
+    if trimmed.random_walk:
+        return "trim this array (train does, unless --no-trim); then any kernel works"
+    return (
+        "trim this array and use --whiten --rho 0.8: the plain random walk would stall or be "
+        f"biased (offset left {trimmed.common_offset_rel:+.1%}, device to device "
+        f"{trimmed.d2d_rel:.1%})"
+    )

@@ -1,0 +1,136 @@
+"""The protocol of a kind of run: what differs between supervised learning, a policy, …
+
+The rest of the program handles every run through this protocol. A new kind is a package beside
+``supervised`` and ``policy`` and an entry in ``kinds``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from numpy.typing import NDArray
+
+from ..boards import Block, Say
+from .config import TrainConfig
+from .rows import Rows
+from .setup import ChainSetup
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Experiment(Protocol):
+    """What a run works with: a chain's setup and the data that it learns from."""
+
+    @property
+    def setup(self) -> ChainSetup: ...
+
+    def description(self) -> list[str]:
+        """Lines that tell a person what the run will do."""
+        ...
+
+    def manifest(self) -> dict[str, Any]:
+        """The run folder's record of how the run was made."""
+        ...
+
+    def require_same_data(self, manifest: dict[str, Any]) -> None:
+        """Raise UsageError when the data differ from those that the run began with."""
+        ...
+
+    def close(self) -> None:
+        """Release the board."""
+        ...
+
+
+class RunResult(Protocol):
+    """The result of a run, as far as it is written to files."""
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Content of the JSON file."""
+        ...
+
+    @property
+    def trace(self) -> Trace: ...
+
+    @property
+    def posterior(self) -> bytes:
+        """NetCDF file."""
+        ...
+
+    def evaluation(self) -> dict[str, NDArray[Any]]:
+        """The arrays that pictures need beside the trace."""
+        ...
+
+
+class Predictions(Protocol):
+    """Answers for new data, as the command line writes them."""
+
+    @property
+    def header(self) -> Sequence[str]: ...
+
+    def table(self) -> list[list[str]]:
+        """Cells under ``header``, a row for every point."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Lines for a person: the meaning of the columns, accuracy, extrapolated rows."""
+        ...
+
+    def values(self) -> dict[str, Any]:
+        """Content of the JSON file."""
+        ...
+
+
+E = TypeVar("E", bound=Experiment)
+R_co = TypeVar("R_co", bound=RunResult, covariant=True)
+
+
+class RunKind(Protocol[E, R_co]):
+    """How runs of one kind are built, evaluated, shown and used."""
+
+    @property
+    def name(self) -> str:
+        """As in ``Task.kind``."""
+        ...
+
+    @property
+    def result_keys(self) -> Sequence[str]:
+        """Keys that the result of a complete run must have."""
+        ...
+
+    def build(self, config: TrainConfig, say: Say) -> E:
+        """Everything that a run with this configuration works with; close it after use."""
+        ...
+
+    def evaluate(self, experiment: E, streamed: Block, seconds: float) -> R_co:
+        """The result of a run whose last step is made."""
+        ...
+
+    def check_evaluation(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Raise KeyError or ValueError unless ``arrays`` are those of an ``evaluation``."""
+        ...
+
+    def title(self, values: Mapping[str, Any]) -> str:
+        """The model of a run, in a few words; ``values`` are those of its result."""
+        ...
+
+    def rows(self, values: Mapping[str, Any]) -> Rows:
+        """The result as a table for a person."""
+        ...
+
+    def warnings(self, values: Mapping[str, Any]) -> list[str]:
+        """Conclusions that the result does not support, with a remedy each."""
+        ...
+
+    def figures(self, path: Path, values: Mapping[str, Any]) -> dict[str, Figure]:
+        """Pictures of the complete run in ``path``, by name."""
+        ...
+
+    def predict(self, path: Path, data: Path) -> Predictions:
+        """Answers of the complete run in ``path`` for a CSV file; UsageError where there are
+        none."""
+        ...

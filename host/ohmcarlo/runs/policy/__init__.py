@@ -1,0 +1,1 @@
+"""Runs that learn a policy from the episodes that it brings about: cartpole."""

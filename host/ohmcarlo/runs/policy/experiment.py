@@ -1,0 +1,93 @@
+"""The episodes and board of a run that learns a policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...boards import Say, silent
+from ...errors import UsageError
+from ...golden import EpisodeLikelihood
+from ...spec import Geometry, Points
+from ...spec.cartpole import INPUT_NAMES, POLICY_INPUTS
+from ...tasks import get_task
+from ..config import TrainConfig
+from ..provenance import origin_of
+from ..setup import ChainSetup, set_up_chain
+from .gymnasium_episodes import environment
+
+DATA_OPTIONS = ("whiten", "features", "hidden")
+
+
+@dataclass(frozen=True, eq=False)
+class PolicyExperiment:
+    """Everything a run works with; two built from equal configurations are equal.
+
+    Attributes
+    ----------
+    setup : ChainSetup
+    episodes : EpisodeLikelihood
+        Computes the log-likelihood of a proposal.
+    """
+
+    setup: ChainSetup
+    episodes: EpisodeLikelihood
+
+    def close(self) -> None:
+        """Release the board."""
+        self.setup.close()
+
+    def manifest(self) -> dict[str, Any]:
+        """The run folder's record of how the run was made."""
+        return {
+            **origin_of(self.setup),
+            "data": {"sha256": "", "episodes": vars(self.episodes)},
+            "weight_names": list(INPUT_NAMES),
+        }
+
+    def require_same_data(self, manifest: dict[str, Any]) -> None:
+        """Raise UsageError when the episodes differ from those that the run began with."""
+        if manifest["data"].get("episodes") != vars(self.episodes):
+            raise UsageError(
+                f"the episodes of {self.setup.config.task} are not those that this run began with: "
+                "use the version of ohmcarlo that wrote it, or start a new run"
+            )
+
+    def description(self) -> list[str]:
+        """Lines that tell a person what the run will do."""
+        config, per_policy = self.setup.config, self.episodes.episodes
+        return [
+            f"{config.task}: {per_policy} episodes a policy, the same start states for all; "
+            f"{per_policy * (config.steps + 1):,} episodes a chain",
+            self.setup.describe_array(),
+        ]
+
+
+def no_points() -> Points:
+    """The empty data memory."""
+    return Points.of(np.zeros((0, POLICY_INPUTS), np.int8))
+
+
+def build_policy(config: TrainConfig, say: Say = silent) -> PolicyExperiment:
+    """Open and calibrate the array; its board evaluates proposals by their episodes.
+
+    Close the result after use. Raises UsageError for a request that cannot be met, OhmcarloError
+    when the board cannot be reached.
+    """
+    task = get_task(config.task)
+    for name in DATA_OPTIONS:
+        if getattr(config, name):
+            raise UsageError(f"{task.name} learns from no data: leave out --{name}")
+    environment().close()  # a missing Gymnasium is an error before the run, not after it
+    geometry = Geometry(
+        rows=config.rows,
+        pairs=config.pairs,
+        entropy_pairs=config.entropy_pairs,
+        regions=config.chains,
+    )
+    geometry.require_features(POLICY_INPUTS)
+    episodes = EpisodeLikelihood(config.seed)
+    setup = set_up_chain(config, task, geometry, no_points(), say, episodes=episodes)
+    return PolicyExperiment(setup, episodes)

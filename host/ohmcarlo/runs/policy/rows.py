@@ -1,0 +1,55 @@
+"""The table and the warnings of a run that learnt a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...diagnostics import ESS_LIMIT
+from ...spec.cartpole import EPISODE_STEPS
+from ..rows import Rows, array, chains, closing_rows, method, out_of_service, wear
+
+
+def policy_rows(v: Mapping[str, Any]) -> Rows:
+    """The result of a run, the most important line first."""
+    training, test = v["training"], v["test"]
+    full = training["episodes_to_full_return"]
+    weights = ", ".join(f"{name} {w:+.1f}" for name, w in v["policy"]["weights_us"].items())
+    return [
+        (
+            "return in Gymnasium",
+            f"{test['mean_return']:.1f} ± {test['sd']:.1f} of {EPISODE_STEPS} over "
+            f"{test['episodes']} episodes; {test['full']:.0%} of them stood to the end",
+        ),
+        (
+            "training",
+            f"{training['episodes']:,} episodes, {training['episodes_of_a_policy']} a policy; "
+            f"return {training['first_return']:.1f} at first, "
+            f"{training['mean_return_after_burn_in']:.1f} after burn-in; "
+            + (f"the first {EPISODE_STEPS} after {full}" if full else f"never {EPISODE_STEPS}"),
+        ),
+        ("policy", f"{v['policy']['rule']}: {weights} µS"),
+        ("method", method(v)),
+        ("chains", chains(v)),
+        ("array", array(v)),
+        ("wear", wear(v)),
+        *closing_rows(v),
+    ]
+
+
+def policy_warnings(v: Mapping[str, Any]) -> list[str]:
+    """Conclusions that the result does not support, with a remedy each."""
+    warnings = []
+    if not v["accepted"]:
+        warnings.append(
+            "no proposal was accepted: the policy is the first, random one; `ohmcarlo "
+            "characterize` shows which kernel this array can carry"
+        )
+    elif v["training"]["episodes_to_full_return"] is None:
+        warnings.append("no policy stood to the end in training: use more --steps, another --seed")
+    if v["ess_min"] is None or v["ess_min"] < ESS_LIMIT:
+        warnings.append(
+            f"{v['ess_min'] or 0:.0f} effective samples for the worst weight: this is a search, "
+            "its samples say little about how far the weights could be changed"
+        )
+    return warnings + out_of_service(v)

@@ -1,0 +1,107 @@
+"""The lines of a result's table, and the warnings, that every kind of run shares.
+
+``v`` holds the values of a result, as in its JSON file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..readable import count, first_few, si
+from .summary import COMPLETE
+
+Rows = list[tuple[str, str]]
+
+
+def closing_rows(v: Mapping[str, Any]) -> Rows:
+    """Energy, coin and time, the last lines of every table."""
+    return [("energy, not measured", _energy(v)), ("coin", _coin(v["entropy"])), ("time", _time(v))]
+
+
+def method(v: Mapping[str, Any]) -> str:
+    """Kernel and proposal."""
+    walk = "random walk" if v["rho"] == 1 else f"rho {v['rho']:g}"
+    return f"{v['kernel']} kernel, {walk}"
+
+
+def chains(v: Mapping[str, Any]) -> str:
+    """Length, acceptance, samples, burn-in."""
+    return (
+        f"{v['chains']} × {count(v['steps'], 'step')}, {v['acceptance_rate']:.1%} accepted, "
+        f"{count(v['samples'], 'sample')}, the first {count(v['burn_in'], 'step')} left out"
+    )
+
+
+def array(v: Mapping[str, Any]) -> str:
+    """Size and model of the array."""
+    geometry = v["geometry"]
+    return (
+        f"{geometry['rows']} × {geometry['pairs']} pairs = {geometry['devices']:,} devices, "
+        f"{array_name(v)}{', trimmed' if v['trimmed'] else ''}"
+    )
+
+
+def array_name(v: Mapping[str, Any]) -> str:
+    """The model of the array with its preset or file."""
+    kind, _, file = v["array"].partition(":")
+    detail = Path(file).name if file else v["preset"]
+    return f"{kind} ({detail})" if detail else kind
+
+
+def wear(v: Mapping[str, Any]) -> str:
+    """Pulses per device, retired rows."""
+    return (
+        f"{v['wear']['mean']:,.1f} SET pulses per device on average, {v['wear']['max']:,} at "
+        f"most{_characterisation(v)}; {count(len(v['retired_rows']), 'row')} retired"
+    )
+
+
+def _energy(v: Mapping[str, Any]) -> str:
+    low, high = v["energy"]["total"]["low"], v["energy"]["total"]["high"]
+    return (
+        f"{si(v['energy_joules'], 'J')} by a model of published parts, which allow "
+        f"{si(low, 'J')} to {si(high, 'J')}{_characterisation(v)}"
+    )
+
+
+def _characterisation(v: Mapping[str, Any]) -> str:
+    """Whether wear and energy include the characterisation before the run."""
+    if not v["trimmed"]:
+        return ""
+    # recorded cells are characterised on repeats of their own, an aged array before it aged
+    apart = v["array"].startswith("measured:") or "@" in v["array"]
+    return ", without the characterisation" if apart else ", characterisation included"
+
+
+def _coin(entropy: Mapping[str, Any]) -> str:
+    source = " (emulated: pseudo-random by construction)" if entropy["pseudo_random"] else ""
+    return (
+        f"{entropy['min_entropy']:.3f} bit of min-entropy per raw bit, "
+        f"{entropy['alarms']} alarms{source}"
+    )
+
+
+def _time(v: Mapping[str, Any]) -> str:
+    time = f"{v['wall_seconds']:.2f} s of sampling"
+    if not v["clock_cycles"]:
+        return time
+    clocks, hz = v["clock_cycles"], v["clock_hz"]
+    return f"{time}; {clocks:,} clocks, which are {si(clocks / hz, 's')} at {si(hz, 'Hz')}"
+
+
+def out_of_service(v: Mapping[str, Any]) -> list[str]:
+    """Warnings about retired rows, and about chains that stopped early."""
+    warnings = []
+    if v["retired_rows"]:
+        warnings.append(
+            f"{count(len(v['retired_rows']), 'row')} out of service: devices that are dead, or "
+            f"were driven beyond the range of the ADC ({first_few(v['retired_rows'])})"
+        )
+    if v["status"] != COMPLETE:
+        warnings.append(
+            f"the chains stopped after {count(v['steps'], 'step')} ({v['status']}): no free rows "
+            "were left; use more --rows or a smaller --gamma"
+        )
+    return warnings

@@ -1,0 +1,129 @@
+"""The part of a run's result that does not depend on what was learnt."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__, diagnostics
+from ..array.base import Ledger
+from ..array.energy import energy
+from ..boards import RUNNING, Block
+from ..spec import Geometry
+from .setup import ChainSetup
+from .trace import Trace
+
+COMPLETE = "complete"
+
+
+def burn_in_of(trace: Trace) -> int:
+    """Steps to leave out: the burn-in of the slowest chain, at most all but two steps."""
+    longest = max(int(diagnostics.burn_in(chain)) for chain in trace.log_posterior_nat())
+    return max(0, min(longest, trace.steps - 2))
+
+
+def request_of(setup: ChainSetup) -> dict[str, Any]:
+    """What the user asked for and what was chosen."""
+    config = setup.config
+    return {
+        "task": config.task,
+        "backend": config.backend,
+        "array": config.array,
+        "preset": config.preset,
+        "kernel": config.kernel,
+        "rho": setup.settings.rho,
+        "gamma_us": setup.registers.gamma_us,
+        "trimmed": setup.trimmed,
+        "seed": config.seed,
+        "geometry": _shape(setup.registers.geometry),
+    }
+
+
+def _shape(geometry: Geometry) -> dict[str, int]:
+    return {
+        "rows": geometry.rows,
+        "pairs": geometry.pairs,
+        "row_group": geometry.row_group,
+        "entropy_pairs": geometry.entropy_pairs,
+        "devices": geometry.devices,
+    }
+
+
+def chain_of(trace: Trace, burn_in: int) -> dict[str, Any]:
+    """Length and acceptance of the chains."""
+    return {
+        "chains": trace.chains,
+        "steps": trace.steps,
+        "burn_in": burn_in,
+        "accepted": int(trace.accepted.sum()),
+        "acceptance_rate": float(trace.accepted.mean()),
+        "samples": len(trace.codes),
+    }
+
+
+def cost_of(setup: ChainSetup, seconds: float) -> dict[str, Any]:
+    """Pulses, wear, energy and time."""
+    ledger: Ledger = setup.board.ledger
+    report = energy(ledger, setup.registers.geometry)
+    return {
+        "pulses": {
+            "set": ledger.set,
+            "reset": ledger.reset,
+            "read": ledger.read,
+            "dot": ledger.dot,
+        },
+        "wear": {"mean": float(ledger.wear.mean()), "max": int(ledger.wear.max())},
+        "energy_joules": report.total.joules,
+        "energy": report.to_dict(),
+        "wall_seconds": seconds,
+        "clock_cycles": setup.board.clock_cycles(),
+        "clock_hz": setup.board.clock_hz,
+    }
+
+
+def mixing(draws: NDArray[np.float32]) -> dict[str, Any]:
+    """ESS and split R-hat, worst weight: float32 (chains, steps, weights)."""
+    ess = diagnostics.ess(draws)
+    rhat = diagnostics.rhat(draws)
+    steps = draws.shape[0] * draws.shape[1]
+    return {
+        "ess_min": float(np.min(ess)),
+        "ess_median": float(np.median(ess)),
+        "ess_min_per_1000_steps": float(np.min(ess)) * 1000 / steps,
+        "rhat_max": float(np.max(rhat)),
+    }
+
+
+def state_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:
+    """Entropy, retired rows, and whether the chains made all their steps."""
+    return {
+        "entropy": setup.board.entropy() | {"pseudo_random": setup.board.pseudo_random},
+        "retired_rows": setup.board.retired_rows(),
+        "status": COMPLETE if streamed.status == RUNNING else streamed.status,
+    }
+
+
+def posterior_file(
+    trace: Trace, draws: NDArray[np.float32], burn_in: int, names: list[str]
+) -> bytes:
+    """ArviZ InferenceData as NetCDF: draws float32 (chains, steps, weights), burn-in apart."""
+    az = diagnostics.arviz()
+    lp, accepted = trace.log_posterior_nat(), trace.accepted_by_chain()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # more chains than draws in a very short run
+        data = az.from_dict(
+            posterior={"w": draws[:, burn_in:]},
+            sample_stats={"lp": lp[:, burn_in:], "accepted": accepted[:, burn_in:]},
+            warmup_posterior={"w": draws[:, :burn_in]},
+            warmup_sample_stats={"lp": lp[:, :burn_in], "accepted": accepted[:, :burn_in]},
+            save_warmup=True,
+            coords={"weight": names},
+            dims={"w": ["weight"]},
+        )
+    tree = data.to_datatree()
+    for node in tree.subtree:
+        node.attrs = {"inference_library": "ohmcarlo", "inference_library_version": __version__}
+    return bytes(tree.to_netcdf(engine="h5netcdf"))

@@ -1,0 +1,1 @@
+"""Runs that learn from labelled data: Bayesian logistic regression and two-layer networks."""

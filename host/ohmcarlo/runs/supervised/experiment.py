@@ -1,0 +1,190 @@
+"""The data, encoder and board of a supervised run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...boards import Say, silent
+from ...datasets import Dataset, Encoder, load
+from ...errors import UsageError
+from ...golden import Registers
+from ...spec import Geometry, Points
+from ...tasks import Task, get_task
+from ..config import TrainConfig
+from ..provenance import data_digest, origin_of
+from ..setup import ChainSetup, set_up_chain
+
+
+@dataclass(frozen=True, eq=False)
+class SupervisedExperiment:
+    """Everything a supervised run works with; two built from equal configurations are equal.
+
+    Attributes
+    ----------
+    setup : ChainSetup
+    encoder : Encoder
+    dataset : Dataset
+    train, test : int64 (n,)
+        Rows of the data set in either half.
+    test_points : Points
+        The held-out half, encoded.
+    """
+
+    setup: ChainSetup
+    encoder: Encoder
+    dataset: Dataset
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    test_points: Points
+
+    def close(self) -> None:
+        """Release the board."""
+        self.setup.close()
+
+    @property
+    def test_labels(self) -> NDArray[np.integer[Any]]:
+        """0/1 (n,)."""
+        return self.dataset.y[self.test]
+
+    @property
+    def test_inputs(self) -> NDArray[np.float64]:
+        """Held-out points before encoding, (n, features of the data)."""
+        return self.dataset.x[self.test]
+
+    @property
+    def accesses_per_point(self) -> int:
+        """Array accesses that the evaluation of one point costs."""
+        registers, geometry = self.setup.registers, self.setup.registers.geometry
+        first = geometry.accesses_per_row(registers.features)
+        if not registers.hidden:
+            return first
+        return registers.hidden * first + geometry.accesses_per_row(registers.hidden + 1)
+
+    @property
+    def weight_names(self) -> list[str]:
+        """Names of the weights, in the order of ``weights``."""
+        inputs = [*self.encoder.feature_names, "bias"]
+        hidden = self.setup.registers.hidden
+        if not hidden:
+            return inputs
+        first = [f"h{h}: {name}" for h in range(hidden) for name in inputs]
+        return first + [f"out: h{h}" for h in range(hidden)] + ["out: bias"]
+
+    def weights(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
+        """``standardised_weights`` of samples: uint16 (n, devices) → float64 (n, weights)."""
+        return standardised_weights(self.setup.registers, self.encoder, codes)
+
+    def baseline(self) -> dict[str, float]:
+        """scikit-learn's logistic regression on the same halves and features."""
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.metrics import balanced_accuracy_score
+        from sklearn.preprocessing import StandardScaler
+
+        x = self.dataset.x[:, list(self.encoder.columns)]
+        scaler = StandardScaler().fit(x[self.train])
+        model = LogisticRegression(max_iter=2000)
+        model.fit(scaler.transform(x[self.train]), self.dataset.y[self.train])
+        answers = model.predict(scaler.transform(x[self.test]))
+        return {
+            "accuracy": float((answers == self.test_labels).mean()),
+            "balanced_accuracy": float(balanced_accuracy_score(self.test_labels, answers)),
+        }
+
+    def manifest(self) -> dict[str, Any]:
+        """The run folder's record of how the run was made."""
+        return {
+            **origin_of(self.setup),
+            "data": {
+                "sha256": data_digest(self.dataset),
+                "feature_names": list(self.dataset.feature_names),
+                "class_names": list(self.dataset.class_names),
+            },
+            "encoder": self.encoder.to_dict(),
+            "weight_names": self.weight_names,
+        }
+
+    def require_same_data(self, manifest: dict[str, Any]) -> None:
+        """Raise UsageError when the data differ from those that the run began with."""
+        if data_digest(self.dataset) != manifest["data"]["sha256"]:
+            raise UsageError(
+                f"the data of {self.setup.config.task} have changed since this run began: "
+                "put the old data back, or start a new run"
+            )
+
+    def description(self) -> list[str]:
+        """Lines that tell a person what the run will do."""
+        return [
+            f"{self.setup.config.task}: {len(self.train)} points to learn from, "
+            f"{len(self.test)} held out, {len(self.encoder.columns)} of "
+            f"{self.dataset.x.shape[1]} features",
+            self.setup.describe_array(),
+        ]
+
+
+def standardised_weights(
+    registers: Registers, encoder: Encoder, codes: NDArray[np.uint16]
+) -> NDArray[np.float64]:
+    """Weights of the standardised features: uint16 (n, devices) → float64 (n, weights)."""
+    sampled = registers.weights(codes)
+    return sampled if encoder.whitening is None else encoder.weights_to_original(sampled)
+
+
+def prepare(
+    config: TrainConfig,
+    task: Task,
+    x: NDArray[np.float64],
+    y: NDArray[np.integer[Any]],
+    feature_names: Sequence[str] | None = None,
+    say: Say = silent,
+) -> tuple[ChainSetup, Encoder]:
+    """Encode x (n, d) and y 0/1 (n,), open and calibrate the array, configure the board.
+
+    Close the setup after use. ``say`` is called with a line of text before a step that takes
+    long. Raises UsageError for a request that cannot be met, OhmcarloError when the board cannot
+    be reached.
+    """
+    hidden = task.hidden if config.hidden is None else config.hidden
+    task = task.with_hidden(hidden)
+    geometry = Geometry(
+        rows=config.rows,
+        pairs=config.pairs,
+        entropy_pairs=config.entropy_pairs,
+        row_group=hidden + 1 if hidden else 1,
+        regions=config.chains,
+    )
+    features = task.features_for(geometry.max_features)
+    encoder = Encoder.fit(
+        x,
+        y,
+        feature_names=feature_names,
+        features=features if config.features is None else config.features,
+        whiten=config.whiten,
+        sigma_p=config.sigma_p or task.sigma_p,
+    )
+    geometry.require_features(max(encoder.inputs, hidden + 1))
+    points = encoder.training_points(x, y)
+    setup = set_up_chain(config, task, geometry, points, say, hidden=hidden, unit=encoder.spread)
+    return setup, encoder
+
+
+def build_supervised(config: TrainConfig, say: Say = silent) -> SupervisedExperiment:
+    """Load and split the data, and ``prepare`` the training half."""
+    task = get_task(config.task)
+    dataset = load(task.dataset)
+    train, test = dataset.split(config.seed)
+    setup, encoder = prepare(
+        config, task, dataset.x[train], dataset.y[train], dataset.feature_names, say
+    )
+    return SupervisedExperiment(
+        setup=setup,
+        encoder=encoder,
+        dataset=dataset,
+        train=train,
+        test=test,
+        test_points=encoder.encode(dataset.x[test]),
+    )

@@ -1,0 +1,165 @@
+"""The result of a supervised run: accuracy on held-out data, diagnostics, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import diagnostics
+from ...boards import Block
+from ...diagnostics import certain_first, wilson_interval
+from ...files import json_ready
+from ...golden import predict
+from ..stored import check_dimensions
+from ..summary import (
+    burn_in_of,
+    chain_of,
+    cost_of,
+    mixing,
+    posterior_file,
+    request_of,
+    state_of,
+)
+from ..trace import Trace
+from .experiment import SupervisedExperiment
+
+REFERRED = 0.1  # share of the least certain cases that are left to a person
+RESULT_KEYS = (  # read by tables, warnings and pictures
+    "task", "backend", "array", "preset", "kernel", "rho", "whiten", "gamma_us", "trimmed",
+    "seed", "geometry", "features", "hidden", "train_points", "test_points", "chains", "steps",
+    "burn_in", "accepted", "acceptance_rate", "samples", "accuracy", "accuracy_interval_95",
+    "balanced_accuracy", "log_loss", "ece", "referral", "baseline", "accesses",
+    "accesses_without_early_reject", "wear", "energy_joules", "energy", "wall_seconds", "ess_min",
+    "ess_min_per_1000_steps", "rhat_max", "entropy", "retired_rows", "status",
+)  # fmt: skip
+EVALUATION = {"probability": 1, "variance": 1, "inputs": 2, "labels": 1, "wear": 2}  # dimensions
+PER_POINT = ("probability", "variance", "inputs", "labels")
+
+
+@dataclass(frozen=True, eq=False)
+class SupervisedResult:
+    """A finished run.
+
+    Attributes
+    ----------
+    values : dict
+        Content of the JSON file.
+    trace : Trace
+    burn_in : int
+        Steps of every chain that are left out of all averages.
+    probability, variance : float64 (held-out points,)
+        Posterior mean and variance (epistemic) of the probability of class 1.
+    inputs, labels : float64 (held-out points, features), int (held-out points,)
+        The held-out points before encoding.
+    wear : int32 (rows, row_devices)
+        SET pulses that each device has seen.
+    posterior : bytes
+        NetCDF file.
+    """
+
+    values: dict[str, Any]
+    trace: Trace
+    burn_in: int
+    probability: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    inputs: NDArray[np.float64]
+    labels: NDArray[np.integer[Any]]
+    wear: NDArray[np.int32]
+    posterior: bytes
+
+    def evaluation(self) -> dict[str, NDArray[Any]]:
+        """The arrays that the pictures of a report need beside the trace."""
+        return {name: getattr(self, name) for name in EVALUATION}
+
+
+def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Raise KeyError or ValueError unless ``arrays`` are those of an ``evaluation``."""
+    points = len(arrays["labels"])
+    check_dimensions(arrays, EVALUATION)
+    for name in PER_POINT:
+        if len(arrays[name]) != points:
+            raise ValueError(f"{len(arrays[name])} {name} of {points} points")
+
+
+def evaluate_supervised(
+    experiment: SupervisedExperiment, streamed: Block, sampling_seconds: float
+) -> SupervisedResult:
+    """The result of a run whose last step is made."""
+    setup = experiment.setup
+    trace = Trace.of(streamed, setup.board.current())
+    burn_in = burn_in_of(trace)
+    codes, counts = trace.after(burn_in)
+    probability, variance = predict(setup.registers, experiment.test_points, codes, counts)
+    weights = experiment.weights(trace.codes).astype(np.float32)
+    draws = weights[trace.draws()]
+    values = {
+        **request_of(setup),
+        **_model(experiment),
+        **chain_of(trace, burn_in),
+        **quality(experiment.test_labels, probability, variance),
+        "baseline": experiment.baseline(),
+        **_accesses(experiment, streamed),
+        **cost_of(setup, sampling_seconds),
+        **mixing(draws[:, burn_in:]),
+        **state_of(setup, streamed),
+    }
+    return SupervisedResult(
+        values=json_ready(values),
+        trace=trace,
+        burn_in=burn_in,
+        probability=probability,
+        variance=variance,
+        inputs=experiment.test_inputs,
+        labels=experiment.test_labels,
+        wear=setup.board.ledger.wear.copy(),
+        posterior=posterior_file(trace, draws, burn_in, experiment.weight_names),
+    )
+
+
+def _model(experiment: SupervisedExperiment) -> dict[str, Any]:
+    registers = experiment.setup.registers
+    return {
+        "whiten": experiment.setup.config.whiten,
+        "features": registers.features - 1,
+        "hidden": registers.hidden,
+        "train_points": len(experiment.train),
+        "test_points": len(experiment.test_labels),
+    }
+
+
+def _accesses(experiment: SupervisedExperiment, streamed: Block) -> dict[str, Any]:
+    per_point = experiment.accesses_per_point
+    proposals = int(streamed.valid.sum())
+    return {
+        "accesses": int(streamed.points.sum(dtype=np.int64)) * per_point,
+        "accesses_without_early_reject": proposals * len(experiment.setup.points) * per_point,
+    }
+
+
+def quality(
+    labels: NDArray[np.integer[Any]],
+    probability: NDArray[np.float64],
+    variance: NDArray[np.float64],
+) -> dict[str, Any]:
+    """Measures of predictions: labels 0/1 (n,), mean and variance of P(1), (n,) each."""
+    right = (probability >= 0.5) == (labels == 1)
+    certain = certain_first(probability, variance)[: max(1, round((1 - REFERRED) * len(labels)))]
+    return {
+        "accuracy": diagnostics.accuracy(labels, probability),
+        "accuracy_interval_95": wilson_interval(float(right.mean()), len(labels)),
+        "balanced_accuracy": diagnostics.balanced_accuracy(labels, probability),
+        "log_loss": diagnostics.log_loss(labels, probability),
+        "ece": diagnostics.ece(labels, probability),
+        "referral": {
+            "fraction": REFERRED,
+            "points": len(labels) - len(certain),
+            "accuracy": float(right[certain].mean()),
+            "errors": int((~right).sum()),
+            "errors_kept": int((~right[certain]).sum()),
+        },
+        "epistemic_sd_mean": float(np.sqrt(variance).mean()),
+    }

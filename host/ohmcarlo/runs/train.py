@@ -1,0 +1,161 @@
+"""Train: build an experiment, run its chains, evaluate, write the files."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..boards import BoardLost, silent
+from ..errors import UsageError
+from ..files import check_file, write_bytes, write_json
+from .chain_run import ChainRun, Interrupted, Observer, Silence
+from .config import TrainConfig
+from .folder import RunFolder, check_free
+from .kind import Experiment, RunKind, RunResult
+from .kinds import POLICY, SUPERVISED, kind_of, read_complete
+from .policy.result import PolicyResult
+from .stored import (
+    EVALUATION,
+    MANIFEST,
+    POSTERIOR,
+    RESULT,
+    TRACE,
+    intact,
+    read_manifest,
+    read_trace,
+    require_run,
+    write_arrays,
+)
+from .supervised.result import SupervisedResult
+
+E = TypeVar("E", bound=Experiment)
+R = TypeVar("R", bound=RunResult)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the files of a run go; None: not written.
+
+    Attributes
+    ----------
+    folder : Path or None
+        Run folder.
+    trace, json : Path or None
+        Files beside it.
+    checkpoint_seconds : float
+        Time between checkpoints; the chain does not depend on it.
+    """
+
+    folder: Path | None = None
+    trace: Path | None = None
+    json: Path | None = None
+    checkpoint_seconds: float = 2.0
+
+    def check(self) -> None:
+        """Refuse a file that could not be written, before any work is done."""
+        for path in (self.trace, self.json):
+            if path is not None:
+                check_file(path)
+
+
+def train(config: TrainConfig, observer: Observer | None = None) -> SupervisedResult:
+    """Train on labelled data, in memory; see ``train_run`` for a run that is kept."""
+    return _train_in_memory(SUPERVISED, config, observer)
+
+
+def train_policy(config: TrainConfig, observer: Observer | None = None) -> PolicyResult:
+    """``train`` for a task that learns a policy."""
+    return _train_in_memory(POLICY, config, observer)
+
+
+def _train_in_memory(kind: RunKind[E, R], config: TrainConfig, observer: Observer | None) -> R:
+    with closing(kind.build(config, silent)) as experiment:
+        return _complete(kind, experiment, None, Outputs(), observer or Silence())
+
+
+def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict[str, Any]:
+    """Train, write the ``outputs``, and return the result (as in the JSON).
+
+    Raises UsageError for a bad request, OhmcarloError when the run fails or its files cannot be
+    written, Interrupted after Ctrl-C.
+    """
+    outputs.check()
+    if outputs.folder is not None:
+        check_free(outputs.folder)
+    kind = kind_of(config.task)
+    with closing(kind.build(config, observer.say)) as experiment:
+        if outputs.folder is None:
+            return _complete(kind, experiment, None, outputs, observer).values
+        with RunFolder.create(outputs.folder, experiment.manifest()) as folder:
+            return _complete(kind, experiment, folder, outputs, observer).values
+
+
+def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
+    """Finish the run in ``outputs.folder``; a complete one is only shown again."""
+    outputs.check()
+    path = outputs.folder
+    if path is None:
+        raise UsageError("resume needs a run folder")
+    require_run(path)
+    with RunFolder.open(path) as folder:
+        if (path / RESULT).exists():
+            observer.say(f"the run in {path} is complete already")
+            return _write_complete(path, outputs)
+        manifest = read_manifest(path)
+        with intact(path / MANIFEST):
+            config, digest = manifest["config"], manifest["data"]["sha256"]
+            if not isinstance(config, dict) or not isinstance(digest, str):
+                raise ValueError("it lacks a valid configuration or data digest")
+        known = TrainConfig.from_dict(config)
+        kind = kind_of(known.task)
+        with closing(kind.build(known, observer.say)) as experiment:
+            experiment.require_same_data(manifest)
+            return _complete(kind, experiment, folder, outputs, observer).values
+
+
+def _write_complete(path: Path, outputs: Outputs) -> dict[str, Any]:
+    """Write the trace and the JSON of a complete run again; its result."""
+    values = read_complete(path)[1]
+    if outputs.trace is not None:
+        write_arrays(outputs.trace, read_trace(path).arrays())
+    if outputs.json is not None:
+        write_json(outputs.json, values)
+    return values
+
+
+def _complete(
+    kind: RunKind[E, R],
+    experiment: E,
+    folder: RunFolder | None,
+    outputs: Outputs,
+    observer: Observer,
+) -> R:
+    for line in experiment.description():
+        observer.say(line)
+    chain_run = ChainRun(experiment.setup, folder, outputs.checkpoint_seconds, observer)
+    try:
+        chain_run.run()
+        result = kind.evaluate(experiment, chain_run.streamed(), chain_run.seconds)
+        _write(result, folder, outputs)
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(chain_run.resume_hint()) from interrupt
+    except BoardLost as lost:
+        raise BoardLost(f"{lost}; {chain_run.resume_hint()}") from lost
+    return result
+
+
+def _write(result: RunResult, folder: RunFolder | None, outputs: Outputs) -> None:
+    """Write every output. The run's own result comes last, because it marks the run complete."""
+    arrays = result.trace.arrays()
+    if folder is not None:
+        write_bytes(folder.path / POSTERIOR, result.posterior)
+        write_arrays(folder.path / TRACE, arrays)
+        write_arrays(folder.path / EVALUATION, result.evaluation())
+    if outputs.trace is not None:
+        write_arrays(outputs.trace, arrays)
+    if outputs.json is not None:
+        write_json(outputs.json, result.values)
+    if folder is not None:
+        write_json(folder.path / RESULT, result.values)
