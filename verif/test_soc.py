@@ -22,7 +22,7 @@ from ohmcarlo_hdl.soc.cpu import picorv32_verilog
 from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
 from ohmcarlo_hdl.soc.simulated import SimulatedBoard
 from ohmcarlo_hdl.soc.soc import Soc
-from ohmcarlo_rtl.firmware import link_program
+from ohmcarlo_rtl.firmware.image import link_program
 from ohmcarlo_rtl.verilated.profile import c_words, load_script
 from verif.harness import case_parameters, run_bench
 from verif.harness.build import verilog_of

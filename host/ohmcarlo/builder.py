@@ -1,72 +1,55 @@
-"""Runs the builders of the hardware: they are in the repository, not in an installed package."""
+"""Calls of the hardware's builders (``ohmcarlo_rtl``), the only ones in this package.
+
+They are imported when they are called: they need tools that the rest of the host does without.
+"""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import Any
 
-from .errors import OhmcarloError, UsageError
+from .errors import OhmcarloError
 
-REPOSITORY = Path(__file__).parents[2]
-GENERATOR = "rtl_gen"
-END_S = 10.0
 Say = Callable[[str], None]
 
 
-def require_sources(module: str, what: str, instead: str = "") -> None:
-    """Raise UsageError, saying what to do, where the sources of a builder are missing."""
-    if not (REPOSITORY / GENERATOR / module.partition(".")[0]).is_dir():
-        raise UsageError(
-            f"{what} is built from the sources of the hardware, which an installed package does "
-            "not have: clone the repository, install it with "
-            f"`pip install --editable '.[hdl,sim]'`{instead}"
-        )
+def simulated_board(sizes: Mapping[str, int], say: Say) -> Path:
+    """The program of the simulated board for an array of these sizes; built at the first time.
 
-
-def run_builder(module: str, options: Sequence[str], what: str, say: Say) -> Path:
-    """Run ``python -m module`` in the repository; ``say`` hears its progress.
-
-    Returns the absolute path that it prints. Raises OhmcarloError with its last words and its
-    exit code's meaning (UsageError for bad use) when it fails.
+    ``say`` gets a line for each stage of the build. Raises UsageError, with what to install, where
+    a tool is missing; OhmcarloError when the build fails.
     """
-    with tempfile.TemporaryFile() as complaints:
-        found, code = _run([sys.executable, "-m", module, *options], complaints, say)
-        complaints.seek(0)
-        said = complaints.read().decode(errors="replace").strip().splitlines()
-    if code == 0 and found is not None:
-        return found
-    why = said[-1].removeprefix(f"{module}: ") if said else "the builder named no program"
-    kind = UsageError if code == UsageError.exit_code else OhmcarloError
-    raise kind(f"{what} cannot be built: {why}")
+    from ohmcarlo_rtl.requirements import MissingTools
+    from ohmcarlo_rtl.verilated.board import simulated_board
 
-
-def _run(command: list[str], complaints: IO[bytes], say: Say) -> tuple[Path | None, int]:
-    """Run the builder; the absolute path among what it says, the rest being progress."""
-    found = None
-    with subprocess.Popen(
-        command,
-        cwd=REPOSITORY / GENERATOR,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=complaints,
-        text=True,
-    ) as builder:
-        assert builder.stdout is not None
+    with _named("the simulated board"):
         try:
-            for line in map(str.rstrip, builder.stdout):
-                if Path(line).is_absolute():
-                    found = Path(line)
-                else:
-                    say(line)
-        except BaseException:
-            builder.terminate()  # so that it can end its tools, too
-            try:
-                builder.wait(END_S)
-            except subprocess.TimeoutExpired:
-                builder.kill()
-            raise
-    return found, builder.returncode
+            return simulated_board(sizes, say)
+        except MissingTools as missing:
+            raise MissingTools(f"{missing}, or use --backend model") from missing
+
+
+def bitstream(board: str, say: Say, **options: Any) -> tuple[Path, dict[str, Any]]:
+    """The folder of a board's bitstream and its manifest; built unless it is up to date.
+
+    ``options``: those of ``ohmcarlo_rtl.bitstream.order.make_bitstream``. Raises as
+    ``simulated_board``.
+    """
+    from ohmcarlo_rtl.requirements import BITSTREAM, require_packages
+
+    with _named(f"the bitstream of {board}"):
+        require_packages(BITSTREAM)
+        from ohmcarlo_rtl.bitstream.order import make_bitstream
+
+        return make_bitstream(board, say, **options)
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Errors begin with what cannot be built."""
+    try:
+        yield
+    except OhmcarloError as error:
+        raise type(error)(f"{what} cannot be built: {error}") from error

@@ -1,15 +1,13 @@
-"""``ohmcarlo build``: a bitstream for a board, by the builder in the repository."""
+"""``ohmcarlo build``: a bitstream for a board, and its rows in a table."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .builder import Say, require_sources, run_builder
+from .builder import Say, bitstream
 
-BUILDER = "ohmcarlo_rtl.bitstream"
 RESOURCES = {
     "lut": "LUTs",
     "ff": "flip-flops",
@@ -23,7 +21,7 @@ ARRAYS = {"emulator": "emulated", "phy": "a die on a daughterboard"}
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What ``ohmcarlo build`` was told; None is what the board has.
+    """Options of ``ohmcarlo build``; None stands for the board's default.
 
     ``clock`` in MHz, ``out`` a folder.
     """
@@ -39,37 +37,33 @@ class BuildOptions:
     force: bool = False
     program: bool = False
 
-    def words(self) -> list[str]:
-        """The builder's command line."""
-        flags = ["small", "force", "program"]
-        values = {
-            "array": self.array,
-            "rows": self.rows,
-            "pairs": self.pairs,
-            "access-bits": self.access_bits,
-            "clock": self.clock,
-            "seed": self.seed,
-            "out": None if self.out is None else self.out.absolute(),
-        }
-        return [f"--{flag}" for flag in flags if getattr(self, flag)] + [
-            f"--{name}={value}" for name, value in values.items() if value is not None
-        ]
-
 
 def build_bitstream(board: str, options: BuildOptions, say: Say) -> dict[str, Any]:
-    """Build it, or find that it is up to date; the manifest, and ``path`` of its folder.
+    """Build it unless it is up to date; the manifest, and ``path`` of the bitstream.
 
-    Raises UsageError for an unknown board, an impossible array or clock, missing tools or sources;
-    OhmcarloError when it does not fit, is too slow, or no board can be programmed.
+    Raises UsageError for an unknown board, an impossible array or clock, missing tools;
+    OhmcarloError when the design does not fit or is too slow, or no board can be programmed.
     """
-    require_sources(BUILDER, "a bitstream")
-    folder = run_builder(BUILDER, [board, *options.words()], f"the bitstream of {board}", say)
-    manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    array = {} if options.array is None else {"array": options.array}
+    folder, manifest = bitstream(
+        board,
+        say,
+        small=options.small,
+        rows=options.rows,
+        pairs=options.pairs,
+        access_bits=options.access_bits,
+        clock_mhz=options.clock,
+        seed=options.seed,
+        out=options.out,
+        force=options.force,
+        load=options.program,
+        **array,
+    )
     return manifest | {"path": str(folder / _product(manifest)["file"])}
 
 
 def bitstream_rows(v: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a person wants to know about a bitstream, in this order."""
+    """Label and text of each row about a bitstream."""
     g = v["geometry"]
     rows = [
         ("board", f"{v['title']} ({v['device']})"),
@@ -94,12 +88,12 @@ def bitstream_rows(v: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _product(v: dict[str, Any]) -> dict[str, Any]:
-    """The bitstream; the Verilog where a vendor's tool goes on."""
+    """The bitstream, or the Verilog that a vendor's tool is to build."""
     found: dict[str, Any] = v.get("bitstream") or v["verilog"]
     return found
 
 
 def _fmax(v: dict[str, Any]) -> str:
     if "fmax_mhz" not in v:
-        return "; whether it is met, the vendor's tool says"
+        return "; the vendor's tool reports whether it is met"
     return f" (place and route reached {v['fmax_mhz']:.1f} MHz)"

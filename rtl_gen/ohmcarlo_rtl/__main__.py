@@ -9,19 +9,20 @@ from pathlib import Path
 from ohmcarlo.errors import OhmcarloError
 
 from .configs import CONFIGS, REFERENCE, config_of
-from .generate import TOPS, files_of, first_difference, register_site, verilog_of, write
-from .lint import lint
+from .controller.generate import TOPS, files_of, first_difference, register_site, verilog_of, write
+from .controller.lint import lint
+from .sources import REPOSITORY
 
-HERE = Path(__file__).parents[1]
+OUTPUTS = REPOSITORY / "rtl_gen"
 ELSEWHERE = Path("build/rtl")
 DESCRIPTION = """\
-Write what is generated from the hardware description, one folder for each configuration: Verilog of
-the controller and of the controller with its array emulator, memory images, C header, register page
+Generate files from the hardware description, one folder for each configuration: Verilog of the
+controller and of the controller with its array emulator, memory images, C header, register page
 and a manifest with the sha256 of each file. Equal sources give equal bytes."""
 EPILOG = """\
 examples:
-  python -m ohmcarlo_rtl                      renew the committed outputs, ohmcarlo_rtl/reference
-  python -m ohmcarlo_rtl --check              are they what the sources give? (exit code 1: no)
+  python -m ohmcarlo_rtl                      renew the committed outputs, rtl_gen/reference
+  python -m ohmcarlo_rtl --check              compare them with the sources (1: different)
   python -m ohmcarlo_rtl --config all --out build/rtl
   python -m ohmcarlo_rtl --config all --lint  Verilator's lint, without writing anything"""
 
@@ -55,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--check",
         action="store_true",
-        help="write nothing; compare with what is there and name the first difference",
+        help="write nothing; compare with the files and name the first difference",
     )
     what.add_argument(
         "--lint", action="store_true", help="write nothing; run Verilator's lint on the Verilog"
@@ -78,16 +79,16 @@ def _one(name: str, options: argparse.Namespace) -> int:
     config = config_of(name)
     if options.lint:
         return max(_lint(name, top) for top in TOPS)
-    folder = (options.out or (HERE if name == REFERENCE else ELSEWHERE)) / name
+    folder = (options.out or (OUTPUTS if name == REFERENCE else ELSEWHERE)) / name
     files = files_of(name, config)
     if options.check:
         if difference := first_difference(files, folder):
             print(
-                f"{difference}: run `python -m ohmcarlo_rtl`, and commit what changed",
+                f"{difference}: run `python -m ohmcarlo_rtl`, and commit the changes",
                 file=sys.stderr,
             )
             return 1
-        print(f"{folder}: {len(files)} files are what the sources give")
+        print(f"{folder}: {len(files)} files are equal to what the sources give")
         return 0
     write(files, folder)
     if options.site:

@@ -1,4 +1,4 @@
-"""The controllers that are generated, by name."""
+"""The named configurations of the controller."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from ohmcarlo.spec.link import BAUD
 from ohmcarlo_hdl.boards.board import uart_divisor
 from ohmcarlo_hdl.soc.design import design_hash, tool_versions
 
-from .folder import MARK, explained, replaced, require_ours
+from ..folders import explained
+from ..progress import Say
+from .folder import MARK, NEEDED, OPTION, replaced, require_ours
 from .plan import NAME, REPORT, Plan, firmware_of, make_plan, seed_words
 from .reports import (
     JUST_MISSED,
@@ -30,8 +31,6 @@ from .reports import (
 from .request import Request
 from .tools import Tool, find_tools, run_tool
 
-Say = Callable[[str], None]
-
 LOGS, SOURCES = "logs", "sources"
 BITSTREAM, VERILOG = "bitstream", "verilog"
 SOURCE_SUFFIXES = {".v", ".il", ".ys", ".lpf", ".pcf", ".cst", ".xdc", ".tcl"}
@@ -44,17 +43,17 @@ MILESTONES = {
     "Info: Running simulated annealing": "placement, refined ...",
     "Info: Routing": "routing ...",
 }
-"""How a line of nextpnr begins → what to tell a person then."""
+"""Beginning of a line of nextpnr → the stage that it announces."""
 
 
 def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict[str, Any]:
-    """The manifest of the bitstream in ``out``, which is built unless it is there already.
+    """The manifest of the bitstream in ``out``, which is built unless it is up to date.
 
-    ``say`` hears of each stage. Where a clock is just missed the next of the request's seeds is
-    tried. A build that fails, or whose process is killed, leaves ``out`` as it was; the logs of one
-    that fails are in a folder beside it, ``…-failed``.
+    ``say`` gets a line for each stage. If a clock is just missed, the next of the request's seeds
+    is tried. A build that fails, or whose process is killed, leaves ``out`` as it was. The logs of
+    a build that fails are kept beside it, in ``…-failed``.
 
-    Raises UsageError for missing tools or a folder that is not ours, OhmcarloError when the design
+    Raises UsageError for missing tools or a folder of something else, OhmcarloError when the design
     does not fit, is too slow, or a tool fails.
     """
     tools = find_tools(request.board.flow.tools)
@@ -63,8 +62,8 @@ def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict
     if not force and (found := up_to_date(out, key)):
         say(f"{out} is up to date")
         return found
-    with explained(out), replaced(out) as new:
-        if not force and (found := up_to_date(out, key)):  # somebody built it while we waited
+    with explained(out.parent, NEEDED, OPTION), replaced(out) as new:
+        if not force and (found := up_to_date(out, key)):  # another process built it meanwhile
             return found
         work = new / "work"
         work.mkdir()
@@ -82,7 +81,7 @@ def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict
 
 
 def up_to_date(out: Path, key: str) -> dict[str, Any] | None:
-    """The manifest of ``out`` if it has this key and its bitstream is whole."""
+    """The manifest of ``out`` if its key is ``key`` and its bitstream is whole, else None."""
     try:
         manifest: dict[str, Any] = json.loads((out / MARK).read_text())
         product = product_of(manifest)
@@ -93,13 +92,13 @@ def up_to_date(out: Path, key: str) -> dict[str, Any] | None:
 
 
 def product_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """File, size and hash of the bitstream; of the Verilog where a vendor's tool goes on."""
+    """File, size and hash of the bitstream, or of the Verilog that a vendor's tool is to build."""
     found: dict[str, Any] = manifest.get(BITSTREAM) or manifest[VERILOG]
     return found
 
 
 def _made_from(request: Request, say: Say) -> dict[str, str]:
-    """What the sources were when the build began: people go on writing while it runs."""
+    """Hashes of the sources at the beginning: they may change while the build runs."""
     say("firmware ...")
     firmware = hashlib.sha256(firmware_of(request)).hexdigest()
     return {"firmware_sha256": firmware, "design_hash": design_hash(request.config)}
@@ -113,23 +112,23 @@ def _prepare(request: Request, work: Path, say: Say) -> Plan:
 
 
 def _run(request: Request, plan: Plan, tools: list[Tool], work: Path, say: Say) -> int:
-    """Runs the tools one after the other, and says with which seed the clock was met; raises
-    OhmcarloError with what stopped one."""
+    """Run the tools one after the other; return the seed with which the clock was met.
+
+    Raises OhmcarloError with the error of the tool that failed.
+    """
     seed = request.seed
     if not tools:
-        return seed  # the commands are those of the vendor's tool
+        return seed  # the vendor's tool is to run the commands
     for tool, (name, *arguments) in zip(tools, plan.commands, strict=True):
         assert tool.name == name
         if name.startswith("nextpnr"):
             seed = _place_and_route(request, tool, arguments, work, say)
             continue
         say("synthesis ..." if name == "yosys" else "bitstream ...")
-        log = work / f"{name}.log"
-        code = run_tool(tool, arguments, work, log)
+        code, printed = run_tool(tool, arguments, work, work / f"{name}.log")
         if code:
-            said = log.read_text(encoding="utf-8", errors="replace")
-            lines = [line for line in said.splitlines() if line.startswith("ERROR")]
-            last = (lines or said.strip().splitlines() or [f"exit code {code}"])[-1]
+            lines = [line for line in printed.splitlines() if line.startswith("ERROR")]
+            last = (lines or printed.strip().splitlines() or [f"exit code {code}"])[-1]
             raise OhmcarloError(f"{name} failed: {last}")
     return seed
 
@@ -154,20 +153,19 @@ def _place_and_route(
 
 
 def _route(request: Request, tool: Tool, arguments: list[str], work: Path, say: Say) -> None:
-    """Place and route with one seed; raises TimingMissed, or OhmcarloError with what went wrong."""
-    log = work / f"{tool.name}.log"
+    """Place and route with one seed; raises TimingMissed, or OhmcarloError with the reason."""
     say("packing ...")
     announced: set[str] = set()
 
-    def heard(line: str) -> None:
+    def announce(line: str) -> None:
         for begins, stage in MILESTONES.items():
             if line.startswith(begins) and stage not in announced:
                 announced.add(stage)
                 say(stage)
 
-    if run_tool(tool, arguments, work, log, heard):
-        said = log.read_text(encoding="utf-8", errors="replace")
-        raise failure(said, request.board.flow.resources)
+    code, printed = run_tool(tool, arguments, work, work / f"{tool.name}.log", announce)
+    if code:
+        raise failure(printed, request.board.flow.resources)
     require_timing(clocks_of(work / REPORT), request.real_clock_hz)
 
 
@@ -209,7 +207,7 @@ def _manifest(request: Request, seed: int, tools: list[Tool], work: Path) -> dic
 
 
 def _arrange(work: Path, new: Path) -> None:
-    """What a person wants, from the folder of the build, in its places."""
+    """Move the files that are kept from the folder of the build to their places."""
     logs, sources = new / LOGS, new / SOURCES
     for folder in (logs, sources):
         folder.mkdir()
@@ -224,7 +222,7 @@ def _arrange(work: Path, new: Path) -> None:
 
 
 def _with_logs(error: OhmcarloError, work: Path, out: Path) -> OhmcarloError:
-    """The same error, which says where the logs are, if there are any."""
+    """The same error, with the folder of the logs if there are any."""
     logs = [path for path in sorted(work.iterdir()) if path.suffix in LOG_SUFFIXES]
     if not logs:
         return error

@@ -1,8 +1,7 @@
-"""A folder that is replaced in one step, by something complete, or stays as it is."""
+"""A folder that is replaced in one step by a complete one, or stays as it is."""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import shutil
 import tempfile
@@ -10,25 +9,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo.errors import UsageError
+
+from ..folders import explained
 
 NEEDED = "200 MB"
-"""What a build takes at most while it runs; what stays is a tenth."""
+"""Room that a build takes at most; the result takes a tenth."""
+OPTION = "--out"
 MARK = "manifest.json"
-"""A folder with this file is ours to replace."""
+"""The file by which a folder is recognised as the result of a build."""
 
 
 @contextmanager
 def replaced(target: Path) -> Iterator[Path]:
     """A new folder to fill, which takes the place of ``target`` at the end of the block.
 
-    If the block raises, nothing is left of it. What a killed process left behind is cleared by the
-    next one. Two builds of one folder: the second waits.
+    If the block raises, the new folder is removed. Leftovers of a killed process are removed by the
+    next build. If two builds have the same target, the second one waits.
 
     Raises UsageError when ``target`` holds something else than a build, OhmcarloError when it
     cannot be written or the disk is full.
     """
-    with explained(target):
+    with explained(target.parent, NEEDED, OPTION):
         target.parent.mkdir(parents=True, exist_ok=True)
         with (target.parent / f".{target.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -52,29 +54,10 @@ def replaced(target: Path) -> Iterator[Path]:
 
 
 def require_ours(target: Path) -> None:
-    """Raises UsageError when ``target`` is there and no folder of a build."""
+    """Raise UsageError when ``target`` exists and is not the folder of a build."""
     if not target.exists():
         return
     if not target.is_dir() or (any(target.iterdir()) and not (target / MARK).is_file()):
         raise UsageError(
-            f"{target} is there and holds no bitstream: give a new folder with --out, or remove it"
+            f"{target} exists and holds no bitstream: give a new folder with --out, or remove it"
         )
-
-
-@contextmanager
-def explained(target: Path) -> Iterator[None]:
-    """Turns the usual troubles with files into one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OhmcarloError(
-                f"the disk of {target.parent} is full: make room for {NEEDED}, or give another "
-                "folder with --out"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise OhmcarloError(
-                f"{error.filename or target} cannot be written ({error.strerror}): give another "
-                "folder with --out"
-            ) from error
-        raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,23 +16,27 @@ from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard
 from ohmcarlo_hdl.soc.design import design_word
 from ohmcarlo_hdl.soc.soc import Soc
 
-from ..firmware import build_image
+from ..firmware.image import build_image
+from ..verilog import require_builtin_yosys
 from .request import Request
 
 NAME = "ohmcarlo"
-"""Of the top module, and of the files."""
+"""Name of the top module and of its files."""
 REPORT = "report.json"
 SCRIPT = f"build_{NAME}.json"
 SCRIPTS = (SCRIPT, f"build_{NAME}.bat", f"{NAME}.debug.v")
-"""What Amaranth writes and nobody needs: the commands are run from here."""
-LOUD = "--quiet"
+"""Files of Amaranth that are left out: this program runs the commands itself."""
+QUIET = "--quiet"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """``files``: name → content, in the folder of the build. ``commands``: words, in this order;
-    the first one of each is a tool of ``Flow.tools``. Place and route has ``seed_words(seed)`` in
-    them."""
+    """Input of the tools, and the commands to run.
+
+    ``files``: name → content, in the folder of the build. ``commands``: lists of words, in the
+    order to run them. The first word is a tool of ``Flow.tools``. The command of place and route
+    contains ``seed_words(seed)``.
+    """
 
     files: dict[str, str | bytes]
     commands: list[list[str]]
@@ -46,7 +49,7 @@ class Plan:
 
 def make_plan(request: Request) -> Plan:
     """Files and commands of a board's design."""
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
+    require_builtin_yosys()
     board = request.board
     top = BoardTop(board, request.settings, payload_of(request))
     options = board.build_options
@@ -56,7 +59,7 @@ def make_plan(request: Request) -> Plan:
     # without "src" attributes nothing depends on where the sources are
     made = board.platform().prepare(top, NAME, emit_src=False, **options)
     commands = [
-        [word for word in command if word != LOUD]
+        [word for word in command if word != QUIET]
         for command in json.loads(made.files[SCRIPT])["commands"]
     ]
     files = {name: text for name, text in made.files.items() if name not in SCRIPTS}
@@ -64,23 +67,23 @@ def make_plan(request: Request) -> Plan:
 
 
 def seed_words(seed: int) -> list[str]:
-    """How nextpnr is told its seed."""
+    """The option of nextpnr for its seed."""
     return ["--seed", str(seed)]
 
 
 def firmware_of(request: Request) -> bytes:
-    """The processor's memory, from its beginning on; empty where there is none."""
+    """The processor's memory from address 0 on; empty for a design without a processor."""
     if request.config.bit_serial:
         return b""
     return build_image(request.config, request.board.ram_bytes)
 
 
 def payload_of(request: Request) -> Payload:
-    """The design for the board: with a processor and its firmware, or the small one."""
+    """The design for the board: with a processor and its firmware, or the bit-serial one."""
     config, clock_hz = request.config, request.real_clock_hz
     if isinstance(config, BitSerialConfig):
-        board = BitSerialBoard(config, clock_hz, BAUD)
-        return Payload(board, busy=board.busy, fault=Const(0))
+        made = BitSerialBoard(config, clock_hz, BAUD)
+        return Payload(made, busy=made.busy, fault=Const(0))
     soc = Soc(
         config,
         firmware_of(request),

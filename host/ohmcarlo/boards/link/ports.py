@@ -11,7 +11,7 @@ from pathlib import Path
 import serial
 from serial.tools import list_ports
 
-from ...builder import Say, require_sources, run_builder
+from ...builder import Say, simulated_board
 from ...errors import OhmcarloError
 from ...spec import Geometry
 from ...spec.link import BAUD
@@ -20,7 +20,6 @@ from .transport import LINK_TIMEOUT_S
 
 READ_SLICE_S = 0.02
 EXIT_S = 2.0
-BUILDER = "ohmcarlo_rtl.verilated"
 PORT_LINE = "port "
 SHAPE = (
     "rows",
@@ -176,11 +175,5 @@ class SimulatedPort:
 
 
 def build_simulated(geometry: Geometry, say: Say) -> Path:
-    """The simulated board for arrays of a shape; built at the first time, which ``say`` hears of.
-
-    Raises UsageError where the sources or the tools for it are missing, OhmcarloError when the
-    build fails.
-    """
-    require_sources(BUILDER, "the simulated board", ", or use --backend model")
-    options = [f"--{name.replace('_', '-')}={getattr(geometry, name)}" for name in SHAPE]
-    return run_builder(BUILDER, options, "the simulated board", say)
+    """The program of the simulated board for arrays of a shape; see ``builder.simulated_board``."""
+    return simulated_board({name: getattr(geometry, name) for name in SHAPE}, say)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ohmcarlo.errors import OhmcarloError
+
 _TABLE = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.S)
 
 
@@ -23,9 +25,9 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def renewed(text: str, tables: Mapping[str, str]) -> str:
     """``text`` with each table between ``<!-- table NAME -->`` and ``<!-- end -->`` replaced.
 
-    Raises KeyError if the page lacks one of ``tables``, or has a marker that ``tables`` lacks.
+    Raises OhmcarloError if the page lacks one of ``tables``, or has a marker that ``tables`` lacks.
     """
     names = [match[1] for match in _TABLE.finditer(text)]
     if sorted(names) != sorted(tables):
-        raise KeyError(f"the page has the tables {sorted(names)}, not {sorted(tables)}")
+        raise OhmcarloError(f"the page has the tables {sorted(names)}, not {sorted(tables)}")
     return _TABLE.sub(lambda m: f"<!-- table {m[1]} -->\n{tables[m[1]]}\n<!-- end -->", text)

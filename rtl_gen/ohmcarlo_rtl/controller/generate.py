@@ -1,26 +1,25 @@
-"""Everything that is generated for one configuration, as bytes that depend on nothing else."""
+"""All generated files of one configuration. They depend on the configuration only."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from amaranth.back import verilog
 from amaranth.lib import wiring
 
 import ohmcarlo
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.regs.map import compile_rdl, register_map
 
-from .header import c_header
+from ..registers.header import c_header
+from ..registers.page import register_page
+from ..verilog import verilog_text
 from .images import readmemh, table_words
-from .page import register_page
 from .tidy import tidy
 
 TOPS: Mapping[str, tuple[str, str]] = {
@@ -41,9 +40,8 @@ def component(top: str, config: CoreConfig) -> wiring.Component:
 
 
 def verilog_of(top: str, config: CoreConfig) -> str:
-    """Verilog of a top, the same bytes whatever folder it is generated in."""
-    os.environ["AMARANTH_USE_YOSYS"] = "builtin"
-    return tidy(verilog.convert(component(top, config), name=top, emit_src=False))
+    """Verilog of a top module."""
+    return tidy(verilog_text(component(top, config), top))
 
 
 def files_of(name: str, config: CoreConfig) -> dict[str, str]:
@@ -71,7 +69,7 @@ def write(files: Mapping[str, str], folder: Path) -> None:
 
 
 def first_difference(files: Mapping[str, str], folder: Path) -> str:
-    """Where ``folder`` differs from ``files``, in words; empty: nowhere."""
+    """The first difference between ``folder`` and ``files``, in words; empty if there is none."""
     for file, text in files.items():
         path = folder / file
         if not path.is_file():

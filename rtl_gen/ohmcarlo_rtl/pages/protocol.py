@@ -1,33 +1,25 @@
-"""The tables of ``firmware/PROTOCOL.md``: numbers from ``ohmcarlo.spec.link``, none typed twice.
-
-``python -m ohmcarlo_rtl.protocol_page`` renews them; tests/test_firmware_build.py compares.
-"""
+"""The tables of ``firmware/PROTOCOL.md``, from ``ohmcarlo.spec.link``."""
 
 from __future__ import annotations
 
 import re
 import struct
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from ohmcarlo.spec import link
 
-from .protocol_header import ENUMERATIONS, LAYOUTS, offsets
+from ..firmware.spec_headers import ENUMERATIONS, LAYOUTS, offsets
+from ..sources import REPOSITORY
+from .markers import markdown_table
 
-PAGE = Path(__file__).parents[2] / "firmware" / "PROTOCOL.md"
-BEGIN, END = "<!-- table {} -->", "<!-- end -->"
+PAGE = REPOSITORY / "firmware" / "PROTOCOL.md"
 COLUMNS = 4
 EXAMPLE_SESSION, EXAMPLE_PATIENCE = 0x1234, 50_000_000
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _comments(name: str) -> dict[str, str]:
-    """Member → what its line in spec/link.py says after the hash."""
+    """Member → the comment of its line in spec/link.py."""
     text = Path(link.__file__).read_text(encoding="utf-8")
     body = text.split(f"class {name}(IntEnum):")[1].split("\n\n\n")[0]
     return dict(re.findall(r"^    (\w+) = \d+(?:  # (.*))?$", body, re.M))
@@ -36,7 +28,7 @@ def _comments(name: str) -> dict[str, str]:
 def _enumeration(name: str) -> str:
     members = next(e for e in ENUMERATIONS if e.__name__ == name)
     comments = _comments(name)
-    return _table(
+    return markdown_table(
         ("code", "name", "meaning"),
         [(str(int(m)), m.name, comments[m.name].replace("|", "\\|")) for m in members],
     )
@@ -63,7 +55,7 @@ def _formats() -> str:
             for place, code, member in zip(offsets(packed), codes, members, strict=True)
         )
         rows.append((name, str(struct.calcsize(packed)), parts))
-    return _table(("format", "bytes", "offset: type member"), rows)
+    return markdown_table(("format", "bytes", "offset: type member"), rows)
 
 
 def _numbered(names: tuple[str, ...]) -> str:
@@ -73,7 +65,7 @@ def _numbered(names: tuple[str, ...]) -> str:
     for row in range(height):
         cells = [items[i] if i < len(items) else "" for i in range(row, height * COLUMNS, height)]
         rows.append(tuple(cells))
-    return _table(("",) * COLUMNS, rows)
+    return markdown_table(("",) * COLUMNS, rows)
 
 
 def _sizes() -> str:
@@ -86,7 +78,7 @@ def _sizes() -> str:
         "MAX_PATIENCE": "clocks, longest",
     }
     rows = [(name, str(getattr(link, name)), text) for name, text in names.items()]
-    return _table(("number", "value", "what it is"), rows)
+    return markdown_table(("number", "value", "what it is"), rows)
 
 
 def _stuffed(content: bytes) -> bytes:
@@ -104,7 +96,7 @@ def example() -> dict[str, bytes]:
     data = struct.pack(
         link.HEADER_FORMAT, link.PROTOCOL_VERSION, link.Kind.DATA, EXAMPLE_SESSION, 0, 0
     )
-    steps = {}
+    steps: dict[str, bytes] = {}
     for name, header, payload in (
         ("OPEN", opening, struct.pack(link.OPEN_FORMAT, EXAMPLE_PATIENCE)),
         ("ECHO", data, message),
@@ -140,26 +132,3 @@ def tables() -> dict[str, str]:
         "fields": _numbered(link.FIELDS),
         "windows": _numbered(link.WINDOWS),
     }
-
-
-def _pieces(text: str) -> Iterator[str]:
-    made = tables()
-    pattern = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.S)
-    at = 0
-    for found in pattern.finditer(text):
-        name = found[1]
-        yield text[at : found.start()]
-        yield f"{BEGIN.format(name)}\n{made.pop(name)}\n{END}"
-        at = found.end()
-    yield text[at:]
-    if made:
-        raise KeyError(f"{PAGE}: no place for the table {next(iter(made))!r}")
-
-
-def renewed(text: str) -> str:
-    """The page with its tables as they should be."""
-    return "".join(_pieces(text))
-
-
-if __name__ == "__main__":
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")

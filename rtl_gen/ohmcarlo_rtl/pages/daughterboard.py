@@ -1,15 +1,10 @@
-"""The tables of ``constraints/daughterboard.md``: wires, rails, pulses, times; none typed twice.
-
-``python -m ohmcarlo_rtl.daughterboard_page`` renews them; ``tests/test_daughterboard_page.py``
-compares.
-"""
+"""The tables of ``constraints/daughterboard.md``: wires, rails, pulses, times."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from pathlib import Path
 
 from amaranth_boards.ecpix5 import ECPIX585Platform
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
@@ -28,14 +23,11 @@ from ohmcarlo_hdl.array.phy.dac import USED, Channel
 from ohmcarlo_hdl.array.phy.parts import DAC, PhyTiming
 from ohmcarlo_hdl.array.phy.pins import ECPIX5, PINS, ULX3S
 
-PAGE = Path(__file__).parents[2] / "constraints" / "daughterboard.md"
-BEGIN, END = "<!-- table {} -->", "<!-- end -->"
+from ..sources import REPOSITORY
+from .markers import markdown_table
+
+PAGE = REPOSITORY / "constraints" / "daughterboard.md"
 REST = {0: "down", 1: "up", None: ""}
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def balls(platform: type) -> dict[str, str]:
@@ -72,7 +64,7 @@ def _wires() -> str:
         for pin in PINS
     ]
     head = ("wire", "", "part", "what it does", "pull", "ULX3S (ball)", "ECPIX-5 (ball)")
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _rails() -> str:
@@ -91,7 +83,7 @@ def _rails() -> str:
         name = channel.name.lower().replace("_", " ")
         rows.append(("ABCDEFGH"[channel], name, users, source, law, reset))
     head = ("channel", "rail", "connected by", "code from", "volts", "after a reset")
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _pulses() -> str:
@@ -99,7 +91,7 @@ def _pulses() -> str:
     widths = {f"`sequencer.{name}.width`": ns for name, ns in PROGRAM_NS.items()}
     widths |= dict.fromkeys(("`sequencer.read.width`", "`sequencer.dot.width`"), read_ns)
     widths |= {"guards of all of them": GUARD_NS, "`sequencer.watchdog`": WATCHDOG_NS}
-    return _table(("register", "ns"), [(name, f"{ns:,}") for name, ns in widths.items()])
+    return markdown_table(("register", "ns"), [(name, f"{ns:,}") for name, ns in widths.items()])
 
 
 def _times() -> str:
@@ -115,25 +107,9 @@ def _times() -> str:
         (f"`{f.name}`", f"{getattr(default, f.name):,}", says[f.name].rstrip("."))
         for f in fields(PhyTiming)
     ]
-    return _table(("setting", "ns", "what for"), rows)
+    return markdown_table(("setting", "ns", "what for"), rows)
 
 
-TABLES = {"wires": _wires, "rails": _rails, "pulses": _pulses, "times": _times}
-
-
-def renewed(text: str) -> str:
-    """``text`` with its tables as they are now."""
-    for name, make in TABLES.items():
-        begin = BEGIN.format(name)
-        before, _, rest = text.partition(begin)
-        _, _, after = rest.partition(END)
-        text = f"{before}{begin}\n{make()}\n{END}{after}"
-    return text
-
-
-def main() -> None:
-    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+def tables() -> dict[str, str]:
+    """Name of a table in the page → its text."""
+    return {"wires": _wires(), "rails": _rails(), "pulses": _pulses(), "times": _times()}

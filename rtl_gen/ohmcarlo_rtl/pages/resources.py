@@ -1,8 +1,8 @@
-"""``python -m ohmcarlo_rtl.table``: resources and clocks of real builds, in ``docs/results.md``.
+"""The table of resources and clocks in ``docs/results.md``, from real builds.
 
 The numbers come from the manifests of bitstreams and are kept in ``resources.json`` beside this
-file. Without options the page is renewed from there; ``--check`` compares it; ``--build`` first
-builds missing and outdated rows, one after another; it can be interrupted and resumed.
+file. ``python -m ohmcarlo_rtl.pages.resources`` builds the rows that are missing or out of date,
+one after the other. It can be interrupted and started again.
 """
 
 from __future__ import annotations
@@ -10,21 +10,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo_hdl.config import EMULATOR, PHY
 
-from .bitstream.build import build
-from .bitstream.request import ROOT, Request, request_of
-from .bitstream.tools import find_tools
+from ..bitstream.build import build
+from ..bitstream.request import Request, request_of
+from ..bitstream.tools import find_tools
+from ..progress import timed
+from ..sources import REPOSITORY
+from .markers import markdown_table
 
-PAGE = ROOT / "docs" / "results.md"
+PAGE = REPOSITORY / "docs" / "results.md"
 RESULTS = Path(__file__).with_name("resources.json")
-FOLDER = ROOT / "build" / "table"
+FOLDER = REPOSITORY / "build" / "table"
 BEGIN, END = "<!-- resources -->", "<!-- end of resources -->"
 REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ulx3s-85f": ("ulx3s-85f", {}),
@@ -39,7 +42,7 @@ REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "hx8k": ("hx8k", {}),
     "hx8k-8x4": ("hx8k", {"rows": 8, "pairs": 4}),
 }
-"""Row of the table → board and options, as ``ohmcarlo build`` takes them."""
+"""Row of the table → board, and options as of ``request_of``."""
 KEPT = (
     "board", "title", "array", "geometry", "clock_hz", "fmax_mhz", "resources", "seed", "build_key",
 )  # fmt: skip
@@ -54,14 +57,14 @@ def request(name: str) -> Request:
 
 
 def read_results() -> dict[str, Any]:
-    """Row → what was kept of its manifest; those that were built."""
+    """Row → the kept part of its manifest; rows without a build are left out."""
     text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else "{}"
     found: dict[str, Any] = json.loads(text)
     return {name: found[name] for name in REQUESTS if name in found}
 
 
 def write_results(results: Mapping[str, Any]) -> None:
-    """In one step: a reader sees the old or the new results."""
+    """Replace the results in one step: a reader finds the old or the new ones."""
     part = RESULTS.with_suffix(".part")
     part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
     part.replace(RESULTS)
@@ -79,9 +82,7 @@ def table(results: Mapping[str, Any]) -> str:
         "flip-flops",
         "block RAMs",
     )
-    rows = [(*head, "multipliers"), ("---",) * (len(head) + 1)]
-    rows += [_row(found) for found in results.values()]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table((*head, "multipliers"), [_row(found) for found in results.values()])
 
 
 def _row(found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ def _count(count: Mapping[str, int] | None) -> str:
 
 
 def renewed(text: str, results: Mapping[str, Any]) -> str:
-    """The page with its table. Raises UsageError when it has no place for it."""
+    """The page with its table. Raises UsageError when the page lacks its markers."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -112,7 +113,7 @@ def renewed(text: str, results: Mapping[str, Any]) -> str:
 
 
 def build_rows(names: list[str]) -> list[str]:
-    """Builds what is missing or out of date; returns what went wrong, a line for each row."""
+    """Build rows that are missing or out of date; return a line for each row that failed."""
     wrong = []
     for name in names:
         wanted = request(name)
@@ -120,13 +121,8 @@ def build_rows(names: list[str]) -> list[str]:
         if read_results().get(name, {}).get("build_key") == key:
             print(f"{name}: up to date", flush=True)
             continue
-        began = time.monotonic()
-
-        def say(line: str, name: str = name, began: float = began) -> None:
-            print(f"{name}: {time.monotonic() - began:4.0f} s  {line}", flush=True)
-
         try:
-            manifest = build(wanted, FOLDER / name, say)
+            manifest = build(wanted, FOLDER / name, timed(partial(_say, name)))
         except UsageError:
             raise
         except OhmcarloError as error:
@@ -137,35 +133,34 @@ def build_rows(names: list[str]) -> list[str]:
     return wrong
 
 
+def _say(row: str, line: str) -> None:
+    print(f"{row}: {line}", flush=True)
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0: done; 1: a build failed, or ``--check`` found a difference; 2: bad use."""
+    """Exit code 0: done; 1: a build failed; 2: bad use."""
     parser = argparse.ArgumentParser(
-        prog="python -m ohmcarlo_rtl.table",
-        description="Renew the table of resources in docs/results.md from resources.json.",
+        prog="python -m ohmcarlo_rtl.pages.resources",
+        description="Build rows of the table of resources in docs/results.md, and renew it.",
     )
     parser.add_argument(
-        "--build",
+        "rows",
         nargs="*",
         metavar="ROW",
-        help=f"build these rows first (default: all of {', '.join(REQUESTS)}); an hour",
+        help=f"default: all of {', '.join(REQUESTS)}; an hour",
     )
-    parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args(arguments)
     try:
-        if unknown := set(options.build or ()) - set(REQUESTS):
-            raise UsageError(f"row {min(unknown)!r} is unknown: there are {', '.join(REQUESTS)}")
-        wrong = [] if options.build is None else build_rows(options.build or list(REQUESTS))
+        if unknown := set(options.rows) - set(REQUESTS):
+            raise UsageError(f"row {min(unknown)!r} is unknown: choose among {', '.join(REQUESTS)}")
+        wrong = build_rows(options.rows or list(REQUESTS))
         text = PAGE.read_text(encoding="utf-8")
-        made = renewed(text, read_results())
+        PAGE.write_text(renewed(text, read_results()), encoding="utf-8", newline="\n")
     except OhmcarloError as error:
-        print(f"ohmcarlo_rtl.table: {error}", file=sys.stderr)
+        print(f"ohmcarlo_rtl.pages.resources: {error}", file=sys.stderr)
         return error.exit_code
-    if options.check and made != text:
-        wrong.append(f"{PAGE} differs from {RESULTS}")
-    elif made != text:
-        PAGE.write_text(made, encoding="utf-8", newline="\n")
     for line in wrong:
-        print(f"ohmcarlo_rtl.table: {line}", file=sys.stderr)
+        print(f"ohmcarlo_rtl.pages.resources: {line}", file=sys.stderr)
     return 1 if wrong else 0
 
 

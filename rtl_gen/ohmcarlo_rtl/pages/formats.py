@@ -1,18 +1,15 @@
-"""The tables of ``docs/formats.md``: number formats from ``ohmcarlo.spec``, none typed twice.
-
-``python -m ohmcarlo_rtl.formats_page`` renews them; tests/test_pages.py compares.
-"""
+"""The tables of ``docs/formats.md``: number formats from ``ohmcarlo.spec``."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ohmcarlo.spec import formats as f
-from ohmcarlo.spec import geometry, tables
+from ohmcarlo.spec import geometry
+from ohmcarlo.spec import tables as spec_tables
 
-from .page_tables import markdown_table, renewed
+from ..sources import REPOSITORY
+from .markers import markdown_table
 
-PAGE = Path(__file__).parents[2] / "docs" / "formats.md"
+PAGE = REPOSITORY / "docs" / "formats.md"
 LIMITS = {
     "rows": (4, 65536),
     "pairs": (2, 256),
@@ -161,11 +158,11 @@ def _likelihood() -> str:
 
 
 def _functions() -> str:
-    fine, coarse = 1 << tables.LOGSIG_FINE_BITS, 1 << tables.LOGSIG_COARSE_BITS
-    knee, end = tables.LOGSIG_KNEE, tables.LOGSIG_END
+    fine, coarse = 1 << spec_tables.LOGSIG_FINE_BITS, 1 << spec_tables.LOGSIG_COARSE_BITS
+    knee, end = spec_tables.LOGSIG_KNEE, spec_tables.LOGSIG_END
     logistic = (
         f"{fine} segments per unit on [0, {knee}), {coarse} per unit on [{knee}, {end}), "
-        f"{tables.LOGSIG_SEGMENTS} in all"
+        f"{spec_tables.LOGSIG_SEGMENTS} in all"
     )
     return markdown_table(
         ("function", "linear segments", "one LSB", "beyond the table"),
@@ -174,13 +171,13 @@ def _functions() -> str:
             ("sigmoid(a)", "the same", _lsb(f.PROB_FRAC), "1"),
             (
                 "log(1 + x), for −log u",
-                f"{1 << tables.NEG_LOG_SEGMENT_BITS} over the normalised mantissa x",
+                f"{1 << spec_tables.NEG_LOG_SEGMENT_BITS} over the normalised mantissa x",
                 _lsb(f.LOGLIK_FRAC, "nat"),
                 "the leading zeros of u add multiples of log 2",
             ),
             (
                 "inverse normal CDF",
-                f"{1 << f.GAUSS_SUB_BITS} per octave, {tables.GAUSS_NODES - 1} in all",
+                f"{1 << f.GAUSS_SUB_BITS} per octave, {spec_tables.GAUSS_NODES - 1} in all",
                 _lsb(f.GAUSS_FRAC),
                 "",
             ),
@@ -194,15 +191,15 @@ def _coin() -> str:
         [
             ("bits that one entropy device gives (a symbol)", str(f.SYMBOL_BITS)),
             ("bits of the uniform word u", str(f.COIN_BITS)),
-            ("window of the adaptive proportion, bits", f"{tables.APT_WINDOW:,}"),
-            ("clean windows that a start needs", str(tables.STARTUP_WINDOWS)),
+            ("window of the adaptive proportion, bits", f"{spec_tables.APT_WINDOW:,}"),
+            ("clean windows that a start needs", str(spec_tables.STARTUP_WINDOWS)),
             (
                 "false alarms of the adaptive proportion, per window",
-                f"below {power(-tables.ALPHA_LOG2)}",
+                f"below {power(-spec_tables.ALPHA_LOG2)}",
             ),
             (
                 "false alarms of the repetition counts, per bit or symbol",
-                f"below {power(-tables.REPETITION_ALPHA_LOG2)}",
+                f"below {power(-spec_tables.REPETITION_ALPHA_LOG2)}",
             ),
         ],
     )
@@ -271,7 +268,7 @@ def _geometry() -> str:
     )
 
 
-def made() -> dict[str, str]:
+def tables() -> dict[str, str]:
     """Name of a table in the page → its text."""
     return {
         "geometry": _geometry(),
@@ -282,9 +279,3 @@ def made() -> dict[str, str]:
         "coin": _coin(),
         "emulator": _emulator(),
     }
-
-
-if __name__ == "__main__":
-    PAGE.write_text(
-        renewed(PAGE.read_text(encoding="utf-8"), made()), encoding="utf-8", newline="\n"
-    )

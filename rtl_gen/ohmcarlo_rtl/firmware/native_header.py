@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ohmcarlo_hdl.regs.map import Register, RegisterMap
 
-from .protocol_header import GENERATED
+from .spec_headers import GENERATED
 
 
 def _mask(register: Register, access: str) -> int:

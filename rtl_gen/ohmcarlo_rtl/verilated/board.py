@@ -1,0 +1,131 @@
+"""The board of a configuration as a program: found in the cache, or built there.
+
+Finding one needs no hardware tool: this module imports them when it builds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ohmcarlo.errors import OhmcarloError
+from ohmcarlo_hdl.soc.design import design_hash, tool_versions
+
+from ..folders import explained, user_cache
+from ..processes import ToolFailed, interrupted_by_sigterm
+from ..progress import Say, silent, timed
+from ..requirements import HARDWARE, require_packages
+from ..sources import firmware_digest, generator_digest
+from .cache import FIRMWARE, NEEDED, OPTION, PROGRAM, published
+
+if TYPE_CHECKING:
+    from ohmcarlo_hdl.config import CoreConfig
+
+SIZES = {
+    "rows": "rows of the array",
+    "pairs": "device pairs of a row",
+    "entropy_pairs": "pairs of a row that the coin uses",
+    "access_bits": "bits of an input that one access applies",
+    "tile_pairs": "pairs that one access sums (0: all)",
+    "dot_bits": "resolution of the DOT converter (0: full)",
+    "dot_shift": "least significant bit of the DOT converter",
+    "max_points": "data points that the data memory holds",
+    "max_group_rows": "rows of the largest row group",
+    "max_regions": "chains that can share the array",
+}
+"""Name of a size → its meaning. ``Geometry`` or ``CoreConfig`` has a field of that name."""
+CONTROLLER_SIZES = ("max_points", "max_group_rows", "max_regions")
+"""Sizes of ``CoreConfig``; the others are those of ``Geometry``."""
+
+
+def default_cache() -> Path:
+    """The folder of boards: ``ohmcarlo/boards`` in the user's cache folder."""
+    return user_cache() / "boards"
+
+
+def simulated_board(
+    sizes: Mapping[str, int],
+    say: Say = silent,
+    *,
+    device_calibration: bool = True,
+    cache: Path | None = None,
+) -> Path:
+    """Path of the program, which is built unless ``cache`` has it.
+
+    Parameters
+    ----------
+    sizes : mapping
+        Those of ``SIZES`` that differ from the reference configuration.
+    say : callable
+        Gets a line for each stage of a build.
+    device_calibration : bool
+        Whether each device has a trim and a centre.
+    cache : Path
+        Default: ``default_cache()``.
+
+    Raises
+    ------
+    UsageError
+        For sizes that do not go together, or where a tool is missing.
+    OhmcarloError
+        When a tool fails or the cache cannot be written.
+    """
+    say, cache = timed(say), (cache or default_cache()).absolute()
+    given = {**sizes, "device_calibration": device_calibration}
+    model_key, key = keys(given)
+
+    def make_model(folder: Path) -> None:
+        from .build import build_model, check_tools
+
+        config = config_of(given)
+        check_tools()
+        build_model(config, folder, say)
+
+    def make(folder: Path) -> None:
+        require_packages(HARDWARE)
+        model = published(cache, f"model-{model_key}", make_model)
+        say("firmware ...")
+        from ..firmware.image import build_image
+
+        (folder / FIRMWARE).write_bytes(build_image(config_of(given)))
+        shutil.copy(model / PROGRAM, folder / PROGRAM)
+
+    with explained(cache, NEEDED, OPTION), interrupted_by_sigterm():
+        try:
+            return published(cache, f"board-{key}", make) / PROGRAM
+        except ToolFailed as failed:
+            log = cache / f"model-{model_key}.log"
+            log.write_text(failed.printed, encoding="utf-8")
+            raise OhmcarloError(f"{failed}; the whole output: {log}") from failed
+
+
+def config_of(given: Mapping[str, Any]) -> CoreConfig:
+    """The configuration; raises UsageError for sizes that do not go together."""
+    from ohmcarlo.spec import Geometry
+    from ohmcarlo_hdl.config import CoreConfig
+
+    outside = {
+        name: given[name] for name in (*CONTROLLER_SIZES, "device_calibration") if name in given
+    }
+    inside = {name: value for name, value in given.items() if name not in outside}
+    return CoreConfig(Geometry(**inside), **outside)
+
+
+def keys(given: Mapping[str, Any]) -> tuple[str, str]:
+    """Hashes of everything that the program, and program with firmware, are made from."""
+    model = [
+        design_hash(dict(given)),
+        generator_digest(["verilated"]),
+        tool_versions(["verilator"]),
+    ]
+    rooms = ["verilated", "controller", "registers", "firmware"]
+    whole = [model, generator_digest(rooms), firmware_digest(), tool_versions(["ziglang"])]
+    return _digest(model), _digest(whole)
+
+
+def _digest(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
