@@ -342,10 +342,10 @@ def test_bad_requests(options: dict[str, Any], message: str) -> None:
 
 def test_names_of_folders() -> None:
     assert request_of("ulx3s-85f").name == "ulx3s-85f"
-    assert request_of("ulx3s-85f", small=True).name == "ulx3s-85f-small"
+    assert request_of("ulx3s-85f", compact=True).name == "ulx3s-85f-compact"
     assert request_of("ulx3s-85f", rows=128).name == "ulx3s-85f-128x32x8"
     assert request_of("ulx3s-85f", array="phy").name == "ulx3s-85f-phy"
-    assert request_of("ulx3s-85f", array="phy", small=True).name == "ulx3s-85f-small-phy"
+    assert request_of("ulx3s-85f", array="phy", compact=True).name == "ulx3s-85f-compact-phy"
     assert request_of("ulx3s-85f", array="phy", rows=128).name == "ulx3s-85f-128x32x1-phy"
 
 
@@ -362,7 +362,7 @@ def test_what_a_build_is_recognised_by() -> None:
     """Every option that changes the bitstream changes the key."""
     base = request_of("ulx3s-85f")
     others = [
-        request_of("ulx3s-85f", small=True),
+        request_of("ulx3s-85f", compact=True),
         request_of("ulx3s-85f", rows=128),
         request_of("ulx3s-85f", clock_mhz=75),
         request_of("ulx3s-85f", seed=2),

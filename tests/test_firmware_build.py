@@ -34,13 +34,13 @@ pytestmark = pytest.mark.hdl
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT / "firmware" / "fuzz" / "corpus"
 FUZZERS = ("fuzz_wire", "fuzz_messages")
-SMALL = config_of("small")
-PHY = replace(SMALL, phy=PhyConfig(50_000_000))
+COMPACT = config_of("compact")
+PHY = replace(COMPACT, phy=PhyConfig(50_000_000))
 STACK_USED = 1024  # bytes; the linker keeps four times as many
 
 
 # -- headers -------------------------------------------------------------------------------------
-@pytest.mark.parametrize("config", [config_of(REFERENCE), SMALL, PHY], ids=["", "small", "phy"])
+@pytest.mark.parametrize("config", [config_of(REFERENCE), COMPACT, PHY], ids=["", "compact", "phy"])
 def test_tables_are_the_register_map(config: CoreConfig) -> None:
     """Address, place and access of every field and window that the link names."""
     layout = register_map(config, emulator=True)
@@ -64,12 +64,12 @@ def test_tables_are_the_register_map(config: CoreConfig) -> None:
 
 
 def test_a_name_that_the_map_lacks_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    layout = register_map(SMALL, emulator=True)
+    layout = register_map(COMPACT, emulator=True)
     for table, name in (("FIELDS", "model.colour.value"), ("WINDOWS", "colours")):
         with monkeypatch.context() as patch:
             patch.setattr(link, table, (*getattr(link, table), name))
             with pytest.raises(OhmcarloError, match=name):
-                spec_headers.link_tables_header(SMALL, layout)
+                spec_headers.link_tables_header(COMPACT, layout)
 
 
 def test_offsets_are_those_of_struct() -> None:
@@ -84,13 +84,13 @@ def test_offsets_are_those_of_struct() -> None:
 
 
 def test_hashes() -> None:
-    made = headers(SMALL)
-    assert f"OHMCARLO__MAP_HASH 0x{register_map(SMALL).hash[:8]}" in made["ohmcarlo.h"]
+    made = headers(COMPACT)
+    assert f"OHMCARLO__MAP_HASH 0x{register_map(COMPACT).hash[:8]}" in made["ohmcarlo.h"]
     assert f"OHMCARLO_BOARD__MAP_HASH 0x{board_map().hash[:8]}" in made["board.h"]
 
 
 def test_codes_are_those_of_the_register_map() -> None:
-    text = headers(SMALL)["ohmcarlo.h"]
+    text = headers(COMPACT)["ohmcarlo.h"]
     for name, codes in (("REASON", link.Reason), ("FAULT_CAUSE", link.FaultCause)):
         found = re.findall(rf"OHMCARLO__STATUS__STATE__{name}__(\w+)_e (\d+)", text)
         assert {code: int(value) for code, value in found} == dict(codes.__members__)
@@ -105,7 +105,7 @@ def test_image_is_reproducible(tmp_path: Path) -> None:
         "-m",
         "ohmcarlo_rtl.firmware",
         "--config",
-        "small",
+        "compact",
         "--out",
         str(out),
     ]
@@ -113,11 +113,11 @@ def test_image_is_reproducible(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "stack left" in done.stdout
-    assert out.read_bytes() == image.build_image(SMALL)
+    assert out.read_bytes() == image.build_image(COMPACT)
 
 
 def test_image_fits() -> None:
-    for name in ("reference", "small"):
+    for name in ("reference", "compact"):
         built = image.link_image(config_of(name))
         assert len(built.image) == built.text + built.data < RAM_BYTES // 2
         assert built.stack_left >= 2 * image.STACK_BYTES
@@ -131,12 +131,12 @@ def test_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
 def test_compiler_errors_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch, "src/main.c", "link_send();", "link_sent();")
     with pytest.raises(OhmcarloError, match="link_sent"):
-        native.build_native(SMALL)
+        native.build_native(COMPACT)
 
 
 def test_no_division() -> None:
     """The processor has none: no DIV or REM among the words of the code."""
-    built = image.link_image(SMALL)
+    built = image.link_image(COMPACT)
     words = struct.unpack(f"<{built.code // 4}I", built.image[: built.code])
     assert sum(word & 0x7F == 0x33 and word >> 25 == 1 for word in words) > 10  # multiplications
     assert not [w for w in words if w & 0xFE00_407F == 0x0200_4033]
@@ -148,7 +148,7 @@ def test_no_recursion_and_bounded_stack(tmp_path: Path) -> None:
     if compiler is None:
         pytest.skip("the call graph needs gcc")
     files = compiling.sources("src") | {f"generated/{n}": t for n, t in
-                                       headers(SMALL).items()}  # fmt: skip
+                                       headers(COMPACT).items()}  # fmt: skip
     for path, text in files.items():
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_text(text)
@@ -176,7 +176,7 @@ def test_no_recursion_and_bounded_stack(tmp_path: Path) -> None:
 
 def test_stack_of_the_image() -> None:
     """Measured while it opens a session, answers the longest messages, and plays cartpole."""
-    with opened(SMALL, image=True) as board:
+    with opened(COMPACT, image=True) as board:
         client = Client(board)
         client.open()
         for kind in link.Message:
@@ -211,7 +211,7 @@ def test_example_of_the_page() -> None:
     assert SESSION == protocol_page.EXAMPLE_SESSION
     assert opening == frame(link.Kind.OPEN, payload=patience)
     assert echo == frame(link.Kind.DATA, payload=message)
-    with opened(SMALL) as board:
+    with opened(COMPACT) as board:
         board.write(opening)
         board.poll()
         board.write(echo)
@@ -235,7 +235,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, path: str, good: str, bad: str) -> No
 def replay(fuzzer: str, name: str = "*") -> subprocess.CompletedProcess[str]:
     inputs = sorted((CORPUS / fuzzer).glob(name))
     assert inputs
-    program = native.build_fuzzer(fuzzer, SMALL)
+    program = native.build_fuzzer(fuzzer, COMPACT)
     return subprocess.run([program, *inputs], capture_output=True, text=True, timeout=60)
 
 

@@ -50,8 +50,8 @@ def test_reproducible(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         folder = tmp_path / f"run-{seed}"
         folder.mkdir()
-        generate(folder, folder / "out", seed, "--config", "small")
-        folders.append(folder / "out" / "small")
+        generate(folder, folder / "out", seed, "--config", "compact")
+        folders.append(folder / "out" / "compact")
     first, second = ({p.name: p.read_bytes() for p in f.iterdir()} for f in folders)
     assert first == second
     assert first.keys() >= {*(f"{top}.v" for top in TOPS), "ohmcarlo.h", "registers.html", MANIFEST}
@@ -119,7 +119,7 @@ def test_the_named_configurations() -> None:
     }
     assert shape == {
         "reference": (256, 32, 8), "512x16": (512, 16, 8), "128x64": (128, 64, 8),
-        "bit-serial": (256, 32, 1), "small": (64, 16, 1),
+        "one-bit-access": (256, 32, 1), "compact": (64, 16, 1),
     }  # fmt: skip
 
 
@@ -281,9 +281,9 @@ def test_tidied_memories_hold_the_same_words(monkeypatch: pytest.MonkeyPatch) ->
     from ohmcarlo_rtl.controller import generate as module
 
     monkeypatch.setattr(module, "TOPS", {"rows": ("ohmcarlo_hdl.core.rows", "Rows")})
-    tidied = module.verilog_of("rows", config_of("small"))
+    tidied = module.verilog_of("rows", config_of("compact"))
     monkeypatch.setattr(module, "tidy", lambda text: text)
-    raw = module.verilog_of("rows", config_of("small"))
+    raw = module.verilog_of("rows", config_of("compact"))
     words = re.compile(r"^    \S+ ?\[\d+\] = \S+;$", re.M)
     assert len(tidied) < len(raw) and len(words.findall(raw)) > 200
     assert words.findall(expanded(tidied)) == words.findall(raw)

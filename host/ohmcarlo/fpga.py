@@ -48,7 +48,7 @@ def build_bitstream(board: str, options: BuildOptions, say: Say) -> dict[str, An
     folder, manifest = bitstream(
         board,
         say,
-        small=options.small,
+        compact=options.small,
         rows=options.rows,
         pairs=options.pairs,
         access_bits=options.access_bits,

@@ -14,10 +14,10 @@ CONFIGS: Mapping[str, CoreConfig] = {
     REFERENCE: CoreConfig(),
     "512x16": CoreConfig(Geometry(rows=512, pairs=16)),
     "128x64": CoreConfig(Geometry(rows=128, pairs=64)),
-    # one bit of an input per access, for arrays whose word lines know on and off only
-    "bit-serial": CoreConfig(Geometry(access_bits=1)),
+    # one bit of an input per access, for arrays whose word lines are on or off
+    "one-bit-access": CoreConfig(Geometry(access_bits=1)),
     # logistic regression only, for the smallest FPGAs
-    "small": COMPACT,
+    "compact": COMPACT,
 }
 
 

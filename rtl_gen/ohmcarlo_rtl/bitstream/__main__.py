@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.board,
             lambda line: print(line, flush=True),
             array=options.array,
-            small=options.small,
+            compact=options.small,
             rows=options.rows,
             pairs=options.pairs,
             access_bits=options.access_bits,

@@ -64,7 +64,7 @@ class Request:
         if shape == own_config(board, False, array):
             return f"{board.name}{end}"
         if shape == own_config(board, True, array):
-            return f"{board.name}-small{end}"
+            return f"{board.name}-compact{end}"
         return f"{board.name}-{g.rows}x{g.pairs}x{g.access_bits}{end}"
 
     def key(self, tools: list[Tool]) -> str:
@@ -80,12 +80,12 @@ class Request:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def own_config(board: Board, small: bool, array: str) -> CoreConfig:
+def own_config(board: Board, compact: bool, array: str) -> CoreConfig:
     """The board's default configuration; for a real array, ``phy`` is still to be set.
 
     A real array gets one bit an access, as its lines are on or off.
     """
-    config = board.compact if small else board.config
+    config = board.compact if compact else board.config
     return config if array == EMULATOR else config_with(config, access_bits=1)
 
 
@@ -98,7 +98,7 @@ def request_of(
     board: str,
     *,
     array: str = EMULATOR,
-    small: bool = False,
+    compact: bool = False,
     rows: int | None = None,
     pairs: int | None = None,
     access_bits: int | None = None,
@@ -113,7 +113,7 @@ def request_of(
     require_headers(wanted, array)
     shape = {"rows": rows, "pairs": pairs, "access_bits": access_bits}
     given = {name: value for name, value in shape.items() if value is not None}
-    config = config_with(own_config(wanted, small, array), **given)
+    config = config_with(own_config(wanted, compact, array), **given)
     clock_hz = wanted.clock_hz if clock_mhz is None else round(clock_mhz * 1e6)
     if seed is not None and seed < 0:
         raise UsageError(f"--seed {seed}: choose 0 or more")

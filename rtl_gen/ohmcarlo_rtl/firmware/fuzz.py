@@ -13,7 +13,7 @@ from ..sources import require_checkout
 from .native import BUILT, build_fuzzer
 
 FUZZERS = ("fuzz_wire", "fuzz_messages")
-CONFIG = "small"  # a compact array is cleared fast between two inputs
+CONFIG = "compact"  # a compact array is cleared fast between two inputs
 LONGEST_INPUT = 1000
 
 

@@ -18,7 +18,7 @@ from ohmcarlo_hdl.soc.design import design_hash, tool_versions
 from ..folders import explained, user_cache
 from ..processes import ToolFailed, interrupted_by_sigterm
 from ..progress import Say, silent, timed
-from ..requirements import HARDWARE, require_packages
+from ..requirements import HARDWARE, SIMULATED_BOARD, require_compiler, require_packages
 from ..sources import firmware_digest, generator_digest
 from .cache import FIRMWARE, NEEDED, OPTION, PROGRAM, published
 
@@ -79,14 +79,15 @@ def simulated_board(
     model_key, key = keys(given)
 
     def make_model(folder: Path) -> None:
-        from .build import build_model, check_tools
-
         config = config_of(given)
-        check_tools()
+        require_compiler()
+        from .build import build_model
+
         build_model(config, folder, say)
 
     def make(folder: Path) -> None:
-        require_packages(HARDWARE)
+        has_model = (cache / f"model-{model_key}").is_dir()
+        require_packages(HARDWARE if has_model else SIMULATED_BOARD)
         model = published(cache, f"model-{model_key}", make_model)
         say("firmware ...")
         from ..firmware.image import build_image

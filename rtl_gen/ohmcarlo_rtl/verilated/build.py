@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from ..folders import full
 from ..processes import ToolFailed, run, side_by_side
 from ..progress import Say
-from ..requirements import SIMULATED_BOARD, require_compiler, require_packages
 from .cache import FIRMWARE, NEEDED, OPTION, PROGRAM
 
 if TYPE_CHECKING:
@@ -39,12 +38,6 @@ FAST, ONCE = ["-O2"], ["-O0"]  # for code that runs every clock, and for code th
 RECORD = ["-fprofile-generate", "-fprofile-update=single"]
 REPLAY = ["-fprofile-use", "-fprofile-partial-training", "-Wno-missing-profile"]
 LIBRARIES = ["-static-libstdc++", "-static-libgcc", "-pthread"]
-
-
-def check_tools() -> None:
-    """Raise UsageError, with what to install, when a tool of the build is missing."""
-    require_packages(SIMULATED_BOARD)
-    require_compiler()
 
 
 def build_model(config: CoreConfig, folder: Path, say: Say) -> None:
