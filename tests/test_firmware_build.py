@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,26 @@ FUZZERS = ("fuzz_wire", "fuzz_messages")
 COMPACT = config_of("compact")
 PHY = replace(COMPACT, phy=PhyConfig(50_000_000))
 STACK_USED = 1024  # bytes; the linker keeps four times as many
+
+
+# -- includes --------------------------------------------------------------------------------------
+def order_of_modules(files: dict[str, str]) -> list[str]:
+    """Modules of ``src`` (a .c file with its header), included ones first; CycleError for none."""
+    names = {Path(path).stem for path in files}
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for path, text in files.items():
+        included = {Path(name).stem for name in re.findall(r'^#include "(.+)"$', text, re.M)}
+        graph[Path(path).stem] |= included & names - {Path(path).stem}
+    return list(TopologicalSorter(graph).static_order())
+
+
+def test_modules_include_each_other_one_way() -> None:
+    files = firmware.sources("src")
+    order = order_of_modules(files)
+    assert order.index("chain") < order.index("episodes") < order.index("main")
+    files["src/chain.c"] += '#include "episodes.h"\n'
+    with pytest.raises(CycleError):
+        order_of_modules(files)
 
 
 # -- headers -------------------------------------------------------------------------------------

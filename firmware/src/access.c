@@ -10,7 +10,7 @@
 #define FIELD_NUMBER_bytes 2u
 #define WORD_bytes 4u
 
-// Mask of a field's bits, at bit 0
+// Mask of the bits of a field, shifted to bit 0
 static inline uint32_t mask_of(const struct link_field *field)
 {
     return UINT32_MAX >> (32u - field->width);
@@ -74,7 +74,7 @@ enum status access_read(const struct request *request, struct answer *answer)
 }
 
 // -- windows -------------------------------------------------------------------------------------
-// The window that a request names, or none
+// The window that the request names, or null
 static const struct link_window *window_of(const struct request *request)
 {
     const uint16_t number = get16(request->body + WINDOW_WINDOW_at);

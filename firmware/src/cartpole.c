@@ -3,8 +3,8 @@
 #include "spec_cartpole.h"
 #include "threefry.h"
 
-// a × b >> shift, rounded half up: the machine's one rounding rule. Everything fits 32 bits, so
-// that a product is one of 32 by 32: the processor multiplies a bit in each clock.
+// a × b >> shift, rounded half up, as everywhere in the controller. All operands fit 32 bits, so
+// that a 32 × 32 multiplication suffices; the processor takes one clock for each bit of it.
 static inline int32_t times(int32_t a, int32_t b, uint32_t shift)
 {
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << (shift - 1))) >> shift);
@@ -29,7 +29,7 @@ struct cartpole cartpole_begin(uint32_t seed, uint32_t episode)
 }
 
 // -- the policy ----------------------------------------------------------------------------------
-// A variable as the array's input
+// A variable as an input of the array
 static inline int32_t input(int32_t variable, int32_t factor)
 {
     const int32_t wanted = times(variable, factor, STATE_FRAC + INPUT_FRAC);
@@ -103,7 +103,7 @@ bool cartpole_fallen(const struct cartpole *state)
 }
 
 // -- the log-likelihood --------------------------------------------------------------------------
-// log2 of a positive number, LOG2_FRAC fraction bits, rounded down: a digit is one squaring
+// log2 of a positive number, LOG2_FRAC fraction bits, rounded down. One squaring gives one digit.
 static uint32_t log2_of(uint32_t number)
 {
     uint32_t result = 31;

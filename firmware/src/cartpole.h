@@ -22,7 +22,7 @@ bool cartpole_action(const struct cartpole *state, const int16_t weights[POLICY_
 
 void cartpole_step(struct cartpole *state, bool right);
 
-// Beyond the limits: the episode is over
+// Whether the state is beyond the limits, which ends the episode
 bool cartpole_fallen(const struct cartpole *state);
 
 // scale / log 2 · log(steps / episodes), signed, LOGLIK_FRAC fraction bits; scale as in POLICY

@@ -1,21 +1,20 @@
 #include "chain.h"
 
 #include "bytes.h"
-#include "episodes.h"
 #include "hal.h"
 #include "link.h"
 #include "records.h"
-#include "spec_cartpole.h"
 
-// Words of a record may still be on their way into the ring when the controller says that it is
-// done; polls that find nothing before it is believed
+// Words of a record may still be under way to the ring when the controller is idle. The command has
+// ended after so many polls without a new word.
 #define EMPTY_POLLS 2u
 
 struct chain {
-    bool running;     // a command that takes time was given, and FINISHED not sent
-    uint32_t empty;   // polls in a row that found the controller idle and no records
-    uint32_t waiting; // polls in a row that found a proposal waiting, and records as before
-    uint32_t records; // where they ended at the last of these
+    bool running;     // a long command was started, and FINISHED is not sent yet
+    uint32_t empty;   // successive polls with an idle controller and no records
+    uint32_t waiting; // successive polls with a waiting proposal and no new record
+    uint32_t records; // end of the records at the last such poll
+    uint32_t inputs;  // features of a proposal that this processor judges; 0: the host judges
 };
 
 static struct chain chain;
@@ -25,12 +24,17 @@ void chain_reset(void)
     chain = (struct chain){.running = false};
 }
 
+void chain_judge(uint32_t inputs)
+{
+    chain.inputs = inputs;
+}
+
 bool chain_busy(void)
 {
     return chain.running || (core_state() & CORE_STATE(BUSY)) != 0;
 }
 
-// -- what the controller may be told -------------------------------------------------------------
+// -- commands ------------------------------------------------------------------------------------
 #define MODEL(name) core_read(OHMCARLO__MODEL__##name##_addr)
 #define LIMIT(name) core_read(OHMCARLO__ID__##name##_addr)
 
@@ -39,7 +43,7 @@ static inline bool between(uint32_t value, uint32_t low, uint32_t high)
     return low <= value && value <= high;
 }
 
-// The model is what this controller can hold, and lies within the array
+// The model fits the controller and the array
 static bool model_fits(void)
 {
     const uint32_t group_rows = MODEL(HIDDEN) + 1u;
@@ -52,15 +56,15 @@ static bool model_fits(void)
            MODEL(RETRIES) >= 1;
 }
 
-// Proposals that are judged here are policies
+// Proposals that this processor judges are linear policies
 static bool judge_fits(void)
 {
     const uint32_t options = core_read(OHMCARLO__MODEL__OPTIONS_addr);
-    return !episodes_judge() || (options & OHMCARLO__MODEL__OPTIONS__EXTERNAL_bm) == 0 ||
-           (MODEL(FEATURES) == POLICY_INPUTS && MODEL(HIDDEN) == 0);
+    return chain.inputs == 0 || (options & OHMCARLO__MODEL__OPTIONS__EXTERNAL_bm) == 0 ||
+           (MODEL(FEATURES) == chain.inputs && MODEL(HIDDEN) == 0);
 }
 
-// Could a command that takes time begin?
+// Whether a long command can start now
 static enum status check_long(uint16_t command)
 {
     const bool predicts = command == COMMAND_PREDICT;
@@ -87,7 +91,7 @@ bool chain_waits_external(void)
     return (core_state() & CORE_STATE(WAITING_EXTERNAL)) != 0;
 }
 
-// Words of its record may still be on their way into the ring
+// Words of its record may still be under way to the ring
 bool chain_proposal_waits(void)
 {
     if (!chain_waits_external() || records_full() || records_end() != chain.records)
@@ -138,7 +142,7 @@ static enum status command_if(bool allowed, enum status otherwise, uint32_t stro
 
 static enum status external(uint32_t loglik)
 {
-    if (episodes_judge() || !chain_waits_external())
+    if (chain.inputs != 0 || !chain_waits_external())
         return STATUS_NOT_STARTED;
     chain_give_external(loglik);
     return STATUS_OK;
@@ -174,8 +178,8 @@ enum status chain_command(const struct request *request, struct answer *answer)
     }
 }
 
-// -- the end -------------------------------------------------------------------------------------
-// The controller is idle, and no record has come for some polls
+// -- end of a command ----------------------------------------------------------------------------
+// The controller is idle, and no record word arrived for some polls
 static bool ended(void)
 {
     if ((core_state() & CORE_STATE(BUSY)) != 0 || records_waiting())
@@ -224,7 +228,7 @@ bool chain_quiet(void)
     if ((state & CORE_STATE(BUSY)) != 0)
         core_command(CORE_COMMAND(HALT));
     if ((state & CORE_STATE(WAITING_EXTERNAL)) != 0)
-        chain_give_external((uint32_t)INT32_MIN); // turned down
+        chain_give_external((uint32_t)INT32_MIN); // rejects the proposal
     records_drop();
     if (!ended())
         return false;

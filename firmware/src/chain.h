@@ -1,4 +1,4 @@
-// Commands of the controller, and the end of those that take time.
+// Commands of the controller. Long commands (START, RUN, FLUSH, PREDICT) end with FINISHED.
 #ifndef CHAIN_H
 #define CHAIN_H
 
@@ -11,18 +11,22 @@ void chain_reset(void);
 
 handler chain_command;
 
-// The controller works, or a command has not been reported as finished yet
+// The controller is busy, or the end of a long command is not reported yet
 bool chain_busy(void);
 
-// A proposal waits for its log-likelihood, and its record is complete; to be asked in every poll
+// The processor judges proposals of `inputs` features and no hidden units: EXTERNAL and other
+// models are refused. 0: the host judges.
+void chain_judge(uint32_t inputs);
+
+// A proposal waits for its log-likelihood, and its record is complete. Call it in every poll.
 bool chain_proposal_waits(void);
 bool chain_waits_external(void);
 void chain_give_external(uint32_t loglik);
 
-// Reports the end of a command, once all of its records are out
+// Reports the end of a long command after all of its records are sent
 void chain_poll(void);
 
-// Brings whatever goes on to its end and drops its records; true: nothing goes on any more
+// Ends any activity and drops its records. True: nothing is active.
 bool chain_quiet(void);
 
 #endif // CHAIN_H

@@ -1,4 +1,4 @@
-// Requests of the host: each checked, done and answered.
+// Requests of the host: each is checked, executed and answered.
 #ifndef COMMANDS_H
 #define COMMANDS_H
 
@@ -7,7 +7,7 @@
 // Identification of board and firmware, IDENTIFICATION_bytes long
 void commands_identify(uint8_t *identification);
 
-// Does what the request asks for, and writes the answer
+// Executes the request and writes the answer
 void commands_execute(struct link_request request);
 
 #endif // COMMANDS_H

@@ -13,7 +13,7 @@
 _Static_assert(EPISODE_RESULT_bytes + MAX_EPISODES * STEPS_bytes <= LINK_MAX_BODY,
                "one message holds the result");
 
-// For whom they run
+// What the episodes serve
 enum purpose { NOTHING, ANSWER, PROPOSAL };
 
 struct episodes {
@@ -28,7 +28,7 @@ struct episodes {
     struct cartpole state;
 };
 
-// What a proposal is judged by; no episodes: by the host
+// How proposals are judged; without episodes (count 0) the host judges
 struct policy {
     uint32_t seed;
     uint32_t first;
@@ -43,11 +43,7 @@ void episodes_reset(void)
 {
     episodes.purpose = NOTHING;
     policy.count = 0;
-}
-
-bool episodes_judge(void)
-{
-    return policy.count != 0;
+    chain_judge(0);
 }
 
 bool episodes_busy(void)
@@ -116,6 +112,7 @@ enum status episodes_policy(const struct request *request, struct answer *answer
         .scale = scale,
         .count = count,
     };
+    chain_judge(count == 0 ? 0 : POLICY_INPUTS);
     return STATUS_OK;
 }
 
@@ -155,7 +152,7 @@ static void report(void)
 }
 
 // -- a proposal of the chain ---------------------------------------------------------------------
-// Its record is the last thing that the controller has streamed: a word for each pair
+// Its record is the last one in the stream: one word for each pair
 static void judge_proposal(void)
 {
     const uint32_t first = records_end() - POLICY_INPUTS;
@@ -186,10 +183,10 @@ static void end(void)
 
 void episodes_poll(void)
 {
-    if (!episodes_busy() && episodes_judge() && chain_proposal_waits())
+    if (!episodes_busy() && policy.count != 0 && chain_proposal_waits())
         judge_proposal();
     if (episodes.purpose == PROPOSAL && !chain_waits_external())
-        episodes.purpose = NOTHING; // the chain was broken off
+        episodes.purpose = NOTHING; // the chain was ended
     if (!episodes_busy())
         return;
     for (uint32_t i = 0; i < STEPS_OF_A_POLL && episodes.done != episodes.count; i++)

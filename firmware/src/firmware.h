@@ -1,4 +1,4 @@
-// The whole firmware: begun once, then polled for ever.
+// The firmware: started once, then polled forever.
 #ifndef FIRMWARE_H
 #define FIRMWARE_H
 

@@ -12,8 +12,8 @@ struct receiver {
     uint32_t words[FRAME_WORDS];
     uint32_t count; // bytes decoded
     uint32_t left;  // bytes until the next code byte
-    bool begun;     // a code byte has come
-    bool zero;      // a zero stands before the next run
+    bool begun;     // a code byte was received
+    bool zero;      // a zero precedes the next run
     bool damaged;
     uint32_t length;
 };
@@ -76,7 +76,7 @@ static inline void store_zero(void)
     receiver.count++;
 }
 
-// A code byte: the zero that the last one stood for, and how many bytes come now
+// A code byte: writes the zero of the previous run and gives the length of the next one
 static inline void start_run(uint8_t code)
 {
     if (receiver.zero)
@@ -106,8 +106,8 @@ static inline uint32_t least(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-// Copies what has come of the present run, up to the ring's end. A zero within the run, or too long
-// a frame, is damage.
+// Copies the received part of the present run, up to the end of the ring. A zero within the run and
+// a frame that is too long are damage.
 static uint32_t take_run(uint32_t taken, uint32_t received)
 {
     uint8_t *const start = (uint8_t *)receiver.words + receiver.count;
@@ -173,17 +173,17 @@ bool frame_waiting(void)
 // -- sending -------------------------------------------------------------------------------------
 struct sender {
     uint32_t put;     // number of the next byte in the ring
-    uint32_t code_at; // number of the present run's code byte, which is written last
+    uint32_t code_at; // number of the code byte of the present run, which is written last
 };
 
-// `run`: the code byte, bytes of the run and itself
+// `run`: the code byte, the length of the run including itself
 static inline void end_run(struct sender *to, uint32_t run)
 {
     board_write(RING_AT(TX, to->code_at), run);
     to->code_at = to->put;
 }
 
-// A zero becomes the code byte of the run that follows
+// A zero is replaced by the code byte of the next run
 static inline void encode(struct sender *to, uint8_t byte)
 {
     uint32_t run = to->put - to->code_at;

@@ -1,5 +1,5 @@
-// Frames on the wire: COBS, CRC-32, a zero byte. From the ring of received bytes, into that of
-// bytes to send.
+// Frames on the wire: COBS, CRC-32, a zero byte. They are read from the receive ring and written to
+// the transmit ring.
 #ifndef FRAME_H
 #define FRAME_H
 
@@ -12,9 +12,9 @@
 #define FRAME_HEADER_WORDS (LINK_HEADER_BYTES / 4)
 
 enum frame_event {
-    FRAME_NONE,    // no whole frame has come yet
+    FRAME_NONE,    // no complete frame yet
     FRAME_WHOLE,   // frame_bytes() and frame_length() describe one
-    FRAME_DAMAGED, // one came whose coding, length or checksum is wrong
+    FRAME_DAMAGED, // the coding, the length or the checksum of a frame is wrong
 };
 
 void frame_reset(void);
@@ -22,16 +22,16 @@ void frame_reset(void);
 // Takes bytes from the ring up to the end of a frame
 enum frame_event frame_receive(void);
 
-// The frame last received: header and payload, on a multiple of four bytes; good until the next
-// frame_receive()
+// The frame that was received last: header and payload, on a multiple of four bytes. Valid until
+// the next frame_receive().
 const uint8_t *frame_bytes(void);
 uint32_t frame_length(void); // bytes of header and payload
 
 bool frame_waiting(void);  // bytes were received and not yet taken
-bool frame_all_sent(void); // nothing waits in the ring of bytes to send
+bool frame_all_sent(void); // the transmit ring is empty
 bool frame_room(void);     // a frame of any length fits into that ring
 
-// Sends header and payload, `length` bytes of `words`; only when frame_room()
+// Sends header and payload, `length` bytes of `words`. Requires frame_room().
 void frame_send(const uint32_t *words, uint32_t length);
 
 #endif // FRAME_H

@@ -1,5 +1,5 @@
 // The hardware as the firmware sees it: registers and windows of the controller and of the board.
-// On the board they are memory; natively a model of both answers (native/hal_native.c).
+// On the board they are memory. Natively they are a model (native/hal_native.c).
 #ifndef HAL_H
 #define HAL_H
 
@@ -24,7 +24,7 @@ static inline void hal_write(uint32_t address, uint32_t value)
 }
 #endif
 
-// `at`: byte address within the controller's map
+// `at`: byte address within the map of the controller
 static inline uint32_t core_read(uint32_t at)
 {
     return hal_read(MEMORY_CONTROLLER + at);
@@ -35,7 +35,7 @@ static inline void core_write(uint32_t at, uint32_t value)
     hal_write(MEMORY_CONTROLLER + at, value);
 }
 
-// `at`: byte address within the board's map
+// `at`: byte address within the map of the board
 static inline uint32_t board_read(uint32_t at)
 {
     return hal_read(MEMORY_BOARD + at);
@@ -52,7 +52,7 @@ static inline uint32_t hal_clocks(void)
     return board_read(OHMCARLO_BOARD__TIMER__CLOCKS__LO_addr);
 }
 
-// A word of a ring of the board: its number modulo the ring's size, a power of two
+// A word of a ring of the board. `number` is taken modulo the size of the ring, a power of two.
 #define RING_AT(name, number)                                                                      \
     (OHMCARLO_BOARD__##name##_addr + (((number) % OHMCARLO_BOARD__##name##_words) << 2))
 

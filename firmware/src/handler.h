@@ -1,4 +1,4 @@
-// What every handler of a request gets and gives.
+// The argument and the result of every request handler.
 #ifndef HANDLER_H
 #define HANDLER_H
 
@@ -17,11 +17,11 @@ struct answer {
     uint32_t length;
 };
 
-// A handler checks everything before it does anything. With any status but STATUS_OK the answer has
-// no body.
+// A handler checks the whole request before it executes any part of it. With any status but
+// STATUS_OK the answer has no body.
 typedef enum status handler(const struct request *request, struct answer *answer);
 
-// No status of the link: the answer comes later, from elsewhere
+// Not a status of the link: the answer is sent later, by another function
 #define STATUS_LATER ((enum status)0xFF)
 
 #endif // HANDLER_H

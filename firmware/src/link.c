@@ -5,7 +5,7 @@
 #include "hal.h"
 
 #define PAYLOAD_WORDS (LINK_MAX_PAYLOAD / 4)
-#define HALF 0x8000u // of the sequence numbers: what is further ahead lies behind
+#define HALF 0x8000u // a sequence number that is further ahead than this lies behind
 
 _Static_assert(LINK_MAX_PAYLOAD % 4 == 0, "payloads are copied as words");
 _Static_assert((LINK_WINDOW & (LINK_WINDOW - 1)) == 0, "the window is a power of two");
@@ -29,24 +29,24 @@ struct header {
 struct link {
     enum phase phase;
     uint16_t session;
-    bool fresh;        // no message has gone either way in this session
+    bool fresh;        // this session has not carried a message in either direction
     uint32_t patience; // clocks until messages are sent again
-    uint32_t since;    // clock at which waiting for an acknowledgement began
+    uint32_t since;    // clock at the start of waiting for an acknowledgement
 
-    uint16_t base;   // first message that is not acknowledged,
-    uint16_t cursor; // next one to go on the wire,
-    uint16_t next;   // next one to be written: base ≤ cursor ≤ next ≤ base + window
-    bool went_back;  // a NACK for `base` was obeyed
+    uint16_t base;   // first message that is not acknowledged
+    uint16_t cursor; // next message to send
+    uint16_t next;   // next message to write: base ≤ cursor ≤ next ≤ base + window
+    bool went_back;  // messages from `base` on were repeated after a NACK
 
     uint16_t expected; // next message of the host
     bool asked_again;  // a NACK for `expected` was sent
-    bool turned_away;  // that message came when there was no room for its answer
+    bool turned_away;  // that message was discarded, because there was no room for its answer
 
     bool owe_ack;
     bool owe_nack;
     bool owe_opened;
     bool owe_unknown;
-    uint16_t unknown; // session of the frame that is answered so
+    uint16_t unknown; // session of the frame that UNKNOWN answers
 
     struct slot slots[LINK_WINDOW];
     uint32_t opened[FRAME_HEADER_WORDS + (IDENTIFICATION_bytes + 3) / 4];
@@ -122,8 +122,8 @@ static struct header header_of(const uint8_t *bytes)
     };
 }
 
-// False: it acknowledges what was never sent, and the frame is not to be trusted. A frame that is
-// sent again may tell an old acknowledgement.
+// False: the frame acknowledges a message that was never sent, and is discarded. A repeated frame
+// may carry an old acknowledgement, which is ignored.
 static bool acknowledge(uint16_t acknowledgement)
 {
     const uint16_t done = distance(link.base, acknowledgement);
@@ -155,14 +155,14 @@ static void go_back(void)
     link.cursor = link.base;
 }
 
-// True: it is the next message, and there is room for its answer
+// True: this is the next message, and there is room for its answer
 static bool take_message(uint16_t sequence)
 {
     if (sequence != link.expected) {
         if (distance(link.expected, sequence) < HALF)
-            ask_again(); // some are missing before it
+            ask_again(); // messages before it are missing
         else
-            link.owe_ack = true; // it came before: executed once, acknowledged again
+            link.owe_ack = true; // a repetition: it is acknowledged again and not executed
         return false;
     }
     if (link_room() == 0) {
@@ -286,7 +286,7 @@ static void send_message(void)
     link.owe_ack = false;
 }
 
-// Everything went out long ago, and no acknowledgement came: all of it again
+// Everything was sent, and no acknowledgement arrived in time: repeat all of it
 static void watch_patience(void)
 {
     const uint32_t now = hal_clocks();

@@ -10,8 +10,8 @@
 
 void link_reset(void);
 
-// Takes one frame, if one has come. True: it brought the next message, `link_request()`, which must
-// be answered with a message of its own, now or later; there is room for it now.
+// Takes one frame, if there is one. True: it carried the next message, `link_request()`. The caller
+// must answer it with one message, now or later; there is room for the answer now.
 bool link_receive(void);
 
 struct link_request {
@@ -20,19 +20,19 @@ struct link_request {
 };
 struct link_request link_request(void);
 
-// A host asked for a session. Once nothing of the former one goes on, `link_open` begins it with
-// the board's identification as the answer.
+// A host has requested a session. When the activity of the former one has ended, `link_open` opens
+// it and answers with the identification of the board.
 bool link_opening(void);
 void link_open(const uint8_t *identification, uint32_t length);
 
 uint32_t link_room(void);          // messages that can be sent now
 bool link_unacknowledged(void);    // some message waits for its acknowledgement
-uint8_t *link_message(void);       // where the next message goes; only when link_room() > 0
-void link_commit(uint32_t length); // it is written
+uint8_t *link_message(void);       // buffer of the next message; requires link_room() > 0
+void link_commit(uint32_t length); // the next message is complete
 
-// Sends what is due: a new message, messages again, acknowledgements
+// Sends whatever is due: a new message, repetitions, acknowledgements
 void link_send(void);
 
-bool link_owes(void); // something is due
+bool link_owes(void); // whether something is due
 
 #endif // LINK_H

@@ -26,14 +26,14 @@ static void open_session(void)
     link_open(identification, sizeof identification);
 }
 
-// Nothing goes on, and only a byte from the host can change that
+// Nothing is active, and only a byte from the host can change that
 static bool idle(void)
 {
     return !chain_busy() && !episodes_busy() && !link_opening() && !link_owes() &&
            !link_unacknowledged() && !records_waiting() && frame_all_sent() && !frame_waiting();
 }
 
-// Every time: any other write to the board, such as taking a byte, has withdrawn it
+// The flag is written in every poll, because any other write to the board clears it
 static void tell_idle(void)
 {
     board_write(OHMCARLO_BOARD__CONTROL__IDLE_addr, idle() ? 1u : 0u);

@@ -6,7 +6,7 @@
 #include "chain.h"
 #include "hal.h"
 
-// Longer than any operation that the sequencer's watchdog (24 bits) tolerates
+// Longer than the longest operation that the watchdog of the sequencer (24 bits) allows
 #define RAW_LIMIT_CLOCKS (1u << 25)
 #define CODE_bytes 2u
 
@@ -22,7 +22,7 @@ static inline bool row_exists(uint32_t row)
     return row < core_read(OHMCARLO__ID__ROWS_addr);
 }
 
-// A fault, or a controller that is busy with something else
+// The sequencer has a fault, or the controller is busy
 static enum status check_array(void)
 {
     if ((core_state() & CORE_STATE(FAULT)) != 0)
@@ -30,8 +30,8 @@ static enum status check_array(void)
     return chain_busy() ? STATUS_BUSY : STATUS_OK;
 }
 
-// Executes one operation. False: the sequencer has stopped, or the array never answered; then
-// everything is switched off, which is a fault, too.
+// Executes one operation. False: the sequencer has stopped, or the array did not answer. In the
+// second case everything is switched off, which is a fault, too.
 static bool execute(uint32_t operation, uint32_t row, uint32_t device, uint32_t dac)
 {
     core_write(OHMCARLO__RAW__DAC_addr, dac);

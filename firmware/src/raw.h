@@ -1,4 +1,4 @@
-// Single operations on the array, past the chain: OPERATE, READ_ROW.
+// Single operations on the array, outside a chain: OPERATE, READ_ROW.
 #ifndef RAW_H
 #define RAW_H
 

@@ -6,7 +6,7 @@
 
 #define HEAD_BYTES (MESSAGE_bytes + RECORDS_bytes)
 #define FULL_WORDS ((LINK_MAX_PAYLOAD - HEAD_BYTES) / 4u)
-#define ON_THEIR_WAY 16u // words, at most, between the controller and the ring
+#define ON_THEIR_WAY 16u // words between the controller and the ring, at most
 #define RESERVED 2u      // messages that records leave room for: an answer, and FINISHED
 
 _Static_assert(HEAD_BYTES % 4 == 0, "words are copied as words");
@@ -60,7 +60,7 @@ static void send_words(uint32_t first, uint32_t words)
     link_commit(HEAD_BYTES + 4u * words);
 }
 
-// A full message goes at once; a smaller one only when no other is under way
+// A full message is sent at once, a smaller one only if no other message is under way
 void records_poll(void)
 {
     const uint32_t first = taken();
