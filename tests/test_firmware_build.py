@@ -52,7 +52,7 @@ def order_of_modules(files: dict[str, str]) -> list[str]:
 
 
 def test_modules_include_each_other_one_way() -> None:
-    files = firmware.sources("src")
+    files = compiling.sources("src")
     order = order_of_modules(files)
     assert order.index("chain") < order.index("episodes") < order.index("main")
     files["src/chain.c"] += '#include "episodes.h"\n'
