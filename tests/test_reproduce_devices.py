@@ -97,13 +97,15 @@ def test_losses_are_paired_and_the_verdict_can_be_bad():
     assert endurance.loss_goal("x", [0.012, 0.004]).met is True
 
 
+@pytest.mark.slow
 def test_endurance_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(endurance, "TASKS", {"breast-cancer": "WDBC"})
     monkeypatch.setattr(endurance, "BETWEEN", (1e4, 1e8))
     monkeypatch.setattr(endurance, "STUCK", (0.01,))
     steps = 1000  # fewer, and acceptance is that of the way up to where the posterior is
     monkeypatch.setattr(endurance, "STEPS", steps)
-    monkeypatch.setattr(endurance, "ROWS", 64)
+    rows = 32
+    monkeypatch.setattr(endurance, "ROWS", rows)
     values = written("endurance", endurance.make(bench(tmp_path)), tmp_path)
     cells = values["cells"]
     by = {(c["kernel"], c["cycles"], c["trim"], c["seed"]): c for c in cells if c["stuck"] is None}
@@ -124,7 +126,7 @@ def test_endurance_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert min(stuck) > max(c["retired_rows"] for c in by.values())
     # 7 targets × 20 cycles and what the chain itself programs
     assert by[walk, 0.0, endurance.RECALIBRATED, 0]["wear_mean"] == pytest.approx(
-        140 + (steps + 1) / 64, rel=0.02
+        140 + (steps + 1) / rows, rel=0.02
     )
 
 
