@@ -104,7 +104,7 @@ def refused_unsent(board: SerialBoard, chain: Registers, data: Points, said: str
 
 
 def test_too_many_points(board: SerialBoard) -> None:
-    said = "1025 data points (a whitened prior's included) do not fit: the native board has room"
+    said = "1025 data points (those of a whitened prior included) do not fit: the native board"
     refused_unsent(board, registers(), points(1025), said)
     board.configure(registers(), points(1024))
 
@@ -181,7 +181,7 @@ def with_field(name: str, value: int) -> Callable[[bytes], bytes]:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("protocol_version", 7, ["version 7", "speaks 1"]),
+        ("protocol_version", 7, ["version 7", "ohmcarlo has 1"]),
         ("firmware_minor", 99, ["firmware", "version 0.99.0", f"ohmcarlo {__version__}"]),
         ("version", 0x010203, ["controller", "version 1.2.3", f"ohmcarlo {__version__}"]),
         ("magic", 0x12345678, ["0x12345678", "0x4f484d43"]),

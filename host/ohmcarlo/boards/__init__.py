@@ -1,4 +1,4 @@
-"""Boards: what runs the chain. One interface; the caller never asks which one it has."""
+"""Boards: whatever runs a chain, behind one interface."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ Say = Callable[[str], None]
 
 
 def silent(_: str) -> None:
-    """A ``Say`` that nobody hears."""
+    """A ``Say`` that drops its message."""
 
 
 def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
-    """Raise UsageError, with what exists, unless ``backend`` names a board that holds ``array``."""
+    """Raise UsageError unless ``backend`` names a board that can have ``array``."""
     if array == Die.name and not backend.startswith(SERIAL):
         raise UsageError(
             f"--array {Die.name} is a die behind a board: name its port, --backend {SERIAL}PORT"
@@ -71,12 +71,12 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     array : Array
         Its geometry is the board's until ``configure`` gives another split into chains.
     say : callable
-        Hears of what takes long: the simulated board is built at its first use.
+        Called with a line before a long operation: the simulated board is built at its first use.
 
     Raises
     ------
     UsageError
-        For a backend that is unknown, or cannot have this array.
+        For an unknown backend, or one that cannot have this array.
     OhmcarloError
         When no board of this version can be opened.
     """
@@ -87,7 +87,7 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
 
 
 def open_serial(backend: str, array: Array, say: Say = silent) -> SerialBoard:
-    """As ``open_board``, for the boards at the end of a link."""
+    """As ``open_board``, for boards behind a link."""
     from .link.ports import SerialPort, SimulatedPort, build_simulated
 
     port: Port

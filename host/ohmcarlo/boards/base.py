@@ -1,4 +1,4 @@
-"""One face for every board: the golden model in process, the Verilated board, a real one."""
+"""The interface of all boards: the golden model in process, the Verilated board, a real one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RUNNING, EXHAUSTED, ENTROPY_ALARM = "running", "exhausted", "entropy-alarm"
 
 
 class BoardLost(OhmcarloError):
-    """The board does not answer any more, or has forgotten everything; the run can be resumed."""
+    """The board stopped answering, or lost its state. The run can be resumed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Board(Protocol):
     name: str
     geometry: Geometry
     pseudo_random: bool
-    """Its coin is computed; a real array's is not."""
+    """Whether the coin is computed. That of a real array is not."""
 
     @property
     def ledger(self) -> Ledger:
@@ -72,12 +72,12 @@ class Board(Protocol):
 
     @property
     def clock_hz(self) -> int | None:
-        """Frequency of its clock, nominal where it is simulated; None: it has no clock."""
+        """Frequency of the clock, nominal for a simulated board; None without a clock."""
         ...
 
     def clock_cycles(self) -> int | None:
-        """Clocks that the chain took so far, those included in which it waited for its records to
-        be taken; None: it has no clock."""
+        """Clocks of the chain so far, including those in which it waited for its records to be
+        taken; None without a clock."""
         ...
 
     def identify(self) -> dict[str, Any]:
@@ -87,10 +87,10 @@ class Board(Protocol):
     def configure(
         self, registers: Registers, points: Points, judge: EpisodeLikelihood | None = None
     ) -> None:
-        """Load registers, tables and data. Refuses what does not fit before anything is sent.
+        """Load registers, tables and data. Data that do not fit are refused before any is sent.
 
-        With ``judge`` the board finds log-likelihoods itself, by playing episodes under the policy
-        that a proposal is; there are no points then.
+        With ``judge`` there are no points: a proposal is a policy, and the board computes its
+        log-likelihood by playing episodes.
         """
         ...
 
@@ -124,11 +124,11 @@ class Board(Protocol):
         ...
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Controller and array, complete: a board loaded with it goes on bit for bit."""
+        """The complete state of controller and array, from which a board continues bit for bit."""
         ...
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None: ...
 
     def close(self) -> None:
-        """Let go of the board; a simulated one ends."""
+        """Release the board. A simulated board ends."""
         ...

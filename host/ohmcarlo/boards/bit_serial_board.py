@@ -28,9 +28,9 @@ from .memory.image import Image
 PAIR_BITS = 16
 CODE_MASK = 0x3FF
 QUIET_S = 0.05
-"""A board that has said nothing for this time has nothing to say."""
+"""A board that sends nothing for this time has nothing to send."""
 ANSWER_S = 1.0
-"""A board that does not answer within this time is lost."""
+"""A board that does not answer within this time is regarded as lost."""
 
 
 class Port(Protocol):
@@ -42,7 +42,7 @@ class Port(Protocol):
 
 
 class Samples:
-    """Records of samples, in the order in which they came.
+    """Records of samples, in order of arrival.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Samples:
     loglik, prior : int64 (n,)
         LSB 2**-LOGLIK_FRAC nat.
     current : bool (n,)
-        Whether it is the chain's current sample (``flush``), not a retired one.
+        Whether the sample is the current one of the chain (``flush``), not a retired one.
     """
 
     def __init__(self, records: list[list[int]]) -> None:
@@ -67,14 +67,14 @@ class Samples:
 
 
 class BitSerialClient:
-    """Software's side of ``ohmcarlo.spec.bit_serial_link``.
+    """The host side of ``ohmcarlo.spec.bit_serial_link``.
 
     Parameters
     ----------
     port : Port
     layout : dict
         ``fields``: path of a field to [byte address, lowest bit, width]; ``windows``: name to byte
-        address; ``hash``: the register map's, as the controller shows it in id.map_hash.
+        address; ``hash``: of the register map, as the controller shows it in id.map_hash.
         ``ohmcarlo_hdl.regs.map.layout_of`` makes it.
 
     Raises UsageError when the controller has another register map.
@@ -86,7 +86,7 @@ class BitSerialClient:
         self.windows: Mapping[str, int] = layout["windows"]
         self._words: list[int] = []
         self._records: list[list[int]] = []
-        # what another program began is ended, and its answer dropped
+        # end a request that another program began, and drop its answer
         port.write(bytes(LONGEST_REQUEST))
         while port.read(QUIET_S):
             pass
@@ -145,19 +145,19 @@ class BitSerialClient:
 
     # -- a chain -----------------------------------------------------------------------------
     def start(self) -> Reason:
-        """The coin's start-up test and the first sample; how it ended."""
+        """Test the coin and program the first sample; returns the reason of the end."""
         self.command("emulator_restart")
         self.command("start")
         return self._finished()
 
     def run(self, steps: int) -> Reason:
-        """``steps`` steps; how they ended. Samples that retire are kept for ``samples``."""
+        """Make ``steps`` steps; returns the reason of the end. See ``samples``."""
         self.write(self.fields["control.steps.value"][0], steps)
         self.command("run")
         return self._finished()
 
     def samples(self) -> Samples:
-        """All samples since the last call, and the current one at their end."""
+        """All samples since the last call, the current one last."""
         self.command("flush")
         self._finished()
         if self._words or not self._records:
@@ -166,7 +166,7 @@ class BitSerialClient:
         return Samples(records)
 
     def _finished(self) -> Reason:
-        """Wait for the end of a command, and take what it streams."""
+        """Wait for the end of a command, and read its stream meanwhile."""
         while self.get("status.state.busy"):
             self._take()
         while self._take():
@@ -174,7 +174,7 @@ class BitSerialClient:
         return Reason(self.get("status.state.reason"))
 
     def _take(self) -> bool:
-        """Take a word of the sample stream, if there is one."""
+        """Read a word of the sample stream, if there is one."""
         self.port.write(bytes([SAMPLE]))
         flags, *word = self._answer(FLAG_BYTES + WORD_BYTES)
         if flags & SAMPLE_THERE:

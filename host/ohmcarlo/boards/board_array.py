@@ -1,4 +1,4 @@
-"""The array behind a board's controller, operation by operation: for bring-up."""
+"""The array behind a board, driven by single operations. Used for bring-up."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .link.remote import OPERATION, READ, RESET, SET, RemoteController
 class BoardArray:
     """``ohmcarlo.array.Array`` over raw operations.
 
-    RESETs wait for the operations that come after them and travel with those.
+    RESETs are sent together with the operations that follow them.
 
     Parameters
     ----------
     remote : RemoteController
-        Idle; an emulator is loaded.
+        An idle controller, whose emulator (if any) is loaded.
     twin : Array
-        Knows the spread that the devices have and the DAC table that they need; keeps the ledger.
+        Provides the spread and the DAC table of the devices, and the ledger.
     """
 
     exact_dot = True
@@ -71,7 +71,7 @@ class BoardArray:
         return self.remote.operate(np.concatenate([first, operations])).astype(np.int32)
 
     def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
-        """From the codes that READ gives: a raw operation is no access of the dot product."""
+        """Computed from the codes that READ returns, because DOT is not a raw operation."""
         codes = self.read(row, np.arange(2 * inputs.shape[1], dtype=np.int32))
         return inputs.astype(np.int32) @ (codes[0::2] - codes[1::2])
 

@@ -1,4 +1,4 @@
-"""The golden model as a board: in process, at full speed, over any array."""
+"""The golden model as a board: in this process, over any array."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ModelBoard:
     """``Board`` backed by ``ohmcarlo.golden``."""
 
     name = "model"
-    pseudo_random = True  # whatever the array: it is computed
+    pseudo_random = True  # computed, for any array
     clock_hz = None
 
     def __init__(self, array: Array) -> None:
@@ -78,7 +78,7 @@ class ModelBoard:
             log_posterior=out.log_posterior[:n],
             chain=out.chain[:n],
             points=out.points[:n],
-            codes=out.codes[:m].copy(),  # room for a sample a step: do not keep it all alive
+            codes=out.codes[:m].copy(),  # the buffer has room for one sample per step
             multiplicity=out.multiplicity[:m],
             sample_chain=out.sample_chain[:m],
             sample_log_posterior=out.sample_log_posterior[:m],

@@ -1,4 +1,4 @@
-"""A real board, or a simulated one: a controller with its array at the end of a link."""
+"""A real or simulated board: a controller with its array behind a link."""
 
 from __future__ import annotations
 
@@ -51,21 +51,20 @@ MULTIPLICITY, LOGLIK, PRIOR = 5, 6, 7  # words of a region in the window state_r
 
 
 class SerialBoard:
-    """``Board`` at the end of a byte port.
+    """``Board`` behind a byte port.
 
     Parameters
     ----------
     port : Port
     array : EmulatedArray or Die
-        What the board's emulator is loaded with; what is known of its die, which is loaded with
-        nothing.
+        The emulated array that is loaded into the board, or the description of its die.
     name : str
-        The backend as the user called it.
+        Name of the backend, as the user gave it.
     clock : callable
-        Seconds, never going back.
+        Seconds, monotonic.
 
-    Raises OhmcarloError when no board of this version answers, UsageError for another array. The
-    port is closed then.
+    Raises OhmcarloError if no board of this version answers, UsageError for another array. The port
+    is then closed.
     """
 
     def __init__(self, port: Port, array: Array, name: str, clock: Clock = time.monotonic) -> None:
@@ -89,12 +88,12 @@ class SerialBoard:
         self._order = np.zeros(0, np.int32)
         self._steps = 0
         self.board_clocks = self.identification["clocks"]
-        """Clocks of the whole board since power-up, at the end of the last command that took time:
-        the processor's work is in them, too."""
+        """Clocks of the whole board since power-up, at the end of the last long command. They
+        include the work of the processor."""
 
     @property
     def registers(self) -> Registers:
-        """What the board is configured with; raises UsageError before ``configure``."""
+        """The configuration of the board; raises UsageError before ``configure``."""
         return self._stream.registers
 
     @property
@@ -151,14 +150,14 @@ class SerialBoard:
             self.remote.load(window, words)
 
     def _load_array(self) -> None:
-        """The emulated array as its twin here is now, or the die as it is; nothing known of it."""
+        """Load the state of the twin into the emulator, or take the die as it is."""
         if isinstance(self.array, EmulatedArray):
             self._load(emulator_image(self.array, int(self.array.state.counter[0])))
-        self.remote.load("state_wear", np.zeros(self.layout.rows, np.uint32))  # outlives a reset
+        self.remote.load("state_wear", np.zeros(self.layout.rows, np.uint32))  # survives a reset
         self._forget()
 
     def _forget(self) -> None:
-        """Power-up state, the emulator's next pulse being its first one."""
+        """Restore the power-up state. The next pulse of the emulator is its first one."""
         for command in (Command.CLEAR_FAULT, Command.RESET_STATE):
             self.remote.command(command)
         if not self.layout.emulator:
@@ -176,7 +175,7 @@ class SerialBoard:
     # -- running -------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.link.take_records()  # of a run that was broken off
+        self.link.take_records()  # of an interrupted run
         ended = self._execute(Command.START)
         if ended.alarm:
             raise EntropyAlarm(
@@ -191,7 +190,7 @@ class SerialBoard:
         self._read_log_posterior()
 
     def _execute(self, command: Command, argument: int = 0) -> Finished:
-        """Execute a command that takes time; raises OhmcarloError after a fault."""
+        """Execute a long command; raises OhmcarloError after a fault."""
         ended = self.remote.execute(command, argument)
         self.board_clocks = ended.clocks
         if ended.fault:
@@ -208,7 +207,7 @@ class SerialBoard:
         self._stream.log_posterior[:] = regions[:, LOGLIK].astype(np.int64) + regions[:, PRIOR]
 
     def _regions(self) -> NDArray[np.int32]:
-        """The window state_regions of the regions in use, as signed words."""
+        """The words of state_regions for the regions in use, signed."""
         regions = self.registers.geometry.regions
         words = self.remote.unload("state_regions", REGION_WORDS * regions)
         return words.view(np.int32).reshape(regions, REGION_WORDS)
@@ -272,7 +271,7 @@ class SerialBoard:
         geometry = self.registers.geometry
         return [geometry.group_row(group) for group in range(geometry.groups)]
 
-    # -- looking at it -------------------------------------------------------------------------
+    # -- status --------------------------------------------------------------------------------
 
     def entropy(self) -> dict[str, Any]:
         words = self.remote.unload("state_coin", 16).astype(np.int64)
@@ -289,7 +288,7 @@ class SerialBoard:
 
     @property
     def ledger(self) -> Ledger:
-        """Counted by the board where it counts, else estimated (``tally``)."""
+        """Counted by the board where it has a counter, otherwise estimated (``tally``)."""
         if self._configured is None:
             return self.array.ledger
         counts = self.remote.read_counters([f"counters.{n}" for n in Tally.COUNTED])
@@ -303,7 +302,7 @@ class SerialBoard:
         windows = {name: self.remote.unload(name, size[name]) for name in SAVED}
         codes, pulses = np.zeros((self.layout.rows, 2 * self.layout.pairs), np.int32), 0
         if isinstance(self.array, EmulatedArray):
-            # what holds no sample is reset before it is used again
+            # rows without a sample are RESET before their next use
             codes = self.array.reset_codes()
             pulses = self.remote.read_counters(["emulator.pulses"])["emulator.pulses"]
         state = state_of(
@@ -345,8 +344,8 @@ class SerialBoard:
     # -- bring-up ------------------------------------------------------------------------------
 
     def raw_array(self) -> BoardArray:
-        """The array itself, past the chain, which is forgotten. UsageError where the board's
-        array has another shape."""
+        """The array outside a chain; the chain is lost. Raises UsageError if the array of the board
+        has another shape."""
         require_array(self.array.geometry, self.layout, self.place)
         self._load_array()
         return BoardArray(self.remote, self.array)

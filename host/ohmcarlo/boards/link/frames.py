@@ -1,4 +1,4 @@
-"""Frames of the serial link, and the bytes that they are on the wire."""
+"""Frames of the serial link, and their bytes on the wire."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Frame:
     Attributes
     ----------
     kind : int
-        A ``spec.link.Kind``, if the sender and this version agree on the kinds.
+        A ``spec.link.Kind``, if the sender uses the kinds of this version.
     session, sequence, acknowledgement : int
-        16 bits each; the acknowledgement is the number of the frame that is expected next.
+        16 bits each. The acknowledgement is the number of the next frame that is expected.
     payload : bytes
     version : int
-        Of the protocol that the sender speaks.
+        Protocol version of the sender.
     """
 
     kind: int
@@ -45,7 +45,7 @@ class Frame:
     version: int = PROTOCOL_VERSION
 
     def encode(self) -> bytes:
-        """Its bytes on the wire, the delimiter at the end."""
+        """The bytes on the wire, with the delimiter at the end."""
         if len(self.payload) > MAX_PAYLOAD:
             raise ValueError(f"a payload of {len(self.payload)} bytes: at most {MAX_PAYLOAD}")
         header = struct.pack(
@@ -61,7 +61,7 @@ class Frame:
 
 
 def decode(wire: bytes) -> Frame | None:
-    """The frame in the bytes between two delimiters, or None when they are damaged."""
+    """The frame in the bytes between two delimiters, or None if they are damaged."""
     try:
         content = cobs.decode(wire)
     except cobs.DecodeError:
@@ -82,8 +82,8 @@ class Decoder:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Frame | None]:
-        """Frames that ``data`` completes, in order; None in the place of a damaged one."""
+        """The frames that ``data`` completes, in order. None stands for a damaged frame."""
         *wires, rest = (self._rest + data).split(DELIMITER)
-        # a delimiter that was lost must not let the rest grow without end
+        # without this limit, a lost delimiter would let the rest grow forever
         self._rest = rest[-MAX_WIRE:]
         return [decode(wire) for wire in wires if wire]

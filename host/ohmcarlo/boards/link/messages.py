@@ -1,4 +1,4 @@
-"""Requests and their answers, the record stream, and ends of commands: the board's messages."""
+"""Messages of the link: requests, their answers, the record stream, and the ends of commands."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from ...spec.link import (
 from .transport import SEQUENCES, Clock, Counters, Port, Transport
 
 FIRST_PATIENCE = 1_000_000  # clocks, before anything is known about the board
-SIMULATED_PATIENCE = 400_000  # a simulated board makes some million clocks a second
+SIMULATED_PATIENCE = 400_000  # a simulated board makes some million clocks per second
 PATIENCE_S = 0.1  # of a board with a clock of its own
 ANSWER_S = 30.0
 WORDS = 1 << 32
 
 REFUSALS = {
-    Status.MALFORMED: "it could not read a request",
-    Status.UNKNOWN_NAME: "it does not know what was asked for",
+    Status.MALFORMED: "a request was malformed",
+    Status.UNKNOWN_NAME: "it has no such field, window, command or operation",
     Status.OUT_OF_RANGE: "a value does not fit",
     Status.BUSY: "it is busy with another command",
     Status.NOT_STARTED: "its chains are not started: start() comes first",
@@ -46,7 +46,7 @@ REFUSALS = {
 
 
 class Refused(OhmcarloError):
-    """The board turned a request down; ``status`` says why."""
+    """The board refused a request; ``status`` is the reason."""
 
     def __init__(self, message: Message, status: int) -> None:
         self.status = Status(status) if status in Status._value2member_map_ else None
@@ -56,7 +56,7 @@ class Refused(OhmcarloError):
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command that took time ended (``spec.link.FINISHED_FORMAT``)."""
+    """The end of a long command (``spec.link.FINISHED_FORMAT``)."""
 
     reason: int
     alarm: int
@@ -67,18 +67,18 @@ class Finished:
 
 
 class Link:
-    """A session with the board at ``port``; ``open`` begins it.
+    """A session with the board at ``port``. ``open`` begins it.
 
     Parameters
     ----------
     port : Port
     clock : callable
-        Seconds, never going back.
+        Seconds, monotonic.
 
     Attributes
     ----------
     answer_s : float
-        How long a request may take.
+        Longest time of a request.
     """
 
     def __init__(self, port: Port, clock: Clock = time.monotonic) -> None:
@@ -97,17 +97,17 @@ class Link:
 
     @property
     def counters(self) -> Counters:
-        """What went over the link so far."""
+        """Counts of everything that went over the link."""
         return self._transport.counters
 
     def open(self) -> dict[str, int]:
         """Begin a session, whatever the board did before; returns its identification by name.
 
-        The second of two sessions is the one that is kept: only an answer tells how fast the
-        board's clock is, and so how many clocks it should wait before it sends a frame again.
+        Two sessions are opened. The answer to the first one states the clock frequency of the
+        board, from which follows the patience that the second one sets.
 
-        Raises BoardLost when nothing answers, OhmcarloError when what answers speaks another
-        version of the protocol.
+        Raises BoardLost if there is no answer, OhmcarloError if the answer has another version of
+        the protocol.
         """
         found = self._open(FIRST_PATIENCE)
         wanted = SIMULATED_PATIENCE if found["simulated"] else int(found["clock_hz"] * PATIENCE_S)
@@ -131,14 +131,14 @@ class Link:
     # -- requests ------------------------------------------------------------------------------
 
     def request(self, message: Message, body: bytes = b"") -> bytes:
-        """Have one request executed; returns the body of its answer. Raises Refused."""
+        """Execute one request; returns the body of its answer. Raises Refused."""
         return next(iter(self.requests([(message, body)])))
 
     def requests(self, wanted: Iterable[tuple[Message, bytes]]) -> Iterator[bytes]:
-        """Answers to many requests, in their order, with a window full of them under way.
+        """The answers to many requests, in order, with up to a window of them under way.
 
-        They are executed in order, each whatever became of those before it. Raises Refused at the
-        first that was turned down.
+        The board executes them in order and continues after a refused one. Raises Refused at the
+        first refused request.
         """
         asked: deque[tuple[int, Message]] = deque()
         try:
@@ -165,16 +165,16 @@ class Link:
             raise Refused(message, status)
         return body
 
-    # -- what the board says by itself -----------------------------------------------------------
+    # -- messages of the board -------------------------------------------------------------------
 
     def take_records(self) -> NDArray[np.uint32]:
-        """Words of the record stream that have come since the last call."""
+        """Words of the record stream since the last call."""
         words = np.frombuffer(b"".join(self._records), "<u4")
         self._records.clear()
         return words
 
     def wait_finished(self) -> Finished:
-        """The end of a command that takes time; all of its records have come then."""
+        """Wait for the end of a long command. All of its records have arrived by then."""
         self._transport.until(lambda: bool(self._finished))
         return self._finished.popleft()
 

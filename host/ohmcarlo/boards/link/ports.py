@@ -1,4 +1,4 @@
-"""Where a board is found: a serial port, or a simulated board that is started for us."""
+"""Ports of a board: a serial port, or the port of a simulated board that is started here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHAPE = (
 class SerialPort:
     """The port ``name``: 8 data bits, no parity, one stop bit.
 
-    Raises OhmcarloError, saying what to do, when it cannot be opened.
+    Raises OhmcarloError with advice if it cannot be opened.
     """
 
     def __init__(self, name: str) -> None:
@@ -72,7 +72,7 @@ class SerialPort:
 
 
 def _explain(name: str, error: Exception) -> str:
-    """One line: why a port cannot be opened, and what to do."""
+    """One line with the reason why a port cannot be opened, and advice."""
     number = getattr(error, "errno", None)
     text = str(error)
     found = ", ".join(sorted(port.device for port in list_ports.comports())) or "none"
@@ -89,14 +89,14 @@ def _explain(name: str, error: Exception) -> str:
 
 
 class SimulatedPort:
-    """A simulated board: the program is started, and ends with this object or this process.
+    """A simulated board. Its program ends with this object or this process.
 
     Parameters
     ----------
     program : Path
-        Prints ``port NAME`` once it can be opened there, and ends when its standard input does.
+        Prints ``port NAME`` when that port can be opened, and ends when its standard input ends.
 
-    Raises OhmcarloError when it does not start.
+    Raises OhmcarloError if it does not start.
     """
 
     def __init__(self, program: Path) -> None:
@@ -108,7 +108,7 @@ class SimulatedPort:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
-                start_new_session=True,  # Ctrl-C is for us: a checkpoint is still to be taken
+                start_new_session=True,  # Ctrl-C must not end it: a checkpoint is still to be taken
             )
         except OSError as error:
             raise OhmcarloError(f"the simulated board {program} does not start: {error}") from error
@@ -125,7 +125,7 @@ class SimulatedPort:
             raise
 
     def _place(self) -> str:
-        """The name that the program prints."""
+        """The name of the port that the program prints."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode(errors="replace")
         if not line.startswith(PORT_LINE):
@@ -163,7 +163,7 @@ class SimulatedPort:
         self._complaints.close()
 
     def _ended(self) -> BoardLost:
-        """What to say about a program that is no longer there."""
+        """The error for a program that has ended."""
         try:
             code = self.process.wait(EXIT_S)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""A controller behind a link: its fields, windows, operations and commands by name."""
+"""A controller behind a link: fields, windows, operations and commands by name."""
 
 from __future__ import annotations
 
@@ -45,28 +45,28 @@ ROW_READS = MAX_BODY // 2
 
 
 class RemoteController:
-    """What can be asked of the controller at the other end of ``link``.
+    """Requests to the controller at the other end of ``link``.
 
-    Every method raises ``link.Refused`` when the board turns it down and ``BoardLost`` when the
-    board does not answer.
+    Every method raises ``Refused`` if the board refuses the request and ``BoardLost`` if it does
+    not answer.
     """
 
     def __init__(self, link: Link) -> None:
         self.link = link
 
     def _all(self, message: Message, bodies: Iterator[bytes]) -> bytes:
-        """The answers to many requests of a kind, joined."""
+        """The joined answers to many requests of one kind."""
         return b"".join(self.link.requests((message, body) for body in bodies))
 
     # -- fields --------------------------------------------------------------------------------
 
     def write(self, fields: Mapping[str, int]) -> None:
-        """Set fields, in their order."""
+        """Set fields, in order."""
         items = [struct.pack(WRITE_FORMAT, FIELD_NUMBER[n], v) for n, v in fields.items()]
         self._all(Message.WRITE, (b"".join(part) for part in _parts(items, WRITES)))
 
     def read(self, names: Sequence[str]) -> dict[str, int]:
-        """Fields, read in their order."""
+        """Read fields, in order."""
         items = [struct.pack("<H", FIELD_NUMBER[name]) for name in names]
         answer = self._all(Message.READ, (b"".join(part) for part in _parts(items, READS)))
         return dict(zip(names, np.frombuffer(answer, "<u4").tolist(), strict=True))
@@ -127,29 +127,29 @@ class RemoteController:
     # -- commands ------------------------------------------------------------------------------
 
     def command(self, command: Command, argument: int = 0) -> None:
-        """Give a command that takes no time."""
+        """Give a short command."""
         self.link.request(Message.COMMAND, struct.pack(COMMAND_FORMAT, command, argument))
 
     def execute(self, command: Command, argument: int = 0) -> Finished:
-        """Give a command that takes time and wait for its end; its records have come then."""
+        """Give a long command and wait for its end. Its records have arrived by then."""
         self.command(command, argument)
         return self.link.wait_finished()
 
     def judge(self, judge: EpisodeLikelihood | None) -> None:
-        """Have the board find log-likelihoods by ``judge``'s episodes; None: it waits for them."""
+        """The board computes log-likelihoods by the episodes of ``judge``, None: the host."""
         values = (judge.seed, judge.first, judge.scale, judge.episodes) if judge else (0, 0, 0, 0)
         self.link.request(Message.POLICY, struct.pack(POLICY_FORMAT, *values))
 
     def episodes(self, weights: Sequence[int], seed: int, first: int, episodes: int) -> list[int]:
         """Steps of each episode under a policy: ``golden.cartpole.episode_steps``, on the board.
 
-        They are asked for one by one, so that each answer comes in time.
+        They are requested one by one, so that each answer arrives in time.
         """
         bodies = (
             struct.pack(EPISODE_FORMAT, *weights, 1, seed, first + i & 0xFFFFFFFF)
             for i in range(episodes)
         )
-        # one at a time: the board plays one, and refuses others meanwhile
+        # the board refuses further episodes while it plays one
         answers = [self.link.request(Message.EPISODE, body) for body in bodies]
         return [struct.unpack_from(EPISODE_RESULT_FORMAT, answer)[0] for answer in answers]
 

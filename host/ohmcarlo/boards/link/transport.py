@@ -1,6 +1,6 @@
-"""Messages in order, in both directions, over bytes that get lost: the host's end (go-back-N).
+"""The host side of the link: ordered messages in both directions over a lossy line (go-back-N).
 
-Frames are numbered and acknowledged (``spec.link``); what is lost or damaged is sent again.
+Frames are numbered and acknowledged (``spec.link``). Lost and damaged frames are sent again.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ..base import BoardLost
 from .frames import DELIMITER, Decoder, Frame
 
 LINK_TIMEOUT_S = 5.0
-"""A board that is asked all the time and silent for so long is given up."""
-STUCK_S = 30.0  # after which a board that answers, and takes no message, is given up, too
-POLL_S = 0.5  # silence after which the board is asked whether it is there
+"""A board that does not answer polls for this time is regarded as lost."""
+STUCK_S = 30.0  # a board that answers but accepts no message for this time is lost, too
+POLL_S = 0.5  # silence after which the board is polled
 OPEN_S = 0.25  # between two attempts to open a session
 FIRST_RESEND_S, MIN_RESEND_S, MAX_RESEND_S = 0.5, 0.02, 1.0  # wait for an acknowledgement
-READ_S = 0.1  # a look at the clock at least so often
+READ_S = 0.1  # longest time between looks at the clock
 SEQUENCES = 1 << 16
 Clock = Callable[[], float]
 
@@ -36,12 +36,12 @@ class Port(Protocol):
     name: str
 
     def write(self, data: bytes) -> None:
-        """Raises BoardLost when there is nobody at the other end any more."""
+        """Write to the port. Raises BoardLost if the other end has closed."""
         ...
 
     def read(self, timeout_s: float) -> bytes:
-        """What has come, waiting ``timeout_s`` for it at the most; may be empty. Raises
-        BoardLost when nothing can come any more."""
+        """Received bytes, possibly none after ``timeout_s``. Raises BoardLost if the other end has
+        closed."""
         ...
 
     def close(self) -> None: ...
@@ -49,17 +49,17 @@ class Port(Protocol):
 
 @dataclass
 class Counters:
-    """What went over a link: bytes, frames, and what had to be repaired."""
+    """Counts of a link: bytes, frames and repairs."""
 
     bytes_sent: int = 0
     bytes_received: int = 0
     frames_sent: int = 0
     frames_received: int = 0
-    resent: int = 0  # frames sent once more
-    damaged: int = 0  # frames received whose checksum was wrong
-    duplicates: int = 0  # frames received once more
-    out_of_order: int = 0  # frames received while an earlier one was missing
-    timeouts: int = 0  # acknowledgements waited for in vain
+    resent: int = 0  # frames sent again
+    damaged: int = 0  # received frames with a wrong checksum
+    duplicates: int = 0  # frames received again
+    out_of_order: int = 0  # received frames whose predecessor was missing
+    timeouts: int = 0  # acknowledgements that did not arrive in time
 
     def to_dict(self) -> dict[str, int]:
         return asdict(self)
@@ -75,15 +75,15 @@ class _Sent:
 
 
 class Transport:
-    """A session with the board at ``port``; ``open`` begins it.
+    """A session with the board at ``port``. ``open`` begins it.
 
     Parameters
     ----------
     port : Port
     deliver : callable
-        Gets the board's messages, each once and in order.
+        Receives the messages of the board, each once and in order.
     clock : callable
-        Seconds, never going back.
+        Seconds, monotonic.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class Transport:
         self._begin()
 
     def _begin(self) -> None:
-        """Nothing has gone either way."""
-        self._waiting: deque[bytes] = deque()  # messages that were not sent yet
-        self._under_way: deque[_Sent] = deque()  # messages that were not acknowledged yet
+        """Reset to a session without messages."""
+        self._waiting: deque[bytes] = deque()  # messages that are not sent yet
+        self._under_way: deque[_Sent] = deque()  # messages that are not acknowledged yet
         self._base = 0  # number of the first of them
-        self._expected = 0  # number of the board's next message
+        self._expected = 0  # number of the next message of the board
         self._progress = self._advanced = self._heard = self._asked = self._told = self._clock()
-        self._went_back = -1  # `base` when a NACK was last obeyed
-        self._asked_again = (-1, 0.0)  # the last NACK: for which message, and when
+        self._went_back = -1  # `base` at the last repetition after a NACK
+        self._asked_again = (-1, 0.0)  # message and time of the last NACK
         self._owe_ack = False
 
     # -- sessions ------------------------------------------------------------------------------
@@ -116,9 +116,9 @@ class Transport:
     def open(self, patience: int) -> bytes:
         """Begin a session, whatever the board did before; returns its identification.
 
-        ``patience``: clocks after which the board sends again what was not acknowledged. Raises
-        BoardLost when nothing answers, OhmcarloError when what answers speaks another version of
-        the protocol.
+        ``patience``: clocks after which the board sends unacknowledged messages again. Raises
+        BoardLost if there is no answer, OhmcarloError if the answer has another version of the
+        protocol.
         """
         self._begin()
         self._session = random.SystemRandom().randrange(1, SEQUENCES)
@@ -128,20 +128,20 @@ class Transport:
         while self._opened is None:
             now = self._clock()
             if now - began > LINK_TIMEOUT_S:
-                raise BoardLost(self._nobody(self.counters.damaged > damaged))
+                raise BoardLost(self._no_answer(self.counters.damaged > damaged))
             if now - asked >= OPEN_S:
-                # the delimiter ends whatever a session that was cut off has left half sent
+                # the delimiter ends a frame that an interrupted session has left incomplete
                 self._write(DELIMITER + request.encode())
                 asked = now
             self._receive(min(READ_S, OPEN_S))
         self._heard = self._progress = self._clock()
         return self._opened
 
-    def _nobody(self, noise: bool) -> str:
+    def _no_answer(self, noise: bool) -> str:
         if noise:
             return (
-                f"what comes from {self.port.name} cannot be read: check that an ohmcarlo board is "
-                "connected there, and the cable"
+                f"the bytes from {self.port.name} cannot be decoded: check that an ohmcarlo board "
+                "is connected there, and the cable"
             )
         return (
             f"no answer from {self.port.name} within {LINK_TIMEOUT_S:g} s: check that the board is "
@@ -156,14 +156,14 @@ class Transport:
         self._send_waiting()
 
     def until(self, done: Callable[[], bool], limit_s: float = math.inf) -> None:
-        """Keep the link going until ``done``.
+        """Serve the link until ``done``.
 
-        Raises BoardLost after LINK_TIMEOUT_S of silence, and when no message has come for
-        ``limit_s``, though the board is there.
+        Raises BoardLost after LINK_TIMEOUT_S of silence, and if the board sends no message for
+        ``limit_s`` although it answers polls.
         """
         now = self._clock()
         self._told = now
-        # nobody listened before: silence begins here
+        # the port was not read before, so silence is measured from here
         self._heard, self._asked = max(self._heard, now), now
         while not done():
             self._send_waiting()
@@ -175,7 +175,7 @@ class Transport:
                 )
 
     def _watch(self) -> None:
-        """Send again what is not acknowledged, ask a silent board, give up a dead one."""
+        """Repeat unacknowledged messages, poll a silent board, raise BoardLost for a lost one."""
         now = self._clock()
         if self._under_way and now - self._progress > self._resend_s:
             self.counters.timeouts += 1
@@ -183,7 +183,7 @@ class Transport:
             self._go_back(now)
         if self._under_way and now - self._advanced > STUCK_S:
             raise BoardLost(
-                f"the board at {self.port.name} answers, but has taken no message for "
+                f"the board at {self.port.name} answers, but has accepted no message for "
                 f"{STUCK_S:g} s: restart it"
             )
         silent = now - self._heard
@@ -212,7 +212,7 @@ class Transport:
         self.port.write(data)
 
     def _send_waiting(self) -> None:
-        """As many new messages as the window has room for."""
+        """Send new messages while the window has room."""
         while self._waiting and len(self._under_way) < WINDOW:
             now = self._clock()
             if not self._under_way:
@@ -222,7 +222,7 @@ class Transport:
             self._under_way.append(_Sent(payload, now))
 
     def _go_back(self, now: float) -> None:
-        """All messages under way once more."""
+        """Send all messages under way again."""
         self._progress = now
         for i, sent in enumerate(self._under_way):
             self._send(Kind.DATA, (self._base + i) % SEQUENCES, sent.payload)
@@ -249,9 +249,8 @@ class Transport:
     def _take(self, frame: Frame) -> None:
         if frame.version != PROTOCOL_VERSION:
             raise OhmcarloError(
-                f"the board at {self.port.name} speaks version {frame.version} of the link "
-                f"protocol, this version of ohmcarlo speaks {PROTOCOL_VERSION}: use the firmware "
-                "that belongs to it"
+                f"the board at {self.port.name} has version {frame.version} of the link protocol, "
+                f"this version of ohmcarlo has {PROTOCOL_VERSION}: use the firmware of this version"
             )
         if frame.session != self._session:
             return
@@ -262,7 +261,7 @@ class Transport:
         if frame.kind == Kind.UNKNOWN:
             raise BoardLost(
                 f"the board at {self.port.name} was restarted, or another program has taken it "
-                "over: everything in it is lost"
+                "over: its state is lost"
             )
         self._heard = self._clock()
         if frame.kind not in (Kind.DATA, Kind.ACK, Kind.NACK):
@@ -283,11 +282,11 @@ class Transport:
         self._base = acknowledgement
         self._progress = self._advanced = self._heard
         self._went_back = -1
-        if not last.again:  # of a message that was sent twice, nobody knows which was answered
+        if not last.again:  # the answer to a message that was sent twice is ambiguous
             self._note_delay(self._heard - last.since)
 
     def _note_delay(self, seconds: float) -> None:
-        """How long to wait for an acknowledgement: mean and four deviations (RFC 6298)."""
+        """Update the time to wait for an acknowledgement: mean and four deviations (RFC 6298)."""
         if not self._mean_s:
             self._mean_s, self._deviation_s = seconds, seconds / 2
         else:
@@ -297,7 +296,7 @@ class Transport:
         self._resend_s = min(max(wanted, MIN_RESEND_S), MAX_RESEND_S)
 
     def _ask_again(self) -> None:
-        """A NACK: at once for every gap, and later only now and then."""
+        """Send a NACK at once for every gap, and repeat it at the resend interval."""
         if self._opened is None:
             return
         now = self._clock()
@@ -316,7 +315,7 @@ class Transport:
         self._deliver(frame.payload)
 
     def _is_next(self, ahead: int) -> bool:
-        """Whether a message that is ``ahead`` of the expected one is that one."""
+        """Whether the message at distance ``ahead`` of the expected one is the expected one."""
         if ahead == 0:
             return True
         if ahead < SEQUENCES // 2:

@@ -1,4 +1,4 @@
-"""Is that a board that this version of the package can drive, and for this chain?"""
+"""Checks whether this version of the package can drive a board, and whether a chain fits it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ from ...spec.link import CONTROLLER_MAGIC, PROTOCOL_VERSION
 from .layout import Layout
 
 Identification = Mapping[str, int]
-OPTIONS = ("rows", "pairs", "entropy_pairs")  # that a user can give
+OPTIONS = ("rows", "pairs", "entropy_pairs")  # of the command line
 
 
 def require_compatible(found: Identification, place: str) -> None:
-    """Raise OhmcarloError, naming both sides, unless board, firmware and package fit together."""
+    """Raise OhmcarloError with both versions unless board, firmware and package are compatible."""
     if found["protocol_version"] != PROTOCOL_VERSION:
         raise OhmcarloError(
-            f"the board at {place} speaks version {found['protocol_version']} of the link "
-            f"protocol, this version of ohmcarlo speaks {PROTOCOL_VERSION}: use the firmware that "
-            "belongs to it"
+            f"the board at {place} has version {found['protocol_version']} of the link protocol, "
+            f"this version of ohmcarlo has {PROTOCOL_VERSION}: use the firmware of this version"
         )
     if found["magic"] != CONTROLLER_MAGIC:
         raise OhmcarloError(
@@ -78,7 +77,7 @@ def describe(found: Identification) -> dict[str, Any]:
 
 
 def behind_a_board(array: Array, place: str) -> EmulatedArray | Die:
-    """``array``, if a board can have it; else UsageError."""
+    """``array`` if a board can have it. Raises UsageError otherwise."""
     if not isinstance(array, EmulatedArray | Die):
         raise UsageError(
             f"{place} holds the emulated array or a die, not {array.name!r}: use --array emulator "
@@ -88,11 +87,11 @@ def behind_a_board(array: Array, place: str) -> EmulatedArray | Die:
 
 
 def require_behind(array: EmulatedArray | Die, layout: Layout, place: str) -> None:
-    """Raise UsageError unless ``array`` is what the board has: its emulator, or its die."""
+    """Raise UsageError unless ``array`` is the one of the board: its emulator or its die."""
     if layout.phy and not isinstance(array, Die):
         raise UsageError(
-            f"{place} has a die on a daughterboard, whose devices are what they are: use --array "
-            "phy here, or a bitstream with the emulated array"
+            f"{place} has a die on a daughterboard and no emulated array: use --array phy here, or "
+            "a bitstream with the emulated array"
         )
     if not layout.phy and isinstance(array, Die):
         raise UsageError(
@@ -102,7 +101,7 @@ def require_behind(array: EmulatedArray | Die, layout: Layout, place: str) -> No
 
 
 def require_array(g: Geometry, layout: Layout, place: str) -> None:
-    """Raise UsageError, naming both sides, unless the controller's array has this shape."""
+    """Raise UsageError with both values unless the array of the controller has this shape."""
     wanted = {
         "rows": g.rows,
         "pairs": g.pairs,
@@ -119,7 +118,7 @@ def require_array(g: Geometry, layout: Layout, place: str) -> None:
 
 
 def require_fit(registers: Registers, points: Points, layout: Layout, place: str) -> None:
-    """Raise UsageError, naming both sides, unless the chain fits the controller."""
+    """Raise UsageError with both values unless the chain fits the controller."""
     g = registers.geometry
     require_array(g, layout, place)
     if g.row_group > layout.max_group_rows:
@@ -143,6 +142,6 @@ def require_room(points: Points, layout: Layout, place: str) -> None:
     """Raise UsageError unless the points fit the data memory."""
     if len(points) > layout.max_points:
         raise UsageError(
-            f"{len(points)} data points (a whitened prior's included) do not fit: {place} has room "
-            f"for {layout.max_points}, more needs another build of the hardware"
+            f"{len(points)} data points (those of a whitened prior included) do not fit: {place} "
+            f"has room for {layout.max_points}; more need another build of the hardware"
         )

@@ -1,4 +1,4 @@
-"""What a controller is loaded with: register fields and words of memory windows, by name."""
+"""The contents that are loaded into a controller: fields and words of windows, by name."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Words = NDArray[np.uint32]
 
 @dataclass
 class Image:
-    """Registers and windows of a controller, named as in ``spec.link.FIELDS`` and ``WINDOWS``.
+    """Fields and windows of a controller, named as in ``spec.link.FIELDS`` and ``WINDOWS``.
 
     Attributes
     ----------
     fields : dict of str to int
     windows : dict of str to uint32 (n,)
-        From each window's first word on.
+        Words from the first one on.
     """
 
     fields: dict[str, int] = field(default_factory=dict)
@@ -40,10 +40,10 @@ def controller_image(
     geometry: Geometry,
     external: bool = False,
 ) -> Image:
-    """What ``golden.Controller(registers, array, points)`` is, for hardware.
+    """The hardware form of ``golden.Controller(registers, array, points)``.
 
-    ``geometry`` is the hardware's: points and devices lie in memory by its shape. ``external``:
-    log-likelihoods come from outside.
+    ``geometry`` is that of the hardware, which determines the places of points and devices in
+    memory. ``external``: log-likelihoods come from outside.
     """
     r, g = registers, registers.geometry
     machine = build_machine(r, array)
@@ -92,7 +92,7 @@ def controller_image(
 def data_image(
     points: Points, geometry: Geometry, order: NDArray[np.integer[Any]] | None = None
 ) -> Image:
-    """The data memory, and the order in which its points are visited (None: as they stand)."""
+    """The data memory and the order table (None: points in their own order)."""
     visited = np.arange(len(points)) if order is None else order
     return Image(
         {"model.points.value": len(points)},
@@ -101,7 +101,7 @@ def data_image(
 
 
 def emulator_image(array: EmulatedArray, first_pulse: int) -> Image:
-    """The emulated array as it is when its ``first_pulse`` is the next one; its codes aside.
+    """The emulated array without its codes, with ``first_pulse`` as its next pulse.
 
     It takes effect with a restart of the emulator.
     """
@@ -125,7 +125,7 @@ def emulator_image(array: EmulatedArray, first_pulse: int) -> Image:
 
 
 def table_words(nodes: NDArray[np.integer[Any]]) -> Words:
-    """A table of linear segments, from its nodes."""
+    """The words of a table of linear segments with these nodes."""
     return np.array(segment_words(nodes), np.int64).astype(np.uint32)
 
 
@@ -156,7 +156,7 @@ def calibration_words(machine: Machine, geometry: Geometry) -> Words:
 
 
 def bad_row_words(registers: Registers) -> Words:
-    """A word for each row: 1 at the first row of a row group that holds a bad one."""
+    """One word per row: 1 at the first row of a row group that contains a bad row."""
     g = registers.geometry
     words = np.zeros(g.rows, np.uint32)
     for group in np.flatnonzero(build_state(registers).bad):

@@ -1,4 +1,4 @@
-"""What a controller has room for: the constants of its identification."""
+"""Sizes of a controller: the constants of its identification."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ FEATURE_CALIBRATION, FEATURE_EMULATOR, FEATURE_PHY = range(3)  # bits of id.feat
 
 @dataclass(frozen=True)
 class Layout:
-    """Size of an elaborated controller, under the names of the register map's group ``id``.
+    """Sizes of a controller, named as in the group ``id`` of the register map.
 
     Attributes
     ----------
     rows, pairs, entropy_pairs, access_bits, tile_pairs, dot_bits, dot_shift : int
         As in ``Geometry``; ``tile_pairs`` is never 0.
     max_points, max_group_rows, max_regions : int
-        Data points, rows of the largest row group, chains that fit.
+        Largest number of data points, of rows of a row group, and of chains.
     device_calibration, emulator, phy : bool
-        Whether every device has a trim and a centre, and whether the array is the emulator, or a
-        real one.
+        Whether every device has a trim and a centre; whether the array is the emulator; whether it
+        is a real one.
     """
 
     rows: int
@@ -41,7 +41,7 @@ class Layout:
 
     @classmethod
     def of(cls, identification: Mapping[str, int]) -> Layout:
-        """From the numbers of an OPENED frame, by their names."""
+        """Made from the numbers of an OPENED frame, by name."""
         sizes = {n: identification[n] for n in cls.__dataclass_fields__ if n in identification}
         features = identification["features"]
         return cls(

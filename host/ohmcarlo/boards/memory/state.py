@@ -6,18 +6,18 @@ besides. To load one: RESET_STATE, registers and tables, field ``emulator.first_
 ``first_pulse_of``, EMULATOR_RESTART, then the windows of ``windows_of`` in their order. The next
 step is the one that would have followed, whichever of the two ran the chain before.
 
-What only one side has:
+Differences between the two sides:
 
-- The ledger's sums over conductances and over driven devices have no counter in hardware, nor has
-  the wear of a single device: ``state_of`` takes the ledger that the host keeps, or estimates it.
-  Hardware counts rows in RESET, the ledger devices.
-- Wear of row groups and the counters of clocks, invalid proposals, samples and points have no
-  place in the golden state. They are kept beside it, under ``board.``; a state without them loads
-  as no clocks, no such steps, and a group's wear as that of its busiest device.
-- A coin is never half taken between two steps: the coin's word and the scratch arrays of a
-  proposal are not saved, and come out as zeros.
-- Health-test counters of the hardware saturate (runs at 511 and 255, clean windows at 255), symbol
-  counts and alarms are modulo 2**32; no decision can tell.
+- The hardware has no counter for the sums over conductances and driven devices of the ledger, nor
+  for the wear of a single device. ``state_of`` uses the ledger of the host, or estimates it. RESET
+  counts rows in hardware and devices in the ledger.
+- The golden state has no place for the wear of row groups and the counters of clocks, invalid
+  proposals, samples and points. They are saved beside it, under ``board.``. A state without them
+  loads zero for clocks and steps, and the wear of the busiest device for that of a group.
+- Between two steps no coin is in progress. The word of the coin and the scratch arrays of a
+  proposal are not saved and read as zeros.
+- Health-test counters of the hardware saturate (runs at 511 and 255, clean windows at 255). Symbol
+  counts and alarms are modulo 2**32. No decision depends on these limits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .words import COLUMNS_AT, State, coin_words, packed, pairs_of, read_coin, r
 Words = dict[str, NDArray[np.uint32]]
 
 SAVED = tuple(w for w in WINDOWS if w.startswith("state_") and w != "state_codes")
-"""Windows that hold a controller's state, all of which can be read."""
+"""Windows with the state of a controller. All of them can be read."""
 COUNTERS = tuple(f.split(".")[1] for f in FIELDS if f.startswith("counters.") and ".lo." in f)
 """Names of the counters, in the order of the window ``state_counters``."""
 BOARD_COUNTERS, BOARD_WEAR = "board.counters", "board.wear"
@@ -52,7 +52,7 @@ INITIALISED, STARTED = 1 << 8, 1 << 9
 
 
 def sizes(layout: Layout) -> dict[str, int]:
-    """Words of each window of the state."""
+    """Number of words of each window of the state."""
     columns = 2 * layout.entropy_pairs
     return {
         "state_queues": layout.rows,
@@ -74,16 +74,16 @@ def first_pulse_of(state: State) -> int:
 
 
 def windows_of(state: State, registers: Registers, layout: Layout) -> Words:
-    """Words to be loaded, by window, in the order of loading.
+    """Words to load, by window, in the order of loading.
 
     Parameters
     ----------
     state : dict
         ``state_dict()`` of a golden controller over an ``EmulatedArray``, or ``state_of``.
     registers : Registers
-        The chain's.
+        Of the chain.
     layout : Layout
-        Of the controller that is to be loaded.
+        Of the controller that receives them.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def windows_of(state: State, registers: Registers, layout: Layout) -> Words:
     Raises
     ------
     UsageError
-        If the controller has another array, or too little room.
+        If the controller has another array, or too little memory.
     """
     g = registers.geometry
     _require(g, layout)
@@ -151,7 +151,7 @@ def state_of(
     registers, layout :
         As for ``windows_of``.
     codes : int (rows, row_devices)
-        What READ gives for every device.
+        Result of READ for every device.
     pulses : int
         Field ``emulator.pulses``.
     order : int (points,)
@@ -159,8 +159,8 @@ def state_of(
     steps : int
         Steps that the chain has made so far, all regions together (the golden STEPS).
     ledger : Ledger, optional
-        What the host has counted. Without it, the ledger is that of ``state_counters``, without
-        sums over conductances or devices, and each device as worn as its row group.
+        The counts of the host. Without it, the ledger follows from ``state_counters``: it has no
+        sums over conductances or devices, and each device has the wear of its row group.
     """
     g = registers.geometry
     _require(g, layout)
@@ -199,7 +199,7 @@ def state_of(
 
 
 def _require(g: Geometry, layout: Layout) -> None:
-    """Refuse a controller that the chain does not fit."""
+    """Refuse a controller that is too small for the chain."""
     array = (layout.rows, layout.pairs, layout.entropy_pairs)
     if (g.rows, g.pairs, g.entropy_pairs) != array:
         raise UsageError(
@@ -222,7 +222,7 @@ def _base(g: Geometry, region: int) -> int:
 
 
 def _places(of: State, ring: str, region: int, g: Geometry) -> NDArray[np.int64]:
-    """Places of a region's ring that are in use, head first."""
+    """Used places of the ring of a region, head first."""
     head, count = (int(of[f"{ring}_{part}"][region]) for part in ("head", "count"))
     places: NDArray[np.int64] = (head + np.arange(count)) % g.region_groups
     return places

@@ -1,4 +1,4 @@
-"""Codes and the coin's tests as words of a controller's windows, for ``state.py``."""
+"""Codes, and the state of the coin, as words of the windows of a controller; for ``state.py``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ CODE_MASK = (1 << CODE_BITS) - 1
 
 
 def row_words(layout: Layout) -> int:
-    """Words that hold the pairs of a row: a power of two."""
+    """Words for the pairs of a row, a power of two."""
     return 1 << (layout.pairs - 1).bit_length()
 
 
 def pairs_of(registers: Registers) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Row within the group, and place in the row, of every pair of a sample."""
+    """Row within the group and position in the row of every pair of a sample."""
     machine = golden.build_machine(registers)
     return machine.slot_row[::2], machine.slot_device[::2] // 2
 
@@ -68,7 +68,7 @@ def read_coin(of: State, words: NDArray[np.int64]) -> None:
     if words[0] >> 1 & 1:
         s[golden.RCT_LAST], s[golden.RCT_RUN] = words[0] & 1, words[0] >> 16
     s[golden.APT_FIRST], s[golden.APT_SEEN] = words[1] & 1, words[1] >> 1 & 0x3FF
-    # the hardware forgets the last window's matches when the next one opens
+    # the hardware clears the matches of a window when the next one begins
     s[golden.APT_MATCHES] = words[1] >> 16 if s[golden.APT_SEEN] else 0
     s[golden.ALARM], s[golden.CLEAN_WINDOWS] = words[2] & 1, words[2] >> 8 & CLEAN_MAX
     s[golden.ALARMS] = words[3]

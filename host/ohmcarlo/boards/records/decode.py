@@ -1,4 +1,4 @@
-"""The record stream of a controller: from words to arrays."""
+"""The record stream of a controller, decoded from words to arrays."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PREDICTION_WORDS = 4
 
 @dataclass(frozen=True, eq=False)
 class Steps:
-    """Step records, in the order in which the steps were made.
+    """Step records, in the order of the steps.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Steps:
     region : uint8 (n,)
     points : int32 (n,)
     log_posterior : int64 (n,)
-        Of the new sample where a step was accepted, 0 elsewhere.
+        Of the new sample for an accepted step, 0 otherwise.
     """
 
     accepted: NDArray[np.bool_]
@@ -57,7 +57,7 @@ class Samples:
     Attributes
     ----------
     current : bool (n,)
-        A current sample that was asked for, not a retired one.
+        Whether it is a current sample (command FLUSH), not a retired one.
     region : uint8 (n,)
     multiplicity : int32 (n,)
     log_posterior : int64 (n,)
@@ -72,13 +72,13 @@ class Samples:
 
 
 class Records:
-    """A stretch of the record stream that holds whole records.
+    """A part of the record stream that consists of whole records.
 
     Parameters
     ----------
     words : uint32 (n,)
 
-    Raises OhmcarloError for words that are no records.
+    Raises OhmcarloError for words that are not records.
     """
 
     def __init__(self, words: Words) -> None:
@@ -94,7 +94,7 @@ class Records:
             )
 
     def _table(self, starts: NDArray[np.intp], width: int) -> NDArray[np.int64]:
-        """The first words of records, int64 (records, width)."""
+        """The first ``width`` words of records, int64 (records, width)."""
         return self.words[starts[:, None] + np.arange(width)].astype(np.int64)
 
     def steps(self) -> Steps:
@@ -112,7 +112,7 @@ class Records:
         )
 
     def samples(self, devices: int) -> Samples:
-        """Samples of ``devices`` devices each, proposals aside; OhmcarloError for another size."""
+        """Samples of ``devices`` devices each, without proposals; OhmcarloError otherwise."""
         starts = self._starts[self._kinds == RECORD_SAMPLE]
         starts = starts[self.words[starts + 1] >> SAMPLE_PROPOSAL_BIT & 1 == 0]
         length = SAMPLE_HEADER_WORDS + devices // 2
@@ -136,10 +136,10 @@ class Records:
 
 
 def record_starts(words: Words, kinds: Words) -> tuple[NDArray[np.intp], bool]:
-    """Where records begin, and whether the last one is complete.
+    """First word of each record, and whether the last record is complete.
 
-    A record's length stands in its first word. What follows what is found for all words at once,
-    by jumps that double: as many rounds as the number of records has bits.
+    The first word of a record holds its length. The successor of every word is computed at once,
+    and the chain of records follows by pointer doubling, in log₂(records) rounds.
     """
     count = len(words)
     length = np.ones(count, np.int64)

@@ -1,4 +1,4 @@
-"""What the rows of an array hold, without reading them: samples come by in the record stream."""
+"""The samples in the rows of an array, known from the record stream without reading the array."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .decode import Samples
 
 
 class HeldSamples:
-    """Codes of the samples that the rows of a chain hold.
+    """Codes of the samples in the rows of a chain.
 
-    A sample stays in its rows when it is retired, and is streamed then; the oldest one gives its
-    rows back first. So the retired samples that a region holds are the last ones that it streamed.
+    A retired sample is streamed and stays in its rows. The oldest one gives its rows back first.
+    The retired samples in a region are therefore the last ones that it streamed.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class HeldSamples:
                 codes[self._place(current)] = state["controller.codes"][region]
 
     def take(self, state: State) -> None:
-        """Remember the samples that ``array.codes`` of a state holds, and no others."""
+        """Replace the remembered samples by those in ``array.codes`` of a state."""
         for region, last in enumerate(self._last):
             last.clear()
             for group in self._retired(state, region):

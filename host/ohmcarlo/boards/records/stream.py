@@ -1,4 +1,4 @@
-"""What a chain streams: from records to blocks, and what is remembered of it."""
+"""The stream of a chain: records become blocks, held samples and a ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUS = {
     Reason.EXHAUSTED: EXHAUSTED,
     Reason.ENTROPY_ALARM: ENTROPY_ALARM,
 }
-RING_WORDS = 1000  # records that a board keeps until they are sent, somewhat less than it can
+RING_WORDS = 1000  # words of records that a board may hold, somewhat less than its ring
 STEP_WORDS, SAMPLE_WORDS = 3, 1 + SAMPLE_HEADER_WORDS  # of an accepted step, without the codes
 
 
@@ -30,18 +30,18 @@ class ChainStream:
     ----------
     registers : Registers
     array : Array
-        As it was when the chain began.
+        Its state at the start of the chain.
     judged : bool
-        Log-likelihoods come from outside: every proposal is streamed, too.
+        Whether log-likelihoods come from outside. Then every proposal is streamed, too.
 
     Attributes
     ----------
     log_posterior : int64 (regions,)
-        Of every region's current sample. Whoever starts or loads the chain sets it.
+        Of the current sample of each region. The caller sets it after start or load.
     held : HeldSamples
-        What the rows hold.
+        Samples in the rows.
     tally : Tally
-        What all of it costs.
+        Ledger of the chain.
     """
 
     def __init__(self, registers: Registers, array: Array, judged: bool = False) -> None:
@@ -53,18 +53,18 @@ class ChainStream:
 
     @property
     def room(self) -> int:
-        """Steps whose records a board keeps until they are sent.
+        """Steps whose records fit into the ring of a board.
 
-        A controller that waits for its records to be taken costs time where it is simulated, so
-        it is asked for no more steps at a time.
+        A simulated controller that waits for its records costs time. A command therefore runs at
+        most this number of steps.
         """
         sample = SAMPLE_WORDS + self.registers.sample_devices // 2
         return max(1, RING_WORDS // (STEP_WORDS + (2 if self.judged else 1) * sample))
 
     def block(self, words: NDArray[np.uint32], count: int, reason: int) -> Block:
-        """What was streamed while ``count`` steps were made, which ended for ``reason``.
+        """The stream of ``count`` steps that ended with ``reason``, as a block.
 
-        Raises OhmcarloError when the records do not tell of so many steps.
+        Raises OhmcarloError if the records have another number of steps.
         """
         if reason not in STATUS:
             raise OhmcarloError(f"the board stopped for reason {reason}, which makes no sense")
@@ -91,7 +91,7 @@ class ChainStream:
         )
 
     def _follow(self, made: Steps) -> NDArray[np.int64]:
-        """Log-posterior of the current sample after each step: that of the last accepted one."""
+        """Log-posterior of the current sample after each step, i.e. of the last accepted one."""
         out = np.empty(len(made.accepted), np.int64)
         for region in range(len(self.log_posterior)):
             mine = np.flatnonzero(made.region == region)

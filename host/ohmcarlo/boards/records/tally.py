@@ -1,4 +1,4 @@
-"""What an array behind a board has done: counted where the board counts, else estimated."""
+"""The ledger of an array behind a board, from the counters of the board and from estimates."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from ...spec import TARGET_FRAC
 
 
 class Tally:
-    """Makes a ledger of a board's counters.
+    """Makes a ledger from the counters of a board.
 
-    A board counts operations, and how often each row group was taken for a proposal. It sums no
-    conductances and knows no wear of single devices; here
+    A board counts operations, and how often each row group was taken for a proposal. It has no sum
+    of conductances and no wear of single devices. These are estimated:
 
-    - a SET reaches the mean code of the samples seen so far (the coin's devices: their target), and
-      a DOT drives those means;
-    - every device of a sample is worn once each time its row group is taken, every device of the
-      coin once for each round that a coin needs. That is too much by the start-up test, which
-      programs the coin alone, and too little by coins that took more rounds.
+    - A SET reaches the mean code of the samples so far (an entropy device: its target), and a DOT
+      drives those means.
+    - Each use of a row group wears every device of its sample once, and every entropy device once
+      for each regular round of a coin. This overestimates the start-up test, which programs the
+      coin alone, and underestimates coins that took more rounds.
 
     Parameters
     ----------
     array : Array
-        What was done to it before the board took over (a characterisation) stays counted.
+        Its earlier operations (a characterisation) stay counted.
     registers : Registers
     """
 
@@ -58,15 +58,15 @@ class Tally:
         self._samples += len(codes)
 
     def goes_on(self, counted_elsewhere: bool) -> None:
-        """A chain's state was loaded; its counters hold what was before, too, or not."""
+        """Note that the state of a chain was loaded, with or without its earlier counters."""
         if counted_elsewhere:
             self._before = Ledger(self._geometry).state_dict()
 
     def ledger(self, counters: Mapping[str, int], wear: NDArray[np.uint32]) -> Ledger:
-        """A ledger of everything so far.
+        """The ledger so far.
 
-        ``counters`` are the board's, by their names in the register map; ``wear``: at the first
-        row of each row group, how often it was taken.
+        ``counters`` are those of the board, by their names in the register map. ``wear`` holds, at
+        the first row of each row group, how often it was taken.
         """
         ledger = Ledger(self._geometry)
         ledger.load_state_dict(self._before)
