@@ -148,10 +148,10 @@ def test_the_verilated_board_makes_the_models_chain(tmp_path: Path) -> None:
     assert found["accepted"] > 0
     golden, board = build_policy(short), build_policy(replace(short, backend="rtl"))
     try:
-        golden.board.start()
-        golden.board.run(6)
-        board.board.load_state_dict(golden.board.state_dict())
-        blocks = [golden.board.run(6), board.board.run(6)]
+        golden.setup.board.start()
+        golden.setup.board.run(6)
+        board.setup.board.load_state_dict(golden.setup.board.state_dict())
+        blocks = [golden.setup.board.run(6), board.setup.board.run(6)]
         for name in ("accepted", "log_posterior", "codes", "multiplicity"):
             assert np.array_equal(getattr(blocks[0], name), getattr(blocks[1], name)), name
     finally:
