@@ -13,7 +13,7 @@ from ohmcarlo.datasets import GroupSplit, beats, ecg, load
 from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import predict
-from ohmcarlo.reproduce.ecg import disagreement
+from ohmcarlo.reproduce.ecg.models import disagreement
 from ohmcarlo.runs.chain_run import ChainRun
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.supervised.experiment import prepare, standardised_weights

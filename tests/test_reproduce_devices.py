@@ -28,7 +28,7 @@ from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.cli.app import main
 from ohmcarlo.errors import UsageError
 from ohmcarlo.reproduce import endurance, fig2
-from ohmcarlo.reproduce import energy as figure
+from ohmcarlo.reproduce.energy import cells, figure, spent, tables, tuning
 from ohmcarlo.reproduce.base import Bench
 from ohmcarlo.reproduce.lean import lean_run
 from ohmcarlo.reproduce.output import write_figure
@@ -159,9 +159,9 @@ def test_the_warm_up_is_not_the_chain_s_time(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_warm_up_s_episodes_are_not_the_chain_s(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gymnasium")
-    warmed = figure.cell("cartpole", figure.WALK, 10, 3, True)["control_steps"]
+    warmed = cells.cell("cartpole", cells.WALK, 10, 3, True)["control_steps"]
     monkeypatch.setattr(chain_run, "warm_up", lambda *_: None)
-    assert figure.cell("cartpole", figure.WALK, 10, 3, True)["control_steps"] == warmed
+    assert cells.cell("cartpole", cells.WALK, 10, 3, True)["control_steps"] == warmed
 
 
 def test_software_by_hand():
@@ -224,20 +224,20 @@ def test_a_tiny_run_by_hand():
 def test_steps_are_enough_from_where_accuracy_stays():
     flat = [0.90, 0.95, 0.95, 0.95, 0.95, 0.95]
     late = [0.90, 0.95, 0.93, 0.94, 0.95, 0.95]
-    assert figure.steps_needed([flat]) == figure.LEAST_STEPS
-    assert figure.steps_needed([late]) == 2000
+    assert tuning.steps_needed([flat]) == tuning.LEAST_STEPS
+    assert tuning.steps_needed([late]) == 2000
 
 
 def test_the_verdict_on_energy_can_be_bad():
-    assert figure.array_goal("breast-cancer", [12e-6, 9e-6]).met is False
-    assert figure.array_goal("breast-cancer", [9e-6, 10e-6]).met is True
-    assert figure.array_goal("ecg", [20e-6]).met is None
+    assert tables.array_goal("breast-cancer", [12e-6, 9e-6]).met is False
+    assert tables.array_goal("breast-cancer", [9e-6, 10e-6]).met is True
+    assert tables.array_goal("ecg", [20e-6]).met is None
 
 
 def test_energy_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     pytest.importorskip("gymnasium")
     monkeypatch.setattr(figure, "SUPERVISED", ("toy2d",))
-    monkeypatch.setattr(figure, "DRAWS", 50)
+    monkeypatch.setattr(spent, "DRAWS", 50)
     values = written("energy", figure.make(bench(tmp_path)), tmp_path)
     walk = values["energy"]["toy2d, random walk"]
     assert walk["same_decisions"] and all(0 < s < 1 for s in walk["early_saved"])
@@ -246,8 +246,8 @@ def test_energy_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     cells = [c for c in values["cells"] if c["task"] == "cartpole"]
     # an episode lasts 500 steps at the most, four of them judge each of 300 policies
     assert all(4 * 300 < c["control_steps"] <= 4 * 300 * 500 for c in cells)
-    acting = figure.report_of(figure.with_playing(cells[0])).array.joules
-    alone = figure.report_of(cells[0]).array.joules
+    acting = spent.report_of(spent.with_playing(cells[0])).array.joules
+    alone = spent.report_of(cells[0]).array.joules
     # an access: 15 pJ converter, 3 pJ word line, 5 lines of 0.5 pJ, 10 devices near 115 µS
     assert (acting - alone) / cells[0]["control_steps"] == pytest.approx(21.6e-12, rel=0.02)
 

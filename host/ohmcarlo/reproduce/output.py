@@ -10,6 +10,7 @@ from .. import __version__
 from ..files import json_ready, make_folder, write_bytes, write_json
 from ..pictures.canvas import write_pictures
 from .base import Bench, Figure, Goal, Table, Watcher
+from .catalogue import maker
 
 CELLS = "cells"
 
@@ -22,8 +23,6 @@ def reproduce(
     Cells that an earlier run with the same sources has finished in ``out`` are not computed again.
     Raises OhmcarloError when a file cannot be written.
     """
-    from . import maker
-
     make_folder(out, "--out")
     bench = Bench(out / CELLS, seeds, jobs, watcher)
     values: dict[str, Any] = {"version": __version__, "seeds": seeds, "figures": {}}

@@ -1,4 +1,4 @@
-"""The pictures of ``reproduce.ecg``."""
+"""The pictures of the figure."""
 
 from __future__ import annotations
 
@@ -6,22 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..datasets import ecg
-from ..pictures.canvas import new_figure
-from ..pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
-from .base import Cell
-from .ecg import (
-    FALSE_POSITIVE,
-    LOGISTIC,
-    MLP,
-    NETWORK,
-    PLAIN,
-    REJECTED,
-    RIVAL,
-    SCORE_BINS,
-    WIDE,
-    WIDE_MLP,
-)
+from ...datasets import ecg
+from ...pictures.canvas import new_figure
+from ...pictures.style import BLUE, GREEN, GREY, ORANGE, PURPLE
+from ..base import Cell
+from .judging import FALSE_POSITIVE, REJECTED, SCORE_BINS
+from .models import LOGISTIC, MLP, NETWORK, PLAIN, RIVAL, WIDE, WIDE_MLP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,0 +1,64 @@
+"""No import cycle between files; every function fits on a page or two; no star import."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from import_graph import cycles, import_graph, imported_names
+
+ROOT = Path(__file__).parents[1]
+ROOTS = [ROOT / name for name in ("host", "hdl", "rtl_gen")]
+HOST = sorted((ROOT / "host").rglob("*.py"))
+MAX_LINES = 120
+TABLES = {"train"}  # its lines are the options of the verb
+
+
+def test_no_import_cycle() -> None:
+    assert cycles(import_graph(ROOTS)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from .first import one",
+        "from . import first",
+        "import made_up.first",
+        "def later():\n    from .first import one",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .first import one",
+    ],
+)
+def test_a_cycle_is_found(line: str, tmp_path: Path) -> None:
+    """The detector, on three modules: a way back from the third closes the cycle."""
+    package = tmp_path / "made_up"
+    package.mkdir()
+    for name, text in {
+        "__init__": "",
+        "first": "from .second import two",
+        "second": "from . import third",
+        "third": "import json",
+    }.items():
+        (package / f"{name}.py").write_text(text)
+    assert cycles(import_graph([tmp_path])) == []
+    (package / "third.py").write_text(line)
+    assert cycles(import_graph([tmp_path])) == [["made_up.first", "made_up.second", "made_up.third"]]
+
+
+def test_names_of_relative_imports() -> None:
+    source = "from . import a\nfrom .b import c\nfrom ..d import e\nimport f.g"
+    assert imported_names(source, "p.q") == {"p.q.a", "p.q.b.c", "p.d.e", "f.g"}
+
+
+@pytest.mark.parametrize("path", HOST, ids=lambda p: str(p.relative_to(ROOT / "host")))
+def test_functions_are_short(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    lengths = {f.name: (f.end_lineno or f.lineno) - f.lineno + 1 for f in functions}
+    assert not [n for n, lines in lengths.items() if lines > MAX_LINES and n not in TABLES]
+
+
+@pytest.mark.parametrize("path", HOST, ids=lambda p: str(p.relative_to(ROOT / "host")))
+def test_no_star_import(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert not [n for n in imported_names(source, "ohmcarlo") if n.endswith("*")]
