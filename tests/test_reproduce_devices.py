@@ -28,8 +28,8 @@ from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.cli.app import main
 from ohmcarlo.errors import UsageError
 from ohmcarlo.reproduce import endurance, fig2
-from ohmcarlo.reproduce.energy import cells, figure, spent, tables, tuning
 from ohmcarlo.reproduce.base import Bench
+from ohmcarlo.reproduce.energy import cells, figure, spent, tables, tuning
 from ohmcarlo.reproduce.lean import lean_run
 from ohmcarlo.reproduce.output import write_figure
 from ohmcarlo.runs import chain_run
@@ -243,13 +243,13 @@ def test_energy_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert walk["same_decisions"] and all(0 < s < 1 for s in walk["early_saved"])
     low, high = walk["interval_90"]["total"]
     assert low < walk["joules"]["total"]["joules"] < high
-    cells = [c for c in values["cells"] if c["task"] == "cartpole"]
+    acted = [c for c in values["cells"] if c["task"] == "cartpole"]
     # an episode lasts 500 steps at the most, four of them judge each of 300 policies
-    assert all(4 * 300 < c["control_steps"] <= 4 * 300 * 500 for c in cells)
-    acting = spent.report_of(spent.with_playing(cells[0])).array.joules
-    alone = spent.report_of(cells[0]).array.joules
+    assert all(4 * 300 < c["control_steps"] <= 4 * 300 * 500 for c in acted)
+    acting = spent.report_of(spent.with_playing(acted[0])).array.joules
+    alone = spent.report_of(acted[0]).array.joules
     # an access: 15 pJ converter, 3 pJ word line, 5 lines of 0.5 pJ, 10 devices near 115 µS
-    assert (acting - alone) / cells[0]["control_steps"] == pytest.approx(21.6e-12, rel=0.02)
+    assert (acting - alone) / acted[0]["control_steps"] == pytest.approx(21.6e-12, rel=0.02)
 
 
 # -- figure 2 --------------------------------------------------------------------------------------
