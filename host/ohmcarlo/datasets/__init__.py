@@ -1,4 +1,4 @@
-"""Data: known by name or read from a CSV file, and encoded to the integers of the machine."""
+"""Data sets, known by name or read from a CSV file, and their encoding to int8."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .names import unknown
 
 
 def is_path(name: str | Path) -> bool:
-    """Whether a name means a file: it says so by its form, or there is one."""
+    """Whether a name means a file: it has the form of a path, or the file exists."""
     path = Path(name)
     return path.suffix.lower() == ".csv" or len(path.parts) > 1 or path.exists()
 

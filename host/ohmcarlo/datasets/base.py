@@ -1,4 +1,4 @@
-"""What a data set is, and how it is divided into what is learnt from and what is held out."""
+"""Data sets, and their division into training and held-out rows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True, eq=False)
 class GroupSplit:
-    """A division that a data set brings itself: no group is on both sides.
+    """A division that belongs to a data set. No group is on both sides.
 
     Attributes
     ----------
     groups : int64 or str (n,)
-        What belongs together: a patient, a device, a day.
+        Group of each row: a patient, a device, a day.
     train, test : bool (n,)
-        Rows that may be learnt from, rows that are held out. Rows may be neither.
+        Rows for training, rows that are held out. A row may be neither.
     per_class : int
-        Rows of each class that a training draws, spread over the groups.
+        Rows of each class in a training set, spread over the groups.
     """
 
     groups: NDArray[np.int64] | NDArray[np.str_]
@@ -39,10 +39,10 @@ class GroupSplit:
             )
 
     def rows(self, labels: NDArray[np.integer], seed: int) -> Split:
-        """Rows to learn from, drawn by ``seed``, and all rows held out, both rising.
+        """Training rows, drawn by ``seed``, and all held-out rows, both rising.
 
-        ``labels`` is 0/1 (n,). The groups take turns, in random order, and each gives one random
-        row a turn, so that none outweighs the others as long as it has any.
+        ``labels`` is 0/1 (n,). Rows are drawn in rounds: each round takes one random row of every
+        group that has one left, in random order.
         """
         rng = np.random.default_rng(seed)
         drawn = []
@@ -58,7 +58,7 @@ class GroupSplit:
 def take_turns(
     groups: NDArray[np.int64] | NDArray[np.str_], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Indices of ``groups`` (n,) such that each group has its first row before any has a second."""
+    """Indices of ``groups`` (n,), ordered so that every group is used once before any is reused."""
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     by_group = np.argsort(group, kind="stable")
     turn = np.empty(len(groups), np.int64)
@@ -83,9 +83,9 @@ class Dataset:
     description : str
         One line.
     source : str
-        Where it comes from, and the licence where there is one.
+        Origin, and licence if there is one.
     own_split : GroupSplit or None
-        How it is divided; None: into random halves.
+        Its own division; None: random halves.
     """
 
     name: str
@@ -101,18 +101,18 @@ class Dataset:
         return len(self.y)
 
     def split(self, seed: int) -> Split:
-        """Rows to learn from and rows held out, both rising; equal seeds give equal rows."""
+        """Training rows and held-out rows, both rising. Equal seeds give equal rows."""
         if self.own_split is not None:
             return self.own_split.rows(self.y, seed)
         return split_half(self.y, seed)
 
 
 def split_half(labels: NDArray[np.integer], seed: int) -> Split:
-    """Two halves with equal shares of the classes: rows to learn from, rows held out.
+    """Two halves with equal shares of the classes: training rows, held-out rows.
 
     ``labels`` is 0/1 (n,). The rows are those that scikit-learn's ``train_test_split`` gives for
-    this ``random_state``, in rising order; of an odd number the larger part is held out. Raises
-    UsageError when a class has fewer than two points.
+    this ``random_state``, in rising order. Of an odd number, the larger part is held out. Raises
+    UsageError if a class has fewer than two points.
     """
     from sklearn.model_selection import train_test_split
 

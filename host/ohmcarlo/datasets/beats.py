@@ -1,16 +1,16 @@
-"""From an electrocardiogram with marked beats to numbers that mean the same in every patient.
+"""Features of the marked beats of an electrocardiogram that are comparable between patients.
 
-Hearts, electrodes and gains differ from patient to patient far more than beats of one patient do.
-Everything about shape is therefore told relative to the patient's own *median beat*, which needs
-no labels. Ratios are given as logarithms, so that half and double are equally far from the same.
+Hearts, electrodes and gains differ between patients far more than beats differ within a patient.
+All shape features are therefore relative to the *median beat* of the same patient, which needs no
+labels. Ratios are logarithms, so that half and double are equally far from 1.
 
-There are two median beats. That of all beats is the usual one. In some patients most beats come
-early, out of an atrium: there the usual beat is not a normal one, and early beats would look like
-nothing unusual. The other one is the median of *unhurried* beats alone, the quarter that come after
-the longest intervals. Atria, early ventricles and repolarisation are compared with it, and
-intervals with the upper quartile of those around, not with their median. Where unhurried beats are
-unusual themselves (escape beats, pauses in atrial fibrillation), widths and slopes relative to them
-would tell normal from ventricular beats worse: those are relative to the usual beat.
+There are two median beats. The *usual* one is the median of all beats. In some patients most beats
+are early beats from an atrium; their usual beat is not normal, and early beats would not stand out.
+The second one is the median of *unhurried* beats, the quarter after the longest intervals. Atria,
+early ventricles and repolarisation are compared with the second one, and intervals with the upper
+quartile of their neighbours. In other patients the unhurried beats are unusual (escape beats,
+pauses in atrial fibrillation). Widths and slopes relative to them would separate the classes worse;
+these are therefore relative to the usual beat.
 
 Rhythm comes from the intervals between beats (RR), shape from two leads in three windows: before
 the QRS complex (atria), the complex (ventricles), and after it (repolarisation).
@@ -37,16 +37,16 @@ BEFORE, QRS, AFTER = (-0.25, -0.09), (-0.09, 0.12), (0.14, 0.45)  # windows, s f
 P_WAVE = (-0.25, -0.07)  # where correlation looks for one
 REACH = (-0.15, 0.20)  # where a broad complex may begin and end, s
 REST = (-0.14, -0.06)  # its median is the level that amplitudes are measured from, s
-SHIFT_S = 0.05  # marks are this far off at most: beats are shifted to fit the median beat
-ROUNDS = 2  # of shifting and taking the median again
-# Added before a ratio or logarithm is taken, so that noise on nothing is not a large number:
+SHIFT_S = 0.05  # largest error of a mark; beats are shifted to fit the median beat
+ROUNDS = 2  # iterations of shift and median
+# Added before a ratio or a logarithm, so that noise around zero does not become a large number:
 FLOOR_MV = 0.02  # amplitudes
 FLOOR_S = 0.01  # durations
 FLOOR_SLOPE_PER_S = 1.0
 FLOOR_PART = 0.02  # distances, in parts of the median complex
 FLOOR_CORRELATION = 0.005  # 1 - correlation, of QRS complexes
 FLOOR_P_CORRELATION = 0.02  # the same of P waves, which are a tenth as high
-GRID = 2.0**20  # features are rounded: no machine's last bits show
+GRID = 2.0**20  # features are rounded, so that the last bits of a machine do not matter
 
 # Chosen on patients of DS1 alone, each time judged on other patients of DS1 than were learnt from:
 # by balanced accuracy, and, for the references and the P waves, by how well doubt finds S and F

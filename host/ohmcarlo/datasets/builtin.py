@@ -28,7 +28,7 @@ TOY_POINTS = 200
 
 
 def wdbc() -> Dataset:
-    """Breast Cancer Wisconsin (Diagnostic), 569 × 30, out of scikit-learn; 1 is malignant."""
+    """Breast Cancer Wisconsin (Diagnostic), 569 × 30, from scikit-learn; 1 is malignant."""
     from sklearn.datasets import load_breast_cancer
 
     bunch = load_breast_cancer()
@@ -47,7 +47,7 @@ def wdbc() -> Dataset:
 def wbc_original() -> Dataset:
     """Breast Cancer Wisconsin (Original), the 683 complete rows of 699, 9 grades; 1 is malignant.
 
-    Raises UsageError, with what to do, when the file is not on this machine.
+    Raises UsageError with advice if the file is not on this machine.
     """
     lines = find(WBC).read_text(encoding="ascii").split()
     cells = [line.split(",") for line in lines]
@@ -64,12 +64,12 @@ def wbc_original() -> Dataset:
 
 
 def toy2d() -> Dataset:
-    """Two elongated clouds side by side, 2 × 100 points: they overlap in the middle of their
-    length, and beyond its ends there are no data, so that one sees where a model is uncertain."""
+    """Two parallel elongated clouds of 100 points each. The classes overlap in the middle, and
+    there are no data beyond the ends, which shows where a model is uncertain."""
     rng = np.random.default_rng(TOY_SEED)
     y = np.arange(TOY_POINTS, dtype=np.int64) % 2
     along = rng.uniform(-1.5, 1.5, TOY_POINTS)
-    # nobody lives in the middle third: there the boundary is a guess
+    # there are no points in the middle third, so that the boundary there is uncertain
     along += np.where(along >= 0, 0.75, -0.75)
     across = rng.normal(0.0, 0.7, TOY_POINTS) + np.where(y == 1, 0.8, -0.8)
     x = np.stack([0.8 * along + 0.6 * across, -0.6 * along + 0.8 * across], axis=1)

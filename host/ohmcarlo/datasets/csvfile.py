@@ -1,4 +1,4 @@
-"""CSV files: numbers with a label column, checked cell by cell."""
+"""CSV files of numbers with a label column. Every cell is checked."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LABEL_NAMES = ("label", "class", "target", "y")
 MISSING = ("", "na", "nan", "null", "none", "?")
 OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 MIN_ROWS = 8
-MIN_PER_CLASS = 2  # one to learn from, one to test
+MIN_PER_CLASS = 2  # one for training, one for the test
 MAX_MAGNITUDE = 1e100  # squares and sums of squares stay finite
 SHOWN = 40  # characters of a bad cell in a message
 
 
 class Table:
-    """The cells of a CSV file with their line numbers; every complaint names file and place.
+    """The cells of a CSV file with their line numbers. Every error names file and place.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Table:
     rows : list of (int, list of str)
         Line number and cells of every line that is not blank.
 
-    Raises UsageError, one line that says what to do, for a file that is no CSV file.
+    Raises UsageError, one line with advice, for a file that is not a CSV file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -75,8 +75,8 @@ class Table:
     def check(self, needed: Sequence[str] | None = None) -> None:
         """Every column has a name of its own, every line is as long as the header.
 
-        ``needed``: only these columns must be there, whatever else there is; by default features
-        and a label are expected. Raises UsageError.
+        With ``needed``, only these columns are required. By default features and a label are
+        required. Raises UsageError.
         """
         self._check_columns(2 if needed is None else len(needed))
         if needed is None:
@@ -243,14 +243,14 @@ def load_csv(path: Path, label: str | None = None) -> Dataset:
 
     The label column is the one called ``label`` here; by default the first that is there of
     ``label``, ``class``, ``target``, ``y`` (in any case), else the last column. It holds two
-    values, numbers or text. Class 1 (positive) is the larger number, or the text that comes last
-    in the alphabet: 0/1, -1/1, no/yes, benign/malignant, negative/positive come out as one
-    expects. Lines that are blank are skipped.
+    values, numbers or text. Class 1 (positive) is the larger number, or the text that is last in
+    the alphabet, as in 0/1, -1/1, no/yes, benign/malignant, negative/positive. Blank lines are
+    skipped.
 
-    A feature that is the same in every row carries no information: it is announced by a
-    UserWarning and left out by ``Encoder.fit``.
+    A feature that is the same in every row carries no information. It causes a UserWarning, and
+    ``Encoder.fit`` leaves it out.
 
-    Raises UsageError, one line that names file, line and column and says what to do.
+    Raises UsageError, one line with file, line, column and advice.
     """
     table = Table(path)
     table.check()

@@ -1,4 +1,4 @@
-"""MIT-BIH: which beats began in a ventricle? Learnt from some patients, tested on others.
+"""MIT-BIH: ventricular against normal beats, with different patients for training and test.
 
 The classes are those of AAMI EC57; training and test patients are those of de Chazal, O'Dwyer and
 Reilly, IEEE Trans. Biomed. Eng. 51, 1196 (2004), doi 10.1109/TBME.2004.827359: DS1 and DS2, without
@@ -126,7 +126,7 @@ def beat_table() -> BeatTable:
 
 
 def table_digest() -> str:
-    """Of everything that the table depends on: the data and the code that extracts it."""
+    """Digest of everything that the table depends on: the data and the extracting code."""
     digest = hashlib.sha256()
     for file, published in sorted(SOURCES[MITDB].digests.items()):
         digest.update(f"{file} {published}\n".encode())
@@ -180,7 +180,7 @@ def _wfdb():  # type: ignore[no-untyped-def]
 
 
 def _load(path: Path) -> BeatTable | None:
-    """None where there is no table, or one that is damaged: it is made again."""
+    """The stored table, or None if it is missing or damaged and must be made again."""
     try:
         with np.load(path) as kept:
             return BeatTable(kept["x"], kept["classes"], kept["records"], kept["samples"])
@@ -189,7 +189,7 @@ def _load(path: Path) -> BeatTable | None:
 
 
 def _keep(path: Path, table: BeatTable) -> None:
-    """Best effort: a cache that cannot be written costs half a minute the next time."""
+    """Store the table if possible. Without it, the next use takes half a minute."""
     content = io.BytesIO()
     np.savez_compressed(content, **vars(table))
     temporary = path.with_suffix(".partial")

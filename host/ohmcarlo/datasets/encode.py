@@ -15,14 +15,14 @@ from ..spec import FEATURE_FRAC, FEATURE_MAX, Points
 from .csvfile import MAX_MAGNITUDE
 from .whitening import INPUT_ONE, Whitening
 
-FORMAT = 1  # of to_dict
-ALIKE = 1e-12  # a column whose spread is so small a part of its size is constant but for rounding
-SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie on every machine
+FORMAT = 1  # version of to_dict
+ALIKE = 1e-12  # a column with a smaller relative spread is constant up to rounding
+SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """What was learnt from the training half: which features, how scaled, how rotated.
+    """An encoding fitted to the training half: selected features, scale and rotation.
 
     Unwhitened, the inputs of a point are its standardised features, rounded to the grid of
     FEATURE_FRAC fraction bits and clipped to ±FEATURE_MAX, and a bias input of 1.0 at the end.
@@ -34,7 +34,7 @@ class Encoder:
     data_names : tuple of str (d,)
         All columns of the data.
     columns : int64 (k,)
-        Those kept, in the order of the data.
+        The selected columns, in the order of the data.
     mean, scale : float64 (k,)
         Of the training half, in units of the data; scale is the standard deviation (1/n).
     whitening : Whitening or None
@@ -57,7 +57,7 @@ class Encoder:
         whiten: bool = False,
         sigma_p: float = 1.0,
     ) -> Encoder:
-        """Learn an encoding from the training half.
+        """Fit an encoding to the training half.
 
         Parameters
         ----------
@@ -68,10 +68,10 @@ class Encoder:
         feature_names : sequence of str, optional
             Names of the d columns; default ``x0``, ``x1``, …
         features : int, optional
-            Features to keep, those with the largest chi² score; default all. chi² is taken of
-            the values as they are, as scikit-learn's ``SelectKBest(chi2)`` does, or, where any is
-            negative, of values scaled to [0, 1]. Columns that are constant in the training half
-            are never kept: fewer may come out than asked for.
+            Number of features to keep, by largest chi² score; default all. chi² uses the values
+            as they are, like ``SelectKBest(chi2)`` of scikit-learn, or values scaled to [0, 1] if
+            any is negative. Columns that are constant in the training half are never kept, so the
+            result may have fewer features.
         whiten : bool
         sigma_p : float
             Standard deviation of the weight prior, per standardised feature; only whitening
@@ -109,16 +109,16 @@ class Encoder:
 
     @property
     def spread(self) -> float:
-        """About the posterior standard deviation of a sampled weight; 1 when not whitened.
+        """Approximate posterior standard deviation of a sampled weight; 1 without whitening.
 
-        A gamma that suits weights of unit spread is to be divided by it.
+        Divide a gamma that suits weights of unit spread by it.
         """
         return 1.0 if self.whitening is None else self.whitening.spread
 
     def encode(self, x: ArrayLike, y: ArrayLike | None = None) -> Points:
         """Points of x (n, d), columns as in the data that were fitted; labels zero without y.
 
-        Raises UsageError when the columns are others, or a value is not finite.
+        Raises UsageError if the columns differ or a value is not finite.
         """
         inputs = self._inputs(_table(x))
         labels = None if y is None else _classes(y, len(inputs), both=False).astype(np.uint8)
@@ -127,10 +127,10 @@ class Encoder:
         return Points.of(self.whitening.inputs(inputs), labels, self.whitening.offsets(inputs))
 
     def training_points(self, x: ArrayLike, y: ArrayLike) -> Points:
-        """What a chain learns from: the training half, x (n, d) and y (n,).
+        """The points of a chain: the training half, x (n, d) and y (n,).
 
-        Whitened, the inputs differ from ``encode`` in single LSBs (``whitening`` says why), and
-        the prior follows as quadratic points: the chain runs without one of its own
+        With whitening, the inputs differ from ``encode`` in single LSBs (see ``whitening``), and
+        the prior follows as quadratic points. The chain then has no prior of its own
         (sigma_p = inf).
         """
         points = self.encode(x, y)
@@ -141,7 +141,7 @@ class Encoder:
         return learnt.joined(self.whitening.prior_points())
 
     def weights_to_original(self, v: ArrayLike) -> NDArray[np.float64]:
-        """Weights per standardised feature, the bias last, of weights as sampled.
+        """Weights per standardised feature, bias last, from sampled weights.
 
         Both are (n, k + 1); without whitening they are the same.
         """
@@ -151,7 +151,7 @@ class Encoder:
         return sampled.copy() if self.whitening is None else self.whitening.weights(sampled)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; ``from_dict`` gives back the same numbers, to the bit."""
+        """Values for JSON, from which ``from_dict`` restores the same bits."""
         return {
             "format": FORMAT,
             "data_names": list(self.data_names),
@@ -163,7 +163,7 @@ class Encoder:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Encoder:
-        """Raises OhmcarloError when ``values`` are not what ``to_dict`` gave."""
+        """Restore an encoder. Raises OhmcarloError if ``values`` are not from ``to_dict``."""
         try:
             if values["format"] != FORMAT:
                 raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
@@ -196,7 +196,7 @@ class Encoder:
     def _inputs(self, x: NDArray[np.float64]) -> NDArray[np.int8]:
         """Standardised and quantised, the bias at the end: float64 (n, d) → int8 (n, k + 1).
 
-        Every operation here is rounded correctly by IEEE 754, so no machine differs.
+        Every operation is correctly rounded by IEEE 754, so that all machines agree.
         """
         if x.shape[1] != len(self.data_names):
             raise UsageError(
@@ -256,7 +256,7 @@ def _names(names: Sequence[str] | None, d: int) -> tuple[str, ...]:
 def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and standard deviation (1/n) of every column; the latter is 0 where it is constant.
 
-    ``math.fsum`` rounds once, at the end: no machine's order of summation shows.
+    ``math.fsum`` rounds once, at the end, so that the order of summation does not matter.
     """
     n = len(x)
     mean, scale = np.empty(x.shape[1]), np.empty(x.shape[1])
@@ -275,7 +275,7 @@ def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.fl
 def _select(
     x: NDArray[np.float64], y: NDArray[np.int64], candidates: NDArray[np.int64], k: int | None
 ) -> NDArray[np.int64]:
-    """The k candidate columns with the largest chi² scores, in rising order; ties: the first."""
+    """The k candidate columns with the largest chi² scores, rising. The first wins a tie."""
     if k is None or k >= len(candidates):
         return candidates
     from sklearn.feature_selection import chi2

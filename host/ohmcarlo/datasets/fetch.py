@@ -1,8 +1,8 @@
-"""Data that cannot ship with the package: where they are, and how they get there.
+"""Data that cannot be shipped with the package: search and download.
 
 A data set is looked for in the folder that the environment variable OHMCARLO_DATA names, then in
-the user's cache, where ``fetch`` puts it. Wherever it is found, its SHA-256 must be the published
-one.
+the cache of the user, where ``fetch`` puts it. Its SHA-256 must be the published one in both
+places.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Source:
     description: str
 
     def path(self, base: Path) -> Path:
-        """What ``find`` and ``fetch`` give: the file, or the folder where there are several."""
+        """The result of ``find`` and ``fetch``: the file, or the folder of several files."""
         folder = base / self.folder
         return folder / next(iter(self.digests)) if len(self.digests) == 1 else folder
 
@@ -92,16 +92,16 @@ SOURCES: dict[str, Source] = {
 
 
 def cache_folder() -> Path:
-    """The user's cache, where fetched data live."""
+    """The cache folder for fetched data."""
     import pooch
 
     return Path(pooch.os_cache("ohmcarlo"))
 
 
 def find(name: str) -> Path:
-    """Where a data set is on this machine: its file, or its folder where it has several files.
+    """Path of a data set on this machine: its file, or its folder if it has several files.
 
-    Raises UsageError when it is not here (with what to do), OhmcarloError when a file is damaged.
+    Raises UsageError with advice if it is missing, OhmcarloError if a file is damaged.
     """
     source = _source(name)
     found = _present(source)
@@ -115,10 +115,10 @@ def find(name: str) -> Path:
 
 
 def fetch(name: str) -> Path:
-    """Like ``find``, but downloads what is missing into the user's cache.
+    """Like ``find``, but downloads a missing data set into the cache.
 
-    Raises UsageError for an unknown name; OhmcarloError when there is no connection, the cache
-    cannot be written, or a file is not the published one.
+    Raises UsageError for an unknown name, OhmcarloError without a connection, if the cache cannot
+    be written, or if a file is not the published one.
     """
     source = _source(name)
     found = _present(source)
@@ -143,7 +143,7 @@ def _what(source: Source) -> str:
 
 
 def _present(source: Source) -> Path | None:
-    """The first place that has all files; they must be the published ones."""
+    """The first folder with all files. They must be the published ones."""
     for base in _bases():
         files = {base / source.folder / file: digest for file, digest in source.digests.items()}
         if all(file.is_file() for file in files):
@@ -172,7 +172,7 @@ def _check(file: Path, digest: str) -> None:
 
 
 def _download(name: str, source: Source, file: str, digest: str, folder: Path) -> None:
-    """Fetch one file; what arrives damaged is not kept."""
+    """Fetch one file. A damaged file is not kept."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
@@ -194,7 +194,7 @@ def _download(name: str, source: Source, file: str, digest: str, folder: Path) -
             f"or copy the data into a folder {source.folder!r} under the one that "
             f"{DATA_VARIABLE} names"
         ) from error
-    except ValueError as error:  # pooch says so when the digest differs
+    except ValueError as error:  # pooch raises it if the digest differs
         raise OhmcarloError(
             f"{source.url}{file} is not the published file (SHA-256 differs from "
             f"{digest[:12]}…): try again later, or get {name} elsewhere and put it under "

@@ -1,4 +1,4 @@
-"""What to say about a name that nobody knows."""
+"""The error for an unknown name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import UsageError
 
 
 def unknown(kind: str, name: str, known: Iterable[str], otherwise: str = "") -> UsageError:
-    """An error that names what was probably meant, and everything there is."""
+    """An error with the most similar name, and with all names."""
     known = list(known)
     close = get_close_matches(name, known, n=2, cutoff=0.5)
     guess = f" (did you mean {' or '.join(close)}?)" if close else ""

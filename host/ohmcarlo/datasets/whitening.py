@@ -4,26 +4,26 @@ With x the quantised inputs of a point (bias among them) and w its weights, the 
 
     p(w | data) ∝ N(w; 0, σ_p² I) Π sigmoid(±x·w).
 
-The machine samples v instead, w = w₀ + A v, so that a point has the inputs x A and the logit
-offset x·w₀. A Gaussian prior on w becomes ``quadratic points``, terms -z²/2 with z linear in v.
+The array samples v instead, w = w₀ + A v. A point then has the inputs x A and the logit offset
+x·w₀. A Gaussian prior on w becomes ``quadratic points``, terms -z²/2 with z linear in v.
 
-A is free as long as the posterior of v is roughly round; that freedom is used for the integers.
-With the Laplace fit (w₀, H) and H = Q Λ Qᵀ take A = σ_p Q D, D diagonal. Then
+Any A with a roughly round posterior of v is suitable. This one is chosen for its integers. With the
+Laplace fit (w₀, H) and H = Q Λ Qᵀ take A = σ_p Q D, D diagonal. Then
 
     |w|²/σ_p² = |Qᵀw₀/σ_p + D v|²,
 
-one quadratic point per weight with a single input d_k. Rounding d_k to the int8 grid and Qᵀw₀/σ_p
-to the grid of the offsets *before* A and w₀ are made of them makes the prior exact; what the
-rounding costs is that the posterior of v is not perfectly round. Only the rows of the data are
-rounded after the fact.
+one quadratic point per weight with a single input d_k. d_k is rounded to the int8 grid, and
+Qᵀw₀/σ_p to the grid of the offsets, *before* A and w₀ are computed from them. This makes the prior
+exact; the posterior of v is only slightly less round. Only the rows of the data are rounded
+afterwards.
 
 D = s Λ^(-1/2)/σ_p gives v a posterior standard deviation of about 1/s. The scale s is chosen so
-that the largest input just fits into int8: the rounding then costs least.
+that the largest input just fits into int8, which minimises the rounding error.
 
 An error e_i of a row moves the mode by Σ (y_i - p_i) e_i, to first order. Rounded to the nearest,
 the rows of WDBC move it by up to 0.06 posterior standard deviations. A few inputs of the training
-half that lie nearly between two integers are therefore rounded to the other one, so that this
-sum vanishes: 0.001 remain. tests/test_encode.py holds both figures.
+half that lie nearly between two integers are therefore rounded to the other one, which reduces the
+sum to almost zero: 0.001 standard deviations remain. tests/test_encode.py asserts both figures.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from ..spec import FEATURE_FRAC, FEATURE_MAX, LABEL_QUADRATIC, OFFSET_FRAC, OFFS
 INPUT_ONE = 1 << FEATURE_FRAC
 OFFSET_ONE = 1 << OFFSET_FRAC
 # A and w₀ are multiples of 2**-32: their products with int8 inputs are then exact in float64, and
-# the sum does not depend on its order, so that every machine rounds the same numbers.
+# the sum does not depend on its order, so that all machines round the same numbers.
 GRID = 2.0**32
-# Equal eigenvalues leave their eigenvectors to the machine's linear algebra; a slight tilt of H
-# separates them. It only has to be small against H (>= 1/σ_p²), whitening need not be perfect.
+# With equal eigenvalues, the eigenvectors depend on the linear algebra of the machine. A slight
+# tilt of H separates them. It is small against H (>= 1/σ_p²); whitening need not be perfect.
 TILT = 2.0**-10
 SCALE_STEPS = 64  # the scale is rounded down to a multiple of 1/64
 HEADROOM = 0.9  # room for points that were not in the training half
 UNDECIDED = 0.25  # LSB from the nearest integer: beyond, an input may go to the next-nearest
-BALANCED = 0.02  # LSB: a sum of weighted errors as small as this is left alone
+BALANCED = 0.02  # LSB: a smaller sum of weighted errors is not corrected
 RESIDUAL_ONE = 1 << 16  # residuals are rounded, so that sums of them are exact
 FIT_TOLERANCE = 1e-10
 
@@ -87,7 +87,7 @@ class Whitening:
         m = len(mode)
         tilted = hessian + TILT * np.diag(hessian.diagonal() * np.arange(m) / m)
         eigenvalues, q = np.linalg.eigh(tilted)
-        # the sign of an eigenvector is arbitrary, too: its largest entry is made positive
+        # the sign of an eigenvector is arbitrary, so its largest entry is made positive
         largest = np.take_along_axis(q, np.abs(q).argmax(axis=0)[None], axis=0)
         q = q * np.sign(largest)
         unit = 1 / (sigma_p * np.sqrt(eigenvalues))  # D at s = 1
@@ -103,13 +103,13 @@ class Whitening:
         )
 
     def inputs(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-        """x A, rounded: int8 (n, m) → int8 (n, m); what leaves the range saturates."""
+        """x A, rounded and saturated: int8 (n, m) → int8 (n, m)."""
         return _saturated(np.rint(inputs.astype(np.float64) @ self.matrix)).astype(np.int8)
 
     def training_inputs(
         self, inputs: NDArray[np.int8], y: NDArray[np.integer[Any]]
     ) -> NDArray[np.int8]:
-        """Like ``inputs``, rounded so that the mode stays where it is; y 0/1 (n,)."""
+        """Like ``inputs``, rounded so that the mode does not move; y 0/1 (n,)."""
         from scipy.special import expit
 
         exact = inputs.astype(np.float64) @ self.matrix
@@ -137,7 +137,7 @@ class Whitening:
         return self.centre + v @ self.matrix.T
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; ``from_dict`` gives back the same numbers, to the bit."""
+        """Values for JSON, from which ``from_dict`` restores the same bits."""
         return {
             "matrix": self.matrix.tolist(),
             "centre": self.centre.tolist(),
@@ -148,7 +148,7 @@ class Whitening:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Whitening:
-        """Raises KeyError, TypeError, ValueError or OverflowError for what is no whitening."""
+        """Restore a whitening; KeyError, TypeError, ValueError or OverflowError otherwise."""
         found = cls(
             matrix=np.array(values["matrix"], np.float64),
             centre=np.array(values["centre"], np.float64),
@@ -212,7 +212,7 @@ def _balance(
 ) -> None:
     """Change ``rounded`` in place until Σ residual (rounded - exact) vanishes; all are (n,).
 
-    The inputs nearest to halfway go first: that adds the least to their own error.
+    The inputs nearest to halfway are changed first, because their own error grows least.
     """
     error = rounded - exact
     other = _saturated(rounded - np.sign(error))

@@ -36,7 +36,7 @@ WORDS = 1 << 32
 
 REFUSALS = {
     Status.MALFORMED: "a request was malformed",
-    Status.UNKNOWN_NAME: "it has no such field, window, command or operation",
+    Status.UNKNOWN_NAME: "it has no such field, window, command or operation for this use",
     Status.OUT_OF_RANGE: "a value does not fit",
     Status.BUSY: "it is busy with another command",
     Status.NOT_STARTED: "its chains are not started: start() comes first",
