@@ -1,6 +1,6 @@
 """The command line. Exit codes: 0 done, 1 failed, 2 bad use, 130 interrupted.
 
-The verbs import everything heavy inside their functions, so that ``--help`` answers at once.
+The verbs import heavy modules inside their functions, so that ``--help`` is fast.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ app = typer.Typer(
 
     Start with `ohmcarlo tasks`, then `ohmcarlo train breast-cancer`.""",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Data that cannot ship with the program.")
+data_app = typer.Typer(no_args_is_help=True, help="Data that cannot be shipped with the program.")
 app.add_typer(data_app, name="data")
 
 

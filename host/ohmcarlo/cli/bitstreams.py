@@ -21,15 +21,15 @@ def build(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="emulator (default: a model of the array, inside the FPGA) or phy (a die on a "
-            "daughterboard, at the headers of ulx3s-85f or ecpix5-85f).",
+            help="emulator (default: a model of the array in the FPGA) or phy (a die on a "
+            "daughterboard at the headers of ulx3s-85f or ecpix5-85f).",
             rich_help_panel="Array",
         ),
     ] = None,
     small: Annotated[
         bool,
         typer.Option(
-            "--small", help="A small array, which is built in a minute.", rich_help_panel="Array"
+            "--small", help="Build a smaller array, in a minute.", rich_help_panel="Array"
         ),
     ] = False,
     rows: Annotated[
@@ -37,26 +37,25 @@ def build(
     ] = None,
     pairs: Annotated[
         int | None,
-        typer.Option(help="Device pairs in a row (the coin's included).", rich_help_panel="Array"),
+        typer.Option(help="Device pairs per row, entropy pairs included.", rich_help_panel="Array"),
     ] = None,
     access_bits: Annotated[
         int | None,
         typer.Option(
-            help="Bits of every input that one access applies: 8 is the fastest, 1 needs no "
-            "multipliers.",
+            help="Input bits per access: 8 is the fastest, 1 needs no multipliers.",
             rich_help_panel="Array",
         ),
     ] = None,
     clock: Annotated[
         float | None,
         typer.Option(
-            metavar="MHZ", help="Clock of controller and processor (default: the board's)."
+            metavar="MHZ", help="Clock of controller and processor (default: that of the board)."
         ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            help="Of place and route (default: 1, and the next where the clock is just missed)."
+            help="Seed of place and route (default: 1, then others if timing fails narrowly)."
         ),
     ] = None,
     out: Annotated[
@@ -68,9 +67,7 @@ def build(
     ] = False,
     program: Annotated[
         bool,
-        typer.Option(
-            "--program", help="Load it into the board that is connected (openFPGALoader)."
-        ),
+        typer.Option("--program", help="Load it into the connected board, with openFPGALoader."),
     ] = False,
     json: JsonOption = None,
 ) -> None:
@@ -86,7 +83,7 @@ def build(
 
     - `hx8k`: Lattice iCE40-HX8K breakout board, the bit-serial controller, without a processor
 
-    - `icebreaker`: 1BitSquared iCEBreaker, pins and clock only: its 5,280 LUTs are too few as yet
+    - `icebreaker`: 1BitSquared iCEBreaker, pins and clock only; its 5,280 LUTs are too few so far
 
     - `arty-a7`: Digilent Arty A7-100T, as Verilog and XDC for Vivado
 
@@ -97,11 +94,11 @@ def build(
     - `ohmcarlo build ulx3s-85f --rows 128 --pairs 16 --clock 60`: another array, a slower clock
 
     - `ohmcarlo build ulx3s-85f --array phy --rows 64 --pairs 16`: for a real array of that size;
-    wires, rails and first steps are in constraints/daughterboard.md
+    constraints/daughterboard.md describes wires, rails and first steps
 
     The folder holds the bitstream, manifest.json (design, clocks reached, resources, versions,
     sha256), logs, and sources for your own flow. Equal inputs give equal bitstreams. A result that
-    is up to date is not built again; a clock that is not met is an error, which says what was
+    is up to date is not built again. A clock that is not met is an error that states the clock
     reached. The tools come with `pip install 'ohmcarlo[fpga]'` in a clone of the repository.
     """
     from ..fpga import BuildOptions, bitstream_rows, build_bitstream

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def tasks(json: JsonOption = None) -> None:
-    """List the tasks that `train` knows."""
+    """List the tasks of `train`."""
     from ..tasks import TASKS
     from .console import Console
 
@@ -33,7 +33,7 @@ def fetch(
 ) -> None:
     """Fetch a data set and check its digest.
 
-    Data are looked for in the folder that OHMCARLO_DATA names first.
+    The folder that OHMCARLO_DATA names is searched first.
     """
     from ..datasets.fetch import fetch as fetch_data
     from .console import Console
@@ -49,7 +49,7 @@ def export(
     seed: SeedOption = 0,
     json: JsonOption = None,
 ) -> None:
-    """Write the points that a task holds out as CSV, with their classes, as `predict` reads it.
+    """Write the held-out points of a task with their classes, as a CSV file for `predict`.
 
     Example: `ohmcarlo data export ecg beats.csv`, then `ohmcarlo predict runs/ecg beats.csv`
     """

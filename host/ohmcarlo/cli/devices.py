@@ -29,7 +29,7 @@ def characterize(
         Path | None,
         typer.Option(
             metavar="DATA.csv",
-            help="Fit the physics model to own measurements (columns device, target_us, g_us, or "
+            help="Fit the physics model to your measurements (columns device, target_us, g_us, or "
             "a sweep file), show its constants and characterise it.",
         ),
     ] = None,
@@ -47,10 +47,10 @@ def characterize(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Measure an array: offset, spread, trim, stuck devices, and which kernel it can carry.
+    """Measure an array: offset, spread, trim, stuck devices, and the kernels it can carry.
 
-    The device model is fitted to what was measured, with 95 % intervals: spread over the
-    conductance, device to device, memory, read noise, state after RESET, stuck devices.
+    The device model is fitted to the measurement, with 95 % intervals: spread over the
+    conductance, device-to-device spread, memory, read noise, state after RESET, stuck devices.
 
     Examples:
 
@@ -84,8 +84,8 @@ def selftest(
     seed: ArraySeedOption = 0,
     json: JsonOption = None,
 ) -> None:
-    """Check generator, coin, devices, chain and checkpoint, and a board's link, memory and
-    registers; a minute at most."""
+    """Check generator, coin, devices, chain and checkpoint, and link, memory and registers of a
+    board. It takes a minute at most."""
     from ..selftest.chain import run_selftest
     from .console import Console
     from .exit_codes import FAILED

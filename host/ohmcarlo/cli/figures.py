@@ -24,21 +24,18 @@ def reproduce(
         ),
     ],
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of the results, one a figure.")
+        Path, typer.Option(metavar="DIR", help="Folder of the results, with one folder per figure.")
     ] = Path("reproduced"),
-    seeds: Annotated[
-        int, typer.Option(min=2, help="Splits or seeds that averages are taken over.")
-    ] = 20,
+    seeds: Annotated[int, typer.Option(min=2, help="Number of splits or seeds.")] = 20,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
     json: JsonOption = None,
 ) -> None:
-    """Reproduce a figure of the paper: its picture, and our numbers beside the published ones.
+    """Reproduce a figure of the paper: its picture, and new numbers beside the published ones.
 
     Dalgaty et al., Nature Electronics 4, 151 (2021), https://doi.org/10.1038/s41928-020-00523-3.
 
-    Each figure goes to a folder of its own: pictures, table.md, and a JSON with every number and
-    seed. An interrupted run goes on where it was. `backends` is not part of `all`: it simulates the
-    hardware.
+    Each figure gets a folder with pictures, table.md, and a JSON file with every number and seed.
+    An interrupted run continues. `backends` simulates the hardware and is not part of `all`.
 
     Examples:
 

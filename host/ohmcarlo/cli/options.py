@@ -18,15 +18,15 @@ TraceOption = Annotated[
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of `train --out`.")]
 RowsOption = Annotated[int, typer.Option(help="Rows of the array.", rich_help_panel="Array")]
 PairsOption = Annotated[
-    int, typer.Option(help="Device pairs in a row (the coin's included).", rich_help_panel="Array")
+    int, typer.Option(help="Device pairs per row, entropy pairs included.", rich_help_panel="Array")
 ]
 ArrayOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="emulator (integers, the FPGA's twin), physics (device model; physics:1e7 after so "
-        "many cycles), measured:FILE (replays a sweep of real cells) or phy (a die on a "
-        "daughterboard, at --backend serial:PORT).",
+        help="emulator (integers, as in the FPGA), physics (device model; physics:1e7 after 1e7 "
+        "cycles), measured:FILE (replay of a sweep of real cells) or phy (a die on a "
+        "daughterboard, with --backend serial:PORT).",
         rich_help_panel="Array",
     ),
 ]
@@ -35,7 +35,7 @@ PresetOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="Device preset of the array model (rram-1t1r, relative-5pct, relative-2pct, stress), "
-        "a .json file with one, or a CSV file of own measurements to fit one to.",
+        "a .json file with a preset, or a CSV file of measurements to which one is fitted.",
         rich_help_panel="Array",
     ),
 ]
@@ -44,13 +44,13 @@ BackendOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="Board that runs the chain: model (the bit-exact reference, on this computer), rtl "
-        "(the hardware, simulated; built at its first use) or serial:PORT.",
+        "(simulated hardware, built at its first use) or serial:PORT.",
         rich_help_panel="Array",
     ),
 ]
 SeedOption = Annotated[
-    int, typer.Option(help="Decides data split and array; equal seeds give equal runs.")
+    int, typer.Option(help="Seed of data split and array. Equal seeds give equal runs.")
 ]
 ArraySeedOption = Annotated[
-    int, typer.Option(help="Decides the array; equal seeds give equal devices.")
+    int, typer.Option(help="Seed of the array. Equal seeds give equal devices.")
 ]

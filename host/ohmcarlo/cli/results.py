@@ -26,8 +26,8 @@ def predict(
 ) -> None:
     """Classify new data with a finished run, with an uncertainty for every answer.
 
-    `probability` is that of the second class; `spread` is the epistemic uncertainty: how much
-    the samples of the posterior disagree.
+    `probability` is that of the second class. `spread` is the epistemic uncertainty: its standard
+    deviation over the samples of the posterior.
 
     Example: `ohmcarlo predict runs/first new-cases.csv --out answers.csv`
     """
@@ -47,15 +47,15 @@ def report(
     run: RunArgument,
     plots: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where the pictures go (default: RUN/report)."),
+        typer.Option(metavar="FOLDER", help="Folder of the pictures (default: RUN/report)."),
     ] = None,
     json: JsonOption = None,
 ) -> None:
     """Show a finished run: its numbers as text, its pictures as PNG.
 
-    Pictures: have the chains settled, what each feature counts for, are the probabilities right,
-    does it know what it does not know, wear; for two features the decision boundary and a map
-    of the uncertainty and its two parts.
+    The pictures show the chains, the weight of each feature, the calibration, the accuracy without
+    the least certain answers, and the wear. For two features they also show the decision boundary
+    and a map of the uncertainty and its two parts.
     """
     from ..runs.report import write_report
     from .console import Console

@@ -42,8 +42,8 @@ def train(
         float | None,
         typer.Option(
             metavar="R",
-            help="Proposals are centred at c + R (g - c): 1 is the random walk, 0.8 mixes best on "
-            "whitened data (and is the default there).",
+            help="Proposals are centred at c + R (g - c). 1 is the random walk; 0.8 mixes best on "
+            "whitened data and is the default there.",
             rich_help_panel="Chain",
         ),
     ] = None,
@@ -51,8 +51,8 @@ def train(
         bool,
         typer.Option(
             "--whiten",
-            help="The computer fits the mode first, the array samples around it: the same "
-            "posterior, ten times the effective samples.",
+            help="Fit the mode on the computer first, and sample around it: the same posterior "
+            "with ten times the effective samples.",
             rich_help_panel="Chain",
         ),
     ] = False,
@@ -60,7 +60,7 @@ def train(
     pairs: PairsOption = 32,
     entropy_pairs: Annotated[
         int,
-        typer.Option(help="Pairs of every row that make the coin.", rich_help_panel="Array"),
+        typer.Option(help="Pairs of every row whose bits are the coin.", rich_help_panel="Array"),
     ] = 4,
     chains: Annotated[
         int,
@@ -77,7 +77,7 @@ def train(
     features: Annotated[
         int | None,
         typer.Option(
-            help="Features to keep, the most telling first (default: as the task suggests).",
+            help="Number of features, by chi² score (default: that of the task).",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -91,8 +91,8 @@ def train(
     gamma: Annotated[
         float | None,
         typer.Option(
-            help="µS per unit of weight: larger is smaller steps (default: what suits the spread "
-            "of the array).",
+            help="µS per unit of weight; a larger value makes smaller steps (default: suits the "
+            "spread of the array).",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -113,7 +113,8 @@ def train(
         bool,
         typer.Option(
             "--early-reject/--no-early-reject",
-            help="Stop reading data once a proposal is lost; the decisions stay the same.",
+            help="Stop reading data when a proposal cannot be accepted any more. The decisions are "
+            "the same.",
             rich_help_panel="Chain",
         ),
     ] = True,
@@ -121,7 +122,8 @@ def train(
         bool,
         typer.Option(
             "--trim/--no-trim",
-            help="Correct device-to-device differences first (measured and physics arrays).",
+            help="Measure the array first and correct device-to-device differences (measured, "
+            "physics and phy arrays).",
             rich_help_panel="Array",
         ),
     ] = True,
@@ -132,16 +134,16 @@ def train(
     trace: TraceOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Let an array learn a task, and test it on data it has not seen.
+    """Train an array on a task, and test it on held-out data.
 
     Examples:
 
-    - `ohmcarlo train breast-cancer --whiten --rho 0.8`: the quick, well-mixing way
+    - `ohmcarlo train breast-cancer --whiten --rho 0.8`: the fast, well-mixing settings
 
-    - `ohmcarlo train breast-cancer --out runs/first`: keep everything; `resume` after a crash
+    - `ohmcarlo train breast-cancer --out runs/first`: keep the run, for `resume` after a crash
 
     - `ohmcarlo train my-data.csv --whiten --chains 4`: your own data; the label is the column
-      called label, class, target or y, else the last one
+      named label, class, target or y, otherwise the last one
 
     - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
 
@@ -191,10 +193,10 @@ def resume(
     trace: TraceOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Finish an interrupted run: no sample is lost, none repeated.
+    """Finish an interrupted run without losing or repeating a sample.
 
-    The trace is the one that an uninterrupted run gives. A run can be interrupted in any way:
-    Ctrl-C, a crash, a power cut.
+    The trace equals that of an uninterrupted run. A run can be interrupted in any way: Ctrl-C, a
+    crash, a power cut.
     """
     from ..runs.kinds import kind_of
     from ..runs.train import Outputs, resume_run
