@@ -30,7 +30,7 @@ from ohmcarlo.spec import link as spec
 from ohmcarlo.spec.link import Command, Kind, Message, Status
 from ohmcarlo_hdl.array import sequencer
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.core.step import controller as step
+from ohmcarlo_hdl.core import interface as step
 from ohmcarlo_hdl.regs.map import compile_rdl
 
 COMMANDS = 100_000

@@ -13,8 +13,8 @@ from cocotb.triggers import RisingEdge
 from ohmcarlo.golden.likelihood import NEVER, sum_of_logits, term_of
 from ohmcarlo.spec import ACC_MAX, LABEL_QUADRATIC, LOGIT_MAX, saturate, softplus_table
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.core.acceptance import Acceptance, Mode, decision
-from ohmcarlo_hdl.core.interface import PRICE, TERM, TERM_BITS
+from ohmcarlo_hdl.core.acceptance import Acceptance
+from ohmcarlo_hdl.core.interface import PRICE, TERM, TERM_BITS, Mode, decision
 from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
 
 CONFIG = CoreConfig()

@@ -22,7 +22,7 @@ from ohmcarlo.spec.link import SAMPLE_HEADER_WORDS, Reason
 from ohmcarlo_hdl.bit_serial.core import BitSerialCore
 from ohmcarlo_hdl.bit_serial.emulator import BitSerialEmulator
 from ohmcarlo_hdl.config import BitSerialConfig
-from ohmcarlo_hdl.core.sample import RECORD_WORD
+from ohmcarlo_hdl.core.interface import RECORD_WORD
 from ohmcarlo_hdl.regs.map import layout_of, register_map
 from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard, SerialBridge
 from problems import controller, trace, wdbc_half

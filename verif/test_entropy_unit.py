@@ -32,10 +32,10 @@ from ohmcarlo.spec import (
     health_cutoffs,
 )
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.core.interface import coin_code
-from ohmcarlo_hdl.entropy.health import APT_BITS, CLEAN_WINDOWS_BITS, RCT_BITS, RCT_SYMBOL_BITS
+from ohmcarlo_hdl.entropy.health import APT_BITS, RCT_BITS, RCT_SYMBOL_BITS
+from ohmcarlo_hdl.entropy.interface import CLEAN_WINDOWS_BITS, coin_code, raw_symbol
 from ohmcarlo_hdl.entropy.neg_log import T_MAX, NegLog
-from ohmcarlo_hdl.entropy.unit import EntropyUnit, raw_symbol
+from ohmcarlo_hdl.entropy.unit import EntropyUnit
 from verif.harness import Clocked, Packer, Source, case_parameters, run_bench, start_clock
 
 CUTOFFS = health_cutoffs(SamplerSettings().min_entropy)

@@ -17,9 +17,9 @@ from ohmcarlo.golden.machine import build_machine
 from ohmcarlo.golden.registers import SamplerSettings
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.core.interface import ACC_BITS, MULTIPLICITY_BITS, Kind, device_order
+from ohmcarlo_hdl.core.interface import ACC_BITS, MULTIPLICITY_BITS, RECORD_WORD, Kind, device_order
 from ohmcarlo_hdl.core.orders import OrderIssuer
-from ohmcarlo_hdl.core.sample import RECORD_WORD, Recorder, SampleMemory, place
+from ohmcarlo_hdl.core.sample import Recorder, SampleMemory, place
 from verif.harness import Clocked, Packer, Sink, case_parameters, run_bench, start_clock
 
 ROWS = 32

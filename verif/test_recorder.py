@@ -8,7 +8,7 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from ohmcarlo_hdl.core.sample import RECORD_WORD
+from ohmcarlo_hdl.core.interface import RECORD_WORD
 from verif.harness import Clocked, Sink, case_parameters, run_bench, start_clock
 from verif.test_orders import Player, SampleBench
 

@@ -10,9 +10,7 @@ import pytest
 
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.core.interface import PREDICTION
-from ohmcarlo_hdl.core.sample import RECORD_WORD
-from ohmcarlo_hdl.core.step.controller import step_record
+from ohmcarlo_hdl.core.interface import PREDICTION, RECORD_WORD, step_record
 from ohmcarlo_hdl.soc.records import RecordMerger
 from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
 

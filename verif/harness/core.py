@@ -21,8 +21,8 @@ from ohmcarlo.spec import Points
 from ohmcarlo.spec.link import Reason
 from ohmcarlo_hdl.array.interface import Op
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.core.sample import HEADER_WORDS, RECORD_WORD
-from ohmcarlo_hdl.core.step.controller import step_record
+from ohmcarlo_hdl.core.interface import RECORD_WORD, step_record
+from ohmcarlo_hdl.core.sample import HEADER_WORDS
 from ohmcarlo_hdl.regs.map import register_map
 
 from .bus import BusDriver

@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Array, Cat, Module, Mux, Signal, signed
+from amaranth.lib import wiring
 
-from ..core.acceptance import Acceptance, Mode
-from ..core.interface import ACC_BITS
+from ..config import CoreConfig
+from ..core.interface import ACC_BITS, AcceptancePorts, Mode
 
 
-class BitSerialAcceptance(Acceptance):
+class BitSerialAcceptance(wiring.Component):
     """``Acceptance``, a term in two clocks; the price is taken with the decision.
 
     Terms are never positive: the sum saturates below only.
     """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(AcceptancePorts(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

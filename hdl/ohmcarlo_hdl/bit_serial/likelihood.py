@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import enum
+from amaranth.lib import enum, wiring
 from amaranth.lib.memory import Memory
 
 from ohmcarlo.errors import UsageError
@@ -31,8 +31,7 @@ from ..array.interface import Op
 from ..config import CoreConfig
 from ..core.dot import total_bits
 from ..core.fetch import INPUT_BITS, LABEL_BITS, OFFSET_BITS, WORD_INPUTS
-from ..core.interface import TERM_BITS
-from ..core.likelihood import Likelihood
+from ..core.interface import TERM_BITS, LikelihoodPorts
 from ..core.term import bit_of
 from ..lib.multiplier import SerialMultiplier
 
@@ -48,7 +47,7 @@ class Product(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
     """Square of the logit of a quadratic point."""
 
 
-class BitSerialLikelihood(Likelihood):
+class BitSerialLikelihood(wiring.Component):
     """``Likelihood`` without its pipe: an access begins when the one before it was answered.
 
     Logistic regression only (``max_group_rows`` = 1), all inputs in one tile, and no predictions:
@@ -61,7 +60,8 @@ class BitSerialLikelihood(Likelihood):
                 "a bit-serial likelihood has neither hidden rows nor tiles: set max_group_rows = 1 "
                 "and tile_pairs = 0"
             )
-        super().__init__(config)
+        self.config = config
+        super().__init__(LikelihoodPorts(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

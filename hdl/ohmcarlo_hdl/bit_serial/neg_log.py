@@ -11,7 +11,8 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import COIN_BITS, LN2, NEG_LOG_SEGMENT_BITS, neg_log_table
 
-from ..entropy.neg_log import MANTISSA_BITS, T_BITS, T_MAX
+from ..entropy.interface import T_BITS
+from ..entropy.neg_log import MANTISSA_BITS, T_MAX
 from ..lib.multiplier import SerialMultiplier
 
 

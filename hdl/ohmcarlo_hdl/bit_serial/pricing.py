@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import enum
+from amaranth.lib import enum, wiring
 from amaranth.lib.memory import Memory
 from amaranth.utils import bits_for
 
@@ -21,6 +21,7 @@ from ohmcarlo.spec import (
     Z_FRAC,
 )
 
+from ..config import CoreConfig
 from ..core.hastings import (
     INV_SIGMA_BITS,
     LOG_SIGMA_BITS,
@@ -29,8 +30,7 @@ from ..core.hastings import (
     Z_BITS,
     Z_SHIFT,
 )
-from ..core.interface import ACC_BITS
-from ..core.pricing import Pricing
+from ..core.interface import ACC_BITS, PricingPorts
 from ..lib.arith import clip, saturate
 from ..lib.multiplier import SerialMultiplier
 
@@ -59,12 +59,16 @@ class Product(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     """Sum of the common modes' squares, times its coefficient."""
 
 
-class BitSerialPricing(Pricing):
+class BitSerialPricing(wiring.Component):
     """``Pricing`` with one adder for every product: a device in a few hundred clocks.
 
     A device is taken when its sums are made; the price follows its last one, and has to be taken
     before the next device is looked at.
     """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self.config = config
+        super().__init__(PricingPorts())
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 
 from ohmcarlo.errors import UsageError
@@ -19,13 +20,13 @@ from ohmcarlo.spec import (
 )
 
 from ..config import CoreConfig
-from ..core.interface import Kind, device_order
-from ..core.proposal import DAC_NODE_BITS, Proposal
+from ..core.interface import Kind, ProposalPorts, device_order
+from ..core.proposal import DAC_NODE_BITS
 from ..lib.arith import clip
 from ..lib.multiplier import SerialMultiplier
 
 
-class BitSerialProposal(Proposal):
+class BitSerialProposal(wiring.Component):
     """``Proposal`` with one adder for both products: an order in some 50 clocks.
 
     An order is taken with its target. Devices have no calibration of their own.
@@ -34,7 +35,8 @@ class BitSerialProposal(Proposal):
     def __init__(self, config: CoreConfig) -> None:
         if config.device_calibration:
             raise UsageError("a bit-serial proposal has no trims: set device_calibration = False")
-        super().__init__(config)
+        self.config = config
+        super().__init__(ProposalPorts(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -4,37 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth import Module, Mux, Signal, signed
+from amaranth.lib import wiring
 
 from ..config import CoreConfig
 from ..lib.arith import saturate
-from .interface import ACC_BITS, PRICE, TERM
-
-
-class Mode(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
-    """What the decision rests on."""
-
-    STEP = 0
-    """A proposal: the sum of the terms against the threshold."""
-    FIRST = 1
-    """First sample of a chain: accepted whatever it is; the sum is wanted."""
-    INVALID = 2
-    """A read-back left the valid window: rejected as soon as the price says whether stuck."""
-
-
-def decision(config: CoreConfig) -> data.StructLayout:
-    """Acceptance → step controller. ``loglik`` and ``prior`` are those of an accepted proposal."""
-    return data.StructLayout(
-        {
-            "accepted": unsigned(1),
-            "stuck": unsigned(1),
-            "loglik": signed(ACC_BITS),
-            "prior": signed(ACC_BITS),
-            "points": unsigned(config.point_bits + 1),
-        }
-    )
+from .interface import ACC_BITS, AcceptancePorts, Mode
 
 
 class Acceptance(wiring.Component):
@@ -55,24 +30,7 @@ class Acceptance(wiring.Component):
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "start": In(1),
-                "mode": In(Mode),
-                "empty": In(1),
-                "external": In(1),
-                "external_loglik": In(signed(ACC_BITS)),
-                "early_reject": In(1),
-                "loglik": In(signed(ACC_BITS)),
-                "prior": In(signed(ACC_BITS)),
-                "t": In(unsigned(32)),
-                "t_valid": In(1),
-                "price": In(stream.Signature(PRICE)),
-                "terms": In(stream.Signature(TERM)),
-                "decision": Out(stream.Signature(decision(config))),
-                "stop": Out(1),
-            }
-        )
+        super().__init__(AcceptancePorts(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

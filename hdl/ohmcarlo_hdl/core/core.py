@@ -9,49 +9,77 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import D2D_FRAC, SEGMENT_BITS, STUCK_BITS
-from ohmcarlo.spec.link import Reason
 
 from ..array.emulator import Emulator, codes_window
 from ..array.interface import array_request, array_response
+from ..array.phy.dac import phy_voltages
 from ..array.pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS
 from ..array.sequencer import Sequencer, array_lines
 from ..config import REFERENCE, CoreConfig
-from ..entropy.unit import EntropyUnit, raw_symbol
+from ..entropy.interface import raw_symbol
+from ..entropy.unit import EntropyUnit
 from ..lib.fifo import AlternatingRegister, ReadyRegister, StreamRegister
 from ..lib.window import Window
+from ..lib.wires import drive_from, forward
 from ..regs.bank import RegisterBank
 from ..regs.bus import Bus
 from ..regs.map import register_map
+from .connections import (
+    connect_entropy,
+    connect_likelihood,
+    connect_proposal,
+    connect_status,
+    connect_step,
+    latched_fault,
+)
 from .counters import COUNTED, Counters
-from .interface import PREDICTION, TERM, device_target
+from .interface import PREDICTION, RECORD_WORD, TERM, StepState, device_target, step_record
 from .likelihood import Likelihood
 from .pricing import Pricing
 from .proposal import Proposal
-from .sample import RECORD_WORD, sample_pairs
-from .step.controller import StepController, step_record, step_state
+from .sample import sample_pairs
+from .step.controller import StepController
 
 
-def outputs(config: CoreConfig) -> dict[str, Any]:
-    """Ports of a controller that do not depend on what is behind it.
+class ControllerPorts(wiring.Signature):
+    """Ports of a controller that do not depend on the array behind it.
 
-    ``bus``: registers and memory windows (``regs/ohmcarlo.rdl``). ``samples``: records of retired
-    samples (``core/sample.py``); ``step_records``: one item a step, if ``model.options`` asks for
-    it; ``predictions``: sums of one data point. A stream that nobody takes holds up the chain;
-    nothing is lost. ``raw_bits``: the coin's raw symbols. ``off``: emergency stop, as the command
-    of that name, for as long as it is high. ``busy``: a command is being executed, or the emulator
-    does something; without it, only ``bus`` and ``off`` change anything. ``sample_pairs``: device
-    pairs of a sample record, as ``model`` of the register map says.
+    A stream that is not taken stalls the chain; no item is lost.
+
+    Attributes
+    ----------
+    bus : In(Bus)
+        Registers and memory windows (``regs/ohmcarlo.rdl``).
+    samples : Out(stream of RECORD_WORD)
+        Sample records (``Recorder``).
+    step_records : Out(stream of step_record)
+        One item for each step, if ``model.options`` enables it.
+    predictions : Out(stream of PREDICTION)
+        Sums of one data point each.
+    raw_bits : Out(raw_symbol)
+        Raw symbols of the coin; no back-pressure.
+    off : In(1)
+        Emergency stop, like the command of that name, for as long as it is high.
+    busy : Out(1)
+        A command is executed, or the array is active. While it is low, only ``bus`` and ``off``
+        change anything.
+    sample_pairs : Out(range(max_sample_pairs + 1))
+        Device pairs of a sample record, from the registers of the group ``model``.
     """
-    return {
-        "bus": In(Bus(register_map(config).addr_width)),
-        "samples": Out(stream.Signature(RECORD_WORD)),
-        "step_records": Out(stream.Signature(step_record(config))),
-        "predictions": Out(stream.Signature(PREDICTION)),
-        "raw_bits": Out(raw_symbol(config)),
-        "off": In(1),
-        "busy": Out(1),
-        "sample_pairs": Out(range(config.max_sample_pairs + 1)),
-    }
+
+    def __init__(self, config: CoreConfig) -> None:
+        super().__init__(
+            {
+                "bus": In(Bus(register_map(config).addr_width)),
+                "samples": Out(stream.Signature(RECORD_WORD)),
+                "step_records": Out(stream.Signature(step_record(config))),
+                "predictions": Out(stream.Signature(PREDICTION)),
+                "raw_bits": Out(raw_symbol(config)),
+                "off": In(1),
+                "busy": Out(1),
+                "sample_pairs": Out(range(config.max_sample_pairs + 1)),
+            }
+        )
 
 
 EMULATOR_REGISTERS = ("key0", "key1", "d2d_rel", "stuck_level", "median_gain", "sigma_gain")
@@ -60,7 +88,33 @@ EMULATOR_WINDOWS = ("load_median", "load_sigma", "load_state_codes")
 
 
 class EmulatorRegisters(wiring.Signature):
-    """The emulator's part of the register map: registers, windows, a strobe; and its status."""
+    """The emulator's part of the register map.
+
+    Attributes
+    ----------
+    key0, key1 : Out(32)
+        Key of the generator.
+    d2d_rel : Out(D2D_FRAC + 1)
+        Relative device-to-device spread of medians, D2D_FRAC fraction bits.
+    stuck_level : Out(STUCK_BITS + 1)
+        Fraction of stuck devices, STUCK_BITS fraction bits.
+    median_gain : Out(MEDIAN_GAIN_BITS)
+        Factor of every median.
+    sigma_gain : Out(SIGMA_GAIN_BITS)
+        Factor of every cycle-to-cycle spread.
+    load_median, load_sigma : Out(Window)
+        Nodes of the tables of median and spread.
+    load_state_codes : Out(codes_window)
+        Codes of the devices.
+    first_pulse : Out(64)
+        Number of the next SET pulse after ``restart``.
+    restart : Out(1)
+        Set the pulse counter, and drop what was made ahead.
+    pulses : In(64)
+        Number of the next SET pulse.
+    idle : In(1)
+        The emulator has no operation in flight.
+    """
 
     def __init__(self, config: CoreConfig) -> None:
         super().__init__(
@@ -82,19 +136,67 @@ class EmulatorRegisters(wiring.Signature):
         )
 
 
-def _connect_settings(m: Module, component: wiring.Component, source: dict[str, Any]) -> None:
-    """Drive each port of ``component`` that ``source`` names."""
-    for name, value in source.items():
-        m.d.comb += getattr(component, name).eq(value)
+class _Blocks:
+    """The blocks of a controller in ``m``; ``restart`` resets everything but registers and tables.
+
+    Registers stand between blocks with handshakes: targets, dots, commands, results, terms and the
+    three streams that leave the controller.
+    """
+
+    def __init__(self, m: Module, config: CoreConfig, restart: Any, min_guard: int) -> None:
+        inserter = ResetInserter(restart)
+
+        def block(name: str, component: Any) -> Any:
+            m.submodules[name] = inserter(component)
+            return component
+
+        self.step = block("controller", StepController(config))
+        self.proposal = block("proposal", Proposal(config))
+        self.pricing = block("pricing", Pricing(config))
+        self.entropy = block("entropy", EntropyUnit(config))
+        self.likelihood = block("likelihood", Likelihood(config))
+        self.sequencer = block("sequencer", Sequencer(config, min_guard=min_guard))
+        self.targets = block("targets", StreamRegister(device_target(config)))
+        self.dots = block("dots", AlternatingRegister(array_request(config)))
+        self.commands = block("commands", AlternatingRegister(array_request(config)))
+        self.results = block("results", ReadyRegister(array_response(config)))
+        self.step_records = block("step_records", StreamRegister(step_record(config)))
+        self.samples = block("samples", StreamRegister(RECORD_WORD))
+        self.predictions = block("predictions", StreamRegister(PREDICTION))
+        self.terms = StreamRegister(TERM)
+        m.submodules.terms = ResetInserter(restart | self.step.stop)(self.terms)
+        self.counters = block("counters", Counters(config))
 
 
 class Core(wiring.Component):
-    """The controller. ``requests`` and ``responses`` go to an array; ``lines`` are its pulses.
+    """The controller, without an array.
 
-    ``hold``: whatever drives a real array is to switch it off (fault, emergency stop, restart);
-    after ``restart`` the controller waits for no answer any more. With ``emulator`` the register
-    map has those of an emulator too, at the port of that name, for whoever puts one behind the
-    controller. ``min_guard`` is the sequencer's.
+    Parameters
+    ----------
+    config : CoreConfig
+    emulator : bool
+        The register map has the group of an emulator, at the port of that name.
+    min_guard : int
+        As in ``Sequencer``.
+
+    Attributes
+    ----------
+    bus, samples, step_records, predictions, raw_bits, off, busy, sample_pairs : ControllerPorts
+        As in ``ControllerPorts``.
+    requests : Out(stream of array_request)
+        Operations, to the array.
+    responses : In(stream of array_response)
+        Readings, in the order of the requests.
+    lines : Out(array_lines)
+        Pulses of the array.
+    hold : Out(1)
+        The driver of a real array must switch it off (fault, emergency stop, restart).
+    restart : Out(1)
+        Everything but registers and tables is reset; answers under way are dropped.
+    emulator : Out(EmulatorRegisters)
+        Registers of the emulator; only with ``emulator``.
+    rails : Out(phy_voltages)
+        DAC codes of the quasi-static rails; only with ``config.phy``.
     """
 
     def __init__(
@@ -103,7 +205,8 @@ class Core(wiring.Component):
         self.config = config
         self.has_emulator = emulator
         self.min_guard = min_guard
-        ports = outputs(config) | {
+        ports = {
+            **ControllerPorts(config).members,
             "requests": Out(stream.Signature(array_request(config))),
             "responses": In(stream.Signature(array_response(config))),
             "lines": Out(array_lines(config)),
@@ -112,70 +215,60 @@ class Core(wiring.Component):
         }
         if emulator:
             ports["emulator"] = Out(EmulatorRegisters(config))
+        if config.phy is not None:
+            ports["rails"] = Out(phy_voltages())
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config = self.config
-        m.submodules.registers = bank = RegisterBank(register_map(config, self.has_emulator))
+        m.submodules.registers = bank = RegisterBank(register_map(self.config, self.has_emulator))
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
-        command = bank.control_command
-        # "forget everything": whatever is not a register, a table or the array
-        restart = ResetInserter(command.reset_state)
-        step = StepController(config)
-        proposal, pricing = Proposal(config), Pricing(config)
-        entropy, likelihood = EntropyUnit(config), Likelihood(config)
-        sequencer, counters = Sequencer(config, min_guard=self.min_guard), Counters(config)
-        m.submodules.controller = restart(step)
-        m.submodules.proposal = restart(proposal)
-        m.submodules.pricing = restart(pricing)
-        m.submodules.entropy = restart(entropy)
-        m.submodules.likelihood = restart(likelihood)
-        m.submodules.sequencer = restart(sequencer)
-        # between knots of handshakes
-        targets = StreamRegister(device_target(config))
-        dots = AlternatingRegister(array_request(config))
-        m.submodules.targets = restart(targets)
-        m.submodules.dots = restart(dots)
-        commands = AlternatingRegister(array_request(config))
-        m.submodules.commands = restart(commands)
-        results = ReadyRegister(array_response(config))
-        m.submodules.results = restart(results)
-        step_records = StreamRegister(step_record(config))
-        m.submodules.step_records = restart(step_records)
-        samples = StreamRegister(RECORD_WORD)
-        m.submodules.samples = restart(samples)
-        predictions = StreamRegister(PREDICTION)
-        m.submodules.predictions = restart(predictions)
-        terms = StreamRegister(TERM)
-        m.submodules.terms = ResetInserter(command.reset_state | step.stop)(terms)
-        m.submodules.counters = restart(counters)
+        reset = bank.control_command.reset_state
+        blocks = _Blocks(m, self.config, reset, self.min_guard)
+        faulted = latched_fault(m, blocks.sequencer, bank.control_command)
+        self._connect_streams(m, bank, blocks)
+        self._connect_settings(m, bank, blocks, faulted)
+        self._connect_sequencer(m, bank, blocks, faulted)
+        self._connect_status(m, bank, blocks, faulted)
+        # as of the clock before: no command is given while software uses a state window
+        quiet = Signal()
+        m.d.sync += quiet.eq(~blocks.step.status.busy)
+        self._connect_state(m, bank, blocks, quiet)
+        if self.has_emulator:
+            self._connect_emulator(m, bank, quiet)
+        if self.config.phy is not None:
+            for name in phy_voltages().members:
+                m.d.comb += self.rails[name].eq(getattr(bank, f"rails_{name}"))
+        return m
 
+    def _connect_streams(self, m: Module, bank: RegisterBank, blocks: _Blocks) -> None:
+        step, proposal, pricing = blocks.step, blocks.proposal, blocks.pricing
+        likelihood, sequencer = blocks.likelihood, blocks.sequencer
         for source, sink in (
             (step.orders, proposal.orders),
-            (proposal.targets, targets.input),
-            (targets.output, step.targets),
+            (proposal.targets, blocks.targets.input),
+            (blocks.targets.output, step.targets),
             (step.programmed, pricing.devices),
             (pricing.price, step.price),
-            (step.coin_codes, entropy.codes),
+            (step.coin_codes, blocks.entropy.codes),
             (step.jobs, likelihood.jobs),
-            (likelihood.terms, terms.input),
-            (terms.output, step.terms),
-            (likelihood.requests, dots.input),
-            (dots.output, step.dots),
+            (likelihood.terms, blocks.terms.input),
+            (blocks.terms.output, step.terms),
+            (likelihood.requests, blocks.dots.input),
+            (blocks.dots.output, step.dots),
             (step.readings, likelihood.readings),
-            (likelihood.predictions, predictions.input),
-            (predictions.output, wiring.flipped(self.predictions)),
-            (step.commands, commands.input),
-            (commands.output, sequencer.commands),
-            (sequencer.results, results.input),
-            (results.output, step.results),
+            (likelihood.predictions, blocks.predictions.input),
+            (blocks.predictions.output, wiring.flipped(self.predictions)),
+            (step.operations, blocks.commands.input),
+            (blocks.commands.output, sequencer.commands),
+            (sequencer.results, blocks.results.input),
+            (blocks.results.output, step.results),
             (sequencer.requests, wiring.flipped(self.requests)),
             (wiring.flipped(self.responses), sequencer.responses),
-            (step.samples, samples.input),
-            (samples.output, wiring.flipped(self.samples)),
-            (step.step_records, step_records.input),
-            (step_records.output, wiring.flipped(self.step_records)),
+            (step.samples, blocks.samples.input),
+            (blocks.samples.output, wiring.flipped(self.samples)),
+            (step.step_records, blocks.step_records.input),
+            (blocks.step_records.output, wiring.flipped(self.step_records)),
             (bank.load_points, likelihood.load_points),
             (bank.load_order, likelihood.load_order),
             (bank.load_dac, proposal.load_dac),
@@ -184,193 +277,115 @@ class Core(wiring.Component):
             (bank.load_bad_rows, step.load_bad_rows),
         ):
             wiring.connect(m, source, sink)
-        if config.device_calibration:
+        if self.config.device_calibration:
             wiring.connect(m, bank.load_calibration, proposal.load_calibration)
 
-        options = bank.model_options
-        kernel = {
-            "rho": bank.proposal_rho,
-            "mid": bank.proposal_mid,
-            "lo": bank.proposal_lo,
-            "hi": bank.proposal_hi,
-        }
-        valid = {"valid_lo": bank.proposal_valid_lo, "valid_hi": bank.proposal_valid_hi}
-        model = {"features": bank.model_features, "hidden": bank.model_hidden}
-        _connect_settings(
-            m,
-            proposal,
-            kernel | {"trim_enable": options.trim_enable, "centre_enable": options.centre_enable},
-        )
-        _connect_settings(
-            m,
-            pricing,
-            kernel
-            | valid
-            | {
-                "hastings": options.hastings,
-                "weight_mantissa": bank.proposal_weight.mantissa,
-                "weight_shift": bank.proposal_weight.shift,
-                "common_mantissa": bank.proposal_common.mantissa,
-                "common_shift": bank.proposal_common.shift,
-            },
-        )
-        _connect_settings(
-            m,
-            entropy,
-            {
-                "begin": step.coin_begin,
-                "restart": step.coin_restart,
-                "rct_cutoff": bank.entropy_rct_cutoff,
-                "rct_symbol_cutoff": bank.entropy_rct_symbol_cutoff,
-                "apt_cutoff": bank.entropy_apt_cutoff,
-            },
-        )
-        _connect_settings(
-            m,
-            likelihood,
-            model
-            | {
-                "stop": step.stop,
-                "points": bank.model_points,
-                "logit_mantissa": bank.proposal_logit.mantissa,
-                "logit_shift": bank.proposal_logit.shift,
-            },
-        )
-        # A fault ends the chain until everything is reset: an operation may have been lost.
-        faulted = Signal()
-        with m.If(command.reset_state):
-            m.d.sync += faulted.eq(0)
-        with m.Elif(sequencer.fault):
-            m.d.sync += faulted.eq(1)
-        _connect_settings(
-            m,
-            step,
-            model
-            | valid
-            | {
-                "steps": bank.control_steps,
-                "regions": bank.model_regions,
-                "region_groups": bank.model_region_groups,
-                "rows_per_region": bank.model_rows_per_region,
-                "min_free": bank.model_min_free,
-                "stream": options.stream,
-                "retries": bank.model_retries,
-                "points": bank.model_points,
-                "early_reject": options.early_reject,
-                "record_steps": options.record_steps,
-                "external": options.external,
-                "external_loglik": bank.control_external_loglik,
-                "start": command.start,
-                "run": command.run,
-                "halt": command.halt,
-                "flush": command.flush,
-                "predict": command.predict,
-                "external_given": command.external,
-                "closed": faulted,
-                "raw_start": command.raw,
-                "query_row": bank.row_select,
-                "coin_ready": entropy.ready,
-                "coin_settled": entropy.settled,
-                "coin_alarm": entropy.alarm,
-                "clean_windows": entropy.clean_windows,
-                "t": entropy.t,
-                "t_valid": entropy.t_valid,
-                "likelihood_idle": likelihood.idle,
-            },
-        )
-        raw = step.raw_operation
+    def _connect_settings(
+        self, m: Module, bank: RegisterBank, blocks: _Blocks, faulted: Signal
+    ) -> None:
+        step, likelihood = blocks.step, blocks.likelihood
+        options, command = bank.model_options, bank.control_command
+        connect_proposal(m, bank, blocks.proposal, blocks.pricing)
+        connect_entropy(m, bank, step, blocks.entropy)
+        connect_likelihood(m, bank, step, likelihood)
+        connect_step(m, bank, step, faulted)
+        drive_from(m, blocks.proposal, options, ("trim_enable", "centre_enable"))
+        drive_from(m, likelihood, bank, ("hidden",), "model_")
+        drive_from(m, step.settings, bank, ("hidden",), "model_")
+        drive_from(m, step.rows, bank, ("regions", "rows_per_region"), "model_")
+        drive_from(m, step.settings, options, ("record_steps", "external"))
+        raw = step.commands.raw_operation
         m.d.comb += [
+            step.settings.external_loglik.eq(bank.control_external_loglik),
+            step.commands.predict.eq(command.predict),
+            step.commands.external_given.eq(command.external),
+            step.commands.raw_start.eq(command.raw),
             raw.op.eq(bank.raw_command.op),
             raw.row.eq(bank.raw_command.row),
             raw.device.eq(bank.raw_command.device),
             raw.dac.eq(bank.raw_dac),
+            step.query.row.eq(bank.row_select),
+        ]
+
+    def _connect_sequencer(
+        self, m: Module, bank: RegisterBank, blocks: _Blocks, faulted: Signal
+    ) -> None:
+        sequencer, command = blocks.sequencer, bank.control_command
+        m.d.comb += [
             self.lines.eq(sequencer.lines),
-            self.raw_bits.eq(entropy.raw),
             sequencer.clear.eq(command.clear_fault),
             sequencer.off.eq(command.off | self.off | faulted),
             self.hold.eq(sequencer.off | sequencer.fault | command.reset_state),
             self.restart.eq(command.reset_state),
-            self.busy.eq(step.busy),
             sequencer.settings.watchdog.eq(bank.sequencer_watchdog),
         ]
-        m.d.sync += self.sample_pairs.eq(sample_pairs(bank.model_features, bank.model_hidden))
         for name in ("form", "reset", "set", "read", "dot"):
             pulse, register = sequencer.settings[name], getattr(bank, f"sequencer_{name}")
             for field in ("width", "guard_before", "guard_after"):
                 m.d.comb += pulse[field].eq(register[field])
 
-        # -- what software reads ------------------------------------------------------------
-        status = bank.status_state
+    def _connect_status(
+        self, m: Module, bank: RegisterBank, blocks: _Blocks, faulted: Signal
+    ) -> None:
+        step, entropy, counters = blocks.step, blocks.entropy, blocks.counters
+        connect_status(m, bank, step, entropy, blocks.sequencer, faulted)
         m.d.comb += [
-            status.busy.eq(step.busy),
-            status.started.eq(step.started),
-            status.state.eq(step.activity),
-            status.reason.eq(step.reason),
-            status.alarm.eq(entropy.alarm),
-            status.fault.eq(sequencer.fault),
-            status.fault_cause.eq(sequencer.fault_cause),
-            status.waiting_external.eq(step.waiting_external),
-            status.raw_valid.eq(step.raw_valid),
-            bank.status_steps_done.eq(step.steps_done),
-            bank.status_turn.eq(step.turn),
-            bank.entropy_alarms.eq(entropy.alarms),
-            bank.entropy_clean_windows.eq(entropy.clean_windows),
-            bank.entropy_raw_bits.eq(entropy.raw_bits),
-            bank.raw_result.eq(step.raw_result),
-            counters.busy.eq(step.busy),
+            bank.status_state.waiting_external.eq(step.status.waiting_external),
+            bank.status_state.raw_valid.eq(step.status.raw_valid),
+            bank.status_turn.eq(step.status.turn),
+            bank.raw_result.eq(step.status.raw_result),
+            self.busy.eq(step.status.busy),
+            self.raw_bits.eq(entropy.raw),
+        ]
+        for name in ("alarms", "clean_windows", "raw_bits"):
+            m.d.comb += getattr(bank, f"entropy_{name}").eq(getattr(entropy, name))
+        for i in range(len(bank.entropy_symbol_counts)):
+            m.d.comb += bank.entropy_symbol_counts[i].eq(entropy.symbol_counts[i])
+        # the answers of the query come out of memories: a register behind them
+        m.d.sync += [
+            bank.row_status.bad.eq(step.query.bad),
+            bank.row_status.failures.eq(step.query.failures),
+            bank.row_held.eq(step.query.held),
+            bank.row_wear.eq(step.query.wear),
+            self.sample_pairs.eq(sample_pairs(bank.model_features, bank.model_hidden)),
+        ]
+        m.d.comb += [
+            counters.busy.eq(step.status.busy),
             counters.request.eq(self.requests.valid & self.requests.ready),
             counters.op.eq(self.requests.payload.op),
         ]
-        # out of memories
-        m.d.sync += [
-            bank.row_status.bad.eq(step.query_bad),
-            bank.row_status.failures.eq(step.query_failures),
-            bank.row_held.eq(step.query_held),
-            bank.row_wear.eq(step.query_wear),
-        ]
-        # they count what was in the clock before
+        # the counters see a step one clock later
         m.d.sync += [
             counters.step.eq(step.step_ends),
             counters.valid.eq(step.step.valid),
             counters.accepted.eq(step.step.accepted),
             counters.evaluated.eq(step.step.points),
         ]
-        with m.If(faulted):
-            m.d.comb += status.reason.eq(Reason.FAULT)
-        for i in range(len(bank.entropy_symbol_counts)):
-            m.d.comb += bank.entropy_symbol_counts[i].eq(entropy.symbol_counts[i])
         for name in COUNTED:
             m.d.comb += getattr(bank, f"counters_{name}").eq(getattr(counters, name))
-        # as of the clock before: no command is given while a window is looked at
-        quiet = Signal()
-        m.d.sync += quiet.eq(~step.busy)
-        for name, window in {
-            **{name: getattr(step, name) for name in step_state(config)},
-            "state_coin": entropy.state,
-            "state_counters": counters.state,
-        }.items():
-            self._connect_state(m, getattr(bank, f"access_{name}"), window, quiet)
-        if self.has_emulator:
-            self._connect_emulator(m, bank, quiet)
-        return m
 
-    def _connect_state(self, m: Module, software: Any, window: Any, quiet: Signal) -> None:
-        """State is read and loaded while the chain stands still, or not at all."""
-        for name in ("addr", "data", "r_addr"):
-            m.d.comb += getattr(window, name).eq(getattr(software, name))
-        m.d.comb += [
-            window.stb.eq(software.stb & quiet),
-            window.r_stb.eq(software.r_stb & quiet),
-            software.r_data.eq(window.r_data),
-        ]
+    def _connect_state(self, m: Module, bank: RegisterBank, blocks: _Blocks, quiet: Signal) -> None:
+        """State is read and loaded only while the chain stands still."""
+        step = blocks.step
+        for name, window in {
+            **{name: getattr(step.state, name) for name in StepState(self.config).members},
+            "state_coin": blocks.entropy.state,
+            "state_counters": blocks.counters.state,
+        }.items():
+            software = getattr(bank, f"access_{name}")
+            drive_from(m, window, software, ("addr", "data", "r_addr"))
+            m.d.comb += [
+                window.stb.eq(software.stb & quiet),
+                window.r_stb.eq(software.r_stb & quiet),
+                software.r_data.eq(window.r_data),
+            ]
 
     def _connect_emulator(self, m: Module, bank: RegisterBank, quiet: Signal) -> None:
         there = self.emulator
-        for name in EMULATOR_REGISTERS:
-            m.d.comb += getattr(there, name).eq(getattr(bank, f"emulator_{name}"))
+        drive_from(m, there, bank, EMULATOR_REGISTERS, "emulator_")
         for name in ("load_median", "load_sigma"):
             wiring.connect(m, getattr(bank, name), wiring.flipped(getattr(there, name)))
-        # a part of the state, as the other windows
+        # a part of the state, like the other state windows
         codes, load = there.load_state_codes, bank.load_state_codes
         m.d.sync += [
             codes.stb.eq(load.stb & quiet),
@@ -386,15 +401,24 @@ class Core(wiring.Component):
 
 
 class EmulatedCore(wiring.Component):
-    """The controller with the emulated array behind it: what runs on a board without devices.
+    """The controller with the emulated array behind it, for boards without devices.
 
-    ``fast`` as in ``Emulator``.
+    Parameters
+    ----------
+    config : CoreConfig
+    fast : bool
+        As in ``Emulator``.
+
+    Attributes
+    ----------
+    bus, samples, step_records, predictions, raw_bits, off, busy, sample_pairs : ControllerPorts
+        As in ``ControllerPorts``.
     """
 
     def __init__(self, config: CoreConfig = REFERENCE, fast: bool = True) -> None:
         self.config = config
         self.fast = fast
-        super().__init__(outputs(config))
+        super().__init__(ControllerPorts(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -402,22 +426,10 @@ class EmulatedCore(wiring.Component):
         m.submodules.emulator = emulator = Emulator(self.config, fast=self.fast)
         wiring.connect(m, core.requests, emulator.requests)
         wiring.connect(m, emulator.responses, core.responses)
-        for name in (*EMULATOR_REGISTERS, "first_pulse", "restart"):
-            m.d.comb += getattr(emulator, name).eq(getattr(core.emulator, name))
+        drive_from(m, emulator, core.emulator, (*EMULATOR_REGISTERS, "first_pulse", "restart"))
+        drive_from(m, core.emulator, emulator, EMULATOR_STATUS)
         for name in EMULATOR_WINDOWS:
             wiring.connect(m, getattr(core.emulator, name), getattr(emulator, name))
-        for name in EMULATOR_STATUS:
-            m.d.comb += getattr(core.emulator, name).eq(getattr(emulator, name))
-        for name in outputs(self.config):
-            inner, outer = getattr(core, name), getattr(self, name)
-            if name == "bus":
-                wiring.connect(m, wiring.flipped(outer), inner)
-            elif name == "off":
-                m.d.comb += inner.eq(outer)
-            elif name == "busy":
-                m.d.comb += outer.eq(inner | ~emulator.idle)
-            elif name in ("raw_bits", "sample_pairs"):
-                m.d.comb += outer.eq(inner)
-            else:
-                wiring.connect(m, inner, wiring.flipped(outer))
+        forward(m, self, core, without={"busy"})
+        m.d.comb += self.busy.eq(core.busy | ~emulator.idle)
         return m

@@ -5,21 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Module, Mux, ResetInserter, Signal, signed, unsigned
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import data, wiring
 
-from ohmcarlo.spec import COEF_BITS
-
-from ..array.interface import array_request, array_response
 from ..config import CoreConfig
 from ..lib.fifo import StreamFifo
-from ..lib.window import Window
 from .dot import DotAccumulator
 from .fetch import CONTEXT, Fetch
 from .hidden import HiddenLayer
-from .interface import MULTIPLICITY_BITS, PREDICTION, TERM, TERM_BITS, likelihood_job
+from .interface import MULTIPLICITY_BITS, TERM_BITS, LikelihoodPorts
 from .issue import Issue
-from .logit import SHIFT_BITS, LogitScaler
+from .logit import LogitScaler
 from .prediction import PredictionSums
 from .term import TermUnit
 
@@ -62,25 +57,7 @@ class Likelihood(wiring.Component):
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
-        word_bits = (config.point_words - 1).bit_length()
-        super().__init__(
-            {
-                "jobs": In(stream.Signature(likelihood_job(config))),
-                "requests": Out(stream.Signature(array_request(config))),
-                "readings": In(stream.Signature(array_response(config))),
-                "terms": Out(stream.Signature(TERM)),
-                "predictions": Out(stream.Signature(PREDICTION)),
-                "stop": In(1),
-                "idle": Out(1),
-                "points": In(config.point_bits + 1),
-                "features": In(range(config.max_features + 1)),
-                "hidden": In(range(max(config.max_group_rows, 2))),
-                "logit_mantissa": In(unsigned(COEF_BITS)),
-                "logit_shift": In(unsigned(SHIFT_BITS)),
-                "load_points": In(Window(config.point_bits + word_bits)),
-                "load_order": In(Window(config.point_bits)),
-            }
-        )
+        super().__init__(LikelihoodPorts(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

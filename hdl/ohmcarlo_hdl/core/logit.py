@@ -20,8 +20,8 @@ from ohmcarlo.spec import (
 
 from ..lib.arith import clip
 from .fetch import CONTEXT, LABEL_BITS
+from .interface import SHIFT_BITS
 
-SHIFT_BITS = 6
 """Width of a coefficient's right shift (0 to 47)."""
 ACTIVATION_BITS = 8
 

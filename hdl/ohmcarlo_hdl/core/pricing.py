@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
-
-from ohmcarlo.spec import CODE_BITS, COEF_BITS, DAC_BITS, RHO_FRAC
+from amaranth.lib import wiring
 
 from ..config import CoreConfig
 from ..lib.pipeline import CreditFifo, delayed
-from ..lib.window import Window
-from .hastings import SEGMENT_INDEX_BITS, Hastings
-from .interface import PRICE, PROGRAMMED
-from .prior import SHIFT_BITS, Prior
+from .hastings import Hastings
+from .interface import PRICE, PROGRAMMED, PricingPorts
+from .prior import Prior
 
 DEVICE_CLOCKS = 2
 """A device needs two lookups."""
@@ -42,25 +38,7 @@ class Pricing(wiring.Component):
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
-        super().__init__(
-            {
-                "devices": In(stream.Signature(PROGRAMMED)),
-                "price": Out(stream.Signature(PRICE)),
-                "rho": In(RHO_FRAC + 1),
-                "mid": In(DAC_BITS),
-                "lo": In(DAC_BITS),
-                "hi": In(DAC_BITS),
-                "valid_lo": In(CODE_BITS),
-                "valid_hi": In(CODE_BITS),
-                "hastings": In(1),
-                "weight_mantissa": In(COEF_BITS),
-                "weight_shift": In(SHIFT_BITS),
-                "common_mantissa": In(COEF_BITS),
-                "common_shift": In(SHIFT_BITS),
-                "load_inv_sigma": In(Window(1 + SEGMENT_INDEX_BITS)),
-                "load_log_sigma": In(Window(1 + SEGMENT_INDEX_BITS)),
-            }
-        )
+        super().__init__(PricingPorts())
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

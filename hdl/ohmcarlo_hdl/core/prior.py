@@ -14,10 +14,8 @@ from ohmcarlo.spec import CODE_BITS, COEF_BITS, DAC_BITS, DAC_MAX, TARGET_FRAC
 from ..config import CoreConfig
 from ..lib.arith import saturate
 from ..lib.pipeline import delayed
-from .interface import ACC_BITS
+from .interface import ACC_BITS, SHIFT_BITS
 
-SHIFT_BITS = 6
-"""Of a coefficient's right shift, 0 to 47."""
 LIMB_BITS = 18
 """The widest part of a sum that meets a mantissa in one hardware multiplier."""
 

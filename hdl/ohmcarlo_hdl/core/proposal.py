@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
-from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import (
     DAC_BITS,
     DAC_MAX,
-    RHO_FRAC,
     SEGMENT_FRAC,
     SEGMENTS,
     TARGET_FRAC,
@@ -25,8 +23,7 @@ from ..config import CoreConfig
 from ..lib.arith import clip
 from ..lib.pipeline import CreditFifo, delayed
 from ..lib.table import SegmentTable
-from ..lib.window import Window
-from .interface import Kind, device_order, device_target
+from .interface import Kind, ProposalPorts, device_order, device_target
 from .target import Target
 
 DAC_NODE_BITS = DAC_BITS + 2
@@ -62,20 +59,7 @@ class Proposal(wiring.Component):
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
-        ports: dict[str, Any] = {
-            "orders": In(stream.Signature(device_order(config))),
-            "targets": Out(stream.Signature(device_target(config))),
-            "rho": In(RHO_FRAC + 1),
-            "mid": In(DAC_BITS),
-            "lo": In(DAC_BITS),
-            "hi": In(DAC_BITS),
-            "trim_enable": In(1),
-            "centre_enable": In(1),
-            "load_dac": In(Window(1 + (SEGMENTS - 1).bit_length())),
-        }
-        if config.device_calibration:
-            ports["load_calibration"] = In(Window(config.row_bits + config.device_bits))
-        super().__init__(ports)
+        super().__init__(ProposalPorts(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -10,11 +10,8 @@ from amaranth.hdl import ShapeLike, ValueLike
 from amaranth.utils import bits_for
 
 from ..config import CoreConfig
-from ..lib.window import Access
-from .interface import MULTIPLICITY_BITS
+from .interface import MULTIPLICITY_BITS, REGION_WORDS
 
-REGION_WORDS = 8
-"""Words of a region in the window ``state_regions``; the last two are the step controller's."""
 WORD_ADDRESS_BITS = bits_for(REGION_WORDS - 1)
 
 PLACES = {
@@ -27,11 +24,6 @@ PLACES = {
     "multiplicity": (5, 0),
 }
 """Word of a region, and lowest bit, in which the window has a register."""
-
-
-def region_access(config: CoreConfig) -> Access:
-    """Window ``state_regions``: word ``REGION_WORDS`` × region + n is word n of a region."""
-    return Access(bits_for(config.max_regions * REGION_WORDS - 1))
 
 
 def shapes(config: CoreConfig) -> dict[str, ShapeLike]:

@@ -11,38 +11,14 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from ..config import CoreConfig
-from ..lib.window import Access, LateWrite, Window, attach
-from .interface import MULTIPLICITY_BITS
-from .regions import Regions, region_access, shapes
-
-RETRY_BITS = 3
-WEAR_BITS = 32
+from ..lib.window import LateWrite, Window, attach
+from .interface import MULTIPLICITY_BITS, RETRY_BITS, WEAR_BITS, RowsSettings, RowsState
+from .regions import Regions, shapes
 
 
 def group_state(config: CoreConfig) -> data.StructLayout:
     """What is known of a row group, kept at its first row."""
     return data.StructLayout({"bad": unsigned(1), "failures": unsigned(RETRY_BITS)})
-
-
-def rows_registers(config: CoreConfig) -> dict[str, Any]:
-    """Registers of the layout and the life of row groups, by name."""
-    count = range(config.geometry.rows + 1)
-    return {
-        "regions": In(range(config.max_regions + 1)),
-        "region_groups": In(count),
-        "rows_per_region": In(count),
-        "min_free": In(4),
-        "stream": In(1),
-        "retries": In(RETRY_BITS),
-        "load_bad_rows": In(Window(bits_for(config.geometry.rows - 1))),
-    }
-
-
-def rows_state(config: CoreConfig) -> dict[str, Any]:
-    """Windows of all that ``Rows`` holds, by name; words as in the register map."""
-    row = Access(bits_for(config.geometry.rows - 1))
-    memories = ("state_queues", "state_groups", "state_held", "state_wear")
-    return {name: In(row) for name in memories} | {"state_regions": In(region_access(config))}
 
 
 class Rows(wiring.Component):
@@ -76,9 +52,10 @@ class Rows(wiring.Component):
         row = unsigned(config.row_bits)
         count = range(config.geometry.rows + 1)
         super().__init__(
-            rows_registers(config)
-            | rows_state(config)
-            | {
+            {
+                **RowsSettings(config).flip().members,
+                **RowsState(config).flip().members,
+                "load_bad_rows": In(Window(bits_for(config.geometry.rows - 1))),
                 "group_rows": In(range(config.max_group_rows + 1)),
                 # operations
                 "region": In(config.region_bits),

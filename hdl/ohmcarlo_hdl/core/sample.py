@@ -12,11 +12,9 @@ from amaranth.lib.wiring import In, Out
 from ohmcarlo.spec import CODE_BITS
 
 from ..config import CoreConfig
-from .interface import ACC_BITS, MULTIPLICITY_BITS
+from .interface import ACC_BITS, MULTIPLICITY_BITS, RECORD_WORD
 
 PAIR_CODES = data.ArrayLayout(unsigned(CODE_BITS), 2)
-RECORD_WORD = data.StructLayout({"word": unsigned(32), "last": unsigned(1)})
-"""A 32-bit word of a sample record; ``last`` closes the record."""
 HEADER_WORDS = 4
 
 

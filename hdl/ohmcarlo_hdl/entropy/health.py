@@ -24,11 +24,11 @@ from amaranth.utils import bits_for
 from ohmcarlo.spec import APT_WINDOW, SYMBOL_BITS
 
 from ..lib.window import Access
+from .interface import CLEAN_WINDOWS_BITS
 
 RCT_BITS = 9
 RCT_SYMBOL_BITS = 8
 APT_BITS = bits_for(APT_WINDOW)
-CLEAN_WINDOWS_BITS = 8
 ALARMS_BITS = 32
 FRESH_BITS = bits_for(SYMBOL_BITS)
 

@@ -13,8 +13,8 @@ from amaranth.utils import bits_for
 from ohmcarlo.spec import COIN_BITS, LN2, NEG_LOG_SEGMENT_BITS, neg_log_table
 
 from ..lib.table import SegmentTable
+from .interface import T_BITS
 
-T_BITS = 32
 T_MAX = (1 << T_BITS) - 1
 """Where t saturates: 65,536 nat, 3,939 all-zero words in a row."""
 MANTISSA_BITS = COIN_BITS - 1

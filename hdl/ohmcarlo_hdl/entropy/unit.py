@@ -10,40 +10,24 @@ from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec import COIN_BITS, LN2, SYMBOL_BITS
 
-from ..bit_serial.neg_log import BitSerialNegLog
 from ..config import CoreConfig
-from ..core.interface import coin_code
 from .health import (
     ALARMS_BITS,
     APT_BITS,
-    CLEAN_WINDOWS_BITS,
     RCT_BITS,
     RCT_SYMBOL_BITS,
     HealthTests,
     capped,
     coin_access,
 )
-from .neg_log import T_BITS, NegLog
+from .interface import CLEAN_WINDOWS_BITS, T_BITS, coin_code, raw_symbol
+from .neg_log import NegLog
 
 RAW_BITS_WORD, COUNTS_WORD = 4, 8
 """Words of the window ``state_coin`` from which on these are; others are the health tests'."""
 RAW_BITS_BITS = 64
 COUNT_BITS = 32
 WORD_SYMBOLS = COIN_BITS // SYMBOL_BITS
-
-
-def raw_symbol(config: CoreConfig) -> data.StructLayout:
-    """The tap on the raw bits: a symbol, in the order it was taken, in each clock with ``valid``.
-
-    Nothing holds it back: who listens takes it at once.
-    """
-    return data.StructLayout(
-        {
-            "valid": unsigned(1),
-            "symbol": unsigned(SYMBOL_BITS),
-            "column": range(config.coin_devices),
-        }
-    )
 
 
 class EntropyUnit(wiring.Component):
@@ -67,9 +51,9 @@ class EntropyUnit(wiring.Component):
 
     LATENCY = 1 + HealthTests.LATENCY
 
-    def __init__(self, config: CoreConfig, fast: bool = True) -> None:
+    def __init__(self, config: CoreConfig, neg_log: Any = None) -> None:
         self.config = config
-        self.fast = fast
+        self._neg_log = neg_log
         super().__init__(
             {
                 "codes": In(stream.Signature(coin_code(config))),
@@ -151,13 +135,16 @@ class EntropyUnit(wiring.Component):
                 self.ready.eq(0),
             ]
 
-        neg_log: NegLog | BitSerialNegLog
-        if self.fast:
+        neg_log = self._neg_log
+        done: Value
+        if neg_log is None:
             m.submodules.neg_log = neg_log = NegLog()
             age = Signal(NegLog.LATENCY)
             done = age[-1]
+            m.d.sync += age.eq(Cat(self.ready, age))
+            with m.If(~self.ready):
+                m.d.sync += age.eq(0)
         else:  # it begins when a word is complete
-            neg_log = BitSerialNegLog()
             m.submodules.neg_log = ResetInserter(~self.ready)(neg_log)
             done = neg_log.done
         m.d.comb += [
@@ -166,10 +153,6 @@ class EntropyUnit(wiring.Component):
             self.t.eq(neg_log.t),
             self.t_valid.eq(self.ready & done),
         ]
-        if self.fast:
-            m.d.sync += age.eq(Cat(self.ready, age))
-            with m.If(~self.ready):
-                m.d.sync += age.eq(0)
 
         window = self.state
         wiring.connect(m, wiring.flipped(window), health.state)

@@ -13,7 +13,7 @@ from ohmcarlo.spec.bit_serial_link import ADDRESS_BYTES, FLAG_BYTES, READ, SAMPL
 
 from ..bit_serial.core import BitSerialCore
 from ..config import BitSerialConfig
-from ..core.sample import RECORD_WORD
+from ..core.interface import RECORD_WORD
 from ..regs.bus import Bus
 from .uart import BYTE_BITS, DIVISOR_BITS, LEAST_DIVISOR, UartReceiver, UartTransmitter
 

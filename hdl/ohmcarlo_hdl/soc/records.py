@@ -21,9 +21,7 @@ from ohmcarlo.spec.link import (
 )
 
 from ..config import REFERENCE, CoreConfig
-from ..core.interface import PREDICTION
-from ..core.sample import RECORD_WORD
-from ..core.step.controller import step_record
+from ..core.interface import PREDICTION, RECORD_WORD, step_record
 
 WORD_BITS = 32
 STEP_WORDS, PREDICTION_WORDS = 2, 4  # after the first word
