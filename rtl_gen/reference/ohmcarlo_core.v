@@ -6,10 +6,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
 , sample_pairs, requests__payload, requests__valid, responses__ready, lines, hold, restart, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
-  reg [7:0] \$10 ;
-  reg [3:0] \$11 ;
+  reg [3:0] \$10 ;
+  reg [31:0] \$11 ;
   reg [31:0] \$12 ;
-  reg [31:0] \$13 ;
+  reg [7:0] \$13 ;
   reg \$14 ;
   reg \$15 ;
   reg \$16 ;
@@ -82,17 +82,6 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] access_state_wear__r_data;
   wire access_state_wear__r_stb;
   wire access_state_wear__stb;
-  (* enum_base_type = "Activity" *)
-  (* enum_value_0000 = "IDLE" *)
-  (* enum_value_0001 = "BETWEEN" *)
-  (* enum_value_0010 = "COIN" *)
-  (* enum_value_0011 = "SAMPLE" *)
-  (* enum_value_0100 = "DECISION" *)
-  (* enum_value_0101 = "EXTERNAL" *)
-  (* enum_value_0110 = "RECORDS" *)
-  (* enum_value_0111 = "PREDICTION" *)
-  (* enum_value_1000 = "RAW" *)
-  wire [3:0] activity;
   wire alarm;
   wire [31:0] alarms;
   wire [10:0] apt_cutoff;
@@ -114,72 +103,34 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \bus__w_stb$33 ;
   output busy;
   wire busy;
-  wire \busy$309 ;
-  wire \busy$335 ;
+  wire \busy$337 ;
   wire centre_enable;
   wire [7:0] clean_windows;
-  wire [7:0] \clean_windows$294 ;
   wire clear;
   input clk;
   wire clk;
   wire [63:0] clocks;
-  reg closed = 1'h0;
   wire [12:0] codes__payload;
   wire [9:0] \codes__payload.code ;
   wire [2:0] \codes__payload.column ;
   wire codes__ready;
   wire codes__valid;
-  wire coin_alarm;
-  wire coin_begin;
+  wire coin__alarm;
+  wire coin__begin;
+  wire [7:0] coin__clean_windows;
+  wire coin__ready;
+  wire coin__restart;
+  wire coin__settled;
   wire [12:0] coin_codes__payload;
   wire [9:0] \coin_codes__payload.code ;
   wire [2:0] \coin_codes__payload.column ;
   wire coin_codes__ready;
   wire coin_codes__valid;
-  wire coin_ready;
-  wire coin_restart;
-  wire coin_settled;
+  reg commands__closed = 1'h0;
+  wire commands__external_given;
+  wire commands__flush;
+  wire commands__halt;
   wire [286:0] commands__payload;
-  wire [286:0] \commands__payload$121 ;
-  wire [11:0] \commands__payload$121.dac ;
-  wire [5:0] \commands__payload$121.device ;
-  wire [255:0] \commands__payload$121.inputs ;
-  wire [7:0] \commands__payload$121.inputs[0] ;
-  wire [7:0] \commands__payload$121.inputs[10] ;
-  wire [7:0] \commands__payload$121.inputs[11] ;
-  wire [7:0] \commands__payload$121.inputs[12] ;
-  wire [7:0] \commands__payload$121.inputs[13] ;
-  wire [7:0] \commands__payload$121.inputs[14] ;
-  wire [7:0] \commands__payload$121.inputs[15] ;
-  wire [7:0] \commands__payload$121.inputs[16] ;
-  wire [7:0] \commands__payload$121.inputs[17] ;
-  wire [7:0] \commands__payload$121.inputs[18] ;
-  wire [7:0] \commands__payload$121.inputs[19] ;
-  wire [7:0] \commands__payload$121.inputs[1] ;
-  wire [7:0] \commands__payload$121.inputs[20] ;
-  wire [7:0] \commands__payload$121.inputs[21] ;
-  wire [7:0] \commands__payload$121.inputs[22] ;
-  wire [7:0] \commands__payload$121.inputs[23] ;
-  wire [7:0] \commands__payload$121.inputs[24] ;
-  wire [7:0] \commands__payload$121.inputs[25] ;
-  wire [7:0] \commands__payload$121.inputs[26] ;
-  wire [7:0] \commands__payload$121.inputs[27] ;
-  wire [7:0] \commands__payload$121.inputs[28] ;
-  wire [7:0] \commands__payload$121.inputs[29] ;
-  wire [7:0] \commands__payload$121.inputs[2] ;
-  wire [7:0] \commands__payload$121.inputs[30] ;
-  wire [7:0] \commands__payload$121.inputs[31] ;
-  wire [7:0] \commands__payload$121.inputs[3] ;
-  wire [7:0] \commands__payload$121.inputs[4] ;
-  wire [7:0] \commands__payload$121.inputs[5] ;
-  wire [7:0] \commands__payload$121.inputs[6] ;
-  wire [7:0] \commands__payload$121.inputs[7] ;
-  wire [7:0] \commands__payload$121.inputs[8] ;
-  wire [7:0] \commands__payload$121.inputs[9] ;
-  wire [2:0] \commands__payload$121.op ;
-  wire [7:0] \commands__payload$121.row ;
-  wire \commands__payload$121.tile ;
-  wire \commands__payload$121.top ;
   wire [11:0] \commands__payload.dac ;
   wire [5:0] \commands__payload.device ;
   wire [255:0] \commands__payload.inputs ;
@@ -219,10 +170,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \commands__payload.row ;
   wire \commands__payload.tile ;
   wire \commands__payload.top ;
+  wire commands__predict;
+  wire [28:0] commands__raw_operation;
+  wire [11:0] \commands__raw_operation.dac ;
+  wire [5:0] \commands__raw_operation.device ;
+  wire [2:0] \commands__raw_operation.op ;
+  wire [7:0] \commands__raw_operation.row ;
+  wire commands__raw_start;
   wire commands__ready;
-  wire \commands__ready$124 ;
+  wire commands__run;
+  wire commands__start;
   wire commands__valid;
-  wire \commands__valid$125 ;
   wire [15:0] common_mantissa;
   wire [5:0] common_shift;
   wire [10:0] control_command;
@@ -299,7 +257,6 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \dots__payload.top ;
   wire dots__ready;
   wire dots__valid;
-  wire early_reject;
   wire [31:0] entropy_alarms;
   wire [10:0] entropy_apt_cutoff;
   wire [7:0] entropy_clean_windows;
@@ -316,9 +273,6 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \entropy_symbol_counts[6] ;
   wire [31:0] \entropy_symbol_counts[7] ;
   reg [10:0] evaluated = 11'h000;
-  wire external;
-  wire external_given;
-  wire [31:0] external_loglik;
   wire fault;
   (* enum_base_type = "FaultCause" *)
   (* enum_value_000 = "NONE" *)
@@ -331,15 +285,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   (* init = 1'h0 *)
   wire faulted;
   wire [4:0] features;
-  wire [4:0] \features$252 ;
-  wire flush;
   wire [63:0] form;
-  wire halt;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$219 ;
+  wire [11:0] \hi$216 ;
   wire [2:0] hidden;
-  wire [2:0] \hidden$253 ;
   output hold;
   wire hold;
   wire idle;
@@ -509,7 +459,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$218 ;
+  wire [11:0] \lo$215 ;
   wire [7:0] load_bad_rows__addr;
   wire [7:0] \load_bad_rows__addr$194 ;
   wire [31:0] load_bad_rows__data;
@@ -555,8 +505,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$217 ;
-  wire [3:0] min_free;
+  wire [11:0] \mid$214 ;
   wire [8:0] model_features;
   wire [5:0] model_hidden;
   wire [3:0] model_min_free;
@@ -575,8 +524,50 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] model_rows_per_region;
   input off;
   wire off;
-  wire \off$307 ;
+  wire \off$306 ;
   wire [2:0] op;
+  wire [286:0] operations__payload;
+  wire [11:0] \operations__payload.dac ;
+  wire [5:0] \operations__payload.device ;
+  wire [255:0] \operations__payload.inputs ;
+  wire [7:0] \operations__payload.inputs[0] ;
+  wire [7:0] \operations__payload.inputs[10] ;
+  wire [7:0] \operations__payload.inputs[11] ;
+  wire [7:0] \operations__payload.inputs[12] ;
+  wire [7:0] \operations__payload.inputs[13] ;
+  wire [7:0] \operations__payload.inputs[14] ;
+  wire [7:0] \operations__payload.inputs[15] ;
+  wire [7:0] \operations__payload.inputs[16] ;
+  wire [7:0] \operations__payload.inputs[17] ;
+  wire [7:0] \operations__payload.inputs[18] ;
+  wire [7:0] \operations__payload.inputs[19] ;
+  wire [7:0] \operations__payload.inputs[1] ;
+  wire [7:0] \operations__payload.inputs[20] ;
+  wire [7:0] \operations__payload.inputs[21] ;
+  wire [7:0] \operations__payload.inputs[22] ;
+  wire [7:0] \operations__payload.inputs[23] ;
+  wire [7:0] \operations__payload.inputs[24] ;
+  wire [7:0] \operations__payload.inputs[25] ;
+  wire [7:0] \operations__payload.inputs[26] ;
+  wire [7:0] \operations__payload.inputs[27] ;
+  wire [7:0] \operations__payload.inputs[28] ;
+  wire [7:0] \operations__payload.inputs[29] ;
+  wire [7:0] \operations__payload.inputs[2] ;
+  wire [7:0] \operations__payload.inputs[30] ;
+  wire [7:0] \operations__payload.inputs[31] ;
+  wire [7:0] \operations__payload.inputs[3] ;
+  wire [7:0] \operations__payload.inputs[4] ;
+  wire [7:0] \operations__payload.inputs[5] ;
+  wire [7:0] \operations__payload.inputs[6] ;
+  wire [7:0] \operations__payload.inputs[7] ;
+  wire [7:0] \operations__payload.inputs[8] ;
+  wire [7:0] \operations__payload.inputs[9] ;
+  wire [2:0] \operations__payload.op ;
+  wire [7:0] \operations__payload.row ;
+  wire \operations__payload.tile ;
+  wire \operations__payload.top ;
+  wire operations__ready;
+  wire operations__valid;
   wire [27:0] orders__payload;
   wire [27:0] \orders__payload$35 ;
   wire [9:0] \orders__payload$35.code ;
@@ -734,9 +725,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__valid$87 ;
   wire \output__valid$99 ;
   wire [10:0] points;
-  wire [10:0] \points$269 ;
   wire [63:0] \points$357 ;
-  wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
   wire [127:0] \predictions__payload$107 ;
@@ -785,11 +774,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [21:0] proposal_weight;
   wire [15:0] \proposal_weight.mantissa ;
   wire [5:0] \proposal_weight.shift ;
-  wire query_bad;
-  wire [2:0] query_failures;
-  wire [31:0] query_held;
-  wire [7:0] query_row;
-  wire [31:0] query_wear;
+  wire query__bad;
+  wire [2:0] query__failures;
+  wire [31:0] query__held;
+  wire [7:0] query__row;
+  wire [31:0] query__wear;
   reg quiet = 1'h0;
   wire [6:0] raw;
   wire [2:0] \raw.column ;
@@ -797,7 +786,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$332 ;
+  wire [63:0] \raw_bits$334 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -806,15 +795,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [2:0] \raw_command.op ;
   wire [15:0] \raw_command.row ;
   wire [11:0] raw_dac;
-  wire [28:0] raw_operation;
-  wire [11:0] \raw_operation.dac ;
-  wire [5:0] \raw_operation.device ;
-  wire [2:0] \raw_operation.op ;
-  wire [7:0] \raw_operation.row ;
   wire [31:0] raw_result;
-  wire [31:0] \raw_result$334 ;
-  wire raw_start;
-  wire raw_valid;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   wire [63:0] read;
@@ -827,17 +808,6 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire readings__valid;
   wire \readings__valid$105 ;
   wire ready;
-  (* enum_base_type = "Reason" *)
-  (* enum_value_000 = "RUNNING" *)
-  (* enum_value_001 = "EXHAUSTED" *)
-  (* enum_value_010 = "ENTROPY_ALARM" *)
-  (* enum_value_011 = "FAULT" *)
-  (* enum_value_100 = "DONE" *)
-  (* enum_value_101 = "NO_ROWS" *)
-  wire [2:0] reason;
-  wire record_steps;
-  wire [8:0] region_groups;
-  wire [2:0] regions;
   wire request;
   output [286:0] requests__payload;
   wire [286:0] requests__payload;
@@ -982,7 +952,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \responses__valid$144 ;
   output restart;
   wire restart;
-  wire \restart$233 ;
+  wire \restart$237 ;
   wire [24:0] results__payload;
   wire [24:0] \results__payload$133 ;
   wire [24:0] \results__payload$133.value ;
@@ -991,19 +961,22 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \results__ready$136 ;
   wire results__valid;
   wire \results__valid$137 ;
-  wire [2:0] retries;
   wire [8:0] rho;
-  wire [8:0] \rho$216 ;
+  wire [8:0] \rho$213 ;
   reg [31:0] row_held = 32'd0;
   wire [15:0] row_select;
   reg [3:0] row_status = 4'h0;
   wire \row_status.bad ;
   wire [2:0] \row_status.failures ;
   reg [31:0] row_wear = 32'd0;
-  wire [8:0] rows_per_region;
+  wire [3:0] rows__min_free;
+  wire [8:0] rows__region_groups;
+  wire [2:0] rows__regions;
+  wire [2:0] rows__retries;
+  wire [8:0] rows__rows_per_region;
+  wire rows__stream;
   input rst;
   wire rst;
-  wire run;
   output [7:0] sample_pairs;
   reg [7:0] sample_pairs = 8'h00;
   wire [63:0] samples;
@@ -1064,9 +1037,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \settings.set.guard_before ;
   wire [15:0] \settings.set.width ;
   wire [23:0] \settings.watchdog ;
+  wire settings__early_reject;
+  wire settings__external;
+  wire [31:0] settings__external_loglik;
+  wire [4:0] settings__features;
+  wire [2:0] settings__hidden;
+  wire [10:0] settings__points;
+  wire settings__record_steps;
+  wire [31:0] settings__steps;
+  wire [9:0] settings__valid_hi;
+  wire [9:0] settings__valid_lo;
   wire settled;
-  wire start;
-  wire started;
   wire [4:0] state__addr;
   wire [4:0] \state__addr$455 ;
   wire [31:0] state__data;
@@ -1077,50 +1058,76 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \state__r_data$466 ;
   wire state__r_stb;
   wire \state__r_stb$463 ;
+  wire [7:0] state__state_groups__addr;
+  wire [31:0] state__state_groups__data;
+  wire [7:0] state__state_groups__r_addr;
+  wire [31:0] state__state_groups__r_data;
+  wire state__state_groups__r_stb;
+  wire state__state_groups__stb;
+  wire [7:0] state__state_held__addr;
+  wire [31:0] state__state_held__data;
+  wire [7:0] state__state_held__r_addr;
+  wire [31:0] state__state_held__r_data;
+  wire state__state_held__r_stb;
+  wire state__state_held__stb;
+  wire [7:0] state__state_queues__addr;
+  wire [31:0] state__state_queues__data;
+  wire [7:0] state__state_queues__r_addr;
+  wire [31:0] state__state_queues__r_data;
+  wire state__state_queues__r_stb;
+  wire state__state_queues__stb;
+  wire [4:0] state__state_regions__addr;
+  wire [31:0] state__state_regions__data;
+  wire [4:0] state__state_regions__r_addr;
+  wire [31:0] state__state_regions__r_data;
+  wire state__state_regions__r_stb;
+  wire state__state_regions__stb;
+  wire [9:0] state__state_samples__addr;
+  wire [31:0] state__state_samples__data;
+  wire [9:0] state__state_samples__r_addr;
+  wire [31:0] state__state_samples__r_data;
+  wire state__state_samples__r_stb;
+  wire state__state_samples__stb;
+  wire state__state_step__addr;
+  wire [31:0] state__state_step__data;
+  wire state__state_step__r_addr;
+  wire [31:0] state__state_step__r_data;
+  wire state__state_step__r_stb;
+  wire state__state_step__stb;
+  wire [7:0] state__state_wear__addr;
+  wire [31:0] state__state_wear__data;
+  wire [7:0] state__state_wear__r_addr;
+  wire [31:0] state__state_wear__r_data;
+  wire state__state_wear__r_stb;
+  wire state__state_wear__stb;
   wire state__stb;
   wire \state__stb$461 ;
-  wire [7:0] state_groups__addr;
-  wire [31:0] state_groups__data;
-  wire [7:0] state_groups__r_addr;
-  wire [31:0] state_groups__r_data;
-  wire state_groups__r_stb;
-  wire state_groups__stb;
-  wire [7:0] state_held__addr;
-  wire [31:0] state_held__data;
-  wire [7:0] state_held__r_addr;
-  wire [31:0] state_held__r_data;
-  wire state_held__r_stb;
-  wire state_held__stb;
-  wire [7:0] state_queues__addr;
-  wire [31:0] state_queues__data;
-  wire [7:0] state_queues__r_addr;
-  wire [31:0] state_queues__r_data;
-  wire state_queues__r_stb;
-  wire state_queues__stb;
-  wire [4:0] state_regions__addr;
-  wire [31:0] state_regions__data;
-  wire [4:0] state_regions__r_addr;
-  wire [31:0] state_regions__r_data;
-  wire state_regions__r_stb;
-  wire state_regions__stb;
-  wire [9:0] state_samples__addr;
-  wire [31:0] state_samples__data;
-  wire [9:0] state_samples__r_addr;
-  wire [31:0] state_samples__r_data;
-  wire state_samples__r_stb;
-  wire state_samples__stb;
-  wire state_step__addr;
-  wire [31:0] state_step__data;
-  wire state_step__r_addr;
-  wire [31:0] state_step__r_data;
-  wire state_step__r_stb;
-  wire state_step__stb;
-  wire [7:0] state_wear__addr;
-  wire [31:0] state_wear__data;
-  wire [7:0] state_wear__r_addr;
-  wire [31:0] state_wear__r_data;
-  wire state_wear__r_stb;
-  wire state_wear__stb;
+  (* enum_base_type = "Activity" *)
+  (* enum_value_0000 = "IDLE" *)
+  (* enum_value_0001 = "BETWEEN" *)
+  (* enum_value_0010 = "COIN" *)
+  (* enum_value_0011 = "SAMPLE" *)
+  (* enum_value_0100 = "DECISION" *)
+  (* enum_value_0101 = "EXTERNAL" *)
+  (* enum_value_0110 = "RECORDS" *)
+  (* enum_value_0111 = "PREDICTION" *)
+  (* enum_value_1000 = "RAW" *)
+  wire [3:0] status__activity;
+  wire status__busy;
+  wire [31:0] status__raw_result;
+  wire status__raw_valid;
+  (* enum_base_type = "Reason" *)
+  (* enum_value_000 = "RUNNING" *)
+  (* enum_value_001 = "EXHAUSTED" *)
+  (* enum_value_010 = "ENTROPY_ALARM" *)
+  (* enum_value_011 = "FAULT" *)
+  (* enum_value_100 = "DONE" *)
+  (* enum_value_101 = "NO_ROWS" *)
+  wire [2:0] status__reason;
+  wire status__started;
+  wire [31:0] status__steps_done;
+  wire [1:0] status__turn;
+  wire status__waiting_external;
   reg [16:0] status_state;
   wire \status_state.alarm ;
   wire \status_state.busy ;
@@ -1164,11 +1171,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   output step_records__valid;
   wire step_records__valid;
   wire \step_records__valid$159 ;
-  wire [31:0] steps;
-  wire [31:0] steps_done;
   wire stop;
-  wire \stop$246 ;
-  wire stream;
+  wire \stop$256 ;
   wire [255:0] symbol_counts;
   wire [31:0] \symbol_counts[0] ;
   wire [31:0] \symbol_counts[1] ;
@@ -1179,9 +1183,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \symbol_counts[6] ;
   wire [31:0] \symbol_counts[7] ;
   wire [31:0] t;
-  wire [31:0] \t$296 ;
+  wire [31:0] \t$248 ;
   wire t_valid;
-  wire \t_valid$298 ;
+  wire \t_valid$250 ;
   wire [51:0] targets__payload;
   wire [51:0] \targets__payload$46 ;
   wire [11:0] \targets__payload$46.centre ;
@@ -1225,34 +1229,30 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire terms__valid;
   wire \terms__valid$86 ;
   wire trim_enable;
-  wire [1:0] turn;
   reg valid = 1'h0;
   wire [9:0] valid_hi;
-  wire [9:0] \valid_hi$255 ;
   wire [9:0] valid_lo;
-  wire [9:0] \valid_lo$254 ;
-  wire waiting_external;
   wire [15:0] weight_mantissa;
   wire [5:0] weight_shift;
   assign \$1  = control_command[7] | off;
-  assign \off$307  = \$1  | closed;
-  assign \$2  = \off$307  | fault;
+  assign \off$306  = \$1  | commands__closed;
+  assign \$2  = \off$306  | fault;
   assign hold = \$2  | control_command[10];
   assign request = requests__valid & requests__ready;
-  assign state_queues__stb = access_state_queues__stb & quiet;
-  assign state_queues__r_stb = access_state_queues__r_stb & quiet;
-  assign state_groups__stb = access_state_groups__stb & quiet;
-  assign state_groups__r_stb = access_state_groups__r_stb & quiet;
-  assign state_held__stb = access_state_held__stb & quiet;
-  assign state_held__r_stb = access_state_held__r_stb & quiet;
-  assign state_wear__stb = access_state_wear__stb & quiet;
-  assign state_wear__r_stb = access_state_wear__r_stb & quiet;
-  assign state_regions__stb = access_state_regions__stb & quiet;
-  assign state_regions__r_stb = access_state_regions__r_stb & quiet;
-  assign state_samples__stb = access_state_samples__stb & quiet;
-  assign state_samples__r_stb = access_state_samples__r_stb & quiet;
-  assign state_step__stb = access_state_step__stb & quiet;
-  assign state_step__r_stb = access_state_step__r_stb & quiet;
+  assign state__state_queues__stb = access_state_queues__stb & quiet;
+  assign state__state_queues__r_stb = access_state_queues__r_stb & quiet;
+  assign state__state_groups__stb = access_state_groups__stb & quiet;
+  assign state__state_groups__r_stb = access_state_groups__r_stb & quiet;
+  assign state__state_held__stb = access_state_held__stb & quiet;
+  assign state__state_held__r_stb = access_state_held__r_stb & quiet;
+  assign state__state_wear__stb = access_state_wear__stb & quiet;
+  assign state__state_wear__r_stb = access_state_wear__r_stb & quiet;
+  assign state__state_regions__stb = access_state_regions__stb & quiet;
+  assign state__state_regions__r_stb = access_state_regions__r_stb & quiet;
+  assign state__state_samples__stb = access_state_samples__stb & quiet;
+  assign state__state_samples__r_stb = access_state_samples__r_stb & quiet;
+  assign state__state_step__stb = access_state_step__stb & quiet;
+  assign state__state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
   assign \state__stb$461  = access_state_counters__stb & quiet;
@@ -1264,15 +1264,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \$7  = \$3  ? { 8'h00, model_features } : \$6 ;
   assign \$8  = ~ busy;
   always @(posedge clk)
-    closed <= \$9 ;
+    commands__closed <= \$9 ;
   always @(posedge clk)
-    sample_pairs <= \$10 ;
+    row_status <= \$10 ;
   always @(posedge clk)
-    row_status <= \$11 ;
+    row_held <= \$11 ;
   always @(posedge clk)
-    row_held <= \$12 ;
+    row_wear <= \$12 ;
   always @(posedge clk)
-    row_wear <= \$13 ;
+    sample_pairs <= \$13 ;
   always @(posedge clk)
     step <= \$14 ;
   always @(posedge clk)
@@ -1288,54 +1288,52 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .input__payload(\input__payload$115 ),
     .input__valid(\input__valid$119 ),
-    .output__payload(\commands__payload$121 ),
+    .output__payload(commands__payload),
     .output__ready(\output__ready$123 ),
-    .output__valid(\commands__valid$125 ),
+    .output__valid(commands__valid),
     .rst(rst),
-    .takes(commands__ready)
+    .takes(operations__ready)
   );
   \ohmcarlo_core.controller  controller (
-    .activity(activity),
-    .\busy$261 (busy),
-    .clean_windows(clean_windows),
     .clk(clk),
-    .closed(closed),
-    .coin_alarm(coin_alarm),
-    .coin_begin(\begin ),
+    .closed(commands__closed),
+    .coin__alarm(coin__alarm),
+    .coin__begin(\begin ),
+    .coin__clean_windows(coin__clean_windows),
+    .coin__ready(coin__ready),
+    .coin__restart(\restart$237 ),
+    .coin__settled(coin__settled),
     .coin_codes__payload(codes__payload),
     .coin_codes__ready(coin_codes__ready),
     .coin_codes__valid(codes__valid),
-    .coin_ready(coin_ready),
-    .\coin_restart$369 (\restart$233 ),
-    .coin_settled(coin_settled),
-    .\commands__payload$30 (\input__payload$115 ),
-    .\commands__ready$32 (commands__ready),
-    .\commands__valid$34 (\input__valid$119 ),
+    .commands__raw_operation(commands__raw_operation),
+    .\commands__ready$34 (operations__ready),
     .control_command(control_command),
     .dots__payload(dots__payload),
     .dots__ready(\output__ready$96 ),
     .dots__valid(dots__valid),
     .early_reject(model_options[0]),
     .external(model_options[6]),
-    .external_loglik(external_loglik),
+    .external_loglik(settings__external_loglik),
     .features(model_features[4:0]),
     .hidden(model_hidden[2:0]),
     .jobs__payload(jobs__payload),
     .jobs__ready(jobs__ready),
     .jobs__valid(jobs__valid),
     .likelihood_idle(likelihood_idle),
-    .load(state_samples__stb),
+    .load(state__state_samples__stb),
     .load_bad_rows__addr(load_bad_rows__addr),
     .load_bad_rows__data(load_bad_rows__data),
     .load_bad_rows__stb(load_bad_rows__stb),
-    .min_free(min_free),
+    .min_free(rows__min_free),
+    .operations__payload(\input__payload$115 ),
+    .operations__valid(\input__valid$119 ),
     .orders__payload(orders__payload),
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
-    .points(model_points[10:0]),
-    .\port$1046$0 (\$19 ),
-    .\port$1673$0 (\$20 ),
-    .\port$4664$2 (model_options[3:2]),
+    .\port$1026$0 (\$19 ),
+    .\port$1653$0 (\$20 ),
+    .\port$4644$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1343,69 +1341,74 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .programmed__ready(programmed__ready),
     .programmed__valid(devices__valid),
     .query_row(row_select[7:0]),
-    .raw_operation(raw_operation),
-    .raw_result(raw_result),
-    .raw_valid(raw_valid),
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
-    .reason(reason),
     .record__ready(\samples__ready$147 ),
-    .region(turn),
+    .region(status__turn),
     .region_groups(model_region_groups[8:0]),
     .regions(model_regions[2:0]),
     .results__payload(readings__payload),
     .results__ready(\output__ready$135 ),
     .results__valid(\results__valid$137 ),
-    .retries(retries),
+    .retries(rows__retries),
     .rows_per_region(model_rows_per_region[8:0]),
     .rst(rst),
     .samples__payload(\input__payload$145 ),
     .samples__valid(\input__valid$149 ),
-    .started(started),
-    .state_groups__addr(state_groups__addr),
-    .state_groups__data(state_groups__data),
-    .state_groups__r_addr(state_groups__r_addr),
-    .state_groups__r_data(access_state_groups__r_data),
-    .state_groups__r_stb(state_groups__r_stb),
-    .state_groups__stb(state_groups__stb),
-    .state_held__addr(state_held__addr),
-    .state_held__data(state_held__data),
-    .state_held__r_addr(state_held__r_addr),
-    .state_held__r_data(access_state_held__r_data),
-    .state_held__r_stb(state_held__r_stb),
-    .state_held__stb(state_held__stb),
-    .state_queues__addr(state_queues__addr),
-    .state_queues__data(state_queues__data),
-    .state_queues__r_addr(state_queues__r_addr),
-    .state_queues__r_data(access_state_queues__r_data),
-    .state_queues__r_stb(state_queues__r_stb),
-    .state_queues__stb(state_queues__stb),
-    .state_regions__addr(state_regions__addr),
-    .state_regions__data(state_regions__data),
-    .state_regions__r_addr(state_regions__r_addr),
-    .state_regions__r_data(access_state_regions__r_data),
-    .state_regions__r_stb(state_regions__r_stb),
-    .state_regions__stb(state_regions__stb),
-    .state_samples__addr(state_samples__addr),
-    .state_samples__data(state_samples__data),
-    .state_samples__r_addr(state_samples__r_addr),
-    .state_samples__r_data(access_state_samples__r_data),
-    .state_samples__r_stb(state_samples__r_stb),
-    .state_step__data(state_step__data),
-    .state_step__stb(state_step__stb),
-    .state_wear__addr(state_wear__addr),
-    .state_wear__data(state_wear__data),
-    .state_wear__r_addr(state_wear__r_addr),
-    .state_wear__r_data(access_state_wear__r_data),
-    .state_wear__r_stb(state_wear__r_stb),
-    .state_wear__stb(state_wear__stb),
+    .settings__points(model_points[10:0]),
+    .settings__steps(settings__steps),
+    .settings__valid_hi(valid_hi),
+    .settings__valid_lo(valid_lo),
+    .state__state_groups__r_data(access_state_groups__r_data),
+    .state__state_held__r_data(access_state_held__r_data),
+    .state__state_queues__r_data(access_state_queues__r_data),
+    .state__state_regions__r_data(access_state_regions__r_data),
+    .state__state_samples__addr(state__state_samples__addr),
+    .state__state_samples__data(state__state_samples__data),
+    .state__state_samples__r_addr(state__state_samples__r_addr),
+    .state__state_samples__r_data(access_state_samples__r_data),
+    .state__state_samples__r_stb(state__state_samples__r_stb),
+    .state__state_step__data(state__state_step__data),
+    .state__state_step__stb(state__state_step__stb),
+    .state__state_wear__r_data(access_state_wear__r_data),
+    .state_groups__addr(state__state_groups__addr),
+    .state_groups__data(state__state_groups__data),
+    .state_groups__r_addr(state__state_groups__r_addr),
+    .state_groups__r_stb(state__state_groups__r_stb),
+    .state_groups__stb(state__state_groups__stb),
+    .state_held__addr(state__state_held__addr),
+    .state_held__data(state__state_held__data),
+    .state_held__r_addr(state__state_held__r_addr),
+    .state_held__r_stb(state__state_held__r_stb),
+    .state_held__stb(state__state_held__stb),
+    .state_queues__addr(state__state_queues__addr),
+    .state_queues__data(state__state_queues__data),
+    .state_queues__r_addr(state__state_queues__r_addr),
+    .state_queues__r_stb(state__state_queues__r_stb),
+    .state_queues__stb(state__state_queues__stb),
+    .state_regions__addr(state__state_regions__addr),
+    .state_regions__data(state__state_regions__data),
+    .state_regions__r_addr(state__state_regions__r_addr),
+    .state_regions__r_stb(state__state_regions__r_stb),
+    .state_regions__stb(state__state_regions__stb),
+    .state_wear__addr(state__state_wear__addr),
+    .state_wear__data(state__state_wear__data),
+    .state_wear__r_addr(state__state_wear__r_addr),
+    .state_wear__r_stb(state__state_wear__r_stb),
+    .state_wear__stb(state__state_wear__stb),
+    .status__activity(status__activity),
+    .status__busy(busy),
+    .status__raw_result(raw_result),
+    .status__raw_valid(status__raw_valid),
+    .status__reason(status__reason),
+    .status__started(status__started),
+    .status__steps_done(status_steps_done),
+    .status__waiting_external(status__waiting_external),
     .step(\input__payload$154 ),
     .step_ends(step_ends),
     .step_records__ready(\step_records__ready$156 ),
     .step_records__valid(\input__valid$158 ),
-    .steps(steps),
-    .steps_done(status_steps_done),
-    .\stop$363 (stop),
+    .\stop$364 (stop),
     .t(t),
     .t_valid(t_valid),
     .targets__payload(\targets__payload$46 ),
@@ -1413,10 +1416,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .targets__valid(\targets__valid$50 ),
     .terms__payload(\terms__payload$82 ),
     .terms__ready(\output__ready$84 ),
-    .terms__valid(\terms__valid$86 ),
-    .valid_hi(valid_hi),
-    .valid_lo(valid_lo),
-    .waiting_external(waiting_external)
+    .terms__valid(\terms__valid$86 )
   );
   \ohmcarlo_core.counters  counters (
     .accepted(accepted),
@@ -1457,11 +1457,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .takes(\requests__ready$90 )
   );
   \ohmcarlo_core.entropy  entropy (
-    .alarm(coin_alarm),
+    .alarm(coin__alarm),
     .alarms(entropy_alarms),
     .apt_cutoff(apt_cutoff),
     .\begin (\begin ),
-    .clean_windows(clean_windows),
+    .clean_windows(coin__clean_windows),
     .clk(clk),
     .codes__payload(codes__payload),
     .codes__ready(coin_codes__ready),
@@ -1471,10 +1471,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .raw_bits(entropy_raw_bits),
     .rct_cutoff(rct_cutoff),
     .rct_symbol_cutoff(rct_symbol_cutoff),
-    .ready(coin_ready),
-    .restart(\restart$233 ),
+    .ready(coin__ready),
+    .restart(\restart$237 ),
     .rst(rst),
-    .settled(coin_settled),
+    .settled(coin__settled),
     .state__addr(state__addr),
     .state__data(state__data),
     .state__r_addr(state__r_addr),
@@ -1501,7 +1501,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4678$0 (proposal_logit),
+    .\port$4658$0 (proposal_logit),
     .predictions__payload(\input__payload$106 ),
     .predictions__ready(\predictions__ready$108 ),
     .predictions__valid(\input__valid$110 ),
@@ -1545,8 +1545,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4680$0 (proposal_weight),
-    .\port$4682$0 (proposal_common),
+    .\port$4660$0 (proposal_weight),
+    .\port$4662$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1570,7 +1570,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4664$4 (model_options[5:4]),
+    .\port$4644$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -1589,44 +1589,44 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
-    .access_state_groups__addr(state_groups__addr),
-    .access_state_groups__data(state_groups__data),
-    .access_state_groups__r_addr(state_groups__r_addr),
+    .access_state_groups__addr(state__state_groups__addr),
+    .access_state_groups__data(state__state_groups__data),
+    .access_state_groups__r_addr(state__state_groups__r_addr),
     .access_state_groups__r_data(access_state_groups__r_data),
     .access_state_groups__r_stb(access_state_groups__r_stb),
     .access_state_groups__stb(access_state_groups__stb),
-    .access_state_held__addr(state_held__addr),
-    .access_state_held__data(state_held__data),
-    .access_state_held__r_addr(state_held__r_addr),
+    .access_state_held__addr(state__state_held__addr),
+    .access_state_held__data(state__state_held__data),
+    .access_state_held__r_addr(state__state_held__r_addr),
     .access_state_held__r_data(access_state_held__r_data),
     .access_state_held__r_stb(access_state_held__r_stb),
     .access_state_held__stb(access_state_held__stb),
-    .access_state_queues__addr(state_queues__addr),
-    .access_state_queues__data(state_queues__data),
-    .access_state_queues__r_addr(state_queues__r_addr),
+    .access_state_queues__addr(state__state_queues__addr),
+    .access_state_queues__data(state__state_queues__data),
+    .access_state_queues__r_addr(state__state_queues__r_addr),
     .access_state_queues__r_data(access_state_queues__r_data),
     .access_state_queues__r_stb(access_state_queues__r_stb),
     .access_state_queues__stb(access_state_queues__stb),
-    .access_state_regions__addr(state_regions__addr),
-    .access_state_regions__data(state_regions__data),
-    .access_state_regions__r_addr(state_regions__r_addr),
+    .access_state_regions__addr(state__state_regions__addr),
+    .access_state_regions__data(state__state_regions__data),
+    .access_state_regions__r_addr(state__state_regions__r_addr),
     .access_state_regions__r_data(access_state_regions__r_data),
     .access_state_regions__r_stb(access_state_regions__r_stb),
     .access_state_regions__stb(access_state_regions__stb),
-    .access_state_samples__addr(state_samples__addr),
-    .access_state_samples__data(state_samples__data),
-    .access_state_samples__r_addr(state_samples__r_addr),
+    .access_state_samples__addr(state__state_samples__addr),
+    .access_state_samples__data(state__state_samples__data),
+    .access_state_samples__r_addr(state__state_samples__r_addr),
     .access_state_samples__r_data(access_state_samples__r_data),
     .access_state_samples__r_stb(access_state_samples__r_stb),
     .access_state_samples__stb(access_state_samples__stb),
-    .access_state_step__addr(state_step__addr),
-    .access_state_step__data(state_step__data),
-    .access_state_step__r_addr(state_step__r_addr),
+    .access_state_step__addr(state__state_step__addr),
+    .access_state_step__data(state__state_step__data),
+    .access_state_step__r_addr(state__state_step__r_addr),
     .access_state_step__r_stb(access_state_step__r_stb),
     .access_state_step__stb(access_state_step__stb),
-    .access_state_wear__addr(state_wear__addr),
-    .access_state_wear__data(state_wear__data),
-    .access_state_wear__r_addr(state_wear__r_addr),
+    .access_state_wear__addr(state__state_wear__addr),
+    .access_state_wear__data(state__state_wear__data),
+    .access_state_wear__r_addr(state__state_wear__r_addr),
     .access_state_wear__r_data(access_state_wear__r_data),
     .access_state_wear__r_stb(access_state_wear__r_stb),
     .access_state_wear__stb(access_state_wear__stb),
@@ -1637,8 +1637,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .bus__w_stb(bus__w_stb),
     .clk(clk),
     .control_command(control_command),
-    .control_external_loglik(external_loglik),
-    .control_steps(steps),
+    .control_external_loglik(settings__external_loglik),
+    .control_steps(settings__steps),
     .counters_clocks(counters_clocks),
     .counters_dot(counters_dot),
     .counters_form(counters_form),
@@ -1650,7 +1650,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .counters_set(counters_set),
     .entropy_alarms(entropy_alarms),
     .entropy_apt_cutoff(apt_cutoff),
-    .entropy_clean_windows(clean_windows),
+    .entropy_clean_windows(coin__clean_windows),
     .entropy_raw_bits(entropy_raw_bits),
     .entropy_rct_cutoff(rct_cutoff),
     .entropy_rct_symbol_cutoff(rct_symbol_cutoff),
@@ -1678,15 +1678,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__stb(load_points__stb),
     .model_features(model_features),
     .model_hidden(model_hidden),
-    .model_min_free(min_free),
+    .model_min_free(rows__min_free),
     .model_options(model_options),
     .model_points(model_points),
     .model_region_groups(model_region_groups),
     .model_regions(model_regions),
-    .model_retries(retries),
+    .model_retries(rows__retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$1046$0 (\$19 ),
-    .\port$5196$0 (turn),
+    .\port$1026$0 (\$19 ),
+    .\port$5166$0 (status__turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1737,15 +1737,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   );
   \ohmcarlo_core.sequencer  sequencer (
     .clk(clk),
-    .commands__payload(\commands__payload$121 ),
+    .commands__payload(commands__payload),
     .commands__ready(\output__ready$123 ),
-    .commands__valid(\commands__valid$125 ),
+    .commands__valid(commands__valid),
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(\off$307 ),
-    .\port$6361$0 (\$21 ),
-    .\port$6365$0 (\$22 ),
+    .off(\off$306 ),
+    .\port$6341$0 (\$21 ),
+    .\port$6345$0 (\$22 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -1793,14 +1793,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    status_state[8:6] = reason;
-    if (closed) begin
+    status_state[8:6] = status__reason;
+    if (commands__closed) begin
       status_state[8:6] = 3'h3;
+    end
+    begin
+      begin
+        status_state[14] = status__waiting_external;
+        status_state[15] = status__raw_valid;
+      end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$9  = closed;
+    \$9  = commands__closed;
     if (control_command[10]) begin
       \$9  = 1'h0;
     end else if (fault) begin
@@ -1812,31 +1818,31 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$10  = \$7 [7:0];
+    \$10 [0] = \$20 [0];
+    \$10 [3:1] = \$20 [3:1];
     if (rst) begin
-      \$10  = 8'h00;
+      \$10  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$11 [0] = \$20 [0];
-    \$11 [3:1] = \$20 [3:1];
+    \$11  = access_state_held__r_data;
     if (rst) begin
-      \$11  = 4'h0;
+      \$11  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$12  = access_state_held__r_data;
+    \$12  = access_state_wear__r_data;
     if (rst) begin
       \$12  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$13  = access_state_wear__r_data;
+    \$13  = \$7 [7:0];
     if (rst) begin
-      \$13  = 32'd0;
+      \$13  = 8'h00;
     end
   end
   always @* begin
@@ -1921,12 +1927,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \output__payload$112  = predictions__payload;
   assign \output__ready$113  = predictions__ready;
   assign \output__valid$114  = predictions__valid;
-  assign commands__payload = \input__payload$115 ;
-  assign \input__ready$118  = commands__ready;
-  assign commands__valid = \input__valid$119 ;
-  assign \output__payload$122  = \commands__payload$121 ;
-  assign \commands__ready$124  = \output__ready$123 ;
-  assign \output__valid$126  = \commands__valid$125 ;
+  assign operations__payload = \input__payload$115 ;
+  assign \input__ready$118  = operations__ready;
+  assign operations__valid = \input__valid$119 ;
+  assign \output__payload$122  = commands__payload;
+  assign commands__ready = \output__ready$123 ;
+  assign \output__valid$126  = commands__valid;
   assign \input__payload$127  = responses__payload;
   assign results__payload = responses__payload;
   assign \input__ready$130  = results__ready;
@@ -1978,12 +1984,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
-  assign trim_enable = model_options[4];
-  assign centre_enable = model_options[5];
-  assign \rho$216  = rho;
-  assign \mid$217  = mid;
-  assign \lo$218  = lo;
-  assign \hi$219  = hi;
+  assign \rho$213  = rho;
+  assign \mid$214  = mid;
+  assign \lo$215  = lo;
+  assign \hi$216  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -1991,60 +1995,62 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign weight_shift = proposal_weight[21:16];
   assign common_mantissa = proposal_common[15:0];
   assign common_shift = proposal_common[21:16];
-  assign coin_begin = \begin ;
-  assign coin_restart = \restart$233 ;
   assign entropy_rct_cutoff = rct_cutoff;
   assign entropy_rct_symbol_cutoff = rct_symbol_cutoff;
   assign entropy_apt_cutoff = apt_cutoff;
-  assign features = model_features[4:0];
-  assign hidden = model_hidden[2:0];
-  assign \stop$246  = stop;
+  assign coin__begin = \begin ;
+  assign coin__restart = \restart$237 ;
+  assign ready = coin__ready;
+  assign settled = coin__settled;
+  assign alarm = coin__alarm;
+  assign clean_windows = coin__clean_windows;
+  assign \t$248  = t;
+  assign \t_valid$250  = t_valid;
   assign points = model_points[10:0];
+  assign features = model_features[4:0];
+  assign \stop$256  = stop;
   assign logit_mantissa = proposal_logit[15:0];
   assign logit_shift = proposal_logit[21:16];
-  assign \features$252  = model_features[4:0];
-  assign \hidden$253  = model_hidden[2:0];
-  assign \valid_lo$254  = valid_lo;
-  assign \valid_hi$255  = valid_hi;
-  assign control_steps = steps;
-  assign regions = model_regions[2:0];
-  assign region_groups = model_region_groups[8:0];
-  assign rows_per_region = model_rows_per_region[8:0];
-  assign model_min_free = min_free;
-  assign stream = model_options[2];
-  assign model_retries = retries;
-  assign \points$269  = model_points[10:0];
-  assign early_reject = model_options[0];
-  assign record_steps = model_options[3];
-  assign external = model_options[6];
-  assign control_external_loglik = external_loglik;
-  assign start = control_command[0];
-  assign run = control_command[1];
-  assign halt = control_command[2];
-  assign flush = control_command[3];
-  assign predict = control_command[4];
-  assign external_given = control_command[5];
-  assign faulted = closed;
-  assign raw_start = control_command[9];
-  assign query_row = row_select[7:0];
-  assign ready = coin_ready;
-  assign settled = coin_settled;
-  assign alarm = coin_alarm;
-  assign \clean_windows$294  = clean_windows;
-  assign \t$296  = t;
-  assign \t_valid$298  = t_valid;
   assign idle = likelihood_idle;
+  assign settings__points = model_points[10:0];
+  assign settings__features = model_features[4:0];
+  assign settings__valid_lo = valid_lo;
+  assign settings__valid_hi = valid_hi;
+  assign rows__region_groups = model_region_groups[8:0];
+  assign model_min_free = rows__min_free;
+  assign model_retries = rows__retries;
+  assign control_steps = settings__steps;
+  assign settings__early_reject = model_options[0];
+  assign rows__stream = model_options[2];
+  assign faulted = commands__closed;
+  assign commands__start = control_command[0];
+  assign commands__run = control_command[1];
+  assign commands__halt = control_command[2];
+  assign commands__flush = control_command[3];
+  assign trim_enable = model_options[4];
+  assign centre_enable = model_options[5];
+  assign hidden = model_hidden[2:0];
+  assign settings__hidden = model_hidden[2:0];
+  assign rows__regions = model_regions[2:0];
+  assign rows__rows_per_region = model_rows_per_region[8:0];
+  assign settings__record_steps = model_options[3];
+  assign settings__external = model_options[6];
+  assign control_external_loglik = settings__external_loglik;
+  assign commands__predict = control_command[4];
+  assign commands__external_given = control_command[5];
+  assign commands__raw_start = control_command[9];
+  assign query__row = row_select[7:0];
   assign \lines$304  = { \$22 , \$21  };
-  assign raw = raw_bits;
   assign clear = control_command[6];
-  assign \busy$309  = busy;
-  assign steps_done = status_steps_done;
-  assign status_turn = { 4'h0, turn };
+  assign status__busy = busy;
+  assign status__steps_done = status_steps_done;
+  assign status_turn = { 4'h0, status__turn };
+  assign status__raw_result = raw_result;
+  assign raw = raw_bits;
   assign alarms = entropy_alarms;
-  assign entropy_clean_windows = clean_windows;
-  assign \raw_bits$332  = entropy_raw_bits;
-  assign \raw_result$334  = raw_result;
-  assign \busy$335  = busy;
+  assign entropy_clean_windows = coin__clean_windows;
+  assign \raw_bits$334  = entropy_raw_bits;
+  assign \busy$337  = busy;
   assign op = requests__payload[2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2055,35 +2061,35 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign invalid = counters_invalid;
   assign samples = counters_samples;
   assign \points$357  = counters_points;
-  assign access_state_queues__addr = state_queues__addr;
-  assign access_state_queues__data = state_queues__data;
-  assign access_state_queues__r_addr = state_queues__r_addr;
-  assign state_queues__r_data = access_state_queues__r_data;
-  assign access_state_groups__addr = state_groups__addr;
-  assign access_state_groups__data = state_groups__data;
-  assign access_state_groups__r_addr = state_groups__r_addr;
-  assign state_groups__r_data = access_state_groups__r_data;
-  assign access_state_held__addr = state_held__addr;
-  assign access_state_held__data = state_held__data;
-  assign access_state_held__r_addr = state_held__r_addr;
-  assign state_held__r_data = access_state_held__r_data;
-  assign access_state_wear__addr = state_wear__addr;
-  assign access_state_wear__data = state_wear__data;
-  assign access_state_wear__r_addr = state_wear__r_addr;
-  assign state_wear__r_data = access_state_wear__r_data;
-  assign access_state_regions__addr = state_regions__addr;
-  assign access_state_regions__data = state_regions__data;
-  assign access_state_regions__r_addr = state_regions__r_addr;
-  assign state_regions__r_data = access_state_regions__r_data;
-  assign access_state_samples__addr = state_samples__addr;
-  assign access_state_samples__data = state_samples__data;
-  assign access_state_samples__r_addr = state_samples__r_addr;
-  assign state_samples__r_data = access_state_samples__r_data;
-  assign access_state_step__addr = state_step__addr;
-  assign access_state_step__data = state_step__data;
-  assign access_state_step__r_addr = state_step__r_addr;
+  assign access_state_queues__addr = state__state_queues__addr;
+  assign access_state_queues__data = state__state_queues__data;
+  assign access_state_queues__r_addr = state__state_queues__r_addr;
+  assign state__state_queues__r_data = access_state_queues__r_data;
+  assign access_state_groups__addr = state__state_groups__addr;
+  assign access_state_groups__data = state__state_groups__data;
+  assign access_state_groups__r_addr = state__state_groups__r_addr;
+  assign state__state_groups__r_data = access_state_groups__r_data;
+  assign access_state_held__addr = state__state_held__addr;
+  assign access_state_held__data = state__state_held__data;
+  assign access_state_held__r_addr = state__state_held__r_addr;
+  assign state__state_held__r_data = access_state_held__r_data;
+  assign access_state_wear__addr = state__state_wear__addr;
+  assign access_state_wear__data = state__state_wear__data;
+  assign access_state_wear__r_addr = state__state_wear__r_addr;
+  assign state__state_wear__r_data = access_state_wear__r_data;
+  assign access_state_regions__addr = state__state_regions__addr;
+  assign access_state_regions__data = state__state_regions__data;
+  assign access_state_regions__r_addr = state__state_regions__r_addr;
+  assign state__state_regions__r_data = access_state_regions__r_data;
+  assign access_state_samples__addr = state__state_samples__addr;
+  assign access_state_samples__data = state__state_samples__data;
+  assign access_state_samples__r_addr = state__state_samples__r_addr;
+  assign state__state_samples__r_data = access_state_samples__r_data;
+  assign access_state_step__addr = state__state_step__addr;
+  assign access_state_step__data = state__state_step__data;
+  assign access_state_step__r_addr = state__state_step__r_addr;
   assign access_state_step__r_data = { 16'h0000, \$19  };
-  assign state_step__r_data = { 16'h0000, \$19  };
+  assign state__state_step__r_data = { 16'h0000, \$19  };
   assign access_state_coin__addr = state__addr;
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
@@ -2092,10 +2098,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign access_state_counters__data = \state__data$457 ;
   assign access_state_counters__r_addr = \state__r_addr$459 ;
   assign \state__r_data$466  = access_state_counters__r_data;
-  assign query_bad = \$20 [0];
-  assign query_failures = \$20 [3:1];
-  assign query_held = access_state_held__r_data;
-  assign query_wear = access_state_wear__r_data;
+  assign query__bad = \$20 [0];
+  assign query__failures = \$20 [3:1];
+  assign query__held = access_state_held__r_data;
+  assign query__wear = access_state_wear__r_data;
   assign \step$477  = \input__payload$154 ;
   assign lines = { \$22 , \$21  };
   assign restart = control_command[10];
@@ -2439,123 +2445,123 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \input__payload$115.inputs[29]  = \input__payload$115 [270:263];
   assign \input__payload$115.inputs[30]  = \input__payload$115 [278:271];
   assign \input__payload$115.inputs[31]  = \input__payload$115 [286:279];
-  assign \commands__payload.op  = \input__payload$115 [2:0];
-  assign \commands__payload.row  = \input__payload$115 [10:3];
-  assign \commands__payload.device  = \input__payload$115 [16:11];
-  assign \commands__payload.dac  = \input__payload$115 [28:17];
-  assign \commands__payload.tile  = \input__payload$115 [29];
-  assign \commands__payload.top  = \input__payload$115 [30];
-  assign \commands__payload.inputs  = \input__payload$115 [286:31];
-  assign \commands__payload.inputs[0]  = \input__payload$115 [38:31];
-  assign \commands__payload.inputs[1]  = \input__payload$115 [46:39];
-  assign \commands__payload.inputs[2]  = \input__payload$115 [54:47];
-  assign \commands__payload.inputs[3]  = \input__payload$115 [62:55];
-  assign \commands__payload.inputs[4]  = \input__payload$115 [70:63];
-  assign \commands__payload.inputs[5]  = \input__payload$115 [78:71];
-  assign \commands__payload.inputs[6]  = \input__payload$115 [86:79];
-  assign \commands__payload.inputs[7]  = \input__payload$115 [94:87];
-  assign \commands__payload.inputs[8]  = \input__payload$115 [102:95];
-  assign \commands__payload.inputs[9]  = \input__payload$115 [110:103];
-  assign \commands__payload.inputs[10]  = \input__payload$115 [118:111];
-  assign \commands__payload.inputs[11]  = \input__payload$115 [126:119];
-  assign \commands__payload.inputs[12]  = \input__payload$115 [134:127];
-  assign \commands__payload.inputs[13]  = \input__payload$115 [142:135];
-  assign \commands__payload.inputs[14]  = \input__payload$115 [150:143];
-  assign \commands__payload.inputs[15]  = \input__payload$115 [158:151];
-  assign \commands__payload.inputs[16]  = \input__payload$115 [166:159];
-  assign \commands__payload.inputs[17]  = \input__payload$115 [174:167];
-  assign \commands__payload.inputs[18]  = \input__payload$115 [182:175];
-  assign \commands__payload.inputs[19]  = \input__payload$115 [190:183];
-  assign \commands__payload.inputs[20]  = \input__payload$115 [198:191];
-  assign \commands__payload.inputs[21]  = \input__payload$115 [206:199];
-  assign \commands__payload.inputs[22]  = \input__payload$115 [214:207];
-  assign \commands__payload.inputs[23]  = \input__payload$115 [222:215];
-  assign \commands__payload.inputs[24]  = \input__payload$115 [230:223];
-  assign \commands__payload.inputs[25]  = \input__payload$115 [238:231];
-  assign \commands__payload.inputs[26]  = \input__payload$115 [246:239];
-  assign \commands__payload.inputs[27]  = \input__payload$115 [254:247];
-  assign \commands__payload.inputs[28]  = \input__payload$115 [262:255];
-  assign \commands__payload.inputs[29]  = \input__payload$115 [270:263];
-  assign \commands__payload.inputs[30]  = \input__payload$115 [278:271];
-  assign \commands__payload.inputs[31]  = \input__payload$115 [286:279];
-  assign \commands__payload$121.op  = \commands__payload$121 [2:0];
-  assign \commands__payload$121.row  = \commands__payload$121 [10:3];
-  assign \commands__payload$121.device  = \commands__payload$121 [16:11];
-  assign \commands__payload$121.dac  = \commands__payload$121 [28:17];
-  assign \commands__payload$121.tile  = \commands__payload$121 [29];
-  assign \commands__payload$121.top  = \commands__payload$121 [30];
-  assign \commands__payload$121.inputs  = \commands__payload$121 [286:31];
-  assign \commands__payload$121.inputs[0]  = \commands__payload$121 [38:31];
-  assign \commands__payload$121.inputs[1]  = \commands__payload$121 [46:39];
-  assign \commands__payload$121.inputs[2]  = \commands__payload$121 [54:47];
-  assign \commands__payload$121.inputs[3]  = \commands__payload$121 [62:55];
-  assign \commands__payload$121.inputs[4]  = \commands__payload$121 [70:63];
-  assign \commands__payload$121.inputs[5]  = \commands__payload$121 [78:71];
-  assign \commands__payload$121.inputs[6]  = \commands__payload$121 [86:79];
-  assign \commands__payload$121.inputs[7]  = \commands__payload$121 [94:87];
-  assign \commands__payload$121.inputs[8]  = \commands__payload$121 [102:95];
-  assign \commands__payload$121.inputs[9]  = \commands__payload$121 [110:103];
-  assign \commands__payload$121.inputs[10]  = \commands__payload$121 [118:111];
-  assign \commands__payload$121.inputs[11]  = \commands__payload$121 [126:119];
-  assign \commands__payload$121.inputs[12]  = \commands__payload$121 [134:127];
-  assign \commands__payload$121.inputs[13]  = \commands__payload$121 [142:135];
-  assign \commands__payload$121.inputs[14]  = \commands__payload$121 [150:143];
-  assign \commands__payload$121.inputs[15]  = \commands__payload$121 [158:151];
-  assign \commands__payload$121.inputs[16]  = \commands__payload$121 [166:159];
-  assign \commands__payload$121.inputs[17]  = \commands__payload$121 [174:167];
-  assign \commands__payload$121.inputs[18]  = \commands__payload$121 [182:175];
-  assign \commands__payload$121.inputs[19]  = \commands__payload$121 [190:183];
-  assign \commands__payload$121.inputs[20]  = \commands__payload$121 [198:191];
-  assign \commands__payload$121.inputs[21]  = \commands__payload$121 [206:199];
-  assign \commands__payload$121.inputs[22]  = \commands__payload$121 [214:207];
-  assign \commands__payload$121.inputs[23]  = \commands__payload$121 [222:215];
-  assign \commands__payload$121.inputs[24]  = \commands__payload$121 [230:223];
-  assign \commands__payload$121.inputs[25]  = \commands__payload$121 [238:231];
-  assign \commands__payload$121.inputs[26]  = \commands__payload$121 [246:239];
-  assign \commands__payload$121.inputs[27]  = \commands__payload$121 [254:247];
-  assign \commands__payload$121.inputs[28]  = \commands__payload$121 [262:255];
-  assign \commands__payload$121.inputs[29]  = \commands__payload$121 [270:263];
-  assign \commands__payload$121.inputs[30]  = \commands__payload$121 [278:271];
-  assign \commands__payload$121.inputs[31]  = \commands__payload$121 [286:279];
-  assign \output__payload$122.op  = \commands__payload$121 [2:0];
-  assign \output__payload$122.row  = \commands__payload$121 [10:3];
-  assign \output__payload$122.device  = \commands__payload$121 [16:11];
-  assign \output__payload$122.dac  = \commands__payload$121 [28:17];
-  assign \output__payload$122.tile  = \commands__payload$121 [29];
-  assign \output__payload$122.top  = \commands__payload$121 [30];
-  assign \output__payload$122.inputs  = \commands__payload$121 [286:31];
-  assign \output__payload$122.inputs[0]  = \commands__payload$121 [38:31];
-  assign \output__payload$122.inputs[1]  = \commands__payload$121 [46:39];
-  assign \output__payload$122.inputs[2]  = \commands__payload$121 [54:47];
-  assign \output__payload$122.inputs[3]  = \commands__payload$121 [62:55];
-  assign \output__payload$122.inputs[4]  = \commands__payload$121 [70:63];
-  assign \output__payload$122.inputs[5]  = \commands__payload$121 [78:71];
-  assign \output__payload$122.inputs[6]  = \commands__payload$121 [86:79];
-  assign \output__payload$122.inputs[7]  = \commands__payload$121 [94:87];
-  assign \output__payload$122.inputs[8]  = \commands__payload$121 [102:95];
-  assign \output__payload$122.inputs[9]  = \commands__payload$121 [110:103];
-  assign \output__payload$122.inputs[10]  = \commands__payload$121 [118:111];
-  assign \output__payload$122.inputs[11]  = \commands__payload$121 [126:119];
-  assign \output__payload$122.inputs[12]  = \commands__payload$121 [134:127];
-  assign \output__payload$122.inputs[13]  = \commands__payload$121 [142:135];
-  assign \output__payload$122.inputs[14]  = \commands__payload$121 [150:143];
-  assign \output__payload$122.inputs[15]  = \commands__payload$121 [158:151];
-  assign \output__payload$122.inputs[16]  = \commands__payload$121 [166:159];
-  assign \output__payload$122.inputs[17]  = \commands__payload$121 [174:167];
-  assign \output__payload$122.inputs[18]  = \commands__payload$121 [182:175];
-  assign \output__payload$122.inputs[19]  = \commands__payload$121 [190:183];
-  assign \output__payload$122.inputs[20]  = \commands__payload$121 [198:191];
-  assign \output__payload$122.inputs[21]  = \commands__payload$121 [206:199];
-  assign \output__payload$122.inputs[22]  = \commands__payload$121 [214:207];
-  assign \output__payload$122.inputs[23]  = \commands__payload$121 [222:215];
-  assign \output__payload$122.inputs[24]  = \commands__payload$121 [230:223];
-  assign \output__payload$122.inputs[25]  = \commands__payload$121 [238:231];
-  assign \output__payload$122.inputs[26]  = \commands__payload$121 [246:239];
-  assign \output__payload$122.inputs[27]  = \commands__payload$121 [254:247];
-  assign \output__payload$122.inputs[28]  = \commands__payload$121 [262:255];
-  assign \output__payload$122.inputs[29]  = \commands__payload$121 [270:263];
-  assign \output__payload$122.inputs[30]  = \commands__payload$121 [278:271];
-  assign \output__payload$122.inputs[31]  = \commands__payload$121 [286:279];
+  assign \operations__payload.op  = \input__payload$115 [2:0];
+  assign \operations__payload.row  = \input__payload$115 [10:3];
+  assign \operations__payload.device  = \input__payload$115 [16:11];
+  assign \operations__payload.dac  = \input__payload$115 [28:17];
+  assign \operations__payload.tile  = \input__payload$115 [29];
+  assign \operations__payload.top  = \input__payload$115 [30];
+  assign \operations__payload.inputs  = \input__payload$115 [286:31];
+  assign \operations__payload.inputs[0]  = \input__payload$115 [38:31];
+  assign \operations__payload.inputs[1]  = \input__payload$115 [46:39];
+  assign \operations__payload.inputs[2]  = \input__payload$115 [54:47];
+  assign \operations__payload.inputs[3]  = \input__payload$115 [62:55];
+  assign \operations__payload.inputs[4]  = \input__payload$115 [70:63];
+  assign \operations__payload.inputs[5]  = \input__payload$115 [78:71];
+  assign \operations__payload.inputs[6]  = \input__payload$115 [86:79];
+  assign \operations__payload.inputs[7]  = \input__payload$115 [94:87];
+  assign \operations__payload.inputs[8]  = \input__payload$115 [102:95];
+  assign \operations__payload.inputs[9]  = \input__payload$115 [110:103];
+  assign \operations__payload.inputs[10]  = \input__payload$115 [118:111];
+  assign \operations__payload.inputs[11]  = \input__payload$115 [126:119];
+  assign \operations__payload.inputs[12]  = \input__payload$115 [134:127];
+  assign \operations__payload.inputs[13]  = \input__payload$115 [142:135];
+  assign \operations__payload.inputs[14]  = \input__payload$115 [150:143];
+  assign \operations__payload.inputs[15]  = \input__payload$115 [158:151];
+  assign \operations__payload.inputs[16]  = \input__payload$115 [166:159];
+  assign \operations__payload.inputs[17]  = \input__payload$115 [174:167];
+  assign \operations__payload.inputs[18]  = \input__payload$115 [182:175];
+  assign \operations__payload.inputs[19]  = \input__payload$115 [190:183];
+  assign \operations__payload.inputs[20]  = \input__payload$115 [198:191];
+  assign \operations__payload.inputs[21]  = \input__payload$115 [206:199];
+  assign \operations__payload.inputs[22]  = \input__payload$115 [214:207];
+  assign \operations__payload.inputs[23]  = \input__payload$115 [222:215];
+  assign \operations__payload.inputs[24]  = \input__payload$115 [230:223];
+  assign \operations__payload.inputs[25]  = \input__payload$115 [238:231];
+  assign \operations__payload.inputs[26]  = \input__payload$115 [246:239];
+  assign \operations__payload.inputs[27]  = \input__payload$115 [254:247];
+  assign \operations__payload.inputs[28]  = \input__payload$115 [262:255];
+  assign \operations__payload.inputs[29]  = \input__payload$115 [270:263];
+  assign \operations__payload.inputs[30]  = \input__payload$115 [278:271];
+  assign \operations__payload.inputs[31]  = \input__payload$115 [286:279];
+  assign \commands__payload.op  = commands__payload[2:0];
+  assign \commands__payload.row  = commands__payload[10:3];
+  assign \commands__payload.device  = commands__payload[16:11];
+  assign \commands__payload.dac  = commands__payload[28:17];
+  assign \commands__payload.tile  = commands__payload[29];
+  assign \commands__payload.top  = commands__payload[30];
+  assign \commands__payload.inputs  = commands__payload[286:31];
+  assign \commands__payload.inputs[0]  = commands__payload[38:31];
+  assign \commands__payload.inputs[1]  = commands__payload[46:39];
+  assign \commands__payload.inputs[2]  = commands__payload[54:47];
+  assign \commands__payload.inputs[3]  = commands__payload[62:55];
+  assign \commands__payload.inputs[4]  = commands__payload[70:63];
+  assign \commands__payload.inputs[5]  = commands__payload[78:71];
+  assign \commands__payload.inputs[6]  = commands__payload[86:79];
+  assign \commands__payload.inputs[7]  = commands__payload[94:87];
+  assign \commands__payload.inputs[8]  = commands__payload[102:95];
+  assign \commands__payload.inputs[9]  = commands__payload[110:103];
+  assign \commands__payload.inputs[10]  = commands__payload[118:111];
+  assign \commands__payload.inputs[11]  = commands__payload[126:119];
+  assign \commands__payload.inputs[12]  = commands__payload[134:127];
+  assign \commands__payload.inputs[13]  = commands__payload[142:135];
+  assign \commands__payload.inputs[14]  = commands__payload[150:143];
+  assign \commands__payload.inputs[15]  = commands__payload[158:151];
+  assign \commands__payload.inputs[16]  = commands__payload[166:159];
+  assign \commands__payload.inputs[17]  = commands__payload[174:167];
+  assign \commands__payload.inputs[18]  = commands__payload[182:175];
+  assign \commands__payload.inputs[19]  = commands__payload[190:183];
+  assign \commands__payload.inputs[20]  = commands__payload[198:191];
+  assign \commands__payload.inputs[21]  = commands__payload[206:199];
+  assign \commands__payload.inputs[22]  = commands__payload[214:207];
+  assign \commands__payload.inputs[23]  = commands__payload[222:215];
+  assign \commands__payload.inputs[24]  = commands__payload[230:223];
+  assign \commands__payload.inputs[25]  = commands__payload[238:231];
+  assign \commands__payload.inputs[26]  = commands__payload[246:239];
+  assign \commands__payload.inputs[27]  = commands__payload[254:247];
+  assign \commands__payload.inputs[28]  = commands__payload[262:255];
+  assign \commands__payload.inputs[29]  = commands__payload[270:263];
+  assign \commands__payload.inputs[30]  = commands__payload[278:271];
+  assign \commands__payload.inputs[31]  = commands__payload[286:279];
+  assign \output__payload$122.op  = commands__payload[2:0];
+  assign \output__payload$122.row  = commands__payload[10:3];
+  assign \output__payload$122.device  = commands__payload[16:11];
+  assign \output__payload$122.dac  = commands__payload[28:17];
+  assign \output__payload$122.tile  = commands__payload[29];
+  assign \output__payload$122.top  = commands__payload[30];
+  assign \output__payload$122.inputs  = commands__payload[286:31];
+  assign \output__payload$122.inputs[0]  = commands__payload[38:31];
+  assign \output__payload$122.inputs[1]  = commands__payload[46:39];
+  assign \output__payload$122.inputs[2]  = commands__payload[54:47];
+  assign \output__payload$122.inputs[3]  = commands__payload[62:55];
+  assign \output__payload$122.inputs[4]  = commands__payload[70:63];
+  assign \output__payload$122.inputs[5]  = commands__payload[78:71];
+  assign \output__payload$122.inputs[6]  = commands__payload[86:79];
+  assign \output__payload$122.inputs[7]  = commands__payload[94:87];
+  assign \output__payload$122.inputs[8]  = commands__payload[102:95];
+  assign \output__payload$122.inputs[9]  = commands__payload[110:103];
+  assign \output__payload$122.inputs[10]  = commands__payload[118:111];
+  assign \output__payload$122.inputs[11]  = commands__payload[126:119];
+  assign \output__payload$122.inputs[12]  = commands__payload[134:127];
+  assign \output__payload$122.inputs[13]  = commands__payload[142:135];
+  assign \output__payload$122.inputs[14]  = commands__payload[150:143];
+  assign \output__payload$122.inputs[15]  = commands__payload[158:151];
+  assign \output__payload$122.inputs[16]  = commands__payload[166:159];
+  assign \output__payload$122.inputs[17]  = commands__payload[174:167];
+  assign \output__payload$122.inputs[18]  = commands__payload[182:175];
+  assign \output__payload$122.inputs[19]  = commands__payload[190:183];
+  assign \output__payload$122.inputs[20]  = commands__payload[198:191];
+  assign \output__payload$122.inputs[21]  = commands__payload[206:199];
+  assign \output__payload$122.inputs[22]  = commands__payload[214:207];
+  assign \output__payload$122.inputs[23]  = commands__payload[222:215];
+  assign \output__payload$122.inputs[24]  = commands__payload[230:223];
+  assign \output__payload$122.inputs[25]  = commands__payload[238:231];
+  assign \output__payload$122.inputs[26]  = commands__payload[246:239];
+  assign \output__payload$122.inputs[27]  = commands__payload[254:247];
+  assign \output__payload$122.inputs[28]  = commands__payload[262:255];
+  assign \output__payload$122.inputs[29]  = commands__payload[270:263];
+  assign \output__payload$122.inputs[30]  = commands__payload[278:271];
+  assign \output__payload$122.inputs[31]  = commands__payload[286:279];
   assign \input__payload$127.value  = responses__payload;
   assign \results__payload.value  = responses__payload;
   assign \results__payload$133.value  = readings__payload;
@@ -2648,10 +2654,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \raw_operation.op  = raw_operation[2:0];
-  assign \raw_operation.row  = raw_operation[10:3];
-  assign \raw_operation.device  = raw_operation[16:11];
-  assign \raw_operation.dac  = raw_operation[28:17];
+  assign \commands__raw_operation.op  = commands__raw_operation[2:0];
+  assign \commands__raw_operation.row  = commands__raw_operation[10:3];
+  assign \commands__raw_operation.device  = commands__raw_operation[16:11];
+  assign \commands__raw_operation.dac  = commands__raw_operation[28:17];
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
@@ -2663,9 +2669,6 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \lines$304.row  = \$22 [7:0];
   assign \lines$304.device  = \$22 [13:8];
   assign \lines$304.dac  = \$22 [25:14];
-  assign \raw.valid  = raw_bits[0];
-  assign \raw.symbol  = raw_bits[3:1];
-  assign \raw.column  = raw_bits[6:4];
   assign \settings.form  = settings[31:0];
   assign \settings.form.width  = settings[15:0];
   assign \settings.form.guard_before  = settings[23:16];
@@ -2712,6 +2715,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \status_state.waiting_external  = status_state[14];
   assign \status_state.raw_valid  = status_state[15];
   assign \status_state.emulator_idle  = status_state[16];
+  assign \raw.valid  = raw_bits[0];
+  assign \raw.symbol  = raw_bits[3:1];
+  assign \raw.column  = raw_bits[6:4];
   assign \entropy_symbol_counts[0]  = entropy_symbol_counts[31:0];
   assign \entropy_symbol_counts[1]  = entropy_symbol_counts[63:32];
   assign \entropy_symbol_counts[2]  = entropy_symbol_counts[95:64];
@@ -2745,19 +2751,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign entropy_symbol_counts[63:32] = symbol_counts[63:32];
   assign entropy_symbol_counts[31:0] = symbol_counts[31:0];
   always @*
-    status_state[15] = raw_valid;
-  always @*
-    status_state[14] = waiting_external;
-  always @*
     status_state[13:11] = fault_cause;
   always @*
     status_state[10] = fault;
   always @*
-    status_state[9] = coin_alarm;
+    status_state[9] = coin__alarm;
   always @*
-    status_state[5:2] = activity;
+    status_state[5:2] = status__activity;
   always @*
-    status_state[1] = started;
+    status_state[1] = status__started;
   always @*
     status_state[0] = busy;
   always @* begin
@@ -2780,10 +2782,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign settings[23:16] = sequencer_form[23:16];
   assign settings[15:0] = sequencer_form[15:0];
   assign settings[183:160] = sequencer_watchdog;
-  assign raw_operation[28:17] = raw_dac;
-  assign raw_operation[16:11] = raw_command[24:19];
-  assign raw_operation[10:3] = raw_command[10:3];
-  assign raw_operation[2:0] = raw_command[2:0];
+  assign commands__raw_operation[28:17] = raw_dac;
+  assign commands__raw_operation[16:11] = raw_command[24:19];
+  assign commands__raw_operation[10:3] = raw_command[10:3];
+  assign commands__raw_operation[2:0] = raw_command[2:0];
 endmodule
 
 (* generator = "Amaranth" *)
@@ -3201,15 +3203,15 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state_samples__r_stb, state_step__stb, coin_codes__valid, programmed__valid, step_ends, \busy$261 , \port$1046$0 , state_held__r_data, \port$1673$0 
-, state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin_settled, likelihood_idle, dots__payload, results__valid, results__payload, raw_operation, closed, control_command, steps, external_loglik, points, features, hidden, regions, region_groups
-, rows_per_region, min_free, retries, early_reject, \port$4664$2 , external, valid_lo, valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
-, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state_samples__addr, state_samples__data, state_samples__r_addr, state_step__data, activity, coin_codes__payload, programmed__payload, step, step_records__valid, waiting_external, jobs__valid, jobs__payload, state_regions__r_data, state_samples__r_data, steps_done
-, region, raw_result, raw_valid, \stop$363 , coin_begin, \coin_restart$369 , reason, started, state_queues__r_data, state_groups__r_data, orders__payload, orders__valid, targets__ready, \commands__payload$30 , \commands__valid$34 , dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid
-, samples__payload, orders__ready, coin_ready, coin_alarm, clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$32 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
+module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, \port$1026$0 , state__state_held__r_data, \port$1653$0 
+, state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions, region_groups
+, rows_per_region, min_free, retries, early_reject, \port$4644$2 , external, settings__valid_lo, settings__valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
+, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state__state_samples__addr, state__state_samples__data, state__state_samples__r_addr, state__state_step__data, coin_codes__payload, programmed__payload, step, step_records__valid, status__activity, status__waiting_external, jobs__valid, jobs__payload, state__state_regions__r_data, state__state_samples__r_data, region
+, status__steps_done, status__raw_result, status__raw_valid, \stop$364 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid
+, samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
-  reg \$1 ;
-  wire \$10 ;
+  wire \$1 ;
+  wire [8:0] \$10 ;
   wire [7:0] \$100 ;
   wire [31:0] \$101 ;
   wire \$102 ;
@@ -3220,7 +3222,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$107 ;
   reg [31:0] \$108 ;
   reg \$109 ;
-  wire \$11 ;
+  wire [6:0] \$11 ;
   reg \$110 ;
   wire [15:0] \$111 ;
   wire [15:0] \$112 ;
@@ -3255,22 +3257,22 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire [32:0] \$141 ;
-  wire [32:0] \$142 ;
-  wire \$143 ;
+  wire [2:0] \$141 ;
+  wire \$142 ;
+  wire [2:0] \$143 ;
   wire \$144 ;
   wire [2:0] \$145 ;
-  wire \$146 ;
-  wire [2:0] \$147 ;
-  wire \$148 ;
-  wire [2:0] \$149 ;
+  wire [2:0] \$146 ;
+  wire [4:0] \$147 ;
+  wire [4:0] \$148 ;
+  wire \$149 ;
   wire \$15 ;
-  wire [2:0] \$150 ;
+  wire [8:0] \$150 ;
   wire \$151 ;
-  wire [8:0] \$152 ;
+  wire [9:0] \$152 ;
   wire \$153 ;
-  wire [9:0] \$154 ;
-  wire \$155 ;
+  wire [32:0] \$154 ;
+  wire [32:0] \$155 ;
   wire \$156 ;
   wire \$157 ;
   wire \$158 ;
@@ -3286,7 +3288,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$167 ;
   wire \$168 ;
   wire \$169 ;
-  reg \$17 ;
+  wire \$17 ;
   wire \$170 ;
   wire \$171 ;
   wire \$172 ;
@@ -3308,7 +3310,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$187 ;
   wire \$188 ;
   wire \$189 ;
-  wire [5:0] \$19 ;
+  reg \$19 ;
   wire \$190 ;
   wire \$191 ;
   wire \$192 ;
@@ -3320,18 +3322,18 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$198 ;
   wire \$199 ;
   wire \$2 ;
-  wire [2:0] \$20 ;
+  wire \$20 ;
   wire \$200 ;
   wire \$201 ;
   wire \$202 ;
   wire \$203 ;
   wire \$204 ;
-  wire [9:0] \$205 ;
-  wire [11:0] \$206 ;
-  wire [11:0] \$207 ;
-  wire \$208 ;
-  wire \$209 ;
-  wire [7:0] \$21 ;
+  wire \$205 ;
+  wire \$206 ;
+  wire [9:0] \$207 ;
+  wire [11:0] \$208 ;
+  wire [11:0] \$209 ;
+  wire [5:0] \$21 ;
   wire \$210 ;
   wire \$211 ;
   wire \$212 ;
@@ -3342,40 +3344,40 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$217 ;
   wire \$218 ;
   wire \$219 ;
-  wire [5:0] \$22 ;
-  reg \$220 ;
+  wire [2:0] \$22 ;
+  wire \$220 ;
   wire \$221 ;
   wire \$222 ;
   wire \$223 ;
-  wire [4:0] \$224 ;
-  wire [4:0] \$225 ;
+  reg \$224 ;
+  wire \$225 ;
   wire \$226 ;
   wire \$227 ;
   wire \$228 ;
   wire [4:0] \$229 ;
-  wire [11:0] \$23 ;
+  wire [7:0] \$23 ;
   wire [4:0] \$230 ;
   wire \$231 ;
   wire \$232 ;
   wire \$233 ;
   wire [4:0] \$234 ;
   wire [4:0] \$235 ;
-  reg \$236 ;
+  reg [1:0] \$236 ;
   reg \$237 ;
-  reg [31:0] \$238 ;
-  reg [31:0] \$239 ;
-  wire \$24 ;
-  reg \$240 ;
-  reg [1:0] \$241 ;
+  reg \$238 ;
+  reg [1:0] \$239 ;
+  wire [5:0] \$24 ;
+  reg [1:0] \$240 ;
+  reg [7:0] \$241 ;
   reg \$242 ;
   reg \$243 ;
-  reg [1:0] \$244 ;
-  reg [7:0] \$245 ;
+  reg [31:0] \$244 ;
+  reg [31:0] \$245 ;
   reg \$246 ;
   reg \$247 ;
-  reg [31:0] \$248 ;
-  reg \$249 ;
-  wire \$25 ;
+  reg \$248 ;
+  reg [31:0] \$249 ;
+  wire [11:0] \$25 ;
   reg \$250 ;
   reg \$251 ;
   reg \$252 ;
@@ -3386,18 +3388,18 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   reg \$257 ;
   reg \$258 ;
   reg \$259 ;
-  wire [255:0] \$26 ;
-  reg [2:0] \$260 ;
-  reg [1:0] \$261 ;
-  reg \$262 ;
-  reg [1:0] \$263 ;
-  reg \$264 ;
-  reg [4:0] \$265 ;
-  reg \$266 ;
-  reg [10:0] \$267 ;
-  reg [8:0] \$268 ;
-  reg \$269 ;
-  reg [31:0] \$27 ;
+  wire \$26 ;
+  reg \$260 ;
+  reg [2:0] \$261 ;
+  reg [1:0] \$262 ;
+  reg \$263 ;
+  reg [1:0] \$264 ;
+  reg \$265 ;
+  reg [4:0] \$266 ;
+  reg \$267 ;
+  reg [10:0] \$268 ;
+  reg [8:0] \$269 ;
+  wire \$27 ;
   reg \$270 ;
   reg \$271 ;
   reg \$272 ;
@@ -3408,7 +3410,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   reg \$277 ;
   reg \$278 ;
   reg \$279 ;
-  reg [31:0] \$28 ;
+  wire [255:0] \$28 ;
   reg \$280 ;
   reg \$281 ;
   reg \$282 ;
@@ -3416,10 +3418,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   reg \$284 ;
   reg \$285 ;
   reg \$286 ;
-  reg [4:0] \$287 ;
-  reg [1:0] \$288 ;
+  reg \$287 ;
+  reg [4:0] \$288 ;
   reg [31:0] \$289 ;
-  wire \$29 ;
+  reg [31:0] \$29 ;
   reg [31:0] \$290 ;
   reg [31:0] \$291 ;
   reg [31:0] \$292 ;
@@ -3429,7 +3431,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   reg [31:0] \$296 ;
   wire [3:0] \$297 ;
   wire \$3 ;
-  wire \$30 ;
+  reg [31:0] \$30 ;
   wire \$31 ;
   wire \$32 ;
   wire \$33 ;
@@ -3450,7 +3452,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$47 ;
   wire \$48 ;
   wire \$49 ;
-  wire \$5 ;
+  reg \$5 ;
   wire \$50 ;
   wire \$51 ;
   wire \$52 ;
@@ -3483,7 +3485,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$77 ;
   wire \$78 ;
   wire \$79 ;
-  wire [8:0] \$8 ;
+  wire \$8 ;
   wire \$80 ;
   wire \$81 ;
   wire \$82 ;
@@ -3494,7 +3496,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [11:0] \$87 ;
   wire \$88 ;
   wire \$89 ;
-  wire [6:0] \$9 ;
+  wire \$9 ;
   wire \$90 ;
   wire \$91 ;
   wire \$92 ;
@@ -3505,67 +3507,53 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$97 ;
   wire \$98 ;
   wire \$99 ;
-  (* init = 1'h0 *)
-  wire \$signal ;
-  reg \$signal$253  = 1'h0;
-  reg \$signal$254  = 1'h0;
-  reg \$signal$259  = 1'h0;
-  reg \$signal$273 ;
-  reg \$signal$283  = 1'h0;
-  reg \$signal$286  = 1'h0;
-  reg \$signal$288 ;
-  reg \$signal$305  = 1'h0;
-  reg \$signal$315 ;
-  reg \$signal$324  = 1'h0;
+  reg [1:0] _moved;
+  reg [1:0] _saved_region = 2'h0;
   reg accepted;
-  (* enum_base_type = "Activity" *)
-  (* enum_value_0000 = "IDLE" *)
-  (* enum_value_0001 = "BETWEEN" *)
-  (* enum_value_0010 = "COIN" *)
-  (* enum_value_0011 = "SAMPLE" *)
-  (* enum_value_0100 = "DECISION" *)
-  (* enum_value_0101 = "EXTERNAL" *)
-  (* enum_value_0110 = "RECORDS" *)
-  (* enum_value_0111 = "PREDICTION" *)
-  (* enum_value_1000 = "RAW" *)
-  output [3:0] activity;
-  reg [3:0] activity;
   reg ahead;
   reg all_back = 1'h0;
+  reg all_valid = 1'h0;
   reg allow_coin = 1'h0;
+  (* init = 1'h0 *)
+  wire \allow_coin$252 ;
   wire allow_sample;
+  reg \allow_sample$254  = 1'h0;
   reg bank;
-  reg \bank$185 ;
+  reg \bank$183 ;
   reg bank0 = 1'h0;
   reg bank1 = 1'h0;
   reg bank2 = 1'h0;
   reg bank3 = 1'h0;
+  reg \begin ;
   wire busy;
-  output \busy$261 ;
-  wire \busy$261 ;
   wire \busy$296 ;
   wire \busy$366 ;
   reg clean = 1'h0;
-  input [7:0] clean_windows;
-  wire [7:0] clean_windows;
   reg clear_back;
   input clk;
   wire clk;
   input closed;
   wire closed;
-  wire \closed$213 ;
   wire code_valid;
   wire [19:0] codes;
-  wire [19:0] \codes$180 ;
-  wire [9:0] \codes$180[0] ;
-  wire [9:0] \codes$180[1] ;
+  wire [19:0] \codes$198 ;
+  wire [9:0] \codes$198[0] ;
+  wire [9:0] \codes$198[1] ;
   wire [9:0] \codes[0] ;
   wire [9:0] \codes[1] ;
   reg coin;
-  input coin_alarm;
-  wire coin_alarm;
-  output coin_begin;
-  reg coin_begin = 1'h0;
+  input coin__alarm;
+  wire coin__alarm;
+  output coin__begin;
+  reg coin__begin = 1'h0;
+  input [7:0] coin__clean_windows;
+  wire [7:0] coin__clean_windows;
+  input coin__ready;
+  wire coin__ready;
+  output coin__restart;
+  reg coin__restart = 1'h0;
+  input coin__settled;
+  wire coin__settled;
   output [12:0] coin_codes__payload;
   wire [12:0] coin_codes__payload;
   wire [9:0] \coin_codes__payload.code ;
@@ -3575,96 +3563,52 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   output coin_codes__valid;
   wire coin_codes__valid;
   wire coin_done;
-  input coin_ready;
-  wire coin_ready;
-  reg coin_restart;
-  output \coin_restart$369 ;
-  reg \coin_restart$369  = 1'h0;
-  input coin_settled;
-  wire coin_settled;
   wire cold;
+  wire commands__closed;
+  wire commands__external_given;
+  wire commands__flush;
+  wire commands__halt;
   wire [325:0] commands__payload;
-  output [286:0] \commands__payload$30 ;
-  wire [286:0] \commands__payload$30 ;
-  wire [11:0] \commands__payload$30.dac ;
-  wire [5:0] \commands__payload$30.device ;
-  wire [255:0] \commands__payload$30.inputs ;
-  wire [7:0] \commands__payload$30.inputs[0] ;
-  wire [7:0] \commands__payload$30.inputs[10] ;
-  wire [7:0] \commands__payload$30.inputs[11] ;
-  wire [7:0] \commands__payload$30.inputs[12] ;
-  wire [7:0] \commands__payload$30.inputs[13] ;
-  wire [7:0] \commands__payload$30.inputs[14] ;
-  wire [7:0] \commands__payload$30.inputs[15] ;
-  wire [7:0] \commands__payload$30.inputs[16] ;
-  wire [7:0] \commands__payload$30.inputs[17] ;
-  wire [7:0] \commands__payload$30.inputs[18] ;
-  wire [7:0] \commands__payload$30.inputs[19] ;
-  wire [7:0] \commands__payload$30.inputs[1] ;
-  wire [7:0] \commands__payload$30.inputs[20] ;
-  wire [7:0] \commands__payload$30.inputs[21] ;
-  wire [7:0] \commands__payload$30.inputs[22] ;
-  wire [7:0] \commands__payload$30.inputs[23] ;
-  wire [7:0] \commands__payload$30.inputs[24] ;
-  wire [7:0] \commands__payload$30.inputs[25] ;
-  wire [7:0] \commands__payload$30.inputs[26] ;
-  wire [7:0] \commands__payload$30.inputs[27] ;
-  wire [7:0] \commands__payload$30.inputs[28] ;
-  wire [7:0] \commands__payload$30.inputs[29] ;
-  wire [7:0] \commands__payload$30.inputs[2] ;
-  wire [7:0] \commands__payload$30.inputs[30] ;
-  wire [7:0] \commands__payload$30.inputs[31] ;
-  wire [7:0] \commands__payload$30.inputs[3] ;
-  wire [7:0] \commands__payload$30.inputs[4] ;
-  wire [7:0] \commands__payload$30.inputs[5] ;
-  wire [7:0] \commands__payload$30.inputs[6] ;
-  wire [7:0] \commands__payload$30.inputs[7] ;
-  wire [7:0] \commands__payload$30.inputs[8] ;
-  wire [7:0] \commands__payload$30.inputs[9] ;
-  wire [2:0] \commands__payload$30.op ;
-  wire [7:0] \commands__payload$30.row ;
-  wire \commands__payload$30.tile ;
-  wire \commands__payload$30.top ;
-  wire [286:0] \commands__payload$31 ;
-  wire [11:0] \commands__payload$31.dac ;
-  wire [5:0] \commands__payload$31.device ;
-  wire [255:0] \commands__payload$31.inputs ;
-  wire [7:0] \commands__payload$31.inputs[0] ;
-  wire [7:0] \commands__payload$31.inputs[10] ;
-  wire [7:0] \commands__payload$31.inputs[11] ;
-  wire [7:0] \commands__payload$31.inputs[12] ;
-  wire [7:0] \commands__payload$31.inputs[13] ;
-  wire [7:0] \commands__payload$31.inputs[14] ;
-  wire [7:0] \commands__payload$31.inputs[15] ;
-  wire [7:0] \commands__payload$31.inputs[16] ;
-  wire [7:0] \commands__payload$31.inputs[17] ;
-  wire [7:0] \commands__payload$31.inputs[18] ;
-  wire [7:0] \commands__payload$31.inputs[19] ;
-  wire [7:0] \commands__payload$31.inputs[1] ;
-  wire [7:0] \commands__payload$31.inputs[20] ;
-  wire [7:0] \commands__payload$31.inputs[21] ;
-  wire [7:0] \commands__payload$31.inputs[22] ;
-  wire [7:0] \commands__payload$31.inputs[23] ;
-  wire [7:0] \commands__payload$31.inputs[24] ;
-  wire [7:0] \commands__payload$31.inputs[25] ;
-  wire [7:0] \commands__payload$31.inputs[26] ;
-  wire [7:0] \commands__payload$31.inputs[27] ;
-  wire [7:0] \commands__payload$31.inputs[28] ;
-  wire [7:0] \commands__payload$31.inputs[29] ;
-  wire [7:0] \commands__payload$31.inputs[2] ;
-  wire [7:0] \commands__payload$31.inputs[30] ;
-  wire [7:0] \commands__payload$31.inputs[31] ;
-  wire [7:0] \commands__payload$31.inputs[3] ;
-  wire [7:0] \commands__payload$31.inputs[4] ;
-  wire [7:0] \commands__payload$31.inputs[5] ;
-  wire [7:0] \commands__payload$31.inputs[6] ;
-  wire [7:0] \commands__payload$31.inputs[7] ;
-  wire [7:0] \commands__payload$31.inputs[8] ;
-  wire [7:0] \commands__payload$31.inputs[9] ;
-  wire [2:0] \commands__payload$31.op ;
-  wire [7:0] \commands__payload$31.row ;
-  wire \commands__payload$31.tile ;
-  wire \commands__payload$31.top ;
+  wire [286:0] \commands__payload$33 ;
+  wire [11:0] \commands__payload$33.dac ;
+  wire [5:0] \commands__payload$33.device ;
+  wire [255:0] \commands__payload$33.inputs ;
+  wire [7:0] \commands__payload$33.inputs[0] ;
+  wire [7:0] \commands__payload$33.inputs[10] ;
+  wire [7:0] \commands__payload$33.inputs[11] ;
+  wire [7:0] \commands__payload$33.inputs[12] ;
+  wire [7:0] \commands__payload$33.inputs[13] ;
+  wire [7:0] \commands__payload$33.inputs[14] ;
+  wire [7:0] \commands__payload$33.inputs[15] ;
+  wire [7:0] \commands__payload$33.inputs[16] ;
+  wire [7:0] \commands__payload$33.inputs[17] ;
+  wire [7:0] \commands__payload$33.inputs[18] ;
+  wire [7:0] \commands__payload$33.inputs[19] ;
+  wire [7:0] \commands__payload$33.inputs[1] ;
+  wire [7:0] \commands__payload$33.inputs[20] ;
+  wire [7:0] \commands__payload$33.inputs[21] ;
+  wire [7:0] \commands__payload$33.inputs[22] ;
+  wire [7:0] \commands__payload$33.inputs[23] ;
+  wire [7:0] \commands__payload$33.inputs[24] ;
+  wire [7:0] \commands__payload$33.inputs[25] ;
+  wire [7:0] \commands__payload$33.inputs[26] ;
+  wire [7:0] \commands__payload$33.inputs[27] ;
+  wire [7:0] \commands__payload$33.inputs[28] ;
+  wire [7:0] \commands__payload$33.inputs[29] ;
+  wire [7:0] \commands__payload$33.inputs[2] ;
+  wire [7:0] \commands__payload$33.inputs[30] ;
+  wire [7:0] \commands__payload$33.inputs[31] ;
+  wire [7:0] \commands__payload$33.inputs[3] ;
+  wire [7:0] \commands__payload$33.inputs[4] ;
+  wire [7:0] \commands__payload$33.inputs[5] ;
+  wire [7:0] \commands__payload$33.inputs[6] ;
+  wire [7:0] \commands__payload$33.inputs[7] ;
+  wire [7:0] \commands__payload$33.inputs[8] ;
+  wire [7:0] \commands__payload$33.inputs[9] ;
+  wire [2:0] \commands__payload$33.op ;
+  wire [7:0] \commands__payload$33.row ;
+  wire \commands__payload$33.tile ;
+  wire \commands__payload$33.top ;
   wire [286:0] \commands__payload.request ;
   wire [11:0] \commands__payload.request.dac ;
   wire [5:0] \commands__payload.request.device ;
@@ -3717,14 +3661,21 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   (* enum_value_11 = "RAW" *)
   wire [1:0] \commands__payload.tag.reader ;
   wire [7:0] \commands__payload.tag.row ;
+  wire commands__predict;
+  input [28:0] commands__raw_operation;
+  wire [28:0] commands__raw_operation;
+  wire [11:0] \commands__raw_operation.dac ;
+  wire [5:0] \commands__raw_operation.device ;
+  wire [2:0] \commands__raw_operation.op ;
+  wire [7:0] \commands__raw_operation.row ;
+  wire commands__raw_start;
   wire commands__ready;
-  input \commands__ready$32 ;
-  wire \commands__ready$32 ;
-  wire \commands__ready$33 ;
+  input \commands__ready$34 ;
+  wire \commands__ready$34 ;
+  wire commands__run;
+  wire commands__start;
   wire commands__valid;
-  output \commands__valid$34 ;
-  wire \commands__valid$34 ;
-  wire \commands__valid$35 ;
+  wire \commands__valid$37 ;
   reg conclude;
   input [10:0] control_command;
   wire [10:0] control_command;
@@ -3751,50 +3702,51 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \decision__payload.stuck ;
   reg decision__ready;
   wire decision__valid;
+  reg declining = 1'h0;
   reg discard;
-  reg \discard$364  = 1'h0;
+  reg \discard$368  = 1'h0;
   input [286:0] dots__payload;
   wire [286:0] dots__payload;
-  wire [286:0] \dots__payload$25 ;
-  wire [11:0] \dots__payload$25.dac ;
-  wire [5:0] \dots__payload$25.device ;
-  wire [255:0] \dots__payload$25.inputs ;
-  wire [7:0] \dots__payload$25.inputs[0] ;
-  wire [7:0] \dots__payload$25.inputs[10] ;
-  wire [7:0] \dots__payload$25.inputs[11] ;
-  wire [7:0] \dots__payload$25.inputs[12] ;
-  wire [7:0] \dots__payload$25.inputs[13] ;
-  wire [7:0] \dots__payload$25.inputs[14] ;
-  wire [7:0] \dots__payload$25.inputs[15] ;
-  wire [7:0] \dots__payload$25.inputs[16] ;
-  wire [7:0] \dots__payload$25.inputs[17] ;
-  wire [7:0] \dots__payload$25.inputs[18] ;
-  wire [7:0] \dots__payload$25.inputs[19] ;
-  wire [7:0] \dots__payload$25.inputs[1] ;
-  wire [7:0] \dots__payload$25.inputs[20] ;
-  wire [7:0] \dots__payload$25.inputs[21] ;
-  wire [7:0] \dots__payload$25.inputs[22] ;
-  wire [7:0] \dots__payload$25.inputs[23] ;
-  wire [7:0] \dots__payload$25.inputs[24] ;
-  wire [7:0] \dots__payload$25.inputs[25] ;
-  wire [7:0] \dots__payload$25.inputs[26] ;
-  wire [7:0] \dots__payload$25.inputs[27] ;
-  wire [7:0] \dots__payload$25.inputs[28] ;
-  wire [7:0] \dots__payload$25.inputs[29] ;
-  wire [7:0] \dots__payload$25.inputs[2] ;
-  wire [7:0] \dots__payload$25.inputs[30] ;
-  wire [7:0] \dots__payload$25.inputs[31] ;
-  wire [7:0] \dots__payload$25.inputs[3] ;
-  wire [7:0] \dots__payload$25.inputs[4] ;
-  wire [7:0] \dots__payload$25.inputs[5] ;
-  wire [7:0] \dots__payload$25.inputs[6] ;
-  wire [7:0] \dots__payload$25.inputs[7] ;
-  wire [7:0] \dots__payload$25.inputs[8] ;
-  wire [7:0] \dots__payload$25.inputs[9] ;
-  wire [2:0] \dots__payload$25.op ;
-  wire [7:0] \dots__payload$25.row ;
-  wire \dots__payload$25.tile ;
-  wire \dots__payload$25.top ;
+  wire [286:0] \dots__payload$27 ;
+  wire [11:0] \dots__payload$27.dac ;
+  wire [5:0] \dots__payload$27.device ;
+  wire [255:0] \dots__payload$27.inputs ;
+  wire [7:0] \dots__payload$27.inputs[0] ;
+  wire [7:0] \dots__payload$27.inputs[10] ;
+  wire [7:0] \dots__payload$27.inputs[11] ;
+  wire [7:0] \dots__payload$27.inputs[12] ;
+  wire [7:0] \dots__payload$27.inputs[13] ;
+  wire [7:0] \dots__payload$27.inputs[14] ;
+  wire [7:0] \dots__payload$27.inputs[15] ;
+  wire [7:0] \dots__payload$27.inputs[16] ;
+  wire [7:0] \dots__payload$27.inputs[17] ;
+  wire [7:0] \dots__payload$27.inputs[18] ;
+  wire [7:0] \dots__payload$27.inputs[19] ;
+  wire [7:0] \dots__payload$27.inputs[1] ;
+  wire [7:0] \dots__payload$27.inputs[20] ;
+  wire [7:0] \dots__payload$27.inputs[21] ;
+  wire [7:0] \dots__payload$27.inputs[22] ;
+  wire [7:0] \dots__payload$27.inputs[23] ;
+  wire [7:0] \dots__payload$27.inputs[24] ;
+  wire [7:0] \dots__payload$27.inputs[25] ;
+  wire [7:0] \dots__payload$27.inputs[26] ;
+  wire [7:0] \dots__payload$27.inputs[27] ;
+  wire [7:0] \dots__payload$27.inputs[28] ;
+  wire [7:0] \dots__payload$27.inputs[29] ;
+  wire [7:0] \dots__payload$27.inputs[2] ;
+  wire [7:0] \dots__payload$27.inputs[30] ;
+  wire [7:0] \dots__payload$27.inputs[31] ;
+  wire [7:0] \dots__payload$27.inputs[3] ;
+  wire [7:0] \dots__payload$27.inputs[4] ;
+  wire [7:0] \dots__payload$27.inputs[5] ;
+  wire [7:0] \dots__payload$27.inputs[6] ;
+  wire [7:0] \dots__payload$27.inputs[7] ;
+  wire [7:0] \dots__payload$27.inputs[8] ;
+  wire [7:0] \dots__payload$27.inputs[9] ;
+  wire [2:0] \dots__payload$27.op ;
+  wire [7:0] \dots__payload$27.row ;
+  wire \dots__payload$27.tile ;
+  wire \dots__payload$27.top ;
   wire [11:0] \dots__payload.dac ;
   wire [5:0] \dots__payload.device ;
   wire [255:0] \dots__payload.inputs ;
@@ -3836,44 +3788,35 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \dots__payload.top ;
   output dots__ready;
   wire dots__ready;
-  wire \dots__ready$27 ;
+  wire \dots__ready$29 ;
   input dots__valid;
   wire dots__valid;
-  wire \dots__valid$29 ;
+  wire \dots__valid$31 ;
   reg drop;
   input early_reject;
   wire early_reject;
-  wire \early_reject$199 ;
   wire empty;
   reg ending;
   input external;
   wire external;
-  wire \external$203 ;
-  wire external_given;
   input [31:0] external_loglik;
   wire [31:0] external_loglik;
-  wire [31:0] \external_loglik$205 ;
   input [4:0] features;
   wire [4:0] features;
-  wire [4:0] \features$158 ;
-  wire [4:0] \features$182 ;
-  wire flush;
+  wire [4:0] \features$147 ;
   wire [2:0] group_row;
   wire [3:0] group_rows;
-  wire halt;
   reg halting = 1'h0;
   wire has_sample;
   reg [7:0] held_index;
   wire [31:0] held_multiplicity;
   wire [7:0] held_row;
-  (* init = 2'h0 *)
-  wire [1:0] here;
+  reg [1:0] here = 2'h0;
   input [2:0] hidden;
   wire [2:0] hidden;
-  wire [2:0] \hidden$159 ;
-  wire [2:0] \hidden$183 ;
+  wire [2:0] \hidden$148 ;
   wire hold_dots;
-  reg \hold_dots$256  = 1'h0;
+  reg \hold_dots$257  = 1'h0;
   reg [8:0] index = 9'h000;
   reg init = 1'h0;
   reg initialised = 1'h0;
@@ -3932,6 +3875,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [7:0] \input__payload.tag.row ;
   wire input__ready;
   wire input__valid;
+  reg job_pending = 1'h0;
   output [51:0] jobs__payload;
   reg [51:0] jobs__payload;
   wire \jobs__payload.last ;
@@ -3944,19 +3888,20 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   output jobs__valid;
   reg jobs__valid;
   reg last_region = 1'h0;
+  reg last_step = 1'h0;
   input likelihood_idle;
   wire likelihood_idle;
   input load;
   wire load;
   input [7:0] load_bad_rows__addr;
   wire [7:0] load_bad_rows__addr;
-  wire [7:0] \load_bad_rows__addr$73 ;
+  wire [7:0] \load_bad_rows__addr$75 ;
   input [31:0] load_bad_rows__data;
   wire [31:0] load_bad_rows__data;
-  wire [31:0] \load_bad_rows__data$75 ;
+  wire [31:0] \load_bad_rows__data$77 ;
   input load_bad_rows__stb;
   wire load_bad_rows__stb;
-  wire \load_bad_rows__stb$77 ;
+  wire \load_bad_rows__stb$79 ;
   wire [19:0] load_codes;
   wire [9:0] \load_codes[0] ;
   wire [9:0] \load_codes[1] ;
@@ -3966,7 +3911,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [4:0] \load_place.pair ;
   wire [1:0] \load_place.region ;
   reg [31:0] loglik;
-  reg [31:0] \loglik$200 ;
+  reg [31:0] \loglik$175 ;
   reg [31:0] loglik0 = 32'd0;
   reg [31:0] loglik1 = 32'd0;
   reg [31:0] loglik2 = 32'd0;
@@ -3975,25 +3920,67 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   reg looking;
   input [3:0] min_free;
   wire [3:0] min_free;
-  wire [3:0] \min_free$137 ;
   (* enum_base_type = "Mode" *)
   (* enum_value_00 = "STEP" *)
   (* enum_value_01 = "FIRST" *)
   (* enum_value_10 = "INVALID" *)
   reg [1:0] mode;
   wire more_to_come;
-  reg [1:0] moved;
   wire [31:0] multiplicity;
-  wire [31:0] \multiplicity$187 ;
+  wire [31:0] \multiplicity$202 ;
   wire [31:0] next_6;
   wire [31:0] next_7;
   reg next_issued = 1'h0;
   wire [1:0] next_region;
-  reg [1:0] \next_region$146  = 2'h0;
+  reg [1:0] \next_region$181  = 2'h0;
   wire [7:0] next_row;
   wire none;
   reg none_left = 1'h0;
   wire nothing_ordered;
+  output [286:0] operations__payload;
+  wire [286:0] operations__payload;
+  wire [11:0] \operations__payload.dac ;
+  wire [5:0] \operations__payload.device ;
+  wire [255:0] \operations__payload.inputs ;
+  wire [7:0] \operations__payload.inputs[0] ;
+  wire [7:0] \operations__payload.inputs[10] ;
+  wire [7:0] \operations__payload.inputs[11] ;
+  wire [7:0] \operations__payload.inputs[12] ;
+  wire [7:0] \operations__payload.inputs[13] ;
+  wire [7:0] \operations__payload.inputs[14] ;
+  wire [7:0] \operations__payload.inputs[15] ;
+  wire [7:0] \operations__payload.inputs[16] ;
+  wire [7:0] \operations__payload.inputs[17] ;
+  wire [7:0] \operations__payload.inputs[18] ;
+  wire [7:0] \operations__payload.inputs[19] ;
+  wire [7:0] \operations__payload.inputs[1] ;
+  wire [7:0] \operations__payload.inputs[20] ;
+  wire [7:0] \operations__payload.inputs[21] ;
+  wire [7:0] \operations__payload.inputs[22] ;
+  wire [7:0] \operations__payload.inputs[23] ;
+  wire [7:0] \operations__payload.inputs[24] ;
+  wire [7:0] \operations__payload.inputs[25] ;
+  wire [7:0] \operations__payload.inputs[26] ;
+  wire [7:0] \operations__payload.inputs[27] ;
+  wire [7:0] \operations__payload.inputs[28] ;
+  wire [7:0] \operations__payload.inputs[29] ;
+  wire [7:0] \operations__payload.inputs[2] ;
+  wire [7:0] \operations__payload.inputs[30] ;
+  wire [7:0] \operations__payload.inputs[31] ;
+  wire [7:0] \operations__payload.inputs[3] ;
+  wire [7:0] \operations__payload.inputs[4] ;
+  wire [7:0] \operations__payload.inputs[5] ;
+  wire [7:0] \operations__payload.inputs[6] ;
+  wire [7:0] \operations__payload.inputs[7] ;
+  wire [7:0] \operations__payload.inputs[8] ;
+  wire [7:0] \operations__payload.inputs[9] ;
+  wire [2:0] \operations__payload.op ;
+  wire [7:0] \operations__payload.row ;
+  wire \operations__payload.tile ;
+  wire \operations__payload.top ;
+  wire operations__ready;
+  output operations__valid;
+  wire operations__valid;
   wire [19:0] order_codes;
   wire [9:0] \order_codes[0] ;
   wire [9:0] \order_codes[1] ;
@@ -4005,18 +3992,18 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire order_read;
   output [27:0] orders__payload;
   wire [27:0] orders__payload;
-  wire [27:0] \orders__payload$7 ;
-  wire [9:0] \orders__payload$7.code ;
-  wire [5:0] \orders__payload$7.device ;
+  wire [27:0] \orders__payload$9 ;
+  wire [9:0] \orders__payload$9.code ;
+  wire [5:0] \orders__payload$9.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \orders__payload$7.kind ;
-  wire \orders__payload$7.last ;
-  wire [7:0] \orders__payload$7.row ;
+  wire [2:0] \orders__payload$9.kind ;
+  wire \orders__payload$9.last ;
+  wire [7:0] \orders__payload$9.row ;
   wire [9:0] \orders__payload.code ;
   wire [5:0] \orders__payload.device ;
   (* enum_base_type = "Kind" *)
@@ -4030,10 +4017,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [7:0] \orders__payload.row ;
   input orders__ready;
   wire orders__ready;
-  wire \orders__ready$9 ;
+  wire \orders__ready$11 ;
   output orders__valid;
   wire orders__valid;
-  wire \orders__valid$11 ;
+  wire \orders__valid$13 ;
   wire [325:0] output__payload;
   wire [286:0] \output__payload.request ;
   wire [11:0] \output__payload.request.dac ;
@@ -4096,44 +4083,41 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   (* enum_value_10 = "STEP" *)
   reg [1:0] phase = 2'h0;
   wire [10:0] place;
-  wire [10:0] \place$179 ;
-  wire \place$179.bank ;
-  wire [2:0] \place$179.group_row ;
-  wire [4:0] \place$179.pair ;
-  wire [1:0] \place$179.region ;
+  wire [10:0] \place$197 ;
+  wire \place$197.bank ;
+  wire [2:0] \place$197.group_row ;
+  wire [4:0] \place$197.pair ;
+  wire [1:0] \place$197.region ;
   wire \place.bank ;
   wire [2:0] \place.group_row ;
   wire [4:0] \place.pair ;
   wire [1:0] \place.region ;
   reg [10:0] point = 11'h000;
-  input [10:0] points;
-  wire [10:0] points;
-  output [15:0] \port$1046$0 ;
-  wire [15:0] \port$1046$0 ;
-  output [3:0] \port$1673$0 ;
-  wire [3:0] \port$1673$0 ;
-  input [1:0] \port$4664$2 ;
-  wire [1:0] \port$4664$2 ;
-  wire predict;
+  output [15:0] \port$1026$0 ;
+  wire [15:0] \port$1026$0 ;
+  output [3:0] \port$1653$0 ;
+  wire [3:0] \port$1653$0 ;
+  input [1:0] \port$4644$2 ;
+  wire [1:0] \port$4644$2 ;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
   input [64:0] price__payload;
   wire [64:0] price__payload;
-  wire [64:0] \price__payload$55 ;
-  wire [31:0] \price__payload$55.hastings ;
-  wire [31:0] \price__payload$55.prior ;
-  wire \price__payload$55.stuck ;
+  wire [64:0] \price__payload$57 ;
+  wire [31:0] \price__payload$57.hastings ;
+  wire [31:0] \price__payload$57.prior ;
+  wire \price__payload$57.stuck ;
   wire [31:0] \price__payload.hastings ;
   wire [31:0] \price__payload.prior ;
   wire \price__payload.stuck ;
   output price__ready;
   wire price__ready;
-  wire \price__ready$57 ;
+  wire \price__ready$59 ;
   input price__valid;
   wire price__valid;
-  wire \price__valid$59 ;
+  wire \price__valid$61 ;
   reg [31:0] prior;
-  reg [31:0] \prior$201 ;
+  reg [31:0] \prior$176 ;
   reg [31:0] prior0 = 32'd0;
   reg [31:0] prior1 = 32'd0;
   reg [31:0] prior2 = 32'd0;
@@ -4205,20 +4189,22 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   output programmed__valid;
   wire programmed__valid;
   reg proposal;
-  reg put_back = 1'h0;
+  reg put_back;
+  reg \put_back$369  = 1'h0;
+  reg put_loglik;
   reg put_prior;
   reg query = 1'h0;
+  wire query__bad;
+  wire [2:0] query__failures;
+  wire [31:0] query__held;
+  wire [7:0] query__row;
+  wire [31:0] query__wear;
   wire query_bad;
-  wire \query_bad$150 ;
   wire [2:0] query_failures;
-  wire [2:0] \query_failures$152 ;
   wire [31:0] query_held;
-  wire [31:0] \query_held$154 ;
   input [7:0] query_row;
   wire [7:0] query_row;
-  wire [7:0] \query_row$148 ;
   wire [31:0] query_wear;
-  wire [31:0] \query_wear$156 ;
   wire [286:0] raw__payload;
   wire [24:0] \raw__payload$361 ;
   wire [24:0] \raw__payload$361.value ;
@@ -4265,21 +4251,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \raw__ready$380 ;
   reg raw__valid = 1'h0;
   wire \raw__valid$359 ;
-  input [28:0] raw_operation;
-  wire [28:0] raw_operation;
-  wire [11:0] \raw_operation.dac ;
-  wire [5:0] \raw_operation.device ;
-  wire [2:0] \raw_operation.op ;
-  wire [7:0] \raw_operation.row ;
-  output [31:0] raw_result;
-  reg [31:0] raw_result = 32'd0;
-  wire raw_start;
-  output raw_valid;
-  reg raw_valid = 1'h0;
   (* init = 1'h0 *)
   wire raw_waiting;
   wire read;
-  wire \read$177 ;
+  wire \read$195 ;
   wire [48:0] read_backs__payload;
   wire [9:0] \read_backs__payload.code ;
   wire [38:0] \read_backs__payload.tag ;
@@ -4297,25 +4272,16 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire read_backs__ready;
   wire read_backs__valid;
   wire [24:0] readings__payload;
-  wire [24:0] \readings__payload$49 ;
-  wire [24:0] \readings__payload$49.value ;
+  wire [24:0] \readings__payload$51 ;
+  wire [24:0] \readings__payload$51.value ;
   wire [24:0] \readings__payload.value ;
   input readings__ready;
   wire readings__ready;
-  wire \readings__ready$51 ;
+  wire \readings__ready$53 ;
   output readings__valid;
   wire readings__valid;
-  wire \readings__valid$53 ;
+  wire \readings__valid$55 ;
   reg ready = 1'h0;
-  (* enum_base_type = "Reason" *)
-  (* enum_value_000 = "RUNNING" *)
-  (* enum_value_001 = "EXHAUSTED" *)
-  (* enum_value_010 = "ENTROPY_ALARM" *)
-  (* enum_value_011 = "FAULT" *)
-  (* enum_value_100 = "DONE" *)
-  (* enum_value_101 = "NO_ROWS" *)
-  output [2:0] reason;
-  reg [2:0] reason = 3'h0;
   wire [32:0] record__payload;
   wire \record__payload.last ;
   wire [31:0] \record__payload.word ;
@@ -4331,48 +4297,52 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [4:0] \record_place.pair ;
   wire [1:0] \record_place.region ;
   reg record_read;
-  wire record_steps;
+  reg recorder_free = 1'h0;
   output [1:0] region;
   reg [1:0] region = 2'h0;
-  reg [1:0] \region$142  = 2'h0;
   (* init = 2'h0 *)
-  wire [1:0] \region$160 ;
+  wire [1:0] \region$178 ;
   (* init = 2'h0 *)
-  wire [1:0] \region$184 ;
+  wire [1:0] \region$182 ;
+  (* init = 2'h0 *)
+  wire [1:0] \region$200 ;
   input [8:0] region_groups;
   wire [8:0] region_groups;
-  wire [8:0] \region_groups$131 ;
   input [2:0] regions;
   wire [2:0] regions;
-  wire [2:0] \regions$129 ;
   reg [31:0] remaining = 32'd0;
+  reg restart;
   input [24:0] results__payload;
   wire [24:0] results__payload;
-  wire [24:0] \results__payload$43 ;
-  wire [24:0] \results__payload$43.value ;
+  wire [24:0] \results__payload$45 ;
+  wire [24:0] \results__payload$45.value ;
   wire [24:0] \results__payload.value ;
   output results__ready;
   wire results__ready;
-  wire \results__ready$45 ;
+  wire \results__ready$47 ;
   input results__valid;
   wire results__valid;
-  wire \results__valid$47 ;
+  wire \results__valid$49 ;
   wire [8:0] retired_count;
   input [2:0] retries;
   wire [2:0] retries;
-  wire [2:0] \retries$141 ;
   wire room;
   reg [7:0] row;
-  wire [7:0] \row$169 ;
+  wire [7:0] \row$187 ;
+  wire [3:0] rows__min_free;
+  wire [8:0] rows__region_groups;
+  wire [2:0] rows__regions;
+  wire [2:0] rows__retries;
+  wire [8:0] rows__rows_per_region;
+  wire rows__stream;
   reg rows_free = 1'h0;
   input [8:0] rows_per_region;
   wire [8:0] rows_per_region;
-  wire [8:0] \rows_per_region$133 ;
   input rst;
   wire rst;
-  wire run;
   reg sample;
   wire sample_done;
+  reg sample_issued = 1'h0;
   wire [7:0] sample_row;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
@@ -4381,120 +4351,165 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire samples__ready;
   output samples__valid;
   wire samples__valid;
-  reg [1:0] saved_region = 2'h0;
+  wire settings__early_reject;
+  wire settings__external;
+  wire [31:0] settings__external_loglik;
+  wire [4:0] settings__features;
+  wire [2:0] settings__hidden;
+  input [10:0] settings__points;
+  wire [10:0] settings__points;
+  wire settings__record_steps;
+  input [31:0] settings__steps;
+  wire [31:0] settings__steps;
+  input [9:0] settings__valid_hi;
+  wire [9:0] settings__valid_hi;
+  input [9:0] settings__valid_lo;
+  wire [9:0] settings__valid_lo;
   reg settled = 1'h0;
-  wire start;
-  reg \start$294 ;
+  reg start;
   reg \start$297 ;
-  output started;
-  reg started = 1'h0;
+  wire [7:0] state__state_groups__addr;
+  wire [31:0] state__state_groups__data;
+  wire [7:0] state__state_groups__r_addr;
+  output [31:0] state__state_groups__r_data;
+  wire [31:0] state__state_groups__r_data;
+  wire state__state_groups__r_stb;
+  wire state__state_groups__stb;
+  wire [7:0] state__state_held__addr;
+  wire [31:0] state__state_held__data;
+  wire [7:0] state__state_held__r_addr;
+  output [31:0] state__state_held__r_data;
+  wire [31:0] state__state_held__r_data;
+  wire state__state_held__r_stb;
+  wire state__state_held__stb;
+  wire [7:0] state__state_queues__addr;
+  wire [31:0] state__state_queues__data;
+  wire [7:0] state__state_queues__r_addr;
+  output [31:0] state__state_queues__r_data;
+  wire [31:0] state__state_queues__r_data;
+  wire state__state_queues__r_stb;
+  wire state__state_queues__stb;
+  wire [4:0] state__state_regions__addr;
+  wire [31:0] state__state_regions__data;
+  wire [4:0] state__state_regions__r_addr;
+  output [31:0] state__state_regions__r_data;
+  reg [31:0] state__state_regions__r_data;
+  wire state__state_regions__r_stb;
+  wire state__state_regions__stb;
+  input [9:0] state__state_samples__addr;
+  wire [9:0] state__state_samples__addr;
+  input [31:0] state__state_samples__data;
+  wire [31:0] state__state_samples__data;
+  input [9:0] state__state_samples__r_addr;
+  wire [9:0] state__state_samples__r_addr;
+  output [31:0] state__state_samples__r_data;
+  wire [31:0] state__state_samples__r_data;
+  input state__state_samples__r_stb;
+  wire state__state_samples__r_stb;
+  wire state__state_samples__stb;
+  input [31:0] state__state_step__data;
+  wire [31:0] state__state_step__data;
+  wire [31:0] state__state_step__r_data;
+  input state__state_step__stb;
+  wire state__state_step__stb;
+  wire [7:0] state__state_wear__addr;
+  wire [31:0] state__state_wear__data;
+  wire [7:0] state__state_wear__r_addr;
+  output [31:0] state__state_wear__r_data;
+  wire [31:0] state__state_wear__r_data;
+  wire state__state_wear__r_stb;
+  wire state__state_wear__stb;
   input [7:0] state_groups__addr;
   wire [7:0] state_groups__addr;
-  wire [7:0] \state_groups__addr$91 ;
   input [31:0] state_groups__data;
   wire [31:0] state_groups__data;
-  wire [31:0] \state_groups__data$93 ;
   input [7:0] state_groups__r_addr;
   wire [7:0] state_groups__r_addr;
-  wire [7:0] \state_groups__r_addr$95 ;
-  output [31:0] state_groups__r_data;
   wire [31:0] state_groups__r_data;
-  wire [31:0] \state_groups__r_data$97 ;
   input state_groups__r_stb;
   wire state_groups__r_stb;
-  wire \state_groups__r_stb$99 ;
   input state_groups__stb;
   wire state_groups__stb;
-  wire \state_groups__stb$101 ;
   input [7:0] state_held__addr;
   wire [7:0] state_held__addr;
-  wire [7:0] \state_held__addr$103 ;
   input [31:0] state_held__data;
   wire [31:0] state_held__data;
-  wire [31:0] \state_held__data$105 ;
   input [7:0] state_held__r_addr;
   wire [7:0] state_held__r_addr;
-  wire [7:0] \state_held__r_addr$107 ;
-  output [31:0] state_held__r_data;
   wire [31:0] state_held__r_data;
-  wire [31:0] \state_held__r_data$109 ;
   input state_held__r_stb;
   wire state_held__r_stb;
-  wire \state_held__r_stb$111 ;
   input state_held__stb;
   wire state_held__stb;
-  wire \state_held__stb$113 ;
   input [7:0] state_queues__addr;
   wire [7:0] state_queues__addr;
-  wire [7:0] \state_queues__addr$79 ;
   input [31:0] state_queues__data;
   wire [31:0] state_queues__data;
-  wire [31:0] \state_queues__data$81 ;
   input [7:0] state_queues__r_addr;
   wire [7:0] state_queues__r_addr;
-  wire [7:0] \state_queues__r_addr$83 ;
-  output [31:0] state_queues__r_data;
   wire [31:0] state_queues__r_data;
-  wire [31:0] \state_queues__r_data$85 ;
   input state_queues__r_stb;
   wire state_queues__r_stb;
-  wire \state_queues__r_stb$87 ;
   input state_queues__stb;
   wire state_queues__stb;
-  wire \state_queues__stb$89 ;
   input [4:0] state_regions__addr;
   wire [4:0] state_regions__addr;
-  wire [4:0] \state_regions__addr$328 ;
   input [31:0] state_regions__data;
   wire [31:0] state_regions__data;
-  wire [31:0] \state_regions__data$330 ;
   input [4:0] state_regions__r_addr;
   wire [4:0] state_regions__r_addr;
-  wire [4:0] \state_regions__r_addr$334 ;
-  output [31:0] state_regions__r_data;
-  reg [31:0] state_regions__r_data;
-  wire [31:0] \state_regions__r_data$336 ;
+  wire [31:0] state_regions__r_data;
   input state_regions__r_stb;
   wire state_regions__r_stb;
-  wire \state_regions__r_stb$332 ;
   input state_regions__stb;
   wire state_regions__stb;
-  wire \state_regions__stb$326 ;
-  input [9:0] state_samples__addr;
-  wire [9:0] state_samples__addr;
-  input [31:0] state_samples__data;
-  wire [31:0] state_samples__data;
-  input [9:0] state_samples__r_addr;
-  wire [9:0] state_samples__r_addr;
-  output [31:0] state_samples__r_data;
-  wire [31:0] state_samples__r_data;
-  input state_samples__r_stb;
-  wire state_samples__r_stb;
-  wire state_samples__stb;
   reg [4:0] state_state = 5'h00;
-  input [31:0] state_step__data;
-  wire [31:0] state_step__data;
-  wire [31:0] state_step__r_data;
-  input state_step__stb;
-  wire state_step__stb;
   input [7:0] state_wear__addr;
   wire [7:0] state_wear__addr;
-  wire [7:0] \state_wear__addr$115 ;
   input [31:0] state_wear__data;
   wire [31:0] state_wear__data;
-  wire [31:0] \state_wear__data$117 ;
   input [7:0] state_wear__r_addr;
   wire [7:0] state_wear__r_addr;
-  wire [7:0] \state_wear__r_addr$119 ;
-  output [31:0] state_wear__r_data;
   wire [31:0] state_wear__r_data;
-  wire [31:0] \state_wear__r_data$121 ;
   input state_wear__r_stb;
   wire state_wear__r_stb;
-  wire \state_wear__r_stb$123 ;
   input state_wear__stb;
   wire state_wear__stb;
-  wire \state_wear__stb$125 ;
+  (* enum_base_type = "Activity" *)
+  (* enum_value_0000 = "IDLE" *)
+  (* enum_value_0001 = "BETWEEN" *)
+  (* enum_value_0010 = "COIN" *)
+  (* enum_value_0011 = "SAMPLE" *)
+  (* enum_value_0100 = "DECISION" *)
+  (* enum_value_0101 = "EXTERNAL" *)
+  (* enum_value_0110 = "RECORDS" *)
+  (* enum_value_0111 = "PREDICTION" *)
+  (* enum_value_1000 = "RAW" *)
+  output [3:0] status__activity;
+  reg [3:0] status__activity;
+  output status__busy;
+  wire status__busy;
+  output [31:0] status__raw_result;
+  reg [31:0] status__raw_result = 32'd0;
+  output status__raw_valid;
+  reg status__raw_valid = 1'h0;
+  (* enum_base_type = "Reason" *)
+  (* enum_value_000 = "RUNNING" *)
+  (* enum_value_001 = "EXHAUSTED" *)
+  (* enum_value_010 = "ENTROPY_ALARM" *)
+  (* enum_value_011 = "FAULT" *)
+  (* enum_value_100 = "DONE" *)
+  (* enum_value_101 = "NO_ROWS" *)
+  output [2:0] status__reason;
+  reg [2:0] status__reason = 3'h0;
+  output status__started;
+  reg status__started = 1'h0;
+  output [31:0] status__steps_done;
+  reg [31:0] status__steps_done = 32'd0;
+  (* init = 2'h0 *)
+  wire [1:0] status__turn;
+  output status__waiting_external;
+  reg status__waiting_external;
   output [78:0] step;
   reg [78:0] step;
   wire \step.accepted ;
@@ -4518,35 +4533,30 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   output step_records__valid;
   reg step_records__valid;
   reg stepping = 1'h0;
-  input [31:0] steps;
-  wire [31:0] steps;
-  output [31:0] steps_done;
-  reg [31:0] steps_done = 32'd0;
   wire stop;
-  output \stop$363 ;
-  reg \stop$363  = 1'h0;
+  output \stop$364 ;
+  reg \stop$364  = 1'h0;
   wire stream;
-  wire \stream$139 ;
   reg stuck;
   input [31:0] t;
   wire [31:0] t;
-  wire [31:0] \t$209 ;
+  wire [31:0] \t$156 ;
   input t_valid;
   wire t_valid;
-  wire \t_valid$211 ;
+  wire \t_valid$158 ;
   wire [38:0] tags__payload;
-  wire [38:0] \tags__payload$37 ;
-  wire [11:0] \tags__payload$37.centre ;
-  wire [5:0] \tags__payload$37.device ;
-  wire \tags__payload$37.last ;
-  wire [9:0] \tags__payload$37.old ;
+  wire [38:0] \tags__payload$39 ;
+  wire [11:0] \tags__payload$39.centre ;
+  wire [5:0] \tags__payload$39.device ;
+  wire \tags__payload$39.last ;
+  wire [9:0] \tags__payload$39.old ;
   (* enum_base_type = "Reader" *)
   (* enum_value_00 = "SAMPLE" *)
   (* enum_value_01 = "COIN" *)
   (* enum_value_10 = "LIKELIHOOD" *)
   (* enum_value_11 = "RAW" *)
-  wire [1:0] \tags__payload$37.reader ;
-  wire [7:0] \tags__payload$37.row ;
+  wire [1:0] \tags__payload$39.reader ;
+  wire [7:0] \tags__payload$39.row ;
   wire [11:0] \tags__payload.centre ;
   wire [5:0] \tags__payload.device ;
   wire \tags__payload.last ;
@@ -4559,28 +4569,28 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [1:0] \tags__payload.reader ;
   wire [7:0] \tags__payload.row ;
   wire tags__ready;
-  wire \tags__ready$39 ;
+  wire \tags__ready$41 ;
   wire tags__valid;
-  wire \tags__valid$41 ;
+  wire \tags__valid$43 ;
   reg take;
   reg \take$275 ;
   wire taken;
   input [51:0] targets__payload;
   wire [51:0] targets__payload;
-  wire [51:0] \targets__payload$13 ;
-  wire [11:0] \targets__payload$13.centre ;
-  wire [9:0] \targets__payload$13.code ;
-  wire [11:0] \targets__payload$13.dac ;
-  wire [5:0] \targets__payload$13.device ;
+  wire [51:0] \targets__payload$15 ;
+  wire [11:0] \targets__payload$15.centre ;
+  wire [9:0] \targets__payload$15.code ;
+  wire [11:0] \targets__payload$15.dac ;
+  wire [5:0] \targets__payload$15.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \targets__payload$13.kind ;
-  wire \targets__payload$13.last ;
-  wire [7:0] \targets__payload$13.row ;
+  wire [2:0] \targets__payload$15.kind ;
+  wire \targets__payload$15.last ;
+  wire [7:0] \targets__payload$15.row ;
   wire [11:0] \targets__payload.centre ;
   wire [9:0] \targets__payload.code ;
   wire [11:0] \targets__payload.dac ;
@@ -4596,31 +4606,23 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [7:0] \targets__payload.row ;
   output targets__ready;
   wire targets__ready;
-  wire \targets__ready$15 ;
+  wire \targets__ready$17 ;
   input targets__valid;
   wire targets__valid;
-  wire \targets__valid$17 ;
+  wire \targets__valid$19 ;
   input [28:0] terms__payload;
   wire [28:0] terms__payload;
-  wire [28:0] \terms__payload$61 ;
-  wire \terms__payload$61.last ;
-  wire [27:0] \terms__payload$61.term ;
+  wire [28:0] \terms__payload$63 ;
+  wire \terms__payload$63.last ;
+  wire [27:0] \terms__payload$63.term ;
   wire \terms__payload.last ;
   wire [27:0] \terms__payload.term ;
   output terms__ready;
   wire terms__ready;
-  wire \terms__ready$63 ;
+  wire \terms__ready$65 ;
   input terms__valid;
   wire terms__valid;
-  wire \terms__valid$65 ;
-  (* init = 2'h0 *)
-  wire [1:0] turn;
-  input [9:0] valid_hi;
-  wire [9:0] valid_hi;
-  input [9:0] valid_lo;
-  wire [9:0] valid_lo;
-  output waiting_external;
-  reg waiting_external;
+  wire \terms__valid$67 ;
   wire write;
   wire [9:0] write_code;
   wire write_odd;
@@ -4629,43 +4631,43 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [2:0] \write_place.group_row ;
   wire [4:0] \write_place.pair ;
   wire [1:0] \write_place.region ;
+  assign \$1  = ~ busy;
+  assign \$2  = ! pending;
+  assign \$3  = \$1  & \$2 ;
+  assign \$4  = ~ program__valid;
+  assign nothing_ordered = \$3  & \$4 ;
   assign group_rows = hidden + 1'h1;
-  assign next_region = preparing ? \next_region$146  : region;
+  assign next_region = preparing ? \next_region$181  : region;
   assign cold = phase == 1'h1;
-  assign empty = ! points;
-  assign \$2  = ~ busy;
-  assign \$3  = ! pending;
-  assign \$4  = \$2  & \$3 ;
-  assign \$5  = ~ program__valid;
-  assign nothing_ordered = \$4  & \$5 ;
-  assign \$6  = read_backs__payload[48:39] >= valid_lo;
-  assign \$7  = read_backs__payload[48:39] <= valid_hi;
-  assign code_valid = \$6  & \$7 ;
-  assign \$8  = read_backs__payload[9:2] - \row$169 ;
-  assign \$9  = read_backs__payload[15:10] - 6'h38;
-  assign \$10  = read_backs__payload[1:0] == 1'h1;
-  assign coin_codes__valid = read_backs__valid & \$10 ;
-  assign \$11  = read_backs__payload[1:0] == 1'h1;
-  assign \$12  = ~ \$11 ;
-  assign programmed__valid = read_backs__valid & \$12 ;
+  assign empty = ! settings__points;
+  assign \$6  = ~ last_step;
+  assign \$7  = ~ halting;
+  assign more_to_come = \$6  & \$7 ;
+  assign \$8  = read_backs__payload[48:39] >= settings__valid_lo;
+  assign \$9  = read_backs__payload[48:39] <= settings__valid_hi;
+  assign code_valid = \$8  & \$9 ;
+  assign \$10  = read_backs__payload[9:2] - \row$187 ;
+  assign \$11  = read_backs__payload[15:10] - 6'h38;
+  assign \$12  = read_backs__payload[1:0] == 1'h1;
+  assign coin_codes__valid = read_backs__valid & \$12 ;
   assign \$13  = read_backs__payload[1:0] == 1'h1;
-  assign read_backs__ready = \$13  ? coin_codes__ready : programmed__ready;
-  assign \$14  = read_backs__valid & read_backs__ready;
+  assign \$14  = ~ \$13 ;
+  assign programmed__valid = read_backs__valid & \$14 ;
   assign \$15  = read_backs__payload[1:0] == 1'h1;
-  assign \$16  = ~ \$15 ;
-  assign write = \$14  & \$16 ;
+  assign read_backs__ready = \$15  ? coin_codes__ready : programmed__ready;
+  assign \$16  = read_backs__valid & read_backs__ready;
+  assign \$17  = read_backs__payload[1:0] == 1'h1;
   assign \$18  = ~ \$17 ;
-  assign \$29  = ~ stepping;
-  assign \$30  = ~ \port$4664$2 [1];
-  assign \$31  = \$29  | \$30 ;
-  assign room = \$31  | step_records__ready;
+  assign write = \$16  & \$18 ;
+  assign \$20  = ~ \$19 ;
+  assign \$31  = ~ stepping;
+  assign \$32  = ~ \port$4644$2 [1];
+  assign \$33  = \$31  | \$32 ;
+  assign room = \$33  | step_records__ready;
   assign step_ends = ending & stepping;
-  assign allow_sample = \$signal$253  & \$signal$254 ;
-  assign \$32  = ~ all_back;
-  assign hold_dots = \hold_dots$256  & \$32 ;
-  assign \$33  = ~ \$signal$259 ;
-  assign \$34  = ~ halting;
-  assign more_to_come = \$33  & \$34 ;
+  assign allow_sample = \allow_sample$254  & recorder_free;
+  assign \$34  = ~ all_back;
+  assign hold_dots = \hold_dots$257  & \$34 ;
   assign \$35  = ~ \$115 ;
   assign \$36  = control_command[0] | control_command[1];
   assign \$37  = \$36  | control_command[3];
@@ -4673,18 +4675,18 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \$39  = \$38  | control_command[9];
   assign \$40  = \$35  | \$39 ;
   assign \$41  = ~ closed;
-  assign \busy$261  = \$40  & \$41 ;
+  assign status__busy = \$40  & \$41 ;
   assign \$42  = control_command[0] | control_command[1];
   assign \$43  = \$42  | control_command[3];
   assign \$44  = \$43  | control_command[4];
   assign \$45  = \$44  | control_command[9];
   assign \$46  = ~ \$45 ;
-  assign \$47  = control_command[1] & started;
-  assign \$48  = \$47  & coin_alarm;
-  assign \$49  = control_command[1] & started;
-  assign \$50  = control_command[3] & started;
-  assign \$51  = control_command[4] & started;
-  assign \$52  = | points;
+  assign \$47  = control_command[1] & status__started;
+  assign \$48  = \$47  & coin__alarm;
+  assign \$49  = control_command[1] & status__started;
+  assign \$50  = control_command[3] & status__started;
+  assign \$51  = control_command[4] & status__started;
+  assign \$52  = | settings__points;
   assign \$53  = \$51  & \$52 ;
   assign \$54  = ~ settled;
   assign \$55  = ~ has_sample;
@@ -4692,20 +4694,20 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \$57  = ~ busy;
   assign \$58  = ~ busy;
   assign \$59  = stepping & \$58 ;
-  assign \$60  = ~ \$signal$283 ;
+  assign \$60  = ~ sample_issued;
   assign \$61  = \$59  & \$60 ;
-  assign \$62  = all_back & coin_settled;
+  assign \$62  = all_back & coin__settled;
   assign \$63  = ! phase;
-  assign \$64  = ~ \$signal$286 ;
+  assign \$64  = ~ all_valid;
   assign \$65  = ~ busy;
   assign \$66  = stepping & more_to_come;
   assign \$67  = ~ busy;
   assign \$68  = \$66  & \$67 ;
   assign \$69  = ~ next_issued;
   assign \$70  = \$68  & \$69 ;
-  assign \$71  = ~ \$signal$286 ;
+  assign \$71  = ~ all_valid;
   assign \$72  = all_back & \$71 ;
-  assign \$73  = ~ \$signal$286 ;
+  assign \$73  = ~ all_valid;
   assign \$74  = phase == 1'h1;
   assign \$75  = ~ \busy$296 ;
   assign \$77  = ~ \$76 ;
@@ -4719,20 +4721,20 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \$85  = \$84  & settled;
   assign \$86  = ~ predicting;
   assign \$87  = point + 1'h1;
-  assign \$88  = \$87  == points;
-  assign \$89  = ~ \$signal$286 ;
-  assign \$90  = stepping & \port$4664$2 [1];
-  assign \$91  = ~ \$signal$286 ;
+  assign \$88  = \$87  == settings__points;
+  assign \$89  = ~ all_valid;
+  assign \$90  = stepping & \port$4644$2 [1];
+  assign \$91  = ~ all_valid;
   assign \$92  = stop | \$91 ;
   assign \$93  = ready & stepping;
-  assign \$94  = \$93  & \port$4664$2 [1];
+  assign \$94  = \$93  & \port$4644$2 [1];
   assign \$95  = ready & room;
-  assign \$96  = ~ \$signal$286 ;
+  assign \$96  = ~ all_valid;
   assign \$97  = phase == 1'h1;
   assign \$98  = decision__payload[1] | \$97 ;
   assign \$99  = \$96  & \$98 ;
   assign \$100  = \current$303  ? sample_row : held_row;
-  assign \$101  = \current$303  ? multiplicity : state_held__r_data;
+  assign \$101  = \current$303  ? multiplicity : state__state_held__r_data;
   assign \$102  = \current$303  & last_region;
   assign \$103  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[33], decision__payload[33:2] };
   assign \$104  = looked_at[2:0] == 3'h6;
@@ -4765,204 +4767,204 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \$137  = state_state == 5'h16;
   assign \$138  = state_state == 5'h17;
   assign \$139  = state_state == 5'h18;
-  assign \$140  = remaining <= 1'h1;
-  assign \$141  = remaining - 1'h1;
-  assign \$142  = steps_done + 1'h1;
-  assign \$143  = clean_windows >= 2'h2;
-  assign \$144  = moved == region;
+  assign \$140  = _moved == region;
+  assign \$141  = region + 1'h1;
+  assign \$142  = \$141  >= regions;
+  assign \$143  = region + 1'h1;
+  assign \$144  = \$143  >= regions;
   assign \$145  = region + 1'h1;
-  assign \$146  = \$145  >= regions;
-  assign \$147  = region + 1'h1;
-  assign \$148  = \$147  >= regions;
-  assign \$149  = region + 1'h1;
-  assign \$150  = \$148  ? 3'h0 : \$149 ;
-  assign \$151  = orders__valid & orders__ready;
-  assign \$152  = pending + \$151 ;
-  assign \$153  = targets__valid & targets__ready;
-  assign \$154  = \$152  - \$153 ;
-  assign \$155  = read_backs__valid & read_backs__ready;
-  assign \$156  = \$signal$286  & code_valid;
-  assign \$157  = ~ \busy$296 ;
-  assign \$158  = ~ \busy$366 ;
-  assign \$159  = index == retired_count;
-  assign \$160  = control_command[1] & started;
-  assign \$161  = \$160  & coin_alarm;
-  assign \$162  = control_command[1] & started;
-  assign \$163  = control_command[3] & started;
-  assign \$164  = control_command[4] & started;
-  assign \$165  = | points;
-  assign \$166  = \$164  & \$165 ;
-  assign \$167  = ~ initialised;
-  assign \$168  = ! steps;
-  assign \$169  = init | \busy$366 ;
-  assign \$170  = \$169  | \coin_restart$369 ;
-  assign \$171  = ~ \$170 ;
-  assign \$172  = \$171  & coin_settled;
-  assign \$173  = ~ settled;
-  assign \$174  = ~ has_sample;
-  assign \$175  = none_left | halting;
-  assign \$176  = phase == 1'h1;
-  assign \$177  = ~ busy;
-  assign \$178  = ~ busy;
-  assign \$179  = stepping & \$178 ;
-  assign \$180  = ~ \$signal$283 ;
-  assign \$181  = \$179  & \$180 ;
-  assign \$182  = all_back & coin_settled;
-  assign \$183  = ! phase;
-  assign \$184  = ~ \$signal$286 ;
-  assign \$185  = ~ busy;
-  assign \$186  = stepping & more_to_come;
+  assign \$146  = \$144  ? 3'h0 : \$145 ;
+  assign \$148  = looking ? \$147  : { 3'h0, _moved };
+  assign \$149  = orders__valid & orders__ready;
+  assign \$150  = pending + \$149 ;
+  assign \$151  = targets__valid & targets__ready;
+  assign \$152  = \$150  - \$151 ;
+  assign \$153  = remaining <= 1'h1;
+  assign \$154  = remaining - 1'h1;
+  assign \$155  = status__steps_done + 1'h1;
+  assign \$156  = read_backs__valid & read_backs__ready;
+  assign \$157  = all_valid & code_valid;
+  assign \$158  = index == retired_count;
+  assign \$159  = ~ \busy$296 ;
+  assign \$160  = ~ \busy$366 ;
+  assign \$161  = coin__clean_windows >= 2'h2;
+  assign \$162  = control_command[1] & status__started;
+  assign \$163  = \$162  & coin__alarm;
+  assign \$164  = control_command[1] & status__started;
+  assign \$165  = control_command[3] & status__started;
+  assign \$166  = control_command[4] & status__started;
+  assign \$167  = | settings__points;
+  assign \$168  = \$166  & \$167 ;
+  assign \$169  = ~ initialised;
+  assign \$170  = ! settings__steps;
+  assign \$171  = init | \busy$366 ;
+  assign \$172  = \$171  | coin__restart;
+  assign \$173  = ~ \$172 ;
+  assign \$174  = \$173  & coin__settled;
+  assign \$175  = ~ settled;
+  assign \$176  = ~ has_sample;
+  assign \$177  = none_left | halting;
+  assign \$178  = phase == 1'h1;
+  assign \$179  = ~ busy;
+  assign \$180  = ~ busy;
+  assign \$181  = stepping & \$180 ;
+  assign \$182  = ~ sample_issued;
+  assign \$183  = \$181  & \$182 ;
+  assign \$184  = all_back & coin__settled;
+  assign \$185  = ! phase;
+  assign \$186  = ~ all_valid;
   assign \$187  = ~ busy;
-  assign \$188  = \$186  & \$187 ;
-  assign \$189  = ~ next_issued;
+  assign \$188  = stepping & more_to_come;
+  assign \$189  = ~ busy;
   assign \$190  = \$188  & \$189 ;
-  assign \$191  = ~ external;
-  assign \$192  = | points;
-  assign \$193  = \$191  & \$192 ;
-  assign \$194  = ~ \$signal$286 ;
-  assign \$195  = phase == 1'h1;
-  assign \$196  = ~ \busy$296 ;
-  assign \$197  = ~ \busy$296 ;
-  assign \$198  = control_command[5] & \$197 ;
-  assign \$199  = nothing_ordered & likelihood_idle;
-  assign \$200  = ~ \busy$296 ;
-  assign \$201  = \$199  & \$200 ;
+  assign \$191  = ~ next_issued;
+  assign \$192  = \$190  & \$191 ;
+  assign \$193  = ~ external;
+  assign \$194  = | settings__points;
+  assign \$195  = \$193  & \$194 ;
+  assign \$196  = ~ all_valid;
+  assign \$197  = phase == 1'h1;
+  assign \$198  = ~ \busy$296 ;
+  assign \$199  = ~ \busy$296 ;
+  assign \$200  = control_command[5] & \$199 ;
+  assign \$201  = nothing_ordered & likelihood_idle;
   assign \$202  = ~ \busy$296 ;
-  assign \$203  = \$202  & settled;
-  assign \$204  = ~ predicting;
-  assign \$205  = index + 1'h1;
-  assign \$206  = point + 1'h1;
-  assign \$207  = point + 1'h1;
-  assign \$208  = \$207  == points;
-  assign \$209  = raw_operation[2:0] != 3'h4;
-  assign \$210  = \$209  | raw_valid;
-  assign \$211  = \$210  | closed;
-  assign \$212  = ~ \$signal$324 ;
-  assign \$213  = stop & \$212 ;
-  assign \$214  = ~ decision__payload[0];
-  assign \$215  = \$214  | \$signal$254 ;
-  assign \$216  = \$213  & \$215 ;
-  assign \$217  = \$216  & rows_free;
-  assign \$218  = ~ ending;
-  assign \$219  = \$217  & \$218 ;
-  assign \$221  = ~ \$220 ;
-  assign \$222  = \$124  | \$126 ;
-  assign \$223  = \$222  | \$129 ;
-  assign \$225  = looking ? \$224  : { 3'h0, moved };
+  assign \$203  = \$201  & \$202 ;
+  assign \$204  = ~ \busy$296 ;
+  assign \$205  = \$204  & settled;
+  assign \$206  = ~ predicting;
+  assign \$207  = index + 1'h1;
+  assign \$208  = point + 1'h1;
+  assign \$209  = point + 1'h1;
+  assign \$210  = \$209  == settings__points;
+  assign \$211  = commands__raw_operation[2:0] != 3'h4;
+  assign \$212  = \$211  | status__raw_valid;
+  assign \$213  = \$212  | closed;
+  assign \$214  = \$124  | \$126 ;
+  assign \$215  = \$214  | \$129 ;
+  assign \$216  = ~ job_pending;
+  assign \$217  = stop & \$216 ;
+  assign \$218  = ~ decision__payload[0];
+  assign \$219  = \$218  | recorder_free;
+  assign \$220  = \$217  & \$219 ;
+  assign \$221  = \$220  & rows_free;
+  assign \$222  = ~ ending;
+  assign \$223  = \$221  & \$222 ;
+  assign \$225  = ~ \$224 ;
   assign \$226  = state_regions__addr[2:0] == 3'h6;
   assign \$227  = state_regions__stb & \$226 ;
-  assign \$228  = \$227  | \$signal$315 ;
-  assign \$230  = state_regions__stb ? \$229  : { 3'h0, \region$142  };
+  assign \$228  = \$227  | put_loglik;
+  assign \$230  = state_regions__stb ? \$229  : { 3'h0, here };
   assign \$231  = state_regions__addr[2:0] == 3'h7;
   assign \$232  = state_regions__stb & \$231 ;
   assign \$233  = \$232  | put_prior;
-  assign \$235  = state_regions__stb ? \$234  : { 3'h0, \region$142  };
+  assign \$235  = state_regions__stb ? \$234  : { 3'h0, here };
   always @(posedge clk)
-    \$signal$259  <= \$236 ;
+    region <= \$236 ;
   always @(posedge clk)
-    step_over <= \$237 ;
+    settled <= \$237 ;
   always @(posedge clk)
-    remaining <= \$238 ;
+    last_region <= \$238 ;
   always @(posedge clk)
-    steps_done <= \$239 ;
+    \next_region$181  <= \$239 ;
   always @(posedge clk)
-    clean <= \$240 ;
+    here <= \$240 ;
   always @(posedge clk)
-    region <= \$241 ;
+    pending <= \$241 ;
   always @(posedge clk)
-    settled <= \$242 ;
+    last_step <= \$242 ;
   always @(posedge clk)
-    last_region <= \$243 ;
+    step_over <= \$243 ;
   always @(posedge clk)
-    \next_region$146  <= \$244 ;
+    remaining <= \$244 ;
   always @(posedge clk)
-    pending <= \$245 ;
+    status__steps_done <= \$245 ;
   always @(posedge clk)
-    \$signal$286  <= \$246 ;
+    halting <= \$246 ;
   always @(posedge clk)
-    all_back <= \$247 ;
+    all_valid <= \$247 ;
   always @(posedge clk)
-    raw_result <= \$248 ;
+    all_back <= \$248 ;
   always @(posedge clk)
-    raw_valid <= \$249 ;
+    status__raw_result <= \$249 ;
   always @(posedge clk)
-    \stop$363  <= \$250 ;
+    status__raw_valid <= \$250 ;
   always @(posedge clk)
-    \discard$364  <= \$251 ;
+    \current$303  <= \$251 ;
   always @(posedge clk)
-    \$signal$254  <= \$252 ;
+    \stop$364  <= \$252 ;
   always @(posedge clk)
-    rows_free <= \$253 ;
+    recorder_free <= \$253 ;
   always @(posedge clk)
-    put_back <= \$254 ;
+    rows_free <= \$254 ;
   always @(posedge clk)
-    coin_begin <= \$255 ;
+    clean <= \$255 ;
   always @(posedge clk)
-    \coin_restart$369  <= \$256 ;
+    \discard$368  <= \$256 ;
   always @(posedge clk)
-    init <= \$257 ;
+    \put_back$369  <= \$257 ;
   always @(posedge clk)
-    \current$303  <= \$258 ;
+    coin__begin <= \$258 ;
   always @(posedge clk)
-    halting <= \$259 ;
+    coin__restart <= \$259 ;
   always @(posedge clk)
-    reason <= \$260 ;
+    init <= \$260 ;
   always @(posedge clk)
-    phase <= \$261 ;
+    status__reason <= \$261 ;
   always @(posedge clk)
-    stepping <= \$262 ;
+    phase <= \$262 ;
   always @(posedge clk)
-    saved_region <= \$263 ;
+    stepping <= \$263 ;
   always @(posedge clk)
-    initialised <= \$264 ;
+    _saved_region <= \$264 ;
   always @(posedge clk)
-    state_state <= \$265 ;
+    initialised <= \$265 ;
   always @(posedge clk)
-    none_left <= \$266 ;
+    state_state <= \$266 ;
   always @(posedge clk)
-    point <= \$267 ;
+    none_left <= \$267 ;
   always @(posedge clk)
-    index <= \$268 ;
+    point <= \$268 ;
   always @(posedge clk)
-    raw__valid <= \$269 ;
+    index <= \$269 ;
   always @(posedge clk)
-    \$signal$283  <= \$270 ;
+    raw__valid <= \$270 ;
   always @(posedge clk)
-    started <= \$271 ;
+    sample_issued <= \$271 ;
   always @(posedge clk)
-    next_issued <= \$272 ;
+    status__started <= \$272 ;
   always @(posedge clk)
-    allow_coin <= \$273 ;
+    next_issued <= \$273 ;
   always @(posedge clk)
-    \$signal$305  <= \$274 ;
+    allow_coin <= \$274 ;
   always @(posedge clk)
-    \$signal$253  <= \$275 ;
+    declining <= \$275 ;
   always @(posedge clk)
-    \hold_dots$256  <= \$276 ;
+    \allow_sample$254  <= \$276 ;
   always @(posedge clk)
-    \$signal$324  <= \$277 ;
+    \hold_dots$257  <= \$277 ;
   always @(posedge clk)
-    deciding <= \$278 ;
+    job_pending <= \$278 ;
   always @(posedge clk)
-    predicting <= \$279 ;
+    deciding <= \$279 ;
   always @(posedge clk)
-    ready <= \$280 ;
+    predicting <= \$280 ;
   always @(posedge clk)
-    bank0 <= \$281 ;
+    preparing <= \$281 ;
   always @(posedge clk)
-    bank1 <= \$282 ;
+    query <= \$282 ;
   always @(posedge clk)
-    bank2 <= \$283 ;
+    ready <= \$283 ;
   always @(posedge clk)
-    bank3 <= \$284 ;
+    bank0 <= \$284 ;
   always @(posedge clk)
-    preparing <= \$285 ;
+    bank1 <= \$285 ;
   always @(posedge clk)
-    query <= \$286 ;
+    bank2 <= \$286 ;
   always @(posedge clk)
-    looked_at <= \$287 ;
+    bank3 <= \$287 ;
   always @(posedge clk)
-    \region$142  <= \$288 ;
+    looked_at <= \$288 ;
   always @(posedge clk)
     loglik0 <= \$289 ;
   always @(posedge clk)
@@ -4989,14 +4991,14 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .empty(empty),
     .\external$18 (external),
     .external_loglik(external_loglik),
-    .loglik(\loglik$200 ),
+    .loglik(loglik),
     .mode(mode),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
-    .prior(\prior$201 ),
+    .prior(prior),
     .rst(rst),
-    .start(\start$294 ),
+    .start(start),
     .t(t),
     .t_valid(t_valid),
     .terms__payload(terms__payload),
@@ -5006,21 +5008,21 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   \ohmcarlo_core.controller.arbiter  arbiter (
     .clk(clk),
     .closed(closed),
-    .commands__payload(\commands__payload$30 ),
-    .commands__ready(\commands__ready$32 ),
-    .commands__valid(\commands__valid$34 ),
+    .commands__payload(operations__payload),
+    .commands__ready(\commands__ready$34 ),
+    .commands__valid(operations__valid),
     .control_command(control_command),
     .dots__payload(dots__payload),
     .dots__ready(dots__ready),
     .dots__valid(dots__valid),
     .hold_dots(hold_dots),
-    .\port$771$0 (\$20 ),
-    .\port$772$0 (\$21 ),
-    .\port$773$0 (\$22 ),
-    .\port$774$0 (\$23 ),
-    .\port$775$0 (1'h0),
-    .\port$776$0 (1'h0),
-    .\port$777$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
+    .\port$764$0 (\$22 ),
+    .\port$765$0 (\$23 ),
+    .\port$766$0 (\$24 ),
+    .\port$767$0 (\$25 ),
+    .\port$768$0 (1'h0),
+    .\port$769$0 (1'h0),
+    .\port$770$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
     .program__payload(program__payload),
     .program__ready(output__ready),
     .program__valid(program__valid),
@@ -5033,7 +5035,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   );
   \ohmcarlo_core.controller.issuer  issuer (
     .ahead(ahead),
-    .bank(bank),
+    .bank(\bank$183 ),
     .busy(busy),
     .clk(clk),
     .codes(codes),
@@ -5062,7 +5064,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .\read__addr$18 (record_place),
     .read__en(order_read),
     .\read__en$16 (record_read),
-    .record_codes(\codes$180 ),
+    .record_codes(\codes$198 ),
     .rst(rst),
     .write(write),
     .write_code(read_backs__payload[48:39]),
@@ -5078,7 +5080,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .commands__ready(commands__ready),
     .commands__valid(input__valid),
     .control_command(control_command),
-    .discard(\discard$364 ),
+    .discard(\discard$368 ),
     .rst(rst),
     .sample_done(sample_done),
     .targets__payload(targets__payload),
@@ -5097,20 +5099,20 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .rst(rst)
   );
   \ohmcarlo_core.controller.recorder  recorder (
-    .\bank$30 (\bank$185 ),
+    .\bank$30 (bank),
     .busy(\busy$296 ),
     .clk(clk),
-    .codes(\codes$180 ),
+    .codes(\codes$198 ),
     .control_command(control_command),
     .current(current),
     .features(features),
     .hidden(hidden),
-    .loglik(loglik),
+    .loglik(\loglik$175 ),
     .multiplicity(multiplicity),
-    .place(\place$179 ),
-    .prior(prior),
+    .place(\place$197 ),
+    .prior(\prior$176 ),
     .proposal(proposal),
-    .read(\read$177 ),
+    .read(\read$195 ),
     .record__payload(samples__payload),
     .record__ready(record__ready),
     .record__valid(samples__valid),
@@ -5145,7 +5147,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .group_rows(group_rows),
     .has_sample(has_sample),
     .held_index(held_index),
-    .held_multiplicity(state_held__r_data),
+    .held_multiplicity(state__state_held__r_data),
     .init(init),
     .load_bad_rows__addr(load_bad_rows__addr),
     .load_bad_rows__data(load_bad_rows__data),
@@ -5155,24 +5157,24 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .next_region(next_region),
     .\next_row$127 (next_row),
     .none(none),
-    .put_back(put_back),
+    .put_back(\put_back$369 ),
     .query(query),
     .query_row(query_row),
-    .query_wear(state_wear__r_data),
-    .region(\region$142 ),
+    .query_wear(state__state_wear__r_data),
+    .region(here),
     .region_groups(region_groups),
     .regions(regions),
     .retired_count(retired_count),
     .retired_read__data(held_row),
     .retries(retries),
-    .row(\row$169 ),
+    .row(\row$187 ),
     .rows_per_region(rows_per_region),
     .rst(rst),
     .sample_row(sample_row),
     .state_groups__addr(state_groups__addr),
     .state_groups__data(state_groups__data),
     .state_groups__r_addr(state_groups__r_addr),
-    .state_groups__r_data(state_groups__r_data),
+    .state_groups__r_data(state__state_groups__r_data),
     .state_groups__r_stb(state_groups__r_stb),
     .state_groups__stb(state_groups__stb),
     .state_held__addr(state_held__addr),
@@ -5183,21 +5185,21 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .state_queues__addr(state_queues__addr),
     .state_queues__data(state_queues__data),
     .state_queues__r_addr(state_queues__r_addr),
-    .state_queues__r_data(state_queues__r_data),
+    .state_queues__r_data(state__state_queues__r_data),
     .state_queues__r_stb(state_queues__r_stb),
     .state_queues__stb(state_queues__stb),
     .state_read__data(\$297 ),
     .state_regions__addr(state_regions__addr),
     .state_regions__data(state_regions__data),
     .state_regions__r_addr(state_regions__r_addr),
-    .state_regions__r_data(\state_regions__r_data$336 ),
+    .state_regions__r_data(state_regions__r_data),
     .state_regions__stb(state_regions__stb),
     .state_wear__addr(state_wear__addr),
     .state_wear__data(state_wear__data),
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4664$2 [0]),
+    .stream(\port$4644$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -5205,39 +5207,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
-      2'h0:
-          bank = bank0;
-      2'h1:
-          bank = bank1;
-      2'h2:
-          bank = bank2;
-      2'h3:
-          bank = bank3;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    (* full_case = 32'd1 *)
-    casez (\region$142 )
-      2'h0:
-          \$1  = bank0;
-      2'h1:
-          \$1  = bank1;
-      2'h2:
-          \$1  = bank2;
-      2'h3:
-          \$1  = bank3;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
           loglik = loglik0;
       2'h1:
@@ -5253,7 +5223,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
           prior = prior0;
       2'h1:
@@ -5269,15 +5239,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
-          \loglik$200  = loglik0;
+          \$5  = bank0;
       2'h1:
-          \loglik$200  = loglik1;
+          \$5  = bank1;
       2'h2:
-          \loglik$200  = loglik2;
+          \$5  = bank2;
       2'h3:
-          \loglik$200  = loglik3;
+          \$5  = bank3;
       default:
         ;
     endcase
@@ -5285,15 +5255,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
-          \prior$201  = prior0;
+          \loglik$175  = loglik0;
       2'h1:
-          \prior$201  = prior1;
+          \loglik$175  = loglik1;
       2'h2:
-          \prior$201  = prior2;
+          \loglik$175  = loglik2;
       2'h3:
-          \prior$201  = prior3;
+          \loglik$175  = loglik3;
       default:
         ;
     endcase
@@ -5301,15 +5271,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
-          \$17  = bank0;
+          \prior$176  = prior0;
       2'h1:
-          \$17  = bank1;
+          \prior$176  = prior1;
       2'h2:
-          \$17  = bank2;
+          \prior$176  = prior2;
       2'h3:
-          \$17  = bank3;
+          \prior$176  = prior3;
       default:
         ;
     endcase
@@ -5317,15 +5287,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
-          \$27  = loglik0;
+          \bank$183  = bank0;
       2'h1:
-          \$27  = loglik1;
+          \bank$183  = bank1;
       2'h2:
-          \$27  = loglik2;
+          \bank$183  = bank2;
       2'h3:
-          \$27  = loglik3;
+          \bank$183  = bank3;
       default:
         ;
     endcase
@@ -5333,15 +5303,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
-          \$28  = prior0;
+          \$19  = bank0;
       2'h1:
-          \$28  = prior1;
+          \$19  = bank1;
       2'h2:
-          \$28  = prior2;
+          \$19  = bank2;
       2'h3:
-          \$28  = prior3;
+          \$19  = bank3;
       default:
         ;
     endcase
@@ -5349,7 +5319,39 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
+      2'h0:
+          \$29  = loglik0;
+      2'h1:
+          \$29  = loglik1;
+      2'h2:
+          \$29  = loglik2;
+      2'h3:
+          \$29  = loglik3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    (* full_case = 32'd1 *)
+    casez (here)
+      2'h0:
+          \$30  = prior0;
+      2'h1:
+          \$30  = prior1;
+      2'h2:
+          \$30  = prior2;
+      2'h3:
+          \$30  = prior3;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    (* full_case = 32'd1 *)
+    casez (here)
       2'h0:
           \$76  = bank0;
       2'h1:
@@ -5365,7 +5367,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
           \$105  = loglik0;
       2'h1:
@@ -5381,7 +5383,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
           \$108  = prior0;
       2'h1:
@@ -5397,7 +5399,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (state_samples__r_addr[9:8])
+    casez (state__state_samples__r_addr[9:8])
       2'h0:
           \$109  = bank0;
       2'h1:
@@ -5413,7 +5415,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (state_samples__addr[9:8])
+    casez (state__state_samples__addr[9:8])
       2'h0:
           \$110  = bank0;
       2'h1:
@@ -5429,22 +5431,22 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     (* full_case = 32'd1 *)
-    casez (\region$142 )
+    casez (here)
       2'h0:
-          \$220  = bank0;
+          \$224  = bank0;
       2'h1:
-          \$220  = bank1;
+          \$224  = bank1;
       2'h2:
-          \$220  = bank2;
+          \$224  = bank2;
       2'h3:
-          \$220  = bank3;
+          \$224  = bank3;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    moved = region;
+    _moved = region;
     casez (state_state)
       5'h00:
           if (closed) begin
@@ -5452,9 +5454,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           end else if (\$48 ) begin
           end else if (\$49 ) begin
           end else if (\$50 ) begin
-            moved = 2'h0;
+            _moved = 2'h0;
           end else if (\$53 ) begin
-            moved = 2'h0;
+            _moved = 2'h0;
           end
       5'h01:
           /* empty */;
@@ -5462,16 +5464,16 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           casez (phase)
             2'h0:
                 if (clean) begin
-                  moved = 2'h0;
+                  _moved = 2'h0;
                 end
             2'h1:
                 (* full_case = 32'd1 *)
                 if (\$54 ) begin
                 end else if (\$55 ) begin
                 end else if (last_region) begin
-                  moved = saved_region;
+                  _moved = _saved_region;
                 end else begin
-                  moved = \next_region$146 ;
+                  _moved = \next_region$181 ;
                 end
             default:
               ;
@@ -5490,7 +5492,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h0c:
           if (room) begin
-            moved = \next_region$146 ;
+            _moved = \next_region$181 ;
           end
       5'h08:
           /* empty */;
@@ -5508,9 +5510,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h03:
           if (\$85 ) begin
-            moved = \next_region$146 ;
+            _moved = \next_region$181 ;
             if (last_region) begin
-              moved = saved_region;
+              _moved = _saved_region;
             end
           end
       5'h04:
@@ -5524,10 +5526,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h17:
           if (\$86 ) begin
             if (\current$303 ) begin
-              moved = \next_region$146 ;
+              _moved = \next_region$181 ;
               if (last_region) begin
                 if (\$88 ) begin
-                  moved = saved_region;
+                  _moved = _saved_region;
                 end
               end
             end
@@ -5538,17 +5540,55 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     if (deciding) begin
       if (ending) begin
         if (stepping) begin
-          moved = \next_region$146 ;
+          _moved = \next_region$181 ;
         end
       end
     end
-    if (state_step__stb) begin
-      moved = state_step__data[1:0];
+    if (state__state_step__stb) begin
+      _moved = state__state_step__data[1:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    row = \row$169 ;
+    bank = \$5 ;
+    casez (state_state)
+      5'h00:
+          /* empty */;
+      5'h01:
+          /* empty */;
+      5'h02:
+          /* empty */;
+      5'h06:
+          /* empty */;
+      5'h0a:
+          /* empty */;
+      5'h09:
+          /* empty */;
+      5'h0b:
+          /* empty */;
+      5'h0f:
+          /* empty */;
+      5'h0d:
+          /* empty */;
+      5'h0c:
+          /* empty */;
+      5'h08:
+          /* empty */;
+      5'h0e:
+          /* empty */;
+      5'h10:
+          /* empty */;
+      5'h12:
+          if (\$75 ) begin
+            bank = \$77 ;
+          end
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    row = \row$187 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -5582,119 +5622,29 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    record_read = \read$177 ;
-    if (state_samples__r_stb) begin
+    record_read = \read$195 ;
+    if (state__state_samples__r_stb) begin
       record_read = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    record_place = \place$179 ;
-    if (state_samples__r_stb) begin
-      record_place[4:0] = state_samples__r_addr[4:0];
-      record_place[7:5] = state_samples__r_addr[7:5];
-      record_place[10:9] = state_samples__r_addr[9:8];
+    record_place = \place$197 ;
+    if (state__state_samples__r_stb) begin
+      record_place[4:0] = state__state_samples__r_addr[4:0];
+      record_place[7:5] = state__state_samples__r_addr[7:5];
+      record_place[10:9] = state__state_samples__r_addr[9:8];
       record_place[8] = \$109 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \bank$185  = \$1 ;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          /* empty */;
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          /* empty */;
-      5'h0e:
-          /* empty */;
-      5'h10:
-          /* empty */;
-      5'h12:
-          if (\$75 ) begin
-            \bank$185  = \$77 ;
-          end
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    activity = 4'h1;
-    if (\$115 ) begin
-      activity = 4'h0;
-    end
-    if (\$124 ) begin
-      activity = 4'h2;
-    end
-    if (\$126 ) begin
-      activity = 4'h2;
-    end
-    if (\$129 ) begin
-      activity = 4'h3;
-    end
-    if (\$131 ) begin
-      activity = 4'h3;
-    end
-    if (\$132 ) begin
-      activity = 4'h4;
-    end
-    if (\$133 ) begin
-      activity = 4'h5;
-    end
-    if (\$134 ) begin
-      activity = 4'h5;
-    end
-    if (\$118 ) begin
-      activity = 4'h6;
-    end
-    if (\$119 ) begin
-      activity = 4'h7;
-    end
-    if (\$135 ) begin
-      activity = 4'h7;
-    end
-    if (\$136 ) begin
-      activity = 4'h7;
-    end
-    if (\$137 ) begin
-      activity = 4'h7;
-    end
-    if (\$138 ) begin
-      activity = 4'h7;
-    end
-    if (\$120 ) begin
-      activity = 4'h8;
-    end
-    if (\$139 ) begin
-      activity = 4'h8;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     { step[14:4], step[1:0] } = 13'h0000;
-    step[46:15] = \$27 ;
-    step[78:47] = \$28 ;
+    step[46:15] = \$29 ;
+    step[78:47] = \$30 ;
     if (deciding) begin
       step[0] = decision__payload[0];
-      step[1] = \$signal$286 ;
+      step[1] = all_valid;
       step[14:4] = decision__payload[76:66];
       if (decision__payload[0]) begin
         step[46:15] = decision__payload[33:2];
@@ -5705,11 +5655,63 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     step_records__valid = 1'h0;
-    if (\$signal$305 ) begin
+    if (declining) begin
       step_records__valid = \$90 ;
     end
     if (deciding) begin
       step_records__valid = \$94 ;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    status__activity = 4'h1;
+    if (\$115 ) begin
+      status__activity = 4'h0;
+    end
+    if (\$124 ) begin
+      status__activity = 4'h2;
+    end
+    if (\$126 ) begin
+      status__activity = 4'h2;
+    end
+    if (\$129 ) begin
+      status__activity = 4'h3;
+    end
+    if (\$131 ) begin
+      status__activity = 4'h3;
+    end
+    if (\$132 ) begin
+      status__activity = 4'h4;
+    end
+    if (\$133 ) begin
+      status__activity = 4'h5;
+    end
+    if (\$134 ) begin
+      status__activity = 4'h5;
+    end
+    if (\$118 ) begin
+      status__activity = 4'h6;
+    end
+    if (\$119 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$135 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$136 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$137 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$138 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$120 ) begin
+      status__activity = 4'h8;
+    end
+    if (\$139 ) begin
+      status__activity = 4'h8;
     end
   end
   always @* begin
@@ -5724,12 +5726,12 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    coin_restart = 1'h0;
+    restart = 1'h0;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            coin_restart = 1'h1;
+            restart = 1'h1;
           end
       default:
         ;
@@ -5754,9 +5756,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0b:
           if (\$62 ) begin
             if (\$63 ) begin
-            end else if (coin_alarm) begin
+            end else if (coin__alarm) begin
             end else if (\$64 ) begin
-            end else if (coin_ready) begin
+            end else if (coin__ready) begin
               clear_back = 1'h1;
             end
           end
@@ -5774,14 +5776,14 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$signal$273  = 1'h0;
+    \begin  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
       5'h01:
           /* empty */;
       5'h02:
-          \$signal$273  = 1'h1;
+          \begin  = 1'h1;
       default:
         ;
     endcase
@@ -5905,7 +5907,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$signal$288  = 1'h0;
+    put_back = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -5922,8 +5924,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0b:
           if (\$62 ) begin
             if (\$63 ) begin
-            end else if (coin_alarm) begin
-              \$signal$288  = 1'h1;
+            end else if (coin__alarm) begin
+              put_back = 1'h1;
             end
           end
       default:
@@ -6045,7 +6047,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \start$294  = 1'h0;
+    start = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6073,17 +6075,17 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h10:
           if (all_back) begin
-            \start$294  = 1'h1;
+            start = 1'h1;
             if (\$73 ) begin
             end else if (external) begin
-              \start$294  = 1'h0;
+              start = 1'h0;
             end
           end
       5'h12:
           /* empty */;
       5'h13:
           if (\$82 ) begin
-            \start$294  = 1'h1;
+            start = 1'h1;
           end
       default:
         ;
@@ -6233,7 +6235,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    waiting_external = 1'h0;
+    status__waiting_external = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6264,7 +6266,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h12:
           /* empty */;
       5'h13:
-          waiting_external = \$80 ;
+          status__waiting_external = \$80 ;
       default:
         ;
     endcase
@@ -6318,7 +6320,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     stuck = 1'h0;
-    if (\$signal$305 ) begin
+    if (declining) begin
       stuck = \$89 ;
     end
     if (deciding) begin
@@ -6328,7 +6330,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     counts = 1'h0;
-    if (\$signal$305 ) begin
+    if (declining) begin
       counts = stepping;
     end
     if (deciding) begin
@@ -6338,7 +6340,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     conclude = 1'h0;
-    if (\$signal$305 ) begin
+    if (declining) begin
       conclude = room;
     end
     if (deciding) begin
@@ -6348,7 +6350,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     ending = 1'h0;
-    if (\$signal$305 ) begin
+    if (declining) begin
       ending = room;
     end
     if (deciding) begin
@@ -6371,11 +6373,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$signal$315  = 1'h0;
+    put_loglik = 1'h0;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
-          \$signal$315  = 1'h1;
+          put_loglik = 1'h1;
         end
       end
     end
@@ -6416,7 +6418,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     if (predicting) begin
       jobs__valid = 1'h1;
     end
-    if (\$signal$324 ) begin
+    if (job_pending) begin
       jobs__valid = 1'h1;
     end
   end
@@ -6430,33 +6432,33 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       jobs__payload[50:19] = \$101 ;
       jobs__payload[51] = \$102 ;
     end
-    if (\$signal$324 ) begin
-      jobs__payload[8:1] = \row$169 ;
+    if (job_pending) begin
+      jobs__payload[8:1] = \row$187 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    state_regions__r_data = \state_regions__r_data$336 ;
+    state__state_regions__r_data = state_regions__r_data;
     if (\$104 ) begin
-      state_regions__r_data = \$105 ;
+      state__state_regions__r_data = \$105 ;
     end
     if (\$107 ) begin
-      state_regions__r_data = \$108 ;
+      state__state_regions__r_data = \$108 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$236  = \$140 ;
+    \$236  = _moved;
     if (control_command[10]) begin
-      \$236  = 1'h0;
+      \$236  = 2'h0;
     end
     if (rst) begin
-      \$236  = 1'h0;
+      \$236  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$237  = step_ends;
+    \$237  = \$140 ;
     if (control_command[10]) begin
       \$237  = 1'h0;
     end
@@ -6466,75 +6468,47 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$238  = remaining;
-    if (step_over) begin
-      \$238  = \$141 [31:0];
-    end
-    casez (state_state)
-      5'h00:
-          if (closed) begin
-          end else if (control_command[0]) begin
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
-            \$238  = steps;
-          end
-      default:
-        ;
-    endcase
+    \$238  = \$142 ;
     if (control_command[10]) begin
-      \$238  = 32'd0;
+      \$238  = 1'h0;
     end
     if (rst) begin
-      \$238  = 32'd0;
+      \$238  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$239  = steps_done;
-    if (step_over) begin
-      \$239  = \$142 [31:0];
-    end
-    casez (state_state)
-      5'h00:
-          if (closed) begin
-          end else if (control_command[0]) begin
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
-            \$239  = 32'd0;
-          end
-      default:
-        ;
-    endcase
+    \$239  = \$146 [1:0];
     if (control_command[10]) begin
-      \$239  = 32'd0;
+      \$239  = 2'h0;
     end
     if (rst) begin
-      \$239  = 32'd0;
+      \$239  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$240  = \$143 ;
+    \$240  = \$148 [1:0];
     if (control_command[10]) begin
-      \$240  = 1'h0;
+      \$240  = 2'h0;
     end
     if (rst) begin
-      \$240  = 1'h0;
+      \$240  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$241  = moved;
+    \$241  = \$152 [7:0];
     if (control_command[10]) begin
-      \$241  = 2'h0;
+      \$241  = 8'h00;
     end
     if (rst) begin
-      \$241  = 2'h0;
+      \$241  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$242  = \$144 ;
+    \$242  = \$153 ;
     if (control_command[10]) begin
       \$242  = 1'h0;
     end
@@ -6544,7 +6518,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$243  = \$146 ;
+    \$243  = step_ends;
     if (control_command[10]) begin
       \$243  = 1'h0;
     end
@@ -6554,83 +6528,130 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$244  = \$150 [1:0];
-    if (control_command[10]) begin
-      \$244  = 2'h0;
-    end
-    if (rst) begin
-      \$244  = 2'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$245  = \$154 [7:0];
-    if (control_command[10]) begin
-      \$245  = 8'h00;
-    end
-    if (rst) begin
-      \$245  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$246  = \$signal$286 ;
-    if (clear_back) begin
-      \$246  = 1'h1;
-    end else if (\$155 ) begin
-      \$246  = \$156 ;
-    end
-    if (control_command[10]) begin
-      \$246  = 1'h0;
-    end
-    if (rst) begin
-      \$246  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$247  = all_back;
-    if (clear_back) begin
-      \$247  = 1'h0;
-    end else if (\$155 ) begin
-      \$247  = read_backs__payload[38];
-    end
-    if (control_command[10]) begin
-      \$247  = 1'h0;
-    end
-    if (rst) begin
-      \$247  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$248  = raw_result;
-    if (\raw__valid$359 ) begin
-      \$248  = { results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload };
-    end
-    if (control_command[10]) begin
-      \$248  = 32'd0;
-    end
-    if (rst) begin
-      \$248  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$249  = raw_valid;
-    if (\raw__valid$359 ) begin
-      \$249  = 1'h1;
+    \$244  = remaining;
+    if (step_over) begin
+      \$244  = \$154 [31:0];
     end
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
           end else if (\$163 ) begin
-          end else if (\$166 ) begin
+          end else if (\$164 ) begin
+            \$244  = settings__steps;
+          end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$244  = 32'd0;
+    end
+    if (rst) begin
+      \$244  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$245  = status__steps_done;
+    if (step_over) begin
+      \$245  = \$155 [31:0];
+    end
+    casez (state_state)
+      5'h00:
+          if (closed) begin
+          end else if (control_command[0]) begin
+          end else if (\$163 ) begin
+          end else if (\$164 ) begin
+            \$245  = 32'd0;
+          end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$245  = 32'd0;
+    end
+    if (rst) begin
+      \$245  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$246  = halting;
+    if (control_command[2]) begin
+      \$246  = 1'h1;
+    end
+    casez (state_state)
+      5'h00:
+          \$246  = 1'h0;
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$246  = 1'h0;
+    end
+    if (rst) begin
+      \$246  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$247  = all_valid;
+    if (clear_back) begin
+      \$247  = 1'h1;
+    end else if (\$156 ) begin
+      \$247  = \$157 ;
+    end
+    if (control_command[10]) begin
+      \$247  = 1'h0;
+    end
+    if (rst) begin
+      \$247  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$248  = all_back;
+    if (clear_back) begin
+      \$248  = 1'h0;
+    end else if (\$156 ) begin
+      \$248  = read_backs__payload[38];
+    end
+    if (control_command[10]) begin
+      \$248  = 1'h0;
+    end
+    if (rst) begin
+      \$248  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$249  = status__raw_result;
+    if (\raw__valid$359 ) begin
+      \$249  = { results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload };
+    end
+    if (control_command[10]) begin
+      \$249  = 32'd0;
+    end
+    if (rst) begin
+      \$249  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$250  = status__raw_valid;
+    if (\raw__valid$359 ) begin
+      \$250  = 1'h1;
+    end
+    casez (state_state)
+      5'h00:
+          if (closed) begin
+          end else if (control_command[0]) begin
+          end else if (\$163 ) begin
+          end else if (\$164 ) begin
+          end else if (\$165 ) begin
+          end else if (\$168 ) begin
           end else if (control_command[9]) begin
-            \$249  = 1'h0;
+            \$250  = 1'h0;
           end
       5'h01:
           /* empty */;
@@ -6679,22 +6700,12 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h05:
           /* empty */;
       5'h18:
-          if (\$211 ) begin
-            \$249  = 1'h1;
+          if (\$213 ) begin
+            \$250  = 1'h1;
           end
       default:
         ;
     endcase
-    if (control_command[10]) begin
-      \$249  = 1'h0;
-    end
-    if (rst) begin
-      \$249  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$250  = drop;
     if (control_command[10]) begin
       \$250  = 1'h0;
     end
@@ -6704,7 +6715,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$251  = discard;
+    \$251  = \$158 ;
     if (control_command[10]) begin
       \$251  = 1'h0;
     end
@@ -6714,7 +6725,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$252  = \$157 ;
+    \$252  = drop;
     if (control_command[10]) begin
       \$252  = 1'h0;
     end
@@ -6724,7 +6735,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$253  = \$158 ;
+    \$253  = \$159 ;
     if (control_command[10]) begin
       \$253  = 1'h0;
     end
@@ -6734,7 +6745,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$254  = \$signal$288 ;
+    \$254  = \$160 ;
     if (control_command[10]) begin
       \$254  = 1'h0;
     end
@@ -6744,7 +6755,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$255  = \$signal$273 ;
+    \$255  = \$161 ;
     if (control_command[10]) begin
       \$255  = 1'h0;
     end
@@ -6754,7 +6765,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$256  = coin_restart;
+    \$256  = discard;
     if (control_command[10]) begin
       \$256  = 1'h0;
     end
@@ -6764,64 +6775,65 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$257  = 1'h0;
+    \$257  = put_back;
+    if (control_command[10]) begin
+      \$257  = 1'h0;
+    end
+    if (rst) begin
+      \$257  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$258  = \begin ;
+    if (control_command[10]) begin
+      \$258  = 1'h0;
+    end
+    if (rst) begin
+      \$258  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$259  = restart;
+    if (control_command[10]) begin
+      \$259  = 1'h0;
+    end
+    if (rst) begin
+      \$259  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$260  = 1'h0;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$257  = \$167 ;
+            \$260  = \$169 ;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$257  = 1'h0;
+      \$260  = 1'h0;
     end
     if (rst) begin
-      \$257  = 1'h0;
+      \$260  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$258  = \$159 ;
-    if (control_command[10]) begin
-      \$258  = 1'h0;
-    end
-    if (rst) begin
-      \$258  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$259  = halting;
-    if (control_command[2]) begin
-      \$259  = 1'h1;
-    end
-    casez (state_state)
-      5'h00:
-          \$259  = 1'h0;
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$259  = 1'h0;
-    end
-    if (rst) begin
-      \$259  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$260  = reason;
+    \$261  = status__reason;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$260  = 3'h0;
-          end else if (\$161 ) begin
-            \$260  = 3'h2;
-          end else if (\$162 ) begin
-            \$260  = 3'h0;
+            \$261  = 3'h0;
+          end else if (\$163 ) begin
+            \$261  = 3'h2;
+          end else if (\$164 ) begin
+            \$261  = 3'h0;
           end
       5'h01:
           /* empty */;
@@ -6831,21 +6843,21 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
             2'h0:
                 /* empty */;
             2'h1:
-                if (\$173 ) begin
-                end else if (\$174 ) begin
+                if (\$175 ) begin
+                end else if (\$176 ) begin
                 end else if (last_region) begin
-                  \$260  = 3'h4;
+                  \$261  = 3'h4;
                 end
             default:
-                if (\$175 ) begin
-                  \$260  = 3'h4;
+                if (\$177 ) begin
+                  \$261  = 3'h4;
                 end
           endcase
       5'h06:
           if (none) begin
-            \$260  = 3'h5;
+            \$261  = 3'h5;
             if (stepping) begin
-              \$260  = 3'h1;
+              \$261  = 3'h1;
             end
           end
       5'h0a:
@@ -6853,10 +6865,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$182 ) begin
-            if (\$183 ) begin
-            end else if (coin_alarm) begin
-              \$260  = 3'h2;
+          if (\$184 ) begin
+            if (\$185 ) begin
+            end else if (coin__alarm) begin
+              \$261  = 3'h2;
             end
           end
       5'h0f:
@@ -6866,31 +6878,31 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0c:
           if (room) begin
             if (stepping) begin
-            end else if (coin_alarm) begin
-              \$260  = 3'h2;
+            end else if (coin__alarm) begin
+              \$261  = 3'h2;
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$260  = 3'h0;
+      \$261  = 3'h0;
     end
     if (rst) begin
-      \$260  = 3'h0;
+      \$261  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$261  = phase;
+    \$262  = phase;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$261  = 2'h0;
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
-            \$261  = 2'h2;
+            \$262  = 2'h0;
+          end else if (\$163 ) begin
+          end else if (\$164 ) begin
+            \$262  = 2'h2;
           end
       5'h01:
           /* empty */;
@@ -6898,7 +6910,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           casez (phase)
             2'h0:
                 if (clean) begin
-                  \$261  = 2'h1;
+                  \$262  = 2'h1;
                 end
             default:
               ;
@@ -6907,102 +6919,102 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
         ;
     endcase
     if (control_command[10]) begin
-      \$261  = 2'h0;
+      \$262  = 2'h0;
     end
     if (rst) begin
-      \$261  = 2'h0;
+      \$262  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$262  = stepping;
+    \$263  = stepping;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$262  = 1'h0;
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
-            \$262  = 1'h1;
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$262  = 1'h0;
-    end
-    if (rst) begin
-      \$262  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$263  = saved_region;
-    casez (state_state)
-      5'h00:
-          if (closed) begin
-          end else if (control_command[0]) begin
-            \$263  = region;
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
+            \$263  = 1'h0;
           end else if (\$163 ) begin
-            \$263  = region;
-          end else if (\$166 ) begin
-            \$263  = region;
+          end else if (\$164 ) begin
+            \$263  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$263  = 2'h0;
+      \$263  = 1'h0;
     end
     if (rst) begin
-      \$263  = 2'h0;
+      \$263  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$264  = initialised;
+    \$264  = _saved_region;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$264  = 1'h1;
-          end
-      default:
-        ;
-    endcase
-    if (state_step__stb) begin
-      \$264  = state_step__data[8];
-    end
-    if (control_command[10]) begin
-      \$264  = 1'h0;
-    end
-    if (rst) begin
-      \$264  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$265  = state_state;
-    casez (state_state)
-      5'h00:
-          if (closed) begin
-          end else if (control_command[0]) begin
-            \$265  = 5'h01;
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
-            \$265  = 5'h02;
+            \$264  = region;
           end else if (\$163 ) begin
-            \$265  = 5'h03;
-          end else if (\$166 ) begin
-            \$265  = 5'h04;
+          end else if (\$164 ) begin
+          end else if (\$165 ) begin
+            \$264  = region;
+          end else if (\$168 ) begin
+            \$264  = region;
+          end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$264  = 2'h0;
+    end
+    if (rst) begin
+      \$264  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$265  = initialised;
+    casez (state_state)
+      5'h00:
+          if (closed) begin
+          end else if (control_command[0]) begin
+            \$265  = 1'h1;
+          end
+      default:
+        ;
+    endcase
+    if (state__state_step__stb) begin
+      \$265  = state__state_step__data[8];
+    end
+    if (control_command[10]) begin
+      \$265  = 1'h0;
+    end
+    if (rst) begin
+      \$265  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$266  = state_state;
+    casez (state_state)
+      5'h00:
+          if (closed) begin
+          end else if (control_command[0]) begin
+            \$266  = 5'h01;
+          end else if (\$163 ) begin
+          end else if (\$164 ) begin
+            \$266  = 5'h02;
+          end else if (\$165 ) begin
+            \$266  = 5'h03;
+          end else if (\$168 ) begin
+            \$266  = 5'h04;
           end else if (control_command[9]) begin
-            \$265  = 5'h05;
+            \$266  = 5'h05;
           end
       5'h01:
-          if (\$172 ) begin
-            \$265  = 5'h02;
+          if (\$174 ) begin
+            \$266  = 5'h02;
           end
       5'h02:
           (* full_case = 32'd1 *)
@@ -7011,166 +7023,166 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
                 (* full_case = 32'd1 *)
                 if (clean) begin
                 end else begin
-                  \$265  = 5'h06;
+                  \$266  = 5'h06;
                 end
             2'h1:
-                if (\$173 ) begin
-                end else if (\$174 ) begin
-                  \$265  = 5'h06;
+                if (\$175 ) begin
+                end else if (\$176 ) begin
+                  \$266  = 5'h06;
                 end else if (last_region) begin
-                  \$265  = 5'h07;
+                  \$266  = 5'h07;
                 end
             default:
                 (* full_case = 32'd1 *)
-                if (\$175 ) begin
-                  \$265  = 5'h07;
+                if (\$177 ) begin
+                  \$266  = 5'h07;
                 end else begin
-                  \$265  = 5'h06;
+                  \$266  = 5'h06;
                 end
           endcase
       5'h06:
         begin
           if (none) begin
-            \$265  = 5'h07;
+            \$266  = 5'h07;
           end
           if (taken) begin
             (* full_case = 32'd1 *)
-            if (\$176 ) begin
-              \$265  = 5'h08;
+            if (\$178 ) begin
+              \$266  = 5'h08;
             end else if (next_issued) begin
-              \$265  = 5'h09;
+              \$266  = 5'h09;
             end else begin
-              \$265  = 5'h0a;
+              \$266  = 5'h0a;
             end
           end
         end
       5'h0a:
-          if (\$177 ) begin
-            \$265  = 5'h09;
+          if (\$179 ) begin
+            \$266  = 5'h09;
           end
       5'h09:
           if (coin_done) begin
-            \$265  = 5'h0b;
+            \$266  = 5'h0b;
           end
       5'h0b:
-          if (\$182 ) begin
+          if (\$184 ) begin
             (* full_case = 32'd1 *)
-            if (\$183 ) begin
-              \$265  = 5'h0c;
-            end else if (coin_alarm) begin
-              \$265  = 5'h07;
-            end else if (\$184 ) begin
-              \$265  = 5'h0d;
-            end else if (coin_ready) begin
-              \$265  = 5'h08;
-              if (\$signal$283 ) begin
-                \$265  = 5'h0e;
+            if (\$185 ) begin
+              \$266  = 5'h0c;
+            end else if (coin__alarm) begin
+              \$266  = 5'h07;
+            end else if (\$186 ) begin
+              \$266  = 5'h0d;
+            end else if (coin__ready) begin
+              \$266  = 5'h08;
+              if (sample_issued) begin
+                \$266  = 5'h0e;
               end
             end else begin
-              \$265  = 5'h0f;
+              \$266  = 5'h0f;
             end
           end
       5'h0f:
           if (nothing_ordered) begin
-            \$265  = 5'h0a;
+            \$266  = 5'h0a;
           end
       5'h0d:
           if (nothing_ordered) begin
-            \$265  = 5'h0c;
+            \$266  = 5'h0c;
           end
       5'h0c:
           if (room) begin
-            \$265  = 5'h02;
+            \$266  = 5'h02;
             if (stepping) begin
-            end else if (coin_alarm) begin
-              \$265  = 5'h07;
+            end else if (coin__alarm) begin
+              \$266  = 5'h07;
             end
           end
       5'h08:
-          if (\$185 ) begin
-            \$265  = 5'h0e;
+          if (\$187 ) begin
+            \$266  = 5'h0e;
           end
       5'h0e:
           if (sample_done) begin
-            \$265  = 5'h10;
+            \$266  = 5'h10;
           end
       5'h10:
           if (all_back) begin
-            \$265  = 5'h11;
-            if (\$194 ) begin
+            \$266  = 5'h11;
+            if (\$196 ) begin
             end else if (external) begin
-              \$265  = 5'h12;
+              \$266  = 5'h12;
             end
           end
       5'h12:
-          if (\$196 ) begin
-            \$265  = 5'h13;
+          if (\$198 ) begin
+            \$266  = 5'h13;
           end
       5'h13:
-          if (\$198 ) begin
-            \$265  = 5'h11;
+          if (\$200 ) begin
+            \$266  = 5'h11;
           end
       5'h11:
           if (ending) begin
-            \$265  = 5'h02;
+            \$266  = 5'h02;
           end
       5'h07:
-          if (\$201 ) begin
-            \$265  = 5'h00;
+          if (\$203 ) begin
+            \$266  = 5'h00;
           end
       5'h03:
-          if (\$203 ) begin
+          if (\$205 ) begin
             if (last_region) begin
-              \$265  = 5'h07;
+              \$266  = 5'h07;
             end
           end
       5'h04:
-          \$265  = 5'h14;
+          \$266  = 5'h14;
       5'h14:
-          \$265  = 5'h15;
+          \$266  = 5'h15;
       5'h15:
-          \$265  = 5'h16;
+          \$266  = 5'h16;
       5'h16:
-          \$265  = 5'h17;
+          \$266  = 5'h17;
       5'h17:
-          if (\$204 ) begin
-            \$265  = 5'h04;
+          if (\$206 ) begin
+            \$266  = 5'h04;
             if (\current$303 ) begin
               if (last_region) begin
-                if (\$208 ) begin
-                  \$265  = 5'h07;
+                if (\$210 ) begin
+                  \$266  = 5'h07;
                 end
               end
             end
           end
       5'h05:
           if (\raw__ready$380 ) begin
-            \$265  = 5'h18;
+            \$266  = 5'h18;
           end
       5'h18:
-          if (\$211 ) begin
-            \$265  = 5'h00;
+          if (\$213 ) begin
+            \$266  = 5'h00;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$265  = 5'h00;
+      \$266  = 5'h00;
     end
     if (rst) begin
-      \$265  = 5'h00;
+      \$266  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$266  = none_left;
+    \$267  = none_left;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
-            \$266  = \$168 ;
+          end else if (\$163 ) begin
+          end else if (\$164 ) begin
+            \$267  = \$170 ;
           end
       5'h01:
           /* empty */;
@@ -7191,7 +7203,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0c:
           if (room) begin
             if (stepping) begin
-              \$266  = \$signal$259 ;
+              \$267  = last_step;
             end
           end
       default:
@@ -7200,29 +7212,29 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     if (deciding) begin
       if (ending) begin
         if (stepping) begin
-          \$266  = \$signal$259 ;
+          \$267  = last_step;
         end
       end
     end
     if (control_command[10]) begin
-      \$266  = 1'h0;
+      \$267  = 1'h0;
     end
     if (rst) begin
-      \$266  = 1'h0;
+      \$267  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$267  = point;
+    \$268  = point;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
           end else if (\$163 ) begin
-          end else if (\$166 ) begin
-            \$267  = 11'h000;
+          end else if (\$164 ) begin
+          end else if (\$165 ) begin
+          end else if (\$168 ) begin
+            \$268  = 11'h000;
           end
       5'h01:
           /* empty */;
@@ -7267,10 +7279,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h16:
           /* empty */;
       5'h17:
-          if (\$204 ) begin
+          if (\$206 ) begin
             if (\current$303 ) begin
               if (last_region) begin
-                \$267  = \$206 [10:0];
+                \$268  = \$208 [10:0];
               end
             end
           end
@@ -7278,24 +7290,24 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
         ;
     endcase
     if (control_command[10]) begin
-      \$267  = 11'h000;
+      \$268  = 11'h000;
     end
     if (rst) begin
-      \$267  = 11'h000;
+      \$268  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$268  = index;
+    \$269  = index;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
           end else if (\$163 ) begin
-          end else if (\$166 ) begin
-            \$268  = 9'h000;
+          end else if (\$164 ) begin
+          end else if (\$165 ) begin
+          end else if (\$168 ) begin
+            \$269  = 9'h000;
           end
       5'h01:
           /* empty */;
@@ -7340,35 +7352,35 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h16:
           /* empty */;
       5'h17:
-          if (\$204 ) begin
-            \$268  = \$205 [8:0];
+          if (\$206 ) begin
+            \$269  = \$207 [8:0];
             if (\current$303 ) begin
-              \$268  = 9'h000;
+              \$269  = 9'h000;
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$268  = 9'h000;
+      \$269  = 9'h000;
     end
     if (rst) begin
-      \$268  = 9'h000;
+      \$269  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$269  = raw__valid;
+    \$270  = raw__valid;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$161 ) begin
-          end else if (\$162 ) begin
           end else if (\$163 ) begin
-          end else if (\$166 ) begin
+          end else if (\$164 ) begin
+          end else if (\$165 ) begin
+          end else if (\$168 ) begin
           end else if (control_command[9]) begin
-            \$269  = 1'h1;
+            \$270  = 1'h1;
           end
       5'h01:
           /* empty */;
@@ -7416,61 +7428,61 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h05:
           if (\raw__ready$380 ) begin
-            \$269  = 1'h0;
+            \$270  = 1'h0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$269  = 1'h0;
+      \$270  = 1'h0;
     end
     if (rst) begin
-      \$269  = 1'h0;
+      \$270  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$270  = \$signal$283 ;
+    \$271  = sample_issued;
     casez (state_state)
       5'h00:
           /* empty */;
       5'h01:
           /* empty */;
       5'h02:
-          \$270  = 1'h0;
+          \$271  = 1'h0;
       5'h06:
           /* empty */;
       5'h0a:
           /* empty */;
       5'h09:
-          if (\$181 ) begin
-            \$270  = 1'h1;
+          if (\$183 ) begin
+            \$271  = 1'h1;
           end
       5'h0b:
           /* empty */;
       5'h0f:
-          \$270  = 1'h0;
+          \$271  = 1'h0;
       5'h0d:
           /* empty */;
       5'h0c:
           /* empty */;
       5'h08:
-          if (\$185 ) begin
-            \$270  = 1'h1;
+          if (\$187 ) begin
+            \$271  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$270  = 1'h0;
+      \$271  = 1'h0;
     end
     if (rst) begin
-      \$270  = 1'h0;
+      \$271  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$271  = started;
+    \$272  = status__started;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7481,10 +7493,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
             2'h0:
                 /* empty */;
             2'h1:
-                if (\$173 ) begin
-                end else if (\$174 ) begin
+                if (\$175 ) begin
+                end else if (\$176 ) begin
                 end else if (last_region) begin
-                  \$271  = 1'h1;
+                  \$272  = 1'h1;
                 end
             default:
               ;
@@ -7492,19 +7504,19 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       default:
         ;
     endcase
-    if (state_step__stb) begin
-      \$271  = state_step__data[9];
+    if (state__state_step__stb) begin
+      \$272  = state__state_step__data[9];
     end
     if (control_command[10]) begin
-      \$271  = 1'h0;
+      \$272  = 1'h0;
     end
     if (rst) begin
-      \$271  = 1'h0;
+      \$272  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$272  = next_issued;
+    \$273  = next_issued;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7514,9 +7526,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h06:
           if (taken) begin
-            if (\$176 ) begin
+            if (\$178 ) begin
             end else if (next_issued) begin
-              \$272  = 1'h0;
+              \$273  = 1'h0;
             end
           end
       5'h0a:
@@ -7534,8 +7546,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h08:
           /* empty */;
       5'h0e:
-          if (\$190 ) begin
-            \$272  = 1'h1;
+          if (\$192 ) begin
+            \$273  = 1'h1;
           end
       5'h10:
           /* empty */;
@@ -7546,20 +7558,20 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h11:
           /* empty */;
       5'h07:
-          \$272  = 1'h0;
+          \$273  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$272  = 1'h0;
+      \$273  = 1'h0;
     end
     if (rst) begin
-      \$272  = 1'h0;
+      \$273  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$273  = allow_coin;
+    \$274  = allow_coin;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7569,59 +7581,17 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h06:
           if (taken) begin
-            if (\$176 ) begin
+            if (\$178 ) begin
             end else if (next_issued) begin
-              \$273  = 1'h1;
-            end
-          end
-      5'h0a:
-          if (\$177 ) begin
-            \$273  = 1'h1;
-          end
-      5'h09:
-          if (coin_done) begin
-            \$273  = 1'h0;
-          end
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$273  = 1'h0;
-    end
-    if (rst) begin
-      \$273  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$274  = \$signal$305 ;
-    casez (state_state)
-      5'h00:
-          /* empty */;
-      5'h01:
-          /* empty */;
-      5'h02:
-          /* empty */;
-      5'h06:
-          /* empty */;
-      5'h0a:
-          /* empty */;
-      5'h09:
-          /* empty */;
-      5'h0b:
-          if (\$182 ) begin
-            if (\$183 ) begin
               \$274  = 1'h1;
             end
           end
-      5'h0f:
-          /* empty */;
-      5'h0d:
-          if (nothing_ordered) begin
+      5'h0a:
+          if (\$179 ) begin
             \$274  = 1'h1;
           end
-      5'h0c:
-          if (room) begin
+      5'h09:
+          if (coin_done) begin
             \$274  = 1'h0;
           end
       default:
@@ -7636,7 +7606,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$275  = \$signal$253 ;
+    \$275  = declining;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7651,28 +7621,19 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$182 ) begin
-            if (\$183 ) begin
-            end else if (coin_alarm) begin
-            end else if (\$184 ) begin
-            end else if (coin_ready) begin
-              if (\$signal$283 ) begin
-                \$275  = 1'h1;
-              end
+          if (\$184 ) begin
+            if (\$185 ) begin
+              \$275  = 1'h1;
             end
           end
       5'h0f:
           /* empty */;
       5'h0d:
-          /* empty */;
-      5'h0c:
-          /* empty */;
-      5'h08:
-          if (\$185 ) begin
+          if (nothing_ordered) begin
             \$275  = 1'h1;
           end
-      5'h0e:
-          if (sample_done) begin
+      5'h0c:
+          if (room) begin
             \$275  = 1'h0;
           end
       default:
@@ -7687,7 +7648,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$276  = \hold_dots$256 ;
+    \$276  = \allow_sample$254 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7702,7 +7663,16 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h09:
           /* empty */;
       5'h0b:
-          /* empty */;
+          if (\$184 ) begin
+            if (\$185 ) begin
+            end else if (coin__alarm) begin
+            end else if (\$186 ) begin
+            end else if (coin__ready) begin
+              if (sample_issued) begin
+                \$276  = 1'h1;
+              end
+            end
+          end
       5'h0f:
           /* empty */;
       5'h0d:
@@ -7710,13 +7680,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0c:
           /* empty */;
       5'h08:
-          /* empty */;
-      5'h0e:
-          if (sample_done) begin
+          if (\$187 ) begin
             \$276  = 1'h1;
           end
-      5'h10:
-          if (all_back) begin
+      5'h0e:
+          if (sample_done) begin
             \$276  = 1'h0;
           end
       default:
@@ -7731,7 +7699,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$277  = \$signal$324 ;
+    \$277  = \hold_dots$257 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7757,16 +7725,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h0e:
           if (sample_done) begin
-            \$277  = \$193 ;
+            \$277  = 1'h1;
+          end
+      5'h10:
+          if (all_back) begin
+            \$277  = 1'h0;
           end
       default:
         ;
     endcase
-    if (\$signal$324 ) begin
-      if (jobs__ready) begin
-        \$277  = 1'h0;
-      end
-    end
     if (control_command[10]) begin
       \$277  = 1'h0;
     end
@@ -7776,7 +7743,52 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$278  = deciding;
+    \$278  = job_pending;
+    casez (state_state)
+      5'h00:
+          /* empty */;
+      5'h01:
+          /* empty */;
+      5'h02:
+          /* empty */;
+      5'h06:
+          /* empty */;
+      5'h0a:
+          /* empty */;
+      5'h09:
+          /* empty */;
+      5'h0b:
+          /* empty */;
+      5'h0f:
+          /* empty */;
+      5'h0d:
+          /* empty */;
+      5'h0c:
+          /* empty */;
+      5'h08:
+          /* empty */;
+      5'h0e:
+          if (sample_done) begin
+            \$278  = \$195 ;
+          end
+      default:
+        ;
+    endcase
+    if (job_pending) begin
+      if (jobs__ready) begin
+        \$278  = 1'h0;
+      end
+    end
+    if (control_command[10]) begin
+      \$278  = 1'h0;
+    end
+    if (rst) begin
+      \$278  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$279  = deciding;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7804,35 +7816,35 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h10:
           if (all_back) begin
-            \$278  = 1'h1;
-            if (\$194 ) begin
+            \$279  = 1'h1;
+            if (\$196 ) begin
             end else if (external) begin
-              \$278  = 1'h0;
+              \$279  = 1'h0;
             end
           end
       5'h12:
           /* empty */;
       5'h13:
-          if (\$198 ) begin
-            \$278  = 1'h1;
+          if (\$200 ) begin
+            \$279  = 1'h1;
           end
       5'h11:
           if (ending) begin
-            \$278  = 1'h0;
+            \$279  = 1'h0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$278  = 1'h0;
+      \$279  = 1'h0;
     end
     if (rst) begin
-      \$278  = 1'h0;
+      \$279  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$279  = predicting;
+    \$280  = predicting;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7877,44 +7889,64 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h15:
           /* empty */;
       5'h16:
-          \$279  = 1'h1;
+          \$280  = 1'h1;
       default:
         ;
     endcase
     if (predicting) begin
       if (jobs__ready) begin
-        \$279  = 1'h0;
+        \$280  = 1'h0;
       end
     end
     if (control_command[10]) begin
-      \$279  = 1'h0;
+      \$280  = 1'h0;
     end
     if (rst) begin
-      \$279  = 1'h0;
+      \$280  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$280  = ready;
+    \$281  = \$215 ;
+    if (control_command[10]) begin
+      \$281  = 1'h0;
+    end
+    if (rst) begin
+      \$281  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$282  = \$115 ;
+    if (control_command[10]) begin
+      \$282  = 1'h0;
+    end
+    if (rst) begin
+      \$282  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$283  = ready;
     if (deciding) begin
-      \$280  = \$219 ;
+      \$283  = \$223 ;
     end
     if (control_command[10]) begin
-      \$280  = 1'h0;
+      \$283  = 1'h0;
     end
     if (rst) begin
-      \$280  = 1'h0;
+      \$283  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$281  = bank0;
+    \$284  = bank0;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
-          casez (\region$142 )
+          casez (here)
             2'h0:
-                \$281  = \$221 ;
+                \$284  = \$225 ;
             default:
               ;
           endcase
@@ -7922,23 +7954,23 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       end
     end
     if (control_command[10]) begin
-      \$281  = 1'h0;
+      \$284  = 1'h0;
     end
     if (rst) begin
-      \$281  = 1'h0;
+      \$284  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$282  = bank1;
+    \$285  = bank1;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
-          casez (\region$142 )
+          casez (here)
             2'h0:
                 /* empty */;
             2'h1:
-                \$282  = \$221 ;
+                \$285  = \$225 ;
             default:
               ;
           endcase
@@ -7946,25 +7978,25 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       end
     end
     if (control_command[10]) begin
-      \$282  = 1'h0;
+      \$285  = 1'h0;
     end
     if (rst) begin
-      \$282  = 1'h0;
+      \$285  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$283  = bank2;
+    \$286  = bank2;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
-          casez (\region$142 )
+          casez (here)
             2'h0:
                 /* empty */;
             2'h1:
                 /* empty */;
             2'h2:
-                \$283  = \$221 ;
+                \$286  = \$225 ;
             default:
               ;
           endcase
@@ -7972,20 +8004,20 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       end
     end
     if (control_command[10]) begin
-      \$283  = 1'h0;
+      \$286  = 1'h0;
     end
     if (rst) begin
-      \$283  = 1'h0;
+      \$286  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$284  = bank3;
+    \$287  = bank3;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
           (* full_case = 32'd1 *)
-          casez (\region$142 )
+          casez (here)
             2'h0:
                 /* empty */;
             2'h1:
@@ -7993,7 +8025,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
             2'h2:
                 /* empty */;
             2'h3:
-                \$284  = \$221 ;
+                \$287  = \$225 ;
             default:
               ;
           endcase
@@ -8001,50 +8033,20 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       end
     end
     if (control_command[10]) begin
-      \$284  = 1'h0;
+      \$287  = 1'h0;
     end
     if (rst) begin
-      \$284  = 1'h0;
+      \$287  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$285  = \$223 ;
+    \$288  = state_regions__r_addr;
     if (control_command[10]) begin
-      \$285  = 1'h0;
+      \$288  = 5'h00;
     end
     if (rst) begin
-      \$285  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$286  = \$115 ;
-    if (control_command[10]) begin
-      \$286  = 1'h0;
-    end
-    if (rst) begin
-      \$286  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$287  = state_regions__r_addr;
-    if (control_command[10]) begin
-      \$287  = 5'h00;
-    end
-    if (rst) begin
-      \$287  = 5'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$288  = \$225 [1:0];
-    if (control_command[10]) begin
-      \$288  = 2'h0;
-    end
-    if (rst) begin
-      \$288  = 2'h0;
+      \$288  = 5'h00;
     end
   end
   always @* begin
@@ -8218,132 +8220,132 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign commands__payload = input__payload;
   assign input__ready = commands__ready;
   assign commands__valid = input__valid;
-  assign \orders__payload$7  = orders__payload;
-  assign \orders__ready$9  = orders__ready;
-  assign \orders__valid$11  = orders__valid;
-  assign \targets__payload$13  = targets__payload;
-  assign \targets__ready$15  = targets__ready;
-  assign \targets__valid$17  = targets__valid;
+  assign \orders__payload$9  = orders__payload;
+  assign \orders__ready$11  = orders__ready;
+  assign \orders__valid$13  = orders__valid;
+  assign \targets__payload$15  = targets__payload;
+  assign \targets__ready$17  = targets__ready;
+  assign \targets__valid$19  = targets__valid;
   assign output__payload = program__payload;
   assign program__ready = output__ready;
   assign output__valid = program__valid;
-  assign \dots__payload$25  = dots__payload;
-  assign \dots__ready$27  = dots__ready;
-  assign \dots__valid$29  = dots__valid;
-  assign \commands__payload$31  = \commands__payload$30 ;
-  assign \commands__ready$33  = \commands__ready$32 ;
-  assign \commands__valid$35  = \commands__valid$34 ;
-  assign \tags__payload$37  = tags__payload;
-  assign \tags__ready$39  = tags__ready;
-  assign \tags__valid$41  = tags__valid;
-  assign \results__payload$43  = results__payload;
-  assign \results__ready$45  = results__ready;
-  assign \results__valid$47  = results__valid;
+  assign \dots__payload$27  = dots__payload;
+  assign \dots__ready$29  = dots__ready;
+  assign \dots__valid$31  = dots__valid;
+  assign \commands__payload$33  = operations__payload;
+  assign operations__ready = \commands__ready$34 ;
+  assign \commands__valid$37  = operations__valid;
+  assign \tags__payload$39  = tags__payload;
+  assign \tags__ready$41  = tags__ready;
+  assign \tags__valid$43  = tags__valid;
+  assign \results__payload$45  = results__payload;
+  assign \results__ready$47  = results__ready;
+  assign \results__valid$49  = results__valid;
   assign readings__payload = results__payload;
-  assign \readings__payload$49  = results__payload;
-  assign \readings__ready$51  = readings__ready;
-  assign \readings__valid$53  = readings__valid;
-  assign \price__payload$55  = price__payload;
-  assign \price__ready$57  = price__ready;
-  assign \price__valid$59  = price__valid;
-  assign \terms__payload$61  = terms__payload;
-  assign \terms__ready$63  = terms__ready;
-  assign \terms__valid$65  = terms__valid;
+  assign \readings__payload$51  = results__payload;
+  assign \readings__ready$53  = readings__ready;
+  assign \readings__valid$55  = readings__valid;
+  assign \price__payload$57  = price__payload;
+  assign \price__ready$59  = price__ready;
+  assign \price__valid$61  = price__valid;
+  assign \terms__payload$63  = terms__payload;
+  assign \terms__ready$65  = terms__ready;
+  assign \terms__valid$67  = terms__valid;
   assign record__payload = samples__payload;
   assign samples__ready = record__ready;
   assign record__valid = samples__valid;
-  assign \load_bad_rows__addr$73  = load_bad_rows__addr;
-  assign \load_bad_rows__data$75  = load_bad_rows__data;
-  assign \load_bad_rows__stb$77  = load_bad_rows__stb;
-  assign \state_queues__addr$79  = state_queues__addr;
-  assign \state_queues__data$81  = state_queues__data;
-  assign \state_queues__r_addr$83  = state_queues__r_addr;
-  assign \state_queues__r_data$85  = state_queues__r_data;
-  assign \state_queues__r_stb$87  = state_queues__r_stb;
-  assign \state_queues__stb$89  = state_queues__stb;
-  assign \state_groups__addr$91  = state_groups__addr;
-  assign \state_groups__data$93  = state_groups__data;
-  assign \state_groups__r_addr$95  = state_groups__r_addr;
-  assign \state_groups__r_data$97  = state_groups__r_data;
-  assign \state_groups__r_stb$99  = state_groups__r_stb;
-  assign \state_groups__stb$101  = state_groups__stb;
-  assign \state_held__addr$103  = state_held__addr;
-  assign \state_held__data$105  = state_held__data;
-  assign \state_held__r_addr$107  = state_held__r_addr;
-  assign \state_held__r_data$109  = state_held__r_data;
-  assign \state_held__r_stb$111  = state_held__r_stb;
-  assign \state_held__stb$113  = state_held__stb;
-  assign \state_wear__addr$115  = state_wear__addr;
-  assign \state_wear__data$117  = state_wear__data;
-  assign \state_wear__r_addr$119  = state_wear__r_addr;
-  assign \state_wear__r_data$121  = state_wear__r_data;
-  assign \state_wear__r_stb$123  = state_wear__r_stb;
-  assign \state_wear__stb$125  = state_wear__stb;
-  assign \regions$129  = regions;
-  assign \region_groups$131  = region_groups;
-  assign \rows_per_region$133  = rows_per_region;
-  assign \min_free$137  = min_free;
-  assign stream = \port$4664$2 [0];
-  assign \stream$139  = \port$4664$2 [0];
-  assign \retries$141  = retries;
-  assign here = \region$142 ;
-  assign \query_row$148  = query_row;
-  assign query_bad = \$297 [0];
-  assign \query_bad$150  = \$297 [0];
-  assign query_failures = \$297 [3:1];
-  assign \query_failures$152  = \$297 [3:1];
-  assign query_held = state_held__r_data;
-  assign \query_held$154  = state_held__r_data;
-  assign query_wear = state_wear__r_data;
-  assign \query_wear$156  = state_wear__r_data;
-  assign \features$158  = features;
-  assign \hidden$159  = hidden;
-  assign \region$160  = region;
+  assign \load_bad_rows__addr$75  = load_bad_rows__addr;
+  assign \load_bad_rows__data$77  = load_bad_rows__data;
+  assign \load_bad_rows__stb$79  = load_bad_rows__stb;
+  assign state__state_queues__addr = state_queues__addr;
+  assign state__state_queues__data = state_queues__data;
+  assign state__state_queues__r_addr = state_queues__r_addr;
+  assign state_queues__r_data = state__state_queues__r_data;
+  assign state__state_queues__r_stb = state_queues__r_stb;
+  assign state__state_queues__stb = state_queues__stb;
+  assign state__state_groups__addr = state_groups__addr;
+  assign state__state_groups__data = state_groups__data;
+  assign state__state_groups__r_addr = state_groups__r_addr;
+  assign state_groups__r_data = state__state_groups__r_data;
+  assign state__state_groups__r_stb = state_groups__r_stb;
+  assign state__state_groups__stb = state_groups__stb;
+  assign state__state_held__addr = state_held__addr;
+  assign state__state_held__data = state_held__data;
+  assign state__state_held__r_addr = state_held__r_addr;
+  assign state_held__r_data = state__state_held__r_data;
+  assign state__state_held__r_stb = state_held__r_stb;
+  assign state__state_held__stb = state_held__stb;
+  assign state__state_wear__addr = state_wear__addr;
+  assign state__state_wear__data = state_wear__data;
+  assign state__state_wear__r_addr = state_wear__r_addr;
+  assign state_wear__r_data = state__state_wear__r_data;
+  assign state__state_wear__r_stb = state_wear__r_stb;
+  assign state__state_wear__stb = state_wear__stb;
+  assign rows__regions = regions;
+  assign rows__region_groups = region_groups;
+  assign rows__rows_per_region = rows_per_region;
+  assign rows__min_free = min_free;
+  assign stream = \port$4644$2 [0];
+  assign rows__stream = \port$4644$2 [0];
+  assign rows__retries = retries;
+  assign settings__features = features;
+  assign settings__hidden = hidden;
+  assign \features$147  = features;
+  assign \hidden$148  = hidden;
+  assign settings__early_reject = early_reject;
+  assign settings__external = external;
+  assign settings__external_loglik = external_loglik;
+  assign \t$156  = t;
+  assign \t_valid$158  = t_valid;
+  assign \region$178  = here;
+  assign \region$182  = region;
   assign order_codes = codes;
   assign read = order_read;
   assign place = order_place;
-  assign record_codes = \codes$180 ;
-  assign \features$182  = features;
-  assign \hidden$183  = hidden;
-  assign \region$184  = region;
-  assign \multiplicity$187  = multiplicity;
-  assign \early_reject$199  = early_reject;
-  assign \external$203  = external;
-  assign \external_loglik$205  = external_loglik;
-  assign \t$209  = t;
-  assign \t_valid$211  = t_valid;
-  assign \closed$213  = closed;
-  assign turn = region;
-  assign group_row = \$8 [2:0];
+  assign record_codes = \codes$198 ;
+  assign \region$200  = region;
+  assign \multiplicity$202  = multiplicity;
+  assign commands__closed = closed;
+  assign query__row = query_row;
+  assign query__bad = \$297 [0];
+  assign query_bad = \$297 [0];
+  assign query__failures = \$297 [3:1];
+  assign query_failures = \$297 [3:1];
+  assign query__held = state__state_held__r_data;
+  assign query_held = state__state_held__r_data;
+  assign query__wear = state__state_wear__r_data;
+  assign query_wear = state__state_wear__r_data;
+  assign group_row = \$10 [2:0];
   assign write_odd = read_backs__payload[10];
   assign write_code = read_backs__payload[48:39];
   assign raw__ready = 1'h1;
   assign raw_waiting = raw__valid;
-  assign raw__payload = { \$26 , \$25 , \$24 , \$23 , \$22 , \$21 , \$20  };
+  assign raw__payload = { \$28 , \$27 , \$26 , \$25 , \$24 , \$23 , \$22  };
   assign step_records__payload = step;
-  assign record_steps = \port$4664$2 [1];
-  assign \$signal  = allow_coin;
-  assign start = control_command[0];
-  assign run = control_command[1];
-  assign flush = control_command[3];
-  assign predict = control_command[4];
-  assign raw_start = control_command[9];
-  assign external_given = control_command[5];
-  assign held_multiplicity = state_held__r_data;
-  assign \state_regions__stb$326  = state_regions__stb;
-  assign \state_regions__addr$328  = state_regions__addr;
-  assign \state_regions__data$330  = state_regions__data;
-  assign \state_regions__r_stb$332  = state_regions__r_stb;
-  assign \state_regions__r_addr$334  = state_regions__r_addr;
+  assign settings__record_steps = \port$4644$2 [1];
+  assign \allow_coin$252  = allow_coin;
+  assign status__turn = region;
+  assign commands__start = control_command[0];
+  assign commands__run = control_command[1];
+  assign commands__flush = control_command[3];
+  assign commands__predict = control_command[4];
+  assign commands__raw_start = control_command[9];
+  assign commands__external_given = control_command[5];
+  assign held_multiplicity = state__state_held__r_data;
+  assign state__state_regions__stb = state_regions__stb;
+  assign state__state_regions__addr = state_regions__addr;
+  assign state__state_regions__data = state_regions__data;
+  assign state__state_regions__r_stb = state_regions__r_stb;
+  assign state__state_regions__r_addr = state_regions__r_addr;
   assign next_6 = \$103 [31:0];
   assign next_7 = \$106 [31:0];
-  assign state_samples__stb = load;
-  assign state_step__r_data = { 16'h0000, \$114  };
+  assign state__state_samples__stb = load;
+  assign state__state_step__r_data = { 16'h0000, \$114  };
+  assign commands__halt = control_command[2];
   assign \raw__payload$361  = results__payload;
-  assign halt = control_command[2];
   assign decision__valid = stop;
-  assign \port$1046$0  = \$114 ;
-  assign \port$1673$0  = \$297 ;
+  assign \port$1026$0  = \$114 ;
+  assign \port$1653$0  = \$297 ;
   assign \input__payload.request  = input__payload[286:0];
   assign \input__payload.request.op  = input__payload[2:0];
   assign \input__payload.request.row  = input__payload[10:3];
@@ -8443,11 +8445,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \orders__payload.device  = orders__payload[16:11];
   assign \orders__payload.code  = orders__payload[26:17];
   assign \orders__payload.last  = orders__payload[27];
-  assign \orders__payload$7.kind  = orders__payload[2:0];
-  assign \orders__payload$7.row  = orders__payload[10:3];
-  assign \orders__payload$7.device  = orders__payload[16:11];
-  assign \orders__payload$7.code  = orders__payload[26:17];
-  assign \orders__payload$7.last  = orders__payload[27];
+  assign \orders__payload$9.kind  = orders__payload[2:0];
+  assign \orders__payload$9.row  = orders__payload[10:3];
+  assign \orders__payload$9.device  = orders__payload[16:11];
+  assign \orders__payload$9.code  = orders__payload[26:17];
+  assign \orders__payload$9.last  = orders__payload[27];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -8455,13 +8457,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \targets__payload.last  = targets__payload[27];
   assign \targets__payload.dac  = targets__payload[39:28];
   assign \targets__payload.centre  = targets__payload[51:40];
-  assign \targets__payload$13.kind  = targets__payload[2:0];
-  assign \targets__payload$13.row  = targets__payload[10:3];
-  assign \targets__payload$13.device  = targets__payload[16:11];
-  assign \targets__payload$13.code  = targets__payload[26:17];
-  assign \targets__payload$13.last  = targets__payload[27];
-  assign \targets__payload$13.dac  = targets__payload[39:28];
-  assign \targets__payload$13.centre  = targets__payload[51:40];
+  assign \targets__payload$15.kind  = targets__payload[2:0];
+  assign \targets__payload$15.row  = targets__payload[10:3];
+  assign \targets__payload$15.device  = targets__payload[16:11];
+  assign \targets__payload$15.code  = targets__payload[26:17];
+  assign \targets__payload$15.last  = targets__payload[27];
+  assign \targets__payload$15.dac  = targets__payload[39:28];
+  assign \targets__payload$15.centre  = targets__payload[51:40];
   assign \program__payload.request  = program__payload[286:0];
   assign \program__payload.request.op  = program__payload[2:0];
   assign \program__payload.request.row  = program__payload[10:3];
@@ -8595,149 +8597,149 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \dots__payload.inputs[29]  = dots__payload[270:263];
   assign \dots__payload.inputs[30]  = dots__payload[278:271];
   assign \dots__payload.inputs[31]  = dots__payload[286:279];
-  assign \dots__payload$25.op  = dots__payload[2:0];
-  assign \dots__payload$25.row  = dots__payload[10:3];
-  assign \dots__payload$25.device  = dots__payload[16:11];
-  assign \dots__payload$25.dac  = dots__payload[28:17];
-  assign \dots__payload$25.tile  = dots__payload[29];
-  assign \dots__payload$25.top  = dots__payload[30];
-  assign \dots__payload$25.inputs  = dots__payload[286:31];
-  assign \dots__payload$25.inputs[0]  = dots__payload[38:31];
-  assign \dots__payload$25.inputs[1]  = dots__payload[46:39];
-  assign \dots__payload$25.inputs[2]  = dots__payload[54:47];
-  assign \dots__payload$25.inputs[3]  = dots__payload[62:55];
-  assign \dots__payload$25.inputs[4]  = dots__payload[70:63];
-  assign \dots__payload$25.inputs[5]  = dots__payload[78:71];
-  assign \dots__payload$25.inputs[6]  = dots__payload[86:79];
-  assign \dots__payload$25.inputs[7]  = dots__payload[94:87];
-  assign \dots__payload$25.inputs[8]  = dots__payload[102:95];
-  assign \dots__payload$25.inputs[9]  = dots__payload[110:103];
-  assign \dots__payload$25.inputs[10]  = dots__payload[118:111];
-  assign \dots__payload$25.inputs[11]  = dots__payload[126:119];
-  assign \dots__payload$25.inputs[12]  = dots__payload[134:127];
-  assign \dots__payload$25.inputs[13]  = dots__payload[142:135];
-  assign \dots__payload$25.inputs[14]  = dots__payload[150:143];
-  assign \dots__payload$25.inputs[15]  = dots__payload[158:151];
-  assign \dots__payload$25.inputs[16]  = dots__payload[166:159];
-  assign \dots__payload$25.inputs[17]  = dots__payload[174:167];
-  assign \dots__payload$25.inputs[18]  = dots__payload[182:175];
-  assign \dots__payload$25.inputs[19]  = dots__payload[190:183];
-  assign \dots__payload$25.inputs[20]  = dots__payload[198:191];
-  assign \dots__payload$25.inputs[21]  = dots__payload[206:199];
-  assign \dots__payload$25.inputs[22]  = dots__payload[214:207];
-  assign \dots__payload$25.inputs[23]  = dots__payload[222:215];
-  assign \dots__payload$25.inputs[24]  = dots__payload[230:223];
-  assign \dots__payload$25.inputs[25]  = dots__payload[238:231];
-  assign \dots__payload$25.inputs[26]  = dots__payload[246:239];
-  assign \dots__payload$25.inputs[27]  = dots__payload[254:247];
-  assign \dots__payload$25.inputs[28]  = dots__payload[262:255];
-  assign \dots__payload$25.inputs[29]  = dots__payload[270:263];
-  assign \dots__payload$25.inputs[30]  = dots__payload[278:271];
-  assign \dots__payload$25.inputs[31]  = dots__payload[286:279];
-  assign \commands__payload$30.op  = \commands__payload$30 [2:0];
-  assign \commands__payload$30.row  = \commands__payload$30 [10:3];
-  assign \commands__payload$30.device  = \commands__payload$30 [16:11];
-  assign \commands__payload$30.dac  = \commands__payload$30 [28:17];
-  assign \commands__payload$30.tile  = \commands__payload$30 [29];
-  assign \commands__payload$30.top  = \commands__payload$30 [30];
-  assign \commands__payload$30.inputs  = \commands__payload$30 [286:31];
-  assign \commands__payload$30.inputs[0]  = \commands__payload$30 [38:31];
-  assign \commands__payload$30.inputs[1]  = \commands__payload$30 [46:39];
-  assign \commands__payload$30.inputs[2]  = \commands__payload$30 [54:47];
-  assign \commands__payload$30.inputs[3]  = \commands__payload$30 [62:55];
-  assign \commands__payload$30.inputs[4]  = \commands__payload$30 [70:63];
-  assign \commands__payload$30.inputs[5]  = \commands__payload$30 [78:71];
-  assign \commands__payload$30.inputs[6]  = \commands__payload$30 [86:79];
-  assign \commands__payload$30.inputs[7]  = \commands__payload$30 [94:87];
-  assign \commands__payload$30.inputs[8]  = \commands__payload$30 [102:95];
-  assign \commands__payload$30.inputs[9]  = \commands__payload$30 [110:103];
-  assign \commands__payload$30.inputs[10]  = \commands__payload$30 [118:111];
-  assign \commands__payload$30.inputs[11]  = \commands__payload$30 [126:119];
-  assign \commands__payload$30.inputs[12]  = \commands__payload$30 [134:127];
-  assign \commands__payload$30.inputs[13]  = \commands__payload$30 [142:135];
-  assign \commands__payload$30.inputs[14]  = \commands__payload$30 [150:143];
-  assign \commands__payload$30.inputs[15]  = \commands__payload$30 [158:151];
-  assign \commands__payload$30.inputs[16]  = \commands__payload$30 [166:159];
-  assign \commands__payload$30.inputs[17]  = \commands__payload$30 [174:167];
-  assign \commands__payload$30.inputs[18]  = \commands__payload$30 [182:175];
-  assign \commands__payload$30.inputs[19]  = \commands__payload$30 [190:183];
-  assign \commands__payload$30.inputs[20]  = \commands__payload$30 [198:191];
-  assign \commands__payload$30.inputs[21]  = \commands__payload$30 [206:199];
-  assign \commands__payload$30.inputs[22]  = \commands__payload$30 [214:207];
-  assign \commands__payload$30.inputs[23]  = \commands__payload$30 [222:215];
-  assign \commands__payload$30.inputs[24]  = \commands__payload$30 [230:223];
-  assign \commands__payload$30.inputs[25]  = \commands__payload$30 [238:231];
-  assign \commands__payload$30.inputs[26]  = \commands__payload$30 [246:239];
-  assign \commands__payload$30.inputs[27]  = \commands__payload$30 [254:247];
-  assign \commands__payload$30.inputs[28]  = \commands__payload$30 [262:255];
-  assign \commands__payload$30.inputs[29]  = \commands__payload$30 [270:263];
-  assign \commands__payload$30.inputs[30]  = \commands__payload$30 [278:271];
-  assign \commands__payload$30.inputs[31]  = \commands__payload$30 [286:279];
-  assign \commands__payload$31.op  = \commands__payload$30 [2:0];
-  assign \commands__payload$31.row  = \commands__payload$30 [10:3];
-  assign \commands__payload$31.device  = \commands__payload$30 [16:11];
-  assign \commands__payload$31.dac  = \commands__payload$30 [28:17];
-  assign \commands__payload$31.tile  = \commands__payload$30 [29];
-  assign \commands__payload$31.top  = \commands__payload$30 [30];
-  assign \commands__payload$31.inputs  = \commands__payload$30 [286:31];
-  assign \commands__payload$31.inputs[0]  = \commands__payload$30 [38:31];
-  assign \commands__payload$31.inputs[1]  = \commands__payload$30 [46:39];
-  assign \commands__payload$31.inputs[2]  = \commands__payload$30 [54:47];
-  assign \commands__payload$31.inputs[3]  = \commands__payload$30 [62:55];
-  assign \commands__payload$31.inputs[4]  = \commands__payload$30 [70:63];
-  assign \commands__payload$31.inputs[5]  = \commands__payload$30 [78:71];
-  assign \commands__payload$31.inputs[6]  = \commands__payload$30 [86:79];
-  assign \commands__payload$31.inputs[7]  = \commands__payload$30 [94:87];
-  assign \commands__payload$31.inputs[8]  = \commands__payload$30 [102:95];
-  assign \commands__payload$31.inputs[9]  = \commands__payload$30 [110:103];
-  assign \commands__payload$31.inputs[10]  = \commands__payload$30 [118:111];
-  assign \commands__payload$31.inputs[11]  = \commands__payload$30 [126:119];
-  assign \commands__payload$31.inputs[12]  = \commands__payload$30 [134:127];
-  assign \commands__payload$31.inputs[13]  = \commands__payload$30 [142:135];
-  assign \commands__payload$31.inputs[14]  = \commands__payload$30 [150:143];
-  assign \commands__payload$31.inputs[15]  = \commands__payload$30 [158:151];
-  assign \commands__payload$31.inputs[16]  = \commands__payload$30 [166:159];
-  assign \commands__payload$31.inputs[17]  = \commands__payload$30 [174:167];
-  assign \commands__payload$31.inputs[18]  = \commands__payload$30 [182:175];
-  assign \commands__payload$31.inputs[19]  = \commands__payload$30 [190:183];
-  assign \commands__payload$31.inputs[20]  = \commands__payload$30 [198:191];
-  assign \commands__payload$31.inputs[21]  = \commands__payload$30 [206:199];
-  assign \commands__payload$31.inputs[22]  = \commands__payload$30 [214:207];
-  assign \commands__payload$31.inputs[23]  = \commands__payload$30 [222:215];
-  assign \commands__payload$31.inputs[24]  = \commands__payload$30 [230:223];
-  assign \commands__payload$31.inputs[25]  = \commands__payload$30 [238:231];
-  assign \commands__payload$31.inputs[26]  = \commands__payload$30 [246:239];
-  assign \commands__payload$31.inputs[27]  = \commands__payload$30 [254:247];
-  assign \commands__payload$31.inputs[28]  = \commands__payload$30 [262:255];
-  assign \commands__payload$31.inputs[29]  = \commands__payload$30 [270:263];
-  assign \commands__payload$31.inputs[30]  = \commands__payload$30 [278:271];
-  assign \commands__payload$31.inputs[31]  = \commands__payload$30 [286:279];
+  assign \dots__payload$27.op  = dots__payload[2:0];
+  assign \dots__payload$27.row  = dots__payload[10:3];
+  assign \dots__payload$27.device  = dots__payload[16:11];
+  assign \dots__payload$27.dac  = dots__payload[28:17];
+  assign \dots__payload$27.tile  = dots__payload[29];
+  assign \dots__payload$27.top  = dots__payload[30];
+  assign \dots__payload$27.inputs  = dots__payload[286:31];
+  assign \dots__payload$27.inputs[0]  = dots__payload[38:31];
+  assign \dots__payload$27.inputs[1]  = dots__payload[46:39];
+  assign \dots__payload$27.inputs[2]  = dots__payload[54:47];
+  assign \dots__payload$27.inputs[3]  = dots__payload[62:55];
+  assign \dots__payload$27.inputs[4]  = dots__payload[70:63];
+  assign \dots__payload$27.inputs[5]  = dots__payload[78:71];
+  assign \dots__payload$27.inputs[6]  = dots__payload[86:79];
+  assign \dots__payload$27.inputs[7]  = dots__payload[94:87];
+  assign \dots__payload$27.inputs[8]  = dots__payload[102:95];
+  assign \dots__payload$27.inputs[9]  = dots__payload[110:103];
+  assign \dots__payload$27.inputs[10]  = dots__payload[118:111];
+  assign \dots__payload$27.inputs[11]  = dots__payload[126:119];
+  assign \dots__payload$27.inputs[12]  = dots__payload[134:127];
+  assign \dots__payload$27.inputs[13]  = dots__payload[142:135];
+  assign \dots__payload$27.inputs[14]  = dots__payload[150:143];
+  assign \dots__payload$27.inputs[15]  = dots__payload[158:151];
+  assign \dots__payload$27.inputs[16]  = dots__payload[166:159];
+  assign \dots__payload$27.inputs[17]  = dots__payload[174:167];
+  assign \dots__payload$27.inputs[18]  = dots__payload[182:175];
+  assign \dots__payload$27.inputs[19]  = dots__payload[190:183];
+  assign \dots__payload$27.inputs[20]  = dots__payload[198:191];
+  assign \dots__payload$27.inputs[21]  = dots__payload[206:199];
+  assign \dots__payload$27.inputs[22]  = dots__payload[214:207];
+  assign \dots__payload$27.inputs[23]  = dots__payload[222:215];
+  assign \dots__payload$27.inputs[24]  = dots__payload[230:223];
+  assign \dots__payload$27.inputs[25]  = dots__payload[238:231];
+  assign \dots__payload$27.inputs[26]  = dots__payload[246:239];
+  assign \dots__payload$27.inputs[27]  = dots__payload[254:247];
+  assign \dots__payload$27.inputs[28]  = dots__payload[262:255];
+  assign \dots__payload$27.inputs[29]  = dots__payload[270:263];
+  assign \dots__payload$27.inputs[30]  = dots__payload[278:271];
+  assign \dots__payload$27.inputs[31]  = dots__payload[286:279];
+  assign \operations__payload.op  = operations__payload[2:0];
+  assign \operations__payload.row  = operations__payload[10:3];
+  assign \operations__payload.device  = operations__payload[16:11];
+  assign \operations__payload.dac  = operations__payload[28:17];
+  assign \operations__payload.tile  = operations__payload[29];
+  assign \operations__payload.top  = operations__payload[30];
+  assign \operations__payload.inputs  = operations__payload[286:31];
+  assign \operations__payload.inputs[0]  = operations__payload[38:31];
+  assign \operations__payload.inputs[1]  = operations__payload[46:39];
+  assign \operations__payload.inputs[2]  = operations__payload[54:47];
+  assign \operations__payload.inputs[3]  = operations__payload[62:55];
+  assign \operations__payload.inputs[4]  = operations__payload[70:63];
+  assign \operations__payload.inputs[5]  = operations__payload[78:71];
+  assign \operations__payload.inputs[6]  = operations__payload[86:79];
+  assign \operations__payload.inputs[7]  = operations__payload[94:87];
+  assign \operations__payload.inputs[8]  = operations__payload[102:95];
+  assign \operations__payload.inputs[9]  = operations__payload[110:103];
+  assign \operations__payload.inputs[10]  = operations__payload[118:111];
+  assign \operations__payload.inputs[11]  = operations__payload[126:119];
+  assign \operations__payload.inputs[12]  = operations__payload[134:127];
+  assign \operations__payload.inputs[13]  = operations__payload[142:135];
+  assign \operations__payload.inputs[14]  = operations__payload[150:143];
+  assign \operations__payload.inputs[15]  = operations__payload[158:151];
+  assign \operations__payload.inputs[16]  = operations__payload[166:159];
+  assign \operations__payload.inputs[17]  = operations__payload[174:167];
+  assign \operations__payload.inputs[18]  = operations__payload[182:175];
+  assign \operations__payload.inputs[19]  = operations__payload[190:183];
+  assign \operations__payload.inputs[20]  = operations__payload[198:191];
+  assign \operations__payload.inputs[21]  = operations__payload[206:199];
+  assign \operations__payload.inputs[22]  = operations__payload[214:207];
+  assign \operations__payload.inputs[23]  = operations__payload[222:215];
+  assign \operations__payload.inputs[24]  = operations__payload[230:223];
+  assign \operations__payload.inputs[25]  = operations__payload[238:231];
+  assign \operations__payload.inputs[26]  = operations__payload[246:239];
+  assign \operations__payload.inputs[27]  = operations__payload[254:247];
+  assign \operations__payload.inputs[28]  = operations__payload[262:255];
+  assign \operations__payload.inputs[29]  = operations__payload[270:263];
+  assign \operations__payload.inputs[30]  = operations__payload[278:271];
+  assign \operations__payload.inputs[31]  = operations__payload[286:279];
+  assign \commands__payload$33.op  = operations__payload[2:0];
+  assign \commands__payload$33.row  = operations__payload[10:3];
+  assign \commands__payload$33.device  = operations__payload[16:11];
+  assign \commands__payload$33.dac  = operations__payload[28:17];
+  assign \commands__payload$33.tile  = operations__payload[29];
+  assign \commands__payload$33.top  = operations__payload[30];
+  assign \commands__payload$33.inputs  = operations__payload[286:31];
+  assign \commands__payload$33.inputs[0]  = operations__payload[38:31];
+  assign \commands__payload$33.inputs[1]  = operations__payload[46:39];
+  assign \commands__payload$33.inputs[2]  = operations__payload[54:47];
+  assign \commands__payload$33.inputs[3]  = operations__payload[62:55];
+  assign \commands__payload$33.inputs[4]  = operations__payload[70:63];
+  assign \commands__payload$33.inputs[5]  = operations__payload[78:71];
+  assign \commands__payload$33.inputs[6]  = operations__payload[86:79];
+  assign \commands__payload$33.inputs[7]  = operations__payload[94:87];
+  assign \commands__payload$33.inputs[8]  = operations__payload[102:95];
+  assign \commands__payload$33.inputs[9]  = operations__payload[110:103];
+  assign \commands__payload$33.inputs[10]  = operations__payload[118:111];
+  assign \commands__payload$33.inputs[11]  = operations__payload[126:119];
+  assign \commands__payload$33.inputs[12]  = operations__payload[134:127];
+  assign \commands__payload$33.inputs[13]  = operations__payload[142:135];
+  assign \commands__payload$33.inputs[14]  = operations__payload[150:143];
+  assign \commands__payload$33.inputs[15]  = operations__payload[158:151];
+  assign \commands__payload$33.inputs[16]  = operations__payload[166:159];
+  assign \commands__payload$33.inputs[17]  = operations__payload[174:167];
+  assign \commands__payload$33.inputs[18]  = operations__payload[182:175];
+  assign \commands__payload$33.inputs[19]  = operations__payload[190:183];
+  assign \commands__payload$33.inputs[20]  = operations__payload[198:191];
+  assign \commands__payload$33.inputs[21]  = operations__payload[206:199];
+  assign \commands__payload$33.inputs[22]  = operations__payload[214:207];
+  assign \commands__payload$33.inputs[23]  = operations__payload[222:215];
+  assign \commands__payload$33.inputs[24]  = operations__payload[230:223];
+  assign \commands__payload$33.inputs[25]  = operations__payload[238:231];
+  assign \commands__payload$33.inputs[26]  = operations__payload[246:239];
+  assign \commands__payload$33.inputs[27]  = operations__payload[254:247];
+  assign \commands__payload$33.inputs[28]  = operations__payload[262:255];
+  assign \commands__payload$33.inputs[29]  = operations__payload[270:263];
+  assign \commands__payload$33.inputs[30]  = operations__payload[278:271];
+  assign \commands__payload$33.inputs[31]  = operations__payload[286:279];
   assign \tags__payload.reader  = tags__payload[1:0];
   assign \tags__payload.row  = tags__payload[9:2];
   assign \tags__payload.device  = tags__payload[15:10];
   assign \tags__payload.old  = tags__payload[25:16];
   assign \tags__payload.centre  = tags__payload[37:26];
   assign \tags__payload.last  = tags__payload[38];
-  assign \tags__payload$37.reader  = tags__payload[1:0];
-  assign \tags__payload$37.row  = tags__payload[9:2];
-  assign \tags__payload$37.device  = tags__payload[15:10];
-  assign \tags__payload$37.old  = tags__payload[25:16];
-  assign \tags__payload$37.centre  = tags__payload[37:26];
-  assign \tags__payload$37.last  = tags__payload[38];
+  assign \tags__payload$39.reader  = tags__payload[1:0];
+  assign \tags__payload$39.row  = tags__payload[9:2];
+  assign \tags__payload$39.device  = tags__payload[15:10];
+  assign \tags__payload$39.old  = tags__payload[25:16];
+  assign \tags__payload$39.centre  = tags__payload[37:26];
+  assign \tags__payload$39.last  = tags__payload[38];
   assign \results__payload.value  = results__payload;
-  assign \results__payload$43.value  = results__payload;
+  assign \results__payload$45.value  = results__payload;
   assign \readings__payload.value  = results__payload;
-  assign \readings__payload$49.value  = results__payload;
+  assign \readings__payload$51.value  = results__payload;
   assign \price__payload.prior  = price__payload[31:0];
   assign \price__payload.hastings  = price__payload[63:32];
   assign \price__payload.stuck  = price__payload[64];
-  assign \price__payload$55.prior  = price__payload[31:0];
-  assign \price__payload$55.hastings  = price__payload[63:32];
-  assign \price__payload$55.stuck  = price__payload[64];
+  assign \price__payload$57.prior  = price__payload[31:0];
+  assign \price__payload$57.hastings  = price__payload[63:32];
+  assign \price__payload$57.stuck  = price__payload[64];
   assign \terms__payload.term  = terms__payload[27:0];
   assign \terms__payload.last  = terms__payload[28];
-  assign \terms__payload$61.term  = terms__payload[27:0];
-  assign \terms__payload$61.last  = terms__payload[28];
+  assign \terms__payload$63.term  = terms__payload[27:0];
+  assign \terms__payload$63.last  = terms__payload[28];
   assign \samples__payload.word  = samples__payload[31:0];
   assign \samples__payload.last  = samples__payload[32];
   assign \record__payload.word  = samples__payload[31:0];
@@ -8758,14 +8760,14 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \record_place.group_row  = record_place[7:5];
   assign \record_place.bank  = record_place[8];
   assign \record_place.region  = record_place[10:9];
-  assign \place$179.pair  = \place$179 [4:0];
-  assign \place$179.group_row  = \place$179 [7:5];
-  assign \place$179.bank  = \place$179 [8];
-  assign \place$179.region  = \place$179 [10:9];
-  assign \codes$180[0]  = \codes$180 [9:0];
-  assign \codes$180[1]  = \codes$180 [19:10];
-  assign \record_codes[0]  = \codes$180 [9:0];
-  assign \record_codes[1]  = \codes$180 [19:10];
+  assign \place$197.pair  = \place$197 [4:0];
+  assign \place$197.group_row  = \place$197 [7:5];
+  assign \place$197.bank  = \place$197 [8];
+  assign \place$197.region  = \place$197 [10:9];
+  assign \codes$198[0]  = \codes$198 [9:0];
+  assign \codes$198[1]  = \codes$198 [19:10];
+  assign \record_codes[0]  = \codes$198 [9:0];
+  assign \record_codes[1]  = \codes$198 [19:10];
   assign \read_backs__payload.tag  = read_backs__payload[38:0];
   assign \read_backs__payload.tag.reader  = read_backs__payload[1:0];
   assign \read_backs__payload.tag.row  = read_backs__payload[9:2];
@@ -8785,49 +8787,49 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \write_place.group_row  = write_place[7:5];
   assign \write_place.bank  = write_place[8];
   assign \write_place.region  = write_place[10:9];
-  assign \raw__payload.op  = \$20 ;
-  assign \raw__payload.row  = \$21 ;
-  assign \raw__payload.device  = \$22 ;
-  assign \raw__payload.dac  = \$23 ;
-  assign \raw__payload.tile  = \$24 ;
-  assign \raw__payload.top  = \$25 ;
-  assign \raw__payload.inputs  = \$26 ;
-  assign \raw__payload.inputs[0]  = \$26 [7:0];
-  assign \raw__payload.inputs[1]  = \$26 [15:8];
-  assign \raw__payload.inputs[2]  = \$26 [23:16];
-  assign \raw__payload.inputs[3]  = \$26 [31:24];
-  assign \raw__payload.inputs[4]  = \$26 [39:32];
-  assign \raw__payload.inputs[5]  = \$26 [47:40];
-  assign \raw__payload.inputs[6]  = \$26 [55:48];
-  assign \raw__payload.inputs[7]  = \$26 [63:56];
-  assign \raw__payload.inputs[8]  = \$26 [71:64];
-  assign \raw__payload.inputs[9]  = \$26 [79:72];
-  assign \raw__payload.inputs[10]  = \$26 [87:80];
-  assign \raw__payload.inputs[11]  = \$26 [95:88];
-  assign \raw__payload.inputs[12]  = \$26 [103:96];
-  assign \raw__payload.inputs[13]  = \$26 [111:104];
-  assign \raw__payload.inputs[14]  = \$26 [119:112];
-  assign \raw__payload.inputs[15]  = \$26 [127:120];
-  assign \raw__payload.inputs[16]  = \$26 [135:128];
-  assign \raw__payload.inputs[17]  = \$26 [143:136];
-  assign \raw__payload.inputs[18]  = \$26 [151:144];
-  assign \raw__payload.inputs[19]  = \$26 [159:152];
-  assign \raw__payload.inputs[20]  = \$26 [167:160];
-  assign \raw__payload.inputs[21]  = \$26 [175:168];
-  assign \raw__payload.inputs[22]  = \$26 [183:176];
-  assign \raw__payload.inputs[23]  = \$26 [191:184];
-  assign \raw__payload.inputs[24]  = \$26 [199:192];
-  assign \raw__payload.inputs[25]  = \$26 [207:200];
-  assign \raw__payload.inputs[26]  = \$26 [215:208];
-  assign \raw__payload.inputs[27]  = \$26 [223:216];
-  assign \raw__payload.inputs[28]  = \$26 [231:224];
-  assign \raw__payload.inputs[29]  = \$26 [239:232];
-  assign \raw__payload.inputs[30]  = \$26 [247:240];
-  assign \raw__payload.inputs[31]  = \$26 [255:248];
-  assign \raw_operation.op  = raw_operation[2:0];
-  assign \raw_operation.row  = raw_operation[10:3];
-  assign \raw_operation.device  = raw_operation[16:11];
-  assign \raw_operation.dac  = raw_operation[28:17];
+  assign \raw__payload.op  = \$22 ;
+  assign \raw__payload.row  = \$23 ;
+  assign \raw__payload.device  = \$24 ;
+  assign \raw__payload.dac  = \$25 ;
+  assign \raw__payload.tile  = \$26 ;
+  assign \raw__payload.top  = \$27 ;
+  assign \raw__payload.inputs  = \$28 ;
+  assign \raw__payload.inputs[0]  = \$28 [7:0];
+  assign \raw__payload.inputs[1]  = \$28 [15:8];
+  assign \raw__payload.inputs[2]  = \$28 [23:16];
+  assign \raw__payload.inputs[3]  = \$28 [31:24];
+  assign \raw__payload.inputs[4]  = \$28 [39:32];
+  assign \raw__payload.inputs[5]  = \$28 [47:40];
+  assign \raw__payload.inputs[6]  = \$28 [55:48];
+  assign \raw__payload.inputs[7]  = \$28 [63:56];
+  assign \raw__payload.inputs[8]  = \$28 [71:64];
+  assign \raw__payload.inputs[9]  = \$28 [79:72];
+  assign \raw__payload.inputs[10]  = \$28 [87:80];
+  assign \raw__payload.inputs[11]  = \$28 [95:88];
+  assign \raw__payload.inputs[12]  = \$28 [103:96];
+  assign \raw__payload.inputs[13]  = \$28 [111:104];
+  assign \raw__payload.inputs[14]  = \$28 [119:112];
+  assign \raw__payload.inputs[15]  = \$28 [127:120];
+  assign \raw__payload.inputs[16]  = \$28 [135:128];
+  assign \raw__payload.inputs[17]  = \$28 [143:136];
+  assign \raw__payload.inputs[18]  = \$28 [151:144];
+  assign \raw__payload.inputs[19]  = \$28 [159:152];
+  assign \raw__payload.inputs[20]  = \$28 [167:160];
+  assign \raw__payload.inputs[21]  = \$28 [175:168];
+  assign \raw__payload.inputs[22]  = \$28 [183:176];
+  assign \raw__payload.inputs[23]  = \$28 [191:184];
+  assign \raw__payload.inputs[24]  = \$28 [199:192];
+  assign \raw__payload.inputs[25]  = \$28 [207:200];
+  assign \raw__payload.inputs[26]  = \$28 [215:208];
+  assign \raw__payload.inputs[27]  = \$28 [223:216];
+  assign \raw__payload.inputs[28]  = \$28 [231:224];
+  assign \raw__payload.inputs[29]  = \$28 [239:232];
+  assign \raw__payload.inputs[30]  = \$28 [247:240];
+  assign \raw__payload.inputs[31]  = \$28 [255:248];
+  assign \commands__raw_operation.op  = commands__raw_operation[2:0];
+  assign \commands__raw_operation.row  = commands__raw_operation[10:3];
+  assign \commands__raw_operation.device  = commands__raw_operation[16:11];
+  assign \commands__raw_operation.dac  = commands__raw_operation[28:17];
   assign \step.accepted  = step[0];
   assign \step.valid  = step[1];
   assign \step.region  = step[3:2];
@@ -8868,39 +8870,39 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign state_samples__r_data[25:16] = \codes$180 [19:10];
-  assign state_samples__r_data[9:0] = \codes$180 [9:0];
-  assign { state_samples__r_data[31:26], state_samples__r_data[15:10] } = 12'h000;
-  assign load_codes[19:10] = state_samples__data[25:16];
-  assign load_codes[9:0] = state_samples__data[9:0];
+  assign state__state_samples__r_data[25:16] = \codes$198 [19:10];
+  assign state__state_samples__r_data[9:0] = \codes$198 [9:0];
+  assign { state__state_samples__r_data[31:26], state__state_samples__r_data[15:10] } = 12'h000;
+  assign load_codes[19:10] = state__state_samples__data[25:16];
+  assign load_codes[9:0] = state__state_samples__data[9:0];
   assign load_place[8] = \$110 ;
-  assign load_place[10:9] = state_samples__addr[9:8];
-  assign load_place[7:5] = state_samples__addr[7:5];
-  assign load_place[4:0] = state_samples__addr[4:0];
+  assign load_place[10:9] = state__state_samples__addr[9:8];
+  assign load_place[7:5] = state__state_samples__addr[7:5];
+  assign load_place[4:0] = state__state_samples__addr[4:0];
   always @*
     step[3:2] = region;
-  assign write_place[4:0] = \$19 [4:0];
-  assign write_place[7:5] = \$8 [2:0];
-  assign write_place[8] = \$18 ;
+  assign write_place[4:0] = \$21 [4:0];
+  assign write_place[7:5] = \$10 [2:0];
+  assign write_place[8] = \$20 ;
   assign write_place[10:9] = region;
   assign programmed__payload[33] = read_backs__payload[38];
   assign programmed__payload[32] = read_backs__payload[10];
   assign programmed__payload[31:20] = read_backs__payload[37:26];
   assign programmed__payload[19:10] = read_backs__payload[48:39];
   assign programmed__payload[9:0] = read_backs__payload[25:16];
-  assign coin_codes__payload[12:10] = \$9 [2:0];
+  assign coin_codes__payload[12:10] = \$11 [2:0];
   assign coin_codes__payload[9:0] = read_backs__payload[48:39];
-  assign \$19  = { 1'h0, read_backs__payload[15:11] };
-  assign \$20  = raw_operation[2:0];
-  assign \$21  = raw_operation[10:3];
-  assign \$22  = raw_operation[16:11];
-  assign \$23  = raw_operation[28:17];
-  assign \$24  = 1'h0;
-  assign \$25  = 1'h0;
-  assign \$26  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+  assign \$21  = { 1'h0, read_backs__payload[15:11] };
+  assign \$22  = commands__raw_operation[2:0];
+  assign \$23  = commands__raw_operation[10:3];
+  assign \$24  = commands__raw_operation[16:11];
+  assign \$25  = commands__raw_operation[28:17];
+  assign \$26  = 1'h0;
+  assign \$27  = 1'h0;
+  assign \$28  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
   assign \$111  = { 7'h00, initialised, 8'h00 };
-  assign \$113  = { 6'h00, started, 9'h000 };
-  assign \$224  = { 3'h0, state_regions__r_addr[4:3] };
+  assign \$113  = { 6'h00, status__started, 9'h000 };
+  assign \$147  = { 3'h0, state_regions__r_addr[4:3] };
   assign \$229  = { 3'h0, state_regions__addr[4:3] };
   assign \$234  = { 3'h0, state_regions__addr[4:3] };
 endmodule
@@ -9430,7 +9432,7 @@ module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__v
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.arbiter (rst, \port$771$0 , \port$772$0 , \port$773$0 , \port$774$0 , \port$775$0 , \port$776$0 , \port$777$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
+module \ohmcarlo_core.controller.arbiter (rst, \port$764$0 , \port$765$0 , \port$766$0 , \port$767$0 , \port$768$0 , \port$769$0 , \port$770$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
 , raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -9612,20 +9614,20 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$771$0 , \port$772$0 , \port
   wire dots__valid;
   input hold_dots;
   wire hold_dots;
-  input [2:0] \port$771$0 ;
-  wire [2:0] \port$771$0 ;
-  input [7:0] \port$772$0 ;
-  wire [7:0] \port$772$0 ;
-  input [5:0] \port$773$0 ;
-  wire [5:0] \port$773$0 ;
-  input [11:0] \port$774$0 ;
-  wire [11:0] \port$774$0 ;
-  input \port$775$0 ;
-  wire \port$775$0 ;
-  input \port$776$0 ;
-  wire \port$776$0 ;
-  input [255:0] \port$777$0 ;
-  wire [255:0] \port$777$0 ;
+  input [2:0] \port$764$0 ;
+  wire [2:0] \port$764$0 ;
+  input [7:0] \port$765$0 ;
+  wire [7:0] \port$765$0 ;
+  input [5:0] \port$766$0 ;
+  wire [5:0] \port$766$0 ;
+  input [11:0] \port$767$0 ;
+  wire [11:0] \port$767$0 ;
+  input \port$768$0 ;
+  wire \port$768$0 ;
+  input \port$769$0 ;
+  wire \port$769$0 ;
+  input [255:0] \port$770$0 ;
+  wire [255:0] \port$770$0 ;
   input [325:0] program__payload;
   wire [325:0] program__payload;
   wire [286:0] \program__payload.request ;
@@ -9754,7 +9756,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$771$0 , \port$772$0 , \port
   assign \$35  = \$34  | begun;
   assign \$36  = \$33  & \$35 ;
   assign \$37  = commands__valid & commands__ready;
-  assign \$38  = \port$771$0  == 3'h4;
+  assign \$38  = \port$764$0  == 3'h4;
   assign \$39  = \$37  & \$38 ;
   assign \$40  = dots__valid & tags__ready;
   assign \$41  = ~ hold_dots;
@@ -9828,10 +9830,10 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$771$0 , \port$772$0 , \port
       commands__payload[16:11] = program__payload[16:11];
       commands__payload[28:17] = program__payload[28:17];
     end else if (\$signal$5 ) begin
-      commands__payload[2:0] = \port$771$0 ;
-      commands__payload[10:3] = \port$772$0 ;
-      commands__payload[16:11] = \port$773$0 ;
-      commands__payload[28:17] = \port$774$0 ;
+      commands__payload[2:0] = \port$764$0 ;
+      commands__payload[10:3] = \port$765$0 ;
+      commands__payload[16:11] = \port$766$0 ;
+      commands__payload[28:17] = \port$767$0 ;
     end
   end
   always @* begin
@@ -9923,7 +9925,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$771$0 , \port$772$0 , \port
       \$65  = 1'h0;
     end
   end
-  assign raw__payload = { \port$777$0 , \port$776$0 , \port$775$0 , \port$774$0 , \port$773$0 , \port$772$0 , \port$771$0  };
+  assign raw__payload = { \port$770$0 , \port$769$0 , \port$768$0 , \port$767$0 , \port$766$0 , \port$765$0 , \port$764$0  };
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -10055,45 +10057,45 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$771$0 , \port$772$0 , \port
   assign \tags__payload.old  = tags__payload[25:16];
   assign \tags__payload.centre  = tags__payload[37:26];
   assign \tags__payload.last  = tags__payload[38];
-  assign \raw__payload.op  = \port$771$0 ;
-  assign \raw__payload.row  = \port$772$0 ;
-  assign \raw__payload.device  = \port$773$0 ;
-  assign \raw__payload.dac  = \port$774$0 ;
-  assign \raw__payload.tile  = \port$775$0 ;
-  assign \raw__payload.top  = \port$776$0 ;
-  assign \raw__payload.inputs  = \port$777$0 ;
-  assign \raw__payload.inputs[0]  = \port$777$0 [7:0];
-  assign \raw__payload.inputs[1]  = \port$777$0 [15:8];
-  assign \raw__payload.inputs[2]  = \port$777$0 [23:16];
-  assign \raw__payload.inputs[3]  = \port$777$0 [31:24];
-  assign \raw__payload.inputs[4]  = \port$777$0 [39:32];
-  assign \raw__payload.inputs[5]  = \port$777$0 [47:40];
-  assign \raw__payload.inputs[6]  = \port$777$0 [55:48];
-  assign \raw__payload.inputs[7]  = \port$777$0 [63:56];
-  assign \raw__payload.inputs[8]  = \port$777$0 [71:64];
-  assign \raw__payload.inputs[9]  = \port$777$0 [79:72];
-  assign \raw__payload.inputs[10]  = \port$777$0 [87:80];
-  assign \raw__payload.inputs[11]  = \port$777$0 [95:88];
-  assign \raw__payload.inputs[12]  = \port$777$0 [103:96];
-  assign \raw__payload.inputs[13]  = \port$777$0 [111:104];
-  assign \raw__payload.inputs[14]  = \port$777$0 [119:112];
-  assign \raw__payload.inputs[15]  = \port$777$0 [127:120];
-  assign \raw__payload.inputs[16]  = \port$777$0 [135:128];
-  assign \raw__payload.inputs[17]  = \port$777$0 [143:136];
-  assign \raw__payload.inputs[18]  = \port$777$0 [151:144];
-  assign \raw__payload.inputs[19]  = \port$777$0 [159:152];
-  assign \raw__payload.inputs[20]  = \port$777$0 [167:160];
-  assign \raw__payload.inputs[21]  = \port$777$0 [175:168];
-  assign \raw__payload.inputs[22]  = \port$777$0 [183:176];
-  assign \raw__payload.inputs[23]  = \port$777$0 [191:184];
-  assign \raw__payload.inputs[24]  = \port$777$0 [199:192];
-  assign \raw__payload.inputs[25]  = \port$777$0 [207:200];
-  assign \raw__payload.inputs[26]  = \port$777$0 [215:208];
-  assign \raw__payload.inputs[27]  = \port$777$0 [223:216];
-  assign \raw__payload.inputs[28]  = \port$777$0 [231:224];
-  assign \raw__payload.inputs[29]  = \port$777$0 [239:232];
-  assign \raw__payload.inputs[30]  = \port$777$0 [247:240];
-  assign \raw__payload.inputs[31]  = \port$777$0 [255:248];
+  assign \raw__payload.op  = \port$764$0 ;
+  assign \raw__payload.row  = \port$765$0 ;
+  assign \raw__payload.device  = \port$766$0 ;
+  assign \raw__payload.dac  = \port$767$0 ;
+  assign \raw__payload.tile  = \port$768$0 ;
+  assign \raw__payload.top  = \port$769$0 ;
+  assign \raw__payload.inputs  = \port$770$0 ;
+  assign \raw__payload.inputs[0]  = \port$770$0 [7:0];
+  assign \raw__payload.inputs[1]  = \port$770$0 [15:8];
+  assign \raw__payload.inputs[2]  = \port$770$0 [23:16];
+  assign \raw__payload.inputs[3]  = \port$770$0 [31:24];
+  assign \raw__payload.inputs[4]  = \port$770$0 [39:32];
+  assign \raw__payload.inputs[5]  = \port$770$0 [47:40];
+  assign \raw__payload.inputs[6]  = \port$770$0 [55:48];
+  assign \raw__payload.inputs[7]  = \port$770$0 [63:56];
+  assign \raw__payload.inputs[8]  = \port$770$0 [71:64];
+  assign \raw__payload.inputs[9]  = \port$770$0 [79:72];
+  assign \raw__payload.inputs[10]  = \port$770$0 [87:80];
+  assign \raw__payload.inputs[11]  = \port$770$0 [95:88];
+  assign \raw__payload.inputs[12]  = \port$770$0 [103:96];
+  assign \raw__payload.inputs[13]  = \port$770$0 [111:104];
+  assign \raw__payload.inputs[14]  = \port$770$0 [119:112];
+  assign \raw__payload.inputs[15]  = \port$770$0 [127:120];
+  assign \raw__payload.inputs[16]  = \port$770$0 [135:128];
+  assign \raw__payload.inputs[17]  = \port$770$0 [143:136];
+  assign \raw__payload.inputs[18]  = \port$770$0 [151:144];
+  assign \raw__payload.inputs[19]  = \port$770$0 [159:152];
+  assign \raw__payload.inputs[20]  = \port$770$0 [167:160];
+  assign \raw__payload.inputs[21]  = \port$770$0 [175:168];
+  assign \raw__payload.inputs[22]  = \port$770$0 [183:176];
+  assign \raw__payload.inputs[23]  = \port$770$0 [191:184];
+  assign \raw__payload.inputs[24]  = \port$770$0 [199:192];
+  assign \raw__payload.inputs[25]  = \port$770$0 [207:200];
+  assign \raw__payload.inputs[26]  = \port$770$0 [215:208];
+  assign \raw__payload.inputs[27]  = \port$770$0 [223:216];
+  assign \raw__payload.inputs[28]  = \port$770$0 [231:224];
+  assign \raw__payload.inputs[29]  = \port$770$0 [239:232];
+  assign \raw__payload.inputs[30]  = \port$770$0 [247:240];
+  assign \raw__payload.inputs[31]  = \port$770$0 [255:248];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -13257,7 +13259,7 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, \next_row$127 , retired_read__data, held_multiplicity, state_read__data
 , query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
-, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, put_back, init, query, region, row, none, taken, state_queues__r_data, state_groups__r_data
+, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, region, put_back, init, query, row, none, taken, state_queues__r_data, state_groups__r_data
 , state_regions__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
   wire \$1 ;
@@ -18291,7 +18293,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$5953$0 (raw),
+    .\port$5933$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18596,7 +18598,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5953$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5933$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18671,8 +18673,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$5953$0 ;
-  wire [6:0] \port$5953$0 ;
+  input [6:0] \port$5933$0 ;
+  wire [6:0] \port$5933$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -18762,7 +18764,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$5953$0 (\port$5953$0 [3:0]),
+    .\port$5933$0 (\port$5933$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -18774,7 +18776,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$5953$0 (\port$5953$0 [3:0]),
+    .\port$5933$0 (\port$5933$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -18784,7 +18786,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$5953$0 (\port$5953$0 ),
+    .\port$5933$0 (\port$5933$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -18879,22 +18881,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$5953$0 [0];
-  assign \valid$1  = \port$5953$0 [0];
-  assign symbol = \port$5953$0 [3:1];
-  assign \symbol$3  = \port$5953$0 [3:1];
+  assign valid = \port$5933$0 [0];
+  assign \valid$1  = \port$5933$0 [0];
+  assign symbol = \port$5933$0 [3:1];
+  assign \symbol$3  = \port$5933$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$5953$0 [0];
-  assign \symbol$9  = \port$5953$0 [3:1];
+  assign \valid$8  = \port$5933$0 [0];
+  assign \symbol$9  = \port$5933$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$5953$0 [0];
-  assign \symbol$14  = \port$5953$0 [3:1];
+  assign \valid$13  = \port$5933$0 [0];
+  assign \symbol$14  = \port$5933$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$5953$0 [6:4];
-  assign \column$19  = \port$5953$0 [6:4];
+  assign column = \port$5933$0 [6:4];
+  assign \column$19  = \port$5933$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -18932,7 +18934,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5953$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$5933$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19172,8 +19174,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$5953$0 ;
-  wire [3:0] \port$5953$0 ;
+  input [3:0] \port$5933$0 ;
+  wire [3:0] \port$5933$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19187,17 +19189,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$5953$0 [1] : first;
-  assign \$3  = \port$5953$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$5933$0 [1] : first;
+  assign \$3  = \port$5933$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$5953$0 [1] : first;
-  assign \$12  = \$9  ? \port$5953$0 [2] : \$11 ;
-  assign \$13  = \port$5953$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$5933$0 [1] : first;
+  assign \$12  = \$9  ? \port$5933$0 [2] : \$11 ;
+  assign \$13  = \port$5933$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19207,10 +19209,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$5953$0 [1] : first;
-  assign \$25  = \$22  ? \port$5953$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$5953$0 [3] : \$25 ;
-  assign \$27  = \port$5953$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$5933$0 [1] : first;
+  assign \$25  = \$22  ? \port$5933$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$5933$0 [3] : \$25 ;
+  assign \$27  = \port$5933$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19220,19 +19222,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$5953$0 [0] & \$37 ;
+  assign \$38  = \port$5933$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$5953$0 [1] : first;
-  assign \$41  = \port$5953$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$5933$0 [1] : first;
+  assign \$41  = \port$5933$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$5953$0 [1] : first;
-  assign \$50  = \$47  ? \port$5953$0 [2] : \$49 ;
-  assign \$51  = \port$5953$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$5933$0 [1] : first;
+  assign \$50  = \$47  ? \port$5933$0 [2] : \$49 ;
+  assign \$51  = \port$5933$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19242,10 +19244,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$5953$0 [1] : first;
-  assign \$63  = \$60  ? \port$5953$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$5953$0 [3] : \$63 ;
-  assign \$65  = \port$5953$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$5933$0 [1] : first;
+  assign \$63  = \$60  ? \port$5933$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$5933$0 [3] : \$63 ;
+  assign \$65  = \port$5933$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19256,16 +19258,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$5953$0 [1] : first;
-  assign \$78  = \port$5953$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$5933$0 [1] : first;
+  assign \$78  = \port$5933$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$5953$0 [1] : first;
-  assign \$86  = \$83  ? \port$5953$0 [2] : \$85 ;
-  assign \$87  = \port$5953$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$5933$0 [1] : first;
+  assign \$86  = \$83  ? \port$5933$0 [2] : \$85 ;
+  assign \$87  = \port$5933$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19274,10 +19276,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$5953$0 [1] : first;
-  assign \$98  = \$95  ? \port$5953$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$5953$0 [3] : \$98 ;
-  assign \$100  = \port$5953$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$5933$0 [1] : first;
+  assign \$98  = \$95  ? \port$5933$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$5933$0 [3] : \$98 ;
+  assign \$100  = \port$5933$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19285,30 +19287,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$5953$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$5933$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$5953$0 [1] : first;
-  assign \$115  = \$112  ? \port$5953$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$5953$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$5933$0 [1] : first;
+  assign \$115  = \$112  ? \port$5933$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$5933$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$5953$0 [1] : first;
-  assign \$125  = \port$5953$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$5933$0 [1] : first;
+  assign \$125  = \port$5933$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$5953$0 [1] : first;
-  assign \$133  = \$130  ? \port$5953$0 [2] : \$132 ;
-  assign \$134  = \port$5953$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$5933$0 [1] : first;
+  assign \$133  = \$130  ? \port$5933$0 [2] : \$132 ;
+  assign \$134  = \port$5933$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19317,10 +19319,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$5953$0 [1] : first;
-  assign \$145  = \$142  ? \port$5953$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$5953$0 [3] : \$145 ;
-  assign \$147  = \port$5953$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$5933$0 [1] : first;
+  assign \$145  = \$142  ? \port$5933$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$5933$0 [3] : \$145 ;
+  assign \$147  = \port$5933$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19329,17 +19331,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$5953$0 [1] : first;
-  assign \$158  = \port$5953$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$5933$0 [1] : first;
+  assign \$158  = \port$5933$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$5953$0 [1] : first;
-  assign \$167  = \$164  ? \port$5953$0 [2] : \$166 ;
-  assign \$168  = \port$5953$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$5933$0 [1] : first;
+  assign \$167  = \$164  ? \port$5933$0 [2] : \$166 ;
+  assign \$168  = \port$5933$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19349,10 +19351,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$5953$0 [1] : first;
-  assign \$180  = \$177  ? \port$5953$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$5953$0 [3] : \$180 ;
-  assign \$182  = \port$5953$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$5933$0 [1] : first;
+  assign \$180  = \$177  ? \port$5933$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$5933$0 [3] : \$180 ;
+  assign \$182  = \port$5933$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19364,7 +19366,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
   assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$5953$0 [0] & \$194 ;
+  assign closes = \port$5933$0 [0] & \$194 ;
   assign \$195  = old >= cutoff;
   assign \$196  = carried & \$195 ;
   assign \$197  = | fresh;
@@ -19416,7 +19418,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$5953$0 [0]) begin
+    if (\port$5933$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19435,7 +19437,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$5953$0 [0]) begin
+    if (\port$5933$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19451,7 +19453,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$5953$0 [0]) begin
+    if (\port$5933$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19464,8 +19466,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$5953$0 [0];
-  assign symbol = \port$5953$0 [3:1];
+  assign valid = \port$5933$0 [0];
+  assign symbol = \port$5933$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19506,7 +19508,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, closes, failed, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5953$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5933$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19899,8 +19901,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$5953$0 ;
-  wire [3:0] \port$5953$0 ;
+  input [3:0] \port$5933$0 ;
+  wire [3:0] \port$5933$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19913,92 +19915,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$5953$0 [1] == \$signal ;
+  assign \$1  = \port$5933$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$5953$0 [1] == \$signal ;
+  assign \$4  = \port$5933$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$6  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$5953$0 [1] == \$signal ;
+  assign \$9  = \port$5933$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$11  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$13  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$5953$0 [0] & \$16 ;
-  assign \$18  = \port$5953$0 [1] == \$signal ;
+  assign \$17  = \port$5933$0 [0] & \$16 ;
+  assign \$18  = \port$5933$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$5953$0 [1] == \$signal ;
+  assign \$21  = \port$5933$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$23  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$5953$0 [1] == \$signal ;
+  assign \$26  = \port$5933$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$28  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$30  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$5953$0 [1] == \$signal ;
+  assign \$35  = \port$5933$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$5953$0 [1] == \$signal ;
+  assign \$38  = \port$5933$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$40  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$5953$0 [1] == \$signal ;
+  assign \$43  = \port$5933$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$45  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$47  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$5953$0 [3] == \port$5953$0 [2];
-  assign \$53  = \port$5953$0 [1] == \$signal ;
+  assign \$52  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$53  = \port$5933$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$55  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$57  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$5953$0 [1] == \$signal ;
+  assign \$61  = \port$5933$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$63  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$65  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$5953$0 [3] == \port$5953$0 [2];
-  assign \$68  = \port$5953$0 [1] == \$signal ;
+  assign \$67  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$68  = \port$5933$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$70  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$72  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$5953$0 [1] == \$signal ;
+  assign \$76  = \port$5933$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$78  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$81  = \port$5953$0 [1] == \$signal ;
+  assign \$80  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$81  = \port$5933$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$83  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$5953$0 [1] == \$signal ;
+  assign \$87  = \port$5933$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20007,93 +20009,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$98  = \port$5953$0 [1] == \$signal ;
+  assign \$97  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$98  = \port$5933$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$100  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$5953$0 [1] == \$signal ;
+  assign \$104  = \port$5933$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$106  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$109  = \port$5953$0 [1] == \$signal ;
+  assign \$108  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$109  = \port$5933$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$111  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$5953$0 [1] == \$signal ;
+  assign \$115  = \port$5933$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$5953$0 [1] == \$signal ;
+  assign \$122  = \port$5933$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$5953$0 [1] == \$signal ;
+  assign \$128  = \port$5933$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$5953$0 [1] == \$signal ;
+  assign \$135  = \port$5933$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$137  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$140  = \port$5953$0 [1] == \$signal ;
+  assign \$139  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$140  = \port$5933$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$142  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$5953$0 [1] == \$signal ;
+  assign \$146  = \port$5933$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$5953$0 [1] == \$signal ;
+  assign \$153  = \port$5933$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$5953$0 [1] == \$signal ;
+  assign \$159  = \port$5933$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$5953$0 [1] == \$signal ;
+  assign \$167  = \port$5933$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$169  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$171  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$5953$0 [3] == \port$5953$0 [2];
-  assign \$174  = \port$5953$0 [1] == \$signal ;
+  assign \$173  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$174  = \port$5933$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$176  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$178  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$5953$0 [1] == \$signal ;
+  assign \$182  = \port$5933$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$184  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$187  = \port$5953$0 [1] == \$signal ;
+  assign \$186  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$187  = \port$5933$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$189  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$5953$0 [1] == \$signal ;
+  assign \$193  = \port$5933$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20102,132 +20104,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$204  = \port$5953$0 [1] == \$signal ;
+  assign \$203  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$204  = \port$5933$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$206  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$5953$0 [1] == \$signal ;
+  assign \$210  = \port$5933$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$212  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$215  = \port$5953$0 [1] == \$signal ;
+  assign \$214  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$215  = \port$5933$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$217  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$5953$0 [1] == \$signal ;
+  assign \$221  = \port$5933$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$5953$0 [1] == \$signal ;
+  assign \$228  = \port$5933$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$5953$0 [1] == \$signal ;
+  assign \$234  = \port$5933$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$5953$0 [1] == \$signal ;
+  assign \$241  = \port$5933$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$243  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$246  = \port$5953$0 [1] == \$signal ;
+  assign \$245  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$246  = \port$5933$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$248  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$5953$0 [1] == \$signal ;
+  assign \$252  = \port$5933$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$5953$0 [1] == \$signal ;
+  assign \$259  = \port$5933$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$5953$0 [1] == \$signal ;
+  assign \$265  = \port$5933$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$5953$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$5953$0 [1] == \$signal ;
+  assign \$272  = \port$5933$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$5933$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$275  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$277  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$5953$0 [1] == \$signal ;
+  assign \$279  = \port$5933$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$5953$0 [1] == \$signal ;
+  assign \$282  = \port$5933$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$284  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$5953$0 [1] == \$signal ;
+  assign \$287  = \port$5933$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$289  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$291  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$5953$0 [1] == \$signal ;
+  assign \$296  = \port$5933$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$5953$0 [1] == \$signal ;
+  assign \$299  = \port$5933$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$301  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$5953$0 [1] == \$signal ;
+  assign \$304  = \port$5933$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$306  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$308  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$5953$0 [1] == \$signal ;
+  assign \$313  = \port$5933$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$315  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$317  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$5953$0 [3] == \port$5953$0 [2];
-  assign \$320  = \port$5953$0 [1] == \$signal ;
+  assign \$319  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$320  = \port$5933$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$322  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$5953$0 [3] == \port$5953$0 [2];
+  assign \$324  = \port$5933$0 [3] == \port$5933$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$5953$0 [1] == \$signal ;
+  assign \$328  = \port$5933$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$330  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$5953$0 [2] == \port$5953$0 [1];
-  assign \$333  = \port$5953$0 [1] == \$signal ;
+  assign \$332  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$333  = \port$5933$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$5953$0 [2] == \port$5953$0 [1];
+  assign \$335  = \port$5933$0 [2] == \port$5933$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$5953$0 [1] == \$signal ;
+  assign \$339  = \port$5933$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20288,8 +20290,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$5953$0 [0]) begin
-      \$358  = \port$5953$0 [3];
+    if (\port$5933$0 [0]) begin
+      \$358  = \port$5933$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20304,7 +20306,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$5953$0 [0]) begin
+    if (\port$5933$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20323,7 +20325,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$5953$0 [0]) begin
+    if (\port$5933$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20336,8 +20338,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$5953$0 [0];
-  assign symbol = \port$5953$0 [3:1];
+  assign valid = \port$5933$0 [0];
+  assign symbol = \port$5933$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20387,7 +20389,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5953$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5933$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20426,8 +20428,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$5953$0 ;
-  wire [6:0] \port$5953$0 ;
+  input [6:0] \port$5933$0 ;
+  wire [6:0] \port$5933$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20476,8 +20478,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$5953$0 [6:4];
-  assign read__en = \port$5953$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$5933$0 [6:4];
+  assign read__en = \port$5933$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20529,7 +20531,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$5953$0 [0];
+    \$10  = \port$5933$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20539,7 +20541,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$5953$0 [3:1];
+    \$11  = \port$5933$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20616,9 +20618,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$5953$0 [6:4];
-  assign valid = \port$5953$0 [0];
-  assign symbol = \port$5953$0 [3:1];
+  assign column = \port$5933$0 [6:4];
+  assign valid = \port$5933$0 [0];
+  assign symbol = \port$5933$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -20779,7 +20781,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6044$0 (fine[22:0]),
+    .\port$6024$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -20858,7 +20860,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6044$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6024$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -20893,8 +20895,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6044$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6044$0 ;
-  wire [22:0] \port$6044$0 ;
+  input [22:0] \port$6024$0 ;
+  wire [22:0] \port$6024$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -20970,7 +20972,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6044$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6044$0 [22:17]];
+    _0_ <= deltas[\port$6024$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21044,7 +21046,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6044$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6044$0 [22:17]];
+    _1_ <= lows[\port$6024$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21061,7 +21063,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6044$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6044$0 [16:0];
+    \$4  = \port$6024$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21109,10 +21111,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6044$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6044$0 [22:17];
-  assign index = \port$6044$0 [22:17];
-  assign delta_port__addr = \port$6044$0 [22:17];
-  assign fraction = \port$6044$0 [16:0];
+  assign \$signature__addr  = \port$6024$0 [22:17];
+  assign index = \port$6024$0 [22:17];
+  assign delta_port__addr = \port$6024$0 [22:17];
+  assign fraction = \port$6024$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21128,7 +21130,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6044$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4678$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4658$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21375,8 +21377,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4678$0 ;
-  wire [21:0] \port$4678$0 ;
+  input [21:0] \port$4658$0 ;
+  wire [21:0] \port$4658$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -21679,7 +21681,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4678$0 (\port$4678$0 ),
+    .\port$4658$0 (\port$4658$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -21792,10 +21794,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4678$0 [15:0];
-  assign logit_mantissa = \port$4678$0 [15:0];
-  assign shift = \port$4678$0 [21:16];
-  assign logit_shift = \port$4678$0 [21:16];
+  assign mantissa = \port$4658$0 [15:0];
+  assign logit_mantissa = \port$4658$0 [15:0];
+  assign shift = \port$4658$0 [21:16];
+  assign logit_shift = \port$4658$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26009,7 +26011,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4678$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4658$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26122,8 +26124,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4678$0 ;
-  wire [21:0] \port$4678$0 ;
+  input [21:0] \port$4658$0 ;
+  wire [21:0] \port$4658$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26206,9 +26208,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4678$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4658$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4678$0 [21:16] + \$2 ;
+  assign \$3  = \port$4658$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26340,8 +26342,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4678$0 [15:0];
-  assign shift = \port$4678$0 [21:16];
+  assign mantissa = \port$4658$0 [15:0];
+  assign shift = \port$4658$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28291,7 +28293,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4680$0 , \port$4682$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4660$0 , \port$4662$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
@@ -28421,10 +28423,10 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4680$0 ;
-  wire [21:0] \port$4680$0 ;
-  input [21:0] \port$4682$0 ;
-  wire [21:0] \port$4682$0 ;
+  input [21:0] \port$4660$0 ;
+  wire [21:0] \port$4660$0 ;
+  input [21:0] \port$4662$0 ;
+  wire [21:0] \port$4662$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28549,9 +28551,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4680$0 (\port$4680$0 ),
-    .\port$4682$0 (\port$4682$0 ),
-    .\port$5146$32 (devices__payload[33:32]),
+    .\port$4660$0 (\port$4660$0 ),
+    .\port$4662$0 (\port$4662$0 ),
+    .\port$5125$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -28724,14 +28726,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4680$0 [15:0];
-  assign \weight_mantissa$27  = \port$4680$0 [15:0];
-  assign weight_shift = \port$4680$0 [21:16];
-  assign \weight_shift$29  = \port$4680$0 [21:16];
-  assign common_mantissa = \port$4682$0 [15:0];
-  assign \common_mantissa$31  = \port$4682$0 [15:0];
-  assign common_shift = \port$4682$0 [21:16];
-  assign \common_shift$33  = \port$4682$0 [21:16];
+  assign weight_mantissa = \port$4660$0 [15:0];
+  assign \weight_mantissa$27  = \port$4660$0 [15:0];
+  assign weight_shift = \port$4660$0 [21:16];
+  assign \weight_shift$29  = \port$4660$0 [21:16];
+  assign common_mantissa = \port$4662$0 [15:0];
+  assign \common_mantissa$31  = \port$4662$0 [15:0];
+  assign common_shift = \port$4662$0 [21:16];
+  assign \common_shift$33  = \port$4662$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29454,7 +29456,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5902$0 (target),
+    .\port$5882$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29464,7 +29466,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5902$0 (target),
+    .\port$5882$0 (target),
     .rst(rst),
     .value(\value$62 )
   );
@@ -29668,7 +29670,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5902$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5882$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -29713,8 +29715,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5902$0 ;
-  wire [11:0] \port$5902$0 ;
+  input [11:0] \port$5882$0 ;
+  wire [11:0] \port$5882$0 ;
   reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
@@ -29740,7 +29742,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5902$0 [11:4]];
+    _0_ <= deltas[\port$5882$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29768,7 +29770,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5902$0 [11:4];
+    \$signature__addr  <= \port$5882$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -29781,7 +29783,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5902$0 [3:0];
+    \$6  = \port$5882$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29834,9 +29836,9 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5902$0 [11:4];
-  assign index = \port$5902$0 [11:4];
-  assign \fraction$19  = \port$5902$0 [3:0];
+  assign delta_port__addr = \port$5882$0 [11:4];
+  assign index = \port$5882$0 [11:4];
+  assign \fraction$19  = \port$5882$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29853,7 +29855,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5902$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5882$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -29898,8 +29900,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5902$0 ;
-  wire [11:0] \port$5902$0 ;
+  input [11:0] \port$5882$0 ;
+  wire [11:0] \port$5882$0 ;
   reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
@@ -29925,7 +29927,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5902$0 [11:4]];
+    _0_ <= deltas[\port$5882$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29953,7 +29955,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5902$0 [11:4];
+    \$signature__addr  <= \port$5882$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -29966,7 +29968,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5902$0 [3:0];
+    \$6  = \port$5882$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30019,9 +30021,9 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5902$0 [11:4];
-  assign index = \port$5902$0 [11:4];
-  assign \fraction$19  = \port$5902$0 [3:0];
+  assign delta_port__addr = \port$5882$0 [11:4];
+  assign index = \port$5882$0 [11:4];
+  assign \fraction$19  = \port$5882$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30144,7 +30146,7 @@ module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4680$0 , \port$4682$0 , code, \port$5146$32 , clk);
+module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4660$0 , \port$4662$0 , code, \port$5125$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30245,12 +30247,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4680$0 ;
-  wire [21:0] \port$4680$0 ;
-  input [21:0] \port$4682$0 ;
-  wire [21:0] \port$4682$0 ;
-  input [1:0] \port$5146$32 ;
-  wire [1:0] \port$5146$32 ;
+  input [21:0] \port$4660$0 ;
+  wire [21:0] \port$4660$0 ;
+  input [21:0] \port$4662$0 ;
+  wire [21:0] \port$4662$0 ;
+  input [1:0] \port$5125$32 ;
+  wire [1:0] \port$5125$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30319,7 +30321,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5146$32 [1];
+    last_1 <= \port$5125$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30376,12 +30378,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5146$32 [0];
+  assign \$1  = ~ \port$5125$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5146$32 [0];
+  assign \$8  = valid & \port$5125$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30394,14 +30396,14 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4682$0 [15:0] : \port$4680$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4662$0 [15:0] : \port$4660$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4682$0 [15:0] : \port$4680$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4662$0 [15:0] : \port$4660$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4682$0 [21:16] : \port$4680$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4682$0 [21:16] : \port$4680$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4662$0 [21:16] : \port$4660$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4662$0 [21:16] : \port$4660$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30555,12 +30557,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5146$32 [0];
-  assign last = \port$5146$32 [1];
-  assign weight_mantissa = \port$4680$0 [15:0];
-  assign common_mantissa = \port$4682$0 [15:0];
-  assign weight_shift = \port$4680$0 [21:16];
-  assign common_shift = \port$4682$0 [21:16];
+  assign odd = \port$5125$32 [0];
+  assign last = \port$5125$32 [1];
+  assign weight_mantissa = \port$4660$0 [15:0];
+  assign common_mantissa = \port$4662$0 [15:0];
+  assign weight_shift = \port$4660$0 [21:16];
+  assign common_shift = \port$4662$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30595,7 +30597,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4664$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4644$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -30889,8 +30891,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4664$4 ;
-  wire [1:0] \port$4664$4 ;
+  input [1:0] \port$4644$4 ;
+  wire [1:0] \port$4644$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31054,14 +31056,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \$21  = ! order_1[2:0];
   assign \$22  = order_1[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4664$4 [1];
+  assign \$24  = \$23  & \port$4644$4 [1];
   assign \$25  = ! order_1[2:0];
   assign \$26  = order_1[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = order_1[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4664$4 [0] ? held[15:0] : 16'h0000;
+  assign \$31  = \port$4644$4 [0] ? held[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_6) * $signed(gain_1);
@@ -31092,7 +31094,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$2142$0 (\$10 [11:0]),
+    .\port$2122$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -31239,8 +31241,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_10 = arrived;
-  assign centre_enable = \port$4664$4 [1];
-  assign trim_enable = \port$4664$4 [0];
+  assign centre_enable = \port$4644$4 [1];
+  assign trim_enable = \port$4644$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31351,7 +31353,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, \port$2142$0 , control_command, load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_core.proposal.dac (rst, \port$2122$0 , control_command, load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
@@ -31394,8 +31396,8 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2142$0 , control_command, load__s
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2142$0 ;
-  wire [11:0] \port$2142$0 ;
+  input [11:0] \port$2122$0 ;
+  wire [11:0] \port$2122$0 ;
   input rst;
   wire rst;
   output [14:0] value;
@@ -31420,7 +31422,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2142$0 , control_command, load__s
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$2142$0 [11:4]];
+    _0_ <= deltas[\port$2122$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -31437,7 +31439,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2142$0 , control_command, load__s
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$2142$0 [11:4]];
+    _1_ <= lows[\port$2122$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -31457,7 +31459,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2142$0 , control_command, load__s
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$6  = \port$2142$0 [3:0];
+    \$6  = \port$2122$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -31509,10 +31511,10 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2142$0 , control_command, load__s
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$2142$0 [11:4];
-  assign index = \port$2142$0 [11:4];
-  assign delta_port__addr = \port$2142$0 [11:4];
-  assign fraction = \port$2142$0 [3:0];
+  assign \$signature__addr  = \port$2122$0 [11:4];
+  assign index = \port$2122$0 [11:4];
+  assign delta_port__addr = \port$2122$0 [11:4];
+  assign fraction = \port$2122$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -31981,12 +31983,12 @@ module \ohmcarlo_core.proposal.target$97 (rst, centre, walk, control_command, rh
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, \port$1046$0 , access_state_held__r_data, access_state_wear__r_data, access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps, control_external_loglik, model_points, model_features, model_hidden, model_regions
+module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, \port$1026$0 , access_state_held__r_data, access_state_wear__r_data, access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps, control_external_loglik, model_points, model_features, model_hidden, model_regions
 , model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, sequencer_form, sequencer_reset, sequencer_set, sequencer_read
 , sequencer_dot, sequencer_watchdog, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb
 , load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb
 , access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr
-, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, status_steps_done, \port$5196$0 , raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
+, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5166$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
 , counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
@@ -33148,10 +33150,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
   reg [31:0] model_value = 32'd0;
-  input [15:0] \port$1046$0 ;
-  wire [15:0] \port$1046$0 ;
-  input [1:0] \port$5196$0 ;
-  wire [1:0] \port$5196$0 ;
+  input [15:0] \port$1026$0 ;
+  wire [15:0] \port$1026$0 ;
+  input [1:0] \port$5166$0 ;
+  wire [1:0] \port$5166$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -34087,7 +34089,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$75  = { access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read } & access_state_counters__r_data;
   assign \$76  = access_state_step_hit & bus__w_stb;
   assign \$77  = access_state_step_hit & bus__r_stb;
-  assign \$78  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & { 16'h0000, \port$1046$0  };
+  assign \$78  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & { 16'h0000, \port$1026$0  };
   assign \$79  = load_state_codes_hit & bus__w_stb;
   assign \$80  = \$signal  & bus__r_stb;
   assign \$81  = \$signal$214  & bus__r_stb;
@@ -34200,7 +34202,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$204  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
   assign \$205  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$206  = { 14'h0000, \$204  } | \$205 ;
-  assign \$207  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5196$0  };
+  assign \$207  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5166$0  };
   assign \$208  = \$206  | { 26'h0000000, \$207  };
   assign \$209  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$210  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
@@ -36304,9 +36306,9 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
       \$662  = 1'h0;
     end
   end
-  assign access_state_step__r_data = { 16'h0000, \port$1046$0  };
+  assign access_state_step__r_data = { 16'h0000, \port$1026$0  };
   assign emulator_pulses = 64'h0000000000000000;
-  assign status_turn = { 4'h0, \port$5196$0  };
+  assign status_turn = { 4'h0, \port$5166$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36652,7 +36654,7 @@ module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6361$0 , \port$6365$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6341$0 , \port$6345$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -36940,11 +36942,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6361$0 ;
-  wire [4:0] \port$6361$0 ;
+  output [4:0] \port$6341$0 ;
+  wire [4:0] \port$6341$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6365$0 ;
-  wire [25:0] \port$6365$0 ;
+  output [25:0] \port$6345$0 ;
+  wire [25:0] \port$6345$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37590,8 +37592,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6361$0  = \$157 ;
-  assign \port$6365$0  = \$159 ;
+  assign \port$6341$0  = \$157 ;
+  assign \port$6345$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
