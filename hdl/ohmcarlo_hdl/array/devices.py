@@ -26,18 +26,48 @@ def hash_job(config: CoreConfig) -> data.StructLayout:
 
 
 class DeviceCache(wiring.Component):
-    """Two banks, each with the properties of one row, as far as they are hashed.
+    """Two banks, each with the hashed properties of the devices of one row.
 
-    ``row`` and ``device`` are those of the request that waits to be accepted, ``next_row`` and
-    ``next_device`` those of the one in its place after a clock with ``advance``. ``known`` says
-    that the device's properties are in ``bank``, at the latest two clocks after they came. With
-    ``need`` the request cannot do without: its row is hashed into the bank that is not in use,
-    unless a bank has it. ``use``: the request is accepted, and its row now the one in use.
-    ``hint``: the row comes next; it is hashed after what is needed, into the bank that is not in
-    use. Devices are hashed in the order in which a step programs them: the coin's first.
+    A row is hashed into the bank that is not in use: first the rows that a request needs, then the
+    rows that a hint names. Devices are hashed in the order in which a step programs them, those of
+    the coin first. A device's properties are ``known`` at most two clocks after they arrived.
 
-    ``properties`` are those of ``read_device`` in ``read_bank`` one clock before, and nothing
-    (no offset, not stuck) with ``off``, when nothing is hashed either. ``restart`` forgets all.
+    Attributes
+    ----------
+    row : In(row_bits)
+        Row of the request at the head of the queue.
+    device : In(device_bits)
+        Device of that request.
+    advance : In(1)
+        The next request is at the head in the next clock.
+    next_row : In(row_bits)
+        Row of the next request.
+    next_device : In(device_bits)
+        Device of the next request.
+    need : In(1)
+        The request at the head needs the properties of its device.
+    use : In(1)
+        The request is accepted; its row is the one in use from now on.
+    hint : In(1)
+        The row of the request comes next.
+    known : Out(1)
+        The properties of the device are in a bank.
+    bank : Out(1)
+        That bank.
+    read_bank : In(1)
+        Bank to read.
+    read_device : In(device_bits)
+        Device to read.
+    properties : Out(PROPERTIES)
+        Its properties, one clock later; no offset and not stuck while ``off`` is high.
+    ask : Out(stream of hash_job)
+        Devices to be hashed.
+    found : In(flow of FOUND)
+        Their properties, in order.
+    off : In(1)
+        All devices are alike: nothing is hashed.
+    restart : In(1)
+        Drop everything.
     """
 
     def __init__(self, config: CoreConfig) -> None:

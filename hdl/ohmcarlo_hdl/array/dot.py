@@ -18,12 +18,28 @@ WAYS = 8
 
 
 class DotUnit(wiring.Component):
-    """One access a clock; the reading comes ``latency`` clocks after ``start``.
+    """One access per clock; the reading follows ``latency`` clocks after ``start``.
 
-    ``inputs``, ``top`` and ``tile`` come with ``start``; ``codes``, the whole row, one clock later.
-    A tile may reach past the last pair of the row: there is nothing there.
+    A tile may reach past the last pair of the row; the pairs beyond count as zero.
 
     Twin: one access of ``ohmcarlo.golden.likelihood.dot_access``.
+
+    Attributes
+    ----------
+    start : In(1)
+        An access begins, with ``inputs``, ``top`` and ``tile``.
+    inputs : In(data.ArrayLayout(access_bits, tile_pairs))
+        Input bits of each pair of the tile.
+    top : In(1)
+        The bits are the top bits of two's complement inputs.
+    tile : In(tile_bits)
+        Column tile.
+    codes : In(data.ArrayLayout(CODE_BITS, 2 * pairs))
+        Codes of the whole row, one clock after ``start``.
+    done : Out(1)
+        A reading is complete.
+    reading : Out(signed(reading_bits))
+        That reading.
     """
 
     def __init__(self, config: CoreConfig) -> None:

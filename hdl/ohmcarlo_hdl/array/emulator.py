@@ -29,33 +29,62 @@ def codes_window(config: CoreConfig) -> Window:
 
 
 class Emulator(wiring.Component):
-    """An array of emulated devices: integers, and pseudo-random by construction.
+    """An array of emulated devices: integer arithmetic with counter-based pseudo-random noise.
 
-    SET pulse number n takes word n of the generator, whether its device is stuck or not;
-    ``restart`` makes ``first_pulse`` the next one's number. A device's offset and stuck code are a
-    hash of its address. Codes are HRS_CODE after power-up and after a RESET of the row, which takes
-    one clock. FORM does nothing, nor does an operation that is not listed in ``Op``.
+    SET pulse number n uses word n of the generator, whether its device is stuck or not. The offset
+    and the stuck code of a device are a hash of its address. Codes are HRS_CODE after power-up and
+    after a RESET of the row, which takes one clock. FORM and unknown operations do nothing.
 
-    A READ of a stuck device answers its stuck code always; a DOT sees the stuck code only after the
-    device's first SET since the last RESET of its row, and HRS_CODE before. (A controller programs
-    every device that it drives; the twin's ``dot`` differs in this one point.)
+    A READ of a stuck device always answers its stuck code. A DOT uses the stuck code only after the
+    first SET of the device since the last RESET of its row, and HRS_CODE before. (A controller
+    programs every device that it drives; the twin's ``dot`` differs in this one point.)
 
-    Speed, while responses are taken: a request a clock; a READ answers ``READ_LATENCY`` clocks
-    after it was accepted, a DOT after ``ENTRY_LATENCY + DotUnit.latency`` clocks. A DOT waits until
-    RESET, SET and READ before it are through. A SET waits for a normal (``fast`` makes one a
-    clock), SET and READ wait for the properties of their device, unless ``d2d_rel`` and
-    ``stuck_level`` are zero: SELECT has them hashed ahead. Two requests wait at the entrance.
+    Speed, while responses are taken: one request per clock. A READ answers ``READ_LATENCY`` clocks
+    after it was accepted, a DOT after ``ENTRY_LATENCY + DotUnit.latency`` clocks. A DOT waits for
+    earlier RESET, SET and READ operations. A SET waits for a normal (``fast`` makes one per clock).
+    SET and READ wait for the properties of their device, unless ``d2d_rel`` and ``stuck_level`` are
+    zero; SELECT has these properties hashed ahead. Two requests can wait at the entrance.
 
-    ``key0``, ``key1``, ``d2d_rel`` (LSB 2**-D2D_FRAC), ``stuck_level`` (LSB 2**-STUCK_BITS),
-    ``median_gain``, ``sigma_gain`` and the two tables are quasi-static: after a change, and
-    before the next request, one clock of ``restart`` sets the pulse counter and forgets what was
-    made ahead under the old ones. It comes only while nothing is in flight (``idle``), and leaves
-    the codes alone. ``pulses`` is the number of the next SET.
-
-    ``load_state_codes`` writes a pair of codes, g⁺ in [9:0] and g⁻ in [25:16], while nothing is in
-    flight.
+    Keys, spreads, gains and tables are quasi-static. After a change, and before the next request,
+    one clock of ``restart`` sets the pulse counter and drops what was made ahead with the old
+    values. ``restart`` is allowed only while ``idle`` is high; it leaves the codes alone.
 
     Twin: ``ohmcarlo.array.EmulatedArray``.
+
+    Parameters
+    ----------
+    config : CoreConfig
+    fast : bool
+        Pipelined generator: a normal per clock. Otherwise it is iterative and smaller.
+
+    Attributes
+    ----------
+    requests : In(stream of array_request)
+        Operations.
+    responses : Out(stream of array_response)
+        Readings, in the order of the requests.
+    load_median, load_sigma : In(Window)
+        Nodes of the tables of median and spread.
+    load_state_codes : In(codes_window)
+        A pair of codes per word, g⁺ in [9:0] and g⁻ in [25:16]; only while ``idle``.
+    key0, key1 : In(32)
+        Key of the generator.
+    d2d_rel : In(D2D_FRAC + 1)
+        Relative device-to-device spread of medians, LSB 2**-D2D_FRAC.
+    stuck_level : In(STUCK_BITS + 1)
+        Fraction of stuck devices, LSB 2**-STUCK_BITS.
+    median_gain : In(MEDIAN_GAIN_BITS)
+        Factor of every median.
+    sigma_gain : In(SIGMA_GAIN_BITS)
+        Factor of every cycle-to-cycle spread.
+    first_pulse : In(64)
+        Number of the next SET pulse after ``restart``.
+    restart : In(1)
+        Set the pulse counter, and drop what was made ahead.
+    pulses : Out(64)
+        Number of the next SET pulse.
+    idle : Out(1)
+        No operation is in flight.
     """
 
     ENTRY_LATENCY = 1

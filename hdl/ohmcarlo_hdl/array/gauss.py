@@ -21,12 +21,19 @@ TOP_SHIFT = TAIL_BITS - 1 - GAUSS_SUB_BITS
 
 
 class Gauss(wiring.Component):
-    """One normal a clock, ``LATENCY`` clocks after its word; a free-running pipeline.
+    """One normal per clock, ``LATENCY`` clocks after its word; a free-running pipeline.
 
-    The table's segments follow the octaves of the 31-bit tail: shifting the tail until its leading
-    one is at the top brings the segment within the octave and the fraction to fixed places.
+    The segments of the table follow the octaves of the 31-bit tail: shifting the tail until its
+    leading one is at the top brings the segment within the octave and the fraction to fixed places.
 
     Twin: ``ohmcarlo.spec.gauss``.
+
+    Attributes
+    ----------
+    word : In(32)
+        Uniform word: tail in [30:0], sign in bit 31.
+    normal : Out(signed(NORMAL_BITS))
+        Standard normal, LSB 2**-GAUSS_FRAC.
     """
 
     LATENCY = SegmentTable.LATENCY + 3

@@ -27,12 +27,28 @@ FOUND = data.StructLayout({"properties": PROPERTIES, "bank": unsigned(1)})
 
 
 class Generator(wiring.Component):
-    """Counters in; normals and devices' properties out, in order, whenever they are ready.
+    """Counters in; normals and properties of devices out, in order, as soon as they are ready.
 
-    ``normal`` and ``found`` have no back-pressure. ``restart`` forgets everything inside. An
-    offset is exact up to ``d2d_rel`` = 0.3; beyond it saturates.
+    An offset is exact up to ``d2d_rel`` = 0.3; beyond that it saturates.
 
     Twin of a device: ``ohmcarlo.array.emulated.emulator_device``.
+
+    Attributes
+    ----------
+    input : In(stream of counter_word)
+        Counters; ``tag`` of a device is its bank.
+    normal : Out(flow of a signed normal)
+        Normals of the pulses; no back-pressure.
+    found : Out(flow of FOUND)
+        Properties of devices; no back-pressure.
+    key0, key1 : In(32)
+        Key of the generator.
+    d2d_rel : In(D2D_FRAC + 1)
+        Relative device-to-device spread, LSB 2**-D2D_FRAC.
+    stuck_level : In(STUCK_BITS + 1)
+        Fraction of stuck devices, LSB 2**-STUCK_BITS.
+    restart : In(1)
+        Drop everything inside.
     """
 
     def __init__(self, fast: bool = True) -> None:
@@ -91,10 +107,26 @@ class Generator(wiring.Component):
 
 
 class NormalQueue(wiring.Component):
-    """Normals made ahead, at most ``DEPTH``, for pulses from number ``first`` on since ``restart``.
+    """Normals made ahead, at most ``DEPTH``, for the pulses since ``restart``.
 
-    ``claim`` takes the next one for a pulse that has just begun (only while ``available``), ``pop``
-    fetches it, in the same order, when the pulse needs it; ``normal`` holds it in the clock after.
+    Attributes
+    ----------
+    ask : Out(stream of counter_word)
+        Counters of the next pulses.
+    made : In(flow of a signed normal)
+        Their normals.
+    available : Out(1)
+        A normal can be claimed.
+    claim : In(1)
+        The pulse that begins takes the next normal; only while ``available``.
+    pop : In(1)
+        The pulse needs its normal now; in the order of the claims.
+    normal : Out(signed(NORMAL_BITS))
+        That normal, one clock after ``pop``.
+    restart : In(1)
+        Drop everything; the next pulse has number ``first``.
+    first : In(64)
+        Number of the next pulse after ``restart``.
     """
 
     # a pulse every other clock, while a row's devices are hashed, and until the first normal after

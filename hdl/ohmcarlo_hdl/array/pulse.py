@@ -44,14 +44,35 @@ SIGMA_GAIN_BITS = 12
 
 
 class PulseLaw(wiring.Component):
-    """One code a clock, ``LATENCY`` clocks after its DAC code; a free-running pipeline.
+    """One code per clock, ``LATENCY`` clocks after its DAC code; a free-running pipeline.
 
-    The other inputs of a pulse come later, just when they are used: ``offset`` after ``OFFSET_AT``
-    clocks, ``normal`` after ``NORMAL_AT``, ``force`` (the code is ``forced``, whatever the pulse
-    did) after ``FORCE_AT``. Gains are quasi-static. No node of a table is negative; spreads stay
-    below 2**SIGMA_BITS and change by less than 2**(SIGMA_STEP_BITS - 1) from node to node.
+    The other inputs of a pulse follow when they are used: ``offset`` after ``OFFSET_AT`` clocks,
+    ``normal`` after ``NORMAL_AT``, ``force`` and ``forced`` after ``FORCE_AT``. Gains are
+    quasi-static. No node of a table is negative; spreads stay below 2**SIGMA_BITS and change by
+    less than 2**(SIGMA_STEP_BITS - 1) from node to node.
 
     Twin: ``ohmcarlo.array.emulated.emulator_code``.
+
+    Attributes
+    ----------
+    dac : In(DAC_BITS)
+        DAC code of the pulse.
+    offset : In(signed(OFFSET_BITS))
+        Relative offset of the device, LSB 2**-D2D_FRAC.
+    normal : In(signed(NORMAL_BITS))
+        Normal of the pulse.
+    force : In(1)
+        The code becomes ``forced``, whatever the pulse did.
+    forced : In(CODE_BITS)
+        Code of a device that is stuck or reset.
+    median_gain : In(MEDIAN_GAIN_BITS)
+        Factor of the median.
+    sigma_gain : In(SIGMA_GAIN_BITS)
+        Factor of the spread.
+    load_median, load_sigma : In(Window)
+        Nodes of the tables of median and spread.
+    code : Out(CODE_BITS)
+        Code after the pulse.
     """
 
     OFFSET_AT = SegmentTable.LATENCY

@@ -86,24 +86,22 @@ class Sequencer(wiring.Component):
     """Commands go to the array one by one, in order, each with its pulse on ``lines``.
 
     A command is offered on ``requests`` one clock after it was taken (LATENCY), or as soon as the
-    lines are free. The array takes the request in clock T; the operation's address (row, device
-    and DAC code as far as the operation uses them, else 0) is on ``lines`` from T + 1, its enable
+    lines are free. If the array takes the request in clock T, the operation's address (row, device
+    and DAC code as far as the operation uses them, else 0) is on ``lines`` from T + 1. The enable
     is high from T + 1 + guard_before for exactly ``width`` clocks, and ``guard_after`` clocks later
-    another address may follow. Timings are read from ``settings`` in clock T: later changes touch
-    no pulse that runs. Without guards and with width 1 this is one operation per clock; two equal
-    operations in a row are then one long pulse on the wire, so a physical array wants
+    another address may follow. Timings are read from ``settings`` in clock T: later changes do not
+    affect a pulse that runs. Without guards and with width 1 this is one operation per clock. Two
+    equal operations in a row are then one long pulse on the wire, so a physical array needs
     ``min_guard`` ≥ 1, with which an enable falls between any two operations.
     SELECT is passed on in its turn and changes no line.
 
-    Responses pass through combinationally, from the clock after their request was taken; no more
-    than ``max_outstanding`` are asked for ahead.
+    Responses pass through combinationally, from the clock after their request was taken.
 
-    A fault switches all enables off in the next clock and is latched, its first cause with it. The
-    address stays for the ``guard_after`` of a pulse that was cut off. While ``fault`` is high
-    no command is taken; a command that was not yet offered to the array is dropped; a request that
-    was offered stays, but no pulse comes of it; responses still pass. After a response timeout
-    nothing is owed any more: what comes late is spurious, and dropped. ``clear`` ends the fault
-    once ``idle`` is high and ``off`` low, and does nothing before.
+    A fault switches all enables off in the next clock and is latched, together with its first
+    cause. The address stays for the ``guard_after`` of a pulse that was cut off. While ``fault`` is
+    high no command is taken; a command that was not yet offered to the array is dropped; a request
+    that was offered stays, but causes no pulse; responses still pass. After a response timeout
+    no response is owed any more: a late response is spurious, and dropped.
 
     Parameters
     ----------
@@ -115,6 +113,33 @@ class Sequencer(wiring.Component):
         keep ``MAX_WIDTH``. A width of 0 counts as 1.
     max_outstanding : int
         Responses that may be owed at a time; at least the array's latency for full speed.
+
+    Attributes
+    ----------
+    commands : In(stream of array_request)
+        Operations of the controller.
+    requests : Out(stream of array_request)
+        The same operations, to the array.
+    responses : In(stream of array_response)
+        Readings, from the array.
+    results : Out(stream of array_response)
+        The same readings, to the controller.
+    lines : Out(array_lines(config))
+        Enables and address.
+    settings : In(sequencer_settings())
+        Timing of each operation, and the watchdog.
+    off : In(1)
+        Emergency stop: a fault while it is high.
+    clear : In(1)
+        End the fault; has an effect only while ``idle`` is high and ``off`` low.
+    fault : Out(1)
+        A fault is latched.
+    fault_cause : Out(FaultCause)
+        Its first cause.
+    idle : Out(1)
+        No command, pulse or owed response is in progress.
+    outstanding : Out(range(max_outstanding + 1))
+        Responses that are owed.
     """
 
     LATENCY = 1

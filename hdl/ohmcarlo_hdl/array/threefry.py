@@ -48,15 +48,22 @@ def hashed_word(tag_bits: int) -> data.StructLayout:
     )
 
 
-class ThreefryBase(wiring.Component):
-    """Ports of both forms.
+class ThreefryPorts(wiring.Signature):
+    """Ports of a Threefry unit of any form.
 
-    Keys must stay while a counter is inside; ``flush`` forgets what is inside. The output has no
-    back-pressure: who asks has room for the answer.
+    Attributes
+    ----------
+    input : In(stream of counter_word)
+        Counters to be hashed.
+    output : Out(flow of hashed_word)
+        Their words; no back-pressure, the requester reserves space for every word.
+    key0, key1 : In(32)
+        Key; stable while a counter is inside.
+    flush : In(1)
+        Drop the counters inside.
     """
 
-    def __init__(self, tag_bits: int = 1) -> None:
-        self.tag_bits = tag_bits
+    def __init__(self, tag_bits: int) -> None:
         super().__init__(
             {
                 "input": In(stream.Signature(counter_word(tag_bits))),
@@ -67,19 +74,29 @@ class ThreefryBase(wiring.Component):
             }
         )
 
-    def keys(self, device: Value) -> list[Value]:
-        """The three words of the key schedule."""
-        key0 = self.key0 ^ Mux(device, DEVICE_KEY, 0)
-        return [key0, self.key1, key0 ^ self.key1 ^ THREEFRY_PARITY]
+
+def key_words(key0: Value, key1: Value, device: Value) -> list[Value]:
+    """The three words of the key schedule."""
+    first = key0 ^ Mux(device, DEVICE_KEY, 0)
+    return [first, key1, first ^ key1 ^ THREEFRY_PARITY]
 
 
-class Threefry(ThreefryBase):
-    """One counter a clock; its words come ``LATENCY`` clocks later.
+class Threefry(wiring.Component):
+    """One counter per clock; its words follow ``LATENCY`` clocks later.
 
-    A stage for each round and one for each key addition: never two adders in a row.
+    There is one stage per round and one per key addition, so that no two adders are in series.
+
+    Attributes
+    ----------
+    input, output, key0, key1, flush : ThreefryPorts
+        As in ``ThreefryPorts``.
     """
 
     LATENCY = STEPS
+
+    def __init__(self, tag_bits: int = 1) -> None:
+        self.tag_bits = tag_bits
+        super().__init__(ThreefryPorts(tag_bits))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -91,7 +108,7 @@ class Threefry(ThreefryBase):
             injection, phase = divmod(step, ROUNDS_PER_KEY + 1)
             next0, next1 = Signal(32, name=f"x0_{step}"), Signal(32, name=f"x1_{step}")
             if phase == 0:
-                keys = self.keys(device)
+                keys = key_words(self.key0, self.key1, device)
                 m.d.sync += [
                     next0.eq(x0 + keys[injection % 3]),
                     next1.eq(x1 + keys[(injection + 1) % 3] + injection),
@@ -114,13 +131,22 @@ class Threefry(ThreefryBase):
         return m
 
 
-class IterativeThreefry(ThreefryBase):
-    """One step a clock, one counter at a time: its words come ``LATENCY`` clocks later.
+class IterativeThreefry(wiring.Component):
+    """One step per clock, one counter at a time; its words follow ``LATENCY`` clocks later.
 
-    The next counter is taken in the clock in which the words come out.
+    The next counter is accepted in the clock in which the words are output.
+
+    Attributes
+    ----------
+    input, output, key0, key1, flush : ThreefryPorts
+        As in ``ThreefryPorts``.
     """
 
     LATENCY = STEPS + 1
+
+    def __init__(self, tag_bits: int = 1) -> None:
+        self.tag_bits = tag_bits
+        super().__init__(ThreefryPorts(tag_bits))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -160,7 +186,7 @@ class IterativeThreefry(ThreefryBase):
             m.d.sync += [
                 x0.eq(item.counter0),
                 x1.eq(item.counter1),
-                Cat(keys).eq(Cat(self.keys(item.device))),
+                Cat(keys).eq(Cat(key_words(self.key0, self.key1, item.device))),
                 device.eq(item.device),
                 tag.eq(item.tag),
                 phase.eq(0),

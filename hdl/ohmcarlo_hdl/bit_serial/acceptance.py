@@ -12,9 +12,15 @@ from ..core.interface import ACC_BITS, AcceptancePorts, Mode
 
 
 class BitSerialAcceptance(wiring.Component):
-    """``Acceptance``, a term in two clocks; the price is taken with the decision.
+    """``Acceptance`` with one adder: two clocks per term; the price is taken with the decision.
 
-    Terms are never positive: the sum saturates below only.
+    Terms are never positive, so the sum saturates below only.
+
+    Attributes
+    ----------
+    start, mode, empty, external, external_loglik, early_reject, loglik, prior : AcceptancePorts
+    t, t_valid, price, terms, decision, stop : AcceptancePorts
+        As in ``AcceptancePorts``.
     """
 
     def __init__(self, config: CoreConfig) -> None:

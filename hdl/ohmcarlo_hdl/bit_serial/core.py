@@ -45,7 +45,7 @@ class BitSerialCore(wiring.Component):
         Registers and memory windows.
     samples : Out(stream of RECORD_WORD)
         Sample records (``Recorder``); the chain stalls while they are not taken.
-    lines : Out(array_lines)
+    lines : Out(array_lines(config))
         Pulses of the array.
     off : In(1)
         Emergency stop.

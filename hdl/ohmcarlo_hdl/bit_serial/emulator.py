@@ -57,12 +57,29 @@ class BitSerialEmulator(wiring.Component):
 
     An operation is accepted when it is done: a SET takes some 600 clocks, a DOT and a RESET one
     for each device of the row. The row's inputs are on or off (``access_bits`` = 1), in one tile,
-    and the converter has full resolution.
-
-    ``restart`` makes ``first_pulse`` the number of the next SET; ``pulses`` is that number. Pulses
-    are counted with PULSE_BITS bits. Key and tables stand still while the array is not ``idle``.
+    and the converter has full resolution. Pulses are counted with PULSE_BITS bits. Key and tables
+    are stable while the array is not ``idle``.
 
     Twin: ``ohmcarlo.array.EmulatedArray``.
+
+    Attributes
+    ----------
+    requests : In(stream of array_request)
+        Operations.
+    responses : Out(stream of array_response)
+        Readings, in the order of the requests.
+    load_median, load_sigma : In(Window)
+        Nodes of the tables of median and spread.
+    key0, key1 : In(32)
+        Key of the generator.
+    first_pulse : In(PULSE_BITS)
+        Number of the next SET pulse after ``restart``.
+    restart : In(1)
+        Set the pulse counter.
+    pulses : Out(PULSE_BITS)
+        Number of the next SET pulse.
+    idle : Out(1)
+        No operation is in progress.
     """
 
     def __init__(self, config: CoreConfig) -> None:

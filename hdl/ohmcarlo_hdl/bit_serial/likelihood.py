@@ -48,10 +48,16 @@ class Product(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
 
 
 class BitSerialLikelihood(wiring.Component):
-    """``Likelihood`` without its pipe: an access begins when the one before it was answered.
+    """``Likelihood`` without a pipe: an access begins when the one before it was answered.
 
     Logistic regression only (``max_group_rows`` = 1), all inputs in one tile, and no predictions:
-    jobs with ``predict`` are not to be given.
+    jobs with ``predict`` are not allowed.
+
+    Attributes
+    ----------
+    jobs, requests, readings, terms, predictions, stop, idle : LikelihoodPorts
+    points, features, hidden, logit_mantissa, logit_shift, load_points, load_order : LikelihoodPorts
+        As in ``LikelihoodPorts``.
     """
 
     def __init__(self, config: CoreConfig) -> None:

@@ -19,10 +19,20 @@ from ..lib.multiplier import SerialMultiplier
 class BitSerialNegLog(wiring.Component):
     """``NegLog`` in some 60 clocks.
 
-    It begins when its reset ends; ``word`` and ``before`` stand still from then on, and ``t`` is
-    good once ``done`` is high.
+    It begins when its reset ends; ``word`` and ``before`` are stable from then on.
 
     Twin: ``ohmcarlo.golden.entropy.minus_log_u``.
+
+    Attributes
+    ----------
+    word : In(COIN_BITS)
+        Word of the coin, not zero.
+    before : In(T_BITS)
+        Worth of the zeros ahead of its first one.
+    t : Out(T_BITS)
+        -log u, saturated at ``T_MAX``.
+    done : Out(1)
+        ``t`` is valid.
     """
 
     def __init__(self) -> None:

@@ -62,8 +62,15 @@ class Product(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
 class BitSerialPricing(wiring.Component):
     """``Pricing`` with one adder for every product: a device in a few hundred clocks.
 
-    A device is taken when its sums are made; the price follows its last one, and has to be taken
-    before the next device is looked at.
+    A device is taken when its sums are complete. The price follows the last device, and must be
+    taken before the next device is processed.
+
+    Attributes
+    ----------
+    devices, price, rho, mid, lo, hi, valid_lo, valid_hi, hastings : PricingPorts
+    weight_mantissa, weight_shift, common_mantissa, common_shift : PricingPorts
+    load_inv_sigma, load_log_sigma : PricingPorts
+        As in ``PricingPorts``.
     """
 
     def __init__(self, config: CoreConfig) -> None:

@@ -29,7 +29,13 @@ from ..lib.multiplier import SerialMultiplier
 class BitSerialProposal(wiring.Component):
     """``Proposal`` with one adder for both products: an order in some 50 clocks.
 
-    An order is taken with its target. Devices have no calibration of their own.
+    An order is taken together with its target. Devices have no calibration of their own.
+
+    Attributes
+    ----------
+    orders, targets, rho, mid, lo, hi : ProposalPorts
+    trim_enable, centre_enable, load_dac : ProposalPorts
+        As in ``ProposalPorts``.
     """
 
     def __init__(self, config: CoreConfig) -> None:

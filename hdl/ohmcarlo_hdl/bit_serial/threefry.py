@@ -5,24 +5,34 @@ from __future__ import annotations
 from typing import Any
 
 from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
 
 from ohmcarlo.spec import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_ROUNDS
 
-from ..array.threefry import ROUNDS_PER_KEY, ThreefryBase
+from ..array.threefry import ROUNDS_PER_KEY, ThreefryPorts
 
 INJECTIONS = THREEFRY_ROUNDS // ROUNDS_PER_KEY + 1
 """Additions of the key, the one at the start included."""
 
 
-class SerialThreefry(ThreefryBase):
+class SerialThreefry(wiring.Component):
     """One counter at a time, in some 400 clocks; ``device`` must be 0.
 
-    The words of both halves pass the same adder: a key's word is added to one half, which then
-    changes places with the other. After a ``flush`` it is not ready until the words that are
-    forgotten would have come.
+    The words of both halves pass the same adder: a word of the key is added to one half, which then
+    changes places with the other. After ``flush`` it is busy until the words of the dropped counter
+    would have been complete.
 
     Twin: ``ohmcarlo.array.threefry.threefry2x32``.
+
+    Attributes
+    ----------
+    input, output, key0, key1, flush : ThreefryPorts
+        As in ``ThreefryPorts``.
     """
+
+    def __init__(self, tag_bits: int = 1) -> None:
+        self.tag_bits = tag_bits
+        super().__init__(ThreefryPorts(tag_bits))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

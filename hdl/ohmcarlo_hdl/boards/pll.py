@@ -174,10 +174,10 @@ ARTIX7 = PllLimits(
 
 
 class Pll(wiring.Component):
-    """A family's PLL primitive: ``clk`` from the pin ``clock_in``, ``locked`` once it is steady.
+    """PLL primitive of an FPGA family.
 
-    Where ``GATED``, ``clk`` stands still until then: the design starts as it was configured, and
-    needs no reset.
+    If ``GATED``, ``clk`` stands still until the PLL is locked: the design starts as it was
+    configured, and needs no reset.
 
     Parameters
     ----------
@@ -185,6 +185,13 @@ class Pll(wiring.Component):
     clock_in : amaranth.lib.io.PortLike
         Port of the oscillator.
     input_hz : int
+
+    Attributes
+    ----------
+    clk : Out(1)
+        The generated clock.
+    locked : Out(1)
+        The PLL is locked.
     """
 
     GATED = False

@@ -40,7 +40,15 @@ class Payload(NamedTuple):
 
 
 class Loopback(wiring.Component):
-    """A stand-in for a design, with the same pins: the serial link answers with what it gets."""
+    """A design with the same pins that echoes the serial line, for tests of a board.
+
+    Attributes
+    ----------
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        The same line, one clock later.
+    """
 
     def __init__(self) -> None:
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})

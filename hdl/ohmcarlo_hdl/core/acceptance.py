@@ -13,17 +13,23 @@ from .interface import ACC_BITS, AcceptancePorts, Mode
 
 
 class Acceptance(wiring.Component):
-    """Twin: ``golden.chain.threshold_of``, ``golden.likelihood.sum_of_logits``.
+    """Compares the sum of log-likelihood terms with the threshold and decides.
 
-    One decision follows each ``start`` strobe (``mode``, ``empty``, ``external`` are taken then):
-    once the price is there, and the sum reached its last term (``empty``: there is none;
-    ``external``: ``external_loglik`` is the sum) or fell below
+    One decision follows each ``start``. It needs the price, and either the last term, or no terms
+    (``empty``, ``external``), or a sum below the threshold
 
         L* = loglik + prior - prior' - hastings - t.
 
     Every later term is <= 0, so a sum below the threshold stays there. Terms wait until the
-    threshold is known. ``stop`` is high while a decision is offered: whoever makes terms may drop
-    the rest. ``LATENCY`` clocks lie between the last term taken and the decision.
+    threshold is known. ``LATENCY`` clocks lie between the last term taken and the decision.
+
+    Twin: ``golden.chain.threshold_of``, ``golden.likelihood.sum_of_logits``.
+
+    Attributes
+    ----------
+    start, mode, empty, external, external_loglik, early_reject, loglik, prior : AcceptancePorts
+    t, t_valid, price, terms, decision, stop : AcceptancePorts
+        As in ``AcceptancePorts``.
     """
 
     LATENCY = 2

@@ -14,13 +14,30 @@ from .programmer import Reader, program, tag
 
 
 class CommandArbiter(wiring.Component):
-    """Programmer first, then raw operations, then accesses of the likelihood pipe.
+    """Programmer first, then raw operations, then accesses of the likelihood.
 
-    An offer that was made stays until it is taken, whoever comes in between. Accesses wait while
-    ``hold_dots`` is high. Every READ and DOT leaves a tag for the result router, in order, and
-    waits for room for it first, since an offer must not be withdrawn: the programmer's comes with
-    its command, the others' are made here. ``tile``, ``top`` and ``inputs`` of a command mean
-    something in a DOT only: they are those of the access that waits, always.
+    An offer stays until it is taken, even if a source of higher priority has a command. Every READ
+    and DOT leaves a tag for the result router, in order, and waits for room for it before it is
+    offered, since an offer must not be withdrawn. The programmer's tag comes with its command, the
+    others are made here. ``tile``, ``top`` and ``inputs`` of a command are always those of the
+    access that waits; they are meaningful in a DOT only.
+
+    Attributes
+    ----------
+    program : In(stream of program)
+        Commands of the programmer, with their tags.
+    raw : In(stream of array_request)
+        Raw operations.
+    dots : In(stream of array_request)
+        Accesses of the likelihood.
+    hold_dots : In(1)
+        Accesses wait.
+    closed : In(1)
+        No command is begun; an offer stays.
+    commands : Out(stream of array_request)
+        Commands, to the sequencer.
+    tags : Out(stream of tag)
+        Tags of READ and DOT, to the result router.
     """
 
     def __init__(self, config: CoreConfig) -> None:

@@ -56,7 +56,7 @@ class ControllerPorts(wiring.Signature):
         One item for each step, if ``model.options`` enables it.
     predictions : Out(stream of PREDICTION)
         Sums of one data point each.
-    raw_bits : Out(raw_symbol)
+    raw_bits : Out(raw_symbol(config))
         Raw symbols of the coin; no back-pressure.
     off : In(1)
         Emergency stop, like the command of that name, for as long as it is high.
@@ -187,7 +187,7 @@ class Core(wiring.Component):
         Operations, to the array.
     responses : In(stream of array_response)
         Readings, in the order of the requests.
-    lines : Out(array_lines)
+    lines : Out(array_lines(config))
         Pulses of the array.
     hold : Out(1)
         The driver of a real array must switch it off (fault, emergency stop, restart).
@@ -195,7 +195,7 @@ class Core(wiring.Component):
         Everything but registers and tables is reset; answers under way are dropped.
     emulator : Out(EmulatorRegisters)
         Registers of the emulator; only with ``emulator``.
-    rails : Out(phy_voltages)
+    rails : Out(phy_voltages())
         DAC codes of the quasi-static rails; only with ``config.phy``.
     """
 

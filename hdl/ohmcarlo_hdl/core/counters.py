@@ -28,12 +28,37 @@ COUNTED = ("clocks", *OPERATIONS, "invalid", "samples", "points")
 class Counters(wiring.Component):
     """64-bit counters since the last reset.
 
-    ``request`` with ``op``: an operation went to the array; counted a clock later. ``step``: a
-    step ended; ``valid`` and ``accepted`` tell how, after ``evaluated`` data points. ``clocks``
-    counts while ``busy``. A RESET of a row counts once; accesses that were under way when a
-    proposal was turned down count as DOT, though no point comes of them.
+    An operation is counted one clock after its request. A RESET of a row counts once. Accesses that
+    were under way when a proposal was rejected count as DOT, although they evaluate no point.
 
-    ``state`` shows and loads them, while nothing is counted: the ``COUNTED``, lower half first.
+    Attributes
+    ----------
+    busy : In(1)
+        Count ``clocks``.
+    request : In(1)
+        An operation went to the array.
+    op : In(3)
+        That operation.
+    step : In(1)
+        A step ended.
+    valid : In(1)
+        Its proposal was valid.
+    accepted : In(1)
+        Its proposal was accepted.
+    evaluated : In(point_bits + 1)
+        Data points that it evaluated.
+    state : In(Access)
+        The counters in the order of ``COUNTED``, lower half first; while nothing is counted.
+    clocks : Out(COUNTER_BITS)
+        Clocks with ``busy``.
+    form, reset, set, read, dot : Out(COUNTER_BITS)
+        Operations of the array.
+    invalid : Out(COUNTER_BITS)
+        Steps with an invalid proposal.
+    samples : Out(COUNTER_BITS)
+        Accepted proposals.
+    points : Out(COUNTER_BITS)
+        Data points evaluated.
     """
 
     def __init__(self, config: CoreConfig = REFERENCE) -> None:

@@ -48,14 +48,31 @@ def total_bits(config: CoreConfig) -> int:
 class DotAccumulator(wiring.Component):
     """Adds up the readings of a dot product: ``total += reading << (dot_shift + plane bits)``.
 
-    A tag is noted (``note`` high, ``room`` high) for each access that is issued; tags wait here for
-    their readings. A complete dot product stands at ``dot`` for the clock in which ``valid`` is
-    high, ``LATENCY`` clocks after its last reading was taken; nothing stalls it. Up to ``DEPTH``
-    accesses may be under way.
-
-    While ``drop`` is high readings are taken and forgotten. ``busy``: readings are still to come.
+    Tags wait here for their readings; up to ``DEPTH`` accesses may be under way. ``dot`` is valid
+    for one clock, ``LATENCY`` clocks after its last reading was taken; nothing stalls it.
 
     Twin: ``golden.likelihood.dot_access``.
+
+    Attributes
+    ----------
+    note : In(1)
+        An access is issued; only while ``room`` is high.
+    tag : In(access_tag(config))
+        Its tag.
+    room : Out(1)
+        Another access may be issued.
+    readings : In(stream of array_response)
+        Readings, in the order of the accesses.
+    drop : In(1)
+        Take readings and discard them.
+    busy : Out(1)
+        Readings are still to come.
+    valid : Out(1)
+        ``dot`` is complete.
+    output : Out(1)
+        It belongs to an output row.
+    dot : Out(signed(width))
+        Dot product.
     """
 
     LATENCY = 1

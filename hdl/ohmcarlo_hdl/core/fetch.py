@@ -40,16 +40,35 @@ CONTEXT = data.StructLayout(
 
 
 class Fetch(wiring.Component):
-    """Reads points from memory: 4 clocks from a job to its first point (``LATENCY``), then one a
-    clock.
+    """Reads points: ``LATENCY`` clocks from a job to its first point, then one per clock.
 
     ``note`` is high, with ``context``, in the clock before a point may appear at ``points``. At
     most ``credits`` points are out; each ``returned`` gives one back. Two jobs may wait: their
     ``ready`` comes from a register.
 
-    ``load_points``: point i has words ``i * point_words ..``; word 0 is ``{offset [15:0], label
-    [17:16]}``, the words after it hold four int8 inputs each, input j in word ``1 + j // 4``, the
-    lowest input in the lowest byte. ``load_order``: one word per position, the point's index.
+    Point i has the words ``i * point_words ..`` of ``load_points``; word 0 is ``{offset [15:0],
+    label [17:16]}``, the words after it hold four int8 inputs each, input j in word ``1 + j // 4``,
+    the lowest input in the lowest byte. ``load_order`` has one word per position: the index of the
+    point.
+
+    Attributes
+    ----------
+    points_used : In(point_bits + 1)
+        Data points in use.
+    jobs : In(stream of fetch_job)
+        All points, or one.
+    points : Out(stream of fetched_point)
+        Inputs of each point.
+    note : Out(1)
+        ``context`` is valid.
+    context : Out(CONTEXT)
+        Offset, label and ``last`` of the point.
+    returned : In(1)
+        A point left the pipe.
+    load_points : In(Window)
+        Words of the points.
+    load_order : In(Window)
+        Order of the points.
     """
 
     LATENCY = 4

@@ -50,12 +50,37 @@ LOOKUP = data.StructLayout({"back": unsigned(1), "first": unsigned(1)})
 class Hastings(wiring.Component):
     """Σ [log q(k|k′) - log q(k′|k)] over the devices of a proposal, and whether one looks stuck.
 
-    A device takes two lookups, *there* (``start`` is its old code, ``end`` its new one) and
-    ``back`` (the other way round), one a clock. ``first`` marks the first lookup of a proposal.
-    Results are valid ``LATENCY`` clocks after the last one, until the next proposal's first lookup
-    arrives there. The tables are loaded as any ``SegmentTable``.
+    A device takes two lookups, one per clock: *there* (``start`` is its old code, ``end`` its new
+    one) and ``back`` (the other way round). Results are valid ``LATENCY`` clocks after the last
+    lookup, until those of the next proposal's first lookup. The tables are loaded like any
+    ``SegmentTable``.
 
     Twins: ``ohmcarlo.golden.proposal.log_hastings``, ``deviation`` and ``is_stuck``.
+
+    Attributes
+    ----------
+    valid : In(1)
+        There is a lookup in this clock.
+    back : In(1)
+        It is the way back.
+    first : In(1)
+        It is the first lookup of a proposal.
+    start, end : In(CODE_BITS)
+        Code before and after the move.
+    centre : In(DAC_BITS)
+        Centre of the device.
+    rho : In(RHO_FRAC + 1)
+        Autocorrelation of the proposal, RHO_FRAC fraction bits.
+    lo, hi : In(DAC_BITS)
+        Limits of a target.
+    valid_lo, valid_hi : In(CODE_BITS)
+        Lowest and highest code of a valid read-back.
+    load_inv_sigma, load_log_sigma : In(Window)
+        Nodes of the tables of 1/σ and log σ.
+    hastings : Out(signed(ACC_BITS))
+        Hastings term, LSB 2**-LOGLIK_FRAC.
+    stuck : Out(1)
+        An invalid read-back missed its target by far.
     """
 
     Z_LATENCY = Target.LATENCY + SegmentTable.WIDE_LATENCY + 2

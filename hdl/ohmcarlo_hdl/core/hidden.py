@@ -33,12 +33,25 @@ def hidden_layer(config: CoreConfig) -> data.StructLayout:
 class HiddenLayer(wiring.Component):
     """Collects the activations of one point after the other into vectors for the output row.
 
-    ``valid`` brings the next ``activation``; units come in order, ``hidden`` of them make a layer,
-    whose bias input is then set and whose unused inputs are zero. ``start`` notes the first ``row``
-    of the sample of the next point; it comes before the point's activations. There must never be
-    more than ``depth`` points between ``start`` and ``layers``.
+    Units arrive in order; ``hidden`` of them make a layer. Its bias input is then set, its unused
+    inputs are zero. There are never more than ``depth`` points between ``start`` and ``layers``.
 
     Twin: ``golden.likelihood.hidden_layer``.
+
+    Attributes
+    ----------
+    hidden : In(range(max_group_rows))
+        Hidden units.
+    start : In(1)
+        The next point begins; before its activations.
+    row : In(row_bits)
+        First row of the sample of that point.
+    valid : In(1)
+        ``activation`` is valid.
+    activation : In(signed(ACTIVATION_BITS))
+        Activation of the next unit.
+    layers : Out(stream of hidden_layer)
+        Finished layers.
     """
 
     def __init__(self, config: CoreConfig, depth: int) -> None:

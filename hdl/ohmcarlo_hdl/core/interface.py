@@ -348,7 +348,7 @@ class StepCommands(wiring.Signature):
         ``external_loglik`` is valid.
     raw_start : Out(1)
         Execute ``raw_operation``.
-    raw_operation : Out(raw_operation)
+    raw_operation : Out(raw_operation(config))
         The operation; stable until it is done.
     closed : Out(1)
         A fault was latched: no new operation reaches the array until the core is reset.

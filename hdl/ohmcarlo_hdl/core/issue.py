@@ -16,18 +16,38 @@ from .hidden import hidden_layer
 
 
 class Issue(wiring.Component):
-    """Issues the accesses of dot products, one a clock.
+    """Issues the accesses of dot products, one per clock.
 
     A dot product visits the tiles that hold inputs, and in each tile the bit planes, least
-    significant first. A point's row (``hidden`` = 0) or its hidden rows are taken from ``points``,
+    significant first. A point's row (``hidden`` = 0) or its hidden rows come from ``points``,
     its output row from ``layers``; between two rows a finished hidden layer goes first.
 
-    Each access is noted (``note`` with ``tag``) in the clock before its request is offered, and
-    only if there is ``room``. While ``halt`` is high nothing is started and the row in progress is
-    forgotten; a request that is already offered stays. ``started`` is high, with the point at
-    ``points``, when its last hidden row is under way.
+    Each access is noted in the clock before its request is offered.
 
     Twin: the loops of ``golden.likelihood.dot_access`` and ``network_dot``.
+
+    Attributes
+    ----------
+    features : In(range(max_features + 1))
+        Inputs of a point, the bias among them.
+    halt : In(1)
+        Start nothing, and drop the row in progress; a request that is offered stays.
+    points : In(stream of fetched_point)
+        Points to evaluate.
+    note : Out(1)
+        An access is issued.
+    tag : Out(access_tag(config))
+        Its tag.
+    room : In(1)
+        Another access may be issued.
+    requests : Out(stream of array_request)
+        Accesses (DOT).
+    hidden : In(range(max_group_rows))
+        Hidden units; only with ``max_group_rows`` > 1, like the next two.
+    layers : In(stream of hidden_layer)
+        Finished hidden layers.
+    started : Out(1)
+        The last hidden row of the point at ``points`` is under way.
     """
 
     LATENCY = 1

@@ -23,30 +23,36 @@ RESULT = data.StructLayout({"value": signed(TERM_BITS), "last": unsigned(1)})
 
 
 class Likelihood(wiring.Component):
-    """Evaluates data points under a sample: one access of the array per clock, no bubble.
+    """Evaluates data points under a sample: one access of the array per clock.
 
     A job with ``predict`` = 0 gives one of ``terms`` per point, in the order of the table, ``last``
     on the last one. Jobs with ``predict`` = 1 are one point each; after the job with ``last`` the
     point's sums are offered at ``predictions``. An evaluation is accepted when the pipe is
     ``idle`` and ``stop`` low; prediction jobs when no evaluation is in progress, back to back.
 
-    ``stop`` (one clock suffices) drops the evaluation in progress: an access may still be started
-    in its first clock, none later; terms that were not taken are gone (the one exception to the
-    rule of streams), readings under way are swallowed, then the pipe is ``idle``. A request that
-    is already offered stays. Predictions in progress do not notice ``stop``.
+    ``stop`` (one clock suffices) drops the evaluation in progress. An access may still start in its
+    first clock, none later. Terms that were not taken are dropped (the one exception to the rule of
+    streams), readings under way are discarded, then the pipe is ``idle``. A request that is already
+    offered stays. ``stop`` does not affect predictions in progress.
 
-    Points in flight have credits, so nothing behind the array ever waits: readings are taken in the
-    clock in which they come, and FIFOs hold what ``terms`` and ``predictions`` do not take.
+    Points in flight have credits, so nothing behind the array ever stalls: readings are taken in
+    the clock in which they arrive, and FIFOs hold what ``terms`` and ``predictions`` do not take.
     ``POINTS_IN_FLIGHT`` points and ``DotAccumulator.DEPTH`` accesses keep one access per clock up
     to an array latency of some 30 clocks.
 
     For a network (``hidden`` = H > 0) hidden rows run ahead of output rows: the activations of a
     point wait in a FIFO, and a finished hidden layer goes before the next hidden row.
 
-    Settings (``points``, ``features``, ``hidden``, ``logit_mantissa``, ``logit_shift``) stand still
-    while the pipe is not idle. ``load_points`` and ``load_order``: see ``Fetch``.
+    Settings are stable while the pipe is not idle. ``load_points`` and ``load_order``: see
+    ``Fetch``.
 
     Twin: ``golden.likelihood`` (``point_logit``, ``term_of``, ``predict_sums``).
+
+    Attributes
+    ----------
+    jobs, requests, readings, terms, predictions, stop, idle : LikelihoodPorts
+    points, features, hidden, logit_mantissa, logit_shift, load_points, load_order : LikelihoodPorts
+        As in ``LikelihoodPorts``.
     """
 
     FIRST_REQUEST_LATENCY = 1 + Fetch.LATENCY + Issue.LATENCY

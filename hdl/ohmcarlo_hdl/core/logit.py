@@ -22,20 +22,48 @@ from ..lib.arith import clip
 from .fetch import CONTEXT, LABEL_BITS
 from .interface import SHIFT_BITS
 
-"""Width of a coefficient's right shift (0 to 47)."""
 ACTIVATION_BITS = 8
 
 
 class LogitScaler(wiring.Component):
     """Scales a dot product by ``mantissa`` and ``shift``, with one rounding.
 
-    ``output`` = 1: to a logit ``z`` (LSB 2**-LOGIT_FRAC) with the point's offset added,
-    saturating; ``magnitude`` is ``|z|``. ``output`` = 0: to the ``activation`` of a hidden unit.
-    Free-running, one dot product a clock; ``z_valid`` or ``activation_valid`` is high ``LATENCY``
-    clocks after ``valid``. In the clock in which ``take`` is high the ``context`` of the next
-    logit's point is used up; its ``label`` and ``last`` come out beside ``z``.
+    With ``output`` the result is a logit (LSB 2**-LOGIT_FRAC), the point's offset added,
+    saturated. Otherwise it is the activation of a hidden unit. Free-running, one dot product per
+    clock; ``z_valid`` or ``activation_valid`` follows ``LATENCY`` clocks after ``valid``.
 
     Twins: ``golden.likelihood.logit_of``, ``activation``.
+
+    Attributes
+    ----------
+    mantissa : In(COEF_BITS)
+        Coefficient.
+    shift : In(SHIFT_BITS)
+        Its right shift.
+    valid : In(1)
+        ``dot`` is valid.
+    output : In(1)
+        The dot product belongs to an output row.
+    dot : In(signed(dot_bits))
+        Dot product.
+    take : Out(1)
+        ``context`` is consumed in this clock.
+    context : In(CONTEXT)
+        Offset, label and ``last`` of the point of the next logit.
+    z_valid : Out(1)
+        ``z`` is valid.
+    z : Out(signed(LOGIT_BITS))
+        Logit.
+    magnitude : Out(LOGIT_BITS)
+        Its magnitude.
+    label : Out(LABEL_BITS)
+        Label of its point.
+    last : Out(1)
+        Its point is the last one.
+    activation_valid : Out(1)
+        ``activation`` is valid.
+    activation : Out(signed(ACTIVATION_BITS))
+        Activation of a hidden unit.
     """
 
     LATENCY = 5

@@ -14,14 +14,43 @@ from .sample import PAIR_CODES, SlotWalk, place
 
 
 class OrderIssuer(wiring.Component):
-    """Makes the orders of one proposal, an order a clock.
+    """Makes the orders of one proposal, an order per clock.
 
-    ``coin``: RESET of ``row``, then its entropy devices in order (a SELECT of ``row`` first when
-    ``ahead``: the row's turn is yet to come). ``sample``: the devices of the sample, row after row
-    (RESET first for every row but the first, or for all with ``cold``; the row after each is
-    announced by a SELECT). ``last`` marks the last device of either. ``cold`` programs the sample
-    at the centre. Not to be asked while ``busy``; ``row``, ``region``, ``bank`` and ``cold`` are
-    taken at the strobe.
+    Orders of the coin: RESET of ``row``, then its entropy devices in order (a SELECT of ``row``
+    first with ``ahead``: another row is in use). Orders of the sample: its devices, row after row.
+    A RESET precedes every row but the first, or every row with ``cold``; a SELECT announces the
+    row after each. ``last`` marks the last device of either.
+
+    ``row``, ``region``, ``bank`` and ``cold`` are sampled at the strobe.
+
+    Attributes
+    ----------
+    features : In(range(max_features + 1))
+        Inputs of a point, the bias among them.
+    hidden : In(range(max_group_rows))
+        Hidden units; 0: logistic regression.
+    coin, sample : In(1)
+        Issue the orders of the coin, or of the sample; only while ``busy`` is low.
+    ahead : In(1)
+        The coin's row is programmed later.
+    cold : In(1)
+        Program the sample at the centre.
+    row : In(row_bits)
+        First row of the row group.
+    region : In(region_bits)
+        Its region.
+    bank : In(1)
+        Bank of the current sample.
+    busy : Out(1)
+        Orders are being issued.
+    read : Out(1)
+        Read the codes at ``place``.
+    place : Out(place(config))
+        Place of a pair in the sample memory.
+    codes : In(PAIR_CODES)
+        Its codes, one clock later.
+    orders : Out(stream of device_order)
+        The orders.
     """
 
     def __init__(self, config: CoreConfig) -> None:

@@ -24,11 +24,20 @@ WEIGHTED = data.StructLayout(
 class PredictionSums(wiring.Component):
     """Sums ``multiplicity * p`` and ``multiplicity * shift_round(p * p, PROB_FRAC)`` of each point.
 
-    One probability a clock; the sums of a point are offered ``LATENCY`` clocks after its ``last``
-    probability, and the next one starts at zero. Only an offer that is not taken when the next one
-    is due stalls the input. ``busy``: something is inside.
+    One probability per clock; the sums of a point are offered ``LATENCY`` clocks after its ``last``
+    probability, and the next sums start at zero. The input stalls only if an offer is not taken
+    when the next one is due.
 
     Twin: ``golden.likelihood.predict_sums``.
+
+    Attributes
+    ----------
+    probabilities : In(stream of WEIGHTED)
+        Probabilities with their weights.
+    predictions : Out(stream of PREDICTION)
+        Sums of each point.
+    busy : Out(1)
+        Probabilities or sums are inside.
     """
 
     LATENCY = 5

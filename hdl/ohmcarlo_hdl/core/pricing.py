@@ -20,18 +20,25 @@ SHORTEST = 2 * DEVICE_CLOCKS
 
 
 class Pricing(wiring.Component):
-    """Sums over the devices of a proposal, as they are programmed; a price at its ``last`` one.
+    """Sums over the devices of a proposal as they are programmed; a price after its ``last`` one.
 
-    Takes a device every two clocks, pair after pair, g⁺ before g⁻; the price is offered
-    ``LATENCY`` clocks after the last device was taken. Proposals may follow each other at once;
-    devices wait while as many prices wait as a pipeline full of one-pair proposals makes.
-    Registers and tables must not change while devices are inside.
+    One device every two clocks; the price is offered ``LATENCY`` clocks after the last device was
+    taken. Proposals may follow each other at once; devices stall while as many prices wait as a
+    pipeline full of one-pair proposals makes. Registers and tables must not change while devices
+    are inside.
 
-    ``hastings`` low: the Hastings term is left out (0). ``load_inv_sigma`` and ``load_log_sigma``
-    take the nodes of ``spec.hastings_tables`` as a ``SegmentTable`` does. ``stuck`` is worked out
-    for every proposal and means something for those with an invalid read-back.
+    ``load_inv_sigma`` and ``load_log_sigma`` have the nodes of ``spec.hastings_tables``, as in
+    ``SegmentTable``. ``stuck`` is computed for every proposal; it is meaningful for proposals with
+    an invalid read-back.
 
     Twins: ``ohmcarlo.golden.proposal.log_prior``, ``log_hastings`` and ``is_stuck``.
+
+    Attributes
+    ----------
+    devices, price, rho, mid, lo, hi, valid_lo, valid_hi, hastings : PricingPorts
+    weight_mantissa, weight_shift, common_mantissa, common_shift : PricingPorts
+    load_inv_sigma, load_log_sigma : PricingPorts
+        As in ``PricingPorts``.
     """
 
     LATENCY = Hastings.LATENCY + DEVICE_CLOCKS

@@ -26,12 +26,30 @@ TAG = data.StructLayout({"common": unsigned(1), "last": unsigned(1)})
 class Prior(wiring.Component):
     """-Σ (k⁺ - k⁻)² · weight - Σ (k⁺ + k⁻ - 2 mid)² · common: each sum rounded, all saturated.
 
-    Takes the codes of a proposal's devices, g⁺ before g⁻ (``odd``), one in two clocks or slower.
     ``prior`` is valid ``LATENCY`` clocks after the device with ``last``, and for two clocks more.
     Both sums share one multiplier for squares, and one row of multipliers and one shifter to
     scale them.
 
     Twin: ``ohmcarlo.golden.proposal.log_prior``.
+
+    Attributes
+    ----------
+    valid : In(1)
+        There is a device in this clock; at most every second clock.
+    code : In(CODE_BITS)
+        Its code; g⁺ before g⁻.
+    odd : In(1)
+        It is the g⁻ of its pair.
+    last : In(1)
+        It is the last device of the proposal.
+    mid : In(DAC_BITS)
+        Common centre.
+    weight_mantissa, common_mantissa : In(COEF_BITS)
+        Coefficients of the two sums.
+    weight_shift, common_shift : In(SHIFT_BITS)
+        Their right shifts.
+    prior : Out(signed(ACC_BITS))
+        Log-prior, LSB 2**-LOGLIK_FRAC.
     """
 
     LATENCY = 10

@@ -50,14 +50,26 @@ def read_back(config: CoreConfig) -> data.StructLayout:
 
 
 class Programmer(wiring.Component):
-    """Turns targets into RESET, SET + READ and SELECT: two clocks a device, one a row.
+    """Turns targets into RESET, SET + READ and SELECT: two clocks per device, one per row.
 
-    Targets wait until their turn: entropy devices (and the RESET before them) while
-    ``allow_coin`` is high, devices of the sample (and RESETs among them) while ``allow_sample``;
-    a SELECT goes at any time. The ``last`` device of either kind ends its permission: ``coin_done``
-    or ``sample_done`` is high for the clock in which its READ is transferred, and nothing follows
-    until the permission was low for a clock. ``discard`` drops targets instead, but no command that
-    was offered.
+    Entropy devices, and the RESET before them, wait for ``allow_coin``; devices of the sample, and
+    the RESETs among them, wait for ``allow_sample``. A SELECT goes at any time. The ``last`` device
+    of either kind ends its permission: nothing follows until the permission was low for a clock.
+
+    Attributes
+    ----------
+    targets : In(stream of device_target)
+        Devices and rows to be programmed.
+    commands : Out(stream of program)
+        Commands with their tags, to the arbiter.
+    allow_coin : In(1)
+        The coin may be programmed.
+    allow_sample : In(1)
+        The sample may be programmed.
+    discard : In(1)
+        Drop targets, but no command that is offered.
+    coin_done, sample_done : Out(1)
+        The READ of the last device is transferred in this clock.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -149,10 +161,30 @@ class Programmer(wiring.Component):
 
 
 class ResultRouter(wiring.Component):
-    """Hands every reading to the one that asked: readings come in the order of their ``tags``.
+    """Routes every reading to its destination: readings arrive in the order of their ``tags``.
 
-    ``depth`` readings may be on their way. Read-backs, DOT readings and raw results each have an
-    output; one that is not taken holds up those behind it.
+    An output that is not taken stalls the readings behind it.
+
+    Parameters
+    ----------
+    config : CoreConfig
+    depth : int
+        Readings that may be under way.
+
+    Attributes
+    ----------
+    tags : In(stream of tag)
+        Tags of READ and DOT.
+    results : In(stream of array_response)
+        Their readings.
+    read_backs : Out(stream of read_back)
+        Codes of programmed devices, with their tags.
+    readings : Out(stream of array_response)
+        Readings of the likelihood.
+    raw : Out(stream of array_response)
+        Readings of raw operations.
+    empty : Out(1)
+        No reading is under way.
     """
 
     def __init__(self, config: CoreConfig, depth: int = 64) -> None:

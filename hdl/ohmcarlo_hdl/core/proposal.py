@@ -42,17 +42,21 @@ DEVICE_CALIBRATION = data.StructLayout(
 class Proposal(wiring.Component):
     """From an order to the DAC code of its device: target, the device's trim, the common table.
 
-    One order a clock, in order; a target is offered ``LATENCY`` clocks after its order was taken.
-    Orders that mean no device (RESET, SELECT) pass in their turn, with ``dac`` and ``centre`` 0.
+    One order per clock, in order; a target is offered ``LATENCY`` clocks after its order was taken.
+    Orders without a device (RESET, SELECT) pass in their turn, with ``dac`` and ``centre`` 0.
     Registers and tables must not change while orders are inside.
 
-    ``mid`` is the common centre, and where trims turn around. ``trim_enable`` and
-    ``centre_enable`` say whether devices have trims and centres of their own; where
-    ``config.device_calibration`` is off they have none. ``load_calibration`` takes a word of
+    ``mid`` is the common centre, and the pivot of the trims. ``load_calibration`` has a word of
     ``DEVICE_CALIBRATION`` for each device, at ``row * 2**config.device_bits + device``;
-    ``load_dac`` the nodes of the DAC table as a ``SegmentTable`` does.
+    ``load_dac`` has the nodes of the DAC table, as in ``SegmentTable``.
 
     Twin: ``ohmcarlo.golden.proposal.propose`` and ``propose_coin``.
+
+    Attributes
+    ----------
+    orders, targets, rho, mid, lo, hi : ProposalPorts
+    trim_enable, centre_enable, load_dac, load_calibration : ProposalPorts
+        As in ``ProposalPorts``.
     """
 
     LATENCY = 2 + Target.LATENCY + 2 + SegmentTable.LATENCY

@@ -22,29 +22,86 @@ def group_state(config: CoreConfig) -> data.StructLayout:
 
 
 class Rows(wiring.Component):
-    """Twin: ``golden.rows``, and ``golden.machine.build_state`` for ``init``.
+    """Row groups: free ones in queues, groups with retired samples in rings.
 
-    A group is named by its first row. Rings have room for ``region_groups`` groups and start at
-    the first row of their region.
+    A group is named by its first row. A ring has room for ``region_groups`` groups and starts at
+    the first row of its region.
 
     - ``init``: forget everything; every group without a bad row becomes free. ``busy`` until done.
-    - ``take``: the group at the head of the queue of ``region`` leaves it; one or four clocks
-      later ``taken`` (``row`` is valid from then on) or ``none`` (the run has to end) is high for
-      one.
+    - ``take``: the group at the head of the queue of ``region`` leaves it. One or four clocks
+      later ``taken`` (``row`` is valid from then on) or ``none`` (the run must end) is high for
+      one clock.
     - ``conclude`` with ``accepted``: the current sample of ``region`` joins the ring, ``row``
-      becomes current with multiplicity 1; else multiplicity + 1 (``counts``) and ``row`` queues
-      again, or leaves service when it was ``stuck`` for the ``retries``-th time in a row. Done in
-      one clock, at the earliest two clocks after ``taken``.
-    - ``put_back``: ``row`` goes to the tail of the queue as if nothing had happened.
+      becomes current with multiplicity 1. Without: multiplicity + 1 (``counts``), and ``row`` is
+      queued again, or leaves service if it was ``stuck`` for the ``retries``-th time in a row. Done
+      in one clock, at the earliest two clocks after ``taken``.
+    - ``put_back``: ``row`` goes to the tail of the queue unchanged.
 
-    ``next_row`` is the head of the queue of ``next_region``, three clocks after either changed.
-    ``held_index``: the ``held_row`` and ``held_multiplicity`` of the ring entry of ``region``,
-    four clocks later. With ``query`` high (between operations) the ``query_*`` outputs tell of
-    ``query_row``, a clock later; ``query_wear`` counts the proposals concluded in the group, for
-    the life of the array. ``bad_groups`` counts groups out of service since ``init``.
+    Between operations the state windows show and load everything but ``bad_groups``. A word
+    of ``state_regions`` is read from the region at ``region`` in the clock of its ``r_data``.
 
-    Between operations the ``state_*`` windows show and load everything but ``bad_groups``. A word
-    of ``state_regions`` is read of the region that ``region`` names in the clock of its ``r_data``.
+    Twin: ``golden.rows``, and ``golden.machine.build_state`` for ``init``.
+
+    Attributes
+    ----------
+    regions, region_groups, rows_per_region, min_free, stream, retries : RowsSettings
+        As in ``RowsSettings``, inputs here.
+    state_queues, state_groups, state_held, state_wear, state_regions : RowsState
+        As in ``RowsState``, inputs here.
+    load_bad_rows : In(Window)
+        One word per row; bit 0: the row is bad.
+    group_rows : In(range(max_group_rows + 1))
+        Rows of a group.
+    region : In(region_bits)
+        Region of the operation, and of its sample.
+    next_region : In(region_bits)
+        Region of ``next_row``.
+    init, take, conclude, put_back : In(1)
+        Operations, one at a time.
+    accepted : In(1)
+        The proposal was accepted.
+    counts : In(1)
+        The step counts for the multiplicity of the current sample.
+    stuck : In(1)
+        A device of the row looked stuck.
+    busy : Out(1)
+        An operation is in progress.
+    taken : Out(1)
+        A group was taken.
+    none : Out(1)
+        No group can be taken.
+    row : Out(row_bits)
+        The group that was taken.
+    next_row : Out(row_bits)
+        Head of the queue of ``next_region``, three clocks after either changed.
+    has_sample : Out(1)
+        The region has a current sample.
+    sample_row : Out(row_bits)
+        Its group.
+    multiplicity : Out(MULTIPLICITY_BITS)
+        Its multiplicity.
+    retired_count : Out(range(rows + 1))
+        Retired samples in the ring.
+    held_index : In(row_bits)
+        Entry of the ring.
+    held_row : Out(row_bits)
+        Group of that entry, four clocks later.
+    held_multiplicity : Out(MULTIPLICITY_BITS)
+        Its multiplicity, four clocks later.
+    query : In(1)
+        ``query_row`` selects a group; only between operations.
+    query_row : In(row_bits)
+        That group.
+    query_bad : Out(1)
+        It is out of service; like the next three a clock later.
+    query_failures : Out(RETRY_BITS)
+        Its failures in a row.
+    query_held : Out(MULTIPLICITY_BITS)
+        Multiplicity of its retired sample.
+    query_wear : Out(WEAR_BITS)
+        Proposals concluded in it, for the life of the array.
+    bad_groups : Out(range(rows + 1))
+        Groups out of service since ``init``.
     """
 
     def __init__(self, config: CoreConfig) -> None:

@@ -36,9 +36,30 @@ def place(config: CoreConfig) -> data.StructLayout:
 
 
 class SampleMemory(wiring.Component):
-    """One write port (a code), two read ports (a pair of codes, a clock after its enable).
+    """Codes of all samples: one write port (a code) and two read ports (a pair of codes).
 
-    ``load`` writes the pair ``load_codes`` at ``load_place``, past a ``write`` in the same clock.
+    Attributes
+    ----------
+    write : In(1)
+        Write a code.
+    write_place : In(place(config))
+        Its pair.
+    write_odd : In(1)
+        It is the g⁻ of the pair.
+    write_code : In(CODE_BITS)
+        The code.
+    load : In(1)
+        Write a pair of codes; it has priority over ``write``.
+    load_place : In(place(config))
+        The pair.
+    load_codes : In(PAIR_CODES)
+        Its codes.
+    order_read, record_read : In(1)
+        Read a pair of codes.
+    order_place, record_place : In(place(config))
+        The pair.
+    order_codes, record_codes : Out(PAIR_CODES)
+        Its codes, one clock later.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -96,8 +117,24 @@ class SampleMemory(wiring.Component):
 class SlotWalk(wiring.Component):
     """Counts through the pairs of a sample: ``features`` of every row, H + 1 of an output row.
 
-    ``group_row``, ``pair`` start at zero after ``clear``; ``step`` moves on. ``row_end``: the pair
-    is the last of its row; ``end``: the last of the sample.
+    Attributes
+    ----------
+    features : In(range(max_features + 1))
+        Inputs of a point, the bias among them.
+    hidden : In(range(max_group_rows))
+        Hidden units H; 0: logistic regression.
+    clear : In(1)
+        Begin with the first pair.
+    step : In(1)
+        Move on to the next pair.
+    group_row : Out(group_row_bits)
+        Row within the group.
+    pair : Out(device_bits - 1)
+        Pair within the row.
+    row_end : Out(1)
+        The pair is the last one of its row.
+    end : Out(1)
+        The pair is the last one of the sample.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -147,8 +184,39 @@ class Recorder(wiring.Component):
     | 3 | log-prior, likewise |
     | 4 … | a pair each, row after row: g⁺ in [9:0], g⁻ in [25:16] |
 
-    ``start`` (not while ``busy``) takes everything but the codes, which are read from the sample
-    memory until ``busy`` falls: nobody may write that bank until then.
+    ``start`` samples everything but the codes. They are read from the sample memory until ``busy``
+    falls: that bank must not be written until then.
+
+    Attributes
+    ----------
+    features : In(range(max_features + 1))
+        Inputs of a point, the bias among them.
+    hidden : In(range(max_group_rows))
+        Hidden units; 0: logistic regression.
+    start : In(1)
+        Begin a record; only while ``busy`` is low.
+    region : In(region_bits)
+        Region of the sample.
+    bank : In(1)
+        Its bank.
+    current : In(1)
+        It is a current sample.
+    proposal : In(1)
+        It is a proposal.
+    multiplicity : In(MULTIPLICITY_BITS)
+        Its multiplicity.
+    loglik, prior : In(signed(ACC_BITS))
+        Its log-likelihood and log-prior.
+    busy : Out(1)
+        A record is being streamed.
+    read : Out(1)
+        Read the codes at ``place``.
+    place : Out(place(config))
+        Place of a pair in the sample memory.
+    codes : In(PAIR_CODES)
+        Its codes, one clock later.
+    record : Out(stream of RECORD_WORD)
+        Words of the record.
     """  # noqa: E501
 
     def __init__(self, config: CoreConfig) -> None:

@@ -15,11 +15,24 @@ from ..lib.pipeline import delayed
 
 
 class Target(wiring.Component):
-    """µ(k) = clip(c + ρ (k - c), lo, hi), ``LATENCY`` clocks after its inputs, one a clock.
-
-    With ``walk`` low the target is the centre itself, not clipped.
+    """µ(k) = clip(c + ρ (k - c), lo, hi), ``LATENCY`` clocks after its inputs, one per clock.
 
     Twin: ``ohmcarlo.golden.proposal.target_of``.
+
+    Attributes
+    ----------
+    code : In(CODE_BITS)
+        Present code k of the device.
+    centre : In(DAC_BITS)
+        Centre c.
+    walk : In(1)
+        Compute µ; otherwise the target is the centre, not clipped.
+    rho : In(RHO_FRAC + 1)
+        Autocorrelation ρ, RHO_FRAC fraction bits.
+    lo, hi : In(DAC_BITS)
+        Limits.
+    target : Out(DAC_BITS)
+        Target, LSB 2**-TARGET_FRAC codes.
     """
 
     LATENCY = 3

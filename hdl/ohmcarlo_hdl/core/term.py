@@ -48,13 +48,33 @@ def signed_bits(value: int) -> int:
 
 
 class TermUnit(wiring.Component):
-    """What a point with logit ``z`` (``magnitude`` = ``|z|``) adds, ``LATENCY`` clocks later.
+    """Contribution of a point with logit ``z``, ``LATENCY`` clocks later.
 
     ``predict`` = 0: its log-likelihood under ``label``, LSB 2**-LOGLIK_FRAC. ``predict`` = 1:
-    sigmoid(z), LSB 2**-PROB_FRAC; ``predict`` stands still while points are under way.
-    Free-running, one logit a clock; ``last`` is carried along.
+    sigmoid(z), LSB 2**-PROB_FRAC. Free-running, one logit per clock.
 
     Twins: ``golden.likelihood.term_of``, ``sigmoid_of``.
+
+    Attributes
+    ----------
+    predict : In(1)
+        Compute the sigmoid; stable while points are under way.
+    valid : In(1)
+        ``z`` is valid.
+    z : In(signed(LOGIT_BITS))
+        Logit.
+    magnitude : In(LOGIT_BITS)
+        Its magnitude.
+    label : In(LABEL_BITS)
+        Label of the point.
+    last : In(1)
+        The point is the last one.
+    result_valid : Out(1)
+        ``result`` is valid.
+    result_last : Out(1)
+        ``last`` of that point.
+    result : Out(signed(TERM_BITS))
+        Log-likelihood or probability.
     """
 
     LATENCY = SegmentTable.LATENCY

@@ -71,10 +71,28 @@ def capped(value: ValueLike, bits: int) -> Value:
 
 
 class RepetitionCount(wiring.Component):
-    """4.4.1 over raw bits: ``failed``, a clock after a symbol, if a run reached the cut-off.
+    """Repetition count test (4.4.1) over raw bits.
 
-    A run of one bit repeats nothing and does not fail, whatever the cut-off. ``load`` makes
-    ``loaded`` the ``state``, in a clock without a symbol.
+    A run of one bit repeats nothing and does not fail, whatever the cut-off.
+
+    Attributes
+    ----------
+    valid : In(1)
+        There is a symbol in this clock.
+    symbol : In(SYMBOL_BITS)
+        That symbol.
+    restart : In(1)
+        Forget the past; in a clock without a symbol.
+    cutoff : In(RCT_BITS)
+        Length of a run that fails.
+    failed : Out(1)
+        A run reached the cut-off; one clock after the symbol.
+    state : Out(RCT_STATE)
+        State of the test.
+    load : In(1)
+        Load ``loaded`` into the state; in a clock without a symbol.
+    loaded : In(RCT_STATE)
+        State to load.
     """
 
     def __init__(self) -> None:
@@ -134,9 +152,28 @@ class RepetitionCount(wiring.Component):
 
 
 class AdaptiveProportion(wiring.Component):
-    """4.4.2 over windows of APT_WINDOW raw bits: ``failed``, a clock after a symbol, if the
-    window's first bit occurred as often as the cut-off. ``closes``: the symbol ends a window.
-    ``load`` makes ``loaded`` the ``state``, in a clock without a symbol.
+    """Adaptive proportion test (4.4.2) over windows of APT_WINDOW raw bits.
+
+    Attributes
+    ----------
+    valid : In(1)
+        There is a symbol in this clock.
+    symbol : In(SYMBOL_BITS)
+        That symbol.
+    restart : In(1)
+        Forget the past; in a clock without a symbol.
+    cutoff : In(APT_BITS)
+        Occurrences of the window's first bit that fail.
+    failed : Out(1)
+        The first bit occurred that often; one clock after the symbol.
+    closes : Out(1)
+        The symbol ends a window.
+    state : Out(APT_STATE)
+        State of the test.
+    load : In(1)
+        Load ``loaded`` into the state; in a clock without a symbol.
+    loaded : In(APT_STATE)
+        State to load.
     """
 
     def __init__(self) -> None:
@@ -203,11 +240,27 @@ class AdaptiveProportion(wiring.Component):
 
 
 class SymbolRepetition(wiring.Component):
-    """4.4.1 over the symbols of each of ``columns`` columns: ``failed``, a clock after a symbol.
+    """Repetition count test (4.4.1) over the symbols of each column.
 
-    Last symbol and run of a column are in a memory; whether they count is a bit of its own, so
-    that a restart forgets all columns at once. ``state`` has a word for each column; it is used in
-    clocks without a symbol.
+    Last symbol and run of a column are in a memory. A separate bit per column marks them valid, so
+    that a restart forgets all columns at once.
+
+    Attributes
+    ----------
+    valid : In(1)
+        There is a symbol in this clock.
+    symbol : In(SYMBOL_BITS)
+        That symbol.
+    column : In(range(columns))
+        Its column.
+    restart : In(1)
+        Forget the past; in a clock without a symbol.
+    cutoff : In(RCT_SYMBOL_BITS)
+        Length of a run that fails.
+    failed : Out(1)
+        A run reached the cut-off; one clock after the symbol.
+    state : In(Access)
+        One word per column; used in clocks without a symbol.
     """
 
     def __init__(self, columns: int) -> None:
@@ -280,11 +333,34 @@ class SymbolRepetition(wiring.Component):
 
 
 class HealthTests(wiring.Component):
-    """The three tests, and the alarm; ``alarm`` is up to date ``LATENCY`` clocks after a symbol.
+    """The three tests and the alarm, up to date ``LATENCY`` clocks after a symbol.
 
-    ``restart`` comes in a clock without a symbol: it forgets the past of the tests and clears the
-    alarm, but not the number of alarms. ``state`` is the part of the window ``state_coin`` that is
-    in here (its other words read as zero); it is used in clocks without symbol or restart.
+    Attributes
+    ----------
+    valid : In(1)
+        There is a symbol in this clock.
+    symbol : In(SYMBOL_BITS)
+        That symbol.
+    column : In(range(columns))
+        Its column.
+    restart : In(1)
+        Forget the past of the tests and clear the alarm, not ``alarms``; in a clock without a
+        symbol.
+    rct_cutoff : In(RCT_BITS)
+        Cut-off of the repetition count test of bits.
+    rct_symbol_cutoff : In(RCT_SYMBOL_BITS)
+        Cut-off of the repetition count test of symbols.
+    apt_cutoff : In(APT_BITS)
+        Cut-off of the adaptive proportion test.
+    alarm : Out(1)
+        A test failed since ``restart``.
+    alarms : Out(ALARMS_BITS)
+        Number of alarms since reset.
+    clean_windows : Out(CLEAN_WINDOWS_BITS)
+        Windows of the adaptive proportion test since ``restart``, saturated.
+    state : In(coin_access)
+        Words of ``state_coin`` that belong to the tests; the others read as zero. Used in clocks
+        without symbol or restart.
     """
 
     LATENCY = 2

@@ -24,11 +24,17 @@ SHIFT_BITS = bits_for(MANTISSA_BITS)
 class NegLog(wiring.Component):
     """``t = -log u``, LSB 2**-LOGLIK_FRAC, ``LATENCY`` clocks after its inputs; no handshake.
 
-    ``word`` has a one in it. ``before`` is what the zeros ahead of that one are worth, those of
-    earlier words included: LN2 each, saturated at ``T_MAX`` as ``t`` is. It may not change sooner
-    than ``word`` does.
-
     Twin: ``ohmcarlo.golden.entropy.minus_log_u``.
+
+    Attributes
+    ----------
+    word : In(COIN_BITS)
+        Word of the coin, not zero.
+    before : In(T_BITS)
+        Worth of the zeros ahead of its first one, those of earlier words included: LN2 each,
+        saturated at ``T_MAX``. It changes no earlier than ``word``.
+    t : Out(T_BITS)
+        -log u, saturated at ``T_MAX``.
     """
 
     LATENCY = 2 + SegmentTable.LATENCY + 1

@@ -31,22 +31,60 @@ WORD_SYMBOLS = COIN_BITS // SYMBOL_BITS
 
 
 class EntropyUnit(wiring.Component):
-    """Harvest, health tests and ``-log u``; a symbol a clock.
+    """Harvest, health tests and -log u of the coin; one symbol per clock.
 
-    ``codes`` are always taken, except in the clock of a strobe. ``begin`` discards what is left of
-    the last coin; ``restart`` begins the start-up test. What was taken before a strobe counts
-    before it, what is taken after it after it.
-
-    Everything below is up to date while ``settled``: no code that was taken is under way.
-    That is ``LATENCY`` clocks after the last code or strobe. ``ready`` rises with the symbol that
-    completes a word with a one in it, and stays until ``begin``; ``t`` = -log u of that word is
-    good while ``t_valid``, at most ``NegLog.LATENCY`` clocks later (some 70 without ``fast``). An
-    ``alarm`` stays until ``restart``; ``clean_windows`` counts since then. ``alarms``, ``raw_bits``
-    and ``symbol_counts`` count for ever, ``alarms`` and ``symbol_counts`` modulo 2**32. Between
-    coins, ``state`` shows and loads everything but the coin itself (window ``state_coin``).
+    Codes are always accepted, except in the clock of a strobe. A strobe affects only codes accepted
+    after it. Outputs are up to date while ``settled`` is high, ``LATENCY`` clocks after the last
+    code or strobe. ``ready`` rises with the symbol that completes a word that is not all zero, and
+    stays until ``begin``; ``t_valid`` follows at most ``NegLog.LATENCY`` clocks later (some 70
+    clocks with a ``neg_log`` of one adder).
 
     Twins: ``harvest``, ``begin_coin``, ``restart_tests`` and ``minus_log_u`` of
     ``ohmcarlo.golden.entropy``.
+
+    Parameters
+    ----------
+    config : CoreConfig
+    neg_log : Component, optional
+        Another unit for -log u, started when a word is complete and with a port ``done``;
+        ``NegLog`` by default.
+
+    Attributes
+    ----------
+    codes : In(stream of coin_code)
+        Read-backs of entropy devices.
+    begin : In(1)
+        Discard what is left of the last coin.
+    restart : In(1)
+        Begin the start-up test.
+    rct_cutoff : In(RCT_BITS)
+        Cut-off of the repetition count test of bits.
+    rct_symbol_cutoff : In(RCT_SYMBOL_BITS)
+        Cut-off of the repetition count test of symbols.
+    apt_cutoff : In(APT_BITS)
+        Cut-off of the adaptive proportion test.
+    ready : Out(1)
+        The word of the coin is complete.
+    t : Out(T_BITS)
+        -log u of the coin.
+    t_valid : Out(1)
+        ``t`` is valid.
+    settled : Out(1)
+        No accepted code is under way inside the unit.
+    alarm : Out(1)
+        A health test failed since ``restart``.
+    alarms : Out(ALARMS_BITS)
+        Number of alarms since reset, modulo 2**ALARMS_BITS.
+    raw_bits : Out(RAW_BITS_BITS)
+        Number of raw bits since reset.
+    clean_windows : Out(CLEAN_WINDOWS_BITS)
+        Windows of the adaptive proportion test since ``restart``, saturated.
+    symbol_counts : Out(data.ArrayLayout(COUNT_BITS, 1 << SYMBOL_BITS))
+        Count of each symbol since reset, modulo 2**COUNT_BITS.
+    raw : Out(raw_symbol(config))
+        Tap on the raw symbols.
+    state : In(coin_access)
+        Window ``state_coin``: everything but the coin itself; only between coins.
     """
 
     LATENCY = 1 + HealthTests.LATENCY

@@ -12,9 +12,23 @@ from amaranth.lib.wiring import In, Out
 
 
 class StreamFifo(wiring.Component):
-    """``depth`` items between ``input`` and ``output``; latency 2 clocks, one item a clock.
+    """A FIFO: latency 2 clocks, one item per clock.
 
-    ``level`` counts the items inside.
+    Parameters
+    ----------
+    shape : ShapeLike
+        Shape of the items.
+    depth : int
+        Number of items.
+
+    Attributes
+    ----------
+    input : In(stream of shape)
+        Items to keep.
+    output : Out(stream of shape)
+        The same items, in order.
+    level : Out(range(depth + 1))
+        Number of items inside.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:
@@ -44,10 +58,18 @@ class StreamFifo(wiring.Component):
 
 
 class StreamRegister(wiring.Component):
-    """One register stage: latency 1 clock, one item a clock.
+    """One register stage: latency 1 clock, one item per clock.
 
-    No logic leads through it, neither from ``input`` to ``output`` nor from ``output.ready`` to
-    ``input.ready``: a second register keeps the item that comes while the output is not taken.
+    There is no combinational path through it, neither from ``input`` to ``output`` nor from
+    ``output.ready`` to ``input.ready``: a second register keeps the item that arrives while the
+    output stalls.
+
+    Attributes
+    ----------
+    input : In(stream of shape)
+        Items to pass on.
+    output : Out(stream of shape)
+        The same items, in order.
     """
 
     def __init__(self, shape: ShapeLike) -> None:
@@ -87,8 +109,15 @@ class StreamRegister(wiring.Component):
 class AlternatingRegister(StreamRegister):
     """A ``StreamRegister`` for wide items, equal to it clock by clock.
 
-    Two registers take turns and a multiplexer follows, so that ``output.ready`` leads to a pointer
-    and not to the enable of every bit.
+    Two registers alternate and a multiplexer follows, so that ``output.ready`` drives a pointer
+    instead of the enable of every bit.
+
+    Attributes
+    ----------
+    input : In(stream of shape)
+        Items to pass on.
+    output : Out(stream of shape)
+        The same items, in order.
     """
 
     def _store(self, m: Module, keeps: Signal, takes: Signal) -> None:
@@ -110,8 +139,16 @@ class AlternatingRegister(StreamRegister):
 
 
 class ReadyRegister(wiring.Component):
-    """No latency, and no logic from ``output.ready`` to ``input.ready``: a register keeps the item
-    that comes while the output is not taken. One item a clock.
+    """Cuts the path from ``output.ready`` to ``input.ready`` without latency, one item per clock.
+
+    A register keeps the item that arrives while the output stalls.
+
+    Attributes
+    ----------
+    input : In(stream of shape)
+        Items to pass on.
+    output : Out(stream of shape)
+        The same items, in order.
     """
 
     def __init__(self, shape: ShapeLike) -> None:

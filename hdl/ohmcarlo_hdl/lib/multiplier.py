@@ -14,17 +14,33 @@ SHIFT_BITS = 6
 
 
 class SerialMultiplier(wiring.Component):
-    """``value + half`` is ``spec.shift_round(a * b, shift)``, as soon as ``busy`` is low again.
+    """Multiplies with one adder, one bit per clock, and shifts the product right with rounding.
 
-    ``start`` begins (not while ``busy``); ``a`` stands still until the end, ``b`` and ``shift``
-    are taken with ``start``. It takes ``b_bits + shift + 1`` clocks. ``half`` is the bit that was
-    shifted out last: with it the quotient is rounded half up, without it the quotient is rounded
-    down. The result stays until the next ``start``.
+    ``value + half`` is ``spec.shift_round(a * b, shift)`` once ``busy`` is low again, after
+    ``b_bits + shift + 1`` clocks. ``half`` is the bit that was shifted out last: with it the
+    quotient is rounded half up, without it down. The result stays until the next ``start``.
 
     Parameters
     ----------
     a_bits, b_bits : int
         Signed widths of the factors.
+
+    Attributes
+    ----------
+    a : In(signed(a_bits))
+        First factor; stable until ``busy`` is low again.
+    b : In(signed(b_bits))
+        Second factor; sampled at ``start``.
+    shift : In(SHIFT_BITS)
+        Right shift of the product; sampled at ``start``.
+    start : In(1)
+        Begin; only while ``busy`` is low.
+    busy : Out(1)
+        The product is not complete.
+    value : Out(signed(a_bits + b_bits))
+        Shifted product, rounded down.
+    half : Out(1)
+        Most significant bit that was shifted out.
     """
 
     def __init__(self, a_bits: int, b_bits: int) -> None:

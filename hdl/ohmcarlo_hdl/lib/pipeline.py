@@ -23,13 +23,24 @@ def delayed(
 
 
 class CreditFifo(wiring.Component):
-    """Where a free-running pipeline becomes a stream that may stall.
+    """Turns the end of a free-running pipeline into a stream that may stall.
 
-    ``enter`` says that an item enters the pipeline, which it may only while ``room`` is high;
-    ``arrived`` that its result, ``payload``, leaves it. A result is offered on ``output`` in the
-    clock in which it arrives and is kept only if it is not taken then. Items inside the pipeline
-    and results kept are never more than ``depth + 1``: a pipeline of ``depth - 1`` clocks or fewer
-    sustains one item a clock.
+    A result is offered on ``output`` in the clock in which it arrives, and is kept only if it is
+    not taken then. Items inside the pipeline and results kept are never more than ``depth + 1``: a
+    pipeline of up to ``depth - 1`` clocks sustains one item per clock.
+
+    Attributes
+    ----------
+    enter : In(1)
+        An item enters the pipeline; only while ``room`` is high.
+    room : Out(1)
+        Another item may enter.
+    arrived : In(1)
+        A result leaves the pipeline.
+    payload : In(shape)
+        That result.
+    output : Out(stream of shape)
+        Results, in order.
     """
 
     def __init__(self, shape: ShapeLike, depth: int) -> None:

@@ -22,12 +22,33 @@ IN_BLOCK_RAM = {"rom_style": "block", "ram_style": "block"}
 class SegmentTable(wiring.Component):
     """``low + shift_round(delta * fraction, fraction_bits)``, ``LATENCY`` clocks after its inputs.
 
-    A free-running pipeline: one lookup a clock, no handshake. ``index`` selects the segment. With
-    ``nodes`` the table is a ROM; without, it is loaded through ``load``: segment ``i`` takes word
-    ``2 i`` (low) and word ``2 i + 1`` (delta), each sign-extended to 32 bits. A ``wide`` table
-    takes ``WIDE_LATENCY`` clocks: no multiplier of an FPGA makes its product, which is a sum then.
+    A free-running pipeline: one lookup per clock, no handshake. With ``nodes`` the table is a ROM;
+    otherwise it is loaded through ``load``: segment ``i`` has word ``2 i`` (low) and word
+    ``2 i + 1`` (delta), each sign-extended to 32 bits.
 
     Twin: ``ohmcarlo.spec.interpolate``.
+
+    Parameters
+    ----------
+    segments, fraction_bits : int
+        Number of segments, and fraction bits within one.
+    low_bits, delta_bits : int
+        Signed widths of a node and of the step to the next node.
+    nodes : sequence of int, optional
+        Content of a ROM.
+    wide : bool
+        The product is wider than a multiplier of an FPGA; it takes ``WIDE_LATENCY`` clocks.
+
+    Attributes
+    ----------
+    index : In(range(segments))
+        Segment.
+    fraction : In(fraction_bits)
+        Position within the segment.
+    value : Out(signed(low_bits + 1))
+        Interpolated value.
+    load : In(Window)
+        Words of the segments; only without ``nodes``.
     """
 
     LATENCY = 3

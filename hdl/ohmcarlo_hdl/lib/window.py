@@ -1,4 +1,4 @@
-"""Memory windows: how software loads tables and data, and looks at state; 32-bit words."""
+"""Memory windows: software loads tables and data, and reads state; 32-bit words."""
 
 from __future__ import annotations
 
@@ -12,8 +12,16 @@ from amaranth.lib.wiring import In, Out
 class Window(wiring.Signature):
     """Write port of a memory window.
 
-    ``addr`` counts 32-bit words within the window. A word is taken whenever ``stb`` is high; there
-    is no back-pressure, since nothing uses a table while it is loaded.
+    There is no back-pressure, because nothing uses a table while it is loaded.
+
+    Attributes
+    ----------
+    stb : Out(1)
+        Write a word.
+    addr : Out(addr_width)
+        Its place in the window, in 32-bit words.
+    data : Out(32)
+        The word.
     """
 
     def __init__(self, addr_width: int) -> None:
@@ -30,10 +38,23 @@ class Window(wiring.Signature):
 class Access(wiring.Signature):
     """Write and read port of a memory window that software can read.
 
-    Writing is as in ``Window``. A clock with ``r_stb`` high asks for the word ``r_addr``, whose
-    ``r_data`` is looked at in the next clock; a word that is written in the same clock, or in the
-    one before (``LateWrite``), may be the old or the new one. A window that is only read never
-    sees ``stb``.
+    A read of a word that is written in the same clock, or in the one before (``LateWrite``), may
+    give the old or the new word. ``stb`` of a read-only window is always low.
+
+    Attributes
+    ----------
+    stb : Out(1)
+        Write a word.
+    addr : Out(addr_width)
+        Its place in the window, in 32-bit words.
+    data : Out(32)
+        The word.
+    r_stb : Out(1)
+        Read a word.
+    r_addr : Out(addr_width)
+        Its place in the window.
+    r_data : In(32)
+        The word, in the next clock.
     """
 
     def __init__(self, addr_width: int) -> None:
@@ -59,8 +80,8 @@ class Access(wiring.Signature):
 class LateWrite:
     """A memory's write port, with a register before it: a word is written a clock later.
 
-    For memories that are not read so soon: the way to the port may be long, and where a family's
-    memories cannot show the old word while they are written, logic that compares addresses follows.
+    For memories whose words are not read in the next clock: the path to the port may be long, and
+    transparent memories of some families need logic that compares addresses.
     """
 
     def __init__(self, m: Module, port: Any) -> None:
@@ -75,10 +96,11 @@ class LateWrite:
 
 
 def attach(m: Module, window: Any, read: Any, write: Any, low: int = 0) -> None:
-    """Give ``window`` the ports of a memory that serve others at other times.
+    """Connect ``window`` to ports of a memory that other logic uses at other times.
 
-    ``read`` must be enabled; it and ``write`` are the window's in the clocks of its strobes. The
-    memory's words are the bits of the window's from ``low`` on. To be called after the other uses.
+    The window uses ``read``, which must be enabled, and ``write`` in the clocks of its strobes. The
+    words of the memory are the bits from ``low`` on of the window's words. Call it after the other
+    uses of the ports.
     """
     with m.If(window.r_stb):
         m.d.comb += read.addr.eq(window.r_addr)

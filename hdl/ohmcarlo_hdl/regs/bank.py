@@ -25,16 +25,17 @@ class RegisterBank(wiring.Component):
 
     * written by software: ``Out``; a new value one clock after the write. Fields that pulse are
       high for that one clock, and low otherwise;
-    * driven by hardware: ``In``; a read gives what it is in the clock after the strobe. A 64-bit
+    * driven by hardware: ``In``; a read gives its value in the clock after the strobe. A 64-bit
       counter is one port for both of its registers.
 
     A register with a single field called ``value`` has a port of the field's shape, any other a
-    struct of its fields. A memory window ``w`` is the port ``load_w``, one clock after the write,
-    too: whatever software writes in some order arrives in that order. A window that can be read is
-    the port ``access_w``; its ``r_stb`` comes one clock after the read, too.
+    struct of its fields. A memory window ``w`` is the port ``load_w``, also one clock after the
+    write: writes of software arrive in their order. A window that can be read is the port
+    ``access_w``; its ``r_stb`` also follows one clock after the read.
 
-    ``status.state.bus_error``, where the map has it, is the bank's own: set by a write or read that
-    finds no register that can be written or read, cleared by ``control.command.clear_fault``.
+    ``status.state.bus_error``, where the map has it, is driven by the bank itself: set by a write
+    or read that finds no register that can be written or read, cleared by
+    ``control.command.clear_fault``.
 
     Parameters
     ----------
@@ -43,6 +44,13 @@ class RegisterBank(wiring.Component):
     constants : dict, optional
         Values for constant registers with one field, by name ("id.clock_hz"), instead of those in
         the map; likewise reset values of registers that software writes ("uart.divisor").
+
+    Attributes
+    ----------
+    bus : In(Bus)
+        Accesses of software.
+    * : RegisterMap
+        Ports of the registers and windows; ``regs/ohmcarlo.rdl`` describes each of them.
     """
 
     def __init__(self, layout: RegisterMap, constants: dict[str, int] | None = None) -> None:

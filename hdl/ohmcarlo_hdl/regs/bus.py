@@ -1,4 +1,4 @@
-"""How software reaches registers and memory windows."""
+"""The bus from software to registers and memory windows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from amaranth.lib.wiring import In, Out
 
 
 class Bus(wiring.Signature):
-    """A register bus, as its initiator sees it: one access a clock, no waiting.
+    """A register bus: one access per clock, no wait states.
 
-    ``addr`` counts 32-bit words. A clock with ``w_stb`` high writes ``w_data``; one with ``r_stb``
-    high reads, and ``r_data`` is valid ``LATENCY`` clocks later. Both at once is allowed: the read
-    sees a register's new value.
+    A read is pipelined over ``LATENCY`` clocks. A write and a read in the same clock are allowed:
+    the read gives the new value of a register.
+
+    Attributes
+    ----------
+    addr : Out(addr_width)
+        Address of a 32-bit word.
+    w_stb : Out(1)
+        Write ``w_data``.
+    w_data : Out(32)
+        The word to write.
+    r_stb : Out(1)
+        Read a word.
+    r_data : In(32)
+        The word, ``LATENCY`` clocks after ``r_stb``.
     """
 
     LATENCY = 5

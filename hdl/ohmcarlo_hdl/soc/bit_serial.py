@@ -23,7 +23,25 @@ WORD = BYTE_BITS * WORD_BYTES
 class SerialBridge(wiring.Component):
     """Requests of ``ohmcarlo.spec.bit_serial_link`` on the line become accesses of the bus.
 
-    ``divisor``: clocks of a bit. What comes while an answer is sent is lost.
+    Bytes that arrive while an answer is sent are lost.
+
+    Parameters
+    ----------
+    addr_width : int
+        Address width of the bus.
+    divisor : int
+        Clocks of a bit.
+
+    Attributes
+    ----------
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        Serial line to the host.
+    bus : Out(Bus)
+        Registers of the controller.
+    samples : In(stream of RECORD_WORD)
+        Sample records of the controller.
     """
 
     def __init__(self, addr_width: int, divisor: int) -> None:
@@ -103,13 +121,22 @@ class SerialBridge(wiring.Component):
 class BitSerialBoard(wiring.Component):
     """The bit-serial controller with its emulated array behind a serial line.
 
-    ``busy``: a command is being executed. ``pulse``: the array is programmed or read.
-
     Parameters
     ----------
     config : BitSerialConfig
     clock_hz, baud : int
         Frequency of the clock and of the line's bits; their quotient is rounded.
+
+    Attributes
+    ----------
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        Serial line to the host.
+    busy : Out(1)
+        A command is executed.
+    pulse : Out(1)
+        The array is programmed or read.
     """
 
     def __init__(self, config: BitSerialConfig, clock_hz: int, baud: int) -> None:

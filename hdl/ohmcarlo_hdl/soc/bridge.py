@@ -19,8 +19,21 @@ CONTROLLER_LATENCY = CoreIsland.READ_LATENCY
 
 
 class Ram(wiring.Signature):
-    """A memory of words: ``w_en`` a bit for each byte, ``r_data`` is the word at ``r_addr`` of the
-    clock before."""
+    """Port of a memory of 32-bit words.
+
+    Attributes
+    ----------
+    addr : Out(addr_width)
+        Word to write.
+    w_en : Out(WORD_BYTES)
+        Enable of each byte.
+    w_data : Out(32)
+        Its new content.
+    r_addr : Out(addr_width)
+        Word to read.
+    r_data : In(32)
+        Its content, one clock later.
+    """
 
     def __init__(self, addr_width: int) -> None:
         self.addr_width = addr_width
@@ -39,15 +52,26 @@ class Ram(wiring.Signature):
 
 
 class Bridge(wiring.Component):
-    """Answers the processor: memory in the next clock, board and controller when their data come.
+    """Answers the processor: memory in the next clock, board and controller when their data arrive.
 
-    Registers are read and written as whole words: a shorter write to them changes nothing, and
-    neither does an access to where there is nothing. Reads from there give 0.
+    Registers are read and written as whole words. A shorter write to a register has no effect, nor
+    has an access to an unused address; reads from there give 0.
 
     Parameters
     ----------
     ram_bits, controller_bits, board_bits : int
-        Bits of a word address in each of the three.
+        Word address width of each of the three.
+
+    Attributes
+    ----------
+    cpu : In(MemoryBus)
+        Accesses of the processor.
+    ram : Out(Ram)
+        Memory.
+    controller : Out(Bus)
+        Registers of the controller.
+    board : Out(Bus)
+        Registers of the board.
     """
 
     def __init__(self, ram_bits: int, controller_bits: int, board_bits: int) -> None:

@@ -1,4 +1,4 @@
-"""The processor: PicoRV32 (RV32IM without division), and how it speaks to memory."""
+"""The processor: PicoRV32 (RV32IM without division), and its memory bus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ohmcarlo.errors import UsageError
 from .memory_map import RAM_BASE, RAM_BYTES
 
 START_CLOCKS = 15
-"""Clocks of reset that the processor gets: some FPGAs' memories are not readable at once."""
+"""Clocks of reset of the processor: memories of some FPGAs are not readable at once."""
 
 
 def picorv32_verilog() -> str:
@@ -29,11 +29,26 @@ def picorv32_verilog() -> str:
 
 
 class MemoryBus(wiring.Signature):
-    """PicoRV32's native memory interface, as the processor sees it.
+    """PicoRV32's native memory interface.
 
-    ``valid`` stays high, and ``addr`` (bytes, of a whole word), ``wdata`` and ``wstrb`` (a bit for
-    each byte; 0: a read) as they are, until a clock with ``ready`` high, which brings ``rdata``.
-    ``ahead`` is ``addr`` in the clock before ``valid`` rises, and anything at other times.
+    An access is stable from ``valid`` until the clock with ``ready`` high.
+
+    Attributes
+    ----------
+    valid : Out(1)
+        There is an access.
+    addr : Out(32)
+        Byte address of a word.
+    ahead : Out(32)
+        ``addr`` of the access that begins in the next clock; undefined at other times.
+    wdata : Out(32)
+        Word to write.
+    wstrb : Out(4)
+        Enable of each byte; 0: a read.
+    ready : In(1)
+        The access is done.
+    rdata : In(32)
+        Word that was read.
     """
 
     def __init__(self) -> None:
@@ -51,9 +66,14 @@ class MemoryBus(wiring.Signature):
 
 
 class Cpu(wiring.Component):
-    """PicoRV32, which starts at ``RAM_BASE`` with its stack at the end of the memory.
+    """PicoRV32; it starts at ``RAM_BASE`` with its stack at the end of the memory.
 
-    ``trap``: it met an illegal instruction or a misaligned access and stands still until reset.
+    Attributes
+    ----------
+    memory : Out(MemoryBus)
+        Accesses of the processor.
+    trap : Out(1)
+        An illegal instruction or a misaligned access stopped the processor until reset.
     """
 
     def __init__(self, ram_bytes: int = RAM_BYTES) -> None:

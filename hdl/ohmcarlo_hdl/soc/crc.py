@@ -21,7 +21,19 @@ CRC32 = Algorithm(
 
 
 class Crc32(wiring.Component):
-    """``value``: checksum of every ``data`` that came with ``strobe`` since ``start``."""
+    """Checksum of a sequence of bytes.
+
+    Attributes
+    ----------
+    start : In(1)
+        Begin a sequence.
+    strobe : In(1)
+        ``data`` is the next byte.
+    data : In(8)
+        That byte.
+    value : Out(32)
+        CRC-32 of the bytes since ``start``.
+    """
 
     def __init__(self) -> None:
         super().__init__({"start": In(1), "strobe": In(1), "data": In(8), "value": Out(32)})

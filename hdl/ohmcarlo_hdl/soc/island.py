@@ -24,20 +24,34 @@ FIFO_WORDS = 4
 
 
 class CoreIsland(wiring.Component):
-    """The controller with its array, and its records, to be put into a clock domain of its own.
+    """The controller with its array and its records, for a clock domain of its own.
 
-    It is an ``EmulatedCore``; with ``config.phy`` a ``PhyCore``, whose ``pins`` are passed on as
-    they are: they come from registers, and times on them count in clocks.
+    It contains an ``EmulatedCore``, or with ``config.phy`` a ``PhyCore``. Every port passes a
+    register, except ``pins``, which come from registers and whose times count in clocks. There is
+    no combinational path from an input to an output, nor from an input to the controller. This
+    keeps paths short on an FPGA, and a simulator that skips clocks of the island need not evaluate
+    it.
 
-    No logic leads from an input to an output, nor from an input to the controller. This keeps paths
-    short on an FPGA; and a simulator that leaves out clocks of the island has nothing to compute
-    for it.
+    Parameters
+    ----------
+    config : CoreConfig
+    fast : bool
+        As in ``Emulator``.
 
-    ``bus``: the controller's, two clocks later: ``r_data`` comes ``READ_LATENCY`` clocks after
-    ``r_stb`` and stays until the next read; the next read is at least as many clocks later.
-    ``records``: words as in ``RecordMerger``. ``off``: emergency stop. ``active``: it needs its
-    clock even if nobody asks for anything; it does not while a proposal waits for its
-    log-likelihood, from the end of its record to the next write. ``fast`` as in ``Emulator``.
+    Attributes
+    ----------
+    bus : In(Bus)
+        The controller's bus, two clocks later: ``r_data`` follows ``READ_LATENCY`` clocks after
+        ``r_stb`` and stays until the next read, which is at least as many clocks later.
+    off : In(1)
+        Emergency stop.
+    records : Out(stream of 32-bit words)
+        Records, as in ``RecordMerger``.
+    active : Out(1)
+        The island needs its clock without an access. It is low while a proposal waits for its
+        log-likelihood, from the end of its record to the next write.
+    pins : Out(pins_signature)
+        Wires to a daughterboard; only with ``config.phy``.
     """
 
     READ_LATENCY = Bus.LATENCY + 2

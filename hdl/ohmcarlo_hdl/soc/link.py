@@ -15,9 +15,37 @@ from .uart import BYTE_BITS, DIVISOR_BITS, UartReceiver, UartTransmitter
 
 
 class SerialLink(wiring.Component):
-    """Ports are named after the group ``uart`` of the board's register map and its windows.
+    """The serial link; ports are named after the group ``uart`` of the board's register map.
 
-    ``quiet``: no byte is on the line or in a ring.
+    Parameters
+    ----------
+    rx_bytes, tx_bytes : int
+        Sizes of the rings, powers of two.
+
+    Attributes
+    ----------
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        Serial line to the host.
+    divisor : In(DIVISOR_BITS)
+        Clocks of a bit.
+    received : Out(COUNT_BITS)
+        Bytes received.
+    taken : In(COUNT_BITS)
+        Bytes that software has read.
+    lost : Out(COUNT_BITS)
+        Bytes lost: no stop bit, or no room.
+    put : In(COUNT_BITS)
+        Bytes that software has written.
+    sent : Out(COUNT_BITS)
+        Bytes sent.
+    rx_window : In(Access)
+        Ring of received bytes.
+    tx_window : In(Window)
+        Ring of bytes to send.
+    quiet : Out(1)
+        No byte is on the line or in a ring.
     """
 
     def __init__(self, rx_bytes: int, tx_bytes: int) -> None:

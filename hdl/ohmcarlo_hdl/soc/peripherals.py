@@ -20,15 +20,26 @@ from .rings import ReceiveRing
 class Peripherals(wiring.Component):
     """Register map ``ohmcarlo_board``: serial link, ring of records, checksum, clock.
 
-    ``waiting``: software said that it waits for bytes from the host (``control.idle``), has written
-    no other register since, and there are none; nor are bytes on their way out, or records to be
-    sent.
-
     Parameters
     ----------
     constants : dict
-        Values of the group ``id``, by field name ("clock_hz"); ``divisor`` is the reset value of
-        ``uart.divisor``.
+        Values of the group ``id``, by field name ("clock_hz").
+    divisor : int
+        Reset value of ``uart.divisor``.
+
+    Attributes
+    ----------
+    bus : In(Bus)
+        Accesses of the processor.
+    records : In(stream of 32-bit words)
+        Records of the controller.
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        Serial line to the host.
+    waiting : Out(1)
+        Software waits for bytes from the host: it set ``control.idle`` and has written no other
+        register since, no byte has arrived, none is being sent, and no record waits.
     """
 
     def __init__(self, constants: dict[str, int], divisor: int) -> None:

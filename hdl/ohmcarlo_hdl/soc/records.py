@@ -28,11 +28,23 @@ STEP_WORDS, PREDICTION_WORDS = 2, 4  # after the first word
 
 
 class RecordMerger(wiring.Component):
-    """Steps, samples and predictions, record after record; none is torn apart.
+    """Merges the records of steps, samples and predictions; a record is never interrupted.
 
-    Of records that wait together, the step goes first and the prediction last. ``sample_pairs``:
-    device pairs of a sample. One word a clock; a record's first word costs a clock of its own
-    where the record has no word to spare for it (sample, prediction).
+    If records wait together, the step goes first and the prediction last. One word per clock; the
+    first word of a sample or prediction costs a clock of its own.
+
+    Attributes
+    ----------
+    steps : In(stream of step_record)
+        Results of steps.
+    samples : In(stream of RECORD_WORD)
+        Words of sample records.
+    predictions : In(stream of PREDICTION)
+        Sums of data points.
+    sample_pairs : In(range(max_sample_pairs + 1))
+        Device pairs of a sample.
+    words : Out(stream of 32-bit words)
+        All records.
     """
 
     def __init__(self, config: CoreConfig = REFERENCE) -> None:

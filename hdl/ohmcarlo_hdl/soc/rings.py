@@ -20,10 +20,23 @@ COUNT_BITS = 32
 
 
 class ReceiveRing(wiring.Component):
-    """From a stream to software. ``received`` items were put in; software has taken ``taken``.
+    """A ring from a stream to software.
 
-    An item can be read through ``window`` as soon as ``received`` counts it. ``items``: a power of
-    two.
+    Parameters
+    ----------
+    width, items : int
+        Bits of an item, and number of items, a power of two.
+
+    Attributes
+    ----------
+    input : In(stream of items)
+        Items for software.
+    received : Out(COUNT_BITS)
+        Items put into the ring; each can be read as soon as it is counted.
+    taken : In(COUNT_BITS)
+        Items that software has read.
+    window : In(Access)
+        The ring.
     """
 
     def __init__(self, width: int, items: int) -> None:
@@ -57,8 +70,24 @@ class ReceiveRing(wiring.Component):
 
 
 class TransmitRing(wiring.Component):
-    """From software to a stream. Software writes an item through ``window``, then counts it in
-    ``put``; ``sent`` counts those that left."""
+    """A ring from software to a stream.
+
+    Parameters
+    ----------
+    width, items : int
+        Bits of an item, and number of items, a power of two.
+
+    Attributes
+    ----------
+    window : In(Window)
+        The ring.
+    put : In(COUNT_BITS)
+        Items that software has written; counted after the write.
+    sent : Out(COUNT_BITS)
+        Items that left the ring.
+    output : Out(stream of items)
+        The items, in order.
+    """
 
     def __init__(self, width: int, items: int) -> None:
         self.width, self.items = width, items

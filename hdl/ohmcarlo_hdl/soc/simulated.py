@@ -12,11 +12,23 @@ from .soc import Soc
 
 
 class SimulatedBoard(wiring.Component):
-    """``soc`` with its two clocks as ports. Power-up is its only reset.
+    """``Soc`` with its two clocks as ports, for a simulator. Power-up is its only reset.
 
-    Its inputs are the clocks and ``rx``, which goes straight into a register. So a simulator
-    computes everything once a clock, after the edges, and not a second time for inputs that may
-    have changed; and nothing of the controller depends on another clock than its own.
+    Its inputs are the clocks and ``rx``, which is registered. So the simulator evaluates the logic
+    once per clock, after the edges, and logic of the controller depends on its own clock only.
+
+    Attributes
+    ----------
+    clk : In(1)
+        Clock of the processor.
+    core_clk : In(1)
+        Clock of the controller.
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        Serial line to the host.
+    trap, idle, core_wanted : Out(1)
+        As in ``Soc``.
     """
 
     def __init__(self, soc: Soc) -> None:

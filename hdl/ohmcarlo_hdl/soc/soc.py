@@ -31,25 +31,38 @@ READ_CLOCKS = CONTROLLER_LATENCY + 1
 class Soc(wiring.Component):
     """Processor, memory, serial link, and the controller with its array.
 
-    Two clock domains of one frequency: ``sync``, and ``core`` for the controller. On an FPGA both
-    have the same clock. A simulator may leave out an edge of ``core`` when ``core_wanted`` is low
-    before it: nothing but time changes for the controller then, and nobody sees it, but for
-    ``counters.clocks`` while a proposal waits for its log-likelihood.
-
-    ``rx``, ``tx``: serial link. ``trap``: the processor has stopped, which stops the array, too,
-    until reset. ``idle``: software waits for bytes from the host and nothing else happens: with no
-    byte on ``rx``, a simulator may stop both clocks. ``pins``, with ``config.phy``: wires to a
-    daughterboard.
+    There are two clock domains of one frequency: ``sync``, and ``core`` for the controller. On an
+    FPGA both have the same clock. A simulator may skip an edge of ``core`` if ``core_wanted`` is
+    low before it. Then nothing but time changes for the controller, and no other block observes a
+    difference, except in ``counters.clocks`` while a proposal waits for its log-likelihood.
 
     Parameters
     ----------
     config : CoreConfig
     firmware : bytes
-        What the memory holds at first, from address 0 on.
+        Initial content of the memory, from address 0 on.
     clock_hz, simulated, design_hash : int, bool, int
-        Told to software (group ``id``).
+        Values of the group ``id`` for software.
     uart_divisor : int
         Clocks of a bit of the serial link, at reset.
+    ram_bytes : int
+        Size of the memory, a power of two.
+
+    Attributes
+    ----------
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        Serial line to the host.
+    trap : Out(1)
+        The processor stopped; this also stops the array, until reset.
+    idle : Out(1)
+        Software waits for bytes from the host and nothing else is in progress: with no byte on
+        ``rx``, a simulator may stop both clocks.
+    core_wanted : Out(1)
+        The controller needs the next edge of its clock.
+    pins : Out(pins_signature)
+        Wires to a daughterboard; only with ``config.phy``.
     """
 
     def __init__(

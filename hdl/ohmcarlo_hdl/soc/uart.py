@@ -18,11 +18,23 @@ RECEIVED = data.StructLayout({"valid": unsigned(1), "byte": unsigned(BYTE_BITS)}
 
 
 class UartReceiver(wiring.Component):
-    """Bytes from the line ``rx``, which is sampled in the middle of each bit.
+    """Bytes from a serial line, which is sampled in the middle of each bit.
 
-    ``divisor``: clocks of a bit; less than 2 is taken for 2. A low pulse shorter than half a bit is
-    no start. ``error``, for one clock: a byte had no stop bit; the next one is looked for once the
-    line has been high again. ``busy`` from the start bit to the middle of the stop bit.
+    A low pulse shorter than half a bit is no start bit. After an ``error`` the receiver waits until
+    the line has been high again.
+
+    Attributes
+    ----------
+    rx : In(1)
+        Serial line.
+    divisor : In(DIVISOR_BITS)
+        Clocks of a bit; values below LEAST_DIVISOR count as LEAST_DIVISOR.
+    received : Out(RECEIVED)
+        A byte, for one clock; no back-pressure.
+    error : Out(1)
+        A byte had no stop bit; for one clock.
+    busy : Out(1)
+        High from the start bit to the middle of the stop bit.
     """
 
     def __init__(self) -> None:
@@ -73,7 +85,19 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Bytes to the line ``tx``; ``divisor`` as in ``UartReceiver``; ``busy``: it is not quiet."""
+    """Bytes to a serial line.
+
+    Attributes
+    ----------
+    bytes : In(stream of bytes)
+        Bytes to send.
+    divisor : In(DIVISOR_BITS)
+        As in ``UartReceiver``.
+    tx : Out(1)
+        Serial line.
+    busy : Out(1)
+        A byte is on the line.
+    """
 
     def __init__(self) -> None:
         super().__init__(

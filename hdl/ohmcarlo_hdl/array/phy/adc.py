@@ -24,11 +24,27 @@ class Stage(enum.Enum, shape=3):  # type: ignore[call-arg]
 
 
 class AdcReader(wiring.Component):
-    """Samples one clock after ``start``; some time later ``value`` is there, with ``done`` high.
+    """Takes one sample of the ADC and reads its bits.
 
-    ``value`` is the ADC's code as it is, in offset binary. ``start`` is heard while ``idle`` is
-    high only. ``dout`` is taken at the edge that makes SCLK fall, a whole period after the bit
-    was asked for.
+    ``dout`` is sampled at the edge that makes SCLK fall, a whole period after the bit was
+    requested.
+
+    Attributes
+    ----------
+    start : In(1)
+        Sample in the next clock; ignored unless ``idle`` is high.
+    idle : Out(1)
+        A sample can start.
+    done : Out(1)
+        ``value`` is complete.
+    value : Out(ADC.bits)
+        Code of the ADC, offset binary.
+    convst : Out(1)
+        CONVST of the ADC.
+    sclk : Out(1)
+        SCLK of the ADC.
+    dout : In(1)
+        DOUT of the ADC.
     """
 
     def __init__(self, timing: PhyTiming, clock_hz: int) -> None:

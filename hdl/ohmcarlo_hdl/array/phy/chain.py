@@ -14,12 +14,33 @@ from .shift import Shifter
 
 
 class LineChain(wiring.Component):
-    """Keeps the outputs of a chain at ``wanted``.
+    """Keeps the outputs of a chain of shift registers at ``wanted``.
 
-    While ``need`` and ``go`` are high and the outputs are something else, ``wanted`` is shifted out
-    and latched. ``settled``: the outputs are ``wanted`` and have been for the settling time, or
-    there is no ``need``. ``forget``: the outputs are unknown from now on. ``sent`` is what was
-    shifted last; it means nothing before the first frame.
+    While ``need`` and ``go`` are high and the outputs differ, ``wanted`` is shifted out and
+    latched.
+
+    Attributes
+    ----------
+    wanted : In(width)
+        Levels of the outputs.
+    need : In(1)
+        The operation uses these outputs.
+    go : In(1)
+        A frame may start.
+    forget : In(1)
+        The outputs are unknown from now on.
+    settled : Out(1)
+        The outputs have been ``wanted`` for the settling time, or there is no ``need``.
+    busy : Out(1)
+        A frame is being sent.
+    sent : Out(width)
+        Word of the last frame; undefined before the first one.
+    clock : Out(1)
+        SRCLK of the chain.
+    data : Out(1)
+        SER of the first register.
+    latch : Out(1)
+        RCLK of the chain.
     """
 
     def __init__(self, width: int, timing: PhyTiming, clock_hz: int) -> None:

@@ -55,11 +55,32 @@ def phy_voltages() -> data.StructLayout:
 class Rails(wiring.Component):
     """Keeps channels of the DAC at ``codes``.
 
-    After ``power_up_ns`` the DAC is reset and its reference switched on; ``up`` says that this is
-    done. From then on, while ``go`` is high, a frame is sent for each channel that is needed
-    (bits of ``need``) and stands at another code; channels without a need are left alone.
-    ``settled``: all that are needed have been at their codes for the settling time. ``forget``: all
-    codes are unknown from now on.
+    After ``power_up_ns`` the DAC is reset and its reference switched on. From then on, while ``go``
+    is high, a frame is sent for each channel that is needed and has another code. Other channels
+    are left alone.
+
+    Attributes
+    ----------
+    codes : In(data.ArrayLayout(DAC.code_bits, DAC.channels))
+        Code of each channel.
+    need : In(DAC.channels)
+        Channels that the operation uses.
+    go : In(1)
+        A frame may start.
+    forget : In(1)
+        All codes are unknown from now on.
+    settled : Out(1)
+        All needed channels have been at their codes for the settling time.
+    up : Out(1)
+        The DAC is set up.
+    busy : Out(1)
+        A frame is being sent, or the DAC is not set up.
+    sclk : Out(1)
+        SCLK of the DAC.
+    din : Out(1)
+        DIN of the DAC.
+    sync_n : Out(1)
+        SYNC of the DAC.
     """
 
     def __init__(self, timing: PhyTiming, clock_hz: int) -> None:

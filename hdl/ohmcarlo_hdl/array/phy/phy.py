@@ -66,22 +66,23 @@ def check_array(config: CoreConfig) -> None:
 class Phy(wiring.Component):
     """An array on a daughterboard (``constraints/daughterboard.md``) behind the sequencer.
 
-    A request is taken once the rails, the line selects and the inputs that it needs are out and
-    have settled; then the sequencer makes its pulse, which is on the pins one clock after it is on
-    ``lines``. What has not changed is not sent again: a DOT on the row of the last one costs its
-    inputs, a READ of the device that was SET nothing at all. Nothing moves from the clock in which
+    A request is taken once the rails, the line selects and the inputs that it needs are sent and
+    have settled. Then the sequencer makes its pulse, which is on the pins one clock after it is on
+    ``lines``. Unchanged values are not sent again: a DOT on the row of the last one costs its
+    inputs, a READ of the device that was SET costs nothing. Nothing moves from the clock in which
     a request is taken to the one in which the next is offered. SELECT is taken at once.
 
-    ``front_end_ns`` after the begin of a READ or DOT pulse the ADC samples; conversion and bits of
-    a sample overlap with what the next request needs. A reading is the code less mid-scale: a READ
-    is cut to 0..CODE_MAX, a DOT to the converter's ``dot_bits``; both as ``array.PhysicsArray``
-    rounds. The *top* bits of a DOT are negative: the board swaps its read rails (``negative``). A
-    pulse that ends before the sample gives no answer, and the sequencer's watchdog ends the chain.
+    The ADC samples ``front_end_ns`` after the begin of a READ or DOT pulse; conversion and bits of
+    a sample overlap with the preparation of the next request. A reading is the code less mid-scale:
+    a READ is clipped to 0..CODE_MAX, a DOT to the converter's ``dot_bits``, both rounded like
+    ``array.PhysicsArray``. The *top* bits of a DOT are negative: the board swaps its read rails
+    (``negative``). A pulse that ends before the sample gives no answer, and the watchdog of the
+    sequencer ends the chain.
 
-    ``hold`` switches everything off: pulses and ``hold_off`` react in the next clock. Rails and
-    lines are unknown afterwards and are sent again. While it is high, requests are taken and
-    dropped, and what is owed is answered with 0, so that the sequencer comes to rest. After
-    ``restart`` nothing is owed. Before the DAC is set up, the array is held off and nothing taken.
+    ``hold`` switches everything off: pulses and ``hold_off`` react in the next clock. Afterwards
+    rails and lines are unknown and are sent again. While it is high, requests are taken and
+    dropped, and owed readings are answered with 0, so that the sequencer becomes idle. Before the
+    DAC is set up, the array is held off and no request is taken.
 
     Parameters
     ----------
@@ -90,6 +91,25 @@ class Phy(wiring.Component):
     clock_hz : int
         Frequency of the clock, from which all times follow.
     timing : PhyTiming, optional
+
+    Attributes
+    ----------
+    requests : In(stream of array_request)
+        Operations, from the sequencer.
+    responses : Out(stream of array_response)
+        Readings, in order.
+    lines : In(array_lines(config))
+        Pulses of the sequencer.
+    voltages : In(phy_voltages())
+        DAC codes of the quasi-static rails.
+    hold : In(1)
+        Switch everything off.
+    restart : In(1)
+        Drop an owed reading.
+    pins : Out(pins_signature)
+        Wires to the daughterboard.
+    idle : Out(1)
+        Nothing is being sent, and no reading is owed.
     """
 
     def __init__(self, config: CoreConfig, clock_hz: int, timing: PhyTiming | None = None) -> None:

@@ -22,11 +22,11 @@ class Stage(enum.Enum, shape=3):  # type: ignore[call-arg]
 
 
 class Shifter(wiring.Component):
-    """Sends ``word`` when ``start`` is high and ``busy`` is not.
+    """Sends a word as a serial frame, the most significant bit first. Every output is a register.
 
-    ``frame`` is high from half a period before the first bit to the end of the last one; half a
+    ``frame`` is high from half a period before the first bit to the end of the last one. Half a
     period later ``close`` is high for ``closing`` clocks, in the last of them ``done``. ``clock``
-    rests low. Every output is a register.
+    rests low.
 
     Parameters
     ----------
@@ -36,8 +36,27 @@ class Shifter(wiring.Component):
     closing : int
         Clocks of ``close``.
     falling : bool
-        The receiver takes bits on falling edges of ``clock``, else on rising ones; ``data`` stands
-        for half a period before and after.
+        The receiver samples on falling edges of ``clock``, otherwise on rising ones; ``data`` is
+        stable for half a period before and after.
+
+    Attributes
+    ----------
+    start : In(1)
+        Send ``word``; only while ``busy`` is low.
+    word : In(bits)
+        Word to be sent; sampled at ``start``.
+    busy : Out(1)
+        A frame is being sent.
+    done : Out(1)
+        The frame ends in this clock.
+    clock : Out(1)
+        Serial clock.
+    data : Out(1)
+        Serial data.
+    frame : Out(1)
+        Bits are on the wire.
+    close : Out(1)
+        Latch pulse, or pause, after the bits.
     """
 
     def __init__(self, bits: int, half: int, closing: int, falling: bool) -> None:

@@ -83,7 +83,7 @@ class StepController(wiring.Component):
         Records of retired samples, of current ones (``flush``) and of external proposals.
     step_ends : Out(1)
         A step ends in this clock; ``step`` is its record.
-    step : Out(step_record)
+    step : Out(step_record(config))
         Record of the step, for the counters.
     orders : Out(stream of device_order)
         Devices and rows to be programmed, to the proposal.
