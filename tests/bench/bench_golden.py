@@ -14,7 +14,7 @@ from statistics import median
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 
 from ohmcarlo.golden import Controller, terms
 from ohmcarlo.spec import Points

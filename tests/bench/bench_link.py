@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from faults import FaultyPort
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import SerialBoard

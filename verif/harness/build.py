@@ -248,7 +248,7 @@ def _simulator(
             "COCOTB_REWRITE_ASSERTION_FILES": "test_*.py",
             "COCOTB_USER_COVERAGE": "0",
         },
-        python_search=[str(ROOT), str(ROOT / "tests"), *sys.path],
+        python_search=[str(ROOT), str(ROOT / "tests" / "helpers"), *sys.path],
     )
     simulator.rebuild = build
     if build:

@@ -23,7 +23,8 @@ that the largest input just fits into int8, which minimises the rounding error.
 An error e_i of a row moves the mode by Σ (y_i - p_i) e_i, to first order. Rounded to the nearest,
 the rows of WDBC move it by up to 0.06 posterior standard deviations. A few inputs of the training
 half that lie nearly between two integers are therefore rounded to the other one, which reduces the
-sum to almost zero: 0.001 standard deviations remain. tests/test_encode.py asserts both figures.
+sum to almost zero: 0.001 standard deviations remain. tests/host/datasets/test_encode.py asserts
+both figures.
 """
 
 from __future__ import annotations

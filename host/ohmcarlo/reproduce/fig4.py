@@ -38,7 +38,8 @@ KERNELS: dict[str, dict[str, Any]] = {
 }
 COLOUR = dict(zip(KERNELS, (BLUE, PURPLE, ORANGE), strict=True))
 EXACT = "corrected, whitened, ρ 0.8"
-MEAN_GOAL, SPREAD_GOAL = 0.10, 0.06  # sd; fraction: what tests/test_exactness.py holds on WDBC
+MEAN_GOAL, SPREAD_GOAL = 0.10, 0.06
+"""Standard deviations; a fraction. tests/host/golden/test_exactness.py asserts both on WDBC."""
 
 
 def exactness_cell(seed: int, options: dict[str, Any], steps: int) -> Cell:

@@ -1,8 +1,8 @@
 """Number formats: the width and the binary point of every integer in the machine.
 
-``*_FRAC`` is a number of fraction bits: the integer ``n`` stands for ``n * 2**-FRAC``. The formats
-were measured to keep a whole log-posterior within 0.01 nat of float64 (tests/test_fixed_point.py
-holds that promise).
+``*_FRAC`` is a number of fraction bits: the integer ``n`` stands for ``n * 2**-FRAC``. With
+these formats a whole log-posterior stays within 0.01 nat of float64
+(tests/host/golden/test_fixed_point.py).
 """
 
 from __future__ import annotations

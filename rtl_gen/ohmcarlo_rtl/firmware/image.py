@@ -15,7 +15,7 @@ from .elf import Flat, flattened
 
 STACK_BYTES = 4096
 """The least stack that the linker accepts; the deepest path needs a tenth
-(tests/test_firmware.py)."""
+(tests/firmware/test_firmware.py)."""
 BOARD_FLAGS = (
     "-target", "riscv32-freestanding-none", "-mcpu=generic_rv32+m", "-Os", "-ffreestanding",
     "-fno-sanitize=all", "-fno-stack-protector", "-fno-unwind-tables",

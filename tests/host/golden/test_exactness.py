@@ -7,7 +7,6 @@ kernel goes through the same test and must fail it.
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from ohmcarlo.datasets import load, split_half
 from ohmcarlo.datasets.encode import Encoder
 from ohmcarlo.golden import Controller, SamplerSettings
 from ohmcarlo.spec import Geometry
+from paths import NUTS
 from problems import controller, trace, wdbc_half, wdbc_half_digest
 
 MEAN_RMS = 0.1  # sd, rms over the weights
@@ -27,7 +27,7 @@ SPREAD = 0.10  # relative, every weight
 
 @pytest.fixture(scope="module")
 def reference() -> dict[str, Any]:
-    with np.load(Path(__file__).parent / "data" / "nuts_wdbc.npz") as file:
+    with np.load(NUTS) as file:
         found = dict(file)
     assert str(found["data_sha256"]) == wdbc_half_digest(), "the reference is for other data"
     assert found["ess"].min() > 20_000 and found["rhat"].max() < 1.001

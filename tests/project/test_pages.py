@@ -24,7 +24,7 @@ from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_rtl.pages import formats as formats_page
 from ohmcarlo_rtl.pages.markers import renewed
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FOLDERS = (
     *("constraints", "docs", "firmware", "hdl", "host"),
     *("rtl_gen", "tests", "verif", ".ci"),

@@ -29,7 +29,7 @@ from ohmcarlo_rtl.verilated.cache import published
 
 pytestmark = pytest.mark.hdl
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ECHO = """\
 #include "hal.h"
 int main(void);

@@ -22,7 +22,7 @@ from ohmcarlo_hdl.boards.top import BoardTop, Loopback, Payload
 from ohmcarlo_rtl.bitstream.request import request_of
 from ohmcarlo_rtl.pages import constraints
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=lambda b: b.name)
 
 

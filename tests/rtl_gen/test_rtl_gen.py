@@ -27,7 +27,7 @@ from ohmcarlo_rtl.controller.tidy import tidy
 
 pytestmark = pytest.mark.hdl
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "rtl_gen" / REFERENCE
 SMALL_TOP = {"ohmcarlo_counters": ("ohmcarlo_hdl.core.counters", "Counters")}
 

@@ -9,7 +9,7 @@ import pytest
 
 from import_graph import cycles, import_graph, imported_names
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROOTS = [ROOT / name for name in ("host", "hdl", "rtl_gen")]
 HOST = sorted((ROOT / "host").rglob("*.py"))
 MAX_LINES = 120

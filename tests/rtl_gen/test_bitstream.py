@@ -41,7 +41,7 @@ from ohmcarlo_rtl.pages import resources as table
 
 pytestmark = pytest.mark.hdl
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LOOPBACK = """
 import sys
 from pathlib import Path

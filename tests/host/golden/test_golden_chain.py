@@ -14,6 +14,7 @@ from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import EXHAUSTED, Calibration, terms
 from ohmcarlo.golden.rows import first_row
 from ohmcarlo.spec import LOGLIK_FRAC, Geometry, Points
+from paths import HELPERS
 from problems import controller, same_trace, trace, wdbc_points, xor_points
 
 NETWORK = {"geometry": Geometry(row_group=4), "hidden": 3, "sigma_p": 2.0}
@@ -87,9 +88,7 @@ def test_uncompiled_python_gives_the_compiled_trace(tmp_path: Path) -> None:
         "np.savez(sys.argv[1], **trace(controller(wdbc_points(), rho=0.8), 3))"
     )
     env = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    env["PYTHONPATH"] = os.pathsep.join(
-        [str(Path(__file__).parent), *filter(None, [env.get("PYTHONPATH")])]
-    )
+    env["PYTHONPATH"] = os.pathsep.join([str(HELPERS), *filter(None, [env.get("PYTHONPATH")])])
     command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "trace.npz")]
     run = subprocess.run(command, env=env, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

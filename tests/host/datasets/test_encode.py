@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +15,8 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from ohmcarlo.datasets import Encoder, hardest_first, load, split_half
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.spec import FEATURE_FRAC, OFFSET_FRAC, Points
+from paths import NUTS
 from reference.nuts_wdbc import FEATURES, SIGMA_P, SPLIT_SEED, digest
-
-NUTS = Path(__file__).parent / "data" / "nuts_wdbc.npz"
 
 
 def halves(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "ohmcarlo": ROOT / "host" / "ohmcarlo",
     "ohmcarlo_hdl": ROOT / "hdl" / "ohmcarlo_hdl",

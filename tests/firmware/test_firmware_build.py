@@ -32,7 +32,7 @@ from ohmcarlo_rtl.pages.markers import renewed
 
 pytestmark = pytest.mark.hdl
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "firmware" / "fuzz" / "corpus"
 FUZZERS = ("fuzz_wire", "fuzz_messages")
 COMPACT = config_of("compact")
