@@ -62,7 +62,7 @@ verify: $(VENV)/.installed-dev  ## everything, with random stimuli from a new SE
 	$(BEGIN)
 	$(MAKE_BOTH) lint warm
 	@echo "SEED=$(SEED): make verify SEED=$(SEED) repeats this run"
-	SEED=$(SEED) NETLIST=1 $(PYTEST) --hypothesis-seed=$(SEED) || { echo "SEED=$(SEED)"; exit 1; }
+	SEED=$(SEED) NETLIST=1 OHMCARLO_BOARD_PROFILE=1 $(PYTEST) --hypothesis-seed=$(SEED) || { echo "SEED=$(SEED)"; exit 1; }
 	@$(MAKE) --no-print-directory coverage SEED=$(SEED)
 	$(TIMED); $(MAKE) --no-print-directory fuzz
 

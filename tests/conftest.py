@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "helpers"))
+
+# Simulated boards are compiled once, without a profile; `make verify` compiles them with one.
+os.environ.setdefault("OHMCARLO_BOARD_PROFILE", "0")
 
 if TYPE_CHECKING:
     from link_client import Client

@@ -17,14 +17,16 @@ from pathlib import Path
 
 import pytest
 
+from ohmcarlo.boards.link.ports import SHAPE
 from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
 from ohmcarlo_rtl import requirements, sources
 from ohmcarlo_rtl.firmware.image import link_program
 from ohmcarlo_rtl.folders import explained
 from ohmcarlo_rtl.verilated import build
-from ohmcarlo_rtl.verilated.board import keys, simulated_board
+from ohmcarlo_rtl.verilated.board import PROFILE_VARIABLE, keys, simulated_board
 from ohmcarlo_rtl.verilated.cache import published
 
 pytestmark = pytest.mark.hdl
@@ -71,11 +73,14 @@ int main(void)
 }
 """
 
+SIZES = {name: getattr(Geometry(), name) for name in SHAPE}
+"""As the host gives them: one board serves these tests and those of the host."""
+
 
 @pytest.fixture(scope="session")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The reference board, from the user's cache; firmwares of these tests beside it."""
-    path = simulated_board({})
+    path = simulated_board(SIZES)
     folder = tmp_path_factory.mktemp("board")
     shutil.copy(path, folder / "board")
     for name, text in (("firmware", ECHO), ("flood", FLOOD), ("trap", TRAP)):
@@ -248,7 +253,8 @@ def build_board(*arguments: str, **environment: str) -> subprocess.CompletedProc
 
 
 def test_a_board_that_is_there_is_found_without_looking_at_the_hardware(board: Path) -> None:
-    done = build_board(PATH="/nowhere", PYTHONPROFILEIMPORTTIME="1")
+    options = [f"--{name.replace('_', '-')}={size}" for name, size in SIZES.items()]
+    done = build_board(*options, PATH="/nowhere", PYTHONPROFILEIMPORTTIME="1")
     assert done.returncode == 0, done.stderr
     path = Path(done.stdout.splitlines()[-1])
     assert path.read_bytes() == board.read_bytes()
@@ -360,6 +366,9 @@ def test_keys_tell_boards_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     model, whole = keys({"rows": 64})
     assert keys({"rows": 64}) == (model, whole)
     assert keys({"rows": 128})[0] != model
+    with monkeypatch.context() as patch:
+        patch.setenv(PROFILE_VARIABLE, {"0": "1"}.get(os.environ[PROFILE_VARIABLE], "0"))
+        assert keys({"rows": 64})[0] != model, "with a profile, and without one"
     copy = tmp_path / "copy"
     package = copy / "rtl_gen" / "ohmcarlo_rtl"
     for folder in ("firmware/src", "rtl_gen/ohmcarlo_rtl"):
@@ -398,7 +407,7 @@ def test_an_installed_package_has_the_same_keys(
 def test_the_output_of_a_failed_tool_is_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def fails(*_: object) -> None:
+    def fails(*_: object, profile: bool) -> None:
         build._run(
             [sys.executable, "-c", "import sys; sys.exit('error: one\\nsecond line')"], tmp_path
         )
@@ -417,7 +426,8 @@ def test_the_output_of_a_failed_tool_is_kept(
 def test_a_board_that_is_there_is_found_in_process_too(board: Path) -> None:
     """Through the host, as ``--backend rtl`` does, without a hardware tool."""
     code = (
-        "import sys; from ohmcarlo.builder import simulated_board; simulated_board({}, print); "
+        f"import sys; from ohmcarlo.builder import simulated_board; "
+        f"simulated_board({SIZES}, print); "
         "found = {'amaranth', 'systemrdl', 'numpy'} & set(sys.modules); "
         "sys.exit(f'imported {found}' if found else 0)"
     )
@@ -435,7 +445,7 @@ from pathlib import Path
 from ohmcarlo.builder import simulated_board
 from ohmcarlo_rtl import processes
 from ohmcarlo_rtl.verilated import build
-def model(config, folder, say):
+def model(config, folder, say, profile):
     tool = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
     with processes.side_by_side(2) as pool:
         for job in [pool.submit(processes.run, tool, folder, on_line=say) for _ in range(4)]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,9 @@ SIZES = {
 """Name of a size → its meaning. ``Geometry`` or ``CoreConfig`` has a field of that name."""
 CONTROLLER_SIZES = ("max_points", "max_group_rows", "max_regions")
 """Sizes of ``CoreConfig``; the others are those of ``Geometry``."""
+PROFILE_VARIABLE = "OHMCARLO_BOARD_PROFILE"
+"""Environment variable. ``0``: compile once, without a profile. This halves the time of a build;
+the program is slower."""
 
 
 def default_cache() -> Path:
@@ -83,7 +87,7 @@ def simulated_board(
         require_compiler()
         from .build import build_model
 
-        build_model(config, folder, say)
+        build_model(config, folder, say, profile=_profile_is_wanted())
 
     def make(folder: Path) -> None:
         has_model = (cache / f"model-{model_key}").is_dir()
@@ -122,10 +126,15 @@ def keys(given: Mapping[str, Any]) -> tuple[str, str]:
         design_hash(dict(given)),
         generator_digest(["verilated"]),
         tool_versions(["verilator"]),
+        *([] if _profile_is_wanted() else ["without a profile"]),
     ]
     rooms = ["verilated", "controller", "registers", "firmware"]
     whole = [model, generator_digest(rooms), firmware_digest(), tool_versions(["ziglang"])]
     return _digest(model), _digest(whole)
+
+
+def _profile_is_wanted() -> bool:
+    return os.environ.get(PROFILE_VARIABLE) != "0"
 
 
 def _digest(parts: list[Any]) -> str:

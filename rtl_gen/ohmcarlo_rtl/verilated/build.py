@@ -40,33 +40,41 @@ REPLAY = ["-fprofile-use", "-fprofile-partial-training", "-Wno-missing-profile"]
 LIBRARIES = ["-static-libstdc++", "-static-libgcc", "-pthread"]
 
 
-def build_model(config: CoreConfig, folder: Path, say: Say) -> None:
+def build_model(config: CoreConfig, folder: Path, say: Say, *, profile: bool = True) -> None:
     """Put the program into ``folder``; to run, it needs a firmware beside it.
+
+    ``profile``: compile twice, the second time with a profile of the first program.
 
     Raises ToolFailed with the first error that a tool reports.
     """
     from ohmcarlo_hdl.soc.cpu import picorv32_verilog
 
-    from .profile import profile_image
-
     work = folder / "work"
     work.mkdir()
-    with side_by_side(1) as beside:
-        image = beside.submit(profile_image, config)
-        say("writing Verilog ...")
-        (work / "board.v").write_text(_verilog(config))
-        (work / "picorv32.v").write_text(picorv32_verilog())
-        say("Verilator: C++ from Verilog ...")
-        _verilate(work)
-        say("compiling, to measure which code runs most ...")
-        compiler = _Compiler(work)
-        compiler.compile(RECORD)
-        (work / FIRMWARE).write_bytes(image.result())
-    compiler.measure()
+    say("writing Verilog ...")
+    (work / "board.v").write_text(_verilog(config))
+    (work / "picorv32.v").write_text(picorv32_verilog())
+    say("Verilator: C++ from Verilog ...")
+    _verilate(work)
+    compiler = _Compiler(work)
+    if profile:
+        _measure(compiler, config, say)
     say("compiling ...")
-    compiler.compile(REPLAY)
+    compiler.compile(REPLAY if profile else ())
     (work / PROGRAM).rename(folder / PROGRAM)
     shutil.rmtree(work)
+
+
+def _measure(compiler: _Compiler, config: CoreConfig, say: Say) -> None:
+    """Leave a profile of the program in the compiler's folder."""
+    from .profile import profile_image
+
+    say("compiling, to measure which code runs most ...")
+    with side_by_side(1) as beside:
+        image = beside.submit(profile_image, config)
+        compiler.compile(RECORD)
+        (compiler.work / FIRMWARE).write_bytes(image.result())
+    compiler.measure()
 
 
 def _verilog(config: CoreConfig) -> str:
