@@ -1,4 +1,4 @@
-"""The array in FPGA memory: what a person without memristors runs the controller on."""
+"""The emulated array in FPGA memory, for use without memristors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS, PulseLaw
 
 
 def codes_window(config: CoreConfig) -> Window:
-    """Window ``state_codes``: a pair of codes a word, as many words a row as pairs fit its bits."""
+    """Window ``state_codes``: one pair of codes per word; the words of a row are a power of two."""
     return Window(bits_for((config.geometry.rows << config.device_bits - 1) - 1))
 
 
@@ -248,7 +248,7 @@ class Emulator(wiring.Component):
                 with m.If(load.addr[:pair_bits] == device // 2):
                     m.d.comb += write.en[device].eq(1)
 
-        # -- what a READ finds: memory, unless one of the two pulses before it says otherwise
+        # -- result of a READ: memory, unless one of the two pulses before it changes the code
         newest, second = Signal(), Signal()
         m.d.sync += [
             newest.eq(self._changes(pipe[2], pipe[1])),

@@ -1,4 +1,4 @@
-"""A stream without back-pressure: whoever asked for what comes has room for it."""
+"""A stream without back-pressure. The requester must reserve space for every response."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from amaranth.lib.wiring import Out
 
 
 def flow(shape: ShapeLike) -> wiring.Signature:
-    """``payload`` counts in every clock in which ``valid`` is high."""
+    """``payload`` is an item in every clock in which ``valid`` is high."""
     return wiring.Signature({"valid": Out(1), "payload": Out(shape)})

@@ -1,4 +1,4 @@
-"""What the controller asks of an array, and what it hears back: two streams, in order."""
+"""The streams between controller and array: requests, and responses in the same order."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Op(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     RESET = 2
     """RESET a whole row: every device to its high-resistance state."""
     SET = 3
-    """SET one device to what ``dac`` asks for."""
+    """SET one device with the gate voltage of ``dac``."""
     READ = 4
     """READ one device; answered with its code."""
     DOT = 5
     """One access: Σ inputs · (code⁺ - code⁻) over one tile of a row; answered with a reading."""
     SELECT = 6
-    """Hint: this row comes next. It changes nothing; an array may prepare itself."""
+    """Hint that this row comes next. It changes nothing; an array may prepare for it."""
 
 
 def array_request(config: CoreConfig) -> data.StructLayout:
@@ -53,8 +53,8 @@ def array_request(config: CoreConfig) -> data.StructLayout:
 def request_of(config: CoreConfig, **fields: ValueLike) -> Value:
     """A whole request from some of its fields, the others zero.
 
-    Assigned as one, it becomes one expression; field by field, the constant ones would become
-    processes that no event ever starts.
+    A single assignment becomes one expression. With one assignment per field, the constant fields
+    would become processes that no event triggers.
     """
     layout = array_request(config)
     parts = []

@@ -173,7 +173,7 @@ class Sequencer(wiring.Component):
                 "outstanding": Out(range(max_outstanding + 1)),
             }
         )
-        # The state is on the object so that proofs can speak about it.
+        # The state is an attribute, so that proofs can refer to it.
         self.pending = Signal()
         self.phase = Signal(Phase)
         self.left = Signal(max(bits_for(max(self.max_width.values())), GUARD_BITS))
@@ -182,9 +182,9 @@ class Sequencer(wiring.Component):
         self.width = Signal.like(self.left)
         self.guard_after = Signal(GUARD_BITS)
         self.unguarded = Signal(init=1)  # it is zero
-        self.owes = Signal()  # the request wants a response
+        self.owes = Signal()  # the request has a response
         self.owed = Signal()  # some are outstanding
-        self.full = Signal()  # as many as may be are outstanding
+        self.full = Signal()  # the maximum is outstanding
         self.request_clocks = Signal(WATCHDOG_BITS, init=1)
         self.response_clocks = Signal(WATCHDOG_BITS, init=1)
 
@@ -265,7 +265,7 @@ class Sequencer(wiring.Component):
             full.eq(following == self.max_outstanding),
         ]
 
-        # Watchdogs: clocks that somebody has been waiting, this one included.
+        # Watchdogs: clocks of waiting so far, this one included.
         for waiting, clocks, timeout in (
             (self.requests.valid & ~self.requests.ready, self.request_clocks, request_timeout),
             (owed & ~response.valid, self.response_clocks, response_timeout),
@@ -347,7 +347,7 @@ class Sequencer(wiring.Component):
         with m.Elif(ends):
             m.d.sync += self.phase.eq(Phase.IDLE)
 
-        # These come last and win.
+        # These assignments come last and take precedence.
         with m.If(halt):
             m.d.sync += enables.eq(0)
             with m.If((self.phase == Phase.BEFORE) | (self.phase == Phase.PULSE)):

@@ -20,7 +20,7 @@ from ohmcarlo.errors import UsageError
 
 MHZ = 1_000_000
 TOLERANCE = Fraction(1, 100)
-"""How far from what was asked for a clock may be; what is reached is told to software."""
+"""Largest relative error of a clock. Software reads the frequency that is reached."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class PllLimits:
         return best
 
     def _feedback(self, input_hz: int, reference: int, output: int, clock_hz: int) -> int:
-        """The best multiplier for given dividers; 0 if the VCO bears none."""
+        """The best multiplier for given dividers; 0 if none is within the limits of the VCO."""
         unit = input_hz * (output if self.within_output else 1)  # of the VCO, times reference
         low = max(self.feedbacks[0], -(-self.vco[0] * reference // unit))
         high = min(self.feedbacks[1], self.vco[1] * reference // unit)

@@ -1,4 +1,4 @@
-"""One way to the sequencer for everybody who asks something of the array."""
+"""The arbiter: merges all requests to the array into one stream to the sequencer."""
 
 from __future__ import annotations
 

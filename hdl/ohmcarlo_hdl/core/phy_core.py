@@ -24,7 +24,7 @@ class PhyCore(wiring.Component):
     The register map also has the group ``rails``, quasi-static DAC codes; a change is sent before
     the next operation that uses the rail. ``config.phy`` is required.
 
-    Raises UsageError if the physical array cannot do what the configuration asks for.
+    Raises UsageError if a physical array does not support the configuration.
 
     Attributes
     ----------

@@ -88,8 +88,8 @@ class Regions:
         return [enable.eq(1), new.eq(value)]
 
     def make_bases(self, rows_per_region: Value) -> None:
-        """The first row of a region follows from its number, whoever loads the rest of its state;
-        it is right as many clocks after ``rows_per_region`` changed as its number says."""
+        """The first row of a region follows from its number and is never loaded. It is valid
+        ``number`` clocks after a change of ``rows_per_region``."""
         for before, after in pairwise(self._bases):
             self.m.d.sync += after.eq(before + rows_per_region)
 

@@ -1,4 +1,4 @@
-"""What stands between two streams: a FIFO, a register stage, or a register of ``ready``."""
+"""Connections between two streams: a FIFO, a register stage, or a register of ``ready``."""
 
 from __future__ import annotations
 
@@ -123,9 +123,9 @@ class AlternatingRegister(StreamRegister):
     def _store(self, m: Module, keeps: Signal, takes: Signal) -> None:
         payload = Value.cast(self.input.payload)
         kept = [Signal(len(payload), name=f"kept_{i}", reset_less=True) for i in range(2)]
-        reads, writes = Signal(), Signal()  # whose turn it is
+        reads, writes = Signal(), Signal()  # register of the next item
         for i in range(2):
-            # a register whose turn it is takes what there is, wanted or not
+            # the next register is loaded in every clock, with a valid item or not
             with m.If(takes & (writes == i)):
                 m.d.sync += kept[i].eq(payload)
         m.d.comb += [

@@ -60,8 +60,8 @@ class CreditFifo(wiring.Component):
         payload = Value.cast(self.payload)
         m.submodules.kept = kept = SyncFIFO(width=len(payload), depth=self.depth + 1)
         taken = self.output.valid & self.output.ready
-        # What follows from a count is a register. ``room`` knows the count of a clock before, when
-        # one item may have entered; hence one place more.
+        # ``room`` is a register that depends on the count one clock earlier. One item may have
+        # entered meanwhile, hence the additional place.
         credits = Signal(range(self.depth + 2), init=self.depth + 1)
         keeps, keeps_next = Signal(range(self.depth + 2)), Signal(range(self.depth + 2))
         any_kept = Signal()

@@ -16,7 +16,7 @@ from .pipeline import delayed
 from .window import Window
 
 IN_BLOCK_RAM = {"rom_style": "block", "ram_style": "block"}
-"""Made of gates, a table would be slower, and large."""
+"""A table in logic instead of memory would be slower and larger."""
 
 
 class SegmentTable(wiring.Component):

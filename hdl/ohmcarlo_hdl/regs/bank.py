@@ -74,7 +74,7 @@ class RegisterBank(wiring.Component):
         m = Module()
         bus = self.bus
         bus_error = Signal()
-        can_write: list[Value] = []  # whether an access hits one that can be written, or read
+        can_write: list[Value] = []  # whether an access hits a writable, or readable, register
         can_read: list[Value] = []
         shadow = Signal(WORD_BITS)
         for register in self.map.registers:
@@ -84,11 +84,10 @@ class RegisterBank(wiring.Component):
             self._window(m, window, can_write, can_read) for window in self.map.windows
         ]
 
-        # First clock: which register or window it is. Second clock: the value of the group's
-        # register, or the window is asked. Third clock: that of the registers, or what a window
-        # says. Fourth clock: the window that was asked. Fifth clock: one of both, the other is
-        # zero. Each group ends in registers beside its blocks: a single choice among two thousand
-        # bits from everywhere leaves no wires where it stands.
+        # A read is pipelined: decode; group multiplexer, or strobe of the window; register
+        # multiplexer, or data of the windows; window select; OR of both, one of which is zero. Each
+        # group multiplexer ends in registers near its blocks. A single multiplexer for two thousand
+        # bits would congest routing.
         values: dict[str, list[Value]] = {}
         for register in (r for r in self.map.registers if r.readable):
             hit, chosen = Signal(), Signal(name=f"{register.name}_read")
@@ -146,7 +145,7 @@ class RegisterBank(wiring.Component):
                 m.d.sync += target.eq(bus.w_data[field.low : field.low + field.width])
 
     def _read(self, register: Register, bus_error: Value, shadow: Value) -> Value:
-        """What a read of ``register`` gives, from bit 0 on."""
+        """The bits of a read of ``register``, from bit 0 on."""
         if register.half == "hi":
             return shadow
         if register.half == "lo":
@@ -173,7 +172,7 @@ class RegisterBank(wiring.Component):
     def _window(
         self, m: Module, window: MemoryWindow, can_write: list[Value], can_read: list[Value]
     ) -> Value:
-        """Connects a window; returns what it adds to the bus's data, zero unless it was read."""
+        """Connects a window. Returns its part of the read data: zero unless it was read."""
         port, bus = getattr(self, window.port), self.bus
         first, width = window.address // WORD_BYTES, window.addr_width
         inside = bus.addr[width:] == first >> width

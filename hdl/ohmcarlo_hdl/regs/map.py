@@ -31,7 +31,7 @@ CONTROLLER, BOARD = "ohmcarlo", "ohmcarlo_board"
 class Field:
     """Bits ``low`` to ``low + width - 1`` of a register.
 
-    ``sw`` and ``hw`` say who reads and writes it, as in SystemRDL ("r", "w", "rw", "na");
+    ``sw`` and ``hw``: access of software and hardware, as in SystemRDL ("r", "w", "rw", "na");
     ``pulse``: a 1 that is written lasts one clock; ``own``: the register bank drives it.
     """
 

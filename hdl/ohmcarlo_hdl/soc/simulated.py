@@ -1,4 +1,4 @@
-"""The top of the board that is a program: ``Soc`` as a simulator wants it."""
+"""The top module of the Verilated board: ``Soc`` with the ports of a simulator."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ BYTE_BITS = 8
 LEAST_DIVISOR = 2
 
 RECEIVED = data.StructLayout({"valid": unsigned(1), "byte": unsigned(BYTE_BITS)})
-"""What a receiver gives, for one clock: nobody can make a line wait."""
+"""A received byte, for one clock. A serial line has no back-pressure."""
 
 
 class UartReceiver(wiring.Component):

@@ -7,7 +7,7 @@ run from 3.3 V logic, and their frames need no set-up beyond two commands after 
   so that nothing but the gate of the next SET ever changes. Drop-in wider ones: DAC8168, DAC8568.
 * **ADS8860** (SBAS569B): 16 bits, 1 MSPS, samples on an edge of its own (CONVST), so that the
   moment within a read pulse is ours. 16 bits hold ±32767 codes: 32 pairs at 0.25 µS per LSB.
-* **SN74AHC595** (SCLS373N): the shift register that everybody knows, in the family that is
+* **SN74AHC595** (SCLS373N): the common shift register, in the family that is
   specified at 3.3 V (74HC595 is specified at 2, 4.5 and 6 V only).
 """
 

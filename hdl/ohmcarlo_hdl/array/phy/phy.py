@@ -43,7 +43,7 @@ def inputs_layout(config: CoreConfig) -> data.StructLayout:
 
 
 def check_array(config: CoreConfig) -> None:
-    """UsageError, saying what to choose, unless a physical array can do what ``config`` wants."""
+    """Raise UsageError, with advice, unless a physical array supports ``config``."""
     geometry, pairs = config.geometry, config.tile_pairs
     if geometry.access_bits != 1:
         raise UsageError(
@@ -218,7 +218,7 @@ class Phy(wiring.Component):
     def _read_out(
         self, m: Module, adc: AdcReader, asked: Value, is_dot: Value, owed: Signal
     ) -> None:
-        """Sample in the pulse that was ``asked`` for, answer, and let nothing be owed for ever."""
+        """Sample within the pulse of the request, respond, and end every outstanding response."""
         pins, hold, responses = self.pins, self.hold, self.responses
         front_end = clocks(self.timing.front_end_ns, self.clock_hz)
         elapsed = Signal(bits_for(front_end))
