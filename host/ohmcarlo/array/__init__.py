@@ -1,4 +1,4 @@
-"""Arrays of devices: emulated (integers, the FPGA's twin), physical model, measured cells."""
+"""Arrays of devices: emulated (integers, as in the FPGA), device physics, measured cells."""
 
 from .base import Array, Ledger
 from .characterize.characterization import Characterization, characterize

@@ -1,4 +1,4 @@
-"""What every array offers to the controller, and the ledger that counts what it costs."""
+"""The interface of every array, and the ledger that counts its operations."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SET, RESET, READ, DOT, FORM, SET_CODES, DOT_CODES, DOT_DEVICES = range(8)
 
 
 class Ledger:
-    """Counts every operation, per kind and per device.
+    """Counts of all operations, by kind and by device.
 
     Attributes
     ----------
     counts : int64 (8,)
-        Running totals; read them through the properties below.
+        Totals. Read them through the properties below.
     wear : int32 (rows, row_devices)
-        SET pulses that each device has seen.
+        SET pulses of each device.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -129,8 +129,8 @@ class Array(Protocol):
     def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
         """Dot products of ``row`` with each input: int8 (n, pairs) → int32 (n,).
 
-        The unit is one feature LSB times one code. The ledger is not touched: the controller
-        knows how many accesses it really needed and says so.
+        The unit is one feature LSB times one code. The ledger does not change: the controller
+        adds the accesses that it needed.
         """
         ...
 
@@ -139,7 +139,7 @@ class Array(Protocol):
         ...
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        """Everything that decides the array's future, for a checkpoint."""
+        """The complete state, for a checkpoint."""
         ...
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None: ...

@@ -1,4 +1,4 @@
-"""A real array behind a board: what is known of it before it is measured."""
+"""A real array behind a board, as it is described before it is measured."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .presets import DevicePreset
 class Die:
     """``ohmcarlo.array.Array`` without devices: spread and DAC table that a preset expects.
 
-    Nothing of it is loaded into a board. Operations are the board's (``SerialBoard.raw_array``):
-    here they raise UsageError.
+    It is not loaded into a board. Operations raise UsageError here; the board executes them
+    (``SerialBoard.raw_array``).
 
     Parameters
     ----------
     geometry : Geometry
-        But for its ``access_bits``: the line drivers of a die are on or off.
+        Its ``access_bits`` is replaced by 1: the line drivers of a die are on or off.
     preset : DevicePreset
     """
 

@@ -1,4 +1,4 @@
-"""Measured cells in place of a model: every SET is drawn from repeats that a real cell gave.
+"""Measured cells instead of a model: every SET draws one of the recorded repeats of a real cell.
 
 A sweep file has one line per SET pulse: cell address, pulse width (ns), bit-line voltage (V),
 word-line voltage (V), resistance before and after the pulse (Ω); tabs or spaces, no header; each
@@ -29,7 +29,7 @@ COLUMNS = (
     "resistance before and after the pulse (ohm)"
 )
 RESISTANCES = (5, 6)  # columns, from 1
-MIN_SWEEPS = 4  # fewer cannot be halved and still show a spread
+MIN_SWEEPS = 4  # with fewer, a half has no spread
 HRS_LIMIT_OHM = 60e3  # below this the sweep applied another RESET
 MIN_SIGMA_US = 5.0  # σ law of the 50 cells of RADAR, 45-171 µS: max(5, 21.15 - 0.085 g)
 SIGMA_INTERCEPT_US, SIGMA_SLOPE = 21.15, 0.085
@@ -162,10 +162,10 @@ def _arranged(path: Path, stamp: tuple[int, int]) -> Sweep:
 class MeasuredArray:
     """``ohmcarlo.array.Array`` made of real cells.
 
-    Every device is one of the sweep's cells, chosen by seed. A SET draws one of the repeats that
-    the cell gave at the word-line voltage of the DAC code; what a real cell remembers from one
-    cycle to the next is lost in that. Nothing is known about reading the same state twice, so a
-    device keeps the code drawn, and a dot product is the exact sum over the codes.
+    Every device is one of the cells of the sweep, chosen by seed. A SET draws one of the repeats of
+    the cell at the word-line voltage of the DAC code; the correlation between cycles is lost. The
+    sweep contains no repeated reads, so a device keeps its code, and a dot product is the exact sum
+    over the codes.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""The physical array: floating point, one switchable effect beside the other.
+"""The physical array: floating point, with effects that can be switched off one by one.
 
 The chain from a SET pulse to a code: DAC code → gate voltage → median conductance → ageing →
-the device's own offset → this cycle's deviation (partly slow, partly new) → relaxation since the
-pulse → noise of this read → ADC. Each arrow is a constant of a ``DevicePreset``.
+offset of the device → deviation of this cycle (partly slow, partly new) → relaxation since the
+pulse → noise of this read → ADC. The constants of each arrow are in a ``DevicePreset``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .base import IntArray, Ledger
 from .generator import pack_generator, philox, unpack_generator
 from .presets import DevicePreset, FloatArray, get_preset
 
-PULSES, READS = range(2)  # generators: programming and reading do not disturb each other
+PULSES, READS = range(2)  # separate generators for programming and reading
 STUCK_HRS_US, STUCK_LRS_US = 1.0, 400.0  # read 4 and full scale, outside the valid codes
 AGED_LIMIT = 1e8  # cycles: the ageing table ends here
 
@@ -138,7 +138,7 @@ class PhysicsArray:
         self._decades_at_1s = float(np.log10(1 + 1 / p.relax_onset_s.value))
         self._ages = on.ageing and max(*p.ageing.sigma_gain, *p.ageing.hrs_gain) > 1
 
-    # -- what the controller asks ------------------------------------------------------------
+    # -- the protocol ``Array`` --------------------------------------------------------------
 
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
         """The preset's c2c law for a fresh device; an aged array must be characterised again."""
@@ -232,9 +232,9 @@ class PhysicsArray:
         return self._convert(self.conductance_us(row)[devices])
 
     def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
-        """Dot products with read noise, converted access by access as the geometry says.
+        """Dot products with read noise, converted access by access as in the geometry.
 
-        Time goes on as if every point had been evaluated, whether or not the caller needs all.
+        Time passes as if every point were evaluated, even if the caller needs fewer.
         """
         geometry = self.geometry
         points, pairs = inputs.shape

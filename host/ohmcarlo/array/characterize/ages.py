@@ -1,4 +1,4 @@
-"""What endurance cycles do to a device model: the same chip measured at several ages."""
+"""Effect of endurance cycles on a device model: one chip measured at several ages."""
 
 from __future__ import annotations
 

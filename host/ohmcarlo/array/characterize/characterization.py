@@ -1,7 +1,7 @@
-"""Learn an array through its own operations: RESET, SET, READ; no knowledge of what is behind.
+"""Characterise an array through RESET, SET and READ alone, without knowledge of its model.
 
-The result says what the array is like and how to use it: a corrected conductance→DAC table, a trim
-per device, the devices that do not follow, the spread to assume, and which proposal it can carry.
+The result is a corrected conductance→DAC table, a trim per device, the devices that do not follow,
+the spread to assume, and the proposals that the array can carry.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ FILE_VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Characterization:
-    """What was measured, and the calibration that follows from it.
+    """A measurement, and the calibration that follows from it.
 
-    Rows, devices: every table that covers the array has shape (rows, row_devices); devices that
-    were not looked at have no trim and are not dead. T is the number of targets.
+    Tables of the whole array have the shape (rows, row_devices). Devices that were not measured
+    have no trim and are not dead. T is the number of targets.
 
     Attributes
     ----------
@@ -108,12 +108,12 @@ class Characterization:
     devices: int
 
     def sigma_us(self, target_us: FloatArray) -> FloatArray:
-        """The measured spread (µS) over the target (µS): what ``Registers`` should assume."""
+        """The measured spread (µS) over the target (µS), for ``Registers``."""
         return np.interp(target_us, target_nodes_us(), self.sigma_nodes_us)
 
     @property
     def trim(self) -> Trim:
-        """For another measurement through what this one found."""
+        """The trim for another measurement."""
         return Trim(self.dac, self.trim_offset, self.trim_gain)
 
     @property
@@ -122,7 +122,7 @@ class Characterization:
         return abs(self.common_offset_rel) <= RANDOM_WALK_OFFSET and self.d2d_rel <= RANDOM_WALK_D2D
 
     def summary(self) -> list[str]:
-        """Lines for a person."""
+        """The result as lines of text."""
         lines = [
             f"{self.devices} devices, {self.cycles} cycles at each of {len(self.targets_us)} "
             "targets",
@@ -146,7 +146,7 @@ class Characterization:
         return lines
 
     def save(self, path: str | Path) -> None:
-        """Write an .npz; a reader sees the old file or the whole new one."""
+        """Write an .npz file atomically."""
         path = Path(path)
         content = {f.name: getattr(self, f.name) for f in fields(self)}
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
@@ -163,7 +163,7 @@ class Characterization:
 
     @classmethod
     def load(cls, path: str | Path) -> Characterization:
-        """Read what ``save`` wrote; UsageError when the file is something else."""
+        """Read a file of ``save``. Raises UsageError for another file."""
         names = [f.name for f in fields(cls)]
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -197,7 +197,7 @@ def characterize(
     trim: Characterization | None = None,
     progress: Progress | None = None,
 ) -> Characterization:
-    """Program and read ``devices`` of ``rows`` and fit what is seen.
+    """Program and read ``devices`` of ``rows``, and fit the result.
 
     Parameters
     ----------
@@ -211,12 +211,11 @@ def characterize(
     centre_us : float
         About which gains are applied: the ``centre_us`` of the sampler.
     trim : Characterization, optional
-        Program through an earlier result, to see what it leaves over; the new trim then only
-        describes the remainder.
+        Program through an earlier result. The new trim then describes only the remainder.
     progress : callable, optional
         Called with (cycles done, all cycles) of rows.
 
-    Raises UsageError on an impossible request.
+    Raises UsageError for invalid arguments.
     """
     seen = measure(
         array,
@@ -235,9 +234,9 @@ def characterize(
 def evaluate(
     seen: Measurement, geometry: Geometry, base: NDArray[np.int32], centre_us: float
 ) -> Characterization:
-    """What a measurement says; ``base`` is the conductance→DAC table that it went through.
+    """Evaluate a measurement through the conductance→DAC table ``base``.
 
-    Raises UsageError when no device follows its target.
+    Raises UsageError if no device follows its target.
     """
     targets, cycles, g = seen.targets_us, len(seen.codes), seen.g_us
     dead = seen.dead
@@ -346,7 +345,7 @@ def _sigma_nodes(targets_us: FloatArray, sigma_us: FloatArray) -> FloatArray:
 
 
 def _inverse_curve(want_us: FloatArray, targets_us: FloatArray, mean_us: FloatArray) -> FloatArray:
-    """Which target must be asked for so that the common curve gives ``want_us``.
+    """The target at which the common curve gives ``want_us``.
 
     Outside the measured range the ratio of the last point holds.
     """
@@ -377,9 +376,9 @@ def _trims(
 ) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
     """Offset and gain per device (R, D), relative to the common curve.
 
-    A device that answers a + b (µ - c) where a typical one gives µ reaches its target when asked
-    for c + (t - a) / b: gain 1/b - 1, offset (c - a) / b. Both a and b are pulled towards the
-    typical device by their signal-to-noise ratio over the population (few cycles, little trust).
+    A device that gives a + b (µ - c) where a typical one gives µ reaches t with the target
+    c + (t - a) / b: gain 1/b - 1, offset (c - a) / b. a and b are shrunk towards the typical device
+    by their signal-to-noise ratio over the population.
     """
     x = mean_us - centre_us  # what a typical device does at this target is the right x
     noise = (sigma[:, live] ** 2).mean(axis=1).clip(CODE_LSB_US**2) / cycles  # of a device's mean

@@ -1,11 +1,11 @@
 """Constants of the device model from repeated open-loop programming, with 95 % intervals.
 
-The model is that of ``presets``: cell d, asked for level t, answers with m_t + D_t x_d, x_d its
-own for good (device to device), plus σ(median) times a deviation of which a share of the variance
-is an AR(1) process of the device and the rest is new with each pulse; a read adds noise. What is
-estimated from a *finite* number of pulses is biased where a device's own mean was taken off: the
-slow process hides in that mean. Every moment below is therefore compared with what the model
-itself expects for the very order of the pulses, not with its limit for infinitely many.
+The model is that of ``presets``. Device d at level t has the median m_t + D_t x_d, where x_d is a
+constant of the device (device to device). A pulse adds σ(median) times a deviation. A share of its
+variance is an AR(1) process of the device, the rest is new with each pulse. A read adds noise. With
+a *finite* number of pulses, moments are biased if the mean of a device was subtracted, because the
+slow process is part of that mean. Every moment is therefore compared with its expectation for the
+actual order of the pulses, and not with the limit of infinitely many pulses.
 
 Intervals: percentiles of a bootstrap over devices, which are the independent units.
 """
@@ -27,12 +27,12 @@ LEVEL = 0.95
 REPLICATES = 400
 MIN_TARGETS, MIN_DEVICES, MIN_REPEATS = 3, 5, 5
 ABSENT = -1
-ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
-FEW_PAIRS = 0.1  # a lag that fewer pairs of pulses have, relative to the best, is left out
-MAX_DESIGNS = 3  # orders of pulses that are reckoned with where devices differ in theirs
-MEMORIES = np.geomspace(0.3, 400, 30)  # correlation lengths that are tried, pulses
+ADC_VARIANCE = CODE_LSB_US**2 / 12  # of the rounding to a code
+FEW_PAIRS = 0.1  # a lag with a smaller share of pairs, relative to the best lag, is left out
+MAX_DESIGNS = 3  # largest number of different pulse orders that are considered
+MEMORIES = np.geomspace(0.3, 400, 30)  # candidate correlation lengths, pulses
 DENSE_LAGS, LONGEST_LAG = 13, 120
-BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain to be believed
+BRANCH_GAIN = 9.0  # least gain of χ² for a second branch of the σ law
 NODES, NODE_WEIGHTS = (v / s for v, s in zip(
     np.polynomial.hermite_e.hermegauss(9), (1.0, np.sqrt(2 * np.pi)), strict=True
 ))  # fmt: skip
@@ -64,9 +64,9 @@ class Pulses:
     Attributes
     ----------
     levels : float (T,)
-        What was asked for, rising: target (µS) or gate voltage (V).
+        Levels, rising: target (µS) or gate voltage (V).
     level : int (N, D)
-        Which of them pulse n of device d asked for; ABSENT: it was another kind of pulse.
+        Level of pulse n of device d. ABSENT: another kind of pulse.
     g_us : float (N, D)
         Conductance after it, µS.
     unit : str
@@ -90,14 +90,14 @@ class Pulses:
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """What devices are like.
+    """The estimated constants.
 
     Attributes
     ----------
     levels, unit : float (T,), str
         Of ``Pulses``.
     devices, pulses : int
-        How many were looked at.
+        Number of measured devices.
     mean_us, sigma_us, d2d_us : list of Estimate (T)
         Median conductance, cycle-to-cycle σ and device-to-device σ at each level, µS.
     constants : dict of Estimate
@@ -108,8 +108,8 @@ class Estimates:
     lags : int (n,)
         In pulses.
     correlation, correlation_low, correlation_high, correlation_model : float (n,)
-        Of deviations from the mean of device and level, seen (with interval) and expected by the
-        fit; ``correlation_model`` contains what taking off these means does.
+        Correlation of the deviations from the mean of device and level: measured (with interval),
+        and expected by the fit, which includes the effect of subtracting these means.
     read_noise : list of Estimate
         Fraction of g, at each level; empty where reads were not repeated.
     """
@@ -188,7 +188,7 @@ def estimate(pulses: Pulses, seed: int = 0, replicates: int = REPLICATES) -> Est
 
 
 def estimate_measurement(seen: Measurement, seed: int = 0) -> Estimates:
-    """As ``estimate``, of an array's own measurement; devices that do not follow are counted."""
+    """As ``estimate``, for a measurement of an array. Counts the devices that do not follow."""
     dead = seen.dead
     live = ~dead
     if live.sum() < MIN_DEVICES:
@@ -511,7 +511,7 @@ class _Fit:
                     axis=1
                 )
                 t = (w_high * d[:, high]).sum(axis=1) / w_high.sum()
-            if not first:  # all at the limit: the slope is at least what the lowest level says
+            if not first:  # all levels are at the limit: the lowest one bounds the slope from below
                 r = t / g[:, 0]
             if first == len(importance):
                 t = r * g[:, -1]
@@ -590,7 +590,7 @@ class _Fit:
 def _read_variance(reads: NDArray[np.int16]) -> tuple[FloatArray, FloatArray]:
     """(variance, squared level) of repeated reads, codes²; reads (n, devices).
 
-    From successive differences: what drifts meanwhile is no noise.
+    From successive differences, so that drift does not count as noise.
     """
     steps = np.diff(reads.astype(np.float64), axis=0)
     variance = (steps**2).mean(axis=0) / 2

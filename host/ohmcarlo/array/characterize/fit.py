@@ -1,4 +1,4 @@
-"""A device preset from own measurements: repeated open-loop programming of some devices.
+"""A device preset from measurements of the user: repeated open-loop programming of devices.
 
 The file is CSV with a header line that names at least the columns ``device``, ``target_us`` and
 ``g_us``, one line per SET, in the order of the pulses; or a sweep file (see ``measured``), which
@@ -26,8 +26,8 @@ from .estimates import ABSENT, Estimates, FloatArray, Pulses, estimate, hrs_esti
 COLUMNS = ("device", "target_us", "g_us")
 SWEEP_COLUMNS = 6
 VOLTS_PER_US = 1e-3 / TARGET_LSB_US  # the fitted law stands over the target: 1 mV per DAC code
-SWEEP_LOWEST_US = 44.0  # medians below are hardly SET at all
-SWEEP_SHARE = 0.5  # of the cells, which must have a voltage for it to count
+SWEEP_LOWEST_US = 44.0  # lower medians belong to devices that are hardly SET
+SWEEP_SHARE = 0.5  # least share of cells with a voltage that is used
 # What a constant of the model may be; wider than what the cited presets allow.
 LIMITS = {
     "c2c_floor_us": (0.05, 64.0),
@@ -47,9 +47,9 @@ LIMITS = {
 
 
 def fit_preset(path: str | Path, name: str = "fitted") -> DevicePreset:
-    """The device model that ``path`` shows; what it cannot show stays as in ``rram-1t1r``.
+    """The device model of the measurements in ``path``. Other constants stay as in ``rram-1t1r``.
 
-    Raises UsageError when the file is malformed or too small: at least 3 targets, 5 devices and 5
+    Raises UsageError if the file is malformed or too small. It needs 3 targets, 5 devices and 5
     repeats of each device at each target.
     """
     return fit_file(path, name)[0]
@@ -71,7 +71,7 @@ def fit_file(path: str | Path, name: str = "fitted") -> tuple[DevicePreset, Esti
 
 @lru_cache(maxsize=4)
 def _estimates(path: Path, changed: int, size: int) -> Estimates:
-    """Of a file in the state that ``changed`` and ``size`` name: one command asks several times."""
+    """Cached per file, time of change and size, because one command needs it several times."""
     sweep = load_sweep(path) if is_sweep(path) else None
     found = estimate(sweep_pulses(sweep) if sweep else csv_pulses(path))
     if sweep is not None:
@@ -83,7 +83,7 @@ def _estimates(path: Path, changed: int, size: int) -> Estimates:
 
 
 def is_sweep(path: Path) -> bool:
-    """Whether the first line is six numbers; False for what cannot be read."""
+    """Whether the first line is six numbers. False for an unreadable file."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             words = next((line.split() for line in file if line.strip()), [])
@@ -93,7 +93,7 @@ def is_sweep(path: Path) -> bool:
 
 
 def csv_pulses(path: Path) -> Pulses:
-    """The pulses of a CSV file; UsageError names line and column of what is wrong."""
+    """The pulses of a CSV file. UsageError names line and column of an error."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -173,7 +173,7 @@ def after_reset_us(sweep: Sweep) -> NDArray[np.float64]:
 def preset_of(found: Estimates, name: str) -> DevicePreset:
     """A preset with the estimated constants; the others stay as in ``rram-1t1r``.
 
-    Raises UsageError when the conductance does not rise with what was asked for.
+    Raises UsageError if the conductance does not rise with the target.
     """
     base = get_preset("rram-1t1r")
     typical = np.array([e.value for e in found.mean_us])
