@@ -24,13 +24,13 @@ def draw_log_posterior(ax: Axes, lp: NDArray[np.float64], burn_in: int, rhat: fl
         ax.plot(steps, values, lw=0.7, color=colour, label=f"chain {chain}")
     if burn_in:
         ax.axvspan(0, burn_in, color=GREY, alpha=0.15, lw=0, label="left out (burn-in)")
-    # the way up from the start may be hundreds of nat: show where the chain lives
+    # the first steps may rise by hundreds of nat, so the axis shows the settled range
     settled = lp[:, burn_in:]
     low, high = np.quantile(settled, [0.001, 1.0])
     ax.set_ylim(low - 0.3 * (high - low + 1), high + 0.15 * (high - low + 1))
     ax.set(xlabel="step", ylabel="log-posterior (nat, unnormalised)", xlim=(0, lp.shape[1]))
     judged = "too few steps for an R-hat" if rhat is None else f"worst split R-hat {rhat:.3f}"
-    ax.set_title(f"Have the chains settled? ({judged}; should be below {RHAT_LIMIT})")
+    ax.set_title(f"Log-posterior of the chains ({judged}; should be below {RHAT_LIMIT})")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), fontsize=8, ncols=5, frameon=False)
 
 
@@ -48,7 +48,7 @@ def draw_weights(ax: Axes, names: list[str], weights: NDArray[np.float64], settl
     ax.set_yticks(rows, [plain_name(name) for name in names], fontsize=8 if len(names) <= 20 else 6)
     ax.set(xlabel="weight (standardised features): median, 50 % and 90 % interval")
     caution = "grey: the sign is not certain" if settled else "DO NOT TRUST: chains not settled"
-    ax.set_title(f"What each feature counts for ({caution})")
+    ax.set_title(f"Posterior of the weights ({caution})")
 
 
 def draw_wear(ax: Axes, wear: NDArray[np.int32]) -> None:
@@ -61,5 +61,5 @@ def draw_wear(ax: Axes, wear: NDArray[np.int32]) -> None:
     bar.set_label("SET pulses")
     used = wear[:, wear.max(axis=0) > 0]
     spread = f"{used.min():,} to {used.max():,}" if used.size else "none"
-    ax.set(xlabel="device of the row (the coin's at the right end; grey: not in use)", ylabel="row")
+    ax.set(xlabel="device of the row (right end: entropy devices; grey: not in use)", ylabel="row")
     ax.set_title(f"Wear: pulses per device in use, {spread}")

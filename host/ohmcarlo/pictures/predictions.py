@@ -52,7 +52,7 @@ def draw_reliability(
         xlim=(-0.02, 1.02),
     )
     ax.set_ylim(-0.04, 1.08)
-    ax.set_title("Are the probabilities right? (numbers: held-out cases; bars: 90 % intervals)")
+    ax.set_title("Calibration (numbers: held-out cases; bars: 90 % intervals)")
     ax.legend(loc="upper left", fontsize=8)
 
 
@@ -87,5 +87,5 @@ def draw_referral(
     )
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    ax.set_title("Does it know what it does not know? (held-out cases)")
+    ax.set_title("Accuracy without the least certain held-out cases")
     ax.legend(loc="best", fontsize=8)

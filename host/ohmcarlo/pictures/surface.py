@@ -99,7 +99,7 @@ class Surface:
     # -- drawing -------------------------------------------------------------------------------
 
     def draw_boundary(self, ax: Axes, inputs: FloatArray, labels: NDArray[np.integer[Any]]) -> None:
-        """The mean's boundary, those of single samples, and the spread as colour.
+        """The mean boundary, boundaries of single samples, and the spread as colour.
 
         ``inputs`` (n, 2) and ``labels`` 0/1 (n,) are held-out points.
         """
@@ -119,8 +119,8 @@ class Surface:
         ax.clabel(lines, fontsize=7)
         self._draw_points(ax, inputs, labels)
         ax.set_title(
-            f"Probability of {positive} (black), of single samples (grey: 0.5),\n"
-            "and where it is uncertain (colour)",
+            f"Probability of {positive}: mean (black), boundaries of single samples (grey),\n"
+            "posterior spread (colour)",
             fontsize=10,
         )
         ax.legend(loc="upper right", fontsize=8)
