@@ -1,4 +1,4 @@
-"""What is fixed when the controller is elaborated; everything else is a register."""
+"""Parameters that are fixed at elaboration; everything else is a register."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ohmcarlo.spec import CODE_BITS, Geometry
 from .array.phy.parts import PhyConfig
 
 ARRAYS = EMULATOR, PHY = "emulator", "phy"
-"""Arrays that a board can have: a model beside the controller, or a real one on a daughterboard."""
+"""Arrays of a board: a model beside the controller, or a real array on a daughterboard."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class CoreConfig:
         self.validate()
 
     def validate(self) -> None:
-        """Raise UsageError with a message that says what to change."""
+        """Raise UsageError if a value is outside its range."""
         for name, low, high in (
             ("max_points", 16, 1 << 16),
             ("max_group_rows", 1, 64),
@@ -69,7 +69,7 @@ class CoreConfig:
     # -- the array -------------------------------------------------------------------------
     @property
     def array(self) -> str:
-        """What is behind the controller: one of ``ARRAYS``."""
+        """The array behind the controller: one of ``ARRAYS``."""
         return EMULATOR if self.phy is None else PHY
 
     @property

@@ -1,1 +1,1 @@
-"""Between the controller and the devices: sequencer, emulator, and what they say to each other."""
+"""The array side of the controller: sequencer, emulator, and the interface between them."""

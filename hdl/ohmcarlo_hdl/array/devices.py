@@ -1,4 +1,4 @@
-"""Properties of devices without a memory of the array's size: two rows of them, hashed ahead."""
+"""Cache of hashed device properties: two rows instead of a memory of the array's size."""
 
 from __future__ import annotations
 
@@ -102,14 +102,14 @@ class DeviceCache(wiring.Component):
         bits = config.device_bits
         valid = [Signal(name=f"valid_{b}") for b in range(2)]
         tag = [Signal(config.row_bits, name=f"tag_{b}") for b in range(2)]
-        # how far a bank is filled: coin devices below ``upto``, then all of them and the devices
-        # below ``upto``, then all
+        # Fill level of a bank: coin devices below ``upto``; then all of them, and the devices below
+        # ``upto``; then all devices.
         upto = [Signal(bits, init=coin, name=f"upto_{b}") for b in range(2)]
         coin_done = [Signal(name=f"coin_done_{b}") for b in range(2)]
         done = [Signal(name=f"done_{b}") for b in range(2)]
 
-        # -- the request at the head: what it finds is looked up in the clock before, for the one
-        # that is there and for the one behind it
+        # -- the request at the head: looked up in the clock before, for the present request and for
+        # the one behind it
         hit = Signal(2)
         known = Signal(2)
         advanced = Signal()
@@ -142,7 +142,7 @@ class DeviceCache(wiring.Component):
         # the bank in use is about to change: nothing is begun in this clock
         m.d.comb += other.eq(self.need & hit.any() & (hit[1] != current))
 
-        # -- what is to be hashed next
+        # -- the row to be hashed next
         need, hint, busy = Signal(), Signal(), Signal()
         need_row, hint_row = Signal(config.row_bits), Signal(config.row_bits)
         row = Mux(need, need_row, hint_row)
@@ -150,7 +150,7 @@ class DeviceCache(wiring.Component):
         m.d.comb += [spare.eq(~current), begun_row.eq(row)]
         there = Cat(valid[b] & (tag[b] == row) for b in range(2)).any()
         free = Array(done[b] | ~valid[b] for b in range(2))[spare]
-        # Found out in the clock before, in which nothing it depends on changed.
+        # Computed in the clock before, in which no operand changed.
         ready, present = Signal(), Signal()
         missing = self.need & ~self.off & ~hit.any()
         same = ~other & ~self.hint & ~(missing & ~need) & ~self.restart
@@ -187,7 +187,7 @@ class DeviceCache(wiring.Component):
         with m.If(self.hint & ~self.off):
             m.d.sync += [hint.eq(~hit.any()), hint_row.eq(self.row)]
 
-        # -- what comes back
+        # -- hashed properties
         found: Any = self.found.payload
         m.submodules.banks = banks = Memory(shape=PROPERTIES, depth=2 << bits, init=[])
         write, read = banks.write_port(), banks.read_port()

@@ -1,4 +1,4 @@
-"""The dot product of one access, and the converter that reads it."""
+"""The dot product of one access, and its converter."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ class DotUnit(wiring.Component):
         m.d.sync += flying.eq(Cat(self.start, flying))
         m.d.comb += self.done.eq(flying[-1])
 
-        # inputs wait for the codes
+        # inputs are delayed until the codes arrive
         inputs = [Signal(width, name=f"input_{i}") for i in lanes]
         top, tile = Signal(), Signal(config.tile_bits)
         m.d.sync += [top.eq(self.top), tile.eq(self.tile)]
         m.d.sync += [inputs[i].eq(self.inputs[i]) for i in lanes]
 
-        # a register even with one tile: memories are slow, and scattered over the chip
+        # a register even with one tile, because the memories are slow and scattered over the chip
         pairs = [(self.codes[2 * p], self.codes[2 * p + 1]) for p in range(config.geometry.pairs)]
         chosen = [[Signal(CODE_BITS, name=f"code_{i}_{s}") for s in range(2)] for i in lanes]
         for i in lanes:

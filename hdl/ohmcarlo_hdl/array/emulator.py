@@ -1,4 +1,4 @@
-"""The emulated array in FPGA memory, for use without memristors."""
+"""The emulated array: devices in FPGA memory."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS, PulseLaw
 
 
 def codes_window(config: CoreConfig) -> Window:
-    """Window ``state_codes``: one pair of codes per word; the words of a row are a power of two."""
+    """Window ``state_codes``: one pair of codes per word, 2**(device_bits - 1) words per row."""
     return Window(bits_for((config.geometry.rows << config.device_bits - 1) - 1))
 
 
@@ -89,10 +89,10 @@ class Emulator(wiring.Component):
 
     ENTRY_LATENCY = 1
     READ_LATENCY = ENTRY_LATENCY + PulseLaw.LATENCY
-    # A READ fetches its row late, so that only two pulses before it are not in memory yet
+    # A READ fetches its row late, so that only the two pulses before it are not yet in memory
     FETCH_AT = PulseLaw.LATENCY - 3
     SLOTS = 16
-    """Answers under way or waiting; more than the latency, so that they do not limit the rate."""
+    """Answers under way or waiting; more than the latency, so that the rate is not limited."""
 
     def __init__(self, config: CoreConfig, fast: bool = True) -> None:
         self.config = config
@@ -169,7 +169,7 @@ class Emulator(wiring.Component):
         with m.If(self.restart):
             m.d.sync += self.pulses.eq(self.first_pulse)
 
-        # -- the pipe of RESET, SET and READ; pipe[k] is what was accepted k clocks ago
+        # -- the pipe of RESET, SET and READ; pipe[k] was accepted k clocks ago
         layout = data.StructLayout(
             {
                 "reset": unsigned(1),
@@ -190,7 +190,7 @@ class Emulator(wiring.Component):
         ]
         m.d.sync += [pipe[k + 1].eq(pipe[k]) for k in range(depth)]
         active = [p.reset | p.set | p.read for p in pipe]
-        # what is in the last stage is written when a DOT accepted now has its row read
+        # the last stage is written before a DOT that is accepted now reads its row
         m.d.sync += busy.eq(Cat(active[: depth - 1]).any())
 
         # -- properties of the device
@@ -248,7 +248,7 @@ class Emulator(wiring.Component):
                 with m.If(load.addr[:pair_bits] == device // 2):
                     m.d.comb += write.en[device].eq(1)
 
-        # -- result of a READ: memory, unless one of the two pulses before it changes the code
+        # -- code of a READ: from memory, unless one of the two pulses before it changed it
         newest, second = Signal(), Signal()
         m.d.sync += [
             newest.eq(self._changes(pipe[2], pipe[1])),
@@ -297,7 +297,7 @@ class Emulator(wiring.Component):
             devices.ask.ready.eq(generator.input.ready),
             normals.ask.ready.eq(generator.input.ready & ~devices.ask.valid),
         ]
-        # settings stand still
+        # settings are stable
         m.d.sync += devices.off.eq((self.d2d_rel == 0) & (self.stuck_level == 0))
         with m.If(devices.ask.valid):
             m.d.comb += [
@@ -311,7 +311,7 @@ class Emulator(wiring.Component):
         wiring.connect(m, generator.found, devices.found)
 
     def _changes(self, before: Any, read: Any) -> Value:
-        """Whether what went ``before`` changes the device that is read."""
+        """Whether the operation ``before`` changes the device that is read."""
         same_row = before.row == read.row
         return same_row & (before.reset | (before.set & (before.device == read.device)))
 

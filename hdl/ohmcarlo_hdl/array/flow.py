@@ -1,4 +1,4 @@
-"""A stream without back-pressure. The requester must reserve space for every response."""
+"""A stream without back-pressure: the requester reserves space for every item."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from amaranth.lib.wiring import Out
 
 
 def flow(shape: ShapeLike) -> wiring.Signature:
-    """``payload`` is an item in every clock in which ``valid`` is high."""
+    """Each clock with ``valid`` high transfers ``payload``."""
     return wiring.Signature({"valid": Out(1), "payload": Out(shape)})

@@ -1,4 +1,4 @@
-"""Noise of pulses and properties of devices, from one Threefry."""
+"""Noise of pulses and properties of devices, from one Threefry unit."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class NormalQueue(wiring.Component):
         Number of the next pulse after ``restart``.
     """
 
-    # a pulse every other clock, while a row's devices are hashed, and until the first normal after
+    # enough for a pulse every other clock while the devices of a row are hashed
     DEPTH = 64
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The streams between controller and array: requests, and responses in the same order."""
+"""Interface of an array: a stream of requests, and a stream of responses in the same order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Op(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     RESET = 2
     """RESET a whole row: every device to its high-resistance state."""
     SET = 3
-    """SET one device with the gate voltage of ``dac``."""
+    """SET one device with the compliance of ``dac``."""
     READ = 4
     """READ one device; answered with its code."""
     DOT = 5

@@ -1,4 +1,4 @@
-"""What a SET gives: a code from a DAC code, a device's offset and a normal."""
+"""The code after a SET, from a DAC code, the offset of a device and a normal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MEDIAN_BITS = bits_for((CODE_MAX + 1) << MEDIAN_FRAC)
 SIGMA_BITS = 20
 """Unsigned width of a node of the spread table."""
 SIGMA_STEP_BITS = 18
-"""Signed width of the step from one of its nodes to the next: a multiplier's."""
+"""Signed width of the step from one of its nodes to the next, as wide as a multiplier."""
 OFFSET_BITS = 18
 """Signed width of a device's relative offset, LSB 2**-D2D_FRAC."""
 MEDIAN_GAIN_BITS = 18

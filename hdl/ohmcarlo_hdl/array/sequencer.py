@@ -1,4 +1,4 @@
-"""The only block that talks to the array: order of operations, pulses, guard times, interlocks."""
+"""The sequencer: order of operations, pulses, guard times and interlocks of the array."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MAX_WIDTH: Mapping[str, int] = {
     "read": 4095,
     "dot": 4095,
 }
-"""Longest pulse in clocks, whatever the registers say."""
+"""Longest pulse in clocks; longer settings are cut."""
 
 
 def pulse_settings() -> data.StructLayout:
@@ -74,7 +74,7 @@ def array_lines(config: CoreConfig) -> data.StructLayout:
 
 
 class Phase(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
-    """Where the operation on the lines stands."""
+    """Part of the operation on the lines."""
 
     IDLE = 0
     BEFORE = 1
@@ -173,7 +173,7 @@ class Sequencer(wiring.Component):
                 "outstanding": Out(range(max_outstanding + 1)),
             }
         )
-        # The state is an attribute, so that proofs can refer to it.
+        # The state is on the object for the proofs.
         self.pending = Signal()
         self.phase = Signal(Phase)
         self.left = Signal(max(bits_for(max(self.max_width.values())), GUARD_BITS))
@@ -182,9 +182,9 @@ class Sequencer(wiring.Component):
         self.width = Signal.like(self.left)
         self.guard_after = Signal(GUARD_BITS)
         self.unguarded = Signal(init=1)  # it is zero
-        self.owes = Signal()  # the request has a response
+        self.owes = Signal()  # the request needs a response
         self.owed = Signal()  # some are outstanding
-        self.full = Signal()  # the maximum is outstanding
+        self.full = Signal()  # no more responses may be outstanding
         self.request_clocks = Signal(WATCHDOG_BITS, init=1)
         self.response_clocks = Signal(WATCHDOG_BITS, init=1)
 
@@ -208,7 +208,7 @@ class Sequencer(wiring.Component):
         request, response = self.requests.p, self.responses
         watchdog = self.settings.watchdog
 
-        # What happens in this clock.
+        # Events of this clock.
         take = Signal()
         accept = Signal()
         unknown = Signal()
@@ -225,8 +225,8 @@ class Sequencer(wiring.Component):
             trip.eq(self.off | unknown | request_timeout | response_timeout | spurious),
         ]
 
-        # Commands to requests: one register. An offer is never withdrawn, since the lines stay
-        # free and responses can only become fewer while it stands.
+        # Commands to requests: one register. An offer is never withdrawn: while it stands,
+        # the lines stay free and the number of outstanding responses does not grow.
         free = Signal()
         owes, full = self.owes, self.full
         ends = self.last
@@ -265,7 +265,7 @@ class Sequencer(wiring.Component):
             full.eq(following == self.max_outstanding),
         ]
 
-        # Watchdogs: clocks of waiting so far, this one included.
+        # Watchdogs count clocks of waiting, this one included.
         for waiting, clocks, timeout in (
             (self.requests.valid & ~self.requests.ready, self.request_clocks, request_timeout),
             (owed & ~response.valid, self.response_clocks, response_timeout),
@@ -310,7 +310,7 @@ class Sequencer(wiring.Component):
             m.d.sync += [self.fault.eq(0), self.fault_cause.eq(FaultCause.NONE)]
 
     def _pulse(self, m: Module, take: Signal, ends: Value, halt: Value) -> None:
-        """The operation on the lines; ``halt`` switches off what is on and starts nothing."""
+        """The operation on the lines; ``halt`` switches every enable off and starts no pulse."""
         request = self.requests.p
         kind = Signal(len(PULSES))
         width = Signal.like(self.left)
@@ -347,7 +347,7 @@ class Sequencer(wiring.Component):
         with m.Elif(ends):
             m.d.sync += self.phase.eq(Phase.IDLE)
 
-        # These assignments come last and take precedence.
+        # The last assignments take precedence.
         with m.If(halt):
             m.d.sync += enables.eq(0)
             with m.If((self.phase == Phase.BEFORE) | (self.phase == Phase.PULSE)):

@@ -1,4 +1,4 @@
-"""Threefry-2x32 with 20 rounds (Salmon et al., SC 2011), one word pair a clock or one a while.
+"""Threefry-2x32 with 20 rounds (Salmon et al., SC 2011), one word pair per clock, or one at a time.
 
 Twin: ``ohmcarlo.array.threefry.threefry2x32``.
 """
@@ -17,14 +17,14 @@ from .flow import flow
 
 ROUNDS_PER_KEY = 4
 STEPS = THREEFRY_ROUNDS + THREEFRY_ROUNDS // ROUNDS_PER_KEY + 1
-"""Rounds, and a step for every addition of key words, the one at the start included."""
+"""Rounds and key additions, including the one at the start."""
 
 
 def counter_word(tag_bits: int) -> data.StructLayout:
-    """What is to be hashed: a 64-bit counter.
+    """A 64-bit counter to be hashed.
 
-    ``device`` = 1 hashes it under key0 ^ DEVICE_KEY: the properties of devices, not the noise of
-    pulses. ``tag`` comes out with the words.
+    ``device`` = 1 selects the key key0 ^ DEVICE_KEY: properties of devices instead of noise of
+    pulses. ``tag`` is output with the words.
     """
     return data.StructLayout(
         {
@@ -162,7 +162,7 @@ class IterativeThreefry(wiring.Component):
             for i in range(half):
                 even, odd = THREEFRY_ROTATIONS[i], THREEFRY_ROTATIONS[half + i]
                 with m.Case(i + 1):
-                    # injections are counted on before their rounds, hence the exchange
+                    # injections are counted before their rounds, hence the exchange
                     turns = Mux(injection[0], x1.rotate_left(even), x1.rotate_left(odd))
                     m.d.comb += turned.eq(turns)
         last = (phase == 0) & (injection == THREEFRY_ROUNDS // ROUNDS_PER_KEY)

@@ -1,1 +1,1 @@
-"""The controller's arithmetic and its emulated array with a few adders, a bit a clock."""
+"""The bit-serial controller: it multiplies with a few adders, one bit per clock."""

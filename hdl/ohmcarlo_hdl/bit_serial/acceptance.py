@@ -1,4 +1,4 @@
-"""The decision, with one adder for the threshold and no registers for what others hold."""
+"""The decision, with one adder for the threshold and without input registers."""
 
 from __future__ import annotations
 

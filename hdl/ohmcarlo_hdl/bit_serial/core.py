@@ -1,4 +1,4 @@
-"""The controller and an emulated array in the fewest gates: for FPGAs of a few thousand LUTs."""
+"""The controller and an emulated array for FPGAs of a few thousand LUTs."""
 
 from __future__ import annotations
 

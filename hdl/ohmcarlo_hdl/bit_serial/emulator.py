@@ -1,4 +1,4 @@
-"""The array in FPGA memory, with one adder for its arithmetic and one for its dot products."""
+"""The emulated array with one adder for its arithmetic and one for its dot products."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ from ..lib.window import Window
 from .threefry import SerialThreefry
 
 PULSE_BITS = 32
-"""Of the number of a SET pulse."""
+"""Width of the number of a SET pulse."""
 NODE_BITS = max(MEDIAN_BITS, SIGMA_BITS, SIGMA_STEP_BITS) + 1
 
 
 class Product(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
-    """What the multiplier is at, in the order of a pulse."""
+    """Operation of the multiplier, in the order of a pulse."""
 
     NORMAL = 0
     """Step of a segment of the normal's table, times the fraction."""
@@ -186,7 +186,7 @@ class BitSerialEmulator(wiring.Component):
                     times.shift.eq(MEDIAN_SEGMENT_SHIFT),
                 ]
             with m.Case(Product.SPREAD):
-                # the last bits go once the median is there: rounding down before changes nothing
+                # the last bits are dropped after the sum; rounding down first changes nothing
                 m.d.comb += [
                     times.a.eq(sigma),
                     times.b.eq(Mux(negative, -normal, normal)),
@@ -204,7 +204,7 @@ class BitSerialEmulator(wiring.Component):
         device = Signal(config.device_bits)
         last = 2 * config.geometry.pairs - 1
         reading = Signal(signed(config.reading_bits))
-        summed = Signal()  # the code of the device before is there
+        summed = Signal()  # the code of the previous device is valid
         before = Signal(config.device_bits)
         sign = before[0] ^ request.top
         driven = Cat(*request.inputs).bit_select(before >> 1, 1)

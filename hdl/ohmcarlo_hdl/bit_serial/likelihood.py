@@ -1,4 +1,4 @@
-"""The likelihood of a sample, one access at a time, with one multiplier of one adder."""
+"""The likelihood of a sample, one access at a time, with one bit-serial multiplier."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from ..lib.multiplier import SerialMultiplier
 
 
 class Product(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
-    """What the multiplier is at."""
+    """Operation of the multiplier."""
 
     LOGIT = 0
     """Dot product, times its coefficient."""
@@ -155,7 +155,7 @@ class BitSerialLikelihood(wiring.Component):
                     times.b.eq(z),
                     times.shift.eq(2 * LOGIT_FRAC + 1 - LOGLIK_FRAC),
                 ]
-        # a value beyond twice the range of a logit saturates whatever the offset
+        # a value beyond twice the range of a logit saturates with any offset
         kept = LOGIT_BITS + 2
         beyond = Signal()
         base = Signal(signed(LOGIT_BITS + 1))

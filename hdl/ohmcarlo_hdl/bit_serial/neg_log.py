@@ -1,4 +1,4 @@
-"""-log u, with one multiplier of one adder."""
+"""-log u, with one bit-serial multiplier."""
 
 from __future__ import annotations
 

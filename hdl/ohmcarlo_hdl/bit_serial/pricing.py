@@ -1,4 +1,4 @@
-"""The price of a proposal, with one multiplier of one adder."""
+"""The price of a proposal, with one bit-serial multiplier."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NODE_BITS = max(INV_SIGMA_BITS, LOG_SIGMA_BITS + 1)
 
 
 class Product(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
-    """What the multiplier is at."""
+    """Operation of the multiplier."""
 
     MOVE = 0
     """Distance from the centre, times rho: the target."""
@@ -52,7 +52,7 @@ class Product(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     DIFFERENCE = 4
     """Square of the difference of a pair's codes."""
     COMMON_MODE = 5
-    """Square of what a pair's codes are away from the middle."""
+    """Square of the common mode of a pair's codes."""
     WEIGHT = 6
     """Sum of the differences' squares, times its coefficient."""
     COMMON = 7
@@ -172,7 +172,7 @@ class BitSerialPricing(wiring.Component):
         taken_off = term.as_unsigned() ^ back.replicate(len(term))
         ratio_after = (Cat(back, ratio).as_signed() + Cat(back, taken_off).as_signed()) >> 1
         beyond = times.value[ACC_BITS:].any()
-        # 2**ACC_BITS is more than saturation can show, whatever the other part adds
+        # 2**ACC_BITS saturates for any value of the other part
         part = Mux(beyond, 1 << ACC_BITS, rounded[: ACC_BITS + 1])
         limit = STUCK_Z << Z_FRAC
         invalid = (device.new < self.valid_lo) | (device.new > self.valid_hi)

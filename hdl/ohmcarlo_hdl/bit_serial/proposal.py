@@ -1,4 +1,4 @@
-"""Targets and DAC codes, with one multiplier of one adder."""
+"""Targets and DAC codes, with one bit-serial multiplier."""
 
 from __future__ import annotations
 

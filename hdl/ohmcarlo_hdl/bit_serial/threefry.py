@@ -1,4 +1,4 @@
-"""Threefry-2x32 with one adder and a rotation of one bit a clock."""
+"""Threefry-2x32 with one adder and a rotation of one bit per clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ohmcarlo.spec import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_ROUNDS
 from ..array.threefry import ROUNDS_PER_KEY, ThreefryPorts
 
 INJECTIONS = THREEFRY_ROUNDS // ROUNDS_PER_KEY + 1
-"""Additions of the key, the one at the start included."""
+"""Key additions, including the one at the start."""
 
 
 class SerialThreefry(wiring.Component):

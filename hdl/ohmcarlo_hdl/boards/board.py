@@ -1,4 +1,4 @@
-"""What a board is: its platform, its pins, its clock, and the options of the tools for it."""
+"""Boards: platform, pins, clock, and options of the tools."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Board:
     Attributes
     ----------
     name, title : str
-        What the command line calls it, and what people call it.
+        Its name on the command line, and its full name.
     device : str
         The FPGA, with package and speed grade.
     platform_class : str
@@ -120,21 +120,21 @@ class Board:
     config, compact : CoreConfig
         The default controller, and the one with the smaller array.
     clock_hz : int
-        Clock of processor and controller, wanted.
+        Requested clock of processor and controller.
     ram_bytes : int
         Memory of the processor, a power of two.
     alive, busy, fault : tuple or None
-        Resources of the three lights; each of a resource of its own.
+        Resources of the three lights; each is a separate resource.
     uart : tuple
         Resource of the serial link, with parts ``rx`` and ``tx``.
     reset : tuple or None
-        Resource of the reset button, if it has one.
+        Resource of the reset button, if any.
     loader : tuple of str
         Arguments of openFPGALoader.
     tool_options : str
-        What names the device to the tool that places, for people who call it themselves.
+        Options that select the device in the place-and-route tool, for manual use.
     header : str or None
-        How a daughterboard is wired to it: a key of ``HEADERS`` in array/phy/pins.py.
+        Header of the daughterboard: a key of ``HEADERS`` in array/phy/pins.py.
     options : mapping
         Overrides of the flow's options.
     """

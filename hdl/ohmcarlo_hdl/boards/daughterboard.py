@@ -11,7 +11,7 @@ from amaranth.lib import io
 from ..array.phy.pins import HEADERS, PINS
 
 NAME = "phy"
-"""Of the resource; its number is 0."""
+"""Name of the resource; its number is 0."""
 
 
 def daughterboard(header: str) -> Resource:

@@ -20,7 +20,7 @@ from ohmcarlo.errors import UsageError
 
 MHZ = 1_000_000
 TOLERANCE = Fraction(1, 100)
-"""Largest relative error of a clock. Software reads the frequency that is reached."""
+"""Largest relative deviation from the requested clock; software reads the actual clock."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class PllLimits:
     def settings(self, input_hz: int, clock_hz: int) -> PllSettings:
         """Dividers for the clock nearest to ``clock_hz``, with the fastest phase detector.
 
-        Raises UsageError, saying what there is, when none is within ``TOLERANCE``.
+        Raises UsageError with the nearest clocks if none is within ``TOLERANCE``.
         """
         low, high = self.clock
         if not low <= clock_hz <= high:

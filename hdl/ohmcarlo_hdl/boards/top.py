@@ -1,4 +1,4 @@
-"""The top of a board: clock, reset, serial link and lights around what does the work."""
+"""The top of a board: clock, reset, serial link and lights around the design."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .daughterboard import connect_daughterboard
 from .pll import PllSettings
 
 BLINK_BITS = 26
-"""Bits of the counter whose highest makes the light "alive" blink: once or twice a second."""
+"""Width of the counter whose highest bit blinks the light "alive", once or twice per second."""
 
 
 class Payload(NamedTuple):
-    """What is placed on a board.
+    """The design that is placed on a board.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Payload(NamedTuple):
     busy, fault : value
         One bit each, for the lights.
     pins : interface or None
-        Wires to a daughterboard (``pins_signature`` of array/phy/pins.py), if the design has some.
+        Wires to a daughterboard (``pins_signature`` of array/phy/pins.py), if the design has any.
     """
 
     design: Any
@@ -62,9 +62,9 @@ class Loopback(wiring.Component):
 class BoardTop(wiring.Component):
     """A design on a board. Its clock domains ``sync`` and ``core`` are one clock.
 
-    Until the PLL is steady everything is in reset, or has no clock where the PLL is gated;
-    everything is in reset while the reset button, if there is one, is pressed. Lights, as far as
-    there are any: "alive" blinks; "busy" and "fault" as in ``Payload``.
+    Until the PLL is locked, the design is in reset, or has no clock if the PLL is gated. It is in
+    reset while the reset button is pressed. The light "alive" blinks; "busy" and "fault" are those
+    of ``Payload``.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""The Metropolis-Hastings step in logic."""
+"""The controller: Metropolis-Hastings steps in hardware."""

@@ -1,4 +1,4 @@
-"""The arbiter: merges all requests to the array into one stream to the sequencer."""
+"""The arbiter of commands for the array."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class CommandArbiter(wiring.Component):
         m = Module()
         out = self.commands
         dot_offered, raw_offered = Signal(), Signal()
-        # nothing begins while the arbiter is closed; what was offered stays
+        # no command begins while the arbiter is closed; an offer stays
         programming, raw, dot = Signal(), Signal(), Signal()
         begun = Signal()
         m.d.comb += [
@@ -68,7 +68,7 @@ class CommandArbiter(wiring.Component):
             programming.eq(~dot & ~raw),
         ]
         fresh = ~self.closed | begun
-        # what only a DOT has needs no choice
+        # fields of a DOT need no multiplexer
         m.d.comb += out.payload.eq(self.dots.payload)
 
         def choose(payload: Any) -> list[Any]:

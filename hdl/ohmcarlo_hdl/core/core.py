@@ -230,7 +230,7 @@ class Core(wiring.Component):
         self._connect_settings(m, bank, blocks, faulted)
         self._connect_sequencer(m, bank, blocks, faulted)
         self._connect_status(m, bank, blocks, faulted)
-        # as of the clock before: no command is given while software uses a state window
+        # a clock old: no command is given while software uses a state window
         quiet = Signal()
         m.d.sync += quiet.eq(~blocks.step.status.busy)
         self._connect_state(m, bank, blocks, quiet)

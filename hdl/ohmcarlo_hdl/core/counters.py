@@ -1,4 +1,4 @@
-"""What was done: operations of the array, steps, samples and points, for the ledger."""
+"""Counters of array operations, steps, samples and points."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Counters(wiring.Component):
         def asked(name: str) -> Value:
             return window.r_stb & (window.r_addr[1:] == COUNTED.index(name))
 
-        # one operation goes to the array in a clock: one adder for all of them
+        # at most one operation per clock: one adder for all of them
         old, new = Signal(COUNTER_BITS), Signal(COUNTER_BITS)
         m.d.comb += new.eq(old + 1)
         for name, op in OPERATIONS.items():
@@ -104,7 +104,7 @@ class Counters(wiring.Component):
             "samples": (self.step & self.accepted, 1),
             "points": (self.step, self.evaluated),
         }
-        shown: Value = old  # nothing, if another one is asked for
+        shown: Value = old  # zero, if another counter is read
         for name, (enable, more) in others.items():
             count = getattr(self, name)
             self._put(m, name, enable, (count + more)[:COUNTER_BITS])
@@ -115,7 +115,7 @@ class Counters(wiring.Component):
         return m
 
     def _put(self, m: Module, name: str, enable: Value, value: Value) -> None:
-        """Count, or load a half: which of the two it is, is the same for all counters."""
+        """Count, or load a half; the choice is the same for all counters."""
         count, window = getattr(self, name), self.state
         for half in range(2):
             word = slice(32 * half, 32 * half + 32)

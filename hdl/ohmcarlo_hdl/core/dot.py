@@ -17,7 +17,7 @@ from ..lib.fifo import StreamFifo
 
 
 def access_tag(config: CoreConfig) -> data.StructLayout:
-    """What the pipe has to know of an access when its reading comes back.
+    """Tag of an access, kept until its reading arrives.
 
     ``first`` and ``last`` access of a dot product, the bit ``plane``, and whether the row is the
     ``output`` row (its dot product is a logit) or a hidden one.

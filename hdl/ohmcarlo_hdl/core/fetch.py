@@ -1,4 +1,4 @@
-"""Data memory and order table: from jobs to points, one point a clock."""
+"""Data memory and order table: from jobs to points, one point per clock."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Fetch(wiring.Component):
         m = Module()
         config = self.config
 
-        # jobs: the one at work and the next one
+        # jobs: the present one and the next one
         layout = fetch_job(config)
         job, job_valid = Signal(layout), Signal()
         waiting, waiting_valid = Signal(layout), Signal()
@@ -112,7 +112,7 @@ class Fetch(wiring.Component):
         with m.Elif(self.jobs.valid & self.jobs.ready):
             m.d.sync += [waiting.eq(self.jobs.payload), waiting_valid.eq(1)]
 
-        # What is issued runs through both memories without a stop: there is room behind them.
+        # Issued points run through both memories without a stall: space behind them is reserved.
         points_ahead = 1 + -(-self.LOOP // config.planes)
         m.submodules.ahead = ahead = SyncFIFO(
             width=len(Value.cast(self.points.payload)), depth=points_ahead
@@ -144,7 +144,7 @@ class Fetch(wiring.Component):
         ordered_job, ordered_last = Signal(layout), Signal()
         m.d.sync += [at_order.eq(issue), ordered_job.eq(job), ordered_last.eq(last)]
 
-        # the points: a whole one a clock
+        # the points: one per clock
         at_point, point = Signal(), Signal(config.point_bits)
         point_row, point_last = Signal(config.row_bits), Signal()
         m.d.sync += [

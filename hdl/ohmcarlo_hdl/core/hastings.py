@@ -39,7 +39,7 @@ LOG_SIGMA_BITS = LOG_SIGMA_FRAC + 6
 Z_BITS = Z_MAX.bit_length() + 1
 Z_SHIFT = TARGET_FRAC + INV_SIGMA_FRAC - Z_FRAC
 LOW_BITS = 12
-"""1/σ meets the distance in two parts, the lower one of so many bits."""
+"""1/σ is multiplied in two parts; width of the lower part."""
 SQUARE_SHIFT = 2 * Z_FRAC + 1 - LOGLIK_FRAC
 SEGMENT_INDEX_BITS = (SEGMENTS - 1).bit_length()
 
@@ -123,7 +123,7 @@ class Hastings(wiring.Component):
         ]
         end = delayed(m, self.end, target.LATENCY, "end")
 
-        # 1/σ and log σ at the target; how far from it the device ended
+        # 1/σ and log σ at the target, and the deviation of the device from it
         m.submodules.inv_sigma = inv_sigma = SegmentTable(
             SEGMENTS, SEGMENT_FRAC, INV_SIGMA_BITS, INV_SIGMA_BITS, wide=True
         )
@@ -138,7 +138,7 @@ class Hastings(wiring.Component):
         m.d.sync += missed.eq((end << TARGET_FRAC) - target.target)
         distance = delayed(m, missed, SegmentTable.WIDE_LATENCY - 1, "distance")
 
-        # z, from two products; the half that rounds up stands below the upper one
+        # z, from two products; the rounding half is appended below the upper one
         low = Signal(signed(DAC_BITS + 1 + LOW_BITS), reset_less=True)
         high = Signal(signed(DAC_BITS + 2 + INV_SIGMA_BITS - LOW_BITS), reset_less=True)
         z = Signal(signed(Z_BITS), reset_less=True)
@@ -149,7 +149,7 @@ class Hastings(wiring.Component):
             z.eq(saturate(product >> Z_SHIFT, Z_BITS)),
         ]
 
-        # sums; what is added for the way there is taken off for the way back
+        # sums: added on the way there, subtracted on the way back
         square = Signal(2 * Z_BITS - 1, reset_less=True)
         far = Signal(reset_less=True)
         invalid = ~self.back & ((self.end < self.valid_lo) | (self.end > self.valid_hi))

@@ -1,4 +1,4 @@
-"""Which access comes next: rows, tiles and bit planes of the points under evaluation."""
+"""The order of accesses: rows, tiles and bit planes of the points under evaluation."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ class Issue(wiring.Component):
         m = Module()
         config = self.config
 
-        # where the row in progress stands
+        # position within the row in progress
         tile = Signal(range(max(config.tiles, 2)))
         plane = Signal(range(max(config.planes, 2)))
-        inside, from_layer = Signal(), Signal()  # mid-row, and what that row takes its inputs from
+        inside, from_layer = Signal(), Signal()  # within a row; its inputs come from a layer
         first_tile_last = self._last_tile(m, "point_last_tile", self.features)
         size = config.tiles * config.tile_pairs
         point_bytes = _bytes(self.points.payload.inputs, size)
@@ -125,7 +125,7 @@ class Issue(wiring.Component):
         ]
         with m.If(move):
             m.d.sync += requests.valid.eq(start)
-        with m.If(move):  # what is not valid may be anything
+        with m.If(move):  # the payload is undefined while it is not valid
             m.d.sync += [
                 requests.payload.op.eq(Op.DOT),
                 requests.payload.row.eq(row),
@@ -138,7 +138,7 @@ class Issue(wiring.Component):
                 bits = byte.word_select(plane, config.access_bits) if config.planes > 1 else byte
                 m.d.sync += requests.payload.inputs[i].eq(bits)
 
-        # one further
+        # next position
         with m.If(start):
             m.d.sync += [
                 inside.eq(~last),

@@ -91,7 +91,7 @@ class LogitScaler(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # where each dot product is, and whether it becomes a logit
+        # progress of each dot product, and whether it becomes a logit
         valids = Signal(self.LATENCY - 1)
         outputs = Signal(self.LATENCY - 1, reset_less=True)
         m.d.sync += [valids.eq(Cat(self.valid, valids)), outputs.eq(Cat(self.output, outputs))]
@@ -116,8 +116,8 @@ class LogitScaler(wiring.Component):
             fine_amount.eq(amount[:fine_bits]),
             shifted.eq(coarse >> fine_amount),
         ]
-        # 4: round and add the offset. A value beyond twice the range of a logit saturates whatever
-        # the offset, so the bits above only say "too large"
+        # 4: round and add the offset. A value beyond twice the range of a logit saturates with
+        # any offset, so the bits above are reduced to one flag
         kept = LOGIT_BITS + 2
         total = Signal(signed(kept + 1), reset_less=True)
         over, under = Signal(reset_less=True), Signal(reset_less=True)

@@ -1,4 +1,4 @@
-"""The order of programming: which device, when, around which code."""
+"""The order of programming: devices, and the codes around which they are programmed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import CoreConfig
 from .interface import Kind, device_order
-from .sample import PAIR_CODES, SlotWalk, place
+from .sample import PAIR_CODES, SlotWalk, place, read_along
 
 
 class OrderIssuer(wiring.Component):
@@ -83,19 +83,11 @@ class OrderIssuer(wiring.Component):
         bank, cold, odd = Signal(), Signal(), Signal()
         column = Signal(range(config.coin_devices))
         order = self.orders.payload
-        # what is offered in the state DEVICE: the pair before the walk's
+        # the pair that the state DEVICE offers: the one before the walk's
         offered_pair = Signal(config.device_bits - 1)
         offered_end, offered_row_end = Signal(), Signal()
-        m.d.comb += [
-            walk.features.eq(self.features),
-            walk.hidden.eq(self.hidden),
-            self.read.eq(walk.step),
-            self.place.region.eq(region),
-            self.place.bank.eq(bank),
-            self.place.group_row.eq(walk.group_row),
-            self.place.pair.eq(walk.pair),
-            order.row.eq(row),
-        ]
+        read_along(m, self, walk, region, bank)
+        m.d.comb += order.row.eq(row)
 
         def fetch() -> list[Any]:
             """Move on to the walk's pair; its codes arrive with it."""

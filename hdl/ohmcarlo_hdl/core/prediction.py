@@ -54,7 +54,7 @@ class PredictionSums(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         product_bits = PROB_BITS + MULTIPLICITY_BITS
-        # what comes may come from a block RAM, too late for a multiplication
+        # the input may come from a block RAM, too late for a multiplication
         taken, one, two = (Signal(WEIGHTED, reset_less=True) for _ in range(3))
         taken_valid, one_valid, two_valid, three_valid = (Signal() for _ in range(4))
         three_last = Signal(reset_less=True)

@@ -83,8 +83,8 @@ class Pricing(wiring.Component):
         for name in ("load_inv_sigma", "load_log_sigma"):
             wiring.connect(m, getattr(lookups, name), wiring.flipped(getattr(self, name)))
 
-        # The way back of the last device comes out of the lookups two clocks after the prior is
-        # there, which it is until the next proposal's, four clocks later at the earliest.
+        # The lookups finish the way back of the last device two clocks after the prior is valid.
+        # The prior stays valid until that of the next proposal, at least four clocks later.
         price = Signal(PRICE, reset_less=True)
         m.d.sync += [
             price.prior.eq(prior.prior),

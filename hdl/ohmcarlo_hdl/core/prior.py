@@ -17,7 +17,7 @@ from ..lib.pipeline import delayed
 from .interface import ACC_BITS, SHIFT_BITS
 
 LIMB_BITS = 18
-"""The widest part of a sum that meets a mantissa in one hardware multiplier."""
+"""Widest part of a sum that one hardware multiplier takes."""
 
 TAG = data.StructLayout({"common": unsigned(1), "last": unsigned(1)})
 """Travels with a square and with a sum: which of the two it is, and whether the proposal ends."""
@@ -128,7 +128,7 @@ class Prior(wiring.Component):
         product_5 = Signal(self.sum_bits + COEF_BITS, reset_less=True)
         m.d.sync += product_5.eq(sum(products[1:], products[0]))
 
-        # 6, 7: shift, coarse and fine, by one bit less than asked for; 8: that bit rounds half up
+        # 6, 7: coarse and fine shift by one bit less than the shift; 8: that bit rounds half up
         tag_5 = delayed(m, tag_3, 2, "product_tag")
         fine_bits = SHIFT_BITS // 2
         shift_5 = Mux(tag_5.common, self.common_shift, self.weight_shift)
@@ -140,7 +140,7 @@ class Prior(wiring.Component):
         m.d.sync += [
             coarse_6.eq((product_5 << 1) >> (shift_5[fine_bits:] << fine_bits)),
             shifted_7.eq(coarse_6 >> fine_6),
-            # 2**ACC_BITS is more than saturation can show, whatever the other sum adds
+            # 2**ACC_BITS saturates for any value of the other sum
             rounded_8.eq(Mux(beyond, 1 << ACC_BITS, (shifted_7[: ACC_BITS + 1] + 1) >> 1)),
         ]
 

@@ -17,7 +17,7 @@ from .interface import Kind, device_target
 
 
 class Reader(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
-    """Who waits for a reading."""
+    """Destination of a reading."""
 
     SAMPLE = 0
     COIN = 1
@@ -26,7 +26,7 @@ class Reader(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
 
 
 def tag(config: CoreConfig) -> data.StructLayout:
-    """What is remembered of a READ or DOT until its reading comes."""
+    """Tag of a READ or DOT, kept until its reading arrives."""
     return data.StructLayout(
         {
             "reader": Reader,
@@ -89,8 +89,8 @@ class Programmer(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         target = self.targets.payload
-        exhausted = Signal()  # the last device of this permission went
-        reading = Signal()  # SET is done, READ comes
+        exhausted = Signal()  # the last device of this permission was transferred
+        reading = Signal()  # SET is done, READ is next
 
         with m.If(~self.allow_coin & ~self.allow_sample):
             m.d.sync += exhausted.eq(0)
@@ -205,12 +205,12 @@ class ResultRouter(wiring.Component):
         m = Module()
         m.submodules.waiting = waiting = StreamFifo(tag(self.config), self.depth)
         head = waiting.output
-        if not self.config.bit_serial:  # whether a reading is taken is known late
+        if not self.config.bit_serial:  # whether a reading is taken is computed late
             m.submodules.next = following = StreamRegister(tag(self.config))
             wiring.connect(m, head, following.input)
             head = following.output
-        # Offers of READs and DOTs wait for room: that should be known early. For a power of two it
-        # is a bit of a register.
+        # Offers of READs and DOTs depend on room, so it should be early. For a power of two it is a
+        # bit of a register.
         inside = Signal(range(self.depth + 1))
         m.d.comb += [
             waiting.input.valid.eq(self.tags.valid & self.tags.ready),

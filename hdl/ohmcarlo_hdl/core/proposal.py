@@ -1,4 +1,4 @@
-"""The proposal: which target and which DAC code a device is programmed with."""
+"""The proposal: target and DAC code of each device."""
 
 from __future__ import annotations
 
@@ -72,13 +72,13 @@ class Proposal(wiring.Component):
         wiring.connect(m, landing.output, wiring.flipped(self.targets))
         enter = self.orders.valid & self.orders.ready
         m.d.comb += [self.orders.ready.eq(landing.room), landing.enter.eq(enter)]
-        # Names count clocks since the order was taken. The memory is large, and its block RAMs lie
-        # far apart: a register behind it.
+        # Names count clocks since the order was taken. The memory is large, and its block RAMs are
+        # far apart, so a register follows it.
         order_1 = delayed(m, self.orders.payload, 1, "order")
         order_2 = delayed(m, order_1, 1, "order_next")
         offset_2, gain_2, own_centre_2 = self._calibration(m)
 
-        # 3 to 5: the target; what chooses the centre is ready when the memory answers
+        # 3 to 5: the target; the select of the centre is ready when the memory answers
         sample_1 = (order_1.kind == Kind.WALK) | (order_1.kind == Kind.COLD)
         device_1 = sample_1 | (order_1.kind == Kind.COIN)
         device_2 = delayed(m, device_1, 1, "device")

@@ -1,4 +1,4 @@
-"""Registers of the regions (one chain each), and the window through which software sees them."""
+"""Registers of the regions (one chain each), and their state window."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACES = {
 
 
 def shapes(config: CoreConfig) -> dict[str, ShapeLike]:
-    """What a region has: its queue and its ring, its sample."""
+    """Registers of a region: its queue, its ring and its sample."""
     row, count = unsigned(config.row_bits), range(config.geometry.rows + 1)
     return {
         "free_head": row,
@@ -41,8 +41,8 @@ def shapes(config: CoreConfig) -> dict[str, ShapeLike]:
 
 
 class Regions:
-    """The registers of all regions. Those of one, ``target``, change in a clock: so they all have
-    one source, and an enable each.
+    """The registers of all regions. Only those of ``target`` change in a clock, so all registers of a
+    name have one source, and one enable each.
 
     Parameters
     ----------
@@ -88,14 +88,14 @@ class Regions:
         return [enable.eq(1), new.eq(value)]
 
     def make_bases(self, rows_per_region: Value) -> None:
-        """The first row of a region follows from its number and is never loaded. It is valid
-        ``number`` clocks after a change of ``rows_per_region``."""
+        """Compute the first row of each region from its number: region n is valid n clocks after
+        ``rows_per_region`` changed."""
         for before, after in pairwise(self._bases):
             self.m.d.sync += after.eq(before + rows_per_region)
 
     def attach(self, window: Any) -> None:
-        """Software's way to the registers: it writes those of any region, and reads those of the
-        region at work in the clock of the data. To be called after the other uses."""
+        """Connect the state window: software writes the registers of any region, and reads those of
+        the region at work in the clock of the data. Call it after the other uses."""
         m = self.m
         word = Signal(WORD_ADDRESS_BITS)
         m.d.sync += word.eq(window.r_addr)

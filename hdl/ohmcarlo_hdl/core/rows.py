@@ -1,4 +1,4 @@
-"""Row groups: queues of free ones, rings of retired samples, rows out of service, and wear."""
+"""Row groups: queues of free groups, rings of retired samples, bad rows, and wear."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .regions import Regions, shapes
 
 
 def group_state(config: CoreConfig) -> data.StructLayout:
-    """What is known of a row group, kept at its first row."""
+    """State of a row group, at its first row."""
     return data.StructLayout({"bad": unsigned(1), "failures": unsigned(RETRY_BITS)})
 
 
@@ -137,7 +137,7 @@ class Rows(wiring.Component):
                 "held_index": In(row),
                 "held_row": Out(row),
                 "held_multiplicity": Out(MULTIPLICITY_BITS),
-                # looking at it
+                # query
                 "query": In(1),
                 "query_row": In(row),
                 "query_bad": Out(1),
@@ -161,7 +161,7 @@ class Rows(wiring.Component):
         m.submodules.states, m.submodules.wear, m.submodules.bad_map = states, wear, bad_map
 
         def writer(memory: Memory) -> Any:
-            # what is written is looked at two clocks later at the earliest
+            # a written word is read two clocks later at the earliest
             port = memory.write_port()
             return port if config.bit_serial else LateWrite(m, port)
 
@@ -203,7 +203,7 @@ class Rows(wiring.Component):
             self.sample_row.eq(here["row"]),
             self.multiplicity.eq(here["multiplicity"]),
             self.retired_count.eq(ring),
-            # the queue is looked at one step ahead
+            # the queue is read one step ahead
             free_read.addr.eq(here.base(self.next_region) + here.of("free_head", self.next_region)),
             self.next_row.eq(free_read.data),
             retired_read.addr.eq(held_place),
@@ -235,7 +235,7 @@ class Rows(wiring.Component):
         with m.FSM(name="state") as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("READY"))
             with m.State("READY"):
-                # one command at a time: the longest way goes first
+                # one command at a time: the longest path comes first
                 with m.If(self.conclude):
                     failures = state_read.data.failures
                     worn = self.stuck & (failures + 1 >= self.retries)
@@ -282,7 +282,7 @@ class Rows(wiring.Component):
                 with m.Elif(self.take):
                     m.next = "TAKE"
                     with m.If(self.stream & (count < self.min_free) & (ring != 0)):
-                        # the oldest retired sample, long since streamed out, gives its rows back
+                        # recycle the oldest retired sample; its record was streamed long before
                         m.next = "FIND"
 
             with m.State("FIND"):
@@ -371,7 +371,7 @@ class Rows(wiring.Component):
 
             m.d.comb += bad_read.addr.eq(first + within)
 
-        # -- the windows; last, so that they win -------------------------------------------
+        # -- the windows; last, so that they take precedence -----------------------------------
         attach(m, self.state_queues, free_read, free_write)
         attach(m, self.state_queues, retired_read, retired_write, low=16)
         attach(m, self.state_groups, state_read, state_write)

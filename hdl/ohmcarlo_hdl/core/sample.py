@@ -1,4 +1,4 @@
-"""Codes of the current and the proposed samples, and their way out as records."""
+"""Codes of the current and the proposed samples, and their records."""
 
 from __future__ import annotations
 
@@ -173,6 +173,19 @@ class SlotWalk(wiring.Component):
         return m
 
 
+def read_along(m: Module, block: Any, walk: SlotWalk, region: Value, bank: Value) -> None:
+    """Read the codes of the pairs that ``walk`` visits, through the ports of ``block``."""
+    m.d.comb += [
+        walk.features.eq(block.features),
+        walk.hidden.eq(block.hidden),
+        block.read.eq(walk.step),
+        block.place.region.eq(region),
+        block.place.bank.eq(bank),
+        block.place.group_row.eq(walk.group_row),
+        block.place.pair.eq(walk.pair),
+    ]
+
+
 class Recorder(wiring.Component):
     """Streams a sample as a record of 32-bit words.
 
@@ -249,15 +262,7 @@ class Recorder(wiring.Component):
         region = Signal(self.config.region_bits)
         bank = Signal()
         out = self.record
-        m.d.comb += [
-            walk.features.eq(self.features),
-            walk.hidden.eq(self.hidden),
-            self.read.eq(walk.step),
-            self.place.region.eq(region),
-            self.place.bank.eq(bank),
-            self.place.group_row.eq(walk.group_row),
-            self.place.pair.eq(walk.pair),
-        ]
+        read_along(m, self, walk, region, bank)
         last = Signal()  # of the pair that is offered
         with m.FSM(name="state") as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE"))

@@ -1,4 +1,4 @@
-"""The target that a device is programmed to, from the code that it has."""
+"""The target of a device, from its present code."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Target(wiring.Component):
         moved = Signal(signed(DAC_BITS + 1 + RHO_FRAC + 1), reset_less=True)
         centre = delayed(m, self.centre, 2, "centre")
         walk = delayed(m, self.walk, 2, "walk")
-        # the half that rounds up stands below the centre: one adder does both
+        # the rounding half is appended below the centre: one adder does both
         half = Const(1 << (RHO_FRAC - 1), RHO_FRAC)
         target = (Cat(half, centre) + moved) >> RHO_FRAC
         m.d.sync += [

@@ -1,4 +1,4 @@
-"""From logits to what a point adds: log-sigmoid, quadratic, or (prediction) the sigmoid."""
+"""From logits to contributions of points: log-sigmoid, quadratic term, or sigmoid (prediction)."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class TermUnit(wiring.Component):
         for table in (softplus, sigmoid):
             m.d.comb += [table.index.eq(index), table.fraction.eq(fraction)]
 
-        # beside the tables: the square, and what the point adds without its table value
+        # parallel to the tables: the square, and the part without the table value
         valids = Signal(self.LATENCY)
         m.d.sync += valids.eq(Cat(self.valid, valids))
         carried = data.StructLayout(

@@ -1,1 +1,1 @@
-"""The coin: bits from the array, under health tests."""
+"""The coin: random bits from the array, with health tests."""

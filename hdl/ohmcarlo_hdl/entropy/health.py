@@ -2,12 +2,12 @@
 
 Twins: the tests within ``ohmcarlo.golden.entropy.harvest``, and ``restart_tests``.
 
-The bits of a symbol are tested in one clock as if one came after another, least significant first.
-Bits that go on with what a counter holds are told from those after the point where counting begins
-anew (a change of the bit, a new window): the former add to the counter, the latter make a *fresh*
-count, SYMBOL_BITS at most. A clock later both are held against the cut-off.
+The bits of a symbol are tested in one clock as if they were in sequence, least significant first.
+Counting may restart within a symbol (a change of the bit, a new window). Bits before that point add
+to the counter; bits after it make a *fresh* count of SYMBOL_BITS at most. A clock later both are
+compared with the cut-off.
 
-Counters saturate at the largest cut-off; no test can tell.
+Counters saturate at the largest cut-off, which changes no result.
 """
 
 from __future__ import annotations
@@ -70,6 +70,31 @@ def capped(value: ValueLike, bits: int) -> Value:
     return Mux(value[bits:].any(), (1 << bits) - 1, value[:bits])
 
 
+def _reaches(m: Module, test: Any, more: ValueLike, total: Value, fresh_count: ValueLike) -> Value:
+    """Whether a count of ``test`` reached its cut-off; one clock after the symbol.
+
+    ``total`` is the counter with the ``more`` bits of this symbol, ``fresh_count`` the count that
+    began within the symbol.
+    """
+    carried = Signal()
+    old = Signal.like(total)
+    fresh = Signal(FRESH_BITS)
+    m.d.sync += [
+        carried.eq(test.valid & (Value.cast(more) != 0)),
+        old.eq(total),
+        fresh.eq(Mux(test.valid, fresh_count, 0)),
+    ]
+    return (carried & (old >= test.cutoff)) | ((fresh != 0) & (fresh >= test.cutoff))
+
+
+def _attach(m: Module, test: Any, registers: dict[str, Signal]) -> None:
+    """Show the ``registers`` of ``test`` in its ``state``, and load them. Call it last."""
+    for name, register in registers.items():
+        m.d.comb += test.state[name].eq(register)
+        with m.If(test.load):
+            m.d.sync += register.eq(test.loaded[name])
+
+
 class RepetitionCount(wiring.Component):
     """Repetition count test (4.4.1) over raw bits.
 
@@ -129,25 +154,12 @@ class RepetitionCount(wiring.Component):
             previous = bit
         total = capped(run + more, RCT_BITS)
 
-        carried = Signal()
-        old = Signal(RCT_BITS)
-        fresh = Signal(FRESH_BITS)
-        m.d.sync += [
-            carried.eq(self.valid & (Value.cast(more) != 0)),
-            old.eq(total),
-            fresh.eq(Mux(self.valid, longest, 0)),
-        ]
+        m.d.comb += self.failed.eq(_reaches(m, self, more, total, longest))
         with m.If(self.valid):
             m.d.sync += [last.eq(previous), heard.eq(1), run.eq(Mux(unbroken, total, length))]
         with m.If(self.restart):
             m.d.sync += heard.eq(0)
-        for name, register in (("last", last), ("heard", heard), ("run", run)):
-            m.d.comb += self.state[name].eq(register)
-            with m.If(self.load):
-                m.d.sync += register.eq(self.loaded[name])
-        m.d.comb += self.failed.eq(
-            (carried & (old >= self.cutoff)) | ((fresh != 0) & (fresh >= self.cutoff))
-        )
+        _attach(m, self, {"last": last, "heard": heard, "run": run})
         return m
 
 
@@ -208,16 +220,9 @@ class AdaptiveProportion(wiring.Component):
             match = bit == counted
             more = (more + (match & ~begun))[:FRESH_BITS]
             fresh_count = (fresh_count + (match & begun))[:FRESH_BITS]
-        total = (matches + more)[:APT_BITS]  # a window has no more bits than that
+        total = (matches + more)[:APT_BITS]  # a window has no more bits
 
-        carried = Signal()
-        old = Signal(APT_BITS)
-        fresh = Signal(FRESH_BITS)
-        m.d.sync += [
-            carried.eq(self.valid & (Value.cast(more) != 0)),
-            old.eq(total),
-            fresh.eq(Mux(self.valid, fresh_count, 0)),
-        ]
+        m.d.comb += self.failed.eq(_reaches(m, self, more, total, fresh_count))
         with m.If(self.valid):
             m.d.sync += [
                 seen.eq(seen + SYMBOL_BITS),
@@ -226,16 +231,8 @@ class AdaptiveProportion(wiring.Component):
             ]
         with m.If(self.restart):
             m.d.sync += seen.eq(0)
-        for name, register in (("first", first), ("seen", seen), ("matches", matches)):
-            m.d.comb += self.state[name].eq(register)
-            with m.If(self.load):
-                m.d.sync += register.eq(self.loaded[name])
-        m.d.comb += [
-            self.closes.eq(self.valid & (seen >= APT_WINDOW - SYMBOL_BITS)),
-            self.failed.eq(
-                (carried & (old >= self.cutoff)) | ((fresh != 0) & (fresh >= self.cutoff))
-            ),
-        ]
+        _attach(m, self, {"first": first, "seen": seen, "matches": matches})
+        m.d.comb += self.closes.eq(self.valid & (seen >= APT_WINDOW - SYMBOL_BITS))
         return m
 
 
@@ -406,7 +403,7 @@ class HealthTests(wiring.Component):
             m.d.sync += [self.alarm.eq(1), self.alarms.eq(self.alarms + 1)]
         with m.If(apt.closes):
             m.d.sync += self.clean_windows.eq(capped(self.clean_windows + 1, CLEAN_WINDOWS_BITS))
-        # after the above: what was tested before the restart still counts as an alarm
+        # after the above: symbols tested before the restart still count as an alarm
         with m.If(self.restart):
             m.d.sync += [self.alarm.eq(0), self.clean_windows.eq(0)]
 

@@ -1,4 +1,4 @@
-"""-log u of a finished coin."""
+"""-log u of a complete coin."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..lib.table import SegmentTable
 from .interface import T_BITS
 
 T_MAX = (1 << T_BITS) - 1
-"""Where t saturates: 65,536 nat, 3,939 all-zero words in a row."""
+"""Saturation of t: 65,536 nat, 3,939 all-zero words in a row."""
 MANTISSA_BITS = COIN_BITS - 1
 SHIFT_BITS = bits_for(MANTISSA_BITS)
 
@@ -50,7 +50,7 @@ class NegLog(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # leading zeros go in two clocks, the larger powers of two first
+        # shift out leading zeros in two clocks, the larger powers of two first
         word: Value = self.word
         half = SHIFT_BITS // 2
         for name, bits in (("coarse", range(half, SHIFT_BITS)), ("fine", range(half))):

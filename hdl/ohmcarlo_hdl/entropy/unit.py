@@ -1,4 +1,4 @@
-"""The coin: read-backs of entropy devices in, a uniform word and the alarm out."""
+"""The entropy unit: from read-backs of entropy devices to -log u and the alarm."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .interface import CLEAN_WINDOWS_BITS, T_BITS, coin_code, raw_symbol
 from .neg_log import NegLog
 
 RAW_BITS_WORD, COUNTS_WORD = 4, 8
-"""Words of the window ``state_coin`` from which on these are; others are the health tests'."""
+"""First words of raw bits and counts in the window ``state_coin``; the health tests have others."""
 RAW_BITS_BITS = 64
 COUNT_BITS = 32
 WORD_SYMBOLS = COIN_BITS // SYMBOL_BITS
@@ -116,7 +116,7 @@ class EntropyUnit(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # one clock holds a symbol or strobes, so that they take effect in their order
+        # a clock has either a symbol or strobes, so that they take effect in order
         taken = self.codes.valid & self.codes.ready
         begin, restart = Signal(), Signal()
         m.d.comb += self.codes.ready.eq(~(self.begin | self.restart))
@@ -162,7 +162,7 @@ class EntropyUnit(wiring.Component):
             with m.If(~found):
                 m.d.sync += before.eq(capped(before + zeros_worth, T_BITS))
             with m.If(filled == WORD_SYMBOLS - 1):
-                # all zero: u is smaller still, go on with the next word
+                # all zero: u is smaller, continue with the next word
                 m.d.sync += [filled.eq(0), self.ready.eq(found | self.raw.symbol.any())]
         with m.If(begin):
             m.d.sync += [
@@ -210,8 +210,8 @@ class EntropyUnit(wiring.Component):
         return m
 
     def _count_symbols(self, m: Module, looked_at: Signal) -> None:
-        """One adder, and one source for all counts, a clock after the symbol; between symbols
-        software may look at them."""
+        """Count with one adder and one source for all counts, a clock after the symbol. Software
+        reads them between symbols."""
         window, width = self.state, SYMBOL_BITS
         old, new = Signal(COUNT_BITS), Signal(COUNT_BITS)
         loaded = window.stb & (window.addr >> width == COUNTS_WORD >> width)

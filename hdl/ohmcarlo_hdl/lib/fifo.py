@@ -1,4 +1,4 @@
-"""Connections between two streams: a FIFO, a register stage, or a register of ``ready``."""
+"""Blocks between two streams: a FIFO, register stages, and a register of ``ready``."""
 
 from __future__ import annotations
 
@@ -76,12 +76,12 @@ class StreamRegister(wiring.Component):
         super().__init__(
             {"input": In(stream.Signature(shape)), "output": Out(stream.Signature(shape))}
         )
-        # what the output becomes when it is taken, or is free
+        # the next output payload, when the output is taken or free
         self.following: Any = Signal(shape, name="following")
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # two items are inside; and the opposite, which leads to every bit
+        # two items are inside; and the inverse, which drives every bit
         keeps, takes = Signal(), Signal(init=1)
         self._store(m, keeps, takes)
         m.d.comb += self.input.ready.eq(takes)
@@ -96,7 +96,7 @@ class StreamRegister(wiring.Component):
         return m
 
     def _store(self, m: Module, keeps: Signal, takes: Signal) -> None:
-        """Where the items are: drives ``following`` and the output's payload."""
+        """Keep the items: drive ``following`` and the payload of the output."""
         payload = Value.cast(self.input.payload)
         kept = Signal(len(payload), reset_less=True)
         m.d.comb += Value.cast(self.following).eq(Mux(keeps, kept, payload))
@@ -123,9 +123,9 @@ class AlternatingRegister(StreamRegister):
     def _store(self, m: Module, keeps: Signal, takes: Signal) -> None:
         payload = Value.cast(self.input.payload)
         kept = [Signal(len(payload), name=f"kept_{i}", reset_less=True) for i in range(2)]
-        reads, writes = Signal(), Signal()  # register of the next item
+        reads, writes = Signal(), Signal()  # the register to read, and to write
         for i in range(2):
-            # the next register is loaded in every clock, with a valid item or not
+            # the selected register samples its input in every clock
             with m.If(takes & (writes == i)):
                 m.d.sync += kept[i].eq(payload)
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""A multiplier of one adder: a bit a clock, and the rounding shift that follows most products."""
+"""A bit-serial multiplier with a rounding right shift."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 SHIFT_BITS = 6
-"""Of a right shift, 0 to 63."""
+"""Width of a right shift, 0 to 63."""
 
 
 class SerialMultiplier(wiring.Component):
@@ -63,7 +63,7 @@ class SerialMultiplier(wiring.Component):
         to_add, to_shift = Signal(range(bits + 1)), Signal(SHIFT_BITS)
         upper = Signal(signed(self.a_bits + 1))
         lower = Signal(bits)
-        # the sign of b weighs its top bit: a is taken off there
+        # the top bit of b has negative weight: a is subtracted there
         adds, minus = Signal(), Signal()
         operand = Signal(self.a_bits)
         m.d.comb += [

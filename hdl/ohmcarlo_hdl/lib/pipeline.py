@@ -1,4 +1,4 @@
-"""Free-running pipelines: registers that only delay, and the FIFO where such a pipeline ends."""
+"""Free-running pipelines: delay registers, and a FIFO for the end of such a pipeline."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class CreditFifo(wiring.Component):
         payload = Value.cast(self.payload)
         m.submodules.kept = kept = SyncFIFO(width=len(payload), depth=self.depth + 1)
         taken = self.output.valid & self.output.ready
-        # ``room`` is a register that depends on the count one clock earlier. One item may have
-        # entered meanwhile, hence the additional place.
+        # Functions of a count are registers. ``room`` is a clock old, and one item may have entered
+        # since; hence one more place.
         credits = Signal(range(self.depth + 2), init=self.depth + 1)
         keeps, keeps_next = Signal(range(self.depth + 2)), Signal(range(self.depth + 2))
         any_kept = Signal()

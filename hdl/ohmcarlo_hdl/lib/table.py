@@ -1,4 +1,4 @@
-"""Tables of linear segments, RAM or ROM, interpolated as ``spec.interpolate`` does."""
+"""Tables of linear segments in RAM or ROM, with interpolation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .pipeline import delayed
 from .window import Window
 
 IN_BLOCK_RAM = {"rom_style": "block", "ram_style": "block"}
-"""A table in logic instead of memory would be slower and larger."""
+"""A table in logic would be slower and large."""
 
 
 class SegmentTable(wiring.Component):
@@ -103,15 +103,15 @@ class SegmentTable(wiring.Component):
                     write.en.eq(self.load.stb & (self.load.addr[0] == half)),
                 ]
         low_port, delta_port = lows.read_port(), deltas.read_port()
-        # A block RAM is slow and a multiplier, too: a register between them. Half an LSB lies
-        # beside the low end, so product, sum and rounding are one multiplication and one addition.
+        # Block RAMs and multipliers are slow, so a register separates them. Half an LSB is appended
+        # to the low end: product, sum and rounding are one multiplication and one addition.
         first, fraction = Signal(self.fraction_bits), Signal(self.fraction_bits)
         low = Signal(signed(self.low_bits))
         delta = Signal(signed(self.delta_bits))
         half = Const((1 << self.fraction_bits) >> 1, self.fraction_bits)
         product: Any = delta * fraction
         low_index: Any = self.index
-        if self.wide:  # then the low end is wanted a clock later, and looked up a clock later
+        if self.wide:  # the low end is used, and looked up, a clock later
             product, low_index = delayed(m, product, 1, "product"), delayed(m, low_index, 1, "late")
         m.d.comb += [low_port.addr.eq(low_index), delta_port.addr.eq(self.index)]
         m.d.sync += [

@@ -1,1 +1,1 @@
-"""The register map: one SystemRDL source, and what is made from it."""
+"""The register map: one SystemRDL source, and the hardware generated from it."""

@@ -1,4 +1,4 @@
-"""The register bank: the map as hardware."""
+"""The register bank: the register map in hardware."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class RegisterBank(wiring.Component):
         m = Module()
         bus = self.bus
         bus_error = Signal()
-        can_write: list[Value] = []  # whether an access hits a writable, or readable, register
+        can_write: list[Value] = []  # whether an access hits a writable register, or a readable one
         can_read: list[Value] = []
         shadow = Signal(WORD_BITS)
         for register in self.map.registers:
@@ -84,10 +84,10 @@ class RegisterBank(wiring.Component):
             self._window(m, window, can_write, can_read) for window in self.map.windows
         ]
 
-        # A read is pipelined: decode; group multiplexer, or strobe of the window; register
-        # multiplexer, or data of the windows; window select; OR of both, one of which is zero. Each
-        # group multiplexer ends in registers near its blocks. A single multiplexer for two thousand
-        # bits would congest routing.
+        # A read is pipelined over Bus.LATENCY clocks. 1: decode. 2: multiplexer of the registers of
+        # each group; strobe of a window. 3: multiplexer of the groups; answer of a window.
+        # 4: multiplexer of the windows. 5: registers or windows. Each group ends in registers
+        # beside its blocks: a single multiplexer of two thousand bits would congest routing.
         values: dict[str, list[Value]] = {}
         for register in (r for r in self.map.registers if r.readable):
             hit, chosen = Signal(), Signal(name=f"{register.name}_read")
@@ -115,7 +115,7 @@ class RegisterBank(wiring.Component):
             missed = Signal()
             was_there = []
             for strobe, there in (("w_stb", can_write), ("r_stb", can_read)):
-                # in two steps: they are many
+                # in two steps, because there are many
                 some = Signal(-(-len(there) // HITS_AT_ONCE), name=f"{strobe}_hits")
                 m.d.sync += [
                     some[i].eq(Cat(there[HITS_AT_ONCE * i :][:HITS_AT_ONCE]).any())
@@ -145,7 +145,7 @@ class RegisterBank(wiring.Component):
                 m.d.sync += target.eq(bus.w_data[field.low : field.low + field.width])
 
     def _read(self, register: Register, bus_error: Value, shadow: Value) -> Value:
-        """The bits of a read of ``register``, from bit 0 on."""
+        """Read data of ``register``, from bit 0 on."""
         if register.half == "hi":
             return shadow
         if register.half == "lo":
@@ -172,7 +172,7 @@ class RegisterBank(wiring.Component):
     def _window(
         self, m: Module, window: MemoryWindow, can_write: list[Value], can_read: list[Value]
     ) -> Value:
-        """Connects a window. Returns its part of the read data: zero unless it was read."""
+        """Connect a window; return its contribution to the read data, zero unless it was read."""
         port, bus = getattr(self, window.port), self.bus
         first, width = window.address // WORD_BYTES, window.addr_width
         inside = bus.addr[width:] == first >> width

@@ -32,7 +32,7 @@ class Field:
     """Bits ``low`` to ``low + width - 1`` of a register.
 
     ``sw`` and ``hw``: access of software and hardware, as in SystemRDL ("r", "w", "rw", "na");
-    ``pulse``: a 1 that is written lasts one clock; ``own``: the register bank drives it.
+    ``pulse``: a written 1 lasts one clock; ``own``: the register bank drives the field.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Register:
     @property
     def shape(self) -> ShapeLike:
         """Shape of the port: the field itself where it is the only one and is called ``value``,
-        a struct of the fields otherwise; those that the bank drives are no part of it."""
+        a struct of the fields otherwise; without fields that the bank drives."""
         if self.half:
             return unsigned(64)
         fields = [f for f in self.fields if not f.own]
@@ -98,7 +98,7 @@ class Register:
 class MemoryWindow:
     """``words`` 32-bit words from byte address ``address`` on, aligned to their rounded size.
 
-    ``sw``: who may write ("w"), read ("r"), or both ("rw") by software.
+    ``sw``: access of software, "w", "r" or "rw".
     """
 
     name: str
@@ -302,7 +302,7 @@ def _field(node: FieldNode) -> Field:
 
 
 def _hash(registers: tuple[Register, ...], windows: tuple[MemoryWindow, ...]) -> str:
-    """SHA-256 of names, addresses, widths, access and resets; constants tell their values."""
+    """SHA-256 of names, addresses, widths, access and resets, without values of constants."""
     layout = [asdict(r) for r in registers]
     for entry, register in zip(layout, registers, strict=True):
         if register.constant:

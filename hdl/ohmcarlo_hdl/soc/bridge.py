@@ -114,8 +114,8 @@ class Bridge(wiring.Component):
                 bus.r_stb.eq(begins & hit & read),
             ]
 
-        # The way from ``ready`` and ``rdata`` through the processor is long: it begins at
-        # registers. That of the memory costs no clock, since the memory is read ahead.
+        # The path from ``ready`` and ``rdata`` through the processor is long, so it begins at
+        # registers. The memory is read ahead, so that its register costs no clock.
         ready, rdata = Signal(), Signal(32)
         m.d.comb += [cpu.ready.eq(ready), cpu.rdata.eq(rdata)]
         m.d.sync += [

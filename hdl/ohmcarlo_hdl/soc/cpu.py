@@ -18,7 +18,7 @@ START_CLOCKS = 15
 
 
 def picorv32_verilog() -> str:
-    """Verilog of the processor. Raises UsageError when the package that holds it is missing."""
+    """Verilog of the processor. Raises UsageError if its package is missing."""
     try:
         import pythondata_cpu_picorv32 as package
     except ImportError:

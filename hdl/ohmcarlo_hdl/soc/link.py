@@ -80,7 +80,7 @@ class SerialLink(wiring.Component):
             self.tx.eq(transmitter.tx),
             receiver.divisor.eq(self.divisor),
             transmitter.divisor.eq(self.divisor),
-            # the ring may be full; the line cannot wait
+            # a byte is lost if the ring is full: the line has no back-pressure
             rx.input.valid.eq(receiver.received.valid),
             rx.input.payload.eq(receiver.received.byte),
             rx.taken.eq(self.taken),

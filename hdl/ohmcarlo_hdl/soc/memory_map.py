@@ -1,6 +1,6 @@
-"""Where the processor finds what: the one source for bridge, linker script and firmware header.
+"""Memory map of the processor, for bridge, linker script and firmware header.
 
-Byte addresses. The bits above ``REGION_SHIFT`` choose who answers.
+Byte addresses. The bits from ``REGION_SHIFT`` on select the region.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything behind the board's own registers."""
+"""The peripherals behind the board's registers."""
 
 from __future__ import annotations
 

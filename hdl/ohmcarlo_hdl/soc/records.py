@@ -1,4 +1,4 @@
-"""What the controller streams, as one stream of words: group ``records`` of the register map."""
+"""The streams of the controller as one stream of words: group ``records`` of the register map."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class RecordMerger(wiring.Component):
         step, prediction, words = self.steps.payload, self.predictions.payload, self.words
         length = Signal(SAMPLE_WORDS_BITS)
         index = Signal(range(PREDICTION_WORDS))
-        # a first word that was offered stays, whatever comes
+        # a first word that was offered stays until it is taken
         held = Signal(range(RECORD_PREDICTION + 1))
         m.d.comb += length.eq(self.sample_pairs + SAMPLE_HEADER_WORDS)
 

@@ -1,7 +1,7 @@
 """Rings between streams and software: see ``ohmcarlo_board`` of the register map.
 
-Who puts and who takes count their items for ever, modulo 2**32; an item's place is its number
-modulo the size of the ring.
+Writer and reader count their items modulo 2**32. The place of an item is its number modulo the size
+of the ring.
 """
 
 from __future__ import annotations

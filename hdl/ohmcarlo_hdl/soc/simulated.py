@@ -1,4 +1,4 @@
-"""The top module of the Verilated board: ``Soc`` with the ports of a simulator."""
+"""The top of the simulated board."""
 
 from __future__ import annotations
 

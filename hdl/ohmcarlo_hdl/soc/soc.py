@@ -23,9 +23,9 @@ from .peripherals import Peripherals
 from .uart import DIVISOR_BITS, LEAST_DIVISOR
 
 WAKE_CLOCKS = 64
-"""Clocks that the controller gets after a write to it, to finish what has no status bit."""
+"""Clocks of the controller after a write, to finish operations without a status bit."""
 READ_CLOCKS = CONTROLLER_LATENCY + 1
-"""Clocks that it gets after a read."""
+"""Clocks of the controller after a read."""
 
 
 class Soc(wiring.Component):

@@ -14,7 +14,7 @@ BYTE_BITS = 8
 LEAST_DIVISOR = 2
 
 RECEIVED = data.StructLayout({"valid": unsigned(1), "byte": unsigned(BYTE_BITS)})
-"""A received byte, for one clock. A serial line has no back-pressure."""
+"""A received byte, for one clock; a serial line has no back-pressure."""
 
 
 class UartReceiver(wiring.Component):
@@ -115,7 +115,7 @@ class UartTransmitter(wiring.Component):
         m.d.comb += last.eq(Mux(self.divisor < LEAST_DIVISOR, LEAST_DIVISOR, self.divisor) - 1)
         count = Signal(DIVISOR_BITS)
         shift = Signal(BYTE_BITS + 1)
-        left = Signal(range(BYTE_BITS + 3))  # bits whose time is not over
+        left = Signal(range(BYTE_BITS + 3))  # bits that are not complete
         m.d.comb += [self.busy.eq(left != 0), self.bytes.ready.eq(left == 0)]
         with m.If(self.busy):
             m.d.sync += count.eq(count - 1)

@@ -13,7 +13,7 @@ from .parts import ADC, PhyTiming, clocks, half_period
 
 
 class Stage(enum.Enum, shape=3):  # type: ignore[call-arg]
-    """Where a sample stands."""
+    """Part of a sample."""
 
     IDLE = 0
     CONVERT = 1

@@ -74,7 +74,7 @@ class LineChain(wiring.Component):
         m = Module()
         m.submodules.shifter = shifter = self.shifter
         known, wait = self.known, self.wait
-        lost = Signal()  # forgotten in the middle of a frame
+        lost = Signal()  # ``forget`` in the middle of a frame
         same, start = Signal(), Signal()
         m.d.comb += [
             same.eq(known & (self.sent == self.wanted)),

@@ -1,4 +1,4 @@
-"""Rails: which channel of the DAC feeds what, and frames only for those that have to change."""
+"""Rails: channels of the DAC, with a frame for each channel that changes."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .shift import Shifter
 
 
 class Channel(IntEnum):
-    """Channels of the DAC, A to H. A rail that is used by its own operation only need not move
-    when the next operation is another one."""
+    """Channels of the DAC, A to H. Each operation has its own rails, so that no channel changes with
+    the operation."""
 
     GATE_PROGRAM = 0
     """Gate in SET and FORM: compliance; the request's code."""
@@ -107,7 +107,7 @@ class Rails(wiring.Component):
                 "sync_n": Out(1, init=1),
             }
         )
-        # The state is on the object so that proofs can speak about it.
+        # The state is on the object for the proofs.
         self.known = Signal(DAC.channels)
         self.sending = Signal(DAC.channels)
         longest = max(self.settle, self.power_up, self.reference)
@@ -128,7 +128,7 @@ class Rails(wiring.Component):
             with m.If(differs[i]):
                 m.d.comb += [chosen.eq(i), code.eq(self.codes[i])]
 
-        begins = Signal(2)  # frames of the start that are sent
+        begins = Signal(2)  # set-up frames that were sent
         starts, start = Signal(), Signal()
         sending = self.sending
         tail = DAC.frame_bits - 12 - DAC.code_bits

@@ -1,14 +1,15 @@
-"""Parts of the daughterboard, and the times that the Phy keeps for them.
+"""Parts of the daughterboard, and the timing that the Phy guarantees for them.
 
-Why these: they are stocked by every distributor, come in packages that can be soldered by hand,
-run from 3.3 V logic, and their frames need no set-up beyond two commands after power-up.
+The parts are stocked by every distributor, come in packages that can be soldered by hand, and run
+from 3.3 V logic. Their frames need no set-up beyond two commands after power-up.
 
-* **DAC7568** (Texas Instruments SBAS430F): eight channels of 12 bits, as many as rails are needed,
-  so that nothing but the gate of the next SET ever changes. Drop-in wider ones: DAC8168, DAC8568.
-* **ADS8860** (SBAS569B): 16 bits, 1 MSPS, samples on an edge of its own (CONVST), so that the
-  moment within a read pulse is ours. 16 bits hold ±32767 codes: 32 pairs at 0.25 µS per LSB.
-* **SN74AHC595** (SCLS373N): the common shift register, in the family that is
-  specified at 3.3 V (74HC595 is specified at 2, 4.5 and 6 V only).
+* **DAC7568** (Texas Instruments SBAS430F): eight channels of 12 bits, one
+  per rail, so that only the gate of the next SET changes. Drop-in parts with more bits: DAC8168,
+  DAC8568.
+* **ADS8860** (SBAS569B): 16 bits, 1 MSPS. It samples on an edge of CONVST, so that the Phy
+  chooses the moment within a read pulse. 16 bits hold ±32767 codes: 32 pairs at 0.25 µS per LSB.
+* **SN74AHC595** (SCLS373N): a common shift register, in the family that is specified at 3.3 V
+  (74HC595 is specified at 2, 4.5 and 6 V only).
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ MIN_GUARD = 1
 class Dac:
     """DAC7568: SYNC falls, 32 bits with the most significant first, SYNC rises.
 
-    DB31..28 are 0, DB27..24 the command, DB23..20 the channel, DB19..8 the code, the others do not
-    matter. DIN is taken on falling edges of SCLK; the output follows the 32nd.
+    DB31..28 are 0, DB27..24 the command, DB23..20 the channel, DB19..8 the code, the others are
+    ignored. DIN is taken on falling edges of SCLK; the output follows the 32nd.
     """
 
     name: str = "DAC7568"
@@ -59,7 +60,7 @@ class Adc:
 
     A rising edge of CONVST samples the input and starts the conversion; CONVST stays high until it
     is over. When CONVST falls, DOUT shows bit 15; each falling edge of SCLK brings the next one,
-    the 16th lets go of DOUT.
+    the 16th releases DOUT.
     """
 
     name: str = "ADS8860"
@@ -96,10 +97,10 @@ DAC, ADC, SHIFT_REGISTER = Dac(), Adc(), ShiftRegister()
 
 @dataclass(frozen=True)
 class PhyTiming:
-    """Times in nanoseconds that the Phy keeps.
+    """Times in nanoseconds that the Phy guarantees.
 
-    The defaults suit a ribbon cable of 15 cm and an array with lines of up to a few nF. Shorter
-    settling times are a matter of the board; below the parts' own limits they are refused.
+    The defaults suit a ribbon cable of 15 cm and an array with lines of up to a few nF. A board
+    may allow shorter settling times; times below the limits of the parts are refused.
 
     Attributes
     ----------
@@ -139,7 +140,7 @@ class PhyTiming:
         self.validate()
 
     def validate(self) -> None:
-        """Raise UsageError with a message that says what to change."""
+        """Raise UsageError if a time is outside the limits of its part."""
         for name, least, reason in (
             ("power_up_ns", 1, "the supplies need some time"),
             ("reference_ns", 1, "the reference needs some time"),

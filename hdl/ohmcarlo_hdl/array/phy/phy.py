@@ -1,4 +1,4 @@
-"""The physical interface of a 1T1R array: DAC, ADC, line selects and pulses instead of a model."""
+"""The physical interface of a 1T1R array: DAC, ADC, line selects and pulses."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ADC_MAX = (1 << (ADC.bits - 1)) - 1
 def address_layout(config: CoreConfig) -> data.StructLayout:
     """Outputs of the address chain, QA of its first register first.
 
-    ``coarse`` is there if the converter of a DOT is coarser than a code: then it sets the
-    amplifier to 2**dot_shift codes per LSB.
+    ``coarse`` exists if the converter of a DOT is coarser than a code. It sets the amplifier to
+    2**dot_shift codes per LSB.
     """
     geometry = config.geometry
     fields = {"row": config.row_bits, "device": config.device_bits, "tile": config.tile_bits}
@@ -43,7 +43,7 @@ def inputs_layout(config: CoreConfig) -> data.StructLayout:
 
 
 def check_array(config: CoreConfig) -> None:
-    """Raise UsageError, with advice, unless a physical array supports ``config``."""
+    """Raise UsageError unless a physical array supports ``config``."""
     geometry, pairs = config.geometry, config.tile_pairs
     if geometry.access_bits != 1:
         raise UsageError(
@@ -130,7 +130,7 @@ class Phy(wiring.Component):
                 "idle": Out(1),
             }
         )
-        # The state is on the object so that proofs can speak about it.
+        # The state is on the object for the proofs.
         self.rails = Rails(self.timing, clock_hz)
         self.address = LineChain(address_layout(config).size, self.timing, clock_hz)
         self.inputs = LineChain(inputs_layout(config).size, self.timing, clock_hz)
@@ -147,7 +147,7 @@ class Phy(wiring.Component):
         is_op: dict[Any, Any] = {op: request.op == op.value for op in USED}
         pulsed, answered = Cat(*is_op.values()).any(), is_op[Op.READ] | is_op[Op.DOT]
 
-        # -- what the offered request needs
+        # -- needs of the offered request
         wanted = data.View(address_layout(self.config), Signal(address.width, name="wanted"))
         sent: Any = data.View(address_layout(self.config), address.sent)
         of_device = is_op[Op.FORM] | is_op[Op.SET] | is_op[Op.READ]
@@ -171,7 +171,7 @@ class Phy(wiring.Component):
             ]
         offered = Signal()
         m.d.comb += [
-            # only an offer that stands: nothing moves in the clock in which it is taken
+            # only an offer that stalls: nothing moves in the clock in which it is taken
             offered.eq(self.requests.valid & ~self.prepared & ~pins.hold_off & ~hold),
             address.wanted.eq(Value.cast(wanted)),
             address.need.eq(pulsed),
@@ -218,7 +218,7 @@ class Phy(wiring.Component):
     def _read_out(
         self, m: Module, adc: AdcReader, asked: Value, is_dot: Value, owed: Signal
     ) -> None:
-        """Sample within the pulse of the request, respond, and end every outstanding response."""
+        """Sample in the pulse of the request ``asked`` and answer; every reading is answered."""
         pins, hold, responses = self.pins, self.hold, self.responses
         front_end = clocks(self.timing.front_end_ns, self.clock_hz)
         elapsed = Signal(bits_for(front_end))

@@ -1,4 +1,4 @@
-"""The wires between FPGA and daughterboard, and the headers that they go to.
+"""The wires between FPGA and daughterboard, and their pins on the headers.
 
 One table: the Phy's port, the boards' resources and the tables of ``constraints/daughterboard.md``
 are made from it.
@@ -15,13 +15,13 @@ from amaranth.lib.wiring import In, Out
 
 @dataclass(frozen=True)
 class PhyPin:
-    """One wire. ``direction`` is the FPGA's: "o" or "i"; ``rest`` is its level without an FPGA,
-    which a resistor on the daughterboard sees to (None: no matter)."""
+    """One wire. ``direction`` is "o" or "i", as for the FPGA. ``rest`` is the level that a resistor
+    on the daughterboard sets without an FPGA (None: any level)."""
 
     name: str
     direction: str
     part: str
-    """Where it goes: part and pin."""
+    """Part and pin on the daughterboard."""
     drives: str
     width: int = 1
     rest: int | None = None

@@ -1,4 +1,4 @@
-"""A serial frame: bits, the most significant first, and what comes after them."""
+"""A serial frame: bits, the most significant first, then a latch pulse or a pause."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from amaranth.utils import bits_for
 
 
 class Stage(enum.Enum, shape=3):  # type: ignore[call-arg]
-    """Where a frame stands."""
+    """Part of a frame."""
 
     IDLE = 0
     LEAD = 1
@@ -73,7 +73,7 @@ class Shifter(wiring.Component):
                 "close": Out(1),
             }
         )
-        # The state is on the object so that proofs can speak about it.
+        # The state is on the object for the proofs.
         self.stage = Signal(Stage)
         self.left = Signal(bits_for(max(half, closing)))
         self.bits_left = Signal(bits_for(bits))
