@@ -19501,7 +19501,7 @@ module \ohmcarlo_emulated_core.core.entropy.health (rst, \state__stb$25 , \state
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, failed, control_command, cutoff, loaded, \port$7203$0 , restart, state, clk);
+module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$7203$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19932,14 +19932,14 @@ module \ohmcarlo_emulated_core.core.entropy.health.apt (rst, load, closes, faile
   assign \$191  = \$175 [1:0] + \$190 ;
   assign \$192  = \matches  + \$191 [1:0];
   assign \$193  = \$122  ? { 9'h000, \$155 [1:0] } : \$192 [10:0];
-  assign \$194  = seen >= 10'h3fd;
-  assign closes = \port$7203$0 [0] & \$194 ;
-  assign \$195  = old >= cutoff;
-  assign \$196  = carried & \$195 ;
-  assign \$197  = | fresh;
-  assign \$198  = fresh >= cutoff;
-  assign \$199  = \$197  & \$198 ;
-  assign failed = \$196  | \$199 ;
+  assign \$194  = old >= cutoff;
+  assign \$195  = carried & \$194 ;
+  assign \$196  = | fresh;
+  assign \$197  = fresh >= cutoff;
+  assign \$198  = \$196  & \$197 ;
+  assign failed = \$195  | \$198 ;
+  assign \$199  = seen >= 10'h3fd;
+  assign closes = \port$7203$0 [0] & \$199 ;
   always @(posedge clk)
     carried <= \$200 ;
   always @(posedge clk)

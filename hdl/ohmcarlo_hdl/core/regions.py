@@ -41,8 +41,8 @@ def shapes(config: CoreConfig) -> dict[str, ShapeLike]:
 
 
 class Regions:
-    """The registers of all regions. Only those of ``target`` change in a clock, so all registers of a
-    name have one source, and one enable each.
+    """The registers of all regions. Only those of ``target`` change in a clock: all registers of
+    one name have one source, and an enable each.
 
     Parameters
     ----------

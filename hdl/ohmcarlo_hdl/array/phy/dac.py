@@ -17,8 +17,8 @@ from .shift import Shifter
 
 
 class Channel(IntEnum):
-    """Channels of the DAC, A to H. Each operation has its own rails, so that no channel changes with
-    the operation."""
+    """Channels of the DAC, A to H. Each operation has its own rails, so that a new operation
+    changes no channel."""
 
     GATE_PROGRAM = 0
     """Gate in SET and FORM: compliance; the request's code."""

@@ -9,7 +9,7 @@ import pytest
 
 from import_graph import import_graph
 
-ROOT = Path(__file__).parents[1] / "hdl"
+ROOT = Path(__file__).parents[2] / "hdl"
 PACKAGE = "ohmcarlo_hdl"
 GRAPH = {name: sorted(found) for name, found in import_graph([ROOT]).items()}
 

@@ -26,6 +26,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 import ohmcarlo_hdl
+from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.array.phy.parts import PhyConfig
 from ohmcarlo_hdl.boards.pll import Pll
 from ohmcarlo_hdl.boards.top import BoardTop, Loopback
@@ -35,6 +36,8 @@ from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard
 from ohmcarlo_hdl.soc.simulated import SimulatedBoard
 from ohmcarlo_hdl.soc.soc import Soc
+
+pytestmark = [pytest.mark.hdl, pytest.mark.slow]  # elaborates whole designs
 
 HEADER = re.compile(
     r"(?P<names>[\w*]+(?:, \w+)*) : (?:(?P<flow>In|Out)\((?P<shape>.+)\)|(?P<ref>\w+))"
@@ -81,13 +84,14 @@ def made() -> Made:
     board: dict[str, Any] = {
         "clock_hz": 40_000_000, "uart_divisor": 40, "simulated": True, "design_hash": 0
     }  # fmt: skip
+    whole = CoreConfig(Geometry(rows=16, pairs=8, entropy_pairs=1), max_points=16, max_regions=2)
     phy = replace(COMPACT, phy=PhyConfig(clock_hz=50_000_000))
     register_map.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         for base in (wiring.Component, wiring.Signature):
             patch.setattr(base, "__init__", recorder(base.__init__, found))
         for top in (
-            SimulatedBoard(Soc(CoreConfig(), b"", **board)),
+            SimulatedBoard(Soc(whole, b"", **board)),
             Soc(phy, b"", **board),
             EmulatedCore(COMPACT, fast=False),
             BitSerialBoard(BitSerialConfig(), 12_000_000, 1_000_000),
