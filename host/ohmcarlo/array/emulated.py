@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..jit import compiled, inlined
+from ..jit import compiled
 from ..spec import (
     CODE_MAX,
     D2D_FRAC,
@@ -96,7 +96,7 @@ def emulator_reset(e: Emulator, row: int) -> None:
     e.counts[RESET] += e.codes.shape[1]
 
 
-@inlined
+@compiled
 def emulator_code(
     medians: Any, sigmas: Any, normal: int, dac: int, d2d: int, median_gain: int, sigma_gain: int
 ) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..array.threefry import threefry2x32
 from ..errors import UsageError
-from ..jit import compiled
+from ..jit import allocating, compiled
 from ..spec import LOGLIK_FRAC
 from ..spec import cartpole as spec
 from ..spec.formats import to_fixed
@@ -33,7 +33,7 @@ LOGLIK_SHIFT = spec.LOG2_FRAC + spec.SCALE_FRAC - LOGLIK_FRAC
 # -- lines that take integers, or arrays of them --------------------------------------------------
 
 
-@compiled
+@allocating
 def _times(a: Any, b: Any, shift: int) -> Any:
     return (a * b + (1 << (shift - 1))) >> shift
 

@@ -12,10 +12,12 @@ from typing import Any
 from ..array.base import DOT, DOT_CODES, DOT_DEVICES
 from ..array.emulated import Emulator, emulator_program, emulator_reset
 from ..jit import compiled
-from .entropy import begin_coin, harvest, minus_log_u
-from .likelihood import evaluate
+from ..spec import STARTUP_WINDOWS
+from .entropy import begin_coin, harvest, minus_log_u, restart_tests
+from .likelihood import NEVER, evaluate
 from .machine import (
     ALARM,
+    CLEAN_WINDOWS,
     COIN_READY,
     STEPS,
     TURN,
@@ -106,6 +108,22 @@ def count_dots(m: Machine, counts: Any, codes: Any, points: int) -> None:
 
 
 @compiled
+def first_sample(m: Machine, state: State, region: int, group: int, loglik: int) -> None:
+    """``state.proposed`` in ``group`` is the first sample of a region's chain."""
+    settle(state, region, group)
+    state.loglik[region] = loglik
+    state.prior[region] = log_prior(m, state.proposed)
+
+
+@compiled
+def _emulated_bits(m: Machine, state: State, e: Emulator, row: int) -> None:
+    """RESET ``row``, program and read its entropy devices once, test and take the bits."""
+    emulator_reset(e, row)
+    emulator_program(e, row, m.coin_devices, state.coin_dac, state.coin_codes)
+    harvest(m, state)
+
+
+@compiled
 def _emulated_coin(m: Machine, state: State, e: Emulator, row: int) -> bool:
     """Program the entropy devices of ``row`` until the coin is ready.
 
@@ -114,18 +132,80 @@ def _emulated_coin(m: Machine, state: State, e: Emulator, row: int) -> bool:
     begin_coin(state)
     propose_coin(m, state, row)
     while not state.scalars[COIN_READY]:
-        emulator_reset(e, row)
-        emulator_program(e, row, m.coin_devices, state.coin_dac, state.coin_codes)
-        harvest(m, state)
+        _emulated_bits(m, state, e, row)
         if state.scalars[ALARM] or not is_valid(m, state.coin_codes):
             return False
     return True
 
 
 @compiled
-def run_emulated(m: Machine, data: Data, state: State, e: Emulator, out: Stream, steps: int) -> int:
-    """``steps`` MH steps over the emulated array; how it ended."""
-    no_logits = out.log_posterior[:0]
+def _emulated_sample(m: Machine, state: State, e: Emulator, row: int) -> None:
+    """Program and read back every device of the proposal; the first row is reset already."""
+    start = 0
+    for i in range(m.group_rows):
+        stop = start
+        while stop < len(m.slot_row) and m.slot_row[stop] == i:
+            stop += 1
+        if i > 0:
+            emulator_reset(e, row + i)
+        emulator_program(
+            e, row + i, m.slot_device[start:stop], state.dac[start:stop],
+            state.proposed[start:stop],
+        )  # fmt: skip
+        start = stop
+
+
+@compiled
+def _start_emulated(m: Machine, data: Data, state: State, e: Emulator, logits: Any) -> int:
+    """``Controller.start`` over the emulated array; how it ended."""
+    scalars = state.scalars
+    restart_tests(state)
+    turn = scalars[TURN]
+    while scalars[CLEAN_WINDOWS] < STARTUP_WINDOWS:
+        region = scalars[TURN]
+        group = take_free(m, state, region)
+        if group == NO_GROUP:
+            return EXHAUSTED
+        row = first_row(m, group)
+        begin_coin(state)
+        propose_coin(m, state, row)
+        _emulated_bits(m, state, e, row)
+        give_back(m, state, region, group, not is_valid(m, state.coin_codes))
+        scalars[TURN] = (region + 1) % m.regions
+        if scalars[ALARM]:
+            return ENTROPY_ALARM
+    scalars[TURN] = turn
+    for region in range(m.regions):
+        while state.group[region] < 0:
+            group = take_free(m, state, region)
+            if group == NO_GROUP:
+                return EXHAUSTED
+            row = first_row(m, group)
+            propose(m, state, region, row, True)
+            emulator_reset(e, row)
+            _emulated_sample(m, state, e, row)
+            if is_valid(m, state.proposed):
+                loglik, points = evaluate(m, data, state.proposed, logits, NEVER)
+                count_dots(m, e.counts, state.proposed, points)
+                first_sample(m, state, region, group, loglik)
+            else:
+                give_back(m, state, region, group, True)
+    return RUNNING
+
+
+@compiled
+def run_emulated(
+    m: Machine, data: Data, state: State, e: Emulator, out: Stream, steps: int, start: bool,
+    logits: Any,
+) -> int:  # fmt: skip
+    """``steps`` MH steps over the emulated array, after the ``start``; how it ended.
+
+    One function for both: much of the machine code is the same. ``logits``: ``no_logits(m)``.
+    """
+    if start:
+        status = _start_emulated(m, data, state, e, logits)
+        if status != RUNNING:
+            return status
     for _ in range(steps):
         region = state.scalars[TURN]
         group = take_free(m, state, region)
@@ -140,33 +220,14 @@ def run_emulated(m: Machine, data: Data, state: State, e: Emulator, out: Stream,
             continue
         t = minus_log_u(m, state)
         propose(m, state, region, row, False)
-        start = 0
-        for i in range(m.group_rows):
-            stop = start
-            while stop < len(m.slot_row) and m.slot_row[stop] == i:
-                stop += 1
-            if i > 0:
-                emulator_reset(e, row + i)
-            emulator_program(
-                e, row + i, m.slot_device[start:stop], state.dac[start:stop],
-                state.proposed[start:stop],
-            )  # fmt: skip
-            start = stop
+        _emulated_sample(m, state, e, row)
         valid = is_valid(m, state.proposed)
         stuck = not valid and is_stuck(m, state, region, row)
         loglik, prior, points, accepted = 0, 0, 0, False
         if valid:
             threshold, prior = threshold_of(m, state, region, row, t)
-            loglik, points = evaluate(m, data, state.proposed, no_logits, threshold)
+            loglik, points = evaluate(m, data, state.proposed, logits, threshold)
             count_dots(m, e.counts, state.proposed, points)
             accepted = loglik >= threshold
         conclude(m, state, out, region, group, valid, stuck, accepted, loglik, prior, points)
     return RUNNING
-
-
-@compiled
-def first_sample(m: Machine, state: State, region: int, group: int, loglik: int) -> None:
-    """``state.proposed`` in ``group`` is the first sample of a region's chain."""
-    settle(state, region, group)
-    state.loglik[region] = loglik
-    state.prior[region] = log_prior(m, state.proposed)

@@ -23,7 +23,15 @@ from .chain import (
     threshold_of,
 )
 from .entropy import begin_coin, harvest, minus_log_u, restart_tests
-from .likelihood import NEVER, evaluate, hidden_layer, logits_from_dots, predict_sums, terms_of
+from .likelihood import (
+    NEVER,
+    evaluate,
+    hidden_layer,
+    logits_from_dots,
+    no_logits,
+    predict_sums,
+    terms_of,
+)
 from .machine import (
     ALARM,
     ALARMS,
@@ -43,6 +51,12 @@ from .registers import Registers
 from .rows import NO_GROUP, first_row, give_back, push_free, take_free
 
 External = Callable[[NDArray[np.int32]], int]
+
+
+NO_COIN = (
+    "the coin failed its start-up health test: the entropy devices do not vary; "
+    "run `ohmcarlo characterize` on this array"
+)
 
 
 class EntropyAlarm(OhmcarloError):
@@ -96,6 +110,15 @@ class Controller:
 
         Raises EntropyAlarm when the test fails; the array is left with its rows reset.
         """
+        if self._emulated():
+            status = self._run_emulated(build_stream(0, self.registers.sample_devices), 0, True)
+            if status == ENTROPY_ALARM:
+                raise EntropyAlarm(NO_COIN)
+            if status == EXHAUSTED:
+                waiting = np.flatnonzero(self.state.group < 0)
+                tested = self.state.scalars[CLEAN_WINDOWS] >= STARTUP_WINDOWS
+                raise self._no_rows(int(waiting[0] if tested else self.state.scalars[TURN]))
+            return
         restart_tests(self.state)
         scalars = self.state.scalars
         turn = scalars[TURN]
@@ -110,10 +133,7 @@ class Controller:
             give_back(self.machine, self.state, region, group, stuck)
             scalars[TURN] = (region + 1) % self.machine.regions
             if scalars[ALARM]:
-                raise EntropyAlarm(
-                    "the coin failed its start-up health test: the entropy devices do not vary; "
-                    "run `ohmcarlo characterize` on this array"
-                )
+                raise EntropyAlarm(NO_COIN)
         scalars[TURN] = turn  # a chain that goes on after an alarm goes on in turn
         for region in range(self.machine.regions):
             while self.state.group[region] < 0:
@@ -134,11 +154,24 @@ class Controller:
     def _take(self, region: int) -> int:
         group = int(take_free(self.machine, self.state, region))
         if group == NO_GROUP:
-            raise OhmcarloError(
-                f"region {region} has no working rows left: "
-                f"{int(self.state.bad.sum())} row groups are out of service"
-            )
+            raise self._no_rows(region)
         return group
+
+    def _no_rows(self, region: int) -> OhmcarloError:
+        return OhmcarloError(
+            f"region {region} has no working rows left: "
+            f"{int(self.state.bad.sum())} row groups are out of service"
+        )
+
+    def _emulated(self) -> bool:
+        """Whether one compiled loop runs the whole chain."""
+        return isinstance(self.array, EmulatedArray) and self.external is None
+
+    def _run_emulated(self, out: Stream, steps: int, start: bool) -> int:
+        array: Any = self.array
+        m = self.machine
+        arguments = (self.data, self.state, array.state, out, steps, start, no_logits(m))
+        return int(run_emulated(m, *arguments))
 
     def run(self, steps: int) -> tuple[Stream, int]:
         """``steps`` steps of every region, in turn; (what was streamed, how it ended)."""
@@ -148,9 +181,8 @@ class Controller:
         out = build_stream(total, self.registers.sample_devices)
         if self.state.scalars[ALARM]:
             return out, ENTROPY_ALARM
-        if isinstance(self.array, EmulatedArray) and self.external is None:
-            args = (self.machine, self.data, self.state, self.array.state, out, total)
-            return out, int(run_emulated(*args))
+        if self._emulated():
+            return out, self._run_emulated(out, total, False)
         for _ in range(total):
             status = self._step(out)
             if status != RUNNING:
@@ -212,7 +244,7 @@ class Controller:
             if abs(loglik) > ACC_MAX:
                 raise OhmcarloError(f"external log-likelihood {loglik} does not fit 32 bits")
             return loglik, 0
-        logits = np.zeros(0, np.int64)
+        logits = no_logits(self.machine)
         if not self.array.exact_dot:
             logits = np.empty(len(self.points), np.int64)
             self._logits(row, self._inputs, self.data.offsets, logits)

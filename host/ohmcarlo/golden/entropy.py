@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..jit import compiled, inlined
+from ..jit import compiled
 from ..spec import (
     APT_WINDOW,
     COIN_BITS,
@@ -63,7 +63,7 @@ def begin_coin(state: State) -> None:
     s[COIN_READY] = 0
 
 
-@inlined
+@compiled
 def _test_symbol(last: Any, run: Any, column: int, symbol: int, cutoff: int) -> bool:
     if symbol == last[column]:
         run[column] += 1
@@ -73,7 +73,7 @@ def _test_symbol(last: Any, run: Any, column: int, symbol: int, cutoff: int) -> 
     return run[column] >= cutoff
 
 
-@inlined
+@compiled
 def _take_bit(s: Any, bit: int) -> None:
     s[WORD] = (s[WORD] << 1) | bit
     s[WORD_BITS] += 1

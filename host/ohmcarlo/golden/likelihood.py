@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..jit import compiled, inlined
+from ..jit import allocating, compiled
 from ..spec import (
     ACC_MAX,
     FEATURE_FRAC,
@@ -27,7 +28,7 @@ from .machine import Converter, Data, Machine, Scale
 NEVER = -2 * ACC_MAX  # below every sum
 
 
-@compiled
+@allocating
 def differences(codes: Any) -> Any:
     """k⁺ - k⁻ of every pair, int32: what an access multiplies the inputs with."""
     out = np.empty(len(codes) // 2, np.int32)
@@ -36,7 +37,7 @@ def differences(codes: Any) -> Any:
     return out
 
 
-@inlined
+@compiled
 def dot_exact(inputs: Any, point: int, weights: Any, first: int, pairs: int) -> int:
     """Σ x (k⁺ - k⁻) of one point; 32 bits hold it (127 · 1023 · 256).
 
@@ -48,7 +49,7 @@ def dot_exact(inputs: Any, point: int, weights: Any, first: int, pairs: int) -> 
     return total
 
 
-@inlined
+@compiled
 def dot_access(
     inputs: Any, point: int, weights: Any, first: int, pairs: int, converter: Converter
 ) -> int:
@@ -78,14 +79,14 @@ def dot_access(
     return total
 
 
-@inlined
+@compiled
 def logit_of(dot: int, offset: int, scale: Scale) -> int:
     """Logit of a dot product, LSB 2**-LOGIT_FRAC, saturating at ±32."""
     scaled = shift_round(dot * scale.mantissa, scale.shift)
     return saturate(scaled + (np.int64(offset) << (LOGIT_FRAC - OFFSET_FRAC)), LOGIT_MAX)
 
 
-@inlined
+@compiled
 def activation(dot: int, scale: Scale) -> int:
     """Hidden unit: saturating linear, an int8 like the features; rounded once, not via a logit."""
     value = shift_round(dot * scale.mantissa, scale.shift + LOGIT_FRAC - FEATURE_FRAC)
@@ -109,7 +110,7 @@ def network_dot(
     return dot_access(hidden, 0, weights, units * features, units + 1, converter)
 
 
-@inlined
+@compiled
 def point_logit(
     inputs: Any, offset: int, point: int, weights: Any, hidden: Any,
     features: int, converter: Converter, scale: Scale,
@@ -122,7 +123,7 @@ def point_logit(
     return logit_of(dot, offset, scale)
 
 
-@inlined
+@compiled
 def term_of(softplus: Any, label: int, z: int) -> int:
     """Log-likelihood of one point, never positive, LSB 2**-LOGLIK_FRAC."""
     if label == LABEL_QUADRATIC:
@@ -167,16 +168,16 @@ def sum_of_points(
     return total, n
 
 
-@compiled
+@allocating
 def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) -> tuple[int, int]:
     """Sum the terms in the order of the table; stop once the sum is below ``threshold``.
 
     Every later term is <= 0, so a sum below the threshold stays there. ``logits`` holds the logit
-    of every point where the array computes them itself, or nothing: then they come from the codes.
-    Returns (sum, points evaluated).
+    of every point where the array computes them itself; otherwise it is ``no_logits(m)``, and they
+    come from the codes. Returns (sum, points evaluated).
     """
     stop = threshold if m.early_reject else NEVER
-    if len(logits) == 0 and m.hidden == 0 and m.converter.limit == ACC_MAX:
+    if logits is None:  # the type decides: of two branches, one is compiled
         return sum_of_points(
             data.inputs, data.offsets, data.labels, data.order, differences(codes), m.softplus,
             stop, m.features, m.logit,
@@ -185,6 +186,15 @@ def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) ->
         logits = np.empty(len(data.labels), np.int64)
         logits_of(m, data, codes, logits)
     return sum_of_logits(logits, data.labels, data.order, m.softplus, stop)
+
+
+def no_logits(m: Machine) -> NDArray[np.int64] | None:
+    """Argument of ``evaluate`` for logits that come from the codes.
+
+    None for a logistic model over exact dot products: each logit is computed when its turn comes.
+    """
+    exact = m.hidden == 0 and m.converter.limit == ACC_MAX
+    return None if exact else np.zeros(0, np.int64)
 
 
 @compiled
@@ -203,7 +213,7 @@ def hidden_layer(m: Machine, dots: Any, hidden: Any) -> None:
         hidden[i, m.hidden] = 1 << FEATURE_FRAC
 
 
-@compiled
+@allocating
 def logits_of(m: Machine, data: Data, codes: Any, out: Any) -> None:
     """Every point's logit under one sample, int64 (n,), LSB 2**-LOGIT_FRAC."""
     inputs, offsets = data.inputs, data.offsets
@@ -214,7 +224,7 @@ def logits_of(m: Machine, data: Data, codes: Any, out: Any) -> None:
         out[i] = point_logit(inputs, offsets[i], i, weights, hidden, features, converter, scale)
 
 
-@compiled
+@allocating
 def terms_of(m: Machine, data: Data, codes: Any, out: Any) -> None:
     """Every point's term under one sample (the host sorts the order table by them)."""
     logits_of(m, data, codes, out)
@@ -223,14 +233,14 @@ def terms_of(m: Machine, data: Data, codes: Any, out: Any) -> None:
         out[i] = term_of(softplus, labels[i], out[i])
 
 
-@inlined
+@compiled
 def sigmoid_of(nodes: Any, z: int) -> int:
     """sigmoid(z), LSB 2**-PROB_FRAC."""
     p = over_magnitude(nodes, abs(z), 1 << PROB_FRAC)
     return p if z >= 0 else (1 << PROB_FRAC) - p
 
 
-@compiled
+@allocating
 def predict_sums(m: Machine, data: Data, samples: Any, multiplicity: Any, out: Any) -> None:
     """Prediction mode: Σ multiplicity · p and Σ multiplicity · p² per point, into (n, 2).
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..jit import compiled, inlined
+from ..jit import compiled
 from ..spec import (
     ACC_MAX,
     INV_SIGMA_FRAC,
@@ -25,7 +25,7 @@ from ..spec import (
 from .machine import Machine, State
 
 
-@inlined
+@compiled
 def per_device(table: Any, row: int, device: int) -> int:
     """A per-device register; a (1, 1) table holds the same value for all."""
     if table.shape[0] == 1:
@@ -33,7 +33,7 @@ def per_device(table: Any, row: int, device: int) -> int:
     return table[row, device]
 
 
-@inlined
+@compiled
 def target_of(code: int, centre: int, rho: int, lo: int, hi: int) -> int:
     """µ(k) = clip(c + ρ (k - c), lo, hi), in targets."""
     away = (code << TARGET_FRAC) - centre
@@ -130,7 +130,7 @@ def log_hastings(m: Machine, state: State, region: int, row: int) -> int:
     return saturate(shift_round(squares, 2 * Z_FRAC + 1 - LOGLIK_FRAC) + logs, ACC_MAX)
 
 
-@inlined
+@compiled
 def deviation(inv_sigma: Any, code: int, target: int) -> int:
     """(code - µ) / σ(µ), LSB 2**-Z_FRAC, saturating at ±32."""
     away = (code << TARGET_FRAC) - target

@@ -17,7 +17,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..jit import inlined
+from ..jit import compiled
 from .formats import (
     CODE_BITS,
     CODE_LSB_US,
@@ -190,7 +190,7 @@ def segment_words(nodes: Iterable[Any]) -> list[int]:
 
 
 # -- lookups: the twins of the HDL's table units ---------------------------------------------------
-@inlined
+@compiled
 def interpolate(nodes: IntTable, position: int, bits: int) -> int:
     """Linear interpolation at ``position`` with ``bits`` fraction bits below the node index."""
     index = position >> bits
@@ -201,7 +201,7 @@ def interpolate(nodes: IntTable, position: int, bits: int) -> int:
     return low + shift_round((nodes[index + 1] - low) * fraction, bits)
 
 
-@inlined
+@compiled
 def dac_of(nodes: Any, mid: int, offset: int, gain: int, target: int) -> int:
     """The DAC code that programs a device to ``target``: its trim, then the common table."""
     trimmed = target + (offset << TARGET_FRAC) + shift_round((target - mid) * gain, TRIM_GAIN_FRAC)
@@ -209,7 +209,7 @@ def dac_of(nodes: Any, mid: int, offset: int, gain: int, target: int) -> int:
     return min(max(interpolate(nodes, trimmed, SEGMENT_FRAC), 0), DAC_MAX)
 
 
-@inlined
+@compiled
 def over_magnitude(nodes: IntTable, magnitude: int, beyond: int) -> int:
     """A table over |z| (``softplus_table``, ``sigmoid_table``); ``beyond`` from LOGSIG_END on."""
     if magnitude < (LOGSIG_KNEE << LOGIT_FRAC):
@@ -221,7 +221,7 @@ def over_magnitude(nodes: IntTable, magnitude: int, beyond: int) -> int:
     return beyond
 
 
-@inlined
+@compiled
 def gauss(nodes: IntTable, word: int) -> int:
     """Standard normal from 32 uniform bits, LSB 2**-GAUSS_FRAC: bit 31 is the sign."""
     v = word & 0x7FFFFFFF
