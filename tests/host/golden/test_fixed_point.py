@@ -8,7 +8,7 @@ from scipy import special
 
 from ohmcarlo.golden.chain import threshold_of
 from ohmcarlo.golden.entropy import minus_log_u
-from ohmcarlo.golden.likelihood import NEVER, evaluate, sigmoid_of, term_of
+from ohmcarlo.golden.likelihood import NEVER, evaluate, no_logits, sigmoid_of, term_of
 from ohmcarlo.golden.machine import WORD, ZEROS_BEFORE
 from ohmcarlo.golden.proposal import log_hastings, log_prior, target_of
 from ohmcarlo.jit import compiled
@@ -166,7 +166,7 @@ def test_whole_log_posterior_and_decisions(case: str) -> None:
     trace(made, 500)
     m, state = made.machine, made.state
     rng = np.random.default_rng(2)
-    none = np.zeros(0, np.int64)
+    none = no_logits(m)
     errors, differ = [], 0
     for _ in range(proposals // 100):
         old = state.codes[0].copy()
