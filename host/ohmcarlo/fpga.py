@@ -27,7 +27,7 @@ class BuildOptions:
     """
 
     array: str | None = None
-    small: bool = False
+    compact: bool = False
     rows: int | None = None
     pairs: int | None = None
     access_bits: int | None = None
@@ -48,7 +48,7 @@ def build_bitstream(board: str, options: BuildOptions, say: Say) -> dict[str, An
     folder, manifest = bitstream(
         board,
         say,
-        compact=options.small,
+        compact=options.compact,
         rows=options.rows,
         pairs=options.pairs,
         access_bits=options.access_bits,

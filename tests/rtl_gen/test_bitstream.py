@@ -308,7 +308,7 @@ def test_a_design_that_does_not_fit(
     loopback: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(plan, "payload_of", lambda request: Payload(Greedy(), 0, 0))
-    with pytest.raises(OhmcarloError, match=r"does not fit: out of block RAMs .*--small"):
+    with pytest.raises(OhmcarloError, match=r"does not fit: out of block RAMs .*--compact"):
         build(request_of("icebreaker"), tmp_path / "out", quiet)
     assert not (tmp_path / "out").exists() and left_over(tmp_path) == []
 

@@ -1,7 +1,8 @@
 """Arrays of devices: emulated (integers, as in the FPGA), device physics, measured cells."""
 
 from .base import Array, Ledger
-from .characterize.characterization import Characterization, characterize
+from .characterize.characterization import Characterization
+from .characterize.evaluation import characterize
 from .die import Die
 from .emulated import EmulatedArray
 from .energy import energy

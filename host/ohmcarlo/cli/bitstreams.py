@@ -26,10 +26,10 @@ def build(
             rich_help_panel="Array",
         ),
     ] = None,
-    small: Annotated[
+    compact: Annotated[
         bool,
         typer.Option(
-            "--small", help="Build a smaller array, in a minute.", rich_help_panel="Array"
+            "--compact", help="Build a smaller array, in a minute.", rich_help_panel="Array"
         ),
     ] = False,
     rows: Annotated[
@@ -107,7 +107,7 @@ def build(
     console = Console(json)
     options = BuildOptions(
         array=array,
-        small=small,
+        compact=compact,
         rows=rows,
         pairs=pairs,
         access_bits=access_bits,

@@ -15,17 +15,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ..array.characterize.ages import measure_ages
-from ..array.characterize.characterization import DEFAULT_TARGETS_US
-from ..array.characterize.estimates import (
-    ABSENT,
-    LEVEL,
-    Estimate,
-    Estimates,
-    Pulses,
-    estimate_measurement,
-)
-from ..array.characterize.fit import fit_file, sweep_pulses
+from ..array.characterize.estimates import ABSENT, LEVEL, Estimate, Estimates, Pulses
+from ..array.characterize.estimation import estimate_measurement
+from ..array.characterize.evaluation import DEFAULT_TARGETS_US
+from ..array.characterize.fit import fit_file
 from ..array.characterize.measure import Measurement, measure
+from ..array.characterize.pulse_files import sweep_pulses
 from ..array.measured import SIGMA_INTERCEPT_US, SIGMA_SLOPE, load_sweep
 from ..array.physics import PhysicsArray
 from ..array.presets import DevicePreset, get_preset

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..array.base import Array
-from ..array.characterize.characterization import Characterization, characterize
+from ..array.characterize.characterization import Characterization
+from ..array.characterize.evaluation import characterize
 from ..array.characterize.fit import fit_preset
 from ..array.die import Die
 from ..array.emulated import EmulatedArray

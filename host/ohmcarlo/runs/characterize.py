@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..array.characterize.ages import measure_ages
-from ..array.characterize.characterization import (
-    DEFAULT_CYCLES,
-    DEFAULT_TARGETS_US,
-    Characterization,
-    characterize,
-)
-from ..array.characterize.estimates import Estimates, estimate_measurement
+from ..array.characterize.characterization import Characterization
+from ..array.characterize.estimates import Estimates
+from ..array.characterize.estimation import estimate_measurement
+from ..array.characterize.evaluation import DEFAULT_CYCLES, DEFAULT_TARGETS_US, characterize
 from ..array.characterize.fit import fit_file, preset_of
 from ..array.characterize.measure import measure
 from ..array.physics import PhysicsArray, ValidityWarning

@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("board", metavar="BOARD", help="one of these boards")
     made.add_argument("--array", default=EMULATOR, metavar="NAME", help=" or ".join(ARRAYS))
-    made.add_argument("--small", action="store_true", help="the smaller array of the board")
+    made.add_argument("--compact", action="store_true", help="the smaller array of the board")
     made.add_argument("--rows", type=int, metavar="N", help="rows of the array")
     made.add_argument("--pairs", type=int, metavar="N", help="device pairs of a row")
     made.add_argument(
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.board,
             lambda line: print(line, flush=True),
             array=options.array,
-            compact=options.small,
+            compact=options.compact,
             rows=options.rows,
             pairs=options.pairs,
             access_bits=options.access_bits,

@@ -86,14 +86,14 @@ def failure(log: str, names: Mapping[str, tuple[str, ...]]) -> OhmcarloError:
     if lacking:
         return OhmcarloError(
             f"the design does not fit: out of {', '.join(lacking)}; choose smaller --rows, "
-            "--pairs or --access-bits, --small, or a larger board"
+            "--pairs or --access-bits, --compact, or a larger board"
         )
     if errors and NO_PLACE.search(errors[0]):
         kind = CELL_TYPE.search(errors[0])
         what = _friendly(next(filter(None, kind.groups())), names) if kind else "room"
         return OhmcarloError(
             f"the design does not fit: out of {what} ({errors[0].removeprefix('ERROR: ')}); choose "
-            "smaller --rows, --pairs or --access-bits, --small, or a larger board"
+            "smaller --rows, --pairs or --access-bits, --compact, or a larger board"
         )
     last = errors[-1].removeprefix("ERROR: ") if errors else _last_line(log)
     return OhmcarloError(f"place and route failed: {last}")

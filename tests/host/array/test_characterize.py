@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo.array.characterize.characterization import Characterization, characterize, trimmed_dac
+from ohmcarlo.array.characterize.characterization import Characterization
+from ohmcarlo.array.characterize.evaluation import characterize
+from ohmcarlo.array.characterize.measure import trimmed_dac
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.presets import get_preset

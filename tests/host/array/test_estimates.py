@@ -11,17 +11,11 @@ import pytest
 from scipy import stats
 
 from ohmcarlo.array.characterize.ages import measure_ages
-from ohmcarlo.array.characterize.estimates import (
-    Estimate,
-    Estimates,
-    Pulses,
-    estimate,
-    estimate_measurement,
-    hrs_estimates,
-    share_estimate,
-)
+from ohmcarlo.array.characterize.estimates import Estimate, Estimates, Pulses
+from ohmcarlo.array.characterize.estimation import estimate, estimate_measurement
 from ohmcarlo.array.characterize.fit import fit_file, fit_preset, preset_of
 from ohmcarlo.array.characterize.measure import measure
+from ohmcarlo.array.characterize.reads import hrs_estimates, share_estimate
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.presets import DevicePreset, get_preset
 from ohmcarlo.datasets.fetch import find

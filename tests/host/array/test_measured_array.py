@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo.array.characterize.characterization import characterize
+from ohmcarlo.array.characterize.evaluation import characterize
 from ohmcarlo.array.measured import MeasuredArray, Sweep, load_sweep
 from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import UsageError

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo.array.characterize.characterization import characterize
+from ohmcarlo.array.characterize.evaluation import characterize
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import BoardLost, SerialBoard
 from ohmcarlo.boards.link import ports

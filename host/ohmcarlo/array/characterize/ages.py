@@ -10,8 +10,9 @@ import numpy as np
 from ...spec import DEFAULT_MID_US, Geometry
 from ..physics import PhysicsArray
 from ..presets import DevicePreset
-from .characterization import DEFAULT_CYCLES, DEFAULT_TARGETS_US
-from .estimates import Estimate, Estimates, estimate_measurement
+from .estimates import Estimate, Estimates
+from .estimation import estimate_measurement
+from .evaluation import DEFAULT_CYCLES, DEFAULT_TARGETS_US
 from .measure import measure
 
 AGES = (0.0, 1e4, 1e5, 1e6, 1e7, 1e8)

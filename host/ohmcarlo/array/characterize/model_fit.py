@@ -1,0 +1,296 @@
+"""The fit of the device model to moments, for the data and every bootstrap replicate at once.
+
+The model is that of ``presets``: cell d, asked for level t, answers with m_t + D_t x_d, x_d its
+own for good (device to device), plus σ(median) times a deviation of which a share of the variance
+is an AR(1) process of the device and the rest is new with each pulse; a read adds noise. What is
+estimated from a *finite* number of pulses is biased where a device's own mean was taken off: the
+slow process hides in that mean. Every moment below is therefore compared with what the model
+itself expects for the very order of the pulses, not with its limit for infinitely many.
+
+Intervals: percentiles of a bootstrap over devices, which are the independent units.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from ...spec import CODE_LSB_US
+from .estimates import ABSENT, LEVEL, Estimate, Estimates, Pulses, interval
+from .measure import FloatArray
+from .moments import MEMORIES, DeviceSums, ExpectedMoments
+
+ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
+FEW_PAIRS = 0.1  # a lag that fewer pairs of pulses have, relative to the best, is left out
+BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain
+NODES, NODE_WEIGHTS = (v / s for v, s in zip(
+    np.polynomial.hermite_e.hermegauss(9), (1.0, np.sqrt(2 * np.pi)), strict=True
+))  # fmt: skip
+
+
+class ModelFit:
+    """Everything with a leading axis over replicates (B)."""
+
+    def __init__(
+        self, pulses: Pulses, seen: DeviceSums, expected: ExpectedMoments, weight: FloatArray
+    ) -> None:
+        self.pulses, self.seen, self.expected, self.weight = pulses, seen, expected, weight
+        there = seen.number > 1
+        number = weight @ there.T  # (B, T)
+        self.number = number
+        self.mean = weight @ np.where(there, seen.mean, 0.0).T / number
+        self.within = weight @ np.where(there, seen.variance, 0.0).T / number
+        square = weight @ np.where(there, seen.mean**2, 0.0).T / number
+        self.between = (square - self.mean**2) * number / np.maximum(number - 1, 1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pairs = seen.lag_count.sum(axis=1)
+            products = (weight @ seen.lag_sum.T) / (weight @ seen.lag_count.T)
+            products[:, pairs < FEW_PAIRS * pairs.max()] = np.nan
+            self.correlation = products / products[:, :1]  # (B, K)
+        self.noise = self._noise()
+        self.share_seen, self.memory = self._fit_memory()
+        self._fit_spreads()
+        self._fit_law()
+
+    def _noise(self) -> FloatArray:
+        """Variance (µS²) of a single read-back that no programming made, (B, T)."""
+        rel = self.pulses.read_noise_rel
+        variance = (0.0 if rel is None else (rel.value * self.mean) ** 2) + np.zeros_like(self.mean)
+        return variance + (ADC_VARIANCE if self.pulses.rounded else 0.0)
+
+    def _fit_memory(self) -> tuple[FloatArray, FloatArray]:
+        """Share of the variance seen that is slow, and its correlation length; (B,) each.
+
+        Expected product at lag k over that at lag 0, for share s: ((1-s) w_k + s u_k) /
+        ((1-s) w_0 + s u_0), w without memory, u with it. Linear in s for a given length.
+        """
+        lag = self.expected.lag
+        seen = self.correlation[:, 1:]
+        usable = np.isfinite(seen[0]) & np.isfinite(lag[:, 1:]).all(axis=0)
+        seen = seen[:, usable]
+        importance = (self.seen.lag_count.sum(axis=1)[1:])[usable]
+        white, slow = lag[0], lag[1:]
+        w0, wk = white[0], white[1:][usable]
+        shares, errors = [], []
+        for u in slow:
+            gain = (u[1:][usable] - wk)[None, :] - seen * (u[0] - w0)
+            rest = seen * w0 - wk[None, :]
+            s = (importance * gain * rest).sum(axis=1) / (importance * gain**2).sum(axis=1)
+            s = np.clip(s, 0.0, 1.0)
+            shares.append(s)
+            model = ((1 - s[:, None]) * wk + s[:, None] * u[1:][usable]) / (
+                (1 - s[:, None]) * w0 + s[:, None] * u[0]
+            )
+            errors.append((importance * (model - seen) ** 2).sum(axis=1))
+        share, error = np.array(shares), np.array(errors)  # (G, B)
+        best = np.argmin(error, axis=0)
+        middle = np.clip(best, 1, len(MEMORIES) - 2)
+        each = np.arange(error.shape[1])
+        left, here, right = (error[middle + d, each] for d in (-1, 0, 1))
+        curve = left - 2 * here + right
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shift = np.where(curve > 0, 0.5 * (left - right) / curve, 0.0)
+        shift = np.where(best == middle, np.clip(shift, -0.5, 0.5), best - middle)
+        x = middle + shift
+        step = np.log(MEMORIES[1] / MEMORIES[0])
+        memory = MEMORIES[0] * np.exp(x * step)
+        floor = np.clip(np.floor(x).astype(int), 0, len(MEMORIES) - 2)
+        part = x - floor
+        found = share[floor, each] * (1 - part) + share[floor + 1, each] * part
+        self.grid = x
+        return found, memory
+
+    def _of(self, table: FloatArray) -> FloatArray:
+        """An expectation (G + 1, T) under each replicate's share and memory, (B, T)."""
+        floor = np.clip(np.floor(self.grid).astype(int), 0, len(MEMORIES) - 2)
+        part = (self.grid - floor)[:, None]
+        slow = table[1:][floor] * (1 - part) + table[1:][floor + 1] * part
+        share = self.share_seen[:, None]
+        return (1 - share) * table[0] + share * slow
+
+    def _fit_spreads(self) -> None:
+        """Cycle-to-cycle and device-to-device variance at each level, (B, T)."""
+        self.inside = self._of(self.expected.within)
+        total = self.within / self.inside
+        self.c2c = np.maximum(total - self.noise, 0.0)
+        self.d2d = np.maximum(self.between - total * self._of(self.expected.between), 0.0)
+        slow = self.share_seen * total.sum(axis=1) / np.maximum(self.c2c.sum(axis=1), 1e-12)
+        self.share = np.clip(slow, 0.0, 1.0)
+
+    def _fit_law(self) -> None:
+        """σ = max(floor, min(rel g, intercept - slope g)), and how much devices differ in σ.
+
+        A level's devices stand at different medians, where the law differs: its average over them
+        is what is fitted. The outer branches are taken in only where the levels show them.
+        Replicates: one Gauss-Newton step from the fit to the data.
+        """
+        m, sigma = self.mean[0], np.sqrt(self.c2c[0])
+        spread = self.c2c[1:].std(axis=0)
+        scale = np.maximum(np.where(spread > 0, spread, 0.05 * self.c2c[0]), 1e-6)
+        slope, intercept = np.polyfit(m, sigma, 1)
+        law, chi2 = self._solve(np.array([intercept, -slope]), (False, False), scale)
+        branches = (False, False)
+        for wanted in ((True, False), (False, True), (True, True)):
+            if 2 + sum(wanted) >= len(m):
+                continue
+            outer = [v for v, on in zip((sigma[0] / m[0], sigma[-1]), wanted, strict=True) if on]
+            found, better = self._solve(np.array([*law[:2], *outer]), wanted, scale)
+            if chi2 - better > BRANCH_GAIN * (sum(wanted) - sum(branches)):
+                law, chi2, branches = found, better, wanted
+        jacobian = scipy.optimize.approx_fprime(
+            law, lambda v: self._average(v, branches, m, np.sqrt(self.d2d[0])) / scale, 1e-6
+        )
+        average = self._average(law, branches, self.mean, np.sqrt(self.d2d))
+        self.laws = law + ((self.c2c - average) / scale) @ np.linalg.pinv(jacobian).T
+        self.laws[0] = law
+        self.device_ln = self._device_spread(law, branches)
+        shrunk = np.exp(-(self.device_ln**2))[:, None]
+        self.laws = self.laws * shrunk
+        self.c2c_typical = self.c2c * shrunk**2
+        self.branches = branches
+
+    def _solve(
+        self, start: FloatArray, branches: tuple[bool, bool], scale: FloatArray
+    ) -> tuple[FloatArray, float]:
+        m, d = self.mean[0], np.sqrt(self.d2d[0])
+        found = scipy.optimize.least_squares(
+            lambda v: (self._average(v, branches, m, d) - self.c2c[0]) / scale, start, x_scale="jac"
+        )
+        return found.x, float(2 * found.cost)
+
+    @staticmethod
+    def _law(v: FloatArray, branches: tuple[bool, bool], g: FloatArray) -> FloatArray:
+        sigma = v[0] - v[1] * g
+        if branches[0]:
+            sigma = np.minimum(v[2] * g, sigma)
+        return np.maximum(sigma, v[-1] if branches[1] else 0.0)
+
+    def _average(
+        self, v: FloatArray, branches: tuple[bool, bool], m: FloatArray, d: FloatArray
+    ) -> FloatArray:
+        """Mean σ² over devices that stand at m with spread d; (…, T)."""
+        g = np.maximum(m[..., None] + d[..., None] * NODES, 0.0)
+        return np.asarray((self._law(v, branches, g) ** 2) @ NODE_WEIGHTS)
+
+    def _device_spread(self, law: FloatArray, branches: tuple[bool, bool]) -> FloatArray:
+        """Standard deviation over devices of ln σ, beyond what law and few pulses explain; (B,)."""
+        seen = self.seen
+        there = seen.number > 1
+        m, between, total = self.mean[0], self.d2d[0], self.within[0] / self.inside[0]
+        error = total * self._of(self.expected.between)[0]
+        trust = (between / np.maximum(between + error, 1e-12))[:, None]
+        own = m[:, None] + trust * (seen.mean - m[:, None])
+        inside, noise = self.inside[0][:, None], self.noise[0][:, None]
+        wanted = self._law(law, branches, own) ** 2 * inside
+        freedom = np.where(there, seen.number - 1, 0.0)
+        ratios = (seen.variance - noise * inside) / np.maximum(wanted, 1e-9)
+        ratio = (freedom * ratios).sum(axis=0) / freedom.sum(axis=0)
+        log = np.log(np.maximum(ratio, 0.02))
+        number = self.weight.sum(axis=1)
+        mean = self.weight @ log / number
+        variance = (self.weight @ log**2 / number - mean**2) * number / (number - 1)
+        read = 1 + self.noise[0] / np.maximum(self.c2c[0], 1e-9)
+        chance = float(scipy.special.polygamma(1, self._freedom() / 2)) * float((read**2).mean())
+        return np.sqrt(np.maximum(variance - chance, 0.0) / 4)
+
+    def _freedom(self) -> float:
+        """Degrees of freedom of the χ² that has the spread of a device's sum of squares."""
+        share = float(self.share_seen[0])
+        table = np.stack(
+            [
+                np.interp(self.grid[0], np.arange(len(MEMORIES)), v)
+                for v in self.expected.squares[1:].T
+            ]
+        )
+        trace, square = table
+        white = float(self.expected.squares[0, 0])  # a projection: trace and square are the same
+        both = (1 - share) ** 2 * white + 2 * share * (1 - share) * trace + share**2 * square
+        return float(((1 - share) * white + share * trace) ** 2 / both)
+
+    def _limits(self) -> tuple[FloatArray, FloatArray, tuple[bool, bool]]:
+        """(rel, max) of min(rel · g, max) nearest to the device-to-device σ, (B,) each, and whether
+        the levels show them; one that they do not show is the bound that they allow."""
+        d, g = np.sqrt(self.d2d), self.mean
+        importance = 1 / np.maximum(d[1:].var(axis=0), 1e-4)
+        best = np.full(len(d), np.inf)
+        rel, top, below = np.zeros(len(d)), np.zeros(len(d)), np.zeros(len(d), np.int64)
+        for first in range(len(self.pulses.levels) + 1):  # so many levels are below the limit
+            low, high = slice(0, first), slice(first, None)
+            w_low, w_high = importance[low], importance[high]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                r = (w_low * d[:, low] * g[:, low]).sum(axis=1) / (w_low * g[:, low] ** 2).sum(
+                    axis=1
+                )
+                t = (w_high * d[:, high]).sum(axis=1) / w_high.sum()
+            if not first:  # all at the limit: the slope is at least what the lowest level says
+                r = t / g[:, 0]
+            if first == len(importance):
+                t = r * g[:, -1]
+            model = np.minimum(r[:, None] * g, t[:, None])
+            error = (importance * (model - d) ** 2).sum(axis=1)
+            # a law with two constants must earn the second one
+            error = error + (BRANCH_GAIN if 0 < first < len(importance) else 0.0)
+            better = error < best
+            best, rel, top, below = (
+                np.where(better, new, old)
+                for new, old in ((error, best), (r, rel), (t, top), (first, below))
+            )
+        levels = len(importance)
+        return (
+            np.where(below == 0, np.nan, rel) if below[0] else rel,
+            np.where(below == levels, np.nan, top) if below[0] < levels else top,
+            (bool(below[0] > 0), bool(below[0] < levels)),
+        )
+
+    def _outer(self) -> dict[str, Estimate]:
+        """The law's outer branches; where the levels show none, a bound that they respect."""
+        sigma, g = np.sqrt(self.c2c_typical[0]), self.mean[0]
+        rel, floor = self.branches
+        largest, smallest = (sigma / g).max(keepdims=True), sigma.min(keepdims=True) / 2
+        return {
+            "c2c_max_rel": interval(self.laws[:, 2] if rel else largest, "fraction of g"),
+            "c2c_floor_us": interval(self.laws[:, -1] if floor else smallest, "µS"),
+        }
+
+    # -- the result ----------------------------------------------------------------------------
+
+    def estimates(self, lags: NDArray[np.int64]) -> Estimates:
+        unit = "µS"
+        rel, top, shown = self._limits()
+        usable = (lags > 0) & np.isfinite(self.correlation[0])
+        correlation = self.correlation[:, usable]
+        # one after the other: of no lag at all, nanquantile gives no pair
+        low, high = (
+            np.nanquantile(correlation[1:], q, axis=0) for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+        )
+        model = self._of(self.expected.lag)[0]
+        constants = {
+            "c2c_intercept_us": interval(self.laws[:, 0], unit),
+            "c2c_slope": interval(self.laws[:, 1], "µS per µS"),
+            **self._outer(),
+            "c2c_device_ln": interval(self.device_ln, "ln σ"),
+            "slow_share": interval(self.share, "fraction of variance"),
+            "slow_phi": interval(np.exp(-1 / self.memory), "per cycle"),
+            "memory": interval(self.memory, "pulses"),
+            "d2d_rel": interval(rel if shown[0] else rel[:1], "fraction of g"),
+            "d2d_max_us": interval(top if shown[1] else top[:1], unit),
+        }
+        if self.pulses.read_noise_rel is not None:
+            constants["read_noise_rel"] = self.pulses.read_noise_rel
+        return Estimates(
+            levels=self.pulses.levels,
+            unit=self.pulses.unit,
+            devices=self.pulses.level.shape[1],
+            pulses=int((self.pulses.level != ABSENT).sum()),
+            mean_us=[interval(v, unit) for v in self.mean.T],
+            sigma_us=[interval(v, unit) for v in np.sqrt(self.c2c_typical).T],
+            d2d_us=[interval(v, unit) for v in np.sqrt(self.d2d).T],
+            constants=constants,
+            lags=lags[usable],
+            correlation=correlation[0],
+            correlation_low=low,
+            correlation_high=high,
+            correlation_model=(model / model[0])[usable],
+            read_noise=[],
+        )

@@ -1,0 +1,125 @@
+"""Moments of programmed conductances, and what the model expects of them.
+
+A device's own mean is taken off each deviation. The slow process of the device hides in that mean,
+so that moments of a *finite* number of pulses are biased. Every moment is therefore compared with
+its expectation under the model for the same order of pulses, not with the limit of infinitely many.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .estimates import ABSENT, Pulses
+from .measure import FloatArray
+
+MAX_DESIGNS = 3  # orders of pulses that are averaged where devices differ in theirs
+MEMORIES = np.geomspace(0.3, 400, 30)  # correlation lengths that are tried, pulses
+DENSE_LAGS, LONGEST_LAG = 13, 120
+
+
+class DeviceSums(NamedTuple):
+    """Sums per level and device (T, D), or per lag and device (K, D)."""
+
+    number: FloatArray
+    mean: FloatArray
+    variance: FloatArray
+    lag_sum: FloatArray
+    lag_count: FloatArray
+
+
+class ExpectedMoments(NamedTuple):
+    """What a unit deviation gives, for no memory (first line) and each of MEMORIES: (G + 1, …).
+
+    ``lag``: mean product of residuals at a lag (K); ``within``: expected sample variance (T);
+    ``between``: variance of the mean of a device (T); ``squares``: trace and sum of squares of the
+    covariance of the residuals (2).
+    """
+
+    lag: FloatArray
+    within: FloatArray
+    between: FloatArray
+    squares: FloatArray
+
+
+def device_sums(pulses: Pulses) -> DeviceSums:
+    level, g = pulses.level, pulses.g_us
+    shape = (len(pulses.levels), level.shape[1])
+    count, mean, variance = (np.zeros(shape) for _ in range(3))
+    z = np.zeros(level.shape)
+    for t in range(shape[0]):
+        here = level == t
+        count[t] = here.sum(axis=0)
+        n = np.maximum(count[t], 1)
+        mean[t] = np.where(here, g, 0.0).sum(axis=0) / n
+        deviation = np.where(here, g - mean[t], 0.0)
+        variance[t] = (deviation**2).sum(axis=0) / np.maximum(n - 1, 1)
+        typical = variance[t][count[t] > 1].mean() if (count[t] > 1).any() else 0.0
+        z += deviation / np.sqrt(typical if typical > 0 else 1.0)
+    there = level != ABSENT
+    lags = lags_of(len(level))
+    same = bool((there == there[:, :1]).all())
+    lag_sum = np.stack([np.einsum("nd,nd->d", z[k:], z[: len(z) - k]) for k in lags])
+    if same:
+        one = there[:, 0]
+        counts = np.array([np.count_nonzero(one[k:] & one[: len(one) - k]) for k in lags])
+        lag_count = np.repeat(counts[:, None], level.shape[1], axis=1).astype(np.float64)
+    else:
+        lag_count = np.stack(
+            [(there[k:] & there[: len(there) - k]).sum(axis=0) for k in lags]
+        ).astype(np.float64)
+    return DeviceSums(count, mean, variance, lag_sum, lag_count)
+
+
+def lags_of(pulses: int) -> NDArray[np.int64]:
+    """0, 1, 2, …, then sparser."""
+    longest = min(LONGEST_LAG, max(1, pulses * 2 // 3))
+    lags = np.concatenate([np.arange(DENSE_LAGS), np.geomspace(DENSE_LAGS, LONGEST_LAG, 24)])
+    lags = np.unique(np.rint(lags).astype(np.int64))
+    return lags[lags <= longest]
+
+
+def expected_moments(
+    level: NDArray[np.integer[Any]], levels: int, lags: NDArray[np.int64]
+) -> ExpectedMoments:
+    """Averages over the orders of pulses that the devices had."""
+    _, places = np.unique(level, axis=1, return_index=True)
+    chosen = places[np.linspace(0, len(places) - 1, min(MAX_DESIGNS, len(places))).astype(int)]
+    parts = [_expectation(level[:, d], levels, lags) for d in chosen]
+    return ExpectedMoments(
+        *(np.nanmean(np.stack(part), axis=0) for part in zip(*parts, strict=True))
+    )
+
+
+def _expectation(
+    order: NDArray[np.integer[Any]], levels: int, lags: NDArray[np.int64]
+) -> tuple[FloatArray, ...]:
+    """For one order (N,) of levels; residual = deviation - mean of the deviations of its level."""
+    place = np.flatnonzero(order != ABSENT)
+    group = order[place]
+    distance = np.abs(place[:, None] - place[None, :])
+    size = np.bincount(group, minlength=levels).astype(np.float64)
+    average = np.zeros((levels, len(place)))
+    average[group, np.arange(len(place))] = 1.0 / size[group]
+    upper = np.triu_indices(len(place))
+    gap = distance[upper]
+    number = np.bincount(gap, minlength=lags[-1] + 1)[lags].astype(np.float64)
+    out: list[list[Any]] = [[], [], [], []]
+    for memory in (0.0, *MEMORIES):
+        covariance = np.exp(-distance / memory) if memory else np.eye(len(place))
+        half = average @ covariance
+        both = half @ average.T
+        residual = covariance - half[group] - half[group].T + both[np.ix_(group, group)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            out[0].append(
+                np.bincount(gap, weights=residual[upper], minlength=lags[-1] + 1)[lags] / number
+            )
+            out[1].append(
+                np.bincount(group, weights=np.diag(residual), minlength=levels)
+                / np.where(size > 1, size - 1, np.nan)
+            )
+        out[2].append(np.where(size > 0, np.diag(both), np.nan))
+        out[3].append((np.trace(residual), np.sum(residual**2)))
+    return tuple(np.array(part) for part in out)
