@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..spec import Geometry, target_nodes_us
 from .base import IntArray, Ledger
-from .presets import DevicePreset
+from .device_preset import DevicePreset
 
 
 class Die:

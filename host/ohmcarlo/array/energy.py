@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..spec import Geometry
 from .base import Ledger
-from .presets import Tag, Value
+from .device_preset import Tag, Value
 
 PJ = 1e-12
 

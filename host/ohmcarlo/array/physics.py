@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
 from .base import IntArray, Ledger
+from .device_preset import DevicePreset, FloatArray
 from .generator import pack_generator, philox, unpack_generator
-from .presets import DevicePreset, FloatArray, get_preset
+from .presets import get_preset
 
 PULSES, READS = range(2)  # separate generators for programming and reading
 STUCK_HRS_US, STUCK_LRS_US = 1.0, 400.0  # read 4 and full scale, outside the valid codes

@@ -18,7 +18,6 @@ from ..golden.machine import STEPS
 from ..spec import PROB_FRAC, SYMBOL_BITS, Points
 from ..spec.link import Command, FaultCause, Reason
 from .base import Block
-from .board_array import BoardArray
 from .link.messages import Finished, Link
 from .link.remote import RemoteController
 from .link.transport import Clock, Port
@@ -42,6 +41,7 @@ from .memory.state import (
     state_of,
     windows_of,
 )
+from .raw_array import RawArray
 from .records.decode import Records
 from .records.stream import ChainStream
 from .records.tally import Tally
@@ -343,9 +343,9 @@ class SerialBoard:
 
     # -- bring-up ------------------------------------------------------------------------------
 
-    def raw_array(self) -> BoardArray:
+    def raw_array(self) -> RawArray:
         """The array outside a chain; the chain is lost. Raises UsageError if the array of the board
         has another shape."""
         require_array(self.array.geometry, self.layout, self.place)
         self._load_array()
-        return BoardArray(self.remote, self.array)
+        return RawArray(self.remote, self.array)

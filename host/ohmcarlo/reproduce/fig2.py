@@ -21,9 +21,10 @@ from ..array.characterize.evaluation import DEFAULT_TARGETS_US
 from ..array.characterize.fit import fit_file
 from ..array.characterize.measure import Measurement, measure
 from ..array.characterize.pulse_files import sweep_pulses
+from ..array.device_preset import DevicePreset
 from ..array.measured import SIGMA_INTERCEPT_US, SIGMA_SLOPE, load_sweep
 from ..array.physics import PhysicsArray
-from ..array.presets import DevicePreset, get_preset
+from ..array.presets import get_preset
 from ..datasets.fetch import SWEEP, find
 from ..errors import UsageError
 from ..pictures.canvas import new_panels

@@ -13,11 +13,12 @@ from ..array.base import Array
 from ..array.characterize.characterization import Characterization
 from ..array.characterize.evaluation import characterize
 from ..array.characterize.fit import fit_preset
+from ..array.device_preset import DevicePreset
 from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..array.measured import MeasuredArray
 from ..array.physics import AGED_LIMIT, PhysicsArray
-from ..array.presets import DevicePreset, get_preset
+from ..array.presets import get_preset
 from ..datasets.fetch import SWEEP, find
 from ..errors import UsageError
 from ..golden import Calibration

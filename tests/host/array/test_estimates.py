@@ -16,8 +16,9 @@ from ohmcarlo.array.characterize.estimation import estimate, estimate_measuremen
 from ohmcarlo.array.characterize.fit import fit_file, fit_preset, preset_of
 from ohmcarlo.array.characterize.measure import measure
 from ohmcarlo.array.characterize.reads import hrs_estimates, share_estimate
+from ohmcarlo.array.device_preset import DevicePreset
 from ohmcarlo.array.physics import PhysicsArray
-from ohmcarlo.array.presets import DevicePreset, get_preset
+from ohmcarlo.array.presets import get_preset
 from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import Geometry

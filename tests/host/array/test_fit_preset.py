@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.characterize.fit import fit_preset
+from ohmcarlo.array.device_preset import DevicePreset
 from ohmcarlo.array.physics import PhysicsArray
-from ohmcarlo.array.presets import DevicePreset, get_preset
+from ohmcarlo.array.presets import get_preset
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_LSB_US, Geometry
 

@@ -8,8 +8,9 @@ import warnings
 import numpy as np
 import pytest
 
+from ohmcarlo.array.device_preset import SOURCES, Tag
 from ohmcarlo.array.physics import Effects, PhysicsArray, ValidityWarning
-from ohmcarlo.array.presets import PRESET_NAMES, SOURCES, Tag, get_preset
+from ohmcarlo.array.presets import PRESET_NAMES, get_preset
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_LSB_US, VALID_HI_CODE, VALID_LO_CODE, Geometry
 from published import SET_SWEEP

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ...spec import DEFAULT_MID_US, Geometry
+from ..device_preset import DevicePreset
 from ..physics import PhysicsArray
-from ..presets import DevicePreset
 from .estimates import Estimate, Estimates
 from .estimation import estimate_measurement
 from .evaluation import DEFAULT_CYCLES, DEFAULT_TARGETS_US

@@ -12,8 +12,9 @@ import numpy as np
 
 from ...errors import UsageError
 from ...spec import DAC_MAX, TARGET_LSB_US
+from ..device_preset import DevicePreset, LinearSpread, Table, Tag, Value
 from ..measured import load_sweep
-from ..presets import DevicePreset, LinearSpread, Table, Tag, Value, get_preset
+from ..presets import get_preset
 from .estimates import Estimates
 from .estimation import estimate
 from .measure import FloatArray

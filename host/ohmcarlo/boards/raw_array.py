@@ -13,7 +13,7 @@ from ..spec import DAC_MAX
 from .link.remote import OPERATION, READ, RESET, SET, RemoteController
 
 
-class BoardArray:
+class RawArray:
     """``ohmcarlo.array.Array`` over raw operations.
 
     RESETs are sent together with the operations that follow them.
