@@ -1,4 +1,4 @@
-"""The interface of every array, and the ledger that counts its operations."""
+"""The interface of every array to the controller, and the ledger of its operations."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..spec import CODE_LSB_US, Geometry
 IntArray = NDArray[np.int32]
 
 
-# Places in ``Ledger.counts``: the compiled step loop counts there too.
+# Indices of ``Ledger.counts``, which the compiled step loop increments, too.
 SET, RESET, READ, DOT, FORM, SET_CODES, DOT_CODES, DOT_DEVICES = range(8)
 
 
 class Ledger:
-    """Counts of all operations, by kind and by device.
+    """Counts every operation, per kind and per device.
 
     Attributes
     ----------
     counts : int64 (8,)
-        Totals. Read them through the properties below.
+        Running totals; read them through the properties below.
     wear : int32 (rows, row_devices)
-        SET pulses of each device.
+        SET pulses that each device has seen.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -98,8 +98,8 @@ class Ledger:
 class Array(Protocol):
     """A resistive-memory array seen through its sequencer.
 
-    ``exact_dot`` is True when a dot product is the integer sum over the codes read back, so that
-    the golden model may compute it from the codes alone.
+    ``exact_dot`` is True when a dot product is the integer sum over the codes read back: the
+    golden model then computes it from the codes.
     """
 
     geometry: Geometry
@@ -130,7 +130,7 @@ class Array(Protocol):
         """Dot products of ``row`` with each input: int8 (n, pairs) → int32 (n,).
 
         The unit is one feature LSB times one code. The ledger does not change: the controller
-        adds the accesses that it needed.
+        enters the number of accesses that it needed.
         """
         ...
 

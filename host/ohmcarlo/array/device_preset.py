@@ -27,10 +27,10 @@ FloatArray = NDArray[np.float64]
 class Tag(StrEnum):
     """How well a number is known."""
 
-    FOUND = "FOUND"  # stated in a source that was read
+    FOUND = "FOUND"  # stated in a source
     DERIVED = "DERIVED"  # computed from a public data set
-    ASSUMED = "ASSUMED"  # engineering estimate; vary it before you rely on it
-    DEFINED = "DEFINED"  # a setting of the model, no claim about any device
+    ASSUMED = "ASSUMED"  # engineering estimate; vary it before relying on it
+    DEFINED = "DEFINED"  # a setting of the model, not a claim about a device
 
 
 # Public sources, cited by the short names below.
@@ -54,7 +54,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Value:
-    """One number with unit, evidence, source and the range ``[low, high]`` it may be moved in."""
+    """One number with unit, evidence, source and its range of validity ``[low, high]``."""
 
     value: float
     unit: str
@@ -74,7 +74,7 @@ class Value:
             )
 
     def moved(self, value: float) -> Value:
-        """The same constant at another value; UsageError outside its range."""
+        """The same constant with another value; UsageError outside its range."""
         return replace(self, value=value)
 
 
@@ -140,7 +140,7 @@ Spread = RelativeSpread | LinearSpread
 
 @dataclass(frozen=True)
 class Ageing:
-    """What endurance cycles do, interpolated linearly in log10(cycles); fresh before ``cycles[0]``.
+    """Effect of endurance cycles, interpolated linearly in log10(cycles); none up to ``cycles[0]``.
 
     ``median_gain`` and ``sigma_gain`` multiply median and c2c spread of a SET; ``hrs_gain`` the
     conductance after RESET (2: the HRS/LRS window is halved).
@@ -200,7 +200,7 @@ class DevicePreset:
         Loss of g per decade of time since programming, fraction of g.
     ageing : Ageing
     stuck_fraction, stuck_hrs_share : Value
-        Fraction of devices that do not move, and how many of those are stuck in the HRS.
+        Fraction of devices that are stuck, and the share of those that are stuck in the HRS.
     """
 
     name: str
@@ -260,7 +260,7 @@ class DevicePreset:
         return np.minimum(self.d2d_rel.value * g_us, self.d2d_max_us.value)
 
     def with_values(self, **values: float) -> DevicePreset:
-        """This preset with constants moved: ``preset.with_values(read_noise_rel=0.02)``.
+        """This preset with other constants: ``preset.with_values(read_noise_rel=0.02)``.
 
         The parameters of the c2c law go by ``c2c_rel`` or ``c2c_floor_us``, ``c2c_max_rel``,
         ``c2c_intercept_us``, ``c2c_slope``. UsageError on an unknown name or outside the range.
@@ -294,7 +294,7 @@ class DevicePreset:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> DevicePreset:
-        """A preset from what ``to_dict`` gave; UsageError when it is something else."""
+        """The preset of a ``to_dict``; UsageError for anything else."""
         try:
             parts: dict[str, Any] = {
                 name: _value(part) if isinstance(part, dict) and "value" in part else part

@@ -1,4 +1,4 @@
-"""A real array behind a board, as it is described before it is measured."""
+"""A real array behind a board: its description before it is measured."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .device_preset import DevicePreset
 class Die:
     """``ohmcarlo.array.Array`` without devices: spread and DAC table that a preset expects.
 
-    It is not loaded into a board. Operations raise UsageError here; the board executes them
-    (``SerialBoard.raw_array``).
+    Nothing of it is loaded into a board. Its operations raise UsageError;
+    ``SerialBoard.raw_array`` has those of the real array.
 
     Parameters
     ----------
     geometry : Geometry
-        Its ``access_bits`` is replaced by 1: the line drivers of a die are on or off.
+        Except ``access_bits``, which is 1: the line drivers of a die are on or off.
     preset : DevicePreset
     """
 
@@ -60,4 +60,4 @@ class Die:
         self._elsewhere()
 
     def _elsewhere(self) -> NoReturn:
-        raise UsageError("a die is behind a board: use the array that the board's raw_array() is")
+        raise UsageError("a die is behind a board: use the array of the board's raw_array()")

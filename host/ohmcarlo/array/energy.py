@@ -26,8 +26,8 @@ class EnergyModel:
     """Energy per operation. ``low`` and ``high`` of each value bound the report.
 
     Array energies are for 100 ns programming pulses and 25 ns reads at 0.2 V; digital energies for
-    45 nm logic. The lowest numbers in print (0.6 pJ per pulse at 10 ns, NVS sample cell) describe
-    another pulse and are no bound here.
+    45 nm logic. The lowest published numbers (0.6 pJ per pulse at 10 ns, NVS sample cell) describe
+    another pulse and are not used as a bound.
     """
 
     set_pj_per_us: Value = field(
@@ -81,7 +81,7 @@ class EnergyModel:
 
 @dataclass(frozen=True)
 class SoftwareModel:
-    """What the same algorithm costs without an array."""
+    """Energy of the same algorithm without an array."""
 
     cpu_w: Value = field(
         default=_v(10, 4, 20, "W", Tag.ASSUMED, "ESTIMATE", "a desktop core at 4 GHz")
@@ -128,7 +128,7 @@ class EnergyReport:
 
     @property
     def total(self) -> Joules:
-        """Sum of all parts; its bounds take every constant at its bound at once."""
+        """Sum of all parts; its bounds assume that every constant is at its bound."""
         return sum(self.parts.values(), Joules(0.0, 0.0, 0.0))
 
     @property
@@ -142,7 +142,7 @@ class EnergyReport:
         return self.parts["digital"]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: total with bounds, and the same of each part."""
+        """Total and parts with bounds, for JSON."""
         parts = {name: asdict(part) for name, part in self.parts.items()}
         return {"total": asdict(self.total), "parts": parts}
 
@@ -226,7 +226,7 @@ class Operations:
 
 
 def operations(ledger: Ledger, model: EnergyModel | None = None) -> Operations:
-    """Operations behind ``ledger``: a MAC per pair driven, the rest as the digital part has it."""
+    """Operations of ``ledger``: a MAC per pair driven, the rest as in the digital part."""
     m = model or EnergyModel()
     per_access = (m.mults_per_access, m.adds_per_access, m.tables_per_access)
     per_device = (m.mults_per_device, m.adds_per_device, m.tables_per_device)
@@ -260,10 +260,10 @@ def software_energy(
 
 
 def sampled_model(rng: np.random.Generator) -> EnergyModel:
-    """Constants drawn between their bounds, each on its own.
+    """Constants drawn independently between their bounds.
 
-    Triangular with the mode at the reference, over the logarithm (over the number itself where the
-    lower bound is zero).
+    The distribution is triangular in the logarithm with the mode at the reference (in the number
+    itself where the lower bound is zero).
     """
     drawn = {}
     for f in fields(EnergyModel):

@@ -16,7 +16,7 @@ def philox(seed: int, count: int) -> list[Generator]:
 
 
 def pack_generator(generator: Generator) -> NDArray[np.uint64]:
-    """Everything that decides the next draw of a Philox generator, uint64 (13,)."""
+    """The state of a Philox generator, uint64 (13,)."""
     state = generator.bit_generator.state
     tail = (state["buffer_pos"], state["has_uint32"], state["uinteger"])
     inner = state["state"]
@@ -25,7 +25,7 @@ def pack_generator(generator: Generator) -> NDArray[np.uint64]:
 
 
 def unpack_generator(generator: Generator, packed: NDArray[np.uint64]) -> None:
-    """Put a Philox generator where ``pack_generator`` found it."""
+    """Restore the state of a Philox generator that ``pack_generator`` returned."""
     state: dict[str, Any] = dict(generator.bit_generator.state)
     state["state"] = {"counter": packed[:4].copy(), "key": packed[4:6].copy()}
     state["buffer"] = packed[6:10].copy()

@@ -1,8 +1,8 @@
-"""Measured cells instead of a model: every SET draws one of the recorded repeats of a real cell.
+"""Measured cells in place of a model: every SET draws one of the repeats of a real cell.
 
 A sweep file has one line per SET pulse: cell address, pulse width (ns), bit-line voltage (V),
 word-line voltage (V), resistance before and after the pulse (Ω); tabs or spaces, no header; each
-cell's lines are consecutive sweeps of rising word-line voltage.
+cell's lines are consecutive sweeps with rising word-line voltage.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ COLUMNS = (
     "cell address, pulse width (ns), bit-line voltage (V), word-line voltage (V), "
     "resistance before and after the pulse (ohm)"
 )
-RESISTANCES = (5, 6)  # columns, from 1
-MIN_SWEEPS = 4  # with fewer, a half has no spread
+RESISTANCES = (5, 6)  # columns, counted from 1
+MIN_SWEEPS = 4  # half of fewer shows no spread
 HRS_LIMIT_OHM = 60e3  # below this the sweep applied another RESET
 MIN_SIGMA_US = 5.0  # σ law of the 50 cells of RADAR, 45-171 µS: max(5, 21.15 - 0.085 g)
 SIGMA_INTERCEPT_US, SIGMA_SLOPE = 21.15, 0.085
@@ -37,7 +37,7 @@ SIGMA_INTERCEPT_US, SIGMA_SLOPE = 21.15, 0.085
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """A sweep file, arranged.
+    """The content of a sweep file by cell, voltage and sweep.
 
     Attributes
     ----------
@@ -49,8 +49,8 @@ class Sweep:
         Conductance (µS) before it.
     top : int (cells,)
         Highest voltage index up to which *every* sweep of the cell has a value. A sweep ends when
-        the cell has reached its final conductance, so the values beyond are a selection of the
-        low ones and are not used.
+        the cell has reached its final conductance. The values beyond are therefore biased towards
+        low conductance, and are not used.
     """
 
     volts: FloatArray
@@ -108,17 +108,17 @@ def _parse(path: Path) -> FloatArray:
 
 
 def load_sweep(path: str | Path) -> Sweep:
-    """Read and arrange a sweep file.
+    """Read a sweep file.
 
-    Cells with fewer than two voltages that every sweep has are left out. Raises UsageError on a
-    malformed line (with its number) or when too little is left.
+    Cells with fewer than two voltages that every sweep covers are left out. Raises UsageError for
+    a malformed line, with its number, or when too few cells are left.
     """
     path = Path(path)
     try:
         state = path.stat()
         stamp = (state.st_mtime_ns, state.st_size)
     except OSError:
-        stamp = (0, 0)  # reading it will say why
+        stamp = (0, 0)  # the read raises the error
     return _arranged(path, stamp)
 
 
@@ -162,22 +162,22 @@ def _arranged(path: Path, stamp: tuple[int, int]) -> Sweep:
 class MeasuredArray:
     """``ohmcarlo.array.Array`` made of real cells.
 
-    Every device is one of the cells of the sweep, chosen by seed. A SET draws one of the repeats of
-    the cell at the word-line voltage of the DAC code; the correlation between cycles is lost. The
-    sweep contains no repeated reads, so a device keeps its code, and a dot product is the exact sum
-    over the codes.
+    Every device is one of the sweep's cells, chosen by the seed. A SET draws one of the cell's
+    repeats at the word-line voltage of the DAC code; correlation between cycles is lost. The file
+    holds no repeated reads of one state, so that a device keeps the code drawn, and a dot product
+    is the exact sum over the codes.
 
     Parameters
     ----------
     sweep : Sweep
     geometry : Geometry
     seed : int
-        Decides which cell stands where, whatever the half, and the draws.
+        Assigns cells to devices, the same for both halves, and decides the draws.
     half : {"operation", "calibration", "all"}
-        Which half of each cell's sweeps is drawn from: characterise on one, run on the other.
+        The sweeps of each cell that are drawn from: characterise on one half, run on the other.
     split : {"alternate", "sequential"}
-        Halves are every other sweep (equal age), or the first and the second half in time: the
-        second then comes from older cells.
+        Halves are every other sweep (equal age), or the first and the second half in time, of
+        which the second comes from older cells.
     between : {"mixture", "nearest"}
         Between two measured voltages: draw from one of the two neighbours, the nearer more often
         (the mean interpolates linearly), or always from the nearest.
@@ -245,9 +245,9 @@ class MeasuredArray:
         return np.nan_to_num(codes, nan=0).astype(np.int32)  # NaN: beyond `top`, never drawn
 
     def _hrs_codes(self, before_us: FloatArray) -> IntArray:
-        """What each cell showed after RESET, (cells, n): the states before a SET above 60 kΩ.
+        """States of each cell after RESET, (cells, n): those above 60 kΩ before a SET.
 
-        Cells have unequal numbers of them: each is resampled to the same number of quantiles.
+        Cells have unequal numbers of states: each is resampled to the same number of quantiles.
         """
         steps = (np.arange(64) + 0.5) / 64
         out = []
@@ -261,8 +261,8 @@ class MeasuredArray:
     def _nominal_us(calibration_us: FloatArray, top: NDArray[np.int64]) -> FloatArray:
         """Median over cells of the mean conductance at each voltage, rising; (voltages,).
 
-        A cell stands at its last complete voltage beyond it, as it does when programmed. It comes
-        from the calibration half whatever half is drawn: both share one conductance→DAC table.
+        Beyond its last complete voltage a cell keeps the value there, as when it is programmed. The
+        calibration half is used whatever half is drawn: both share one conductance→DAC table.
         """
         level = np.minimum(np.arange(calibration_us.shape[1])[None, :], top[:, None])
         means = np.take_along_axis(calibration_us, level[:, :, None], axis=1).mean(axis=2)
@@ -273,7 +273,7 @@ class MeasuredArray:
         return low + np.asarray(dac, np.float64) * ((self._top_v - low) / DAC_MAX)
 
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One law for all cells, although they differ by 0.5-2 ×; derived over 45-171 µS."""
+        """One law for all cells, which differ by 0.5-2 ×; derived over 45-171 µS."""
         return np.maximum(MIN_SIGMA_US, SIGMA_INTERCEPT_US - SIGMA_SLOPE * np.asarray(target_us))
 
     def dac_of_target(self) -> IntArray:

@@ -1,8 +1,8 @@
-"""The physical array: floating point, with effects that can be switched off one by one.
+"""The physical array: a floating-point device model whose effects can be switched one by one.
 
-The chain from a SET pulse to a code: DAC code → gate voltage → median conductance → ageing →
-offset of the device → deviation of this cycle (partly slow, partly new) → relaxation since the
-pulse → noise of this read → ADC. The constants of each arrow are in a ``DevicePreset``.
+A SET pulse becomes a code in these steps: DAC code → gate voltage → median conductance → ageing →
+offset of the device → deviation of this cycle (a slow part and a new part) → relaxation since the
+pulse → noise of this read → ADC. Each step is a constant of a ``DevicePreset``.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from .device_preset import DevicePreset, FloatArray
 from .generator import pack_generator, philox, unpack_generator
 from .presets import get_preset
 
-PULSES, READS = range(2)  # separate generators for programming and reading
+PULSES, READS = range(2)  # generators, so that reads leave the draws of pulses unchanged
 STUCK_HRS_US, STUCK_LRS_US = 1.0, 400.0  # read 4 and full scale, outside the valid codes
 AGED_LIMIT = 1e8  # cycles: the ageing table ends here
 
 
 class ValidityWarning(UserWarning):
-    """The model works outside the range that its sources cover."""
+    """The model is used outside the range that its sources cover."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class PhysicsArray:
         self._build_constants()
 
     def _build_devices(self) -> None:
-        """Per-device properties, which the seed alone decides, and the state before any pulse."""
+        """Properties of each device, which the seed decides, and the state before any pulse."""
         p, on = self.preset, self.effects
         shape = (self.geometry.rows, self.geometry.row_devices)
         fixed, pulses, reads = philox(self.seed, 3)
@@ -139,7 +139,7 @@ class PhysicsArray:
         self._decades_at_1s = float(np.log10(1 + 1 / p.relax_onset_s.value))
         self._ages = on.ageing and max(*p.ageing.sigma_gain, *p.ageing.hrs_gain) > 1
 
-    # -- the protocol ``Array`` --------------------------------------------------------------
+    # -- the array interface ----------------------------------------------------------------
 
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
         """The preset's c2c law for a fresh device; an aged array must be characterised again."""
@@ -184,8 +184,8 @@ class PhysicsArray:
     def cycle(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
         """RESET ``row``, SET and READ ``devices``, for each line of ``dac``: int32 (pulses, n).
 
-        Devices and codes (pulses, n) are, to the bit, those of ``reset`` and ``program`` in turn;
-        it takes a tenth of the time.
+        The result is bit-identical to alternate calls of ``reset`` and ``program``, in a tenth of
+        the time.
         """
         p, (pulses, n) = self.preset, dac.shape
         if n == 0 or pulses == 0:
@@ -215,7 +215,7 @@ class PhysicsArray:
         self._slow[row, devices] = slow[-1]
         self._relax[row] = 0.0
         self._relax[row, devices] = relax[-1] * moves[devices]
-        for _ in range(pulses):  # summed as single operations sum it
+        for _ in range(pulses):  # the same order of additions as in single operations
             self._clock += p.pulse_reset_s.value
             self._time[row] = self._clock[0]
             self._clock += n * (p.pulse_set_s.value + p.pulse_read_s.value)
@@ -233,9 +233,10 @@ class PhysicsArray:
         return self._convert(self.conductance_us(row)[devices])
 
     def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
-        """Dot products with read noise, converted access by access as in the geometry.
+        """Dot products with read noise, converted access by access according to the geometry.
 
-        Time passes as if every point were evaluated, even if the caller needs fewer.
+        The clock advances as if every point had been evaluated, whether or not the caller needs
+        all of them.
         """
         geometry = self.geometry
         points, pairs = inputs.shape
@@ -275,7 +276,7 @@ class PhysicsArray:
     # -- the model ---------------------------------------------------------------------------
 
     def conductance_us(self, row: int) -> FloatArray:
-        """True conductance (µS) of a row now, without the noise of a read; (row_devices,)."""
+        """True conductance (µS) of a row at present, without read noise; (row_devices,)."""
         g = self._g[row]
         if not self._drifts:
             return g
@@ -288,7 +289,7 @@ class PhysicsArray:
         return np.maximum(g + change * decades, 0.0)
 
     def rest(self, seconds: float) -> None:
-        """Let time pass without an operation."""
+        """Advance the clock without an operation."""
         if not seconds >= 0:
             raise UsageError(f"seconds = {seconds:g}: time does not run backwards")
         self._clock += seconds
@@ -300,7 +301,7 @@ class PhysicsArray:
 
     @property
     def stuck(self) -> NDArray[np.bool_]:
-        """Devices that do not move, bool (rows, row_devices)."""
+        """Stuck devices, bool (rows, row_devices)."""
         return ~self._moves
 
     def _check_dac(self, dac: IntArray) -> None:
@@ -320,7 +321,7 @@ class PhysicsArray:
         median_gain: FloatArray | float,
         sigma_gain: FloatArray | float,
     ) -> FloatArray:
-        """Conductance (µS) that SET pulses give devices which are not stuck: (…, n)."""
+        """Conductance (µS) after SET pulses on devices that are not stuck: (…, n)."""
         p = self.preset
         median = np.interp(p.gate_v(dac), self._lookup_v, self._lookup_us)
         median = median + self._d2d[row, devices] * p.d2d_us(median)

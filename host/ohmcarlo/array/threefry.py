@@ -1,6 +1,7 @@
 """Threefry-2x32 with 20 rounds (Salmon et al., SC 2011): the emulator's source of noise.
 
-Counter-based: word n needs no earlier word, so hardware pipelines it and the model jumps in it.
+The generator is counter-based: word n needs no earlier word. Hardware computes words in a pipeline,
+and the model computes any word directly.
 """
 
 from __future__ import annotations

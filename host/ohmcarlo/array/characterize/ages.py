@@ -1,4 +1,4 @@
-"""Effect of endurance cycles on a device model: one chip measured at several ages."""
+"""Effect of endurance cycles on a device model: the same chip measured at several ages."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def measure_ages(
 
 
 def _at(first: Estimates, now: Estimates) -> list[Estimate]:
-    """The first age's σ where the medians are now: σ depends on the conductance."""
+    """σ of the first age at the present medians, since σ depends on the conductance."""
     g = [e.value for e in first.mean_us]
     names = ("value", "low", "high")
     parts = [np.array([getattr(e, name) for e in first.sigma_us], np.float64) for name in names]
@@ -67,9 +67,9 @@ def _at(first: Estimates, now: Estimates) -> list[Estimate]:
 
 
 def _gain(now: Sequence[Estimate], first: Sequence[Estimate]) -> tuple[float, float, float]:
-    """Mean over the levels of now / first, but for the lowest, which ages out of their range.
+    """Mean over the levels of now / first, without the lowest level, which ages out of the range.
 
-    Errors of the levels of one chip are nearly the same, and are not averaged.
+    Errors of the levels of one chip are nearly equal, and are not averaged.
     """
     pairs = list(zip(now, first, strict=True))[1:]
     ratio = float(np.mean([a.value / b.value for a, b in pairs]))

@@ -15,17 +15,18 @@ from ...errors import UsageError
 from ...spec import target_nodes_us
 from .measure import FloatArray, Trim
 
-RANDOM_WALK_OFFSET = 0.003  # |common offset| and d2d spread, fractions of g, that the plain
-RANDOM_WALK_D2D = 0.02  # random walk tolerates; the autoregressive proposal takes far more
+RANDOM_WALK_OFFSET, RANDOM_WALK_D2D = 0.003, 0.02
+"""Largest |common offset| and d2d spread, fractions of g, that the plain random walk tolerates. The
+autoregressive proposal tolerates far more."""
 FILE_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Characterization:
-    """What was measured, and the calibration that follows from it.
+    """The measured properties of an array, and the calibration that follows.
 
-    Rows, devices: every table that covers the array has shape (rows, row_devices); devices that
-    were not looked at have no trim and are not dead. T is the number of targets.
+    Every table that covers the array has shape (rows, row_devices). Devices that were not measured
+    have no trim and are not dead. T is the number of targets.
 
     Attributes
     ----------
@@ -39,8 +40,8 @@ class Characterization:
     sigma_spread_ln : float
         Standard deviation over devices of ln σ beyond what the number of cycles explains.
     cycle_correlation : float
-        Correlation of successive cycles of a device. Slower components than the number of pulses
-        spent on a device look like device offsets and are not in it.
+        Correlation of successive cycles of a device. Components slower than the number of pulses
+        per device appear as device offsets and are not included.
     read_noise_rel : float
         Standard deviation of repeated reads, fraction of g; ADC rounding removed.
     sigma_nodes_us : float (257,)
@@ -52,10 +53,10 @@ class Characterization:
     dead : bool
         Devices that do not follow their target.
     bad_rows : bool (rows,)
-        Rows that hold one.
+        Rows with a dead device.
     centre_us : float
     cycles, devices : int
-        Cycles per target, and devices looked at.
+        Cycles per target, and devices measured.
     """
 
     targets_us: FloatArray
@@ -79,17 +80,17 @@ class Characterization:
     devices: int
 
     def sigma_us(self, target_us: FloatArray) -> FloatArray:
-        """The measured spread (µS) over the target (µS): what ``Registers`` should assume."""
+        """The measured spread (µS) over the target (µS), for ``Registers``."""
         return np.interp(target_us, target_nodes_us(), self.sigma_nodes_us)
 
     @property
     def trim(self) -> Trim:
-        """For another measurement through what this one found."""
+        """The trim, for another measurement with it."""
         return Trim(self.dac, self.trim_offset, self.trim_gain)
 
     @property
     def random_walk(self) -> bool:
-        """Whether the array, used as it was characterised, carries the plain random walk."""
+        """Whether the plain random walk works on the array as it was characterised."""
         return abs(self.common_offset_rel) <= RANDOM_WALK_OFFSET and self.d2d_rel <= RANDOM_WALK_D2D
 
     def summary(self) -> list[str]:
@@ -117,7 +118,7 @@ class Characterization:
         return lines
 
     def save(self, path: str | Path) -> None:
-        """Write an .npz; a reader sees the old file or the whole new one."""
+        """Write an .npz, whole or not at all."""
         path = Path(path)
         content = {f.name: getattr(self, f.name) for f in fields(self)}
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")

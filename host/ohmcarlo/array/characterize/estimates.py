@@ -1,4 +1,4 @@
-"""Estimates with 95 % intervals: what is fitted, and what comes out.
+"""Pulses and the estimates from them, with 95 % intervals.
 
 Intervals are percentiles of a bootstrap over devices, which are the independent units.
 """
@@ -44,15 +44,15 @@ class Pulses:
     Attributes
     ----------
     levels : float (T,)
-        What was asked for, rising: target (µS) or gate voltage (V).
+        Programming levels, rising: target (µS) or gate voltage (V).
     level : int (N, D)
-        Which of them pulse n of device d asked for; ABSENT: it was another kind of pulse.
+        Index of the level of pulse n of device d; ABSENT for another kind of pulse.
     g_us : float (N, D)
         Conductance after it, µS.
     unit : str
         Of ``levels``.
     read_noise_rel : Estimate or None
-        Noise of a single read, fraction of g; it is taken off the cycle-to-cycle spread.
+        Noise of a single read, fraction of g; it is subtracted from the cycle-to-cycle spread.
     rounded : bool
         Conductances are codes of the ADC.
     partial : bool
@@ -70,26 +70,26 @@ class Pulses:
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
-    """What devices are like.
+    """Properties of devices.
 
     Attributes
     ----------
     levels, unit : float (T,), str
         Of ``Pulses``.
     devices, pulses : int
-        How many were looked at.
+        Numbers that the estimates rest on.
     mean_us, sigma_us, d2d_us : list of Estimate (T)
         Median conductance, cycle-to-cycle σ and device-to-device σ at each level, µS.
     constants : dict of Estimate
         By the names of ``DevicePreset.with_values``: c2c_intercept_us, c2c_slope, c2c_max_rel,
         c2c_floor_us, c2c_device_ln,
-        slow_share, memory (correlation length, pulses) and slow_phi, d2d_max_us, d2d_rel, and where
-        they were measured read_noise_rel, hrs_median_us, hrs_ln_sigma, stuck_fraction.
+        slow_share, memory (correlation length, pulses) and slow_phi, d2d_max_us, d2d_rel; if they
+        were measured, read_noise_rel, hrs_median_us, hrs_ln_sigma and stuck_fraction.
     lags : int (n,)
         In pulses.
     correlation, correlation_low, correlation_high, correlation_model : float (n,)
-        Of deviations from the mean of device and level, seen (with interval) and expected by the
-        fit; ``correlation_model`` contains what taking off these means does.
+        Of deviations from the mean of device and level: measured, with interval, and expected by
+        the fit. ``correlation_model`` includes the effect of subtracting these means.
     read_noise : list of Estimate
         Fraction of g, at each level; empty where reads were not repeated.
     """
@@ -115,14 +115,14 @@ class Estimates:
 
 
 def bootstrap_weights(devices: int, replicates: int, seed: int) -> FloatArray:
-    """How often each device is in a replicate, (1 + replicates, devices); the first is the data."""
+    """Multiplicity of each device in a replicate, (1 + replicates, devices); line 0 is the data."""
     rng = np.random.default_rng([seed, devices])
     draws = rng.multinomial(devices, np.full(devices, 1 / devices), size=replicates)
     return np.concatenate([np.ones((1, devices)), draws]).astype(np.float64)
 
 
 def interval(values: FloatArray, unit: str) -> Estimate:
-    """Of replicates (B,), the first of which is the estimate."""
+    """The interval of replicates (B,), the first of which is the estimate."""
     rest = values[1:][np.isfinite(values[1:])]
     if len(rest) < 2:
         return Estimate(float(values[0]), None, None, unit)

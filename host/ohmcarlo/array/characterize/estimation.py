@@ -45,11 +45,11 @@ def estimate(pulses: Pulses, seed: int = 0, replicates: int = REPLICATES) -> Est
 
 
 def estimate_measurement(seen: Measurement, seed: int = 0) -> Estimates:
-    """As ``estimate``, of an array's own measurement; devices that do not follow are counted."""
+    """``estimate`` from the measurement of an array; devices that do not follow are counted."""
     dead = seen.dead
     live = ~dead
     if live.sum() < MIN_DEVICES:
-        raise UsageError("fewer than five devices follow their targets: nothing to be fitted to")
+        raise UsageError("fewer than five devices follow their targets: there is nothing to fit")
     cycles, t = seen.codes.shape[:2]
     weight = bootstrap_weights(int(live.sum()), REPLICATES, seed)
     noise = [read_noise(reads[:, live], weight) for reads in seen.reads]

@@ -40,7 +40,7 @@ def characterize(
     trim: Characterization | None = None,
     progress: Progress | None = None,
 ) -> Characterization:
-    """Program and read ``devices`` of ``rows`` and fit what is seen.
+    """Program and read ``devices`` of ``rows`` and evaluate the result.
 
     Parameters
     ----------
@@ -54,8 +54,7 @@ def characterize(
     centre_us : float
         About which gains are applied: the ``centre_us`` of the sampler.
     trim : Characterization, optional
-        Program through an earlier result, to see what it leaves over; the new trim then only
-        describes the remainder.
+        Program with the trim of an earlier result; the new trim then describes the remainder.
     progress : callable, optional
         Called with (cycles done, all cycles) of rows.
 
@@ -78,7 +77,7 @@ def characterize(
 def evaluate(
     seen: Measurement, geometry: Geometry, base: NDArray[np.int32], centre_us: float
 ) -> Characterization:
-    """What a measurement says; ``base`` is the conductance→DAC table that it went through.
+    """Evaluate a measurement; ``base`` is the conductance→DAC table that it used.
 
     Raises UsageError when no device follows its target.
     """
@@ -129,9 +128,10 @@ def evaluate(
 
 
 def _spread(sigma: FloatArray, cycles: int) -> tuple[FloatArray, float]:
-    """Median over devices of σ per target (T,), and how much ln σ differs between devices.
+    """Median over devices of σ per target (T,), and the spread of ln σ between devices.
 
-    The median of sample deviations lies below σ when cycles are few: corrected for a normal.
+    With few cycles the median of sample deviations lies below σ. It is corrected for a normal
+    distribution.
     """
     free = cycles - 1
     at = np.median(sigma, axis=1) / np.sqrt(scipy.stats.chi2.ppf(0.5, free) / free)
@@ -144,7 +144,7 @@ def _spread(sigma: FloatArray, cycles: int) -> tuple[FloatArray, float]:
 
 
 def _device_spread(means: FloatArray, sigma: FloatArray, cycles: int) -> FloatArray:
-    """σ of the devices' medians per target, without what the finite number of cycles adds; (T,)."""
+    """σ of the devices' medians per target, corrected for the finite number of cycles; (T,)."""
     if means.shape[1] < 2:
         return np.zeros(len(means))
     variance = means.var(axis=1, ddof=1) - (sigma**2).mean(axis=1) / cycles
@@ -172,10 +172,10 @@ def _read_noise(reads: NDArray[np.int16]) -> float:
 
 
 def _sigma_nodes(targets_us: FloatArray, sigma_us: FloatArray) -> FloatArray:
-    """The spread over the target at 257 nodes: interpolated, continued in a straight line.
+    """The spread over the target at 257 nodes: interpolated and extrapolated linearly.
 
-    Below the lowest target σ/g stays as it is there; above the highest the trend over all targets
-    goes on, but not below half of the last value.
+    Below the lowest target σ/g is constant. Above the highest one the trend over all targets
+    continues, but not below half of the last value.
     """
     nodes = target_nodes_us()
     out = np.interp(nodes, targets_us, sigma_us)
@@ -189,9 +189,9 @@ def _sigma_nodes(targets_us: FloatArray, sigma_us: FloatArray) -> FloatArray:
 
 
 def _inverse_curve(want_us: FloatArray, targets_us: FloatArray, mean_us: FloatArray) -> FloatArray:
-    """Which target must be asked for so that the common curve gives ``want_us``.
+    """Targets for which the common curve gives ``want_us``.
 
-    Outside the measured range the ratio of the last point holds.
+    Outside the measured range the ratio of the last point is used.
     """
     rising = np.maximum.accumulate(mean_us) + np.arange(len(mean_us)) * 1e-9
     ask = np.interp(want_us, rising, targets_us)
@@ -202,7 +202,7 @@ def _inverse_curve(want_us: FloatArray, targets_us: FloatArray, mean_us: FloatAr
 def _corrected_dac(
     base: NDArray[np.int64], targets_us: FloatArray, mean_us: FloatArray
 ) -> NDArray[np.int32]:
-    """``base`` behind the inverse of the common curve, so that a typical device hits its target."""
+    """``base`` corrected by the inverse of the common curve: a typical device hits its target."""
     nodes = target_nodes_us()
     ask = _inverse_curve(nodes, targets_us, mean_us)
     dac = np.interp(ask, nodes, base)
@@ -220,11 +220,11 @@ def _trims(
 ) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
     """Offset and gain per device (R, D), relative to the common curve.
 
-    A device that answers a + b (µ - c) where a typical one gives µ reaches its target when asked
-    for c + (t - a) / b: gain 1/b - 1, offset (c - a) / b. Both a and b are pulled towards the
-    typical device by their signal-to-noise ratio over the population (few cycles, little trust).
+    Where a typical device reaches µ, let this one reach a + b (µ - c). It reaches t when it is
+    programmed to c + (t - a) / b: gain 1/b - 1, offset (c - a) / b. Both a and b are shrunk towards
+    the typical device by their signal-to-noise ratio over the population.
     """
-    x = mean_us - centre_us  # what a typical device does at this target is the right x
+    x = mean_us - centre_us  # the conductance that a typical device reaches
     noise = (sigma[:, live] ** 2).mean(axis=1).clip(CODE_LSB_US**2) / cycles  # of a device's mean
     weight = 1.0 / noise
     total = weight.sum()

@@ -21,9 +21,9 @@ from .measure import FloatArray
 from .pulse_files import after_reset_us, csv_pulses, is_sweep, sweep_pulses
 from .reads import hrs_estimates
 
-VOLTS_PER_US = 1e-3 / TARGET_LSB_US  # the fitted law stands over the target: 1 mV per DAC code
+VOLTS_PER_US = 1e-3 / TARGET_LSB_US  # the fitted law is over the target: 1 mV per DAC code
 LAW = ("c2c_floor_us", "c2c_max_rel", "c2c_intercept_us", "c2c_slope")
-# What a constant of the model may be; wider than what the cited presets allow.
+# Range of a fitted constant; wider than the ranges of the cited presets.
 LIMITS = {
     "c2c_floor_us": (0.05, 64.0),
     "c2c_max_rel": (0.001, 1.0),
@@ -42,7 +42,8 @@ LIMITS = {
 
 
 def fit_preset(path: str | Path, name: str = "fitted") -> DevicePreset:
-    """The device model that ``path`` shows; what it cannot show stays as in ``rram-1t1r``.
+    """The device model fitted to ``path``; constants that it does not decide are those of
+    ``rram-1t1r``.
 
     Raises UsageError when the file is malformed or too small: at least 3 targets, 5 devices and 5
     repeats of each device at each target.
@@ -66,7 +67,8 @@ def fit_file(path: str | Path, name: str = "fitted") -> tuple[DevicePreset, Esti
 
 @lru_cache(maxsize=4)
 def _estimates(path: Path, changed: int, size: int) -> Estimates:
-    """Of a file in the state that ``changed`` and ``size`` name: one command asks several times."""
+    """Estimates of a file in the state given by ``changed`` and ``size``; one command uses them
+    several times."""
     sweep = load_sweep(path) if is_sweep(path) else None
     found = estimate(sweep_pulses(sweep) if sweep else csv_pulses(path))
     if sweep is not None:
@@ -75,9 +77,9 @@ def _estimates(path: Path, changed: int, size: int) -> Estimates:
 
 
 def preset_of(found: Estimates, name: str) -> DevicePreset:
-    """A preset with the estimated constants; the others stay as in ``rram-1t1r``.
+    """A preset with the estimated constants; the others are those of ``rram-1t1r``.
 
-    Raises UsageError when the conductance does not rise with what was asked for.
+    Raises UsageError when the conductance does not rise with the programming level.
     """
     base = get_preset("rram-1t1r")
     typical = np.array([e.value for e in found.mean_us])
@@ -117,7 +119,7 @@ def _table(volts: FloatArray, typical_us: FloatArray) -> Table:
 
 
 def _law(targets_us: FloatArray, typical_us: FloatArray) -> Table:
-    """The median over the target; outside the measured range the ratio of the last point holds."""
+    """The median over the target; outside the measured range the last ratio is used."""
     top = max(DAC_MAX * TARGET_LSB_US, targets_us[-1] + 1)
     x = np.concatenate([[0.0], targets_us, [top]])
     y = np.concatenate([[0.0], typical_us, [top * typical_us[-1] / targets_us[-1]]])

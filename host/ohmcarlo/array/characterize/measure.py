@@ -1,4 +1,4 @@
-"""Measure an array with RESET, SET and READ. All results are codes."""
+"""Measure an array with its own operations: RESET, SET and READ give codes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Progress = Callable[[int, int], None]
 
 READ_REPEATS = 8
 RESET_REPEATS = 4
-SLOPE_LIMIT = 0.15  # least slope of a device that follows its target
+SLOPE_LIMIT = 0.15  # smallest slope over the target of a device that follows it
 INVALID_LIMIT = 0.5  # a device with a larger fraction of invalid read-backs is dead
 
 
 @dataclass(frozen=True, eq=False)
 class Trim:
-    """The path of a target to a DAC code: conductance→DAC table, offset and gain of each device.
+    """The correction of pulses: a conductance→DAC table, offset and gain of each device.
 
     ``dac`` int32 (257,); ``offset`` (codes) and ``gain`` (LSB 2**-TRIM_GAIN_FRAC) of shape
     (rows, row_devices).
@@ -133,9 +133,9 @@ def measure(
 ) -> Measurement:
     """Program and read ``devices`` of ``rows``; see ``characterize`` for the parameters.
 
-    Targets alternate within a cycle, so that slow processes of a device shift all its targets alike
-    and do not appear as a gain. ``everything`` adds repeated reads at every target, and the state
-    after RESET. Raises UsageError for invalid arguments.
+    Targets alternate within a cycle, so that whatever is slow in a device shifts all its targets
+    alike and does not look like a gain. ``everything``: also repeated reads at every target, and
+    the state after RESET. Raises UsageError on an impossible request.
     """
     wanted = np.asarray(targets_us, np.float64)
     _check(wanted, cycles, centre_us)

@@ -1,13 +1,9 @@
 """The fit of the device model to moments, for the data and every bootstrap replicate at once.
 
-The model is that of ``presets``: cell d, asked for level t, answers with m_t + D_t x_d, x_d its
-own for good (device to device), plus σ(median) times a deviation of which a share of the variance
-is an AR(1) process of the device and the rest is new with each pulse; a read adds noise. What is
-estimated from a *finite* number of pulses is biased where a device's own mean was taken off: the
-slow process hides in that mean. Every moment below is therefore compared with what the model
-itself expects for the very order of the pulses, not with its limit for infinitely many.
-
-Intervals: percentiles of a bootstrap over devices, which are the independent units.
+The model is that of ``presets``. Device d, programmed to level t, reaches m_t + D_t x_d, where x_d
+is a constant of the device (device to device), plus σ(median) times a deviation. A share of the
+variance of that deviation is an AR(1) process of the device; the rest is new with each pulse. A
+read adds noise. ``moments`` describes the correction for the finite number of pulses.
 """
 
 from __future__ import annotations
@@ -30,7 +26,7 @@ NODES, NODE_WEIGHTS = (v / s for v, s in zip(
 
 
 class ModelFit:
-    """Everything with a leading axis over replicates (B)."""
+    """The fit; every array has a leading axis over replicates (B)."""
 
     def __init__(
         self, pulses: Pulses, seen: DeviceSums, expected: ExpectedMoments, weight: FloatArray
@@ -54,16 +50,17 @@ class ModelFit:
         self._fit_law()
 
     def _noise(self) -> FloatArray:
-        """Variance (µS²) of a single read-back that no programming made, (B, T)."""
+        """Variance (µS²) of a single read-back that does not come from programming, (B, T)."""
         rel = self.pulses.read_noise_rel
         variance = (0.0 if rel is None else (rel.value * self.mean) ** 2) + np.zeros_like(self.mean)
         return variance + (ADC_VARIANCE if self.pulses.rounded else 0.0)
 
     def _fit_memory(self) -> tuple[FloatArray, FloatArray]:
-        """Share of the variance seen that is slow, and its correlation length; (B,) each.
+        """Share of the measured variance that is slow, and its correlation length; (B,) each.
 
-        Expected product at lag k over that at lag 0, for share s: ((1-s) w_k + s u_k) /
-        ((1-s) w_0 + s u_0), w without memory, u with it. Linear in s for a given length.
+        For share s, the expected product at lag k over that at lag 0 is ((1-s) w_k + s u_k) /
+        ((1-s) w_0 + s u_0), with w for no memory and u for the given length. It is linear in s for
+        that length.
         """
         lag = self.expected.lag
         seen = self.correlation[:, 1:]
@@ -102,7 +99,7 @@ class ModelFit:
         return found, memory
 
     def _of(self, table: FloatArray) -> FloatArray:
-        """An expectation (G + 1, T) under each replicate's share and memory, (B, T)."""
+        """An expectation (G + 1, T) for the share and memory of each replicate, (B, T)."""
         floor = np.clip(np.floor(self.grid).astype(int), 0, len(MEMORIES) - 2)
         part = (self.grid - floor)[:, None]
         slow = table[1:][floor] * (1 - part) + table[1:][floor + 1] * part
@@ -119,11 +116,11 @@ class ModelFit:
         self.share = np.clip(slow, 0.0, 1.0)
 
     def _fit_law(self) -> None:
-        """σ = max(floor, min(rel g, intercept - slope g)), and how much devices differ in σ.
+        """σ = max(floor, min(rel g, intercept - slope g)), and the spread of σ between devices.
 
-        A level's devices stand at different medians, where the law differs: its average over them
-        is what is fitted. The outer branches are taken in only where the levels show them.
-        Replicates: one Gauss-Newton step from the fit to the data.
+        The devices of a level have different medians and therefore different σ: the average over
+        them is fitted. An outer branch is included only if the levels show it. Replicates are
+        fitted by one Gauss-Newton step from the fit to the data.
         """
         m, sigma = self.mean[0], np.sqrt(self.c2c[0])
         spread = self.c2c[1:].std(axis=0)
@@ -169,12 +166,12 @@ class ModelFit:
     def _average(
         self, v: FloatArray, branches: tuple[bool, bool], m: FloatArray, d: FloatArray
     ) -> FloatArray:
-        """Mean σ² over devices that stand at m with spread d; (…, T)."""
+        """Mean σ² over devices at mean m with spread d; (…, T)."""
         g = np.maximum(m[..., None] + d[..., None] * NODES, 0.0)
         return np.asarray((self._law(v, branches, g) ** 2) @ NODE_WEIGHTS)
 
     def _device_spread(self, law: FloatArray, branches: tuple[bool, bool]) -> FloatArray:
-        """Standard deviation over devices of ln σ, beyond what law and few pulses explain; (B,)."""
+        """Standard deviation over devices of ln σ, less the effect of law and few pulses; (B,)."""
         seen = self.seen
         there = seen.number > 1
         m, between, total = self.mean[0], self.d2d[0], self.within[0] / self.inside[0]
@@ -195,7 +192,7 @@ class ModelFit:
         return np.sqrt(np.maximum(variance - chance, 0.0) / 4)
 
     def _freedom(self) -> float:
-        """Degrees of freedom of the χ² that has the spread of a device's sum of squares."""
+        """Degrees of freedom of the χ² with the spread of a device's sum of squares."""
         share = float(self.share_seen[0])
         table = np.stack(
             [
@@ -210,7 +207,7 @@ class ModelFit:
 
     def _limits(self) -> tuple[FloatArray, FloatArray, tuple[bool, bool]]:
         """(rel, max) of min(rel · g, max) nearest to the device-to-device σ, (B,) each, and whether
-        the levels show them; one that they do not show is the bound that they allow."""
+        the levels show each of them. A constant that they do not show is the bound they imply."""
         d, g = np.sqrt(self.d2d), self.mean
         importance = 1 / np.maximum(d[1:].var(axis=0), 1e-4)
         best = np.full(len(d), np.inf)
@@ -223,13 +220,13 @@ class ModelFit:
                     axis=1
                 )
                 t = (w_high * d[:, high]).sum(axis=1) / w_high.sum()
-            if not first:  # all at the limit: the slope is at least what the lowest level says
+            if not first:  # all at the limit: the lowest level bounds the slope from below
                 r = t / g[:, 0]
             if first == len(importance):
                 t = r * g[:, -1]
             model = np.minimum(r[:, None] * g, t[:, None])
             error = (importance * (model - d) ** 2).sum(axis=1)
-            # a law with two constants must earn the second one
+            # the second constant must gain BRANCH_GAIN
             error = error + (BRANCH_GAIN if 0 < first < len(importance) else 0.0)
             better = error < best
             best, rel, top, below = (
@@ -244,7 +241,7 @@ class ModelFit:
         )
 
     def _outer(self) -> dict[str, Estimate]:
-        """The law's outer branches; where the levels show none, a bound that they respect."""
+        """The law's outer branches; a bound on a branch that the levels do not show."""
         sigma, g = np.sqrt(self.c2c_typical[0]), self.mean[0]
         rel, floor = self.branches
         largest, smallest = (sigma / g).max(keepdims=True), sigma.min(keepdims=True) / 2
@@ -260,7 +257,7 @@ class ModelFit:
         rel, top, shown = self._limits()
         usable = (lags > 0) & np.isfinite(self.correlation[0])
         correlation = self.correlation[:, usable]
-        # one after the other: of no lag at all, nanquantile gives no pair
+        # computed one by one: without any lag, nanquantile of both gives no pair
         low, high = (
             np.nanquantile(correlation[1:], q, axis=0) for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
         )

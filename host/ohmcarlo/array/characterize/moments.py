@@ -31,7 +31,7 @@ class DeviceSums(NamedTuple):
 
 
 class ExpectedMoments(NamedTuple):
-    """What a unit deviation gives, for no memory (first line) and each of MEMORIES: (G + 1, …).
+    """Moments of a unit deviation without memory (line 0) and with each of MEMORIES: (G + 1, …).
 
     ``lag``: mean product of residuals at a lag (K); ``within``: expected sample variance (T);
     ``between``: variance of the mean of a device (T); ``squares``: trace and sum of squares of the
@@ -84,7 +84,7 @@ def lags_of(pulses: int) -> NDArray[np.int64]:
 def expected_moments(
     level: NDArray[np.integer[Any]], levels: int, lags: NDArray[np.int64]
 ) -> ExpectedMoments:
-    """Averages over the orders of pulses that the devices had."""
+    """Averages over the orders of pulses of the devices."""
     _, places = np.unique(level, axis=1, return_index=True)
     chosen = places[np.linspace(0, len(places) - 1, min(MAX_DESIGNS, len(places))).astype(int)]
     parts = [_expectation(level[:, d], levels, lags) for d in chosen]
@@ -96,7 +96,7 @@ def expected_moments(
 def _expectation(
     order: NDArray[np.integer[Any]], levels: int, lags: NDArray[np.int64]
 ) -> tuple[FloatArray, ...]:
-    """For one order (N,) of levels; residual = deviation - mean of the deviations of its level."""
+    """For one order (N,) of levels; a residual is a deviation minus the mean of its level."""
     place = np.flatnonzero(order != ABSENT)
     group = order[place]
     distance = np.abs(place[:, None] - place[None, :])

@@ -2,7 +2,7 @@
 
 The file is CSV with a header line that names at least the columns ``device``, ``target_us`` and
 ``g_us``, one line per SET, in the order of the pulses; or a sweep file (see ``measured``), which
-is known by its six columns of numbers without a header.
+is recognised by its six columns of numbers without a header.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from .estimates import ABSENT, Pulses
 
 COLUMNS = ("device", "target_us", "g_us")
 SWEEP_COLUMNS = 6
-SWEEP_LOWEST_US = 44.0  # medians below are hardly SET at all
-SWEEP_SHARE = 0.5  # of the cells, which must have a voltage for it to count
+SWEEP_LOWEST_US = 44.0  # lower medians are hardly SET
+SWEEP_SHARE = 0.5  # of the cells that must have a voltage
 
 
 def is_sweep(path: Path) -> bool:
-    """Whether the first line is six numbers; False for what cannot be read."""
+    """Whether the first line is six numbers; False for a file that cannot be read."""
     try:
         with path.open(encoding="utf-8-sig") as file:
             words = next((line.split() for line in file if line.strip()), [])
@@ -34,7 +34,7 @@ def is_sweep(path: Path) -> bool:
 
 
 def csv_pulses(path: Path) -> Pulses:
-    """The pulses of a CSV file; UsageError names line and column of what is wrong."""
+    """The pulses of a CSV file; UsageError names line and column of an error."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -80,7 +80,7 @@ def _number(where: str, column: str, text: str | None) -> float:
 def sweep_pulses(sweep: Sweep) -> Pulses:
     """The pulses of a sweep file at voltages that set most of its cells.
 
-    A device's pulses are counted through all of its voltages, also those that are left out here.
+    A device's pulses are counted over all of its voltages, including those left out here.
     """
     index = np.arange(len(sweep.volts))
     complete = index[None, :] <= sweep.top[:, None]  # (cells, voltages)
@@ -103,6 +103,6 @@ def sweep_pulses(sweep: Sweep) -> Pulses:
 
 
 def after_reset_us(sweep: Sweep) -> NDArray[np.float64]:
-    """Conductances before a SET that the sweep took for reset, µS: (pulses, cells), else NaN."""
+    """Conductances (µS) before a SET that count as reset: (pulses, cells), NaN for others."""
     before = sweep.before_us.reshape(sweep.cells, -1).T
     return np.where(before <= 1e6 / HRS_LIMIT_OHM, before, np.nan)

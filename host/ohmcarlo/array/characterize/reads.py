@@ -14,12 +14,12 @@ from .measure import FloatArray
 def _read_variance(reads: NDArray[np.int16]) -> tuple[FloatArray, FloatArray]:
     """(variance, squared level) of repeated reads, codes²; reads (n, devices).
 
-    From successive differences: what drifts meanwhile is no noise.
+    It is computed from successive differences, so that drift does not count as noise.
     """
     steps = np.diff(reads.astype(np.float64), axis=0)
     variance = (steps**2).mean(axis=0) / 2
     level = reads.mean(axis=0)
-    full = (reads >= CODE_MAX).any(axis=0)  # cut off by the ADC
+    full = (reads >= CODE_MAX).any(axis=0)  # saturated
     return np.where(full, 0.0, variance), np.where(full, 0.0, level**2)
 
 
@@ -37,14 +37,14 @@ def read_noise(reads: NDArray[np.int16], weight: FloatArray) -> Estimate:
 
 
 def pooled_read_noise(reads: NDArray[np.int16], weight: FloatArray) -> Estimate:
-    """Over all levels: reads (T, n, devices)."""
+    """The read noise over all levels: reads (T, n, devices)."""
     parts = [_read_variance(r) for r in reads]
     variance, level = (np.sum([p[i] for p in parts], axis=0) for i in range(2))
     return _noise_of(variance, level, weight)
 
 
 def share_estimate(hits: int, number: int) -> Estimate:
-    """A share that was seen ``hits`` times in ``number``, with Clopper and Pearson's interval."""
+    """The share of ``hits`` in ``number``, with Clopper and Pearson's interval."""
     tail = (1 - LEVEL) / 2
     inverse = scipy.special.betaincinv
     low = float(inverse(hits, number - hits + 1, tail)) if hits else 0.0
@@ -55,11 +55,11 @@ def share_estimate(hits: int, number: int) -> Estimate:
 def hrs_estimates(g_us: FloatArray, seed: int = 0) -> dict[str, Estimate]:
     """Median (µS) and spread of ln g of the state after RESET: g_us (repeats, devices), NaN: none.
 
-    The spread is that of the quartiles, because the distribution is cut off at its upper end.
+    The spread comes from the quartiles, because the distribution is truncated at its upper end.
     """
     devices = g_us.shape[1]
     rng = np.random.default_rng([seed, devices, 1])
-    # codes are coarse there: spread each over the conductances that it stands for
+    # codes are coarse there: each is spread over its range of conductance
     within = rng.uniform(-0.5, 0.5, g_us.shape) * CODE_LSB_US
     log = np.log(np.maximum(g_us + within, CODE_LSB_US / 4))
     values = []
