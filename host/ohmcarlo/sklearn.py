@@ -1,4 +1,4 @@
-"""A scikit-learn estimator whose weights are samples held in a resistive-memory array."""
+"""A scikit-learn estimator whose weights are samples in a resistive-memory array."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ PAIRS = (16, 32, 64, 128, 256)  # widths that `pairs="auto"` chooses from
 class MemristorClassifier(ClassifierMixin, BaseEstimator):
     """Bayesian logistic regression (or a small network) sampled in an RRAM array.
 
-    ``fit`` standardises and quantises the features, lets the array sample the posterior, and
-    keeps the samples; predictions average over them. Two classes; for more, wrap it in
+    ``fit`` standardises and quantises the features and samples the posterior in the array.
+    Predictions average over the samples. Two classes; for more, wrap it in
     ``sklearn.multiclass.OneVsRestClassifier``.
 
     Parameters
@@ -186,8 +186,10 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[(mean >= 0.5).astype(int)]
 
     def predict_uncertainty(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Epistemic standard deviation of P(second class), float64 (n,): what more data would
-        shrink, as against the noise that ``predict_proba`` itself states."""
+        """Epistemic standard deviation of P(second class), float64 (n,).
+
+        More data would reduce it, unlike the noise that ``predict_proba`` expresses.
+        """
         _, variance = self._probability(X)
         return np.sqrt(variance)
 

@@ -1,4 +1,4 @@
-"""Tasks: a data set with settings that were found to work for it."""
+"""Tasks: a data set with settings that were measured to work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUPERVISED, POLICY = "supervised", "policy"
 
 @dataclass(frozen=True)
 class Network:
-    """What suits a two-layer network where it differs from a logistic model."""
+    """Settings of a two-layer network that differ from those of a logistic model."""
 
     features: int | None = None
     rel: float = 0.05
@@ -25,7 +25,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Task:
-    """What to learn, and how where nothing else is asked for.
+    """A data set, and the default settings of a run on it.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class Task:
     features : int or None
         Features to keep (bias not counted); None: all.
     all_features : int or None
-        How many there are, where that is known.
+        Number of features in the data, if it is known.
     rel : float
-        Cycle-to-cycle spread of a device that the settings are for, fraction of its conductance.
+        Cycle-to-cycle spread that the settings are for, fraction of the conductance.
     gamma_us : float
         µS per unit of weight, for the plain random walk on unwhitened features.
     sigma_p : float
@@ -51,7 +51,7 @@ class Task:
     kind : str
         Kind of run: SUPERVISED learns from a data set, POLICY from the episodes that it plays.
     network : Network or None
-        Settings that replace those above where hidden units are asked for; None: none do.
+        Settings that replace those above for a model with hidden units.
     """
 
     name: str
@@ -68,15 +68,15 @@ class Task:
     network: Network | None = None
 
     def with_hidden(self, hidden: int) -> Task:
-        """The task as it suits a model with so many hidden units."""
+        """The task with the settings for a model with so many hidden units."""
         if not hidden or self.network is None:
             return replace(self, hidden=hidden)
         changed = {f.name: getattr(self.network, f.name) for f in fields(self.network)}
         return replace(self, hidden=hidden, network=None, all_features=None, **changed)
 
     def features_for(self, inputs: int) -> int | None:
-        """Features to keep in an array whose rows take ``inputs`` inputs, the bias among them:
-        all where they fit, else the number that the task suggests."""
+        """Features to keep in an array with ``inputs`` inputs a row, including the bias: all if
+        they fit, else the default of the task."""
         if self.all_features is not None and self.all_features < inputs:
             return None
         return self.features
@@ -133,7 +133,7 @@ TASKS: dict[str, Task] = {
 def get_task(name: str) -> Task:
     """A task by name, or the task that a CSV file with a label column is.
 
-    Raises UsageError, with what exists, for a name that is neither.
+    Raises UsageError, which lists the tasks, for any other name.
     """
     if name in TASKS:
         return TASKS[name]

@@ -20,7 +20,7 @@ AXIS = {"µS": "target (µS)", "V": "gate voltage (V)"}
 
 
 def _values(estimates: Sequence[Estimate]) -> tuple[Any, Any, Any]:
-    """Values and the lengths of their error bars; none where there is no interval."""
+    """Values and the lengths of their error bars, 0 without an interval."""
     v = np.array([e.value for e in estimates])
     low = np.array([e.value if e.low is None else e.low for e in estimates])
     high = np.array([e.value if e.high is None else e.high for e in estimates])
@@ -28,7 +28,7 @@ def _values(estimates: Sequence[Estimate]) -> tuple[Any, Any, Any]:
 
 
 def draw_programming(ax: Axes, found: Estimates, colour: str = BLUE, name: str = "") -> None:
-    """Conductance over what was asked for, with c2c and d2d bands of ± 1 σ."""
+    """Conductance over the programming level, with c2c and d2d bands of ± 1 σ."""
     mean, sigma, d2d = (_values(e)[0] for e in (found.mean_us, found.sigma_us, found.d2d_us))
     x = found.levels
     both = np.hypot(sigma, d2d)
@@ -45,7 +45,7 @@ def draw_sigma(
 ) -> None:
     """Both spreads over the conductance, with intervals, and the fitted law."""
     g = _values(found.mean_us)[0]
-    some = slice(None, None, 1 + len(g) // 12)  # more bars could not be told apart
+    some = slice(None, None, 1 + len(g) // 12)  # more bars would overlap
     for estimates, marker, label in (
         (found.sigma_us, "o", "cycle to cycle"),
         (found.d2d_us, "^", "device to device"),
@@ -63,10 +63,10 @@ def draw_sigma(
 
 
 def draw_correlation(ax: Axes, found: Estimates, colour: str = BLUE, name: str = "") -> None:
-    """Correlation of a device's deviations over the lag, seen and fitted."""
+    """Correlation of a device's deviations over the lag, measured and fitted."""
     ax.fill_between(found.lags, found.correlation_low, found.correlation_high, color=colour,
                     alpha=0.2, lw=0)  # fmt: skip
-    ax.plot(found.lags, found.correlation, "o", ms=3.5, color=colour, label=f"{name}seen")
+    ax.plot(found.lags, found.correlation, "o", ms=3.5, color=colour, label=f"{name}measured")
     share, memory = found.constants["slow_share"], found.constants["memory"]
     ax.plot(found.lags, found.correlation_model, color=colour, lw=1.2,
             label=f"{name}fit {share.value:.3f} exp(-lag/{memory.value:.0f}), "
@@ -95,7 +95,7 @@ def draw_quantiles(ax: Axes, shapes: Mapping[str, Mapping[str, ArrayLike]]) -> N
             ax.plot(normal, np.asarray(shape[key]), marker, ms=4, color=colour, mfc="none",
                     label=f"{name}, {key}")  # fmt: skip
     ax.plot([-3, 3], [-3, 3], color=GREY, lw=1, ls="--")
-    ax.set(xlabel="quantile of a normal distribution", ylabel="quantile seen", title="Shape")
+    ax.set(xlabel="quantile of a normal distribution", ylabel="measured quantile", title="Shape")
     ax.set(xlim=(-3.2, 3.2), ylim=(-4.6, 3.4))
 
 
@@ -123,7 +123,7 @@ def age_label(cycles: float) -> str:
 def characterization_pictures(
     found: Estimates, ages: Sequence[Mapping[str, Any]]
 ) -> dict[str, Figure]:
-    """All of them for one array, in one picture."""
+    """All panels for one array, in one picture."""
     draws = [draw_programming, draw_sigma, draw_correlation]
     draws += [draw_read_noise] if found.read_noise else []
     panels = len(draws) + bool(ages)

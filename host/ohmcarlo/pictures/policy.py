@@ -24,7 +24,7 @@ DARK = "#222222"
 def draw_learning(
     ax: Axes, episodes: Sequence[NDArray[np.int64]], returns: Sequence[Float]
 ) -> None:
-    """Return of the current sample (n,) over training episodes played (n,), a line a chain."""
+    """Return of the current sample (n,) over training episodes (n,), one line per chain."""
     many = len(returns) > 1
     for x, y in zip(episodes, returns, strict=True):
         ax.step(
@@ -32,7 +32,7 @@ def draw_learning(
         )
     if many:
         grid = np.arange(min(x[0] for x in episodes), max(x[-1] for x in episodes) + 1)
-        # before its first step a run is where it begins, after its last where it ended
+        # a run keeps its first value before its first step, and its last value after its last
         lines = [
             y[np.clip(np.searchsorted(x, grid, side="right") - 1, 0, None)]
             for x, y in zip(episodes, returns, strict=True)
@@ -47,9 +47,9 @@ def draw_learning(
 
 
 def draw_policy_weights(ax: Axes, samples: Sequence[Policy]) -> None:
-    """Posterior of the weights, 5 to 95 % and median, a line a run.
+    """Posterior of the weights, 5 to 95 % and median, one line per run.
 
-    Only their direction acts: each sample is brought to length 1.
+    Only the direction matters: each sample is scaled to length 1.
     """
     width = 0.7 / len(samples)
     for run, policy in enumerate(samples):
@@ -67,8 +67,8 @@ def draw_policy_weights(ax: Axes, samples: Sequence[Policy]) -> None:
 
 
 def draw_action_map(ax: Axes, policy: Policy, path: Float | None = None) -> AxesImage:
-    """Share of the samples that push to the right, over angle and angular speed, the cart resting
-    in the middle; the line: where their mean changes its mind; ``path``: states of an episode."""
+    """Share of the samples that push to the right, over angle and angular speed, for a cart at rest
+    in the middle. The line is the decision boundary of the mean; ``path``: states of an episode."""
     angles = np.linspace(-ANGLE_LIMIT_DEG, ANGLE_LIMIT_DEG, GRID)
     rates = np.linspace(-RATE_LIMIT, RATE_LIMIT, GRID)
     grid = np.zeros((GRID, GRID, 4))
@@ -100,9 +100,9 @@ def draw_returns(
     names: Sequence[str],
     untaught: Sequence[NDArray[np.int64]] = (),
 ) -> None:
-    """Returns of test episodes: a row of dots for each of ``names``, and their mean; below it
-    those of policies that have learnt nothing."""
-    rng = np.random.default_rng(0)  # only spreads dots that would hide each other
+    """Returns of test episodes: a row of dots with its mean for each of ``names``, and below it
+    those of policies before training."""
+    rng = np.random.default_rng(0)  # spreads overlapping dots
     shift = 0.22 if untaught else 0.0
     for rows, offset, colour in ((returns, shift, BLUE), (untaught, -shift, GREY)):
         for row, values in enumerate(rows):

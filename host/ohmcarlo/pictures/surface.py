@@ -1,4 +1,4 @@
-"""A model of two features over their plane: its boundary, its samples, its uncertainty."""
+"""Predictions over the plane of two features: boundary, samples, uncertainty."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Surface:
 
     @classmethod
     def of(cls, predictor: PlanePredictor, inputs: FloatArray) -> Surface:
-        """Over the range of ``inputs``, float64 (n, 2), and some way beyond."""
+        """The surface over the range of ``inputs``, float64 (n, 2), with a margin."""
         low, high = inputs.min(axis=0), inputs.max(axis=0)
         margin = MARGIN * (high - low)
         first, second = (
@@ -99,7 +99,7 @@ class Surface:
     # -- drawing -------------------------------------------------------------------------------
 
     def draw_boundary(self, ax: Axes, inputs: FloatArray, labels: NDArray[np.integer[Any]]) -> None:
-        """The mean boundary, boundaries of single samples, and the spread as colour.
+        """The boundary of the mean, the boundaries of single samples, and the spread as colour.
 
         ``inputs`` (n, 2) and ``labels`` 0/1 (n,) are held-out points.
         """
@@ -119,8 +119,8 @@ class Surface:
         ax.clabel(lines, fontsize=7)
         self._draw_points(ax, inputs, labels)
         ax.set_title(
-            f"Probability of {positive}: mean (black), boundaries of single samples (grey),\n"
-            "posterior spread (colour)",
+            f"Probability of {positive} (black), of single samples (grey: 0.5),\n"
+            "and where it is uncertain (colour)",
             fontsize=10,
         )
         ax.legend(loc="upper right", fontsize=8)
@@ -128,7 +128,7 @@ class Surface:
     def draw_uncertainty(
         self, axes: NDArray[Any], inputs: FloatArray, labels: NDArray[np.integer[Any]]
     ) -> None:
-        """Total variance of an answer and its two parts, on three axes."""
+        """Total variance of a prediction and its two parts, on three axes."""
         parts = (
             (self.total, "all uncertainty", "variance of an answer: p (1 - p)"),
             (self.aleatoric, "aleatoric: the classes overlap", "mean over samples of p (1 - p)"),

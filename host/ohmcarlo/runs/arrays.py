@@ -1,4 +1,4 @@
-"""Bring up an array: from its name to one that is opened, characterised and ready for a chain."""
+"""Open an array by its name, and characterise it for a chain."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from ..spec import DEFAULT_HI_US, DEFAULT_LO_US, DEFAULT_MID_US, Geometry
 KNOWN = (EmulatedArray.name, PhysicsArray.name, Die.name)
 MEASURED = f"{MeasuredArray.name}:"
 AGED = f"{PhysicsArray.name}:"
-MEASURED_WINDOW_US = (45.0, 165.0)  # what the weaker cells of the sweep reach
-# Cells that no trim makes quite alike spread the weights by what is left over: more µS per unit
-# of weight keeps that small (posterior 1.1 instead of 1.4 times too wide), and a tighter common
-# mode keeps them inside the window. Gives gamma 35, tau 20 µS at rho 0.8.
+MEASURED_WINDOW_US = (45.0, 165.0)  # reached by the weaker cells of the sweep
+# The trim leaves a difference between cells, which spreads the weights. More µS per unit of weight
+# reduces this spread (the posterior is 1.1 instead of 1.4 times too wide), and a tighter common
+# mode keeps the devices inside the window. The result is gamma 35, tau 20 µS at rho 0.8.
 MEASURED_WHITENED_SCALES = (1.53, 0.74)
 DEFAULT_PHYSICS = "rram-1t1r"
 TARGETS = 7
-TOP_TARGET_US = 215.0  # higher, the ADC cuts the spread off and the mean looks too low
+TOP_TARGET_US = 215.0  # above it, the ADC saturates and the mean appears too low
 Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
@@ -51,18 +51,18 @@ def check_array_name(name: str) -> None:
 
 
 def recorded_cells() -> str:
-    """The name of the array whose every SET is a value that one of 50 recorded cells gave.
+    """The name of the array of 50 recorded cells.
 
-    Raises UsageError, which says where to get it, when the recording is not on this machine.
+    Raises UsageError, which names the source, when the recording is not on this machine.
     """
     return f"{MEASURED}{find(SWEEP)}"
 
 
 def ages_of(name: str) -> tuple[float, float]:
-    """Cycles that the devices of ``physics:CYCLES`` have seen, and had seen when they were trimmed.
+    """Cycles of the devices of ``physics:CYCLES`` at present, and when they were trimmed.
 
-    ``physics:CYCLES@TRIMMED`` names both; without, they are trimmed as they are now. Raises
-    UsageError for what is no number of cycles.
+    ``physics:CYCLES@TRIMMED`` names both; without TRIMMED the two are equal. Raises UsageError for
+    anything but a number of cycles.
     """
     now, _, trimmed = name.removeprefix(AGED).partition("@")
     try:
@@ -79,20 +79,20 @@ def ages_of(name: str) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class OpenedArray:
-    """An array, and what one may ask of its devices.
+    """An array, the array that it is calibrated on, and the limits of its devices.
 
     Attributes
     ----------
     array : Array
         Where the chain runs.
     calibration_array : Array
-        Where the trim is learnt: the same array, or the other half of its cells' repeats.
+        Array that the trim is learnt on: the same, or the other half of its cells' repeats.
     window_us : (float, float)
         Limits of a programming target, µS.
     ideal : bool
-        Devices are alike and hit their targets: there is nothing to trim.
+        Devices are alike and hit their targets, so that no trim is needed.
     whitened_scales : (float, float)
-        What gamma and tau for whitened weights are multiplied by.
+        Factors of gamma and tau for whitened weights.
     """
 
     array: Array
@@ -173,7 +173,7 @@ def device_preset(name: str) -> DevicePreset:
 
 def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int) -> OpenedArray:
     if preset is not None:
-        raise UsageError("a measured array has no preset: its cells are what they are")
+        raise UsageError("a measured array has no preset: leave out --preset")
     array = MeasuredArray.from_sweep(path, geometry, seed, half="operation")
     calibration_array = MeasuredArray.from_sweep(path, geometry, seed, half="calibration")
     return OpenedArray(
@@ -186,7 +186,7 @@ def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int
 
 
 def _open_aged(name: str, device: DevicePreset, geometry: Geometry, seed: int) -> OpenedArray:
-    """The same chip twice if it was trimmed at another age: the seed decides its devices."""
+    """The chip, and the same chip at the age of its trim; the seed decides its devices."""
     now, trimmed = ages_of(name)
     array = PhysicsArray(geometry, device, seed, cycles=now)
     calibrated = array if now == trimmed else PhysicsArray(geometry, device, seed, cycles=trimmed)
@@ -204,7 +204,7 @@ def _is_ideal(device: DevicePreset) -> bool:
 
 
 def calibration_of(found: Characterization) -> Calibration:
-    """What the controller needs of a characterisation."""
+    """The part of a characterisation that the controller uses."""
     return Calibration(
         dac=found.dac,
         trim_offset=found.trim_offset,

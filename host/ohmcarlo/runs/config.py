@@ -1,4 +1,4 @@
-"""Everything that decides a training run, in one value that goes to JSON and back."""
+"""The configuration of a training run, which is stored as JSON."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..golden import KERNELS
 from .arrays import check_array_name
 
 MAX_STEPS = 100_000_000
-# What the fixed-point coefficients hold, whatever the other two are.
+# Ranges of the fixed-point coefficients, whatever the values of the other two.
 RANGES = {"gamma": (5.0, 2000.0, "µS"), "sigma_p": (0.05, 1000.0, ""), "tau": (0.1, 1e4, "µS")}
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run; None means: what the task suggests.
+    """One training run; None stands for the default of the task.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class TrainConfig:
     chains, steps : int
         Independent chains, and steps of each.
     seed : int
-        Decides split and array; equal seeds give equal runs.
+        Seed of split and array; equal seeds give equal runs.
     features : int or None
         Features kept (the bias not counted).
     hidden : int or None
@@ -48,7 +48,7 @@ class TrainConfig:
     gamma, sigma_p, tau : float or None
         µS per unit of weight; weight prior's standard deviation; common-mode prior's, µS.
     early_reject : bool
-        Stop reading data when a proposal can no longer be accepted (the decisions are the same).
+        Stop reading data once a proposal can no longer be accepted (the decisions are the same).
     trim : bool
         Characterise the array and correct its devices first (measured arrays).
     """
@@ -78,7 +78,7 @@ class TrainConfig:
         self.validate()
 
     def validate(self) -> None:
-        """Raise UsageError, saying what to change; geometry is checked where it is built."""
+        """Raise UsageError, which names what to change; ``Geometry`` checks the geometry."""
         check_array_name(self.array)
         check_backend(self.backend, self.array)
         if self.kernel not in KERNELS:
@@ -107,7 +107,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainConfig:
-        """Raises UsageError for a name this version does not know, or a value it cannot use."""
+        """Raises UsageError for an unknown name or a value that cannot be used."""
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise UsageError(

@@ -47,7 +47,7 @@ STATE = "board."
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """Where a run stands.
+    """A point that a run resumes from.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class RunFolder:
         self.close()
 
     def close(self) -> None:
-        """Let another process work in the folder."""
+        """Release the folder for other processes."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -116,12 +116,12 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """An existing run; raises UsageError when ``path`` is none."""
+        """An existing run; raises UsageError when ``path`` holds none."""
         require_run(path)
         return cls(path)
 
     def manifest(self) -> dict[str, Any]:
-        """What ``create`` was given; raises OhmcarloError for another format version."""
+        """The manifest; raises OhmcarloError for another format version."""
         return read_manifest(self.path)
 
     # -- streaming -----------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class RunFolder:
         status: str,
         state: Mapping[str, NDArray[Any]],
     ) -> int:
-        """Append a chunk, then the checkpoint that stands behind it; returns the new count."""
+        """Append a chunk, then the checkpoint after it; returns the new number of chunks."""
         if chunk is not None:
             write_arrays(self._chunk(chunks), _block_arrays(chunk))
             chunks += 1
@@ -167,7 +167,7 @@ class RunFolder:
             )
 
     def blocks(self, chunks: int) -> list[Block]:
-        """The first ``chunks`` chunks; what a killed process wrote after them is removed."""
+        """The first ``chunks`` chunks; later ones, of a killed process, are removed."""
         for path in self.path.glob("chunk-*.npz"):
             if path not in {self._chunk(i) for i in range(chunks)}:
                 path.unlink(missing_ok=True)
@@ -197,7 +197,7 @@ def check_free(path: Path) -> None:
 
 
 def _take_lock(path: Path) -> int | None:
-    """Hold the folder; the system lets go by itself when the process ends, however it ends."""
+    """Lock the folder; the system releases the lock when the process ends in any way."""
     if fcntl is None:
         return None
     try:

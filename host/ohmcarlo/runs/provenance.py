@@ -15,6 +15,7 @@ from .. import __version__
 from ..datasets import Dataset
 from .setup import ChainSetup
 
+PACKAGE = Path(__file__).parents[1]
 VERSIONS_OF = ("numpy", "scipy", "numba", "scikit-learn", "arviz")
 
 
@@ -30,27 +31,27 @@ def origin_of(setup: ChainSetup) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of everything that decides a run's numbers."""
+    """Versions of the packages that decide the numbers of a run."""
     found = {"ohmcarlo": __version__, "python": platform.python_version()}
     return found | {name: metadata.version(name) for name in VERSIONS_OF}
 
 
 def git_state() -> dict[str, Any] | None:
-    """Commit of the checkout that the package runs from, and whether files were changed."""
-    folder = Path(__file__).parent
+    """Commit of the checkout of the package, and whether its files were changed."""
     try:
-        _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)  # not merely inside one
-        commit = _git(folder, "rev-parse", "HEAD")
-        changed = bool(_git(folder, "status", "--porcelain", "--untracked-files=no", "."))
+        # an installed package may lie inside another checkout, which does not track it
+        _git("ls-files", "--error-unmatch", "__init__.py")
+        commit = _git("rev-parse", "HEAD")
+        changed = bool(_git("status", "--porcelain", "--untracked-files=no", "."))
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit, "changed": changed}
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def _git(*arguments: str) -> str:
     done = subprocess.run(
-        # status would renew the index, and be in the way of the user's own git
-        ["git", "--no-optional-locks", "-C", str(folder), *arguments],
+        # without the option, status renews the index and may block a commit of the user
+        ["git", "--no-optional-locks", "-C", str(PACKAGE), *arguments],
         capture_output=True,
         text=True,
         check=True,
@@ -60,7 +61,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def data_digest(dataset: Dataset) -> str:
-    """SHA-256 of the numbers that a run learns from and is tested on."""
+    """SHA-256 of the training and test data."""
     digest = hashlib.sha256()
     digest.update(np.ascontiguousarray(dataset.x, np.float64).tobytes())
     digest.update(np.ascontiguousarray(dataset.y, np.int64).tobytes())

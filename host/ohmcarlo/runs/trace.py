@@ -1,4 +1,4 @@
-"""What a chain did, step by step and sample by sample, and the views that statistics need."""
+"""The decisions and samples of a run, and the views that statistics need."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from ..spec import LOGLIK_FRAC
 
 @dataclass(frozen=True, eq=False)
 class Trace:
-    """Equal seeds give equal traces on every backend, however often the run was interrupted.
+    """Decisions step by step, samples in order.
+
+    Equal seeds give equal traces on every backend, however often the run was interrupted.
 
     Attributes
     ----------
@@ -43,7 +45,7 @@ class Trace:
         streamed: Block,
         current: tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.int64]],
     ) -> Trace:
-        """Everything a board streamed, followed by ``Board.current()``."""
+        """The blocks of a board, followed by ``Board.current()``."""
         codes, multiplicity, _ = current
         return cls(
             accepted=streamed.accepted,
@@ -62,7 +64,7 @@ class Trace:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Trace:
-        """Raises KeyError or ValueError when ``arrays`` are not what ``arrays()`` gave."""
+        """Raises KeyError or ValueError when ``arrays`` are not those of a trace."""
         trace = cls(**{f.name: arrays[f.name] for f in fields(cls)})
         steps, samples = len(trace.accepted), len(trace.codes)
         if not steps == len(trace.log_posterior) == len(trace.chain):
@@ -98,7 +100,7 @@ class Trace:
 
     def _chain_draws(self, chain: int) -> NDArray[np.int64]:
         samples = np.flatnonzero(self.sample_chain == chain)
-        # the first of them is where the chain started, before any step
+        # the first sample is the state before any step
         return np.repeat(samples, self.multiplicity[samples])[1:]
 
     def after(self, burn_in: int) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:

@@ -17,17 +17,17 @@ from ..spec.link import DIE_FIELDS, FIELDS, MAX_BODY, Message, Status
 
 ECHOES = 100
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0x55555555, 0xAAAAAAAA)
-MEMORY = "state_held"  # a window whose words have all their bits, and can be read and written
+MEMORY = "state_held"  # a window with all bits of every word, readable and writable
 WORD_BITS = 32
 DEVICE_ROWS = 8
-D2D_REL, STUCK = 0.02, 0.05  # so that every part of the emulator shows
+D2D_REL, STUCK = 0.02, 0.05  # to exercise every part of the emulator
 DEVICES = "devices"
 Finding = tuple[bool, str]
 
 
 def layout_of(backend: str, array: Array, say: Callable[[str], None]) -> Layout | None:
-    """What the board of a backend has room for, with such an ``array``; None: as much as one
-    likes."""
+    """Layout of the board of a backend, with such an ``array``; None if it is unlimited (the
+    software model)."""
     if backend == MODEL:
         return None
     board = open_serial(backend, array, say)
@@ -36,7 +36,7 @@ def layout_of(backend: str, array: Array, say: Callable[[str], None]) -> Layout 
 
 
 def check_link(board: SerialBoard, seed: int) -> Finding:
-    """What is sent comes back, whatever its length; says how fast, and what was repaired."""
+    """Echoes are equal to the messages, whatever their length; the detail has speed and errors."""
     rng = np.random.default_rng(seed)
     bodies = [rng.bytes(n) for n in rng.integers(0, MAX_BODY + 1, ECHOES)] + [bytes(MAX_BODY)]
     sent = sum(map(len, bodies))
@@ -51,7 +51,7 @@ def check_link(board: SerialBoard, seed: int) -> Finding:
 
 
 def check_memory(board: SerialBoard, seed: int) -> Finding:
-    """A window holds what is written into it: patterns, and every word's own number."""
+    """A window keeps the patterns that are written into it, and the number of every word."""
     rows = board.layout.rows
     numbers = np.random.default_rng(seed).permutation(rows).astype(np.uint32)
     contents = [np.full(rows, pattern, np.uint32) for pattern in PATTERNS] + [numbers]
@@ -64,7 +64,7 @@ def check_memory(board: SerialBoard, seed: int) -> Finding:
 
 
 def check_registers(board: SerialBoard, _: int) -> Finding:
-    """Every bit of every register can be set on its own; all are as before in the end."""
+    """Every bit of every register can be set alone; the old values are restored."""
     remote, readable = board.remote, [name for name in FIELDS if not _read_only(name)]
     readable += DIE_FIELDS if board.layout.phy else ()
     before = remote.read(readable)
@@ -84,7 +84,7 @@ def _read_only(name: str) -> bool:
 
 
 def _walk(board: SerialBoard, name: str) -> tuple[int, bool]:
-    """A one through all bits of a field; how many it has, and whether each was read back."""
+    """Set the bits of a field one by one; their number, and whether each was read back."""
     good = True
     for bit in range(WORD_BITS):
         try:
@@ -98,7 +98,7 @@ def _walk(board: SerialBoard, name: str) -> tuple[int, bool]:
 
 
 def check_emulator(board: SerialBoard, seed: int) -> Finding:
-    """Devices answer as those of the emulated array here do, to the bit."""
+    """The codes of devices are those of the emulated array in this process, bit for bit."""
     geometry = board.layout.geometry
     twin = EmulatedArray(geometry, seed, d2d_rel=D2D_REL, stuck=STUCK)
     board.array = twin

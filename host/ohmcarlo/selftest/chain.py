@@ -45,8 +45,11 @@ class Check:
 def run_selftest(
     backend: str, array: str, preset: str | None, seed: int, say: Callable[[str], None]
 ) -> Iterator[Check]:
-    """Checks as they finish. Raises UsageError for a request that names nothing, OhmcarloError
-    when there is no board to check; ``say`` hears what takes long."""
+    """Checks as they finish.
+
+    ``say`` is called with a line of text before a step that takes long. Raises UsageError for a bad
+    request, OhmcarloError when no board can be opened.
+    """
     check_backend(backend, array)
     opened = open_array(array, preset, Geometry(), seed)
     layout = layout_of(backend, opened.array, say)
@@ -89,7 +92,7 @@ def _try(name: str, check: Callable[[], Finding]) -> Check:
 
 
 def _board_checks(config: TrainConfig, layout: Layout) -> Iterator[Check]:
-    """What is checked of a board before it runs a chain; nothing that touches a die."""
+    """The checks of a board before it runs a chain; none of them drives a die."""
     opened = open_array(config.array, config.preset, layout.geometry, config.seed)
     with closing(open_serial(config.backend, opened.array)) as board:
         for name, check in BOARD_CHECKS.items():
@@ -99,7 +102,7 @@ def _board_checks(config: TrainConfig, layout: Layout) -> Iterator[Check]:
 
 
 def check_generator(_: TrainConfig) -> Finding:
-    """Threefry-2x32-20 gives the published words."""
+    """Threefry-2x32-20 gives the published known answers."""
     for counter, key, words in KNOWN_ANSWERS:
         got = tuple(int(w) for w in threefry2x32(*key, *counter))
         if got != words:
@@ -108,7 +111,7 @@ def check_generator(_: TrainConfig) -> Finding:
 
 
 def check_devices(config: TrainConfig) -> Finding:
-    """Devices follow their targets; says what offset they have and which kernel that carries."""
+    """Devices follow their targets; the detail has their offset and a kernel that works on them."""
     geometry = Geometry(rows=config.rows, pairs=config.pairs)
     found = open_array(config.array, config.preset, geometry, config.seed).characterize()
     working = int((~found.bad_rows).sum())
@@ -121,7 +124,7 @@ def check_devices(config: TrainConfig) -> Finding:
 
 
 def check_chain(config: TrainConfig) -> Finding:
-    """A board makes the steps that the golden model makes."""
+    """The steps of a board are those of the golden model."""
     ours, models = (
         _trace_of(replace(config, backend=backend)) for backend in (config.backend, MODEL)
     )
@@ -141,7 +144,7 @@ def _trace_of(config: TrainConfig) -> dict[str, Any]:
 
 
 def check_coin(config: TrainConfig) -> Finding:
-    """The start-up health test passes, and the raw bits have the entropy they should have."""
+    """The start-up health test passes, and the raw bits have the expected entropy."""
     with closing(build_supervised(config)) as experiment:
         board = experiment.setup.board
         board.start()
@@ -154,14 +157,14 @@ def check_coin(config: TrainConfig) -> Finding:
 
 
 def check_early_rejection(config: TrainConfig) -> Finding:
-    """The decisions are the same whether or not the data are read to the end."""
+    """The decisions are the same with and without early rejection."""
     with_it, without = (_trace_of(replace(config, early_reject=early)) for early in (True, False))
     same = all(np.array_equal(with_it[name], without[name]) for name in with_it)
     return same, f"{'same' if same else 'a different'} chain with and without it"
 
 
 def check_checkpoint(config: TrainConfig) -> Finding:
-    """A board that is loaded with a state goes on from there, whatever it did since."""
+    """A board that is loaded with a state continues from it, bit for bit."""
     with closing(build_supervised(config)) as experiment:
         board = experiment.setup.board
         board.start()

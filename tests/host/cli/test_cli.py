@@ -525,12 +525,12 @@ def test_the_state_of_the_checkout_is_looked_at_and_left_alone(
         command = ["git", *who, "-C", str(tmp_path), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    source, index = tmp_path / "provenance.py", tmp_path / ".git" / "index"
+    source, index = tmp_path / "__init__.py", tmp_path / ".git" / "index"
     source.write_text("1\n")
     git("init")
     git("add", ".")
     git("commit", "--message", "first")
-    monkeypatch.setattr(provenance, "__file__", str(source))
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
     os.utime(source, (1, 1))
     before = index.read_bytes()
     assert provenance.git_state() == {"commit": git("rev-parse", "HEAD"), "changed": False}
