@@ -119,8 +119,8 @@ class Surface:
         ax.clabel(lines, fontsize=7)
         self._draw_points(ax, inputs, labels)
         ax.set_title(
-            f"Probability of {positive} (black), of single samples (grey: 0.5),\n"
-            "and where it is uncertain (colour)",
+            f"Probability of {positive}: mean (black), boundaries of single samples (grey),\n"
+            "posterior spread (colour)",
             fontsize=10,
         )
         ax.legend(loc="upper right", fontsize=8)

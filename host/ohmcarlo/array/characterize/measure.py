@@ -133,9 +133,9 @@ def measure(
 ) -> Measurement:
     """Program and read ``devices`` of ``rows``; see ``characterize`` for the parameters.
 
-    Targets alternate within a cycle, so that whatever is slow in a device shifts all its targets
-    alike and does not look like a gain. ``everything``: also repeated reads at every target, and
-    the state after RESET. Raises UsageError on an impossible request.
+    Targets alternate within a cycle, so that slow processes of a device shift all its targets alike
+    and do not appear as a gain. ``everything`` adds repeated reads at every target, and the state
+    after RESET. Raises UsageError for invalid arguments.
     """
     wanted = np.asarray(targets_us, np.float64)
     _check(wanted, cycles, centre_us)
