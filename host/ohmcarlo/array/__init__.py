@@ -1,24 +1,18 @@
-"""Arrays of devices: emulated (integers, as in the FPGA), device physics, measured cells."""
+"""Models of an array: emulated (integers, the FPGA's twin), physical, measured cells, a die."""
 
 from .base import Array, Ledger
-from .characterize.characterization import Characterization
-from .characterize.evaluation import characterize
 from .die import Die
 from .emulated import EmulatedArray
-from .energy import energy
 from .measured import MeasuredArray
 from .physics import PhysicsArray
 from .presets import get_preset
 
 __all__ = [
     "Array",
-    "Characterization",
     "Die",
     "EmulatedArray",
     "Ledger",
     "MeasuredArray",
     "PhysicsArray",
-    "characterize",
-    "energy",
     "get_preset",
 ]

@@ -24,9 +24,10 @@ from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration
 from ohmcarlo.pictures.canvas import new_canvas
 from ohmcarlo.pictures.surface import Surface
-from ohmcarlo.reproduce import ENTRIES, base, fig1, fig3, fig4, maker, networks, select, tissue
+from ohmcarlo.reproduce import ENTRIES, base, fig3, fig4, maker, networks, select, tissue
 from ohmcarlo.reproduce.base import Bench, Cell, Figure, Goal, Table
 from ohmcarlo.reproduce.chains import finished, predictor_of
+from ohmcarlo.reproduce.fig1 import figure as fig1
 from ohmcarlo.reproduce.grid import grid_posterior
 from ohmcarlo.reproduce.output import markdown, reproduce, shown, verdict, write_figure
 from ohmcarlo.reproduce.strategies import (

@@ -27,9 +27,12 @@ from ohmcarlo.array.energy import (
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.cli.app import main
 from ohmcarlo.errors import UsageError
-from ohmcarlo.reproduce import endurance, fig2
+from ohmcarlo.reproduce import endurance
 from ohmcarlo.reproduce.base import Bench
 from ohmcarlo.reproduce.energy import cells, figure, spent, tables, tuning
+from ohmcarlo.reproduce.fig2 import cells as fig2_cells
+from ohmcarlo.reproduce.fig2 import figure as fig2
+from ohmcarlo.reproduce.fig2.tables import least_hits
 from ohmcarlo.reproduce.lean import lean_run
 from ohmcarlo.reproduce.output import write_figure
 from ohmcarlo.runs import chain_run
@@ -260,7 +263,7 @@ def test_normal_or_log_normal():
     rng = np.random.default_rng(2)
     normal = 100 + 15 * rng.standard_normal((300, 20))
     log_normal = np.exp(4.6 + 0.3 * rng.standard_normal((300, 20)))
-    one, other = fig2.shape_of(normal), fig2.shape_of(log_normal)
+    one, other = fig2_cells.shape_of(normal), fig2_cells.shape_of(log_normal)
     assert one["gain"] > 5 * one["gain_error"] and one["share"] > 0.6
     assert other["gain"] < -5 * other["gain_error"] and other["share"] < 0.4
     assert one["ks g"] < one["ks ln g"] and other["ks g"] > other["ks ln g"]
@@ -272,7 +275,7 @@ def test_medians_over_cells_give_the_line_back():
     levels = np.linspace(50, 160, 12)
     order = np.tile(np.arange(12), 20)[:, None] + np.zeros(60, int)
     sigma = (21.15 - 0.085 * levels)[order] * np.exp(0.4 * rng.standard_normal(60))
-    found = fig2.medians_of(
+    found = fig2_cells.medians_of(
         Pulses(levels, order, levels[order] + sigma * rng.standard_normal(order.shape))
     )
     assert found["intercept"][1] < 21.15 < found["intercept"][2]
@@ -282,7 +285,7 @@ def test_medians_over_cells_give_the_line_back():
 
 def test_how_many_intervals_may_miss():
     """Binomial: of 20 intervals of 95 %, fewer than 15 hold the truth once in 3,000 times."""
-    assert fig2.least_hits(20) == 15
+    assert least_hits(20) == 15
     assert stats.binom.cdf(14, 20, 0.95) < 0.001 < stats.binom.cdf(15, 20, 0.95)
 
 
