@@ -3,7 +3,7 @@ PYTHON ?= python3
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Workers that run out of tests take some from the others.
 PYTEST := $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 FUZZ_SECONDS ?= 180
@@ -30,9 +30,14 @@ help:  ## this list
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# A stamp says that an installation is complete for this pyproject.toml.
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
+# A stamp marks an installation as complete for this pyproject.toml.
+$(VENV)/.installed: pyproject.toml setup.py | $(BIN)/python
 	@echo "installing ohmcarlo into $(VENV) (once) ..."
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.installed-fpga: $(VENV)/.installed
+	@echo "installing synthesis and place and route into $(VENV) (once) ..."
 	$(PIP) install --editable '.[fpga]'
 	@touch $@
 
@@ -82,7 +87,7 @@ format: $(VENV)/.installed-dev  ## let ruff put imports and layout right
 rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page: rtl_gen/reference
 	$(BIN)/python -m ohmcarlo_rtl
 
-bitstream: $(VENV)/.installed  ## a board's bitstream with open tools: make bitstream BOARD=ulx3s-85f
+bitstream: $(VENV)/.installed-fpga  ## a board's bitstream with open tools: make bitstream BOARD=ulx3s-85f
 	$(BIN)/ohmcarlo build $(or $(BOARD),$(error which board? make bitstream BOARD=ulx3s-85f; ohmcarlo build --help lists them))
 
 formal: $(VENV)/.installed-dev  ## interlocks of the sequencer, proved
