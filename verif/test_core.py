@@ -18,6 +18,7 @@ from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.link import Reason
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.core import EmulatedCore
+from ohmcarlo_rtl.controller.modules import EMULATED_CORE, complete_text
 from problems import controller, trace, wdbc_half, xor_points
 from verif.harness import Case, case_parameters, run_bench, start_clock
 from verif.harness.build import verilog_of
@@ -270,3 +271,11 @@ def test_coarse_converter_tiles_and_one_entropy_pair() -> None:
     geometry = SMALL | {"entropy_pairs": 1, "tile_pairs": 5, "dot_bits": 8, "dot_shift": 8}
     config = {"max_points": 512, "device_calibration": False, "geometry": geometry}
     simulate({"steps": 200, "config": config, "features": 12, "array": {"stuck": 0.002}})
+
+
+@pytest.mark.verify
+def test_published_modules() -> None:
+    """The Verilog as it is published: controller and emulator in files of their own."""
+    case: Case = {"steps": 300, "bounded": True}
+    text = complete_text(EMULATED_CORE, config_of(case), "dut")
+    run_bench("Published", __name__, case, testcase="equals_the_golden_trace", verilog_text=text)

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
-from ohmcarlo_rtl.controller.generate import TOPS, verilog_of
 from ohmcarlo_rtl.controller.lint import WAIVERS, lint
+from ohmcarlo_rtl.controller.modules import CORE, EMULATED_CORE, EMULATOR, MODULES, complete_text
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_lint(config: str) -> None:
     """The emulated core holds the core; alone it is looked at once."""
-    for top in TOPS if config == REFERENCE else ["ohmcarlo_emulated_core"]:
-        assert not lint(verilog_of(top, config_of(config)), top)
+    for top in MODULES if config == REFERENCE else [EMULATED_CORE]:
+        assert not lint(complete_text(top, config_of(config)), top)
 
 
 def test_waivers() -> None:
@@ -70,7 +70,8 @@ def test_example_of_the_readme() -> None:
     folder = Path(__file__).parents[1] / "rtl_gen" / REFERENCE
     example = re.search(r"```verilog\n(.*?)```", (folder / "README.md").read_text(), re.S)
     assert example is not None
-    core = (folder / "ohmcarlo_emulated_core.v").read_text()
+    files = [(folder / f"{name}.v").read_text() for name in (EMULATED_CORE, CORE, EMULATOR)]
+    core = "\n".join(files)
     said = lint(example[1] + core, "board")
     assert set(re.findall(r"%Warning-(\w+)", said)) <= {"PINCONNECTEMPTY"}, said
     assert "%Error:" not in said.replace("%Error: Exiting due to", "")

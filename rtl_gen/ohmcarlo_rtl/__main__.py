@@ -9,15 +9,16 @@ from pathlib import Path
 from ohmcarlo.errors import OhmcarloError
 
 from .configs import CONFIGS, REFERENCE, config_of
-from .controller.generate import TOPS, files_of, first_difference, register_site, verilog_of, write
+from .controller.generate import files_of, first_difference, register_site, write
 from .controller.lint import lint
+from .controller.modules import MODULES, complete_text
 from .sources import REPOSITORY
 
 OUTPUTS = REPOSITORY / "rtl_gen"
 ELSEWHERE = Path("build/rtl")
 DESCRIPTION = """\
 Generate files from the hardware description, one folder for each configuration: Verilog of the
-controller and of the controller with its array emulator, memory images, C header, register page
+controller, of the array emulator and of both together, memory images, C header, register page
 and a manifest with the sha256 of each file. Equal sources give equal bytes."""
 EPILOG = """\
 examples:
@@ -78,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _one(name: str, options: argparse.Namespace) -> int:
     config = config_of(name)
     if options.lint:
-        return max(_lint(name, top) for top in TOPS)
+        return max(_lint(name, module) for module in MODULES)
     folder = (options.out or (OUTPUTS if name == REFERENCE else ELSEWHERE)) / name
     files = files_of(name, config)
     if options.check:
@@ -97,9 +98,9 @@ def _one(name: str, options: argparse.Namespace) -> int:
     return 0
 
 
-def _lint(name: str, top: str) -> int:
-    said = lint(verilog_of(top, config_of(name)), top)
-    print(f"{name}, {top}: {said or 'clean'}", file=sys.stderr if said else sys.stdout)
+def _lint(name: str, module: str) -> int:
+    said = lint(complete_text(module, config_of(name)), module)
+    print(f"{name}, {module}: {said or 'clean'}", file=sys.stderr if said else sys.stdout)
     return int(bool(said))
 
 

