@@ -2,31 +2,36 @@
 
 (* top =  1  *)
 (* generator = "Amaranth" *)
-module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, requests__ready, responses__payload, responses__valid, clk, rst, bus__r_data, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload, predictions__valid, raw_bits, busy
-, sample_pairs, requests__payload, requests__valid, responses__ready, lines, hold, restart, bus__addr);
+module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, requests__ready, responses__payload, responses__valid, emulator__pulses, emulator__idle, emulator__present, clk, rst, bus__r_data, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload
+, predictions__valid, raw_bits, busy, sample_pairs, requests__payload, requests__valid, responses__ready, lines, hold, restart, emulator__key0, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator__load_median__stb, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb, emulator__load_sigma__addr
+, emulator__load_sigma__data, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__first_pulse, emulator__restart, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
-  reg [3:0] \$10 ;
-  reg [31:0] \$11 ;
+  reg \$10 ;
+  reg [3:0] \$11 ;
   reg [31:0] \$12 ;
-  reg [7:0] \$13 ;
-  reg \$14 ;
+  reg [31:0] \$13 ;
+  reg [7:0] \$14 ;
   reg \$15 ;
   reg \$16 ;
-  reg [10:0] \$17 ;
-  reg \$18 ;
-  wire [15:0] \$19 ;
+  reg \$17 ;
+  reg [10:0] \$18 ;
+  reg \$19 ;
   wire \$2 ;
-  wire [3:0] \$20 ;
-  wire [4:0] \$21 ;
-  wire [25:0] \$22 ;
+  reg \$20 ;
+  reg [12:0] \$21 ;
+  reg [31:0] \$22 ;
+  wire [15:0] \$23 ;
+  wire [3:0] \$24 ;
+  wire [4:0] \$25 ;
+  wire [25:0] \$26 ;
   wire \$3 ;
   wire [9:0] \$4 ;
   wire [15:0] \$5 ;
   wire [16:0] \$6 ;
   wire [16:0] \$7 ;
   wire \$8 ;
-  reg \$9 ;
+  wire \$9 ;
   reg accepted = 1'h0;
   wire [4:0] access_state_coin__addr;
   wire [31:0] access_state_coin__data;
@@ -88,22 +93,22 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \begin ;
   input [15:0] bus__addr;
   wire [15:0] bus__addr;
-  wire [15:0] \bus__addr$29 ;
+  wire [15:0] \bus__addr$49 ;
   output [31:0] bus__r_data;
   wire [31:0] bus__r_data;
-  wire [31:0] \bus__r_data$30 ;
+  wire [31:0] \bus__r_data$50 ;
   input bus__r_stb;
   wire bus__r_stb;
-  wire \bus__r_stb$31 ;
+  wire \bus__r_stb$51 ;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
-  wire [31:0] \bus__w_data$32 ;
+  wire [31:0] \bus__w_data$52 ;
   input bus__w_stb;
   wire bus__w_stb;
-  wire \bus__w_stb$33 ;
+  wire \bus__w_stb$53 ;
   output busy;
   wire busy;
-  wire \busy$337 ;
+  wire \busy$357 ;
   wire centre_enable;
   wire [7:0] clean_windows;
   wire clear;
@@ -257,6 +262,55 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \dots__payload.top ;
   wire dots__ready;
   wire dots__valid;
+  output [16:0] emulator__d2d_rel;
+  wire [16:0] emulator__d2d_rel;
+  output [63:0] emulator__first_pulse;
+  wire [63:0] emulator__first_pulse;
+  input emulator__idle;
+  wire emulator__idle;
+  output [31:0] emulator__key0;
+  wire [31:0] emulator__key0;
+  output [31:0] emulator__key1;
+  wire [31:0] emulator__key1;
+  output [8:0] emulator__load_median__addr;
+  wire [8:0] emulator__load_median__addr;
+  output [31:0] emulator__load_median__data;
+  wire [31:0] emulator__load_median__data;
+  output emulator__load_median__stb;
+  wire emulator__load_median__stb;
+  output [8:0] emulator__load_sigma__addr;
+  wire [8:0] emulator__load_sigma__addr;
+  output [31:0] emulator__load_sigma__data;
+  wire [31:0] emulator__load_sigma__data;
+  output emulator__load_sigma__stb;
+  wire emulator__load_sigma__stb;
+  output [12:0] emulator__load_state_codes__addr;
+  reg [12:0] emulator__load_state_codes__addr = 13'h0000;
+  output [31:0] emulator__load_state_codes__data;
+  reg [31:0] emulator__load_state_codes__data = 32'd0;
+  output emulator__load_state_codes__stb;
+  reg emulator__load_state_codes__stb = 1'h0;
+  output [17:0] emulator__median_gain;
+  wire [17:0] emulator__median_gain;
+  input emulator__present;
+  wire emulator__present;
+  input [63:0] emulator__pulses;
+  wire [63:0] emulator__pulses;
+  output emulator__restart;
+  wire emulator__restart;
+  output [11:0] emulator__sigma_gain;
+  wire [11:0] emulator__sigma_gain;
+  output [16:0] emulator__stuck_level;
+  wire [16:0] emulator__stuck_level;
+  wire [16:0] emulator_d2d_rel;
+  wire [31:0] emulator_first_pulse_hi;
+  wire [31:0] emulator_first_pulse_lo;
+  wire [31:0] emulator_key0;
+  wire [31:0] emulator_key1;
+  wire [17:0] emulator_median_gain;
+  wire [63:0] emulator_pulses;
+  wire [11:0] emulator_sigma_gain;
+  wire [16:0] emulator_stuck_level;
   wire [31:0] entropy_alarms;
   wire [10:0] entropy_apt_cutoff;
   wire [7:0] entropy_clean_windows;
@@ -288,110 +342,110 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [63:0] form;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$216 ;
+  wire [11:0] \hi$236 ;
   wire [2:0] hidden;
   output hold;
   wire hold;
   wire idle;
   wire [51:0] input__payload;
-  wire [127:0] \input__payload$106 ;
-  wire [63:0] \input__payload$106.square ;
-  wire [63:0] \input__payload$106.sum ;
-  wire [286:0] \input__payload$115 ;
-  wire [11:0] \input__payload$115.dac ;
-  wire [5:0] \input__payload$115.device ;
-  wire [255:0] \input__payload$115.inputs ;
-  wire [7:0] \input__payload$115.inputs[0] ;
-  wire [7:0] \input__payload$115.inputs[10] ;
-  wire [7:0] \input__payload$115.inputs[11] ;
-  wire [7:0] \input__payload$115.inputs[12] ;
-  wire [7:0] \input__payload$115.inputs[13] ;
-  wire [7:0] \input__payload$115.inputs[14] ;
-  wire [7:0] \input__payload$115.inputs[15] ;
-  wire [7:0] \input__payload$115.inputs[16] ;
-  wire [7:0] \input__payload$115.inputs[17] ;
-  wire [7:0] \input__payload$115.inputs[18] ;
-  wire [7:0] \input__payload$115.inputs[19] ;
-  wire [7:0] \input__payload$115.inputs[1] ;
-  wire [7:0] \input__payload$115.inputs[20] ;
-  wire [7:0] \input__payload$115.inputs[21] ;
-  wire [7:0] \input__payload$115.inputs[22] ;
-  wire [7:0] \input__payload$115.inputs[23] ;
-  wire [7:0] \input__payload$115.inputs[24] ;
-  wire [7:0] \input__payload$115.inputs[25] ;
-  wire [7:0] \input__payload$115.inputs[26] ;
-  wire [7:0] \input__payload$115.inputs[27] ;
-  wire [7:0] \input__payload$115.inputs[28] ;
-  wire [7:0] \input__payload$115.inputs[29] ;
-  wire [7:0] \input__payload$115.inputs[2] ;
-  wire [7:0] \input__payload$115.inputs[30] ;
-  wire [7:0] \input__payload$115.inputs[31] ;
-  wire [7:0] \input__payload$115.inputs[3] ;
-  wire [7:0] \input__payload$115.inputs[4] ;
-  wire [7:0] \input__payload$115.inputs[5] ;
-  wire [7:0] \input__payload$115.inputs[6] ;
-  wire [7:0] \input__payload$115.inputs[7] ;
-  wire [7:0] \input__payload$115.inputs[8] ;
-  wire [7:0] \input__payload$115.inputs[9] ;
-  wire [2:0] \input__payload$115.op ;
-  wire [7:0] \input__payload$115.row ;
-  wire \input__payload$115.tile ;
-  wire \input__payload$115.top ;
-  wire [24:0] \input__payload$127 ;
-  wire [24:0] \input__payload$127.value ;
-  wire [32:0] \input__payload$145 ;
-  wire \input__payload$145.last ;
-  wire [31:0] \input__payload$145.word ;
-  wire [78:0] \input__payload$154 ;
-  wire \input__payload$154.accepted ;
-  wire [31:0] \input__payload$154.loglik ;
-  wire [10:0] \input__payload$154.points ;
-  wire [31:0] \input__payload$154.prior ;
-  wire [1:0] \input__payload$154.region ;
-  wire \input__payload$154.valid ;
-  wire [28:0] \input__payload$76 ;
-  wire \input__payload$76.last ;
-  wire [27:0] \input__payload$76.term ;
-  wire [286:0] \input__payload$88 ;
-  wire [11:0] \input__payload$88.dac ;
-  wire [5:0] \input__payload$88.device ;
-  wire [255:0] \input__payload$88.inputs ;
-  wire [7:0] \input__payload$88.inputs[0] ;
-  wire [7:0] \input__payload$88.inputs[10] ;
-  wire [7:0] \input__payload$88.inputs[11] ;
-  wire [7:0] \input__payload$88.inputs[12] ;
-  wire [7:0] \input__payload$88.inputs[13] ;
-  wire [7:0] \input__payload$88.inputs[14] ;
-  wire [7:0] \input__payload$88.inputs[15] ;
-  wire [7:0] \input__payload$88.inputs[16] ;
-  wire [7:0] \input__payload$88.inputs[17] ;
-  wire [7:0] \input__payload$88.inputs[18] ;
-  wire [7:0] \input__payload$88.inputs[19] ;
-  wire [7:0] \input__payload$88.inputs[1] ;
-  wire [7:0] \input__payload$88.inputs[20] ;
-  wire [7:0] \input__payload$88.inputs[21] ;
-  wire [7:0] \input__payload$88.inputs[22] ;
-  wire [7:0] \input__payload$88.inputs[23] ;
-  wire [7:0] \input__payload$88.inputs[24] ;
-  wire [7:0] \input__payload$88.inputs[25] ;
-  wire [7:0] \input__payload$88.inputs[26] ;
-  wire [7:0] \input__payload$88.inputs[27] ;
-  wire [7:0] \input__payload$88.inputs[28] ;
-  wire [7:0] \input__payload$88.inputs[29] ;
-  wire [7:0] \input__payload$88.inputs[2] ;
-  wire [7:0] \input__payload$88.inputs[30] ;
-  wire [7:0] \input__payload$88.inputs[31] ;
-  wire [7:0] \input__payload$88.inputs[3] ;
-  wire [7:0] \input__payload$88.inputs[4] ;
-  wire [7:0] \input__payload$88.inputs[5] ;
-  wire [7:0] \input__payload$88.inputs[6] ;
-  wire [7:0] \input__payload$88.inputs[7] ;
-  wire [7:0] \input__payload$88.inputs[8] ;
-  wire [7:0] \input__payload$88.inputs[9] ;
-  wire [2:0] \input__payload$88.op ;
-  wire [7:0] \input__payload$88.row ;
-  wire \input__payload$88.tile ;
-  wire \input__payload$88.top ;
+  wire [286:0] \input__payload$108 ;
+  wire [11:0] \input__payload$108.dac ;
+  wire [5:0] \input__payload$108.device ;
+  wire [255:0] \input__payload$108.inputs ;
+  wire [7:0] \input__payload$108.inputs[0] ;
+  wire [7:0] \input__payload$108.inputs[10] ;
+  wire [7:0] \input__payload$108.inputs[11] ;
+  wire [7:0] \input__payload$108.inputs[12] ;
+  wire [7:0] \input__payload$108.inputs[13] ;
+  wire [7:0] \input__payload$108.inputs[14] ;
+  wire [7:0] \input__payload$108.inputs[15] ;
+  wire [7:0] \input__payload$108.inputs[16] ;
+  wire [7:0] \input__payload$108.inputs[17] ;
+  wire [7:0] \input__payload$108.inputs[18] ;
+  wire [7:0] \input__payload$108.inputs[19] ;
+  wire [7:0] \input__payload$108.inputs[1] ;
+  wire [7:0] \input__payload$108.inputs[20] ;
+  wire [7:0] \input__payload$108.inputs[21] ;
+  wire [7:0] \input__payload$108.inputs[22] ;
+  wire [7:0] \input__payload$108.inputs[23] ;
+  wire [7:0] \input__payload$108.inputs[24] ;
+  wire [7:0] \input__payload$108.inputs[25] ;
+  wire [7:0] \input__payload$108.inputs[26] ;
+  wire [7:0] \input__payload$108.inputs[27] ;
+  wire [7:0] \input__payload$108.inputs[28] ;
+  wire [7:0] \input__payload$108.inputs[29] ;
+  wire [7:0] \input__payload$108.inputs[2] ;
+  wire [7:0] \input__payload$108.inputs[30] ;
+  wire [7:0] \input__payload$108.inputs[31] ;
+  wire [7:0] \input__payload$108.inputs[3] ;
+  wire [7:0] \input__payload$108.inputs[4] ;
+  wire [7:0] \input__payload$108.inputs[5] ;
+  wire [7:0] \input__payload$108.inputs[6] ;
+  wire [7:0] \input__payload$108.inputs[7] ;
+  wire [7:0] \input__payload$108.inputs[8] ;
+  wire [7:0] \input__payload$108.inputs[9] ;
+  wire [2:0] \input__payload$108.op ;
+  wire [7:0] \input__payload$108.row ;
+  wire \input__payload$108.tile ;
+  wire \input__payload$108.top ;
+  wire [127:0] \input__payload$126 ;
+  wire [63:0] \input__payload$126.square ;
+  wire [63:0] \input__payload$126.sum ;
+  wire [286:0] \input__payload$135 ;
+  wire [11:0] \input__payload$135.dac ;
+  wire [5:0] \input__payload$135.device ;
+  wire [255:0] \input__payload$135.inputs ;
+  wire [7:0] \input__payload$135.inputs[0] ;
+  wire [7:0] \input__payload$135.inputs[10] ;
+  wire [7:0] \input__payload$135.inputs[11] ;
+  wire [7:0] \input__payload$135.inputs[12] ;
+  wire [7:0] \input__payload$135.inputs[13] ;
+  wire [7:0] \input__payload$135.inputs[14] ;
+  wire [7:0] \input__payload$135.inputs[15] ;
+  wire [7:0] \input__payload$135.inputs[16] ;
+  wire [7:0] \input__payload$135.inputs[17] ;
+  wire [7:0] \input__payload$135.inputs[18] ;
+  wire [7:0] \input__payload$135.inputs[19] ;
+  wire [7:0] \input__payload$135.inputs[1] ;
+  wire [7:0] \input__payload$135.inputs[20] ;
+  wire [7:0] \input__payload$135.inputs[21] ;
+  wire [7:0] \input__payload$135.inputs[22] ;
+  wire [7:0] \input__payload$135.inputs[23] ;
+  wire [7:0] \input__payload$135.inputs[24] ;
+  wire [7:0] \input__payload$135.inputs[25] ;
+  wire [7:0] \input__payload$135.inputs[26] ;
+  wire [7:0] \input__payload$135.inputs[27] ;
+  wire [7:0] \input__payload$135.inputs[28] ;
+  wire [7:0] \input__payload$135.inputs[29] ;
+  wire [7:0] \input__payload$135.inputs[2] ;
+  wire [7:0] \input__payload$135.inputs[30] ;
+  wire [7:0] \input__payload$135.inputs[31] ;
+  wire [7:0] \input__payload$135.inputs[3] ;
+  wire [7:0] \input__payload$135.inputs[4] ;
+  wire [7:0] \input__payload$135.inputs[5] ;
+  wire [7:0] \input__payload$135.inputs[6] ;
+  wire [7:0] \input__payload$135.inputs[7] ;
+  wire [7:0] \input__payload$135.inputs[8] ;
+  wire [7:0] \input__payload$135.inputs[9] ;
+  wire [2:0] \input__payload$135.op ;
+  wire [7:0] \input__payload$135.row ;
+  wire \input__payload$135.tile ;
+  wire \input__payload$135.top ;
+  wire [24:0] \input__payload$147 ;
+  wire [24:0] \input__payload$147.value ;
+  wire [32:0] \input__payload$165 ;
+  wire \input__payload$165.last ;
+  wire [31:0] \input__payload$165.word ;
+  wire [78:0] \input__payload$174 ;
+  wire \input__payload$174.accepted ;
+  wire [31:0] \input__payload$174.loglik ;
+  wire [10:0] \input__payload$174.points ;
+  wire [31:0] \input__payload$174.prior ;
+  wire [1:0] \input__payload$174.region ;
+  wire \input__payload$174.valid ;
+  wire [28:0] \input__payload$96 ;
+  wire \input__payload$96.last ;
+  wire [27:0] \input__payload$96.term ;
   wire [11:0] \input__payload.centre ;
   wire [9:0] \input__payload.code ;
   wire [11:0] \input__payload.dac ;
@@ -406,50 +460,50 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \input__payload.last ;
   wire [7:0] \input__payload.row ;
   wire input__ready;
-  wire \input__ready$109 ;
-  wire \input__ready$118 ;
-  wire \input__ready$130 ;
-  wire \input__ready$148 ;
-  wire \input__ready$157 ;
-  wire \input__ready$79 ;
-  wire \input__ready$91 ;
+  wire \input__ready$111 ;
+  wire \input__ready$129 ;
+  wire \input__ready$138 ;
+  wire \input__ready$150 ;
+  wire \input__ready$168 ;
+  wire \input__ready$177 ;
+  wire \input__ready$99 ;
   wire input__valid;
-  wire \input__valid$110 ;
-  wire \input__valid$119 ;
-  wire \input__valid$131 ;
-  wire \input__valid$149 ;
-  wire \input__valid$158 ;
-  wire \input__valid$80 ;
-  wire \input__valid$92 ;
+  wire \input__valid$100 ;
+  wire \input__valid$112 ;
+  wire \input__valid$130 ;
+  wire \input__valid$139 ;
+  wire \input__valid$151 ;
+  wire \input__valid$169 ;
+  wire \input__valid$178 ;
   wire [63:0] invalid;
   wire [51:0] jobs__payload;
-  wire [51:0] \jobs__payload$71 ;
-  wire \jobs__payload$71.last ;
-  wire [31:0] \jobs__payload$71.multiplicity ;
-  wire [9:0] \jobs__payload$71.point ;
-  wire \jobs__payload$71.predict ;
-  wire [7:0] \jobs__payload$71.row ;
+  wire [51:0] \jobs__payload$91 ;
+  wire \jobs__payload$91.last ;
+  wire [31:0] \jobs__payload$91.multiplicity ;
+  wire [9:0] \jobs__payload$91.point ;
+  wire \jobs__payload$91.predict ;
+  wire [7:0] \jobs__payload$91.row ;
   wire \jobs__payload.last ;
   wire [31:0] \jobs__payload.multiplicity ;
   wire [9:0] \jobs__payload.point ;
   wire \jobs__payload.predict ;
   wire [7:0] \jobs__payload.row ;
   wire jobs__ready;
-  wire \jobs__ready$73 ;
+  wire \jobs__ready$93 ;
   wire jobs__valid;
-  wire \jobs__valid$75 ;
+  wire \jobs__valid$95 ;
   wire likelihood_idle;
   output [30:0] lines;
   wire [30:0] lines;
-  wire [30:0] \lines$304 ;
-  wire [11:0] \lines$304.dac ;
-  wire [5:0] \lines$304.device ;
-  wire \lines$304.dot ;
-  wire \lines$304.form ;
-  wire \lines$304.read ;
-  wire \lines$304.reset ;
-  wire [7:0] \lines$304.row ;
-  wire \lines$304.set ;
+  wire [30:0] \lines$324 ;
+  wire [11:0] \lines$324.dac ;
+  wire [5:0] \lines$324.device ;
+  wire \lines$324.dot ;
+  wire \lines$324.form ;
+  wire \lines$324.read ;
+  wire \lines$324.reset ;
+  wire [7:0] \lines$324.row ;
+  wire \lines$324.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -459,53 +513,62 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$215 ;
+  wire [11:0] \lo$235 ;
   wire [7:0] load_bad_rows__addr;
-  wire [7:0] \load_bad_rows__addr$194 ;
+  wire [7:0] \load_bad_rows__addr$214 ;
   wire [31:0] load_bad_rows__data;
-  wire [31:0] \load_bad_rows__data$196 ;
+  wire [31:0] \load_bad_rows__data$216 ;
   wire load_bad_rows__stb;
-  wire \load_bad_rows__stb$198 ;
+  wire \load_bad_rows__stb$218 ;
   wire [13:0] load_calibration__addr;
-  wire [13:0] \load_calibration__addr$200 ;
+  wire [13:0] \load_calibration__addr$220 ;
   wire [31:0] load_calibration__data;
-  wire [31:0] \load_calibration__data$202 ;
+  wire [31:0] \load_calibration__data$222 ;
   wire load_calibration__stb;
-  wire \load_calibration__stb$204 ;
+  wire \load_calibration__stb$224 ;
   wire [8:0] load_dac__addr;
-  wire [8:0] \load_dac__addr$176 ;
+  wire [8:0] \load_dac__addr$196 ;
   wire [31:0] load_dac__data;
-  wire [31:0] \load_dac__data$178 ;
+  wire [31:0] \load_dac__data$198 ;
   wire load_dac__stb;
-  wire \load_dac__stb$180 ;
+  wire \load_dac__stb$200 ;
   wire [8:0] load_inv_sigma__addr;
-  wire [8:0] \load_inv_sigma__addr$182 ;
+  wire [8:0] \load_inv_sigma__addr$202 ;
   wire [31:0] load_inv_sigma__data;
-  wire [31:0] \load_inv_sigma__data$184 ;
+  wire [31:0] \load_inv_sigma__data$204 ;
   wire load_inv_sigma__stb;
-  wire \load_inv_sigma__stb$186 ;
+  wire \load_inv_sigma__stb$206 ;
   wire [8:0] load_log_sigma__addr;
-  wire [8:0] \load_log_sigma__addr$188 ;
+  wire [8:0] \load_log_sigma__addr$208 ;
   wire [31:0] load_log_sigma__data;
-  wire [31:0] \load_log_sigma__data$190 ;
+  wire [31:0] \load_log_sigma__data$210 ;
   wire load_log_sigma__stb;
-  wire \load_log_sigma__stb$192 ;
+  wire \load_log_sigma__stb$212 ;
+  wire [8:0] load_median__addr;
+  wire [31:0] load_median__data;
+  wire load_median__stb;
   wire [9:0] load_order__addr;
-  wire [9:0] \load_order__addr$170 ;
+  wire [9:0] \load_order__addr$190 ;
   wire [31:0] load_order__data;
-  wire [31:0] \load_order__data$172 ;
+  wire [31:0] \load_order__data$192 ;
   wire load_order__stb;
-  wire \load_order__stb$174 ;
+  wire \load_order__stb$194 ;
   wire [12:0] load_points__addr;
-  wire [12:0] \load_points__addr$164 ;
+  wire [12:0] \load_points__addr$184 ;
   wire [31:0] load_points__data;
-  wire [31:0] \load_points__data$166 ;
+  wire [31:0] \load_points__data$186 ;
   wire load_points__stb;
-  wire \load_points__stb$168 ;
+  wire \load_points__stb$188 ;
+  wire [8:0] load_sigma__addr;
+  wire [31:0] load_sigma__data;
+  wire load_sigma__stb;
+  wire [12:0] load_state_codes__addr;
+  wire [31:0] load_state_codes__data;
+  wire load_state_codes__stb;
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$214 ;
+  wire [11:0] \mid$234 ;
   wire [8:0] model_features;
   wire [5:0] model_hidden;
   wire [3:0] model_min_free;
@@ -524,7 +587,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] model_rows_per_region;
   input off;
   wire off;
-  wire \off$306 ;
+  wire \off$326 ;
   wire [2:0] op;
   wire [286:0] operations__payload;
   wire [11:0] \operations__payload.dac ;
@@ -569,18 +632,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire operations__ready;
   wire operations__valid;
   wire [27:0] orders__payload;
-  wire [27:0] \orders__payload$35 ;
-  wire [9:0] \orders__payload$35.code ;
-  wire [5:0] \orders__payload$35.device ;
+  wire [27:0] \orders__payload$55 ;
+  wire [9:0] \orders__payload$55.code ;
+  wire [5:0] \orders__payload$55.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \orders__payload$35.kind ;
-  wire \orders__payload$35.last ;
-  wire [7:0] \orders__payload$35.row ;
+  wire [2:0] \orders__payload$55.kind ;
+  wire \orders__payload$55.last ;
+  wire [7:0] \orders__payload$55.row ;
   wire [9:0] \orders__payload.code ;
   wire [5:0] \orders__payload.device ;
   (* enum_base_type = "Kind" *)
@@ -593,108 +656,108 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \orders__payload.last ;
   wire [7:0] \orders__payload.row ;
   wire orders__ready;
-  wire \orders__ready$37 ;
+  wire \orders__ready$57 ;
   wire orders__valid;
-  wire \orders__valid$39 ;
+  wire \orders__valid$59 ;
   wire [51:0] output__payload;
-  wire [127:0] \output__payload$112 ;
-  wire [63:0] \output__payload$112.square ;
-  wire [63:0] \output__payload$112.sum ;
-  wire [286:0] \output__payload$122 ;
-  wire [11:0] \output__payload$122.dac ;
-  wire [5:0] \output__payload$122.device ;
-  wire [255:0] \output__payload$122.inputs ;
-  wire [7:0] \output__payload$122.inputs[0] ;
-  wire [7:0] \output__payload$122.inputs[10] ;
-  wire [7:0] \output__payload$122.inputs[11] ;
-  wire [7:0] \output__payload$122.inputs[12] ;
-  wire [7:0] \output__payload$122.inputs[13] ;
-  wire [7:0] \output__payload$122.inputs[14] ;
-  wire [7:0] \output__payload$122.inputs[15] ;
-  wire [7:0] \output__payload$122.inputs[16] ;
-  wire [7:0] \output__payload$122.inputs[17] ;
-  wire [7:0] \output__payload$122.inputs[18] ;
-  wire [7:0] \output__payload$122.inputs[19] ;
-  wire [7:0] \output__payload$122.inputs[1] ;
-  wire [7:0] \output__payload$122.inputs[20] ;
-  wire [7:0] \output__payload$122.inputs[21] ;
-  wire [7:0] \output__payload$122.inputs[22] ;
-  wire [7:0] \output__payload$122.inputs[23] ;
-  wire [7:0] \output__payload$122.inputs[24] ;
-  wire [7:0] \output__payload$122.inputs[25] ;
-  wire [7:0] \output__payload$122.inputs[26] ;
-  wire [7:0] \output__payload$122.inputs[27] ;
-  wire [7:0] \output__payload$122.inputs[28] ;
-  wire [7:0] \output__payload$122.inputs[29] ;
-  wire [7:0] \output__payload$122.inputs[2] ;
-  wire [7:0] \output__payload$122.inputs[30] ;
-  wire [7:0] \output__payload$122.inputs[31] ;
-  wire [7:0] \output__payload$122.inputs[3] ;
-  wire [7:0] \output__payload$122.inputs[4] ;
-  wire [7:0] \output__payload$122.inputs[5] ;
-  wire [7:0] \output__payload$122.inputs[6] ;
-  wire [7:0] \output__payload$122.inputs[7] ;
-  wire [7:0] \output__payload$122.inputs[8] ;
-  wire [7:0] \output__payload$122.inputs[9] ;
-  wire [2:0] \output__payload$122.op ;
-  wire [7:0] \output__payload$122.row ;
-  wire \output__payload$122.tile ;
-  wire \output__payload$122.top ;
-  wire [24:0] \output__payload$134 ;
-  wire [24:0] \output__payload$134.value ;
-  wire [32:0] \output__payload$151 ;
-  wire \output__payload$151.last ;
-  wire [31:0] \output__payload$151.word ;
-  wire [78:0] \output__payload$160 ;
-  wire \output__payload$160.accepted ;
-  wire [31:0] \output__payload$160.loglik ;
-  wire [10:0] \output__payload$160.points ;
-  wire [31:0] \output__payload$160.prior ;
-  wire [1:0] \output__payload$160.region ;
-  wire \output__payload$160.valid ;
-  wire [28:0] \output__payload$83 ;
-  wire \output__payload$83.last ;
-  wire [27:0] \output__payload$83.term ;
-  wire [286:0] \output__payload$95 ;
-  wire [11:0] \output__payload$95.dac ;
-  wire [5:0] \output__payload$95.device ;
-  wire [255:0] \output__payload$95.inputs ;
-  wire [7:0] \output__payload$95.inputs[0] ;
-  wire [7:0] \output__payload$95.inputs[10] ;
-  wire [7:0] \output__payload$95.inputs[11] ;
-  wire [7:0] \output__payload$95.inputs[12] ;
-  wire [7:0] \output__payload$95.inputs[13] ;
-  wire [7:0] \output__payload$95.inputs[14] ;
-  wire [7:0] \output__payload$95.inputs[15] ;
-  wire [7:0] \output__payload$95.inputs[16] ;
-  wire [7:0] \output__payload$95.inputs[17] ;
-  wire [7:0] \output__payload$95.inputs[18] ;
-  wire [7:0] \output__payload$95.inputs[19] ;
-  wire [7:0] \output__payload$95.inputs[1] ;
-  wire [7:0] \output__payload$95.inputs[20] ;
-  wire [7:0] \output__payload$95.inputs[21] ;
-  wire [7:0] \output__payload$95.inputs[22] ;
-  wire [7:0] \output__payload$95.inputs[23] ;
-  wire [7:0] \output__payload$95.inputs[24] ;
-  wire [7:0] \output__payload$95.inputs[25] ;
-  wire [7:0] \output__payload$95.inputs[26] ;
-  wire [7:0] \output__payload$95.inputs[27] ;
-  wire [7:0] \output__payload$95.inputs[28] ;
-  wire [7:0] \output__payload$95.inputs[29] ;
-  wire [7:0] \output__payload$95.inputs[2] ;
-  wire [7:0] \output__payload$95.inputs[30] ;
-  wire [7:0] \output__payload$95.inputs[31] ;
-  wire [7:0] \output__payload$95.inputs[3] ;
-  wire [7:0] \output__payload$95.inputs[4] ;
-  wire [7:0] \output__payload$95.inputs[5] ;
-  wire [7:0] \output__payload$95.inputs[6] ;
-  wire [7:0] \output__payload$95.inputs[7] ;
-  wire [7:0] \output__payload$95.inputs[8] ;
-  wire [7:0] \output__payload$95.inputs[9] ;
-  wire [2:0] \output__payload$95.op ;
-  wire [7:0] \output__payload$95.row ;
-  wire \output__payload$95.tile ;
-  wire \output__payload$95.top ;
+  wire [28:0] \output__payload$103 ;
+  wire \output__payload$103.last ;
+  wire [27:0] \output__payload$103.term ;
+  wire [286:0] \output__payload$115 ;
+  wire [11:0] \output__payload$115.dac ;
+  wire [5:0] \output__payload$115.device ;
+  wire [255:0] \output__payload$115.inputs ;
+  wire [7:0] \output__payload$115.inputs[0] ;
+  wire [7:0] \output__payload$115.inputs[10] ;
+  wire [7:0] \output__payload$115.inputs[11] ;
+  wire [7:0] \output__payload$115.inputs[12] ;
+  wire [7:0] \output__payload$115.inputs[13] ;
+  wire [7:0] \output__payload$115.inputs[14] ;
+  wire [7:0] \output__payload$115.inputs[15] ;
+  wire [7:0] \output__payload$115.inputs[16] ;
+  wire [7:0] \output__payload$115.inputs[17] ;
+  wire [7:0] \output__payload$115.inputs[18] ;
+  wire [7:0] \output__payload$115.inputs[19] ;
+  wire [7:0] \output__payload$115.inputs[1] ;
+  wire [7:0] \output__payload$115.inputs[20] ;
+  wire [7:0] \output__payload$115.inputs[21] ;
+  wire [7:0] \output__payload$115.inputs[22] ;
+  wire [7:0] \output__payload$115.inputs[23] ;
+  wire [7:0] \output__payload$115.inputs[24] ;
+  wire [7:0] \output__payload$115.inputs[25] ;
+  wire [7:0] \output__payload$115.inputs[26] ;
+  wire [7:0] \output__payload$115.inputs[27] ;
+  wire [7:0] \output__payload$115.inputs[28] ;
+  wire [7:0] \output__payload$115.inputs[29] ;
+  wire [7:0] \output__payload$115.inputs[2] ;
+  wire [7:0] \output__payload$115.inputs[30] ;
+  wire [7:0] \output__payload$115.inputs[31] ;
+  wire [7:0] \output__payload$115.inputs[3] ;
+  wire [7:0] \output__payload$115.inputs[4] ;
+  wire [7:0] \output__payload$115.inputs[5] ;
+  wire [7:0] \output__payload$115.inputs[6] ;
+  wire [7:0] \output__payload$115.inputs[7] ;
+  wire [7:0] \output__payload$115.inputs[8] ;
+  wire [7:0] \output__payload$115.inputs[9] ;
+  wire [2:0] \output__payload$115.op ;
+  wire [7:0] \output__payload$115.row ;
+  wire \output__payload$115.tile ;
+  wire \output__payload$115.top ;
+  wire [127:0] \output__payload$132 ;
+  wire [63:0] \output__payload$132.square ;
+  wire [63:0] \output__payload$132.sum ;
+  wire [286:0] \output__payload$142 ;
+  wire [11:0] \output__payload$142.dac ;
+  wire [5:0] \output__payload$142.device ;
+  wire [255:0] \output__payload$142.inputs ;
+  wire [7:0] \output__payload$142.inputs[0] ;
+  wire [7:0] \output__payload$142.inputs[10] ;
+  wire [7:0] \output__payload$142.inputs[11] ;
+  wire [7:0] \output__payload$142.inputs[12] ;
+  wire [7:0] \output__payload$142.inputs[13] ;
+  wire [7:0] \output__payload$142.inputs[14] ;
+  wire [7:0] \output__payload$142.inputs[15] ;
+  wire [7:0] \output__payload$142.inputs[16] ;
+  wire [7:0] \output__payload$142.inputs[17] ;
+  wire [7:0] \output__payload$142.inputs[18] ;
+  wire [7:0] \output__payload$142.inputs[19] ;
+  wire [7:0] \output__payload$142.inputs[1] ;
+  wire [7:0] \output__payload$142.inputs[20] ;
+  wire [7:0] \output__payload$142.inputs[21] ;
+  wire [7:0] \output__payload$142.inputs[22] ;
+  wire [7:0] \output__payload$142.inputs[23] ;
+  wire [7:0] \output__payload$142.inputs[24] ;
+  wire [7:0] \output__payload$142.inputs[25] ;
+  wire [7:0] \output__payload$142.inputs[26] ;
+  wire [7:0] \output__payload$142.inputs[27] ;
+  wire [7:0] \output__payload$142.inputs[28] ;
+  wire [7:0] \output__payload$142.inputs[29] ;
+  wire [7:0] \output__payload$142.inputs[2] ;
+  wire [7:0] \output__payload$142.inputs[30] ;
+  wire [7:0] \output__payload$142.inputs[31] ;
+  wire [7:0] \output__payload$142.inputs[3] ;
+  wire [7:0] \output__payload$142.inputs[4] ;
+  wire [7:0] \output__payload$142.inputs[5] ;
+  wire [7:0] \output__payload$142.inputs[6] ;
+  wire [7:0] \output__payload$142.inputs[7] ;
+  wire [7:0] \output__payload$142.inputs[8] ;
+  wire [7:0] \output__payload$142.inputs[9] ;
+  wire [2:0] \output__payload$142.op ;
+  wire [7:0] \output__payload$142.row ;
+  wire \output__payload$142.tile ;
+  wire \output__payload$142.top ;
+  wire [24:0] \output__payload$154 ;
+  wire [24:0] \output__payload$154.value ;
+  wire [32:0] \output__payload$171 ;
+  wire \output__payload$171.last ;
+  wire [31:0] \output__payload$171.word ;
+  wire [78:0] \output__payload$180 ;
+  wire \output__payload$180.accepted ;
+  wire [31:0] \output__payload$180.loglik ;
+  wire [10:0] \output__payload$180.points ;
+  wire [31:0] \output__payload$180.prior ;
+  wire [1:0] \output__payload$180.region ;
+  wire \output__payload$180.valid ;
   wire [11:0] \output__payload.centre ;
   wire [9:0] \output__payload.code ;
   wire [11:0] \output__payload.dac ;
@@ -709,48 +772,48 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__payload.last ;
   wire [7:0] \output__payload.row ;
   wire output__ready;
-  wire \output__ready$113 ;
-  wire \output__ready$123 ;
-  wire \output__ready$135 ;
-  wire \output__ready$152 ;
-  wire \output__ready$161 ;
-  wire \output__ready$84 ;
-  wire \output__ready$96 ;
+  wire \output__ready$104 ;
+  wire \output__ready$116 ;
+  wire \output__ready$133 ;
+  wire \output__ready$143 ;
+  wire \output__ready$155 ;
+  wire \output__ready$172 ;
+  wire \output__ready$181 ;
   wire output__valid;
-  wire \output__valid$114 ;
-  wire \output__valid$126 ;
-  wire \output__valid$138 ;
-  wire \output__valid$153 ;
-  wire \output__valid$162 ;
-  wire \output__valid$87 ;
-  wire \output__valid$99 ;
+  wire \output__valid$107 ;
+  wire \output__valid$119 ;
+  wire \output__valid$134 ;
+  wire \output__valid$146 ;
+  wire \output__valid$158 ;
+  wire \output__valid$173 ;
+  wire \output__valid$182 ;
   wire [10:0] points;
-  wire [63:0] \points$357 ;
+  wire [63:0] \points$377 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
-  wire [127:0] \predictions__payload$107 ;
-  wire [63:0] \predictions__payload$107.square ;
-  wire [63:0] \predictions__payload$107.sum ;
+  wire [127:0] \predictions__payload$127 ;
+  wire [63:0] \predictions__payload$127.square ;
+  wire [63:0] \predictions__payload$127.sum ;
   wire [63:0] \predictions__payload.square ;
   wire [63:0] \predictions__payload.sum ;
   input predictions__ready;
   wire predictions__ready;
-  wire \predictions__ready$108 ;
+  wire \predictions__ready$128 ;
   output predictions__valid;
   wire predictions__valid;
-  wire \predictions__valid$111 ;
+  wire \predictions__valid$131 ;
   wire [64:0] price__payload;
-  wire [64:0] \price__payload$59 ;
-  wire [31:0] \price__payload$59.hastings ;
-  wire [31:0] \price__payload$59.prior ;
-  wire \price__payload$59.stuck ;
+  wire [64:0] \price__payload$79 ;
+  wire [31:0] \price__payload$79.hastings ;
+  wire [31:0] \price__payload$79.prior ;
+  wire \price__payload$79.stuck ;
   wire [31:0] \price__payload.hastings ;
   wire [31:0] \price__payload.prior ;
   wire \price__payload.stuck ;
   wire price__ready;
-  wire \price__ready$61 ;
+  wire \price__ready$81 ;
   wire price__valid;
-  wire \price__valid$63 ;
+  wire \price__valid$83 ;
   wire [33:0] programmed__payload;
   wire [11:0] \programmed__payload.centre ;
   wire \programmed__payload.last ;
@@ -786,7 +849,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$334 ;
+  wire [63:0] \raw_bits$354 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -800,97 +863,97 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] rct_symbol_cutoff;
   wire [63:0] read;
   wire [24:0] readings__payload;
-  wire [24:0] \readings__payload$101 ;
-  wire [24:0] \readings__payload$101.value ;
+  wire [24:0] \readings__payload$121 ;
+  wire [24:0] \readings__payload$121.value ;
   wire [24:0] \readings__payload.value ;
   wire readings__ready;
-  wire \readings__ready$103 ;
+  wire \readings__ready$123 ;
   wire readings__valid;
-  wire \readings__valid$105 ;
+  wire \readings__valid$125 ;
   wire ready;
   wire request;
   output [286:0] requests__payload;
   wire [286:0] requests__payload;
-  wire [286:0] \requests__payload$139 ;
-  wire [11:0] \requests__payload$139.dac ;
-  wire [5:0] \requests__payload$139.device ;
-  wire [255:0] \requests__payload$139.inputs ;
-  wire [7:0] \requests__payload$139.inputs[0] ;
-  wire [7:0] \requests__payload$139.inputs[10] ;
-  wire [7:0] \requests__payload$139.inputs[11] ;
-  wire [7:0] \requests__payload$139.inputs[12] ;
-  wire [7:0] \requests__payload$139.inputs[13] ;
-  wire [7:0] \requests__payload$139.inputs[14] ;
-  wire [7:0] \requests__payload$139.inputs[15] ;
-  wire [7:0] \requests__payload$139.inputs[16] ;
-  wire [7:0] \requests__payload$139.inputs[17] ;
-  wire [7:0] \requests__payload$139.inputs[18] ;
-  wire [7:0] \requests__payload$139.inputs[19] ;
-  wire [7:0] \requests__payload$139.inputs[1] ;
-  wire [7:0] \requests__payload$139.inputs[20] ;
-  wire [7:0] \requests__payload$139.inputs[21] ;
-  wire [7:0] \requests__payload$139.inputs[22] ;
-  wire [7:0] \requests__payload$139.inputs[23] ;
-  wire [7:0] \requests__payload$139.inputs[24] ;
-  wire [7:0] \requests__payload$139.inputs[25] ;
-  wire [7:0] \requests__payload$139.inputs[26] ;
-  wire [7:0] \requests__payload$139.inputs[27] ;
-  wire [7:0] \requests__payload$139.inputs[28] ;
-  wire [7:0] \requests__payload$139.inputs[29] ;
-  wire [7:0] \requests__payload$139.inputs[2] ;
-  wire [7:0] \requests__payload$139.inputs[30] ;
-  wire [7:0] \requests__payload$139.inputs[31] ;
-  wire [7:0] \requests__payload$139.inputs[3] ;
-  wire [7:0] \requests__payload$139.inputs[4] ;
-  wire [7:0] \requests__payload$139.inputs[5] ;
-  wire [7:0] \requests__payload$139.inputs[6] ;
-  wire [7:0] \requests__payload$139.inputs[7] ;
-  wire [7:0] \requests__payload$139.inputs[8] ;
-  wire [7:0] \requests__payload$139.inputs[9] ;
-  wire [2:0] \requests__payload$139.op ;
-  wire [7:0] \requests__payload$139.row ;
-  wire \requests__payload$139.tile ;
-  wire \requests__payload$139.top ;
-  wire [286:0] \requests__payload$89 ;
-  wire [11:0] \requests__payload$89.dac ;
-  wire [5:0] \requests__payload$89.device ;
-  wire [255:0] \requests__payload$89.inputs ;
-  wire [7:0] \requests__payload$89.inputs[0] ;
-  wire [7:0] \requests__payload$89.inputs[10] ;
-  wire [7:0] \requests__payload$89.inputs[11] ;
-  wire [7:0] \requests__payload$89.inputs[12] ;
-  wire [7:0] \requests__payload$89.inputs[13] ;
-  wire [7:0] \requests__payload$89.inputs[14] ;
-  wire [7:0] \requests__payload$89.inputs[15] ;
-  wire [7:0] \requests__payload$89.inputs[16] ;
-  wire [7:0] \requests__payload$89.inputs[17] ;
-  wire [7:0] \requests__payload$89.inputs[18] ;
-  wire [7:0] \requests__payload$89.inputs[19] ;
-  wire [7:0] \requests__payload$89.inputs[1] ;
-  wire [7:0] \requests__payload$89.inputs[20] ;
-  wire [7:0] \requests__payload$89.inputs[21] ;
-  wire [7:0] \requests__payload$89.inputs[22] ;
-  wire [7:0] \requests__payload$89.inputs[23] ;
-  wire [7:0] \requests__payload$89.inputs[24] ;
-  wire [7:0] \requests__payload$89.inputs[25] ;
-  wire [7:0] \requests__payload$89.inputs[26] ;
-  wire [7:0] \requests__payload$89.inputs[27] ;
-  wire [7:0] \requests__payload$89.inputs[28] ;
-  wire [7:0] \requests__payload$89.inputs[29] ;
-  wire [7:0] \requests__payload$89.inputs[2] ;
-  wire [7:0] \requests__payload$89.inputs[30] ;
-  wire [7:0] \requests__payload$89.inputs[31] ;
-  wire [7:0] \requests__payload$89.inputs[3] ;
-  wire [7:0] \requests__payload$89.inputs[4] ;
-  wire [7:0] \requests__payload$89.inputs[5] ;
-  wire [7:0] \requests__payload$89.inputs[6] ;
-  wire [7:0] \requests__payload$89.inputs[7] ;
-  wire [7:0] \requests__payload$89.inputs[8] ;
-  wire [7:0] \requests__payload$89.inputs[9] ;
-  wire [2:0] \requests__payload$89.op ;
-  wire [7:0] \requests__payload$89.row ;
-  wire \requests__payload$89.tile ;
-  wire \requests__payload$89.top ;
+  wire [286:0] \requests__payload$109 ;
+  wire [11:0] \requests__payload$109.dac ;
+  wire [5:0] \requests__payload$109.device ;
+  wire [255:0] \requests__payload$109.inputs ;
+  wire [7:0] \requests__payload$109.inputs[0] ;
+  wire [7:0] \requests__payload$109.inputs[10] ;
+  wire [7:0] \requests__payload$109.inputs[11] ;
+  wire [7:0] \requests__payload$109.inputs[12] ;
+  wire [7:0] \requests__payload$109.inputs[13] ;
+  wire [7:0] \requests__payload$109.inputs[14] ;
+  wire [7:0] \requests__payload$109.inputs[15] ;
+  wire [7:0] \requests__payload$109.inputs[16] ;
+  wire [7:0] \requests__payload$109.inputs[17] ;
+  wire [7:0] \requests__payload$109.inputs[18] ;
+  wire [7:0] \requests__payload$109.inputs[19] ;
+  wire [7:0] \requests__payload$109.inputs[1] ;
+  wire [7:0] \requests__payload$109.inputs[20] ;
+  wire [7:0] \requests__payload$109.inputs[21] ;
+  wire [7:0] \requests__payload$109.inputs[22] ;
+  wire [7:0] \requests__payload$109.inputs[23] ;
+  wire [7:0] \requests__payload$109.inputs[24] ;
+  wire [7:0] \requests__payload$109.inputs[25] ;
+  wire [7:0] \requests__payload$109.inputs[26] ;
+  wire [7:0] \requests__payload$109.inputs[27] ;
+  wire [7:0] \requests__payload$109.inputs[28] ;
+  wire [7:0] \requests__payload$109.inputs[29] ;
+  wire [7:0] \requests__payload$109.inputs[2] ;
+  wire [7:0] \requests__payload$109.inputs[30] ;
+  wire [7:0] \requests__payload$109.inputs[31] ;
+  wire [7:0] \requests__payload$109.inputs[3] ;
+  wire [7:0] \requests__payload$109.inputs[4] ;
+  wire [7:0] \requests__payload$109.inputs[5] ;
+  wire [7:0] \requests__payload$109.inputs[6] ;
+  wire [7:0] \requests__payload$109.inputs[7] ;
+  wire [7:0] \requests__payload$109.inputs[8] ;
+  wire [7:0] \requests__payload$109.inputs[9] ;
+  wire [2:0] \requests__payload$109.op ;
+  wire [7:0] \requests__payload$109.row ;
+  wire \requests__payload$109.tile ;
+  wire \requests__payload$109.top ;
+  wire [286:0] \requests__payload$159 ;
+  wire [11:0] \requests__payload$159.dac ;
+  wire [5:0] \requests__payload$159.device ;
+  wire [255:0] \requests__payload$159.inputs ;
+  wire [7:0] \requests__payload$159.inputs[0] ;
+  wire [7:0] \requests__payload$159.inputs[10] ;
+  wire [7:0] \requests__payload$159.inputs[11] ;
+  wire [7:0] \requests__payload$159.inputs[12] ;
+  wire [7:0] \requests__payload$159.inputs[13] ;
+  wire [7:0] \requests__payload$159.inputs[14] ;
+  wire [7:0] \requests__payload$159.inputs[15] ;
+  wire [7:0] \requests__payload$159.inputs[16] ;
+  wire [7:0] \requests__payload$159.inputs[17] ;
+  wire [7:0] \requests__payload$159.inputs[18] ;
+  wire [7:0] \requests__payload$159.inputs[19] ;
+  wire [7:0] \requests__payload$159.inputs[1] ;
+  wire [7:0] \requests__payload$159.inputs[20] ;
+  wire [7:0] \requests__payload$159.inputs[21] ;
+  wire [7:0] \requests__payload$159.inputs[22] ;
+  wire [7:0] \requests__payload$159.inputs[23] ;
+  wire [7:0] \requests__payload$159.inputs[24] ;
+  wire [7:0] \requests__payload$159.inputs[25] ;
+  wire [7:0] \requests__payload$159.inputs[26] ;
+  wire [7:0] \requests__payload$159.inputs[27] ;
+  wire [7:0] \requests__payload$159.inputs[28] ;
+  wire [7:0] \requests__payload$159.inputs[29] ;
+  wire [7:0] \requests__payload$159.inputs[2] ;
+  wire [7:0] \requests__payload$159.inputs[30] ;
+  wire [7:0] \requests__payload$159.inputs[31] ;
+  wire [7:0] \requests__payload$159.inputs[3] ;
+  wire [7:0] \requests__payload$159.inputs[4] ;
+  wire [7:0] \requests__payload$159.inputs[5] ;
+  wire [7:0] \requests__payload$159.inputs[6] ;
+  wire [7:0] \requests__payload$159.inputs[7] ;
+  wire [7:0] \requests__payload$159.inputs[8] ;
+  wire [7:0] \requests__payload$159.inputs[9] ;
+  wire [2:0] \requests__payload$159.op ;
+  wire [7:0] \requests__payload$159.row ;
+  wire \requests__payload$159.tile ;
+  wire \requests__payload$159.top ;
   wire [11:0] \requests__payload.dac ;
   wire [5:0] \requests__payload.device ;
   wire [255:0] \requests__payload.inputs ;
@@ -932,37 +995,37 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \requests__payload.top ;
   input requests__ready;
   wire requests__ready;
-  wire \requests__ready$140 ;
-  wire \requests__ready$90 ;
+  wire \requests__ready$110 ;
+  wire \requests__ready$160 ;
   output requests__valid;
   wire requests__valid;
-  wire \requests__valid$141 ;
-  wire \requests__valid$93 ;
+  wire \requests__valid$113 ;
+  wire \requests__valid$161 ;
   wire [63:0] reset;
   input [24:0] responses__payload;
   wire [24:0] responses__payload;
-  wire [24:0] \responses__payload$142 ;
-  wire [24:0] \responses__payload$142.value ;
+  wire [24:0] \responses__payload$162 ;
+  wire [24:0] \responses__payload$162.value ;
   wire [24:0] \responses__payload.value ;
   output responses__ready;
   wire responses__ready;
-  wire \responses__ready$143 ;
+  wire \responses__ready$163 ;
   input responses__valid;
   wire responses__valid;
-  wire \responses__valid$144 ;
+  wire \responses__valid$164 ;
   output restart;
   wire restart;
-  wire \restart$237 ;
+  wire \restart$257 ;
   wire [24:0] results__payload;
-  wire [24:0] \results__payload$133 ;
-  wire [24:0] \results__payload$133.value ;
+  wire [24:0] \results__payload$153 ;
+  wire [24:0] \results__payload$153.value ;
   wire [24:0] \results__payload.value ;
   wire results__ready;
-  wire \results__ready$136 ;
+  wire \results__ready$156 ;
   wire results__valid;
-  wire \results__valid$137 ;
+  wire \results__valid$157 ;
   wire [8:0] rho;
-  wire [8:0] \rho$213 ;
+  wire [8:0] \rho$233 ;
   reg [31:0] row_held = 32'd0;
   wire [15:0] row_select;
   reg [3:0] row_status = 4'h0;
@@ -982,17 +1045,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [63:0] samples;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$146 ;
-  wire \samples__payload$146.last ;
-  wire [31:0] \samples__payload$146.word ;
+  wire [32:0] \samples__payload$166 ;
+  wire \samples__payload$166.last ;
+  wire [31:0] \samples__payload$166.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
   input samples__ready;
   wire samples__ready;
-  wire \samples__ready$147 ;
+  wire \samples__ready$167 ;
   output samples__valid;
   wire samples__valid;
-  wire \samples__valid$150 ;
+  wire \samples__valid$170 ;
   wire [31:0] sequencer_dot;
   wire [7:0] \sequencer_dot.guard_after ;
   wire [7:0] \sequencer_dot.guard_before ;
@@ -1049,15 +1112,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [9:0] settings__valid_lo;
   wire settled;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$455 ;
+  wire [4:0] \state__addr$475 ;
   wire [31:0] state__data;
-  wire [31:0] \state__data$457 ;
+  wire [31:0] \state__data$477 ;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$459 ;
+  wire [4:0] \state__r_addr$479 ;
   wire [31:0] state__r_data;
-  wire [31:0] \state__r_data$466 ;
+  wire [31:0] \state__r_data$486 ;
   wire state__r_stb;
-  wire \state__r_stb$463 ;
+  wire \state__r_stb$483 ;
   wire [7:0] state__state_groups__addr;
   wire [31:0] state__state_groups__data;
   wire [7:0] state__state_groups__r_addr;
@@ -1101,7 +1164,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire state__state_wear__r_stb;
   wire state__state_wear__stb;
   wire state__stb;
-  wire \state__stb$461 ;
+  wire \state__stb$481 ;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
   (* enum_value_0001 = "BETWEEN" *)
@@ -1142,23 +1205,23 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   reg step = 1'h0;
-  wire [78:0] \step$477 ;
-  wire \step$477.accepted ;
-  wire [31:0] \step$477.loglik ;
-  wire [10:0] \step$477.points ;
-  wire [31:0] \step$477.prior ;
-  wire [1:0] \step$477.region ;
-  wire \step$477.valid ;
+  wire [78:0] \step$512 ;
+  wire \step$512.accepted ;
+  wire [31:0] \step$512.loglik ;
+  wire [10:0] \step$512.points ;
+  wire [31:0] \step$512.prior ;
+  wire [1:0] \step$512.region ;
+  wire \step$512.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
-  wire [78:0] \step_records__payload$155 ;
-  wire \step_records__payload$155.accepted ;
-  wire [31:0] \step_records__payload$155.loglik ;
-  wire [10:0] \step_records__payload$155.points ;
-  wire [31:0] \step_records__payload$155.prior ;
-  wire [1:0] \step_records__payload$155.region ;
-  wire \step_records__payload$155.valid ;
+  wire [78:0] \step_records__payload$175 ;
+  wire \step_records__payload$175.accepted ;
+  wire [31:0] \step_records__payload$175.loglik ;
+  wire [10:0] \step_records__payload$175.points ;
+  wire [31:0] \step_records__payload$175.prior ;
+  wire [1:0] \step_records__payload$175.region ;
+  wire \step_records__payload$175.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -1167,12 +1230,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \step_records__payload.valid ;
   input step_records__ready;
   wire step_records__ready;
-  wire \step_records__ready$156 ;
+  wire \step_records__ready$176 ;
   output step_records__valid;
   wire step_records__valid;
-  wire \step_records__valid$159 ;
+  wire \step_records__valid$179 ;
   wire stop;
-  wire \stop$256 ;
+  wire \stop$276 ;
   wire [255:0] symbol_counts;
   wire [31:0] \symbol_counts[0] ;
   wire [31:0] \symbol_counts[1] ;
@@ -1183,24 +1246,24 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \symbol_counts[6] ;
   wire [31:0] \symbol_counts[7] ;
   wire [31:0] t;
-  wire [31:0] \t$248 ;
+  wire [31:0] \t$268 ;
   wire t_valid;
-  wire \t_valid$250 ;
+  wire \t_valid$270 ;
   wire [51:0] targets__payload;
-  wire [51:0] \targets__payload$46 ;
-  wire [11:0] \targets__payload$46.centre ;
-  wire [9:0] \targets__payload$46.code ;
-  wire [11:0] \targets__payload$46.dac ;
-  wire [5:0] \targets__payload$46.device ;
+  wire [51:0] \targets__payload$66 ;
+  wire [11:0] \targets__payload$66.centre ;
+  wire [9:0] \targets__payload$66.code ;
+  wire [11:0] \targets__payload$66.dac ;
+  wire [5:0] \targets__payload$66.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \targets__payload$46.kind ;
-  wire \targets__payload$46.last ;
-  wire [7:0] \targets__payload$46.row ;
+  wire [2:0] \targets__payload$66.kind ;
+  wire \targets__payload$66.last ;
+  wire [7:0] \targets__payload$66.row ;
   wire [11:0] \targets__payload.centre ;
   wire [9:0] \targets__payload.code ;
   wire [11:0] \targets__payload.dac ;
@@ -1215,19 +1278,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \targets__payload.last ;
   wire [7:0] \targets__payload.row ;
   wire targets__ready;
-  wire \targets__ready$49 ;
+  wire \targets__ready$69 ;
   wire targets__valid;
-  wire \targets__valid$50 ;
+  wire \targets__valid$70 ;
   wire [28:0] terms__payload;
-  wire [28:0] \terms__payload$82 ;
-  wire \terms__payload$82.last ;
-  wire [27:0] \terms__payload$82.term ;
+  wire [28:0] \terms__payload$102 ;
+  wire \terms__payload$102.last ;
+  wire [27:0] \terms__payload$102.term ;
   wire \terms__payload.last ;
   wire [27:0] \terms__payload.term ;
   wire terms__ready;
-  wire \terms__ready$85 ;
+  wire \terms__ready$105 ;
   wire terms__valid;
-  wire \terms__valid$86 ;
+  wire \terms__valid$106 ;
   wire trim_enable;
   reg valid = 1'h0;
   wire [9:0] valid_hi;
@@ -1235,8 +1298,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [15:0] weight_mantissa;
   wire [5:0] weight_shift;
   assign \$1  = control_command[7] | off;
-  assign \off$306  = \$1  | commands__closed;
-  assign \$2  = \off$306  | fault;
+  assign \off$326  = \$1  | commands__closed;
+  assign \$2  = \off$326  | fault;
   assign hold = \$2  | control_command[10];
   assign request = requests__valid & requests__ready;
   assign state__state_queues__stb = access_state_queues__stb & quiet;
@@ -1255,41 +1318,48 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign state__state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
-  assign \state__stb$461  = access_state_counters__stb & quiet;
-  assign \state__r_stb$463  = access_state_counters__r_stb & quiet;
+  assign \state__stb$481  = access_state_counters__stb & quiet;
+  assign \state__r_stb$483  = access_state_counters__r_stb & quiet;
   assign \$3  = ! model_hidden;
   assign \$4  = model_features + 1'h1;
   assign \$5  = model_hidden * \$4 ;
   assign \$6  = \$5  + 1'h1;
   assign \$7  = \$3  ? { 8'h00, model_features } : \$6 ;
   assign \$8  = ~ busy;
+  assign \$9  = load_state_codes__stb & quiet;
   always @(posedge clk)
-    commands__closed <= \$9 ;
+    commands__closed <= \$10 ;
   always @(posedge clk)
-    row_status <= \$10 ;
+    row_status <= \$11 ;
   always @(posedge clk)
-    row_held <= \$11 ;
+    row_held <= \$12 ;
   always @(posedge clk)
-    row_wear <= \$12 ;
+    row_wear <= \$13 ;
   always @(posedge clk)
-    sample_pairs <= \$13 ;
+    sample_pairs <= \$14 ;
   always @(posedge clk)
-    step <= \$14 ;
+    step <= \$15 ;
   always @(posedge clk)
-    valid <= \$15 ;
+    valid <= \$16 ;
   always @(posedge clk)
-    accepted <= \$16 ;
+    accepted <= \$17 ;
   always @(posedge clk)
-    evaluated <= \$17 ;
+    evaluated <= \$18 ;
   always @(posedge clk)
-    quiet <= \$18 ;
+    quiet <= \$19 ;
+  always @(posedge clk)
+    emulator__load_state_codes__stb <= \$20 ;
+  always @(posedge clk)
+    emulator__load_state_codes__addr <= \$21 ;
+  always @(posedge clk)
+    emulator__load_state_codes__data <= \$22 ;
   \ohmcarlo_core.commands  commands (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$115 ),
-    .input__valid(\input__valid$119 ),
+    .input__payload(\input__payload$135 ),
+    .input__valid(\input__valid$139 ),
     .output__payload(commands__payload),
-    .output__ready(\output__ready$123 ),
+    .output__ready(\output__ready$143 ),
     .output__valid(commands__valid),
     .rst(rst),
     .takes(operations__ready)
@@ -1301,7 +1371,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .coin__begin(\begin ),
     .coin__clean_windows(coin__clean_windows),
     .coin__ready(coin__ready),
-    .coin__restart(\restart$237 ),
+    .coin__restart(\restart$257 ),
     .coin__settled(coin__settled),
     .coin_codes__payload(codes__payload),
     .coin_codes__ready(coin_codes__ready),
@@ -1310,7 +1380,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .\commands__ready$34 (operations__ready),
     .control_command(control_command),
     .dots__payload(dots__payload),
-    .dots__ready(\output__ready$96 ),
+    .dots__ready(\output__ready$116 ),
     .dots__valid(dots__valid),
     .early_reject(model_options[0]),
     .external(model_options[6]),
@@ -1326,14 +1396,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_bad_rows__data(load_bad_rows__data),
     .load_bad_rows__stb(load_bad_rows__stb),
     .min_free(rows__min_free),
-    .operations__payload(\input__payload$115 ),
-    .operations__valid(\input__valid$119 ),
+    .operations__payload(\input__payload$135 ),
+    .operations__valid(\input__valid$139 ),
     .orders__payload(orders__payload),
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
-    .\port$1026$0 (\$19 ),
-    .\port$1653$0 (\$20 ),
-    .\port$4644$2 (model_options[3:2]),
+    .\port$1027$0 (\$23 ),
+    .\port$1654$0 (\$24 ),
+    .\port$4651$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1343,18 +1413,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .query_row(row_select[7:0]),
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
-    .record__ready(\samples__ready$147 ),
+    .record__ready(\samples__ready$167 ),
     .region(status__turn),
     .region_groups(model_region_groups[8:0]),
     .regions(model_regions[2:0]),
     .results__payload(readings__payload),
-    .results__ready(\output__ready$135 ),
-    .results__valid(\results__valid$137 ),
+    .results__ready(\output__ready$155 ),
+    .results__valid(\results__valid$157 ),
     .retries(rows__retries),
     .rows_per_region(model_rows_per_region[8:0]),
     .rst(rst),
-    .samples__payload(\input__payload$145 ),
-    .samples__valid(\input__valid$149 ),
+    .samples__payload(\input__payload$165 ),
+    .samples__valid(\input__valid$169 ),
     .settings__points(model_points[10:0]),
     .settings__steps(settings__steps),
     .settings__valid_hi(valid_hi),
@@ -1404,19 +1474,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .status__started(status__started),
     .status__steps_done(status_steps_done),
     .status__waiting_external(status__waiting_external),
-    .step(\input__payload$154 ),
+    .step(\input__payload$174 ),
     .step_ends(step_ends),
-    .step_records__ready(\step_records__ready$156 ),
-    .step_records__valid(\input__valid$158 ),
+    .step_records__ready(\step_records__ready$176 ),
+    .step_records__valid(\input__valid$178 ),
     .\stop$364 (stop),
     .t(t),
     .t_valid(t_valid),
-    .targets__payload(\targets__payload$46 ),
+    .targets__payload(\targets__payload$66 ),
     .targets__ready(output__ready),
-    .targets__valid(\targets__valid$50 ),
-    .terms__payload(\terms__payload$82 ),
-    .terms__ready(\output__ready$84 ),
-    .terms__valid(\terms__valid$86 )
+    .targets__valid(\targets__valid$70 ),
+    .terms__payload(\terms__payload$102 ),
+    .terms__ready(\output__ready$104 ),
+    .terms__valid(\terms__valid$106 )
   );
   \ohmcarlo_core.counters  counters (
     .accepted(accepted),
@@ -1436,25 +1506,25 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
-    .state__addr(\state__addr$455 ),
-    .state__data(\state__data$457 ),
-    .state__r_addr(\state__r_addr$459 ),
+    .state__addr(\state__addr$475 ),
+    .state__data(\state__data$477 ),
+    .state__r_addr(\state__r_addr$479 ),
     .state__r_data(access_state_counters__r_data),
-    .state__r_stb(\state__r_stb$463 ),
-    .state__stb(\state__stb$461 ),
+    .state__r_stb(\state__r_stb$483 ),
+    .state__stb(\state__stb$481 ),
     .step(step),
     .valid(valid)
   );
   \ohmcarlo_core.dots  dots (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$88 ),
-    .input__valid(\input__valid$92 ),
+    .input__payload(\input__payload$108 ),
+    .input__valid(\input__valid$112 ),
     .output__payload(dots__payload),
-    .output__ready(\output__ready$96 ),
+    .output__ready(\output__ready$116 ),
     .output__valid(dots__valid),
     .rst(rst),
-    .takes(\requests__ready$90 )
+    .takes(\requests__ready$110 )
   );
   \ohmcarlo_core.entropy  entropy (
     .alarm(coin__alarm),
@@ -1472,7 +1542,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rct_cutoff(rct_cutoff),
     .rct_symbol_cutoff(rct_symbol_cutoff),
     .ready(coin__ready),
-    .restart(\restart$237 ),
+    .restart(\restart$257 ),
     .rst(rst),
     .settled(coin__settled),
     .state__addr(state__addr),
@@ -1501,28 +1571,28 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4658$0 (proposal_logit),
-    .predictions__payload(\input__payload$106 ),
-    .predictions__ready(\predictions__ready$108 ),
-    .predictions__valid(\input__valid$110 ),
+    .\port$4665$0 (proposal_logit),
+    .predictions__payload(\input__payload$126 ),
+    .predictions__ready(\predictions__ready$128 ),
+    .predictions__valid(\input__valid$130 ),
     .readings__payload(readings__payload),
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
-    .requests__payload(\input__payload$88 ),
-    .requests__ready(\requests__ready$90 ),
-    .requests__valid(\input__valid$92 ),
+    .requests__payload(\input__payload$108 ),
+    .requests__ready(\requests__ready$110 ),
+    .requests__valid(\input__valid$112 ),
     .rst(rst),
     .stop(stop),
-    .terms__payload(\input__payload$76 ),
+    .terms__payload(\input__payload$96 ),
     .terms__ready(terms__ready),
-    .terms__valid(\input__valid$80 )
+    .terms__valid(\input__valid$100 )
   );
   \ohmcarlo_core.predictions  predictions (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$106 ),
-    .input__ready(\predictions__ready$108 ),
-    .input__valid(\input__valid$110 ),
+    .input__payload(\input__payload$126 ),
+    .input__ready(\predictions__ready$128 ),
+    .input__valid(\input__valid$130 ),
     .output__payload(predictions__payload),
     .output__ready(predictions__ready),
     .output__valid(predictions__valid),
@@ -1545,8 +1615,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4660$0 (proposal_weight),
-    .\port$4662$0 (proposal_common),
+    .\port$4667$0 (proposal_weight),
+    .\port$4669$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1570,7 +1640,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4644$4 (model_options[5:4]),
+    .\port$4651$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -1583,9 +1653,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .access_state_coin__r_data(access_state_coin__r_data),
     .access_state_coin__r_stb(access_state_coin__r_stb),
     .access_state_coin__stb(access_state_coin__stb),
-    .access_state_counters__addr(\state__addr$455 ),
-    .access_state_counters__data(\state__data$457 ),
-    .access_state_counters__r_addr(\state__r_addr$459 ),
+    .access_state_counters__addr(\state__addr$475 ),
+    .access_state_counters__data(\state__data$477 ),
+    .access_state_counters__r_addr(\state__r_addr$479 ),
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
@@ -1648,6 +1718,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .counters_reset(counters_reset),
     .counters_samples(counters_samples),
     .counters_set(counters_set),
+    .emulator__present(emulator__present),
+    .emulator_d2d_rel(emulator__d2d_rel),
+    .emulator_first_pulse_hi(emulator_first_pulse_hi),
+    .emulator_first_pulse_lo(emulator_first_pulse_lo),
+    .emulator_key0(emulator__key0),
+    .emulator_key1(emulator__key1),
+    .emulator_median_gain(emulator__median_gain),
+    .emulator_pulses(emulator__pulses),
+    .emulator_sigma_gain(emulator__sigma_gain),
+    .emulator_stuck_level(emulator__stuck_level),
     .entropy_alarms(entropy_alarms),
     .entropy_apt_cutoff(apt_cutoff),
     .entropy_clean_windows(coin__clean_windows),
@@ -1670,12 +1750,21 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__addr(load_log_sigma__addr),
     .load_log_sigma__data(load_log_sigma__data),
     .load_log_sigma__stb(load_log_sigma__stb),
+    .load_median__addr(emulator__load_median__addr),
+    .load_median__data(emulator__load_median__data),
+    .load_median__stb(emulator__load_median__stb),
     .load_order__addr(load_order__addr),
     .load_order__data(load_order__data),
     .load_order__stb(load_order__stb),
     .load_points__addr(load_points__addr),
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
+    .load_sigma__addr(emulator__load_sigma__addr),
+    .load_sigma__data(emulator__load_sigma__data),
+    .load_sigma__stb(emulator__load_sigma__stb),
+    .load_state_codes__addr(load_state_codes__addr),
+    .load_state_codes__data(load_state_codes__data),
+    .load_state_codes__stb(load_state_codes__stb),
     .model_features(model_features),
     .model_hidden(model_hidden),
     .model_min_free(rows__min_free),
@@ -1685,8 +1774,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_regions(model_regions),
     .model_retries(rows__retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$1026$0 (\$19 ),
-    .\port$5166$0 (status__turn),
+    .\port$1027$0 (\$23 ),
+    .\port$5173$0 (status__turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1718,18 +1807,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .input__payload(responses__payload),
     .input__ready(results__ready),
-    .input__valid(\input__valid$131 ),
+    .input__valid(\input__valid$151 ),
     .output__payload(readings__payload),
-    .output__ready(\output__ready$135 ),
-    .output__valid(\results__valid$137 ),
+    .output__ready(\output__ready$155 ),
+    .output__valid(\results__valid$157 ),
     .rst(rst)
   );
-  \ohmcarlo_core.samples$492  \samples$492  (
+  \ohmcarlo_core.samples$530  \samples$530  (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$145 ),
-    .input__ready(\samples__ready$147 ),
-    .input__valid(\input__valid$149 ),
+    .input__payload(\input__payload$165 ),
+    .input__ready(\samples__ready$167 ),
+    .input__valid(\input__valid$169 ),
     .output__payload(samples__payload),
     .output__ready(samples__ready),
     .output__valid(samples__valid),
@@ -1738,14 +1827,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   \ohmcarlo_core.sequencer  sequencer (
     .clk(clk),
     .commands__payload(commands__payload),
-    .commands__ready(\output__ready$123 ),
+    .commands__ready(\output__ready$143 ),
     .commands__valid(commands__valid),
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(\off$306 ),
-    .\port$6341$0 (\$21 ),
-    .\port$6345$0 (\$22 ),
+    .off(\off$326 ),
+    .\port$6348$0 (\$25 ),
+    .\port$6352$0 (\$26 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -1753,16 +1842,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .responses__valid(responses__valid),
     .results__payload(responses__payload),
     .results__ready(results__ready),
-    .results__valid(\input__valid$131 ),
+    .results__valid(\input__valid$151 ),
     .rst(rst),
     .settings(settings)
   );
   \ohmcarlo_core.step_records  step_records (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$154 ),
-    .input__ready(\step_records__ready$156 ),
-    .input__valid(\input__valid$158 ),
+    .input__payload(\input__payload$174 ),
+    .input__ready(\step_records__ready$176 ),
+    .input__valid(\input__valid$178 ),
     .output__payload(step_records__payload),
     .output__ready(step_records__ready),
     .output__valid(step_records__valid),
@@ -1774,20 +1863,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .input__payload(input__payload),
     .input__ready(targets__ready),
     .input__valid(input__valid),
-    .output__payload(\targets__payload$46 ),
+    .output__payload(\targets__payload$66 ),
     .output__ready(output__ready),
-    .output__valid(\targets__valid$50 ),
+    .output__valid(\targets__valid$70 ),
     .rst(rst)
   );
   \ohmcarlo_core.terms  terms (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$76 ),
+    .input__payload(\input__payload$96 ),
     .input__ready(terms__ready),
-    .input__valid(\input__valid$80 ),
-    .output__payload(\terms__payload$82 ),
-    .output__ready(\output__ready$84 ),
-    .output__valid(\terms__valid$86 ),
+    .input__valid(\input__valid$100 ),
+    .output__payload(\terms__payload$102 ),
+    .output__ready(\output__ready$104 ),
+    .output__valid(\terms__valid$106 ),
     .rst(rst),
     .stop(stop)
   );
@@ -1801,193 +1890,215 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
       begin
         status_state[14] = status__waiting_external;
         status_state[15] = status__raw_valid;
+        status_state[16] = emulator__idle;
       end
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$9  = commands__closed;
+    \$10  = commands__closed;
     if (control_command[10]) begin
-      \$9  = 1'h0;
+      \$10  = 1'h0;
     end else if (fault) begin
-      \$9  = 1'h1;
+      \$10  = 1'h1;
     end
     if (rst) begin
-      \$9  = 1'h0;
+      \$10  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$10 [0] = \$20 [0];
-    \$10 [3:1] = \$20 [3:1];
+    \$11 [0] = \$24 [0];
+    \$11 [3:1] = \$24 [3:1];
     if (rst) begin
-      \$10  = 4'h0;
+      \$11  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$11  = access_state_held__r_data;
-    if (rst) begin
-      \$11  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$12  = access_state_wear__r_data;
+    \$12  = access_state_held__r_data;
     if (rst) begin
       \$12  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$13  = \$7 [7:0];
+    \$13  = access_state_wear__r_data;
     if (rst) begin
-      \$13  = 8'h00;
+      \$13  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$14  = step_ends;
+    \$14  = \$7 [7:0];
     if (rst) begin
-      \$14  = 1'h0;
+      \$14  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$15  = \input__payload$154 [1];
+    \$15  = step_ends;
     if (rst) begin
       \$15  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$16  = \input__payload$154 [0];
+    \$16  = \input__payload$174 [1];
     if (rst) begin
       \$16  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$17  = \input__payload$154 [14:4];
+    \$17  = \input__payload$174 [0];
     if (rst) begin
-      \$17  = 11'h000;
+      \$17  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$18  = \$8 ;
+    \$18  = \input__payload$174 [14:4];
     if (rst) begin
-      \$18  = 1'h0;
+      \$18  = 11'h000;
     end
   end
-  assign \bus__addr$29  = bus__addr;
-  assign \bus__r_data$30  = bus__r_data;
-  assign \bus__r_stb$31  = bus__r_stb;
-  assign \bus__w_data$32  = bus__w_data;
-  assign \bus__w_stb$33  = bus__w_stb;
-  assign \orders__payload$35  = orders__payload;
-  assign \orders__ready$37  = orders__ready;
-  assign \orders__valid$39  = orders__valid;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$19  = \$8 ;
+    if (rst) begin
+      \$19  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$20  = \$9 ;
+    if (rst) begin
+      \$20  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$21  = load_state_codes__addr;
+    if (rst) begin
+      \$21  = 13'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$22  = load_state_codes__data;
+    if (rst) begin
+      \$22  = 32'd0;
+    end
+  end
+  assign \bus__addr$49  = bus__addr;
+  assign \bus__r_data$50  = bus__r_data;
+  assign \bus__r_stb$51  = bus__r_stb;
+  assign \bus__w_data$52  = bus__w_data;
+  assign \bus__w_stb$53  = bus__w_stb;
+  assign \orders__payload$55  = orders__payload;
+  assign \orders__ready$57  = orders__ready;
+  assign \orders__valid$59  = orders__valid;
   assign targets__payload = input__payload;
   assign input__ready = targets__ready;
   assign targets__valid = input__valid;
-  assign output__payload = \targets__payload$46 ;
-  assign \targets__ready$49  = output__ready;
-  assign output__valid = \targets__valid$50 ;
+  assign output__payload = \targets__payload$66 ;
+  assign \targets__ready$69  = output__ready;
+  assign output__valid = \targets__valid$70 ;
   assign programmed__payload = devices__payload;
   assign devices__ready = programmed__ready;
   assign programmed__valid = devices__valid;
-  assign \price__payload$59  = price__payload;
-  assign \price__ready$61  = price__ready;
-  assign \price__valid$63  = price__valid;
+  assign \price__payload$79  = price__payload;
+  assign \price__ready$81  = price__ready;
+  assign \price__valid$83  = price__valid;
   assign coin_codes__payload = codes__payload;
   assign codes__ready = coin_codes__ready;
   assign coin_codes__valid = codes__valid;
-  assign \jobs__payload$71  = jobs__payload;
-  assign \jobs__ready$73  = jobs__ready;
-  assign \jobs__valid$75  = jobs__valid;
-  assign terms__payload = \input__payload$76 ;
-  assign \input__ready$79  = terms__ready;
-  assign terms__valid = \input__valid$80 ;
-  assign \output__payload$83  = \terms__payload$82 ;
-  assign \terms__ready$85  = \output__ready$84 ;
-  assign \output__valid$87  = \terms__valid$86 ;
-  assign \requests__payload$89  = \input__payload$88 ;
-  assign \input__ready$91  = \requests__ready$90 ;
-  assign \requests__valid$93  = \input__valid$92 ;
-  assign \output__payload$95  = dots__payload;
-  assign dots__ready = \output__ready$96 ;
-  assign \output__valid$99  = dots__valid;
-  assign \readings__payload$101  = readings__payload;
-  assign \readings__ready$103  = readings__ready;
-  assign \readings__valid$105  = readings__valid;
-  assign \predictions__payload$107  = \input__payload$106 ;
-  assign \input__ready$109  = \predictions__ready$108 ;
-  assign \predictions__valid$111  = \input__valid$110 ;
-  assign \output__payload$112  = predictions__payload;
-  assign \output__ready$113  = predictions__ready;
-  assign \output__valid$114  = predictions__valid;
-  assign operations__payload = \input__payload$115 ;
-  assign \input__ready$118  = operations__ready;
-  assign operations__valid = \input__valid$119 ;
-  assign \output__payload$122  = commands__payload;
-  assign commands__ready = \output__ready$123 ;
-  assign \output__valid$126  = commands__valid;
-  assign \input__payload$127  = responses__payload;
+  assign \jobs__payload$91  = jobs__payload;
+  assign \jobs__ready$93  = jobs__ready;
+  assign \jobs__valid$95  = jobs__valid;
+  assign terms__payload = \input__payload$96 ;
+  assign \input__ready$99  = terms__ready;
+  assign terms__valid = \input__valid$100 ;
+  assign \output__payload$103  = \terms__payload$102 ;
+  assign \terms__ready$105  = \output__ready$104 ;
+  assign \output__valid$107  = \terms__valid$106 ;
+  assign \requests__payload$109  = \input__payload$108 ;
+  assign \input__ready$111  = \requests__ready$110 ;
+  assign \requests__valid$113  = \input__valid$112 ;
+  assign \output__payload$115  = dots__payload;
+  assign dots__ready = \output__ready$116 ;
+  assign \output__valid$119  = dots__valid;
+  assign \readings__payload$121  = readings__payload;
+  assign \readings__ready$123  = readings__ready;
+  assign \readings__valid$125  = readings__valid;
+  assign \predictions__payload$127  = \input__payload$126 ;
+  assign \input__ready$129  = \predictions__ready$128 ;
+  assign \predictions__valid$131  = \input__valid$130 ;
+  assign \output__payload$132  = predictions__payload;
+  assign \output__ready$133  = predictions__ready;
+  assign \output__valid$134  = predictions__valid;
+  assign operations__payload = \input__payload$135 ;
+  assign \input__ready$138  = operations__ready;
+  assign operations__valid = \input__valid$139 ;
+  assign \output__payload$142  = commands__payload;
+  assign commands__ready = \output__ready$143 ;
+  assign \output__valid$146  = commands__valid;
+  assign \input__payload$147  = responses__payload;
   assign results__payload = responses__payload;
-  assign \input__ready$130  = results__ready;
-  assign results__valid = \input__valid$131 ;
-  assign \results__payload$133  = readings__payload;
-  assign \output__payload$134  = readings__payload;
-  assign \results__ready$136  = \output__ready$135 ;
-  assign \output__valid$138  = \results__valid$137 ;
-  assign \requests__payload$139  = requests__payload;
-  assign \requests__ready$140  = requests__ready;
-  assign \requests__valid$141  = requests__valid;
-  assign \responses__payload$142  = responses__payload;
-  assign \responses__ready$143  = responses__ready;
-  assign \responses__valid$144  = responses__valid;
-  assign \samples__payload$146  = \input__payload$145 ;
-  assign \input__ready$148  = \samples__ready$147 ;
-  assign \samples__valid$150  = \input__valid$149 ;
-  assign \output__payload$151  = samples__payload;
-  assign \output__ready$152  = samples__ready;
-  assign \output__valid$153  = samples__valid;
-  assign \step_records__payload$155  = \input__payload$154 ;
-  assign \input__ready$157  = \step_records__ready$156 ;
-  assign \step_records__valid$159  = \input__valid$158 ;
-  assign \output__payload$160  = step_records__payload;
-  assign \output__ready$161  = step_records__ready;
-  assign \output__valid$162  = step_records__valid;
-  assign \load_points__addr$164  = load_points__addr;
-  assign \load_points__data$166  = load_points__data;
-  assign \load_points__stb$168  = load_points__stb;
-  assign \load_order__addr$170  = load_order__addr;
-  assign \load_order__data$172  = load_order__data;
-  assign \load_order__stb$174  = load_order__stb;
-  assign \load_dac__addr$176  = load_dac__addr;
-  assign \load_dac__data$178  = load_dac__data;
-  assign \load_dac__stb$180  = load_dac__stb;
-  assign \load_inv_sigma__addr$182  = load_inv_sigma__addr;
-  assign \load_inv_sigma__data$184  = load_inv_sigma__data;
-  assign \load_inv_sigma__stb$186  = load_inv_sigma__stb;
-  assign \load_log_sigma__addr$188  = load_log_sigma__addr;
-  assign \load_log_sigma__data$190  = load_log_sigma__data;
-  assign \load_log_sigma__stb$192  = load_log_sigma__stb;
-  assign \load_bad_rows__addr$194  = load_bad_rows__addr;
-  assign \load_bad_rows__data$196  = load_bad_rows__data;
-  assign \load_bad_rows__stb$198  = load_bad_rows__stb;
-  assign \load_calibration__addr$200  = load_calibration__addr;
-  assign \load_calibration__data$202  = load_calibration__data;
-  assign \load_calibration__stb$204  = load_calibration__stb;
+  assign \input__ready$150  = results__ready;
+  assign results__valid = \input__valid$151 ;
+  assign \results__payload$153  = readings__payload;
+  assign \output__payload$154  = readings__payload;
+  assign \results__ready$156  = \output__ready$155 ;
+  assign \output__valid$158  = \results__valid$157 ;
+  assign \requests__payload$159  = requests__payload;
+  assign \requests__ready$160  = requests__ready;
+  assign \requests__valid$161  = requests__valid;
+  assign \responses__payload$162  = responses__payload;
+  assign \responses__ready$163  = responses__ready;
+  assign \responses__valid$164  = responses__valid;
+  assign \samples__payload$166  = \input__payload$165 ;
+  assign \input__ready$168  = \samples__ready$167 ;
+  assign \samples__valid$170  = \input__valid$169 ;
+  assign \output__payload$171  = samples__payload;
+  assign \output__ready$172  = samples__ready;
+  assign \output__valid$173  = samples__valid;
+  assign \step_records__payload$175  = \input__payload$174 ;
+  assign \input__ready$177  = \step_records__ready$176 ;
+  assign \step_records__valid$179  = \input__valid$178 ;
+  assign \output__payload$180  = step_records__payload;
+  assign \output__ready$181  = step_records__ready;
+  assign \output__valid$182  = step_records__valid;
+  assign \load_points__addr$184  = load_points__addr;
+  assign \load_points__data$186  = load_points__data;
+  assign \load_points__stb$188  = load_points__stb;
+  assign \load_order__addr$190  = load_order__addr;
+  assign \load_order__data$192  = load_order__data;
+  assign \load_order__stb$194  = load_order__stb;
+  assign \load_dac__addr$196  = load_dac__addr;
+  assign \load_dac__data$198  = load_dac__data;
+  assign \load_dac__stb$200  = load_dac__stb;
+  assign \load_inv_sigma__addr$202  = load_inv_sigma__addr;
+  assign \load_inv_sigma__data$204  = load_inv_sigma__data;
+  assign \load_inv_sigma__stb$206  = load_inv_sigma__stb;
+  assign \load_log_sigma__addr$208  = load_log_sigma__addr;
+  assign \load_log_sigma__data$210  = load_log_sigma__data;
+  assign \load_log_sigma__stb$212  = load_log_sigma__stb;
+  assign \load_bad_rows__addr$214  = load_bad_rows__addr;
+  assign \load_bad_rows__data$216  = load_bad_rows__data;
+  assign \load_bad_rows__stb$218  = load_bad_rows__stb;
+  assign \load_calibration__addr$220  = load_calibration__addr;
+  assign \load_calibration__data$222  = load_calibration__data;
+  assign \load_calibration__stb$224  = load_calibration__stb;
   assign proposal_rho = rho;
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
-  assign \rho$213  = rho;
-  assign \mid$214  = mid;
-  assign \lo$215  = lo;
-  assign \hi$216  = hi;
+  assign \rho$233  = rho;
+  assign \mid$234  = mid;
+  assign \lo$235  = lo;
+  assign \hi$236  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -1999,16 +2110,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign entropy_rct_symbol_cutoff = rct_symbol_cutoff;
   assign entropy_apt_cutoff = apt_cutoff;
   assign coin__begin = \begin ;
-  assign coin__restart = \restart$237 ;
+  assign coin__restart = \restart$257 ;
   assign ready = coin__ready;
   assign settled = coin__settled;
   assign alarm = coin__alarm;
   assign clean_windows = coin__clean_windows;
-  assign \t$248  = t;
-  assign \t_valid$250  = t_valid;
+  assign \t$268  = t;
+  assign \t_valid$270  = t_valid;
   assign points = model_points[10:0];
   assign features = model_features[4:0];
-  assign \stop$256  = stop;
+  assign \stop$276  = stop;
   assign logit_mantissa = proposal_logit[15:0];
   assign logit_shift = proposal_logit[21:16];
   assign idle = likelihood_idle;
@@ -2040,7 +2151,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign commands__external_given = control_command[5];
   assign commands__raw_start = control_command[9];
   assign query__row = row_select[7:0];
-  assign \lines$304  = { \$22 , \$21  };
+  assign \lines$324  = { \$26 , \$25  };
   assign clear = control_command[6];
   assign status__busy = busy;
   assign status__steps_done = status_steps_done;
@@ -2049,8 +2160,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign raw = raw_bits;
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = coin__clean_windows;
-  assign \raw_bits$334  = entropy_raw_bits;
-  assign \busy$337  = busy;
+  assign \raw_bits$354  = entropy_raw_bits;
+  assign \busy$357  = busy;
   assign op = requests__payload[2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2060,7 +2171,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$357  = counters_points;
+  assign \points$377  = counters_points;
   assign access_state_queues__addr = state__state_queues__addr;
   assign access_state_queues__data = state__state_queues__data;
   assign access_state_queues__r_addr = state__state_queues__r_addr;
@@ -2088,23 +2199,38 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign access_state_step__addr = state__state_step__addr;
   assign access_state_step__data = state__state_step__data;
   assign access_state_step__r_addr = state__state_step__r_addr;
-  assign access_state_step__r_data = { 16'h0000, \$19  };
-  assign state__state_step__r_data = { 16'h0000, \$19  };
+  assign access_state_step__r_data = { 16'h0000, \$23  };
+  assign state__state_step__r_data = { 16'h0000, \$23  };
   assign access_state_coin__addr = state__addr;
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
   assign state__r_data = access_state_coin__r_data;
-  assign access_state_counters__addr = \state__addr$455 ;
-  assign access_state_counters__data = \state__data$457 ;
-  assign access_state_counters__r_addr = \state__r_addr$459 ;
-  assign \state__r_data$466  = access_state_counters__r_data;
-  assign query__bad = \$20 [0];
-  assign query__failures = \$20 [3:1];
+  assign access_state_counters__addr = \state__addr$475 ;
+  assign access_state_counters__data = \state__data$477 ;
+  assign access_state_counters__r_addr = \state__r_addr$479 ;
+  assign \state__r_data$486  = access_state_counters__r_data;
+  assign emulator_key0 = emulator__key0;
+  assign emulator_key1 = emulator__key1;
+  assign emulator_d2d_rel = emulator__d2d_rel;
+  assign emulator_stuck_level = emulator__stuck_level;
+  assign emulator_median_gain = emulator__median_gain;
+  assign emulator_sigma_gain = emulator__sigma_gain;
+  assign load_median__addr = emulator__load_median__addr;
+  assign load_median__data = emulator__load_median__data;
+  assign load_median__stb = emulator__load_median__stb;
+  assign load_sigma__addr = emulator__load_sigma__addr;
+  assign load_sigma__data = emulator__load_sigma__data;
+  assign load_sigma__stb = emulator__load_sigma__stb;
+  assign emulator_pulses = emulator__pulses;
+  assign query__bad = \$24 [0];
+  assign query__failures = \$24 [3:1];
   assign query__held = access_state_held__r_data;
   assign query__wear = access_state_wear__r_data;
-  assign \step$477  = \input__payload$154 ;
-  assign lines = { \$22 , \$21  };
+  assign \step$512  = \input__payload$174 ;
+  assign lines = { \$26 , \$25  };
   assign restart = control_command[10];
+  assign emulator__first_pulse = { emulator_first_pulse_hi, emulator_first_pulse_lo };
+  assign emulator__restart = control_command[8];
   assign \samples__payload.word  = samples__payload[31:0];
   assign \samples__payload.last  = samples__payload[32];
   assign \step_records__payload.accepted  = step_records__payload[0];
@@ -2158,24 +2284,24 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
   assign \responses__payload.value  = responses__payload;
-  assign \lines.form  = \$21 [0];
-  assign \lines.reset  = \$21 [1];
-  assign \lines.set  = \$21 [2];
-  assign \lines.read  = \$21 [3];
-  assign \lines.dot  = \$21 [4];
-  assign \lines.row  = \$22 [7:0];
-  assign \lines.device  = \$22 [13:8];
-  assign \lines.dac  = \$22 [25:14];
+  assign \lines.form  = \$25 [0];
+  assign \lines.reset  = \$25 [1];
+  assign \lines.set  = \$25 [2];
+  assign \lines.read  = \$25 [3];
+  assign \lines.dot  = \$25 [4];
+  assign \lines.row  = \$26 [7:0];
+  assign \lines.device  = \$26 [13:8];
+  assign \lines.dac  = \$26 [25:14];
   assign \orders__payload.kind  = orders__payload[2:0];
   assign \orders__payload.row  = orders__payload[10:3];
   assign \orders__payload.device  = orders__payload[16:11];
   assign \orders__payload.code  = orders__payload[26:17];
   assign \orders__payload.last  = orders__payload[27];
-  assign \orders__payload$35.kind  = orders__payload[2:0];
-  assign \orders__payload$35.row  = orders__payload[10:3];
-  assign \orders__payload$35.device  = orders__payload[16:11];
-  assign \orders__payload$35.code  = orders__payload[26:17];
-  assign \orders__payload$35.last  = orders__payload[27];
+  assign \orders__payload$55.kind  = orders__payload[2:0];
+  assign \orders__payload$55.row  = orders__payload[10:3];
+  assign \orders__payload$55.device  = orders__payload[16:11];
+  assign \orders__payload$55.code  = orders__payload[26:17];
+  assign \orders__payload$55.last  = orders__payload[27];
   assign \input__payload.kind  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -2190,20 +2316,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \targets__payload.last  = input__payload[27];
   assign \targets__payload.dac  = input__payload[39:28];
   assign \targets__payload.centre  = input__payload[51:40];
-  assign \targets__payload$46.kind  = \targets__payload$46 [2:0];
-  assign \targets__payload$46.row  = \targets__payload$46 [10:3];
-  assign \targets__payload$46.device  = \targets__payload$46 [16:11];
-  assign \targets__payload$46.code  = \targets__payload$46 [26:17];
-  assign \targets__payload$46.last  = \targets__payload$46 [27];
-  assign \targets__payload$46.dac  = \targets__payload$46 [39:28];
-  assign \targets__payload$46.centre  = \targets__payload$46 [51:40];
-  assign \output__payload.kind  = \targets__payload$46 [2:0];
-  assign \output__payload.row  = \targets__payload$46 [10:3];
-  assign \output__payload.device  = \targets__payload$46 [16:11];
-  assign \output__payload.code  = \targets__payload$46 [26:17];
-  assign \output__payload.last  = \targets__payload$46 [27];
-  assign \output__payload.dac  = \targets__payload$46 [39:28];
-  assign \output__payload.centre  = \targets__payload$46 [51:40];
+  assign \targets__payload$66.kind  = \targets__payload$66 [2:0];
+  assign \targets__payload$66.row  = \targets__payload$66 [10:3];
+  assign \targets__payload$66.device  = \targets__payload$66 [16:11];
+  assign \targets__payload$66.code  = \targets__payload$66 [26:17];
+  assign \targets__payload$66.last  = \targets__payload$66 [27];
+  assign \targets__payload$66.dac  = \targets__payload$66 [39:28];
+  assign \targets__payload$66.centre  = \targets__payload$66 [51:40];
+  assign \output__payload.kind  = \targets__payload$66 [2:0];
+  assign \output__payload.row  = \targets__payload$66 [10:3];
+  assign \output__payload.device  = \targets__payload$66 [16:11];
+  assign \output__payload.code  = \targets__payload$66 [26:17];
+  assign \output__payload.last  = \targets__payload$66 [27];
+  assign \output__payload.dac  = \targets__payload$66 [39:28];
+  assign \output__payload.centre  = \targets__payload$66 [51:40];
   assign \devices__payload.old  = devices__payload[9:0];
   assign \devices__payload.new  = devices__payload[19:10];
   assign \devices__payload.centre  = devices__payload[31:20];
@@ -2217,9 +2343,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \price__payload.prior  = price__payload[31:0];
   assign \price__payload.hastings  = price__payload[63:32];
   assign \price__payload.stuck  = price__payload[64];
-  assign \price__payload$59.prior  = price__payload[31:0];
-  assign \price__payload$59.hastings  = price__payload[63:32];
-  assign \price__payload$59.stuck  = price__payload[64];
+  assign \price__payload$79.prior  = price__payload[31:0];
+  assign \price__payload$79.hastings  = price__payload[63:32];
+  assign \price__payload$79.stuck  = price__payload[64];
   assign \codes__payload.code  = codes__payload[9:0];
   assign \codes__payload.column  = codes__payload[12:10];
   assign \coin_codes__payload.code  = codes__payload[9:0];
@@ -2229,97 +2355,97 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \jobs__payload.point  = jobs__payload[18:9];
   assign \jobs__payload.multiplicity  = jobs__payload[50:19];
   assign \jobs__payload.last  = jobs__payload[51];
-  assign \jobs__payload$71.predict  = jobs__payload[0];
-  assign \jobs__payload$71.row  = jobs__payload[8:1];
-  assign \jobs__payload$71.point  = jobs__payload[18:9];
-  assign \jobs__payload$71.multiplicity  = jobs__payload[50:19];
-  assign \jobs__payload$71.last  = jobs__payload[51];
-  assign \input__payload$76.term  = \input__payload$76 [27:0];
-  assign \input__payload$76.last  = \input__payload$76 [28];
-  assign \terms__payload.term  = \input__payload$76 [27:0];
-  assign \terms__payload.last  = \input__payload$76 [28];
-  assign \terms__payload$82.term  = \terms__payload$82 [27:0];
-  assign \terms__payload$82.last  = \terms__payload$82 [28];
-  assign \output__payload$83.term  = \terms__payload$82 [27:0];
-  assign \output__payload$83.last  = \terms__payload$82 [28];
-  assign \input__payload$88.op  = \input__payload$88 [2:0];
-  assign \input__payload$88.row  = \input__payload$88 [10:3];
-  assign \input__payload$88.device  = \input__payload$88 [16:11];
-  assign \input__payload$88.dac  = \input__payload$88 [28:17];
-  assign \input__payload$88.tile  = \input__payload$88 [29];
-  assign \input__payload$88.top  = \input__payload$88 [30];
-  assign \input__payload$88.inputs  = \input__payload$88 [286:31];
-  assign \input__payload$88.inputs[0]  = \input__payload$88 [38:31];
-  assign \input__payload$88.inputs[1]  = \input__payload$88 [46:39];
-  assign \input__payload$88.inputs[2]  = \input__payload$88 [54:47];
-  assign \input__payload$88.inputs[3]  = \input__payload$88 [62:55];
-  assign \input__payload$88.inputs[4]  = \input__payload$88 [70:63];
-  assign \input__payload$88.inputs[5]  = \input__payload$88 [78:71];
-  assign \input__payload$88.inputs[6]  = \input__payload$88 [86:79];
-  assign \input__payload$88.inputs[7]  = \input__payload$88 [94:87];
-  assign \input__payload$88.inputs[8]  = \input__payload$88 [102:95];
-  assign \input__payload$88.inputs[9]  = \input__payload$88 [110:103];
-  assign \input__payload$88.inputs[10]  = \input__payload$88 [118:111];
-  assign \input__payload$88.inputs[11]  = \input__payload$88 [126:119];
-  assign \input__payload$88.inputs[12]  = \input__payload$88 [134:127];
-  assign \input__payload$88.inputs[13]  = \input__payload$88 [142:135];
-  assign \input__payload$88.inputs[14]  = \input__payload$88 [150:143];
-  assign \input__payload$88.inputs[15]  = \input__payload$88 [158:151];
-  assign \input__payload$88.inputs[16]  = \input__payload$88 [166:159];
-  assign \input__payload$88.inputs[17]  = \input__payload$88 [174:167];
-  assign \input__payload$88.inputs[18]  = \input__payload$88 [182:175];
-  assign \input__payload$88.inputs[19]  = \input__payload$88 [190:183];
-  assign \input__payload$88.inputs[20]  = \input__payload$88 [198:191];
-  assign \input__payload$88.inputs[21]  = \input__payload$88 [206:199];
-  assign \input__payload$88.inputs[22]  = \input__payload$88 [214:207];
-  assign \input__payload$88.inputs[23]  = \input__payload$88 [222:215];
-  assign \input__payload$88.inputs[24]  = \input__payload$88 [230:223];
-  assign \input__payload$88.inputs[25]  = \input__payload$88 [238:231];
-  assign \input__payload$88.inputs[26]  = \input__payload$88 [246:239];
-  assign \input__payload$88.inputs[27]  = \input__payload$88 [254:247];
-  assign \input__payload$88.inputs[28]  = \input__payload$88 [262:255];
-  assign \input__payload$88.inputs[29]  = \input__payload$88 [270:263];
-  assign \input__payload$88.inputs[30]  = \input__payload$88 [278:271];
-  assign \input__payload$88.inputs[31]  = \input__payload$88 [286:279];
-  assign \requests__payload$89.op  = \input__payload$88 [2:0];
-  assign \requests__payload$89.row  = \input__payload$88 [10:3];
-  assign \requests__payload$89.device  = \input__payload$88 [16:11];
-  assign \requests__payload$89.dac  = \input__payload$88 [28:17];
-  assign \requests__payload$89.tile  = \input__payload$88 [29];
-  assign \requests__payload$89.top  = \input__payload$88 [30];
-  assign \requests__payload$89.inputs  = \input__payload$88 [286:31];
-  assign \requests__payload$89.inputs[0]  = \input__payload$88 [38:31];
-  assign \requests__payload$89.inputs[1]  = \input__payload$88 [46:39];
-  assign \requests__payload$89.inputs[2]  = \input__payload$88 [54:47];
-  assign \requests__payload$89.inputs[3]  = \input__payload$88 [62:55];
-  assign \requests__payload$89.inputs[4]  = \input__payload$88 [70:63];
-  assign \requests__payload$89.inputs[5]  = \input__payload$88 [78:71];
-  assign \requests__payload$89.inputs[6]  = \input__payload$88 [86:79];
-  assign \requests__payload$89.inputs[7]  = \input__payload$88 [94:87];
-  assign \requests__payload$89.inputs[8]  = \input__payload$88 [102:95];
-  assign \requests__payload$89.inputs[9]  = \input__payload$88 [110:103];
-  assign \requests__payload$89.inputs[10]  = \input__payload$88 [118:111];
-  assign \requests__payload$89.inputs[11]  = \input__payload$88 [126:119];
-  assign \requests__payload$89.inputs[12]  = \input__payload$88 [134:127];
-  assign \requests__payload$89.inputs[13]  = \input__payload$88 [142:135];
-  assign \requests__payload$89.inputs[14]  = \input__payload$88 [150:143];
-  assign \requests__payload$89.inputs[15]  = \input__payload$88 [158:151];
-  assign \requests__payload$89.inputs[16]  = \input__payload$88 [166:159];
-  assign \requests__payload$89.inputs[17]  = \input__payload$88 [174:167];
-  assign \requests__payload$89.inputs[18]  = \input__payload$88 [182:175];
-  assign \requests__payload$89.inputs[19]  = \input__payload$88 [190:183];
-  assign \requests__payload$89.inputs[20]  = \input__payload$88 [198:191];
-  assign \requests__payload$89.inputs[21]  = \input__payload$88 [206:199];
-  assign \requests__payload$89.inputs[22]  = \input__payload$88 [214:207];
-  assign \requests__payload$89.inputs[23]  = \input__payload$88 [222:215];
-  assign \requests__payload$89.inputs[24]  = \input__payload$88 [230:223];
-  assign \requests__payload$89.inputs[25]  = \input__payload$88 [238:231];
-  assign \requests__payload$89.inputs[26]  = \input__payload$88 [246:239];
-  assign \requests__payload$89.inputs[27]  = \input__payload$88 [254:247];
-  assign \requests__payload$89.inputs[28]  = \input__payload$88 [262:255];
-  assign \requests__payload$89.inputs[29]  = \input__payload$88 [270:263];
-  assign \requests__payload$89.inputs[30]  = \input__payload$88 [278:271];
-  assign \requests__payload$89.inputs[31]  = \input__payload$88 [286:279];
+  assign \jobs__payload$91.predict  = jobs__payload[0];
+  assign \jobs__payload$91.row  = jobs__payload[8:1];
+  assign \jobs__payload$91.point  = jobs__payload[18:9];
+  assign \jobs__payload$91.multiplicity  = jobs__payload[50:19];
+  assign \jobs__payload$91.last  = jobs__payload[51];
+  assign \input__payload$96.term  = \input__payload$96 [27:0];
+  assign \input__payload$96.last  = \input__payload$96 [28];
+  assign \terms__payload.term  = \input__payload$96 [27:0];
+  assign \terms__payload.last  = \input__payload$96 [28];
+  assign \terms__payload$102.term  = \terms__payload$102 [27:0];
+  assign \terms__payload$102.last  = \terms__payload$102 [28];
+  assign \output__payload$103.term  = \terms__payload$102 [27:0];
+  assign \output__payload$103.last  = \terms__payload$102 [28];
+  assign \input__payload$108.op  = \input__payload$108 [2:0];
+  assign \input__payload$108.row  = \input__payload$108 [10:3];
+  assign \input__payload$108.device  = \input__payload$108 [16:11];
+  assign \input__payload$108.dac  = \input__payload$108 [28:17];
+  assign \input__payload$108.tile  = \input__payload$108 [29];
+  assign \input__payload$108.top  = \input__payload$108 [30];
+  assign \input__payload$108.inputs  = \input__payload$108 [286:31];
+  assign \input__payload$108.inputs[0]  = \input__payload$108 [38:31];
+  assign \input__payload$108.inputs[1]  = \input__payload$108 [46:39];
+  assign \input__payload$108.inputs[2]  = \input__payload$108 [54:47];
+  assign \input__payload$108.inputs[3]  = \input__payload$108 [62:55];
+  assign \input__payload$108.inputs[4]  = \input__payload$108 [70:63];
+  assign \input__payload$108.inputs[5]  = \input__payload$108 [78:71];
+  assign \input__payload$108.inputs[6]  = \input__payload$108 [86:79];
+  assign \input__payload$108.inputs[7]  = \input__payload$108 [94:87];
+  assign \input__payload$108.inputs[8]  = \input__payload$108 [102:95];
+  assign \input__payload$108.inputs[9]  = \input__payload$108 [110:103];
+  assign \input__payload$108.inputs[10]  = \input__payload$108 [118:111];
+  assign \input__payload$108.inputs[11]  = \input__payload$108 [126:119];
+  assign \input__payload$108.inputs[12]  = \input__payload$108 [134:127];
+  assign \input__payload$108.inputs[13]  = \input__payload$108 [142:135];
+  assign \input__payload$108.inputs[14]  = \input__payload$108 [150:143];
+  assign \input__payload$108.inputs[15]  = \input__payload$108 [158:151];
+  assign \input__payload$108.inputs[16]  = \input__payload$108 [166:159];
+  assign \input__payload$108.inputs[17]  = \input__payload$108 [174:167];
+  assign \input__payload$108.inputs[18]  = \input__payload$108 [182:175];
+  assign \input__payload$108.inputs[19]  = \input__payload$108 [190:183];
+  assign \input__payload$108.inputs[20]  = \input__payload$108 [198:191];
+  assign \input__payload$108.inputs[21]  = \input__payload$108 [206:199];
+  assign \input__payload$108.inputs[22]  = \input__payload$108 [214:207];
+  assign \input__payload$108.inputs[23]  = \input__payload$108 [222:215];
+  assign \input__payload$108.inputs[24]  = \input__payload$108 [230:223];
+  assign \input__payload$108.inputs[25]  = \input__payload$108 [238:231];
+  assign \input__payload$108.inputs[26]  = \input__payload$108 [246:239];
+  assign \input__payload$108.inputs[27]  = \input__payload$108 [254:247];
+  assign \input__payload$108.inputs[28]  = \input__payload$108 [262:255];
+  assign \input__payload$108.inputs[29]  = \input__payload$108 [270:263];
+  assign \input__payload$108.inputs[30]  = \input__payload$108 [278:271];
+  assign \input__payload$108.inputs[31]  = \input__payload$108 [286:279];
+  assign \requests__payload$109.op  = \input__payload$108 [2:0];
+  assign \requests__payload$109.row  = \input__payload$108 [10:3];
+  assign \requests__payload$109.device  = \input__payload$108 [16:11];
+  assign \requests__payload$109.dac  = \input__payload$108 [28:17];
+  assign \requests__payload$109.tile  = \input__payload$108 [29];
+  assign \requests__payload$109.top  = \input__payload$108 [30];
+  assign \requests__payload$109.inputs  = \input__payload$108 [286:31];
+  assign \requests__payload$109.inputs[0]  = \input__payload$108 [38:31];
+  assign \requests__payload$109.inputs[1]  = \input__payload$108 [46:39];
+  assign \requests__payload$109.inputs[2]  = \input__payload$108 [54:47];
+  assign \requests__payload$109.inputs[3]  = \input__payload$108 [62:55];
+  assign \requests__payload$109.inputs[4]  = \input__payload$108 [70:63];
+  assign \requests__payload$109.inputs[5]  = \input__payload$108 [78:71];
+  assign \requests__payload$109.inputs[6]  = \input__payload$108 [86:79];
+  assign \requests__payload$109.inputs[7]  = \input__payload$108 [94:87];
+  assign \requests__payload$109.inputs[8]  = \input__payload$108 [102:95];
+  assign \requests__payload$109.inputs[9]  = \input__payload$108 [110:103];
+  assign \requests__payload$109.inputs[10]  = \input__payload$108 [118:111];
+  assign \requests__payload$109.inputs[11]  = \input__payload$108 [126:119];
+  assign \requests__payload$109.inputs[12]  = \input__payload$108 [134:127];
+  assign \requests__payload$109.inputs[13]  = \input__payload$108 [142:135];
+  assign \requests__payload$109.inputs[14]  = \input__payload$108 [150:143];
+  assign \requests__payload$109.inputs[15]  = \input__payload$108 [158:151];
+  assign \requests__payload$109.inputs[16]  = \input__payload$108 [166:159];
+  assign \requests__payload$109.inputs[17]  = \input__payload$108 [174:167];
+  assign \requests__payload$109.inputs[18]  = \input__payload$108 [182:175];
+  assign \requests__payload$109.inputs[19]  = \input__payload$108 [190:183];
+  assign \requests__payload$109.inputs[20]  = \input__payload$108 [198:191];
+  assign \requests__payload$109.inputs[21]  = \input__payload$108 [206:199];
+  assign \requests__payload$109.inputs[22]  = \input__payload$108 [214:207];
+  assign \requests__payload$109.inputs[23]  = \input__payload$108 [222:215];
+  assign \requests__payload$109.inputs[24]  = \input__payload$108 [230:223];
+  assign \requests__payload$109.inputs[25]  = \input__payload$108 [238:231];
+  assign \requests__payload$109.inputs[26]  = \input__payload$108 [246:239];
+  assign \requests__payload$109.inputs[27]  = \input__payload$108 [254:247];
+  assign \requests__payload$109.inputs[28]  = \input__payload$108 [262:255];
+  assign \requests__payload$109.inputs[29]  = \input__payload$108 [270:263];
+  assign \requests__payload$109.inputs[30]  = \input__payload$108 [278:271];
+  assign \requests__payload$109.inputs[31]  = \input__payload$108 [286:279];
   assign \dots__payload.op  = dots__payload[2:0];
   assign \dots__payload.row  = dots__payload[10:3];
   assign \dots__payload.device  = dots__payload[16:11];
@@ -2359,131 +2485,131 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \dots__payload.inputs[29]  = dots__payload[270:263];
   assign \dots__payload.inputs[30]  = dots__payload[278:271];
   assign \dots__payload.inputs[31]  = dots__payload[286:279];
-  assign \output__payload$95.op  = dots__payload[2:0];
-  assign \output__payload$95.row  = dots__payload[10:3];
-  assign \output__payload$95.device  = dots__payload[16:11];
-  assign \output__payload$95.dac  = dots__payload[28:17];
-  assign \output__payload$95.tile  = dots__payload[29];
-  assign \output__payload$95.top  = dots__payload[30];
-  assign \output__payload$95.inputs  = dots__payload[286:31];
-  assign \output__payload$95.inputs[0]  = dots__payload[38:31];
-  assign \output__payload$95.inputs[1]  = dots__payload[46:39];
-  assign \output__payload$95.inputs[2]  = dots__payload[54:47];
-  assign \output__payload$95.inputs[3]  = dots__payload[62:55];
-  assign \output__payload$95.inputs[4]  = dots__payload[70:63];
-  assign \output__payload$95.inputs[5]  = dots__payload[78:71];
-  assign \output__payload$95.inputs[6]  = dots__payload[86:79];
-  assign \output__payload$95.inputs[7]  = dots__payload[94:87];
-  assign \output__payload$95.inputs[8]  = dots__payload[102:95];
-  assign \output__payload$95.inputs[9]  = dots__payload[110:103];
-  assign \output__payload$95.inputs[10]  = dots__payload[118:111];
-  assign \output__payload$95.inputs[11]  = dots__payload[126:119];
-  assign \output__payload$95.inputs[12]  = dots__payload[134:127];
-  assign \output__payload$95.inputs[13]  = dots__payload[142:135];
-  assign \output__payload$95.inputs[14]  = dots__payload[150:143];
-  assign \output__payload$95.inputs[15]  = dots__payload[158:151];
-  assign \output__payload$95.inputs[16]  = dots__payload[166:159];
-  assign \output__payload$95.inputs[17]  = dots__payload[174:167];
-  assign \output__payload$95.inputs[18]  = dots__payload[182:175];
-  assign \output__payload$95.inputs[19]  = dots__payload[190:183];
-  assign \output__payload$95.inputs[20]  = dots__payload[198:191];
-  assign \output__payload$95.inputs[21]  = dots__payload[206:199];
-  assign \output__payload$95.inputs[22]  = dots__payload[214:207];
-  assign \output__payload$95.inputs[23]  = dots__payload[222:215];
-  assign \output__payload$95.inputs[24]  = dots__payload[230:223];
-  assign \output__payload$95.inputs[25]  = dots__payload[238:231];
-  assign \output__payload$95.inputs[26]  = dots__payload[246:239];
-  assign \output__payload$95.inputs[27]  = dots__payload[254:247];
-  assign \output__payload$95.inputs[28]  = dots__payload[262:255];
-  assign \output__payload$95.inputs[29]  = dots__payload[270:263];
-  assign \output__payload$95.inputs[30]  = dots__payload[278:271];
-  assign \output__payload$95.inputs[31]  = dots__payload[286:279];
+  assign \output__payload$115.op  = dots__payload[2:0];
+  assign \output__payload$115.row  = dots__payload[10:3];
+  assign \output__payload$115.device  = dots__payload[16:11];
+  assign \output__payload$115.dac  = dots__payload[28:17];
+  assign \output__payload$115.tile  = dots__payload[29];
+  assign \output__payload$115.top  = dots__payload[30];
+  assign \output__payload$115.inputs  = dots__payload[286:31];
+  assign \output__payload$115.inputs[0]  = dots__payload[38:31];
+  assign \output__payload$115.inputs[1]  = dots__payload[46:39];
+  assign \output__payload$115.inputs[2]  = dots__payload[54:47];
+  assign \output__payload$115.inputs[3]  = dots__payload[62:55];
+  assign \output__payload$115.inputs[4]  = dots__payload[70:63];
+  assign \output__payload$115.inputs[5]  = dots__payload[78:71];
+  assign \output__payload$115.inputs[6]  = dots__payload[86:79];
+  assign \output__payload$115.inputs[7]  = dots__payload[94:87];
+  assign \output__payload$115.inputs[8]  = dots__payload[102:95];
+  assign \output__payload$115.inputs[9]  = dots__payload[110:103];
+  assign \output__payload$115.inputs[10]  = dots__payload[118:111];
+  assign \output__payload$115.inputs[11]  = dots__payload[126:119];
+  assign \output__payload$115.inputs[12]  = dots__payload[134:127];
+  assign \output__payload$115.inputs[13]  = dots__payload[142:135];
+  assign \output__payload$115.inputs[14]  = dots__payload[150:143];
+  assign \output__payload$115.inputs[15]  = dots__payload[158:151];
+  assign \output__payload$115.inputs[16]  = dots__payload[166:159];
+  assign \output__payload$115.inputs[17]  = dots__payload[174:167];
+  assign \output__payload$115.inputs[18]  = dots__payload[182:175];
+  assign \output__payload$115.inputs[19]  = dots__payload[190:183];
+  assign \output__payload$115.inputs[20]  = dots__payload[198:191];
+  assign \output__payload$115.inputs[21]  = dots__payload[206:199];
+  assign \output__payload$115.inputs[22]  = dots__payload[214:207];
+  assign \output__payload$115.inputs[23]  = dots__payload[222:215];
+  assign \output__payload$115.inputs[24]  = dots__payload[230:223];
+  assign \output__payload$115.inputs[25]  = dots__payload[238:231];
+  assign \output__payload$115.inputs[26]  = dots__payload[246:239];
+  assign \output__payload$115.inputs[27]  = dots__payload[254:247];
+  assign \output__payload$115.inputs[28]  = dots__payload[262:255];
+  assign \output__payload$115.inputs[29]  = dots__payload[270:263];
+  assign \output__payload$115.inputs[30]  = dots__payload[278:271];
+  assign \output__payload$115.inputs[31]  = dots__payload[286:279];
   assign \readings__payload.value  = readings__payload;
-  assign \readings__payload$101.value  = readings__payload;
-  assign \input__payload$106.sum  = \input__payload$106 [63:0];
-  assign \input__payload$106.square  = \input__payload$106 [127:64];
-  assign \predictions__payload$107.sum  = \input__payload$106 [63:0];
-  assign \predictions__payload$107.square  = \input__payload$106 [127:64];
-  assign \output__payload$112.sum  = predictions__payload[63:0];
-  assign \output__payload$112.square  = predictions__payload[127:64];
-  assign \input__payload$115.op  = \input__payload$115 [2:0];
-  assign \input__payload$115.row  = \input__payload$115 [10:3];
-  assign \input__payload$115.device  = \input__payload$115 [16:11];
-  assign \input__payload$115.dac  = \input__payload$115 [28:17];
-  assign \input__payload$115.tile  = \input__payload$115 [29];
-  assign \input__payload$115.top  = \input__payload$115 [30];
-  assign \input__payload$115.inputs  = \input__payload$115 [286:31];
-  assign \input__payload$115.inputs[0]  = \input__payload$115 [38:31];
-  assign \input__payload$115.inputs[1]  = \input__payload$115 [46:39];
-  assign \input__payload$115.inputs[2]  = \input__payload$115 [54:47];
-  assign \input__payload$115.inputs[3]  = \input__payload$115 [62:55];
-  assign \input__payload$115.inputs[4]  = \input__payload$115 [70:63];
-  assign \input__payload$115.inputs[5]  = \input__payload$115 [78:71];
-  assign \input__payload$115.inputs[6]  = \input__payload$115 [86:79];
-  assign \input__payload$115.inputs[7]  = \input__payload$115 [94:87];
-  assign \input__payload$115.inputs[8]  = \input__payload$115 [102:95];
-  assign \input__payload$115.inputs[9]  = \input__payload$115 [110:103];
-  assign \input__payload$115.inputs[10]  = \input__payload$115 [118:111];
-  assign \input__payload$115.inputs[11]  = \input__payload$115 [126:119];
-  assign \input__payload$115.inputs[12]  = \input__payload$115 [134:127];
-  assign \input__payload$115.inputs[13]  = \input__payload$115 [142:135];
-  assign \input__payload$115.inputs[14]  = \input__payload$115 [150:143];
-  assign \input__payload$115.inputs[15]  = \input__payload$115 [158:151];
-  assign \input__payload$115.inputs[16]  = \input__payload$115 [166:159];
-  assign \input__payload$115.inputs[17]  = \input__payload$115 [174:167];
-  assign \input__payload$115.inputs[18]  = \input__payload$115 [182:175];
-  assign \input__payload$115.inputs[19]  = \input__payload$115 [190:183];
-  assign \input__payload$115.inputs[20]  = \input__payload$115 [198:191];
-  assign \input__payload$115.inputs[21]  = \input__payload$115 [206:199];
-  assign \input__payload$115.inputs[22]  = \input__payload$115 [214:207];
-  assign \input__payload$115.inputs[23]  = \input__payload$115 [222:215];
-  assign \input__payload$115.inputs[24]  = \input__payload$115 [230:223];
-  assign \input__payload$115.inputs[25]  = \input__payload$115 [238:231];
-  assign \input__payload$115.inputs[26]  = \input__payload$115 [246:239];
-  assign \input__payload$115.inputs[27]  = \input__payload$115 [254:247];
-  assign \input__payload$115.inputs[28]  = \input__payload$115 [262:255];
-  assign \input__payload$115.inputs[29]  = \input__payload$115 [270:263];
-  assign \input__payload$115.inputs[30]  = \input__payload$115 [278:271];
-  assign \input__payload$115.inputs[31]  = \input__payload$115 [286:279];
-  assign \operations__payload.op  = \input__payload$115 [2:0];
-  assign \operations__payload.row  = \input__payload$115 [10:3];
-  assign \operations__payload.device  = \input__payload$115 [16:11];
-  assign \operations__payload.dac  = \input__payload$115 [28:17];
-  assign \operations__payload.tile  = \input__payload$115 [29];
-  assign \operations__payload.top  = \input__payload$115 [30];
-  assign \operations__payload.inputs  = \input__payload$115 [286:31];
-  assign \operations__payload.inputs[0]  = \input__payload$115 [38:31];
-  assign \operations__payload.inputs[1]  = \input__payload$115 [46:39];
-  assign \operations__payload.inputs[2]  = \input__payload$115 [54:47];
-  assign \operations__payload.inputs[3]  = \input__payload$115 [62:55];
-  assign \operations__payload.inputs[4]  = \input__payload$115 [70:63];
-  assign \operations__payload.inputs[5]  = \input__payload$115 [78:71];
-  assign \operations__payload.inputs[6]  = \input__payload$115 [86:79];
-  assign \operations__payload.inputs[7]  = \input__payload$115 [94:87];
-  assign \operations__payload.inputs[8]  = \input__payload$115 [102:95];
-  assign \operations__payload.inputs[9]  = \input__payload$115 [110:103];
-  assign \operations__payload.inputs[10]  = \input__payload$115 [118:111];
-  assign \operations__payload.inputs[11]  = \input__payload$115 [126:119];
-  assign \operations__payload.inputs[12]  = \input__payload$115 [134:127];
-  assign \operations__payload.inputs[13]  = \input__payload$115 [142:135];
-  assign \operations__payload.inputs[14]  = \input__payload$115 [150:143];
-  assign \operations__payload.inputs[15]  = \input__payload$115 [158:151];
-  assign \operations__payload.inputs[16]  = \input__payload$115 [166:159];
-  assign \operations__payload.inputs[17]  = \input__payload$115 [174:167];
-  assign \operations__payload.inputs[18]  = \input__payload$115 [182:175];
-  assign \operations__payload.inputs[19]  = \input__payload$115 [190:183];
-  assign \operations__payload.inputs[20]  = \input__payload$115 [198:191];
-  assign \operations__payload.inputs[21]  = \input__payload$115 [206:199];
-  assign \operations__payload.inputs[22]  = \input__payload$115 [214:207];
-  assign \operations__payload.inputs[23]  = \input__payload$115 [222:215];
-  assign \operations__payload.inputs[24]  = \input__payload$115 [230:223];
-  assign \operations__payload.inputs[25]  = \input__payload$115 [238:231];
-  assign \operations__payload.inputs[26]  = \input__payload$115 [246:239];
-  assign \operations__payload.inputs[27]  = \input__payload$115 [254:247];
-  assign \operations__payload.inputs[28]  = \input__payload$115 [262:255];
-  assign \operations__payload.inputs[29]  = \input__payload$115 [270:263];
-  assign \operations__payload.inputs[30]  = \input__payload$115 [278:271];
-  assign \operations__payload.inputs[31]  = \input__payload$115 [286:279];
+  assign \readings__payload$121.value  = readings__payload;
+  assign \input__payload$126.sum  = \input__payload$126 [63:0];
+  assign \input__payload$126.square  = \input__payload$126 [127:64];
+  assign \predictions__payload$127.sum  = \input__payload$126 [63:0];
+  assign \predictions__payload$127.square  = \input__payload$126 [127:64];
+  assign \output__payload$132.sum  = predictions__payload[63:0];
+  assign \output__payload$132.square  = predictions__payload[127:64];
+  assign \input__payload$135.op  = \input__payload$135 [2:0];
+  assign \input__payload$135.row  = \input__payload$135 [10:3];
+  assign \input__payload$135.device  = \input__payload$135 [16:11];
+  assign \input__payload$135.dac  = \input__payload$135 [28:17];
+  assign \input__payload$135.tile  = \input__payload$135 [29];
+  assign \input__payload$135.top  = \input__payload$135 [30];
+  assign \input__payload$135.inputs  = \input__payload$135 [286:31];
+  assign \input__payload$135.inputs[0]  = \input__payload$135 [38:31];
+  assign \input__payload$135.inputs[1]  = \input__payload$135 [46:39];
+  assign \input__payload$135.inputs[2]  = \input__payload$135 [54:47];
+  assign \input__payload$135.inputs[3]  = \input__payload$135 [62:55];
+  assign \input__payload$135.inputs[4]  = \input__payload$135 [70:63];
+  assign \input__payload$135.inputs[5]  = \input__payload$135 [78:71];
+  assign \input__payload$135.inputs[6]  = \input__payload$135 [86:79];
+  assign \input__payload$135.inputs[7]  = \input__payload$135 [94:87];
+  assign \input__payload$135.inputs[8]  = \input__payload$135 [102:95];
+  assign \input__payload$135.inputs[9]  = \input__payload$135 [110:103];
+  assign \input__payload$135.inputs[10]  = \input__payload$135 [118:111];
+  assign \input__payload$135.inputs[11]  = \input__payload$135 [126:119];
+  assign \input__payload$135.inputs[12]  = \input__payload$135 [134:127];
+  assign \input__payload$135.inputs[13]  = \input__payload$135 [142:135];
+  assign \input__payload$135.inputs[14]  = \input__payload$135 [150:143];
+  assign \input__payload$135.inputs[15]  = \input__payload$135 [158:151];
+  assign \input__payload$135.inputs[16]  = \input__payload$135 [166:159];
+  assign \input__payload$135.inputs[17]  = \input__payload$135 [174:167];
+  assign \input__payload$135.inputs[18]  = \input__payload$135 [182:175];
+  assign \input__payload$135.inputs[19]  = \input__payload$135 [190:183];
+  assign \input__payload$135.inputs[20]  = \input__payload$135 [198:191];
+  assign \input__payload$135.inputs[21]  = \input__payload$135 [206:199];
+  assign \input__payload$135.inputs[22]  = \input__payload$135 [214:207];
+  assign \input__payload$135.inputs[23]  = \input__payload$135 [222:215];
+  assign \input__payload$135.inputs[24]  = \input__payload$135 [230:223];
+  assign \input__payload$135.inputs[25]  = \input__payload$135 [238:231];
+  assign \input__payload$135.inputs[26]  = \input__payload$135 [246:239];
+  assign \input__payload$135.inputs[27]  = \input__payload$135 [254:247];
+  assign \input__payload$135.inputs[28]  = \input__payload$135 [262:255];
+  assign \input__payload$135.inputs[29]  = \input__payload$135 [270:263];
+  assign \input__payload$135.inputs[30]  = \input__payload$135 [278:271];
+  assign \input__payload$135.inputs[31]  = \input__payload$135 [286:279];
+  assign \operations__payload.op  = \input__payload$135 [2:0];
+  assign \operations__payload.row  = \input__payload$135 [10:3];
+  assign \operations__payload.device  = \input__payload$135 [16:11];
+  assign \operations__payload.dac  = \input__payload$135 [28:17];
+  assign \operations__payload.tile  = \input__payload$135 [29];
+  assign \operations__payload.top  = \input__payload$135 [30];
+  assign \operations__payload.inputs  = \input__payload$135 [286:31];
+  assign \operations__payload.inputs[0]  = \input__payload$135 [38:31];
+  assign \operations__payload.inputs[1]  = \input__payload$135 [46:39];
+  assign \operations__payload.inputs[2]  = \input__payload$135 [54:47];
+  assign \operations__payload.inputs[3]  = \input__payload$135 [62:55];
+  assign \operations__payload.inputs[4]  = \input__payload$135 [70:63];
+  assign \operations__payload.inputs[5]  = \input__payload$135 [78:71];
+  assign \operations__payload.inputs[6]  = \input__payload$135 [86:79];
+  assign \operations__payload.inputs[7]  = \input__payload$135 [94:87];
+  assign \operations__payload.inputs[8]  = \input__payload$135 [102:95];
+  assign \operations__payload.inputs[9]  = \input__payload$135 [110:103];
+  assign \operations__payload.inputs[10]  = \input__payload$135 [118:111];
+  assign \operations__payload.inputs[11]  = \input__payload$135 [126:119];
+  assign \operations__payload.inputs[12]  = \input__payload$135 [134:127];
+  assign \operations__payload.inputs[13]  = \input__payload$135 [142:135];
+  assign \operations__payload.inputs[14]  = \input__payload$135 [150:143];
+  assign \operations__payload.inputs[15]  = \input__payload$135 [158:151];
+  assign \operations__payload.inputs[16]  = \input__payload$135 [166:159];
+  assign \operations__payload.inputs[17]  = \input__payload$135 [174:167];
+  assign \operations__payload.inputs[18]  = \input__payload$135 [182:175];
+  assign \operations__payload.inputs[19]  = \input__payload$135 [190:183];
+  assign \operations__payload.inputs[20]  = \input__payload$135 [198:191];
+  assign \operations__payload.inputs[21]  = \input__payload$135 [206:199];
+  assign \operations__payload.inputs[22]  = \input__payload$135 [214:207];
+  assign \operations__payload.inputs[23]  = \input__payload$135 [222:215];
+  assign \operations__payload.inputs[24]  = \input__payload$135 [230:223];
+  assign \operations__payload.inputs[25]  = \input__payload$135 [238:231];
+  assign \operations__payload.inputs[26]  = \input__payload$135 [246:239];
+  assign \operations__payload.inputs[27]  = \input__payload$135 [254:247];
+  assign \operations__payload.inputs[28]  = \input__payload$135 [262:255];
+  assign \operations__payload.inputs[29]  = \input__payload$135 [270:263];
+  assign \operations__payload.inputs[30]  = \input__payload$135 [278:271];
+  assign \operations__payload.inputs[31]  = \input__payload$135 [286:279];
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -2523,113 +2649,113 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \commands__payload.inputs[29]  = commands__payload[270:263];
   assign \commands__payload.inputs[30]  = commands__payload[278:271];
   assign \commands__payload.inputs[31]  = commands__payload[286:279];
-  assign \output__payload$122.op  = commands__payload[2:0];
-  assign \output__payload$122.row  = commands__payload[10:3];
-  assign \output__payload$122.device  = commands__payload[16:11];
-  assign \output__payload$122.dac  = commands__payload[28:17];
-  assign \output__payload$122.tile  = commands__payload[29];
-  assign \output__payload$122.top  = commands__payload[30];
-  assign \output__payload$122.inputs  = commands__payload[286:31];
-  assign \output__payload$122.inputs[0]  = commands__payload[38:31];
-  assign \output__payload$122.inputs[1]  = commands__payload[46:39];
-  assign \output__payload$122.inputs[2]  = commands__payload[54:47];
-  assign \output__payload$122.inputs[3]  = commands__payload[62:55];
-  assign \output__payload$122.inputs[4]  = commands__payload[70:63];
-  assign \output__payload$122.inputs[5]  = commands__payload[78:71];
-  assign \output__payload$122.inputs[6]  = commands__payload[86:79];
-  assign \output__payload$122.inputs[7]  = commands__payload[94:87];
-  assign \output__payload$122.inputs[8]  = commands__payload[102:95];
-  assign \output__payload$122.inputs[9]  = commands__payload[110:103];
-  assign \output__payload$122.inputs[10]  = commands__payload[118:111];
-  assign \output__payload$122.inputs[11]  = commands__payload[126:119];
-  assign \output__payload$122.inputs[12]  = commands__payload[134:127];
-  assign \output__payload$122.inputs[13]  = commands__payload[142:135];
-  assign \output__payload$122.inputs[14]  = commands__payload[150:143];
-  assign \output__payload$122.inputs[15]  = commands__payload[158:151];
-  assign \output__payload$122.inputs[16]  = commands__payload[166:159];
-  assign \output__payload$122.inputs[17]  = commands__payload[174:167];
-  assign \output__payload$122.inputs[18]  = commands__payload[182:175];
-  assign \output__payload$122.inputs[19]  = commands__payload[190:183];
-  assign \output__payload$122.inputs[20]  = commands__payload[198:191];
-  assign \output__payload$122.inputs[21]  = commands__payload[206:199];
-  assign \output__payload$122.inputs[22]  = commands__payload[214:207];
-  assign \output__payload$122.inputs[23]  = commands__payload[222:215];
-  assign \output__payload$122.inputs[24]  = commands__payload[230:223];
-  assign \output__payload$122.inputs[25]  = commands__payload[238:231];
-  assign \output__payload$122.inputs[26]  = commands__payload[246:239];
-  assign \output__payload$122.inputs[27]  = commands__payload[254:247];
-  assign \output__payload$122.inputs[28]  = commands__payload[262:255];
-  assign \output__payload$122.inputs[29]  = commands__payload[270:263];
-  assign \output__payload$122.inputs[30]  = commands__payload[278:271];
-  assign \output__payload$122.inputs[31]  = commands__payload[286:279];
-  assign \input__payload$127.value  = responses__payload;
+  assign \output__payload$142.op  = commands__payload[2:0];
+  assign \output__payload$142.row  = commands__payload[10:3];
+  assign \output__payload$142.device  = commands__payload[16:11];
+  assign \output__payload$142.dac  = commands__payload[28:17];
+  assign \output__payload$142.tile  = commands__payload[29];
+  assign \output__payload$142.top  = commands__payload[30];
+  assign \output__payload$142.inputs  = commands__payload[286:31];
+  assign \output__payload$142.inputs[0]  = commands__payload[38:31];
+  assign \output__payload$142.inputs[1]  = commands__payload[46:39];
+  assign \output__payload$142.inputs[2]  = commands__payload[54:47];
+  assign \output__payload$142.inputs[3]  = commands__payload[62:55];
+  assign \output__payload$142.inputs[4]  = commands__payload[70:63];
+  assign \output__payload$142.inputs[5]  = commands__payload[78:71];
+  assign \output__payload$142.inputs[6]  = commands__payload[86:79];
+  assign \output__payload$142.inputs[7]  = commands__payload[94:87];
+  assign \output__payload$142.inputs[8]  = commands__payload[102:95];
+  assign \output__payload$142.inputs[9]  = commands__payload[110:103];
+  assign \output__payload$142.inputs[10]  = commands__payload[118:111];
+  assign \output__payload$142.inputs[11]  = commands__payload[126:119];
+  assign \output__payload$142.inputs[12]  = commands__payload[134:127];
+  assign \output__payload$142.inputs[13]  = commands__payload[142:135];
+  assign \output__payload$142.inputs[14]  = commands__payload[150:143];
+  assign \output__payload$142.inputs[15]  = commands__payload[158:151];
+  assign \output__payload$142.inputs[16]  = commands__payload[166:159];
+  assign \output__payload$142.inputs[17]  = commands__payload[174:167];
+  assign \output__payload$142.inputs[18]  = commands__payload[182:175];
+  assign \output__payload$142.inputs[19]  = commands__payload[190:183];
+  assign \output__payload$142.inputs[20]  = commands__payload[198:191];
+  assign \output__payload$142.inputs[21]  = commands__payload[206:199];
+  assign \output__payload$142.inputs[22]  = commands__payload[214:207];
+  assign \output__payload$142.inputs[23]  = commands__payload[222:215];
+  assign \output__payload$142.inputs[24]  = commands__payload[230:223];
+  assign \output__payload$142.inputs[25]  = commands__payload[238:231];
+  assign \output__payload$142.inputs[26]  = commands__payload[246:239];
+  assign \output__payload$142.inputs[27]  = commands__payload[254:247];
+  assign \output__payload$142.inputs[28]  = commands__payload[262:255];
+  assign \output__payload$142.inputs[29]  = commands__payload[270:263];
+  assign \output__payload$142.inputs[30]  = commands__payload[278:271];
+  assign \output__payload$142.inputs[31]  = commands__payload[286:279];
+  assign \input__payload$147.value  = responses__payload;
   assign \results__payload.value  = responses__payload;
-  assign \results__payload$133.value  = readings__payload;
-  assign \output__payload$134.value  = readings__payload;
-  assign \requests__payload$139.op  = requests__payload[2:0];
-  assign \requests__payload$139.row  = requests__payload[10:3];
-  assign \requests__payload$139.device  = requests__payload[16:11];
-  assign \requests__payload$139.dac  = requests__payload[28:17];
-  assign \requests__payload$139.tile  = requests__payload[29];
-  assign \requests__payload$139.top  = requests__payload[30];
-  assign \requests__payload$139.inputs  = requests__payload[286:31];
-  assign \requests__payload$139.inputs[0]  = requests__payload[38:31];
-  assign \requests__payload$139.inputs[1]  = requests__payload[46:39];
-  assign \requests__payload$139.inputs[2]  = requests__payload[54:47];
-  assign \requests__payload$139.inputs[3]  = requests__payload[62:55];
-  assign \requests__payload$139.inputs[4]  = requests__payload[70:63];
-  assign \requests__payload$139.inputs[5]  = requests__payload[78:71];
-  assign \requests__payload$139.inputs[6]  = requests__payload[86:79];
-  assign \requests__payload$139.inputs[7]  = requests__payload[94:87];
-  assign \requests__payload$139.inputs[8]  = requests__payload[102:95];
-  assign \requests__payload$139.inputs[9]  = requests__payload[110:103];
-  assign \requests__payload$139.inputs[10]  = requests__payload[118:111];
-  assign \requests__payload$139.inputs[11]  = requests__payload[126:119];
-  assign \requests__payload$139.inputs[12]  = requests__payload[134:127];
-  assign \requests__payload$139.inputs[13]  = requests__payload[142:135];
-  assign \requests__payload$139.inputs[14]  = requests__payload[150:143];
-  assign \requests__payload$139.inputs[15]  = requests__payload[158:151];
-  assign \requests__payload$139.inputs[16]  = requests__payload[166:159];
-  assign \requests__payload$139.inputs[17]  = requests__payload[174:167];
-  assign \requests__payload$139.inputs[18]  = requests__payload[182:175];
-  assign \requests__payload$139.inputs[19]  = requests__payload[190:183];
-  assign \requests__payload$139.inputs[20]  = requests__payload[198:191];
-  assign \requests__payload$139.inputs[21]  = requests__payload[206:199];
-  assign \requests__payload$139.inputs[22]  = requests__payload[214:207];
-  assign \requests__payload$139.inputs[23]  = requests__payload[222:215];
-  assign \requests__payload$139.inputs[24]  = requests__payload[230:223];
-  assign \requests__payload$139.inputs[25]  = requests__payload[238:231];
-  assign \requests__payload$139.inputs[26]  = requests__payload[246:239];
-  assign \requests__payload$139.inputs[27]  = requests__payload[254:247];
-  assign \requests__payload$139.inputs[28]  = requests__payload[262:255];
-  assign \requests__payload$139.inputs[29]  = requests__payload[270:263];
-  assign \requests__payload$139.inputs[30]  = requests__payload[278:271];
-  assign \requests__payload$139.inputs[31]  = requests__payload[286:279];
-  assign \responses__payload$142.value  = responses__payload;
-  assign \input__payload$145.word  = \input__payload$145 [31:0];
-  assign \input__payload$145.last  = \input__payload$145 [32];
-  assign \samples__payload$146.word  = \input__payload$145 [31:0];
-  assign \samples__payload$146.last  = \input__payload$145 [32];
-  assign \output__payload$151.word  = samples__payload[31:0];
-  assign \output__payload$151.last  = samples__payload[32];
-  assign \input__payload$154.accepted  = \input__payload$154 [0];
-  assign \input__payload$154.valid  = \input__payload$154 [1];
-  assign \input__payload$154.region  = \input__payload$154 [3:2];
-  assign \input__payload$154.points  = \input__payload$154 [14:4];
-  assign \input__payload$154.loglik  = \input__payload$154 [46:15];
-  assign \input__payload$154.prior  = \input__payload$154 [78:47];
-  assign \step_records__payload$155.accepted  = \input__payload$154 [0];
-  assign \step_records__payload$155.valid  = \input__payload$154 [1];
-  assign \step_records__payload$155.region  = \input__payload$154 [3:2];
-  assign \step_records__payload$155.points  = \input__payload$154 [14:4];
-  assign \step_records__payload$155.loglik  = \input__payload$154 [46:15];
-  assign \step_records__payload$155.prior  = \input__payload$154 [78:47];
-  assign \output__payload$160.accepted  = step_records__payload[0];
-  assign \output__payload$160.valid  = step_records__payload[1];
-  assign \output__payload$160.region  = step_records__payload[3:2];
-  assign \output__payload$160.points  = step_records__payload[14:4];
-  assign \output__payload$160.loglik  = step_records__payload[46:15];
-  assign \output__payload$160.prior  = step_records__payload[78:47];
+  assign \results__payload$153.value  = readings__payload;
+  assign \output__payload$154.value  = readings__payload;
+  assign \requests__payload$159.op  = requests__payload[2:0];
+  assign \requests__payload$159.row  = requests__payload[10:3];
+  assign \requests__payload$159.device  = requests__payload[16:11];
+  assign \requests__payload$159.dac  = requests__payload[28:17];
+  assign \requests__payload$159.tile  = requests__payload[29];
+  assign \requests__payload$159.top  = requests__payload[30];
+  assign \requests__payload$159.inputs  = requests__payload[286:31];
+  assign \requests__payload$159.inputs[0]  = requests__payload[38:31];
+  assign \requests__payload$159.inputs[1]  = requests__payload[46:39];
+  assign \requests__payload$159.inputs[2]  = requests__payload[54:47];
+  assign \requests__payload$159.inputs[3]  = requests__payload[62:55];
+  assign \requests__payload$159.inputs[4]  = requests__payload[70:63];
+  assign \requests__payload$159.inputs[5]  = requests__payload[78:71];
+  assign \requests__payload$159.inputs[6]  = requests__payload[86:79];
+  assign \requests__payload$159.inputs[7]  = requests__payload[94:87];
+  assign \requests__payload$159.inputs[8]  = requests__payload[102:95];
+  assign \requests__payload$159.inputs[9]  = requests__payload[110:103];
+  assign \requests__payload$159.inputs[10]  = requests__payload[118:111];
+  assign \requests__payload$159.inputs[11]  = requests__payload[126:119];
+  assign \requests__payload$159.inputs[12]  = requests__payload[134:127];
+  assign \requests__payload$159.inputs[13]  = requests__payload[142:135];
+  assign \requests__payload$159.inputs[14]  = requests__payload[150:143];
+  assign \requests__payload$159.inputs[15]  = requests__payload[158:151];
+  assign \requests__payload$159.inputs[16]  = requests__payload[166:159];
+  assign \requests__payload$159.inputs[17]  = requests__payload[174:167];
+  assign \requests__payload$159.inputs[18]  = requests__payload[182:175];
+  assign \requests__payload$159.inputs[19]  = requests__payload[190:183];
+  assign \requests__payload$159.inputs[20]  = requests__payload[198:191];
+  assign \requests__payload$159.inputs[21]  = requests__payload[206:199];
+  assign \requests__payload$159.inputs[22]  = requests__payload[214:207];
+  assign \requests__payload$159.inputs[23]  = requests__payload[222:215];
+  assign \requests__payload$159.inputs[24]  = requests__payload[230:223];
+  assign \requests__payload$159.inputs[25]  = requests__payload[238:231];
+  assign \requests__payload$159.inputs[26]  = requests__payload[246:239];
+  assign \requests__payload$159.inputs[27]  = requests__payload[254:247];
+  assign \requests__payload$159.inputs[28]  = requests__payload[262:255];
+  assign \requests__payload$159.inputs[29]  = requests__payload[270:263];
+  assign \requests__payload$159.inputs[30]  = requests__payload[278:271];
+  assign \requests__payload$159.inputs[31]  = requests__payload[286:279];
+  assign \responses__payload$162.value  = responses__payload;
+  assign \input__payload$165.word  = \input__payload$165 [31:0];
+  assign \input__payload$165.last  = \input__payload$165 [32];
+  assign \samples__payload$166.word  = \input__payload$165 [31:0];
+  assign \samples__payload$166.last  = \input__payload$165 [32];
+  assign \output__payload$171.word  = samples__payload[31:0];
+  assign \output__payload$171.last  = samples__payload[32];
+  assign \input__payload$174.accepted  = \input__payload$174 [0];
+  assign \input__payload$174.valid  = \input__payload$174 [1];
+  assign \input__payload$174.region  = \input__payload$174 [3:2];
+  assign \input__payload$174.points  = \input__payload$174 [14:4];
+  assign \input__payload$174.loglik  = \input__payload$174 [46:15];
+  assign \input__payload$174.prior  = \input__payload$174 [78:47];
+  assign \step_records__payload$175.accepted  = \input__payload$174 [0];
+  assign \step_records__payload$175.valid  = \input__payload$174 [1];
+  assign \step_records__payload$175.region  = \input__payload$174 [3:2];
+  assign \step_records__payload$175.points  = \input__payload$174 [14:4];
+  assign \step_records__payload$175.loglik  = \input__payload$174 [46:15];
+  assign \step_records__payload$175.prior  = \input__payload$174 [78:47];
+  assign \output__payload$180.accepted  = step_records__payload[0];
+  assign \output__payload$180.valid  = step_records__payload[1];
+  assign \output__payload$180.region  = step_records__payload[3:2];
+  assign \output__payload$180.points  = step_records__payload[14:4];
+  assign \output__payload$180.loglik  = step_records__payload[46:15];
+  assign \output__payload$180.prior  = step_records__payload[78:47];
   assign \model_options.early_reject  = model_options[0];
   assign \model_options.hastings  = model_options[1];
   assign \model_options.stream  = model_options[2];
@@ -2661,14 +2787,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines$304.form  = \$21 [0];
-  assign \lines$304.reset  = \$21 [1];
-  assign \lines$304.set  = \$21 [2];
-  assign \lines$304.read  = \$21 [3];
-  assign \lines$304.dot  = \$21 [4];
-  assign \lines$304.row  = \$22 [7:0];
-  assign \lines$304.device  = \$22 [13:8];
-  assign \lines$304.dac  = \$22 [25:14];
+  assign \lines$324.form  = \$25 [0];
+  assign \lines$324.reset  = \$25 [1];
+  assign \lines$324.set  = \$25 [2];
+  assign \lines$324.read  = \$25 [3];
+  assign \lines$324.dot  = \$25 [4];
+  assign \lines$324.row  = \$26 [7:0];
+  assign \lines$324.device  = \$26 [13:8];
+  assign \lines$324.dac  = \$26 [25:14];
   assign \settings.form  = settings[31:0];
   assign \settings.form.width  = settings[15:0];
   assign \settings.form.guard_before  = settings[23:16];
@@ -2736,12 +2862,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \symbol_counts[7]  = symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$477.accepted  = \input__payload$154 [0];
-  assign \step$477.valid  = \input__payload$154 [1];
-  assign \step$477.region  = \input__payload$154 [3:2];
-  assign \step$477.points  = \input__payload$154 [14:4];
-  assign \step$477.loglik  = \input__payload$154 [46:15];
-  assign \step$477.prior  = \input__payload$154 [78:47];
+  assign \step$512.accepted  = \input__payload$174 [0];
+  assign \step$512.valid  = \input__payload$174 [1];
+  assign \step$512.region  = \input__payload$174 [3:2];
+  assign \step$512.points  = \input__payload$174 [14:4];
+  assign \step$512.loglik  = \input__payload$174 [46:15];
+  assign \step$512.prior  = \input__payload$174 [78:47];
   assign entropy_symbol_counts[255:224] = symbol_counts[255:224];
   assign entropy_symbol_counts[223:192] = symbol_counts[223:192];
   assign entropy_symbol_counts[191:160] = symbol_counts[191:160];
@@ -2762,10 +2888,6 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     status_state[1] = status__started;
   always @*
     status_state[0] = busy;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    status_state[16] = 1'h0;
-  end
   assign settings[159:152] = sequencer_dot[31:24];
   assign settings[151:144] = sequencer_dot[23:16];
   assign settings[143:128] = sequencer_dot[15:0];
@@ -3203,9 +3325,9 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, \port$1026$0 , state__state_held__r_data, \port$1653$0 
+module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, \port$1027$0 , state__state_held__r_data, \port$1654$0 
 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions, region_groups
-, rows_per_region, min_free, retries, early_reject, \port$4644$2 , external, settings__valid_lo, settings__valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
+, rows_per_region, min_free, retries, early_reject, \port$4651$2 , external, settings__valid_lo, settings__valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state__state_samples__addr, state__state_samples__data, state__state_samples__r_addr, state__state_step__data, coin_codes__payload, programmed__payload, step, step_records__valid, status__activity, status__waiting_external, jobs__valid, jobs__payload, state__state_regions__r_data, state__state_samples__r_data, region
 , status__steps_done, status__raw_result, status__raw_valid, \stop$364 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid
 , samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
@@ -4093,12 +4215,12 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [4:0] \place.pair ;
   wire [1:0] \place.region ;
   reg [10:0] point = 11'h000;
-  output [15:0] \port$1026$0 ;
-  wire [15:0] \port$1026$0 ;
-  output [3:0] \port$1653$0 ;
-  wire [3:0] \port$1653$0 ;
-  input [1:0] \port$4644$2 ;
-  wire [1:0] \port$4644$2 ;
+  output [15:0] \port$1027$0 ;
+  wire [15:0] \port$1027$0 ;
+  output [3:0] \port$1654$0 ;
+  wire [3:0] \port$1654$0 ;
+  input [1:0] \port$4651$2 ;
+  wire [1:0] \port$4651$2 ;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
   input [64:0] price__payload;
@@ -4661,7 +4783,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign write = \$16  & \$18 ;
   assign \$20  = ~ \$19 ;
   assign \$31  = ~ stepping;
-  assign \$32  = ~ \port$4644$2 [1];
+  assign \$32  = ~ \port$4651$2 [1];
   assign \$33  = \$31  | \$32 ;
   assign room = \$33  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -4723,11 +4845,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \$87  = point + 1'h1;
   assign \$88  = \$87  == settings__points;
   assign \$89  = ~ all_valid;
-  assign \$90  = stepping & \port$4644$2 [1];
+  assign \$90  = stepping & \port$4651$2 [1];
   assign \$91  = ~ all_valid;
   assign \$92  = stop | \$91 ;
   assign \$93  = ready & stepping;
-  assign \$94  = \$93  & \port$4644$2 [1];
+  assign \$94  = \$93  & \port$4651$2 [1];
   assign \$95  = ready & room;
   assign \$96  = ~ all_valid;
   assign \$97  = phase == 1'h1;
@@ -5016,13 +5138,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .dots__ready(dots__ready),
     .dots__valid(dots__valid),
     .hold_dots(hold_dots),
-    .\port$764$0 (\$22 ),
-    .\port$765$0 (\$23 ),
-    .\port$766$0 (\$24 ),
-    .\port$767$0 (\$25 ),
-    .\port$768$0 (1'h0),
+    .\port$765$0 (\$22 ),
+    .\port$766$0 (\$23 ),
+    .\port$767$0 (\$24 ),
+    .\port$768$0 (\$25 ),
     .\port$769$0 (1'h0),
-    .\port$770$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
+    .\port$770$0 (1'h0),
+    .\port$771$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
     .program__payload(program__payload),
     .program__ready(output__ready),
     .program__valid(program__valid),
@@ -5199,7 +5321,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4644$2 [0]),
+    .stream(\port$4651$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8285,8 +8407,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign rows__region_groups = region_groups;
   assign rows__rows_per_region = rows_per_region;
   assign rows__min_free = min_free;
-  assign stream = \port$4644$2 [0];
-  assign rows__stream = \port$4644$2 [0];
+  assign stream = \port$4651$2 [0];
+  assign rows__stream = \port$4651$2 [0];
   assign rows__retries = retries;
   assign settings__features = features;
   assign settings__hidden = hidden;
@@ -8322,7 +8444,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$28 , \$27 , \$26 , \$25 , \$24 , \$23 , \$22  };
   assign step_records__payload = step;
-  assign settings__record_steps = \port$4644$2 [1];
+  assign settings__record_steps = \port$4651$2 [1];
   assign \allow_coin$252  = allow_coin;
   assign status__turn = region;
   assign commands__start = control_command[0];
@@ -8344,8 +8466,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign commands__halt = control_command[2];
   assign \raw__payload$361  = results__payload;
   assign decision__valid = stop;
-  assign \port$1026$0  = \$114 ;
-  assign \port$1653$0  = \$297 ;
+  assign \port$1027$0  = \$114 ;
+  assign \port$1654$0  = \$297 ;
   assign \input__payload.request  = input__payload[286:0];
   assign \input__payload.request.op  = input__payload[2:0];
   assign \input__payload.request.row  = input__payload[10:3];
@@ -9432,7 +9554,7 @@ module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__v
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.arbiter (rst, \port$764$0 , \port$765$0 , \port$766$0 , \port$767$0 , \port$768$0 , \port$769$0 , \port$770$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
+module \ohmcarlo_core.controller.arbiter (rst, \port$765$0 , \port$766$0 , \port$767$0 , \port$768$0 , \port$769$0 , \port$770$0 , \port$771$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
 , raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -9614,20 +9736,20 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$764$0 , \port$765$0 , \port
   wire dots__valid;
   input hold_dots;
   wire hold_dots;
-  input [2:0] \port$764$0 ;
-  wire [2:0] \port$764$0 ;
-  input [7:0] \port$765$0 ;
-  wire [7:0] \port$765$0 ;
-  input [5:0] \port$766$0 ;
-  wire [5:0] \port$766$0 ;
-  input [11:0] \port$767$0 ;
-  wire [11:0] \port$767$0 ;
-  input \port$768$0 ;
-  wire \port$768$0 ;
+  input [2:0] \port$765$0 ;
+  wire [2:0] \port$765$0 ;
+  input [7:0] \port$766$0 ;
+  wire [7:0] \port$766$0 ;
+  input [5:0] \port$767$0 ;
+  wire [5:0] \port$767$0 ;
+  input [11:0] \port$768$0 ;
+  wire [11:0] \port$768$0 ;
   input \port$769$0 ;
   wire \port$769$0 ;
-  input [255:0] \port$770$0 ;
-  wire [255:0] \port$770$0 ;
+  input \port$770$0 ;
+  wire \port$770$0 ;
+  input [255:0] \port$771$0 ;
+  wire [255:0] \port$771$0 ;
   input [325:0] program__payload;
   wire [325:0] program__payload;
   wire [286:0] \program__payload.request ;
@@ -9756,7 +9878,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$764$0 , \port$765$0 , \port
   assign \$35  = \$34  | begun;
   assign \$36  = \$33  & \$35 ;
   assign \$37  = commands__valid & commands__ready;
-  assign \$38  = \port$764$0  == 3'h4;
+  assign \$38  = \port$765$0  == 3'h4;
   assign \$39  = \$37  & \$38 ;
   assign \$40  = dots__valid & tags__ready;
   assign \$41  = ~ hold_dots;
@@ -9830,10 +9952,10 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$764$0 , \port$765$0 , \port
       commands__payload[16:11] = program__payload[16:11];
       commands__payload[28:17] = program__payload[28:17];
     end else if (\$signal$5 ) begin
-      commands__payload[2:0] = \port$764$0 ;
-      commands__payload[10:3] = \port$765$0 ;
-      commands__payload[16:11] = \port$766$0 ;
-      commands__payload[28:17] = \port$767$0 ;
+      commands__payload[2:0] = \port$765$0 ;
+      commands__payload[10:3] = \port$766$0 ;
+      commands__payload[16:11] = \port$767$0 ;
+      commands__payload[28:17] = \port$768$0 ;
     end
   end
   always @* begin
@@ -9925,7 +10047,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$764$0 , \port$765$0 , \port
       \$65  = 1'h0;
     end
   end
-  assign raw__payload = { \port$770$0 , \port$769$0 , \port$768$0 , \port$767$0 , \port$766$0 , \port$765$0 , \port$764$0  };
+  assign raw__payload = { \port$771$0 , \port$770$0 , \port$769$0 , \port$768$0 , \port$767$0 , \port$766$0 , \port$765$0  };
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -10057,45 +10179,45 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$764$0 , \port$765$0 , \port
   assign \tags__payload.old  = tags__payload[25:16];
   assign \tags__payload.centre  = tags__payload[37:26];
   assign \tags__payload.last  = tags__payload[38];
-  assign \raw__payload.op  = \port$764$0 ;
-  assign \raw__payload.row  = \port$765$0 ;
-  assign \raw__payload.device  = \port$766$0 ;
-  assign \raw__payload.dac  = \port$767$0 ;
-  assign \raw__payload.tile  = \port$768$0 ;
-  assign \raw__payload.top  = \port$769$0 ;
-  assign \raw__payload.inputs  = \port$770$0 ;
-  assign \raw__payload.inputs[0]  = \port$770$0 [7:0];
-  assign \raw__payload.inputs[1]  = \port$770$0 [15:8];
-  assign \raw__payload.inputs[2]  = \port$770$0 [23:16];
-  assign \raw__payload.inputs[3]  = \port$770$0 [31:24];
-  assign \raw__payload.inputs[4]  = \port$770$0 [39:32];
-  assign \raw__payload.inputs[5]  = \port$770$0 [47:40];
-  assign \raw__payload.inputs[6]  = \port$770$0 [55:48];
-  assign \raw__payload.inputs[7]  = \port$770$0 [63:56];
-  assign \raw__payload.inputs[8]  = \port$770$0 [71:64];
-  assign \raw__payload.inputs[9]  = \port$770$0 [79:72];
-  assign \raw__payload.inputs[10]  = \port$770$0 [87:80];
-  assign \raw__payload.inputs[11]  = \port$770$0 [95:88];
-  assign \raw__payload.inputs[12]  = \port$770$0 [103:96];
-  assign \raw__payload.inputs[13]  = \port$770$0 [111:104];
-  assign \raw__payload.inputs[14]  = \port$770$0 [119:112];
-  assign \raw__payload.inputs[15]  = \port$770$0 [127:120];
-  assign \raw__payload.inputs[16]  = \port$770$0 [135:128];
-  assign \raw__payload.inputs[17]  = \port$770$0 [143:136];
-  assign \raw__payload.inputs[18]  = \port$770$0 [151:144];
-  assign \raw__payload.inputs[19]  = \port$770$0 [159:152];
-  assign \raw__payload.inputs[20]  = \port$770$0 [167:160];
-  assign \raw__payload.inputs[21]  = \port$770$0 [175:168];
-  assign \raw__payload.inputs[22]  = \port$770$0 [183:176];
-  assign \raw__payload.inputs[23]  = \port$770$0 [191:184];
-  assign \raw__payload.inputs[24]  = \port$770$0 [199:192];
-  assign \raw__payload.inputs[25]  = \port$770$0 [207:200];
-  assign \raw__payload.inputs[26]  = \port$770$0 [215:208];
-  assign \raw__payload.inputs[27]  = \port$770$0 [223:216];
-  assign \raw__payload.inputs[28]  = \port$770$0 [231:224];
-  assign \raw__payload.inputs[29]  = \port$770$0 [239:232];
-  assign \raw__payload.inputs[30]  = \port$770$0 [247:240];
-  assign \raw__payload.inputs[31]  = \port$770$0 [255:248];
+  assign \raw__payload.op  = \port$765$0 ;
+  assign \raw__payload.row  = \port$766$0 ;
+  assign \raw__payload.device  = \port$767$0 ;
+  assign \raw__payload.dac  = \port$768$0 ;
+  assign \raw__payload.tile  = \port$769$0 ;
+  assign \raw__payload.top  = \port$770$0 ;
+  assign \raw__payload.inputs  = \port$771$0 ;
+  assign \raw__payload.inputs[0]  = \port$771$0 [7:0];
+  assign \raw__payload.inputs[1]  = \port$771$0 [15:8];
+  assign \raw__payload.inputs[2]  = \port$771$0 [23:16];
+  assign \raw__payload.inputs[3]  = \port$771$0 [31:24];
+  assign \raw__payload.inputs[4]  = \port$771$0 [39:32];
+  assign \raw__payload.inputs[5]  = \port$771$0 [47:40];
+  assign \raw__payload.inputs[6]  = \port$771$0 [55:48];
+  assign \raw__payload.inputs[7]  = \port$771$0 [63:56];
+  assign \raw__payload.inputs[8]  = \port$771$0 [71:64];
+  assign \raw__payload.inputs[9]  = \port$771$0 [79:72];
+  assign \raw__payload.inputs[10]  = \port$771$0 [87:80];
+  assign \raw__payload.inputs[11]  = \port$771$0 [95:88];
+  assign \raw__payload.inputs[12]  = \port$771$0 [103:96];
+  assign \raw__payload.inputs[13]  = \port$771$0 [111:104];
+  assign \raw__payload.inputs[14]  = \port$771$0 [119:112];
+  assign \raw__payload.inputs[15]  = \port$771$0 [127:120];
+  assign \raw__payload.inputs[16]  = \port$771$0 [135:128];
+  assign \raw__payload.inputs[17]  = \port$771$0 [143:136];
+  assign \raw__payload.inputs[18]  = \port$771$0 [151:144];
+  assign \raw__payload.inputs[19]  = \port$771$0 [159:152];
+  assign \raw__payload.inputs[20]  = \port$771$0 [167:160];
+  assign \raw__payload.inputs[21]  = \port$771$0 [175:168];
+  assign \raw__payload.inputs[22]  = \port$771$0 [183:176];
+  assign \raw__payload.inputs[23]  = \port$771$0 [191:184];
+  assign \raw__payload.inputs[24]  = \port$771$0 [199:192];
+  assign \raw__payload.inputs[25]  = \port$771$0 [207:200];
+  assign \raw__payload.inputs[26]  = \port$771$0 [215:208];
+  assign \raw__payload.inputs[27]  = \port$771$0 [223:216];
+  assign \raw__payload.inputs[28]  = \port$771$0 [231:224];
+  assign \raw__payload.inputs[29]  = \port$771$0 [239:232];
+  assign \raw__payload.inputs[30]  = \port$771$0 [247:240];
+  assign \raw__payload.inputs[31]  = \port$771$0 [255:248];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -18293,7 +18415,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$5933$0 (raw),
+    .\port$5940$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18598,7 +18720,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5933$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5940$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18673,8 +18795,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$5933$0 ;
-  wire [6:0] \port$5933$0 ;
+  input [6:0] \port$5940$0 ;
+  wire [6:0] \port$5940$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -18764,7 +18886,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$5933$0 (\port$5933$0 [3:0]),
+    .\port$5940$0 (\port$5940$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -18776,7 +18898,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$5933$0 (\port$5933$0 [3:0]),
+    .\port$5940$0 (\port$5940$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -18786,7 +18908,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$5933$0 (\port$5933$0 ),
+    .\port$5940$0 (\port$5940$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -18881,22 +19003,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$5933$0 [0];
-  assign \valid$1  = \port$5933$0 [0];
-  assign symbol = \port$5933$0 [3:1];
-  assign \symbol$3  = \port$5933$0 [3:1];
+  assign valid = \port$5940$0 [0];
+  assign \valid$1  = \port$5940$0 [0];
+  assign symbol = \port$5940$0 [3:1];
+  assign \symbol$3  = \port$5940$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$5933$0 [0];
-  assign \symbol$9  = \port$5933$0 [3:1];
+  assign \valid$8  = \port$5940$0 [0];
+  assign \symbol$9  = \port$5940$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$5933$0 [0];
-  assign \symbol$14  = \port$5933$0 [3:1];
+  assign \valid$13  = \port$5940$0 [0];
+  assign \symbol$14  = \port$5940$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$5933$0 [6:4];
-  assign \column$19  = \port$5933$0 [6:4];
+  assign column = \port$5940$0 [6:4];
+  assign \column$19  = \port$5940$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -18934,7 +19056,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$5933$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$5940$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19174,8 +19296,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$5933$0 ;
-  wire [3:0] \port$5933$0 ;
+  input [3:0] \port$5940$0 ;
+  wire [3:0] \port$5940$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19189,17 +19311,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$5933$0 [1] : first;
-  assign \$3  = \port$5933$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$5940$0 [1] : first;
+  assign \$3  = \port$5940$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$5933$0 [1] : first;
-  assign \$12  = \$9  ? \port$5933$0 [2] : \$11 ;
-  assign \$13  = \port$5933$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$5940$0 [1] : first;
+  assign \$12  = \$9  ? \port$5940$0 [2] : \$11 ;
+  assign \$13  = \port$5940$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19209,10 +19331,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$5933$0 [1] : first;
-  assign \$25  = \$22  ? \port$5933$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$5933$0 [3] : \$25 ;
-  assign \$27  = \port$5933$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$5940$0 [1] : first;
+  assign \$25  = \$22  ? \port$5940$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$5940$0 [3] : \$25 ;
+  assign \$27  = \port$5940$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19222,19 +19344,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$5933$0 [0] & \$37 ;
+  assign \$38  = \port$5940$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$5933$0 [1] : first;
-  assign \$41  = \port$5933$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$5940$0 [1] : first;
+  assign \$41  = \port$5940$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$5933$0 [1] : first;
-  assign \$50  = \$47  ? \port$5933$0 [2] : \$49 ;
-  assign \$51  = \port$5933$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$5940$0 [1] : first;
+  assign \$50  = \$47  ? \port$5940$0 [2] : \$49 ;
+  assign \$51  = \port$5940$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19244,10 +19366,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$5933$0 [1] : first;
-  assign \$63  = \$60  ? \port$5933$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$5933$0 [3] : \$63 ;
-  assign \$65  = \port$5933$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$5940$0 [1] : first;
+  assign \$63  = \$60  ? \port$5940$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$5940$0 [3] : \$63 ;
+  assign \$65  = \port$5940$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19258,16 +19380,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$5933$0 [1] : first;
-  assign \$78  = \port$5933$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$5940$0 [1] : first;
+  assign \$78  = \port$5940$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$5933$0 [1] : first;
-  assign \$86  = \$83  ? \port$5933$0 [2] : \$85 ;
-  assign \$87  = \port$5933$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$5940$0 [1] : first;
+  assign \$86  = \$83  ? \port$5940$0 [2] : \$85 ;
+  assign \$87  = \port$5940$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19276,10 +19398,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$5933$0 [1] : first;
-  assign \$98  = \$95  ? \port$5933$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$5933$0 [3] : \$98 ;
-  assign \$100  = \port$5933$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$5940$0 [1] : first;
+  assign \$98  = \$95  ? \port$5940$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$5940$0 [3] : \$98 ;
+  assign \$100  = \port$5940$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19287,30 +19409,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$5933$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$5940$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$5933$0 [1] : first;
-  assign \$115  = \$112  ? \port$5933$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$5933$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$5940$0 [1] : first;
+  assign \$115  = \$112  ? \port$5940$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$5940$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$5933$0 [1] : first;
-  assign \$125  = \port$5933$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$5940$0 [1] : first;
+  assign \$125  = \port$5940$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$5933$0 [1] : first;
-  assign \$133  = \$130  ? \port$5933$0 [2] : \$132 ;
-  assign \$134  = \port$5933$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$5940$0 [1] : first;
+  assign \$133  = \$130  ? \port$5940$0 [2] : \$132 ;
+  assign \$134  = \port$5940$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19319,10 +19441,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$5933$0 [1] : first;
-  assign \$145  = \$142  ? \port$5933$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$5933$0 [3] : \$145 ;
-  assign \$147  = \port$5933$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$5940$0 [1] : first;
+  assign \$145  = \$142  ? \port$5940$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$5940$0 [3] : \$145 ;
+  assign \$147  = \port$5940$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19331,17 +19453,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$5933$0 [1] : first;
-  assign \$158  = \port$5933$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$5940$0 [1] : first;
+  assign \$158  = \port$5940$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$5933$0 [1] : first;
-  assign \$167  = \$164  ? \port$5933$0 [2] : \$166 ;
-  assign \$168  = \port$5933$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$5940$0 [1] : first;
+  assign \$167  = \$164  ? \port$5940$0 [2] : \$166 ;
+  assign \$168  = \port$5940$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19351,10 +19473,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$5933$0 [1] : first;
-  assign \$180  = \$177  ? \port$5933$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$5933$0 [3] : \$180 ;
-  assign \$182  = \port$5933$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$5940$0 [1] : first;
+  assign \$180  = \$177  ? \port$5940$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$5940$0 [3] : \$180 ;
+  assign \$182  = \port$5940$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19372,7 +19494,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$198  = \$196  & \$197 ;
   assign failed = \$195  | \$198 ;
   assign \$199  = seen >= 10'h3fd;
-  assign closes = \port$5933$0 [0] & \$199 ;
+  assign closes = \port$5940$0 [0] & \$199 ;
   always @(posedge clk)
     carried <= \$200 ;
   always @(posedge clk)
@@ -19418,7 +19540,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$5933$0 [0]) begin
+    if (\port$5940$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19437,7 +19559,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$5933$0 [0]) begin
+    if (\port$5940$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19453,7 +19575,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$5933$0 [0]) begin
+    if (\port$5940$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19466,8 +19588,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$5933$0 [0];
-  assign symbol = \port$5933$0 [3:1];
+  assign valid = \port$5940$0 [0];
+  assign symbol = \port$5940$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19508,7 +19630,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5933$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5940$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19901,8 +20023,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$5933$0 ;
-  wire [3:0] \port$5933$0 ;
+  input [3:0] \port$5940$0 ;
+  wire [3:0] \port$5940$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19915,92 +20037,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$5933$0 [1] == \$signal ;
+  assign \$1  = \port$5940$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$5933$0 [1] == \$signal ;
+  assign \$4  = \port$5940$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$6  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$5933$0 [1] == \$signal ;
+  assign \$9  = \port$5940$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$11  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$13  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$5933$0 [0] & \$16 ;
-  assign \$18  = \port$5933$0 [1] == \$signal ;
+  assign \$17  = \port$5940$0 [0] & \$16 ;
+  assign \$18  = \port$5940$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$5933$0 [1] == \$signal ;
+  assign \$21  = \port$5940$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$23  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$5933$0 [1] == \$signal ;
+  assign \$26  = \port$5940$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$28  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$30  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$5933$0 [1] == \$signal ;
+  assign \$35  = \port$5940$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$5933$0 [1] == \$signal ;
+  assign \$38  = \port$5940$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$40  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$5933$0 [1] == \$signal ;
+  assign \$43  = \port$5940$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$45  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$47  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$5933$0 [3] == \port$5933$0 [2];
-  assign \$53  = \port$5933$0 [1] == \$signal ;
+  assign \$52  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$53  = \port$5940$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$55  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$57  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$5933$0 [1] == \$signal ;
+  assign \$61  = \port$5940$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$63  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$65  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$5933$0 [3] == \port$5933$0 [2];
-  assign \$68  = \port$5933$0 [1] == \$signal ;
+  assign \$67  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$68  = \port$5940$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$70  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$72  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$5933$0 [1] == \$signal ;
+  assign \$76  = \port$5940$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$78  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$81  = \port$5933$0 [1] == \$signal ;
+  assign \$80  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$81  = \port$5940$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$83  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$5933$0 [1] == \$signal ;
+  assign \$87  = \port$5940$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20009,93 +20131,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$98  = \port$5933$0 [1] == \$signal ;
+  assign \$97  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$98  = \port$5940$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$100  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$5933$0 [1] == \$signal ;
+  assign \$104  = \port$5940$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$106  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$109  = \port$5933$0 [1] == \$signal ;
+  assign \$108  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$109  = \port$5940$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$111  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$5933$0 [1] == \$signal ;
+  assign \$115  = \port$5940$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$5933$0 [1] == \$signal ;
+  assign \$122  = \port$5940$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$5933$0 [1] == \$signal ;
+  assign \$128  = \port$5940$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$5933$0 [1] == \$signal ;
+  assign \$135  = \port$5940$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$137  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$140  = \port$5933$0 [1] == \$signal ;
+  assign \$139  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$140  = \port$5940$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$142  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$5933$0 [1] == \$signal ;
+  assign \$146  = \port$5940$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$5933$0 [1] == \$signal ;
+  assign \$153  = \port$5940$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$5933$0 [1] == \$signal ;
+  assign \$159  = \port$5940$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$5933$0 [1] == \$signal ;
+  assign \$167  = \port$5940$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$169  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$171  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$5933$0 [3] == \port$5933$0 [2];
-  assign \$174  = \port$5933$0 [1] == \$signal ;
+  assign \$173  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$174  = \port$5940$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$176  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$178  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$5933$0 [1] == \$signal ;
+  assign \$182  = \port$5940$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$184  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$187  = \port$5933$0 [1] == \$signal ;
+  assign \$186  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$187  = \port$5940$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$189  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$5933$0 [1] == \$signal ;
+  assign \$193  = \port$5940$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20104,132 +20226,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$204  = \port$5933$0 [1] == \$signal ;
+  assign \$203  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$204  = \port$5940$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$206  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$5933$0 [1] == \$signal ;
+  assign \$210  = \port$5940$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$212  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$215  = \port$5933$0 [1] == \$signal ;
+  assign \$214  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$215  = \port$5940$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$217  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$5933$0 [1] == \$signal ;
+  assign \$221  = \port$5940$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$5933$0 [1] == \$signal ;
+  assign \$228  = \port$5940$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$5933$0 [1] == \$signal ;
+  assign \$234  = \port$5940$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$5933$0 [1] == \$signal ;
+  assign \$241  = \port$5940$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$243  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$246  = \port$5933$0 [1] == \$signal ;
+  assign \$245  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$246  = \port$5940$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$248  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$5933$0 [1] == \$signal ;
+  assign \$252  = \port$5940$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$5933$0 [1] == \$signal ;
+  assign \$259  = \port$5940$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$5933$0 [1] == \$signal ;
+  assign \$265  = \port$5940$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$5933$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$5933$0 [1] == \$signal ;
+  assign \$272  = \port$5940$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$5940$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$275  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$277  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$5933$0 [1] == \$signal ;
+  assign \$279  = \port$5940$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$5933$0 [1] == \$signal ;
+  assign \$282  = \port$5940$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$284  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$5933$0 [1] == \$signal ;
+  assign \$287  = \port$5940$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$289  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$291  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$5933$0 [1] == \$signal ;
+  assign \$296  = \port$5940$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$5933$0 [1] == \$signal ;
+  assign \$299  = \port$5940$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$301  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$5933$0 [1] == \$signal ;
+  assign \$304  = \port$5940$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$306  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$308  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$5933$0 [1] == \$signal ;
+  assign \$313  = \port$5940$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$315  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$317  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$5933$0 [3] == \port$5933$0 [2];
-  assign \$320  = \port$5933$0 [1] == \$signal ;
+  assign \$319  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$320  = \port$5940$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$322  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$5933$0 [3] == \port$5933$0 [2];
+  assign \$324  = \port$5940$0 [3] == \port$5940$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$5933$0 [1] == \$signal ;
+  assign \$328  = \port$5940$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$330  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$5933$0 [2] == \port$5933$0 [1];
-  assign \$333  = \port$5933$0 [1] == \$signal ;
+  assign \$332  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$333  = \port$5940$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$5933$0 [2] == \port$5933$0 [1];
+  assign \$335  = \port$5940$0 [2] == \port$5940$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$5933$0 [1] == \$signal ;
+  assign \$339  = \port$5940$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20290,8 +20412,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$5933$0 [0]) begin
-      \$358  = \port$5933$0 [3];
+    if (\port$5940$0 [0]) begin
+      \$358  = \port$5940$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20306,7 +20428,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$5933$0 [0]) begin
+    if (\port$5940$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20325,7 +20447,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$5933$0 [0]) begin
+    if (\port$5940$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20338,8 +20460,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$5933$0 [0];
-  assign symbol = \port$5933$0 [3:1];
+  assign valid = \port$5940$0 [0];
+  assign symbol = \port$5940$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20389,7 +20511,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5933$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5940$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20428,8 +20550,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$5933$0 ;
-  wire [6:0] \port$5933$0 ;
+  input [6:0] \port$5940$0 ;
+  wire [6:0] \port$5940$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20478,8 +20600,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$5933$0 [6:4];
-  assign read__en = \port$5933$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$5940$0 [6:4];
+  assign read__en = \port$5940$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20531,7 +20653,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$5933$0 [0];
+    \$10  = \port$5940$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20541,7 +20663,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$5933$0 [3:1];
+    \$11  = \port$5940$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20618,9 +20740,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$5933$0 [6:4];
-  assign valid = \port$5933$0 [0];
-  assign symbol = \port$5933$0 [3:1];
+  assign column = \port$5940$0 [6:4];
+  assign valid = \port$5940$0 [0];
+  assign symbol = \port$5940$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -20781,7 +20903,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6024$0 (fine[22:0]),
+    .\port$6031$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -20860,7 +20982,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6024$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6031$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -20895,8 +21017,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6024$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6024$0 ;
-  wire [22:0] \port$6024$0 ;
+  input [22:0] \port$6031$0 ;
+  wire [22:0] \port$6031$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -20972,7 +21094,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6024$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6024$0 [22:17]];
+    _0_ <= deltas[\port$6031$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21046,7 +21168,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6024$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6024$0 [22:17]];
+    _1_ <= lows[\port$6031$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21063,7 +21185,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6024$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6024$0 [16:0];
+    \$4  = \port$6031$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21111,10 +21233,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6024$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6024$0 [22:17];
-  assign index = \port$6024$0 [22:17];
-  assign delta_port__addr = \port$6024$0 [22:17];
-  assign fraction = \port$6024$0 [16:0];
+  assign \$signature__addr  = \port$6031$0 [22:17];
+  assign index = \port$6031$0 [22:17];
+  assign delta_port__addr = \port$6031$0 [22:17];
+  assign fraction = \port$6031$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21130,7 +21252,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6024$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4658$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4665$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21377,8 +21499,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4658$0 ;
-  wire [21:0] \port$4658$0 ;
+  input [21:0] \port$4665$0 ;
+  wire [21:0] \port$4665$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -21681,7 +21803,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4658$0 (\port$4658$0 ),
+    .\port$4665$0 (\port$4665$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -21794,10 +21916,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4658$0 [15:0];
-  assign logit_mantissa = \port$4658$0 [15:0];
-  assign shift = \port$4658$0 [21:16];
-  assign logit_shift = \port$4658$0 [21:16];
+  assign mantissa = \port$4665$0 [15:0];
+  assign logit_mantissa = \port$4665$0 [15:0];
+  assign shift = \port$4665$0 [21:16];
+  assign logit_shift = \port$4665$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26011,7 +26133,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4658$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4665$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26124,8 +26246,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4658$0 ;
-  wire [21:0] \port$4658$0 ;
+  input [21:0] \port$4665$0 ;
+  wire [21:0] \port$4665$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26208,9 +26330,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4658$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4665$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4658$0 [21:16] + \$2 ;
+  assign \$3  = \port$4665$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26342,8 +26464,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4658$0 [15:0];
-  assign shift = \port$4658$0 [21:16];
+  assign mantissa = \port$4665$0 [15:0];
+  assign shift = \port$4665$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28293,7 +28415,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4660$0 , \port$4662$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4667$0 , \port$4669$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
@@ -28423,10 +28545,10 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4660$0 ;
-  wire [21:0] \port$4660$0 ;
-  input [21:0] \port$4662$0 ;
-  wire [21:0] \port$4662$0 ;
+  input [21:0] \port$4667$0 ;
+  wire [21:0] \port$4667$0 ;
+  input [21:0] \port$4669$0 ;
+  wire [21:0] \port$4669$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28551,9 +28673,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4660$0 (\port$4660$0 ),
-    .\port$4662$0 (\port$4662$0 ),
-    .\port$5125$32 (devices__payload[33:32]),
+    .\port$4667$0 (\port$4667$0 ),
+    .\port$4669$0 (\port$4669$0 ),
+    .\port$5132$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -28726,14 +28848,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4660$0 [15:0];
-  assign \weight_mantissa$27  = \port$4660$0 [15:0];
-  assign weight_shift = \port$4660$0 [21:16];
-  assign \weight_shift$29  = \port$4660$0 [21:16];
-  assign common_mantissa = \port$4662$0 [15:0];
-  assign \common_mantissa$31  = \port$4662$0 [15:0];
-  assign common_shift = \port$4662$0 [21:16];
-  assign \common_shift$33  = \port$4662$0 [21:16];
+  assign weight_mantissa = \port$4667$0 [15:0];
+  assign \weight_mantissa$27  = \port$4667$0 [15:0];
+  assign weight_shift = \port$4667$0 [21:16];
+  assign \weight_shift$29  = \port$4667$0 [21:16];
+  assign common_mantissa = \port$4669$0 [15:0];
+  assign \common_mantissa$31  = \port$4669$0 [15:0];
+  assign common_shift = \port$4669$0 [21:16];
+  assign \common_shift$33  = \port$4669$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29456,7 +29578,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5882$0 (target),
+    .\port$5889$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29466,7 +29588,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5882$0 (target),
+    .\port$5889$0 (target),
     .rst(rst),
     .value(\value$62 )
   );
@@ -29670,7 +29792,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5882$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5889$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -29715,8 +29837,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5882$0 ;
-  wire [11:0] \port$5882$0 ;
+  input [11:0] \port$5889$0 ;
+  wire [11:0] \port$5889$0 ;
   reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
@@ -29742,7 +29864,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5882$0 [11:4]];
+    _0_ <= deltas[\port$5889$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29770,7 +29892,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5882$0 [11:4];
+    \$signature__addr  <= \port$5889$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -29783,7 +29905,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5882$0 [3:0];
+    \$6  = \port$5889$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29836,9 +29958,9 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5882$0 [11:4];
-  assign index = \port$5882$0 [11:4];
-  assign \fraction$19  = \port$5882$0 [3:0];
+  assign delta_port__addr = \port$5889$0 [11:4];
+  assign index = \port$5889$0 [11:4];
+  assign \fraction$19  = \port$5889$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29855,7 +29977,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5882$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5889$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -29900,8 +30022,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5882$0 ;
-  wire [11:0] \port$5882$0 ;
+  input [11:0] \port$5889$0 ;
+  wire [11:0] \port$5889$0 ;
   reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
@@ -29927,7 +30049,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5882$0 [11:4]];
+    _0_ <= deltas[\port$5889$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29955,7 +30077,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5882$0 [11:4];
+    \$signature__addr  <= \port$5889$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -29968,7 +30090,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5882$0 [3:0];
+    \$6  = \port$5889$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30021,9 +30143,9 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5882$0 [11:4];
-  assign index = \port$5882$0 [11:4];
-  assign \fraction$19  = \port$5882$0 [3:0];
+  assign delta_port__addr = \port$5889$0 [11:4];
+  assign index = \port$5889$0 [11:4];
+  assign \fraction$19  = \port$5889$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30146,7 +30268,7 @@ module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4660$0 , \port$4662$0 , code, \port$5125$32 , clk);
+module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4667$0 , \port$4669$0 , code, \port$5132$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30247,12 +30369,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4660$0 ;
-  wire [21:0] \port$4660$0 ;
-  input [21:0] \port$4662$0 ;
-  wire [21:0] \port$4662$0 ;
-  input [1:0] \port$5125$32 ;
-  wire [1:0] \port$5125$32 ;
+  input [21:0] \port$4667$0 ;
+  wire [21:0] \port$4667$0 ;
+  input [21:0] \port$4669$0 ;
+  wire [21:0] \port$4669$0 ;
+  input [1:0] \port$5132$32 ;
+  wire [1:0] \port$5132$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30321,7 +30443,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5125$32 [1];
+    last_1 <= \port$5132$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30378,12 +30500,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5125$32 [0];
+  assign \$1  = ~ \port$5132$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5125$32 [0];
+  assign \$8  = valid & \port$5132$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30396,14 +30518,14 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4662$0 [15:0] : \port$4660$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4669$0 [15:0] : \port$4667$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4662$0 [15:0] : \port$4660$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4669$0 [15:0] : \port$4667$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4662$0 [21:16] : \port$4660$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4662$0 [21:16] : \port$4660$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4669$0 [21:16] : \port$4667$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4669$0 [21:16] : \port$4667$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30557,12 +30679,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5125$32 [0];
-  assign last = \port$5125$32 [1];
-  assign weight_mantissa = \port$4660$0 [15:0];
-  assign common_mantissa = \port$4662$0 [15:0];
-  assign weight_shift = \port$4660$0 [21:16];
-  assign common_shift = \port$4662$0 [21:16];
+  assign odd = \port$5132$32 [0];
+  assign last = \port$5132$32 [1];
+  assign weight_mantissa = \port$4667$0 [15:0];
+  assign common_mantissa = \port$4669$0 [15:0];
+  assign weight_shift = \port$4667$0 [21:16];
+  assign common_shift = \port$4669$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30597,7 +30719,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4644$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4651$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -30891,8 +31013,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4644$4 ;
-  wire [1:0] \port$4644$4 ;
+  input [1:0] \port$4651$4 ;
+  wire [1:0] \port$4651$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31056,14 +31178,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \$21  = ! order_1[2:0];
   assign \$22  = order_1[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4644$4 [1];
+  assign \$24  = \$23  & \port$4651$4 [1];
   assign \$25  = ! order_1[2:0];
   assign \$26  = order_1[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = order_1[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4644$4 [0] ? held[15:0] : 16'h0000;
+  assign \$31  = \port$4651$4 [0] ? held[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_6) * $signed(gain_1);
@@ -31094,7 +31216,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$2122$0 (\$10 [11:0]),
+    .\port$2123$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -31241,8 +31363,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_10 = arrived;
-  assign centre_enable = \port$4644$4 [1];
-  assign trim_enable = \port$4644$4 [0];
+  assign centre_enable = \port$4651$4 [1];
+  assign trim_enable = \port$4651$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31353,7 +31475,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, \port$2122$0 , control_command, load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_core.proposal.dac (rst, \port$2123$0 , control_command, load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
@@ -31396,8 +31518,8 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2122$0 , control_command, load__s
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2122$0 ;
-  wire [11:0] \port$2122$0 ;
+  input [11:0] \port$2123$0 ;
+  wire [11:0] \port$2123$0 ;
   input rst;
   wire rst;
   output [14:0] value;
@@ -31422,7 +31544,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2122$0 , control_command, load__s
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$2122$0 [11:4]];
+    _0_ <= deltas[\port$2123$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -31439,7 +31561,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2122$0 , control_command, load__s
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$2122$0 [11:4]];
+    _1_ <= lows[\port$2123$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -31459,7 +31581,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2122$0 , control_command, load__s
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$6  = \port$2122$0 [3:0];
+    \$6  = \port$2123$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -31511,10 +31633,10 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2122$0 , control_command, load__s
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$2122$0 [11:4];
-  assign index = \port$2122$0 [11:4];
-  assign delta_port__addr = \port$2122$0 [11:4];
-  assign fraction = \port$2122$0 [3:0];
+  assign \$signature__addr  = \port$2123$0 [11:4];
+  assign index = \port$2123$0 [11:4];
+  assign delta_port__addr = \port$2123$0 [11:4];
+  assign fraction = \port$2123$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -31983,13 +32105,14 @@ module \ohmcarlo_core.proposal.target$97 (rst, centre, walk, control_command, rh
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, \port$1026$0 , access_state_held__r_data, access_state_wear__r_data, access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps, control_external_loglik, model_points, model_features, model_hidden, model_regions
-, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, sequencer_form, sequencer_reset, sequencer_set, sequencer_read
-, sequencer_dot, sequencer_watchdog, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb
-, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb
-, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr
-, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5166$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
-, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
+module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_pulses, emulator__present, clk, rst, \port$1027$0 , access_state_held__r_data, access_state_wear__r_data, access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps, control_external_loglik, model_points, model_features
+, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, sequencer_form, sequencer_reset
+, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data
+, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data
+, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb
+, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr
+, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5173$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set
+, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -32747,9 +32870,9 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   wire \$signal$405 ;
   wire \$signal$407 ;
   wire \$signal$410 ;
-  reg [31:0] \$signal$433  = 32'd0;
   reg [31:0] \$signal$434  = 32'd0;
   reg [31:0] \$signal$435  = 32'd0;
+  reg [31:0] \$signal$436  = 32'd0;
   output [4:0] access_state_coin__addr;
   reg [4:0] access_state_coin__addr = 5'h00;
   output [31:0] access_state_coin__data;
@@ -32967,21 +33090,32 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   reg \emulator.pulses.lo_read  = 1'h0;
   reg \emulator.sigma_gain_read  = 1'h0;
   reg \emulator.stuck_level_read  = 1'h0;
+  input emulator__present;
+  wire emulator__present;
+  output [16:0] emulator_d2d_rel;
   reg [16:0] emulator_d2d_rel = 17'h00000;
   wire emulator_d2d_rel_hit;
+  output [31:0] emulator_first_pulse_hi;
   reg [31:0] emulator_first_pulse_hi = 32'd0;
   wire emulator_first_pulse_hi_hit;
+  output [31:0] emulator_first_pulse_lo;
   reg [31:0] emulator_first_pulse_lo = 32'd0;
   wire emulator_first_pulse_lo_hit;
+  output [31:0] emulator_key0;
   reg [31:0] emulator_key0 = 32'd0;
   wire emulator_key0_hit;
+  output [31:0] emulator_key1;
   reg [31:0] emulator_key1 = 32'd0;
   wire emulator_key1_hit;
+  output [17:0] emulator_median_gain;
   reg [17:0] emulator_median_gain = 18'h10000;
   wire emulator_median_gain_hit;
+  input [63:0] emulator_pulses;
   wire [63:0] emulator_pulses;
+  output [11:0] emulator_sigma_gain;
   reg [11:0] emulator_sigma_gain = 12'h100;
   wire emulator_sigma_gain_hit;
+  output [16:0] emulator_stuck_level;
   reg [16:0] emulator_stuck_level = 17'h00000;
   wire emulator_stuck_level_hit;
   reg [31:0] emulator_value = 32'd0;
@@ -33076,8 +33210,11 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   output load_log_sigma__stb;
   reg load_log_sigma__stb = 1'h0;
   wire load_log_sigma_hit;
+  output [8:0] load_median__addr;
   reg [8:0] load_median__addr = 9'h000;
+  output [31:0] load_median__data;
   reg [31:0] load_median__data = 32'd0;
+  output load_median__stb;
   reg load_median__stb = 1'h0;
   wire load_median_hit;
   output [9:0] load_order__addr;
@@ -33094,12 +33231,18 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   output load_points__stb;
   reg load_points__stb = 1'h0;
   wire load_points_hit;
+  output [8:0] load_sigma__addr;
   reg [8:0] load_sigma__addr = 9'h000;
+  output [31:0] load_sigma__data;
   reg [31:0] load_sigma__data = 32'd0;
+  output load_sigma__stb;
   reg load_sigma__stb = 1'h0;
   wire load_sigma_hit;
+  output [12:0] load_state_codes__addr;
   reg [12:0] load_state_codes__addr = 13'h0000;
+  output [31:0] load_state_codes__data;
   reg [31:0] load_state_codes__data = 32'd0;
+  output load_state_codes__stb;
   reg load_state_codes__stb = 1'h0;
   wire load_state_codes_hit;
   reg missed = 1'h0;
@@ -33150,10 +33293,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
   reg [31:0] model_value = 32'd0;
-  input [15:0] \port$1026$0 ;
-  wire [15:0] \port$1026$0 ;
-  input [1:0] \port$5166$0 ;
-  wire [1:0] \port$5166$0 ;
+  input [15:0] \port$1027$0 ;
+  wire [15:0] \port$1027$0 ;
+  input [1:0] \port$5173$0 ;
+  wire [1:0] \port$5173$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -33324,7 +33467,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$376  = \$375  | access_state_coin_answer;
   assign \$377  = \$376  | access_state_counters_answer;
   assign \$378  = \$377  | access_state_step_answer;
-  assign \$380  = \$signal$434  | \$signal$435 ;
+  assign \$380  = \$signal$435  | \$signal$436 ;
   assign \$381  = | { model_region_groups_hit, model_regions_hit, model_hidden_hit, model_features_hit, model_points_hit, control_external_loglik_hit, control_steps_hit, control_command_hit };
   assign \$382  = | { proposal_lo_hit, proposal_mid_hit, proposal_rho_hit, model_options_hit, model_retries_hit, model_min_free_hit, model_group_rows_hit, model_rows_per_region_hit };
   assign \$383  = | { entropy_rct_symbol_cutoff_hit, entropy_rct_cutoff_hit, proposal_common_hit, proposal_weight_hit, proposal_logit_hit, proposal_valid_hi_hit, proposal_valid_lo_hit, proposal_hi_hit };
@@ -33995,11 +34138,11 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   always @(posedge clk)
     counters_value <= \$653 ;
   always @(posedge clk)
-    \$signal$433  <= \$654 ;
+    \$signal$434  <= \$654 ;
   always @(posedge clk)
-    \$signal$434  <= \$655 ;
+    \$signal$435  <= \$655 ;
   always @(posedge clk)
-    \$signal$435  <= \$656 ;
+    \$signal$436  <= \$656 ;
   always @(posedge clk)
     bus__r_data <= \$657 ;
   always @(posedge clk)
@@ -34089,7 +34232,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$75  = { access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read } & access_state_counters__r_data;
   assign \$76  = access_state_step_hit & bus__w_stb;
   assign \$77  = access_state_step_hit & bus__r_stb;
-  assign \$78  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & { 16'h0000, \port$1026$0  };
+  assign \$78  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & { 16'h0000, \port$1027$0  };
   assign \$79  = load_state_codes_hit & bus__w_stb;
   assign \$80  = \$signal  & bus__r_stb;
   assign \$81  = \$signal$214  & bus__r_stb;
@@ -34187,6 +34330,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$173  = \$signal$410  & bus__r_stb;
   assign \$176  = \$174  | { 8'h00, \$175  };
   assign \$178  = \$176  | \$177 ;
+  assign \$179  = { \id.features_read , \id.features_read , \id.features_read  } & { 1'h0, emulator__present, 1'h1 };
   assign \$180  = \$178  | { 29'h00000000, \$179  };
   assign \$182  = \$180  | \$181 ;
   assign \$184  = \$182  | \$183 ;
@@ -34202,7 +34346,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$204  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
   assign \$205  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$206  = { 14'h0000, \$204  } | \$205 ;
-  assign \$207  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5166$0  };
+  assign \$207  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5173$0  };
   assign \$208  = \$206  | { 26'h0000000, \$207  };
   assign \$209  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$210  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
@@ -34291,6 +34435,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$293  = \$291  | { 14'h0000, \$292  };
   assign \$294  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
   assign \$295  = \$293  | { 20'h00000, \$294  };
+  assign \$296  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
+  assign \$297  = \$295  | \$296 ;
   assign \$298  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
   assign \$299  = \$297  | \$298 ;
   assign \$300  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
@@ -35758,7 +35904,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
       \$592  = entropy_raw_bits[63:32];
     end
     if (\emulator.pulses.lo_read ) begin
-      \$592  = 32'd0;
+      \$592  = emulator_pulses[63:32];
     end
     if (\counters.clocks.lo_read ) begin
       \$592  = counters_clocks[63:32];
@@ -36227,7 +36373,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$655  = \$signal$433 ;
+    \$655  = \$signal$434 ;
     if (rst) begin
       \$655  = 32'd0;
     end
@@ -36306,9 +36452,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
       \$662  = 1'h0;
     end
   end
-  assign access_state_step__r_data = { 16'h0000, \port$1026$0  };
-  assign emulator_pulses = 64'h0000000000000000;
-  assign status_turn = { 4'h0, \port$5166$0  };
+  assign access_state_step__r_data = { 16'h0000, \port$1027$0  };
+  assign status_turn = { 4'h0, \port$5173$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36377,8 +36522,6 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$175 [8] = \id.version_read ;
   assign { \$177 [27], \$177 [25], \$177 [23:21], \$177 [18:17], \$177 [15:11], \$177 [9:7], \$177 [2:1] } = 17'h00000;
   assign { \$177 [31:28], \$177 [26], \$177 [24], \$177 [20:19], \$177 [16], \$177 [10], \$177 [6:3], \$177 [0] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
-  assign \$179 [2:1] = 2'h0;
-  assign \$179 [0] = \id.features_read ;
   assign { \$181 [31:9], \$181 [7:0] } = 31'h00000000;
   assign \$181 [8] = \id.rows_read ;
   assign { \$183 [31:6], \$183 [4:0] } = 31'h00000000;
@@ -36399,8 +36542,6 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, clk, rst, 
   assign \$197 [3] = \id.max_group_rows_read ;
   assign { \$199 [31:3], \$199 [1:0] } = 31'h00000000;
   assign \$199 [2] = \id.max_regions_read ;
-  assign \$296  = 32'd0;
-  assign \$297  = \$295 ;
   assign \$361  = 32'd0;
   assign \$362  = 32'd0;
   assign \$363  = 32'd0;
@@ -36498,7 +36639,7 @@ module \ohmcarlo_core.results (clk, rst, input__valid, input__ready, output__val
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
+module \ohmcarlo_core.samples$530 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -36654,7 +36795,7 @@ module \ohmcarlo_core.samples$492 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6341$0 , \port$6345$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6348$0 , \port$6352$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -36942,11 +37083,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6341$0 ;
-  wire [4:0] \port$6341$0 ;
+  output [4:0] \port$6348$0 ;
+  wire [4:0] \port$6348$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6345$0 ;
-  wire [25:0] \port$6345$0 ;
+  output [25:0] \port$6352$0 ;
+  wire [25:0] \port$6352$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37592,8 +37733,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6341$0  = \$157 ;
-  assign \port$6345$0  = \$159 ;
+  assign \port$6348$0  = \$157 ;
+  assign \port$6352$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];

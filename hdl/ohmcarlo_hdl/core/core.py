@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter, Signal
+from amaranth import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -114,6 +114,8 @@ class EmulatorRegisters(wiring.Signature):
         Number of the next SET pulse.
     idle : In(1)
         The emulator has no operation in flight.
+    present : In(1)
+        An emulator is connected: the value of ``id.features.emulator``.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -132,6 +134,7 @@ class EmulatorRegisters(wiring.Signature):
                 "restart": Out(1),
                 "pulses": In(64),
                 "idle": In(1),
+                "present": In(1),
             }
         )
 
@@ -221,7 +224,9 @@ class Core(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.registers = bank = RegisterBank(register_map(self.config, self.has_emulator))
+        m.submodules.registers = bank = RegisterBank(
+            register_map(self.config, self.has_emulator), self._constants()
+        )
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
         reset = bank.control_command.reset_state
         blocks = _Blocks(m, self.config, reset, self.min_guard)
@@ -380,6 +385,10 @@ class Core(wiring.Component):
                 software.r_data.eq(window.r_data),
             ]
 
+    def _constants(self) -> dict[str, Value]:
+        """Whether the emulator is there is known outside of this component."""
+        return {"id.features.emulator": self.emulator.present} if self.has_emulator else {}
+
     def _connect_emulator(self, m: Module, bank: RegisterBank, quiet: Signal) -> None:
         there = self.emulator
         drive_from(m, there, bank, EMULATOR_REGISTERS, "emulator_")
@@ -420,14 +429,18 @@ class EmulatedCore(wiring.Component):
         self.fast = fast
         super().__init__(ControllerPorts(config))
 
+    def parts(self) -> tuple[Core, Emulator]:
+        """Controller and array; a subclass may return other components with these ports."""
+        return Core(self.config, emulator=True), Emulator(self.config, fast=self.fast)
+
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.core = core = Core(self.config, emulator=True)
-        m.submodules.emulator = emulator = Emulator(self.config, fast=self.fast)
+        m.submodules.core, m.submodules.emulator = core, emulator = self.parts()
         wiring.connect(m, core.requests, emulator.requests)
         wiring.connect(m, emulator.responses, core.responses)
         drive_from(m, emulator, core.emulator, (*EMULATOR_REGISTERS, "first_pulse", "restart"))
         drive_from(m, core.emulator, emulator, EMULATOR_STATUS)
+        m.d.comb += core.emulator.present.eq(1)
         for name in EMULATOR_WINDOWS:
             wiring.connect(m, getattr(core.emulator, name), getattr(emulator, name))
         forward(m, self, core, without={"busy"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -41,9 +42,11 @@ class RegisterBank(wiring.Component):
     ----------
     layout : RegisterMap
         ``register_map`` of a controller, or ``board_map``.
-    constants : dict, optional
+    constants : mapping, optional
         Values for constant registers with one field, by name ("id.clock_hz"), instead of those in
         the map; likewise reset values of registers that software writes ("uart.divisor").
+        A field of a constant register may be a Value, by name ("id.features.emulator"): a read
+        returns its value in the clock after the strobe.
 
     Attributes
     ----------
@@ -53,9 +56,16 @@ class RegisterBank(wiring.Component):
         Ports of the registers and windows; ``regs/ohmcarlo.rdl`` describes each of them.
     """
 
-    def __init__(self, layout: RegisterMap, constants: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, layout: RegisterMap, constants: Mapping[str, int | Value] | None = None
+    ) -> None:
         self.map = layout
-        self.constants = constants or {}
+        given = constants or {}
+        self.inputs = {name: v for name, v in given.items() if isinstance(v, Value)}
+        self.constants = {name: v for name, v in given.items() if isinstance(v, int)}
+        for name in self.inputs:
+            if not layout[name.rpartition(".")[0]].constant:
+                raise ValueError(f"{name} is no field of a constant register")
         for name in self.constants:
             register = layout[name]
             if len(register.fields) != 1 or not (register.constant or register.writable):
@@ -163,7 +173,8 @@ class RegisterBank(wiring.Component):
         if field.own:
             return bus_error
         if register.constant:
-            return Const(self.constants.get(register.name, field.reset), field.width)
+            value = Const(self.constants.get(register.name, field.reset), field.width)
+            return self.inputs.get(f"{register.name}.{field.name}", value)
         port = getattr(self, register.port)
         if register.elements > 1:
             port = port[register.index]
