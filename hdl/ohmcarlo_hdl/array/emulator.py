@@ -28,6 +28,63 @@ def codes_window(config: CoreConfig) -> Window:
     return Window(bits_for((config.geometry.rows << config.device_bits - 1) - 1))
 
 
+EMULATOR_REGISTERS = ("key0", "key1", "d2d_rel", "stuck_level", "median_gain", "sigma_gain")
+EMULATOR_STATUS = ("pulses", "idle")
+EMULATOR_WINDOWS = ("load_median", "load_sigma", "load_state_codes")
+
+
+class EmulatorRegisters(wiring.Signature):
+    """The emulator's part of the register map.
+
+    Attributes
+    ----------
+    key0, key1 : Out(32)
+        Key of the generator.
+    d2d_rel : Out(D2D_FRAC + 1)
+        Relative device-to-device spread of medians, D2D_FRAC fraction bits.
+    stuck_level : Out(STUCK_BITS + 1)
+        Fraction of stuck devices, STUCK_BITS fraction bits.
+    median_gain : Out(MEDIAN_GAIN_BITS)
+        Factor of every median.
+    sigma_gain : Out(SIGMA_GAIN_BITS)
+        Factor of every cycle-to-cycle spread.
+    load_median, load_sigma : Out(Window)
+        Nodes of the tables of median and spread.
+    load_state_codes : Out(codes_window)
+        A pair of codes per word, g⁺ in [9:0] and g⁻ in [25:16]; only while ``idle``.
+    first_pulse : Out(64)
+        Number of the next SET pulse after ``restart``.
+    restart : Out(1)
+        Set the pulse counter, and drop what was made ahead.
+    pulses : In(64)
+        Number of the next SET pulse.
+    idle : In(1)
+        The emulator has no operation in flight.
+    present : In(1)
+        An emulator is connected: the value of ``id.features.emulator``.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        super().__init__(
+            {
+                "key0": Out(32),
+                "key1": Out(32),
+                "d2d_rel": Out(D2D_FRAC + 1),
+                "stuck_level": Out(STUCK_BITS + 1),
+                "median_gain": Out(MEDIAN_GAIN_BITS),
+                "sigma_gain": Out(SIGMA_GAIN_BITS),
+                "load_median": Out(Window(1 + SEGMENT_BITS)),
+                "load_sigma": Out(Window(1 + SEGMENT_BITS)),
+                "load_state_codes": Out(codes_window(config)),
+                "first_pulse": Out(64),
+                "restart": Out(1),
+                "pulses": In(64),
+                "idle": In(1),
+                "present": In(1),
+            }
+        )
+
+
 class Emulator(wiring.Component):
     """An array of emulated devices: integer arithmetic with counter-based pseudo-random noise.
 
@@ -63,28 +120,9 @@ class Emulator(wiring.Component):
         Operations.
     responses : Out(stream of array_response)
         Readings, in the order of the requests.
-    load_median, load_sigma : In(Window)
-        Nodes of the tables of median and spread.
-    load_state_codes : In(codes_window)
-        A pair of codes per word, g⁺ in [9:0] and g⁻ in [25:16]; only while ``idle``.
-    key0, key1 : In(32)
-        Key of the generator.
-    d2d_rel : In(D2D_FRAC + 1)
-        Relative device-to-device spread of medians, LSB 2**-D2D_FRAC.
-    stuck_level : In(STUCK_BITS + 1)
-        Fraction of stuck devices, LSB 2**-STUCK_BITS.
-    median_gain : In(MEDIAN_GAIN_BITS)
-        Factor of every median.
-    sigma_gain : In(SIGMA_GAIN_BITS)
-        Factor of every cycle-to-cycle spread.
-    first_pulse : In(64)
-        Number of the next SET pulse after ``restart``.
-    restart : In(1)
-        Set the pulse counter, and drop what was made ahead.
-    pulses : Out(64)
-        Number of the next SET pulse.
-    idle : Out(1)
-        No operation is in flight.
+    key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, first_pulse : EmulatorRegisters
+    load_median, load_sigma, load_state_codes, restart, pulses, idle : EmulatorRegisters
+        As in ``EmulatorRegisters``, in the other direction.
     """
 
     ENTRY_LATENCY = 1
@@ -97,23 +135,12 @@ class Emulator(wiring.Component):
     def __init__(self, config: CoreConfig, fast: bool = True) -> None:
         self.config = config
         self.fast = fast
+        registers = EmulatorRegisters(config).flip().members.items()
         super().__init__(
             {
                 "requests": In(stream.Signature(array_request(config))),
                 "responses": Out(stream.Signature(array_response(config))),
-                "load_median": In(Window(1 + SEGMENT_BITS)),
-                "load_sigma": In(Window(1 + SEGMENT_BITS)),
-                "load_state_codes": In(codes_window(config)),
-                "key0": In(32),
-                "key1": In(32),
-                "d2d_rel": In(D2D_FRAC + 1),
-                "stuck_level": In(STUCK_BITS + 1),
-                "median_gain": In(MEDIAN_GAIN_BITS),
-                "sigma_gain": In(SIGMA_GAIN_BITS),
-                "first_pulse": In(64),
-                "restart": In(1),
-                "pulses": Out(64),
-                "idle": Out(1),
+                **{name: member for name, member in registers if name != "present"},
             }
         )
 

@@ -8,18 +8,20 @@ from amaranth import Cat, Module, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ohmcarlo.spec import D2D_FRAC, SEGMENT_BITS, STUCK_BITS
-
-from ..array.emulator import Emulator, codes_window
+from ..array.emulator import (
+    EMULATOR_REGISTERS,
+    EMULATOR_STATUS,
+    EMULATOR_WINDOWS,
+    Emulator,
+    EmulatorRegisters,
+)
 from ..array.interface import array_request, array_response
 from ..array.phy.dac import phy_voltages
-from ..array.pulse import MEDIAN_GAIN_BITS, SIGMA_GAIN_BITS
 from ..array.sequencer import Sequencer, array_lines
 from ..config import REFERENCE, CoreConfig
 from ..entropy.interface import raw_symbol
 from ..entropy.unit import EntropyUnit
 from ..lib.fifo import AlternatingRegister, ReadyRegister, StreamRegister
-from ..lib.window import Window
 from ..lib.wires import drive_from, forward
 from ..regs.bank import RegisterBank
 from ..regs.bus import Bus
@@ -78,63 +80,6 @@ class ControllerPorts(wiring.Signature):
                 "off": In(1),
                 "busy": Out(1),
                 "sample_pairs": Out(range(config.max_sample_pairs + 1)),
-            }
-        )
-
-
-EMULATOR_REGISTERS = ("key0", "key1", "d2d_rel", "stuck_level", "median_gain", "sigma_gain")
-EMULATOR_STATUS = ("pulses", "idle")
-EMULATOR_WINDOWS = ("load_median", "load_sigma", "load_state_codes")
-
-
-class EmulatorRegisters(wiring.Signature):
-    """The emulator's part of the register map.
-
-    Attributes
-    ----------
-    key0, key1 : Out(32)
-        Key of the generator.
-    d2d_rel : Out(D2D_FRAC + 1)
-        Relative device-to-device spread of medians, D2D_FRAC fraction bits.
-    stuck_level : Out(STUCK_BITS + 1)
-        Fraction of stuck devices, STUCK_BITS fraction bits.
-    median_gain : Out(MEDIAN_GAIN_BITS)
-        Factor of every median.
-    sigma_gain : Out(SIGMA_GAIN_BITS)
-        Factor of every cycle-to-cycle spread.
-    load_median, load_sigma : Out(Window)
-        Nodes of the tables of median and spread.
-    load_state_codes : Out(codes_window)
-        Codes of the devices.
-    first_pulse : Out(64)
-        Number of the next SET pulse after ``restart``.
-    restart : Out(1)
-        Set the pulse counter, and drop what was made ahead.
-    pulses : In(64)
-        Number of the next SET pulse.
-    idle : In(1)
-        The emulator has no operation in flight.
-    present : In(1)
-        An emulator is connected: the value of ``id.features.emulator``.
-    """
-
-    def __init__(self, config: CoreConfig) -> None:
-        super().__init__(
-            {
-                "key0": Out(32),
-                "key1": Out(32),
-                "d2d_rel": Out(D2D_FRAC + 1),
-                "stuck_level": Out(STUCK_BITS + 1),
-                "median_gain": Out(MEDIAN_GAIN_BITS),
-                "sigma_gain": Out(SIGMA_GAIN_BITS),
-                "load_median": Out(Window(1 + SEGMENT_BITS)),
-                "load_sigma": Out(Window(1 + SEGMENT_BITS)),
-                "load_state_codes": Out(codes_window(config)),
-                "first_pulse": Out(64),
-                "restart": Out(1),
-                "pulses": In(64),
-                "idle": In(1),
-                "present": In(1),
             }
         )
 
@@ -386,7 +331,7 @@ class Core(wiring.Component):
             ]
 
     def _constants(self) -> dict[str, Value]:
-        """Whether the emulator is there is known outside of this component."""
+        """The bits of ``id.features`` that depend on what is connected to this component."""
         return {"id.features.emulator": self.emulator.present} if self.has_emulator else {}
 
     def _connect_emulator(self, m: Module, bank: RegisterBank, quiet: Signal) -> None:

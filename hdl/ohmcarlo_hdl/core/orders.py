@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import CoreConfig
 from .interface import Kind, device_order
-from .sample import PAIR_CODES, SlotWalk, place, read_along
+from .sample import ReaderPorts, SlotWalk, read_along
 
 
 class OrderIssuer(wiring.Component):
@@ -25,10 +25,8 @@ class OrderIssuer(wiring.Component):
 
     Attributes
     ----------
-    features : In(range(max_features + 1))
-        Inputs of a point, the bias among them.
-    hidden : In(range(max_group_rows))
-        Hidden units; 0: logistic regression.
+    features, hidden, read, place, codes : ReaderPorts
+        As in ``ReaderPorts``.
     coin, sample : In(1)
         Issue the orders of the coin, or of the sample; only while ``busy`` is low.
     ahead : In(1)
@@ -43,12 +41,6 @@ class OrderIssuer(wiring.Component):
         Bank of the current sample.
     busy : Out(1)
         Orders are being issued.
-    read : Out(1)
-        Read the codes at ``place``.
-    place : Out(place(config))
-        Place of a pair in the sample memory.
-    codes : In(PAIR_CODES)
-        Its codes, one clock later.
     orders : Out(stream of device_order)
         The orders.
     """
@@ -57,8 +49,7 @@ class OrderIssuer(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "features": In(range(config.max_features + 1)),
-                "hidden": In(range(config.max_group_rows)),
+                **ReaderPorts(config).members,
                 "coin": In(1),
                 "sample": In(1),
                 "ahead": In(1),
@@ -67,9 +58,6 @@ class OrderIssuer(wiring.Component):
                 "region": In(config.region_bits),
                 "bank": In(1),
                 "busy": Out(1),
-                "read": Out(1),
-                "place": Out(place(config)),
-                "codes": In(PAIR_CODES),
                 "orders": Out(stream.Signature(device_order(config))),
             }
         )

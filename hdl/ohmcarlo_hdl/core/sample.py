@@ -173,6 +173,35 @@ class SlotWalk(wiring.Component):
         return m
 
 
+class ReaderPorts(wiring.Signature):
+    """Ports of a block that reads the codes of a sample, pair after pair.
+
+    Attributes
+    ----------
+    features : In(range(max_features + 1))
+        Inputs of a point, the bias among them.
+    hidden : In(range(max_group_rows))
+        Hidden units; 0: logistic regression.
+    read : Out(1)
+        Read the codes at ``place``.
+    place : Out(place(config))
+        Place of a pair in the sample memory.
+    codes : In(PAIR_CODES)
+        Its codes, one clock later.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        super().__init__(
+            {
+                "features": In(range(config.max_features + 1)),
+                "hidden": In(range(config.max_group_rows)),
+                "read": Out(1),
+                "place": Out(place(config)),
+                "codes": In(PAIR_CODES),
+            }
+        )
+
+
 def read_along(m: Module, block: Any, walk: SlotWalk, region: Value, bank: Value) -> None:
     """Read the codes of the pairs that ``walk`` visits, through the ports of ``block``."""
     m.d.comb += [
@@ -202,10 +231,8 @@ class Recorder(wiring.Component):
 
     Attributes
     ----------
-    features : In(range(max_features + 1))
-        Inputs of a point, the bias among them.
-    hidden : In(range(max_group_rows))
-        Hidden units; 0: logistic regression.
+    features, hidden, read, place, codes : ReaderPorts
+        As in ``ReaderPorts``.
     start : In(1)
         Begin a record; only while ``busy`` is low.
     region : In(region_bits)
@@ -222,12 +249,6 @@ class Recorder(wiring.Component):
         Its log-likelihood and log-prior.
     busy : Out(1)
         A record is being streamed.
-    read : Out(1)
-        Read the codes at ``place``.
-    place : Out(place(config))
-        Place of a pair in the sample memory.
-    codes : In(PAIR_CODES)
-        Its codes, one clock later.
     record : Out(stream of RECORD_WORD)
         Words of the record.
     """  # noqa: E501
@@ -236,8 +257,7 @@ class Recorder(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "features": In(range(config.max_features + 1)),
-                "hidden": In(range(config.max_group_rows)),
+                **ReaderPorts(config).members,
                 "start": In(1),
                 "region": In(config.region_bits),
                 "bank": In(1),
@@ -247,9 +267,6 @@ class Recorder(wiring.Component):
                 "loglik": In(signed(ACC_BITS)),
                 "prior": In(signed(ACC_BITS)),
                 "busy": Out(1),
-                "read": Out(1),
-                "place": Out(place(config)),
-                "codes": In(PAIR_CODES),
                 "record": Out(stream.Signature(RECORD_WORD)),
             }
         )

@@ -70,6 +70,44 @@ def capped(value: ValueLike, bits: int) -> Value:
     return Mux(value[bits:].any(), (1 << bits) - 1, value[:bits])
 
 
+class HealthPorts(wiring.Signature):
+    """Ports of a test of the raw bits.
+
+    Attributes
+    ----------
+    valid : In(1)
+        There is a symbol in this clock.
+    symbol : In(SYMBOL_BITS)
+        That symbol.
+    restart : In(1)
+        Forget the past; in a clock without a symbol.
+    cutoff : In(cutoff_bits)
+        Count that fails.
+    failed : Out(1)
+        A count reached the cut-off; one clock after the symbol.
+    state : Out(layout)
+        State of the test.
+    load : In(1)
+        Load ``loaded`` into the state; in a clock without a symbol.
+    loaded : In(layout)
+        State to load.
+    """
+
+    def __init__(self, cutoff_bits: int, layout: data.Layout) -> None:
+        super().__init__(
+            {
+                "valid": In(1),
+                "symbol": In(SYMBOL_BITS),
+                "restart": In(1),
+                "cutoff": In(cutoff_bits),
+                "failed": Out(1),
+                "state": Out(layout),
+                "load": In(1),
+                "loaded": In(layout),
+            }
+        )
+
+
 def _reaches(m: Module, test: Any, more: ValueLike, total: Value, fresh_count: ValueLike) -> Value:
     """Whether a count of ``test`` reached its cut-off; one clock after the symbol.
 
@@ -102,37 +140,12 @@ class RepetitionCount(wiring.Component):
 
     Attributes
     ----------
-    valid : In(1)
-        There is a symbol in this clock.
-    symbol : In(SYMBOL_BITS)
-        That symbol.
-    restart : In(1)
-        Forget the past; in a clock without a symbol.
-    cutoff : In(RCT_BITS)
-        Length of a run that fails.
-    failed : Out(1)
-        A run reached the cut-off; one clock after the symbol.
-    state : Out(RCT_STATE)
-        State of the test.
-    load : In(1)
-        Load ``loaded`` into the state; in a clock without a symbol.
-    loaded : In(RCT_STATE)
-        State to load.
+    valid, symbol, restart, cutoff, failed, state, load, loaded : HealthPorts
+        As in ``HealthPorts``; ``cutoff`` is the length of a run that fails.
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            {
-                "valid": In(1),
-                "symbol": In(unsigned(SYMBOL_BITS)),
-                "restart": In(1),
-                "cutoff": In(unsigned(RCT_BITS)),
-                "failed": Out(1),
-                "state": Out(RCT_STATE),
-                "load": In(1),
-                "loaded": In(RCT_STATE),
-            }
-        )
+        super().__init__(HealthPorts(RCT_BITS, RCT_STATE))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -168,40 +181,14 @@ class AdaptiveProportion(wiring.Component):
 
     Attributes
     ----------
-    valid : In(1)
-        There is a symbol in this clock.
-    symbol : In(SYMBOL_BITS)
-        That symbol.
-    restart : In(1)
-        Forget the past; in a clock without a symbol.
-    cutoff : In(APT_BITS)
-        Occurrences of the window's first bit that fail.
-    failed : Out(1)
-        The first bit occurred that often; one clock after the symbol.
+    valid, symbol, restart, cutoff, failed, state, load, loaded : HealthPorts
+        As in ``HealthPorts``; ``cutoff`` counts occurrences of the window's first bit.
     closes : Out(1)
         The symbol ends a window.
-    state : Out(APT_STATE)
-        State of the test.
-    load : In(1)
-        Load ``loaded`` into the state; in a clock without a symbol.
-    loaded : In(APT_STATE)
-        State to load.
     """
 
     def __init__(self) -> None:
-        super().__init__(
-            {
-                "valid": In(1),
-                "symbol": In(unsigned(SYMBOL_BITS)),
-                "restart": In(1),
-                "cutoff": In(unsigned(APT_BITS)),
-                "failed": Out(1),
-                "closes": Out(1),
-                "state": Out(APT_STATE),
-                "load": In(1),
-                "loaded": In(APT_STATE),
-            }
-        )
+        super().__init__({**HealthPorts(APT_BITS, APT_STATE).members, "closes": Out(1)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -57,12 +57,8 @@ class StreamFifo(wiring.Component):
         return m
 
 
-class StreamRegister(wiring.Component):
-    """One register stage: latency 1 clock, one item per clock.
-
-    There is no combinational path through it, neither from ``input`` to ``output`` nor from
-    ``output.ready`` to ``input.ready``: a second register keeps the item that arrives while the
-    output stalls.
+class StagePorts(wiring.Signature):
+    """Ports of a stage between two streams.
 
     Attributes
     ----------
@@ -76,6 +72,23 @@ class StreamRegister(wiring.Component):
         super().__init__(
             {"input": In(stream.Signature(shape)), "output": Out(stream.Signature(shape))}
         )
+
+
+class StreamRegister(wiring.Component):
+    """One register stage: latency 1 clock, one item per clock.
+
+    There is no combinational path through it, neither from ``input`` to ``output`` nor from
+    ``output.ready`` to ``input.ready``: a second register keeps the item that arrives while the
+    output stalls.
+
+    Attributes
+    ----------
+    input, output : StagePorts
+        As in ``StagePorts``.
+    """
+
+    def __init__(self, shape: ShapeLike) -> None:
+        super().__init__(StagePorts(shape))
         # the next output payload, when the output is taken or free
         self.following: Any = Signal(shape, name="following")
 
@@ -114,10 +127,8 @@ class AlternatingRegister(StreamRegister):
 
     Attributes
     ----------
-    input : In(stream of shape)
-        Items to pass on.
-    output : Out(stream of shape)
-        The same items, in order.
+    input, output : StagePorts
+        As in ``StagePorts``.
     """
 
     def _store(self, m: Module, keeps: Signal, takes: Signal) -> None:
@@ -145,16 +156,12 @@ class ReadyRegister(wiring.Component):
 
     Attributes
     ----------
-    input : In(stream of shape)
-        Items to pass on.
-    output : Out(stream of shape)
-        The same items, in order.
+    input, output : StagePorts
+        As in ``StagePorts``.
     """
 
     def __init__(self, shape: ShapeLike) -> None:
-        super().__init__(
-            {"input": In(stream.Signature(shape)), "output": Out(stream.Signature(shape))}
-        )
+        super().__init__(StagePorts(shape))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
