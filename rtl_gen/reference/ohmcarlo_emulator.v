@@ -2,7 +2,7 @@
 
 (* top =  1  *)
 (* generator = "Amaranth" *)
-module ohmcarlo_emulator(requests__valid, responses__ready, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, first_pulse, restart, clk, rst
+module ohmcarlo_emulator(requests__valid, responses__ready, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, first_pulse, restart, clk, rst
 , requests__ready, responses__payload, responses__valid, pulses, idle, requests__payload);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
   wire \$1 ;
@@ -11883,7 +11883,7 @@ module \ohmcarlo_emulator.generator.threefry (key1, flush, clk, rst, input__vali
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_emulator.law (load__addr, load__data, \load__stb$10 , \load__addr$6 , \load__data$8 , median_gain, sigma_gain, clk, rst, \force , forced, normal, dac, offset, code, load__stb);
+module \ohmcarlo_emulator.law (sigma_gain, load__stb, load__addr, load__data, \load__stb$10 , \load__addr$6 , \load__data$8 , clk, rst, \force , forced, normal, dac, offset, code, median_gain);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire [34:0] \$1 ;
   wire [34:0] \$10 ;
