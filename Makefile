@@ -67,7 +67,7 @@ verify: $(VENV)/.installed-dev  ## everything, with random stimuli from a new SE
 	$(BEGIN)
 	$(MAKE_BOTH) lint warm
 	@echo "SEED=$(SEED): make verify SEED=$(SEED) repeats this run"
-	SEED=$(SEED) NETLIST=1 OHMCARLO_BOARD_PROFILE=1 $(PYTEST) --hypothesis-seed=$(SEED) || { echo "SEED=$(SEED)"; exit 1; }
+	SEED=$(SEED) OHMCARLO_BOARD_PROFILE=1 $(PYTEST) --hypothesis-seed=$(SEED) || { echo "SEED=$(SEED)"; exit 1; }
 	@$(MAKE) --no-print-directory coverage SEED=$(SEED)
 	$(TIMED); $(MAKE) --no-print-directory fuzz
 
@@ -93,8 +93,13 @@ bitstream: $(VENV)/.installed-fpga  ## a board's bitstream with open tools: make
 formal: $(VENV)/.installed-dev  ## interlocks of the sequencer, proved
 	$(BIN)/python -m pytest verif/test_formal.py
 
+bench-one: $(VENV)/.installed-dev  ## one bench alone: make bench-one BLOCK=sequencer WAVES=1 SEED=7 [TEST=words of -k]
+	WAVES=$(WAVES) SEED=$(SEED) $(BIN)/python -m pytest \
+	  verif/test_$(or $(BLOCK),$(error which bench? make bench-one BLOCK=sequencer runs verif/test_sequencer.py)).py \
+	  $(if $(TEST),-k '$(TEST)')
+
 netlist: $(VENV)/.installed-dev  ## the benches on synthesised netlists, iCE40 and ECP5 (30 minutes)
-	NETLIST=1 $(PYTEST) verif/test_netlist.py verif/test_netlist_models.py
+	$(PYTEST) verif/test_netlist.py verif/test_netlist_models.py
 
 fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; FUZZ_SECONDS each)
 	@if command -v clang > /dev/null; then \

@@ -46,7 +46,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from verif.harness.build import BUILDS, ROOT, TOP, verilog_of
+from verif.harness.bench import BUILDS, ROOT
+from verif.harness.verilog import TOP, verilog_of
 
 LIMIT = 95.0
 BENCHES = ["verif/test_core.py", "verif/test_core_service.py"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import cocotb
 import numpy as np
-import pytest
 from cocotb.triggers import RisingEdge
 
 from ohmcarlo.golden.likelihood import NEVER, sum_of_logits, term_of
@@ -15,7 +14,7 @@ from ohmcarlo.spec import ACC_MAX, LABEL_QUADRATIC, LOGIT_MAX, saturate, softplu
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.acceptance import Acceptance
 from ohmcarlo_hdl.core.interface import PRICE, TERM, TERM_BITS, Mode, decision
-from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
+from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock, stimuli
 
 CONFIG = CoreConfig()
 PROPOSALS = 150
@@ -106,7 +105,7 @@ class Watch:
 @cocotb.test()
 async def decides(dut) -> None:  # type: ignore[no-untyped-def]
     stall = case_parameters()["stall"]
-    rng = random.Random(11)
+    rng = stimuli(11)
     price = Source(dut, "price", PRICE, (), stall, rng)
     terms = Source(dut, "terms", TERM, (), stall, rng)
     sink = Sink(dut, "decision", decision(CONFIG), stall, rng)
@@ -156,6 +155,5 @@ async def decides(dut) -> None:  # type: ignore[no-untyped-def]
     assert min(counted.values()) > PROPOSALS // 8 and early_stops > PROPOSALS // 10
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.5])
-def test_acceptance(stall: float) -> None:
-    run_bench(Acceptance(CONFIG), __name__, {"stall": stall})
+def test_acceptance() -> None:
+    run_bench(Acceptance(CONFIG), __name__, [{"stall": stall} for stall in (0.0, 0.5)])

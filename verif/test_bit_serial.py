@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import cocotb
@@ -26,7 +25,7 @@ from ohmcarlo_hdl.core.interface import RECORD_WORD
 from ohmcarlo_hdl.regs.map import layout_of, register_map
 from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard, SerialBridge
 from problems import controller, trace, wdbc_half
-from verif.harness import Case, case_parameters, run_bench, start_clock
+from verif.harness import Case, case_parameters, run_bench, start_clock, stimuli
 from verif.harness.bus import BusDriver
 from verif.harness.core import RecordSink
 from verif.harness.streams import PERIOD_NS
@@ -89,7 +88,7 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
     expected = trace(made, case["steps"])
     layout = register_map(config, emulator=True)
     bus = BusDriver(dut, layout=layout)
-    records = RecordSink(dut, "samples", RECORD_WORD, case.get("stall", 0.0), random.Random(5))
+    records = RecordSink(dut, "samples", RECORD_WORD, case.get("stall", 0.0), stimuli(5))
     edge = RisingEdge(dut.clk)
     dut.off.value = 0
     await start_clock(dut)

@@ -10,7 +10,7 @@ import pytest
 
 from ohmcarlo_hdl.regs.bank import RegisterBank
 from ohmcarlo_hdl.regs.map import BOARD, board_map
-from verif.harness import case_parameters, run_bench, start_clock
+from verif.harness import case_parameters, run_bench, start_clock, stimuli
 from verif.harness.bus import BusDriver
 from verif.test_registers import Expected, header_of, port, read_windows
 
@@ -25,7 +25,7 @@ CONSTANTS = {"id.clock_hz": 25_000_000, "id.design_hash": 0xDEADBEEF, "uart.divi
 async def begin(dut: Any) -> tuple[BusDriver, dict[str, Expected], random.Random]:
     bus = BusDriver(dut)
     await start_clock(dut)
-    return bus, header_of(BOARD)[0], random.Random(3)
+    return bus, header_of(BOARD)[0], stimuli(3)
 
 
 @cocotb.test()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,14 @@ from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.link import Reason
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.core import EmulatedCore
+from ohmcarlo_hdl.core.step import controller as controller_module
+from ohmcarlo_hdl.core.step import sequence
 from ohmcarlo_rtl.controller.modules import EMULATED_CORE, complete_text
 from problems import controller, trace, wdbc_half, xor_points
-from verif.harness import Case, case_parameters, run_bench, start_clock
-from verif.harness.build import verilog_of
+from verif.formal.mutants import mutant
+from verif.harness import BenchFailure, Case, array_stimuli, case_parameters, run_bench, start_clock
 from verif.harness.core import CoreDriver, CoreTrace
+from verif.harness.verilog import kept_verilog
 
 REASONS = {RUNNING: Reason.DONE, EXHAUSTED: Reason.EXHAUSTED}
 
@@ -45,7 +47,7 @@ def calibration_of(case: Case, geometry: Geometry) -> Calibration | None:
     """Random trims and centres for every device, if the case asks for them."""
     if not case.get("calibrated"):
         return None
-    rng = np.random.default_rng(3)
+    rng = array_stimuli(3)
     shape = (geometry.rows, geometry.row_devices)
     bad_rows = np.zeros(geometry.rows, bool)
     bad_rows[rng.choice(geometry.rows, geometry.rows // 8, replace=False)] = True
@@ -111,8 +113,8 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
         name: np.concatenate([expected[name], rest[name]]) if np.ndim(rest[name]) else rest[name]
         for name in rest
     }
-    driver = CoreDriver(dut, config_of(case), made.registers, points, made.array)
-    driver.stall = case.get("stall", 0.0)
+    stall = case.get("stall", 0.0)
+    driver = CoreDriver(dut, config_of(case), made.registers, points, made.array, stall)
     await start_clock(dut)
     await driver.load()
     assert await driver.start() == Reason.DONE
@@ -172,13 +174,15 @@ async def check_samples_and_rows(driver: CoreDriver, made: Any) -> None:
         assert (await driver.bus.get("row.held"))["value"] == state.held[group]
 
 
-@cache
 def verilog_for(config: CoreConfig) -> str:
-    """Elaborated once for all the cases of a configuration."""
-    return verilog_of(EmulatedCore(config))
+    """Elaborated once for all the cases of a configuration, in whatever file."""
+    return kept_verilog(lambda: EmulatedCore(config), "EmulatedCore", config)
 
 
-def simulate(case: Case, module: str = __name__, test: str = "equals_the_golden_trace") -> None:
+GOLDEN = "equals_the_golden_trace"
+
+
+def simulate(case: Case, module: str = __name__, test: str = GOLDEN) -> None:
     text = verilog_for(config_of(case))
     run_bench("EmulatedCore", module, case, testcase=test, verilog_text=text)
 
@@ -213,8 +217,23 @@ def test_trims_centres_and_bad_rows() -> None:
     simulate({"steps": 300, "calibrated": True, "settings": {"rho": 0.8}})
 
 
+STALLED = {"steps": 300, "stall": 0.3, "settings": {"rho": 0.8}}
+
+
 def test_sample_stream_stalled_at_random() -> None:
-    simulate({"steps": 300, "stall": 0.3, "settings": {"rho": 0.8}})
+    simulate(STALLED)
+
+
+@pytest.mark.verify
+def test_codes_overwritten_while_they_are_streamed_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A planted bug: the next sample is programmed although the last one is still streamed."""
+    held = "progress.allow_sample & self._outcome.recorder_free"
+    broken = mutant(sequence, {held: "progress.allow_sample"})
+    monkeypatch.setattr(controller_module, "Sequence", broken.Sequence)
+    with pytest.raises(BenchFailure, match="codes"):
+        run_bench(EmulatedCore(config_of(STALLED)), __name__, STALLED, testcase=GOLDEN)
 
 
 WIDE = {"geometry": {"rows": 512, "pairs": 16}}
@@ -244,6 +263,7 @@ def test_512_by_16() -> None:
     simulate({"steps": 300, "config": WIDE, "features": 12, "bounded": True})
 
 
+@pytest.mark.verify
 def test_128_by_64() -> None:
     simulate({"steps": 300, "config": {"geometry": {"rows": 128, "pairs": 64}}, "bounded": True})
 
@@ -251,7 +271,10 @@ def test_128_by_64() -> None:
 SMALL = {"rows": 64, "pairs": 16}
 
 
-@pytest.mark.parametrize("access_bits", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    "access_bits",
+    [1, pytest.param(2, marks=pytest.mark.verify), pytest.param(4, marks=pytest.mark.verify), 8],
+)
 def test_64_by_16_with_each_width_of_access(access_bits: int) -> None:
     small = {"max_points": 512, "max_group_rows": 1, "max_regions": 1}
     config = small | {"geometry": SMALL | {"access_bits": access_bits}}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +19,7 @@ from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.core import Core
 from ohmcarlo_hdl.core.interface import PREDICTION
 from problems import trace
-from verif.harness import Case, Clocked, case_parameters, run_bench, start_clock
+from verif.harness import Case, Clocked, case_parameters, run_bench, start_clock, stimuli
 from verif.harness.array_model import ArrayModel, FaultyArray
 from verif.harness.core import CoreDriver, RecordSink
 from verif.test_core import config_of, first_difference, golden_of, points_of, simulate
@@ -66,7 +65,7 @@ async def python_array(dut) -> None:  # type: ignore[no-untyped-def]
     made, array = coin_pair(case)
     config = config_of(case)
     driver = CoreDriver(dut, config, made.registers, made.points)
-    model = ArrayModel(dut, config, array, case["stall"], random.Random(2))
+    model = ArrayModel(dut, config, array, case["stall"], stimuli(2))
     await start_clock(dut)
     await driver.load(array)
     bench = Clocked(dut, model).start()
@@ -142,7 +141,7 @@ async def predictions(dut) -> None:  # type: ignore[no-untyped-def]
     """Sums over every held sample, the current ones among them, for every data point."""
     case = case_parameters()
     made, driver = await loaded(dut, case)
-    sums = RecordSink(dut, "predictions", PREDICTION, 0.2, random.Random(4))
+    sums = RecordSink(dut, "predictions", PREDICTION, 0.2, stimuli(4))
     assert await driver.start() == Reason.DONE
     assert await driver.run(case["steps"]) == Reason.DONE
     expected = trace(made, case["steps"])

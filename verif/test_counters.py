@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
-
 import cocotb
 from cocotb.triggers import RisingEdge
 
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.counters import COUNTED, OPERATIONS, Counters
-from verif.harness import run_bench, start_clock
+from verif.harness import run_bench, start_clock, stimuli
 
 CONFIG = CoreConfig()
 INPUTS = ("busy", "request", "op", "step", "valid", "accepted", "evaluated")
@@ -17,7 +15,7 @@ INPUTS = ("busy", "request", "op", "step", "valid", "accepted", "evaluated")
 
 @cocotb.test()
 async def counts(dut) -> None:  # type: ignore[no-untyped-def]
-    rng = random.Random(6)
+    rng = stimuli(6)
     for name in INPUTS:
         getattr(dut, name).value = 0
     await start_clock(dut)

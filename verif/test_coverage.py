@@ -13,7 +13,8 @@ from amaranth.lib.wiring import In, Out
 from cocotb.triggers import RisingEdge
 
 from verif import coverage
-from verif.harness import build, run_bench, start_clock
+from verif.harness import bench, run_bench, start_clock
+from verif.harness.verilog import verilog_of
 
 VERILOG = r"""module dut(clk, rst, a, x);
   wire \$1 ;
@@ -176,13 +177,14 @@ async def takes(dut) -> None:  # type: ignore[no-untyped-def]
         await RisingEdge(dut.clk)
 
 
+@pytest.mark.verify
 def test_real_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Verilator's own file: the arm taken is covered, the other is named with its line."""
     monkeypatch.setenv("COVERAGE", "1")
-    monkeypatch.setattr(build, "BUILDS", tmp_path)
+    monkeypatch.setattr(bench, "BUILDS", tmp_path)
     monkeypatch.setattr(coverage, "BUILDS", tmp_path)
     run_bench(Held(), __name__, testcase="takes")
-    text = build.verilog_of(Held())
+    text = verilog_of(Held())
     builds = coverage.builds_with_runs()
     assert list(builds) == [text]
     counts, runs = coverage.merge(builds[text])

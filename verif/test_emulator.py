@@ -43,6 +43,7 @@ from verif.harness import (
     run_bench,
     segment_words,
     start_clock,
+    stimuli,
 )
 from verif.harness.clocks import Transfers
 
@@ -294,7 +295,7 @@ def worlds(rng: random.Random) -> list[World]:
 async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     """Any operations in any order, in six worlds, under changing stalls."""
     case = case_parameters()
-    rng = random.Random(case["seed"])
+    rng = stimuli(case["seed"])
     config = config_of(case["geometry"])
     bench = await Bench(dut, config).start()
     for turn, world in enumerate(worlds(rng)):
@@ -318,7 +319,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
 async def restarts(dut) -> None:  # type: ignore[no-untyped-def]
     """Whatever was made ahead under an old key, or was on its way, is gone after a restart."""
     case = case_parameters()
-    rng = random.Random(case["seed"] + 1)
+    rng = stimuli(case["seed"] + 1)
     config = config_of(case["geometry"])
     bench = await Bench(dut, config).start()
     options = {"d2d_rel": 0.1, "stuck": 0.2}
@@ -343,7 +344,7 @@ async def restarts(dut) -> None:  # type: ignore[no-untyped-def]
 async def whole_dot_products(dut) -> None:  # type: ignore[no-untyped-def]
     """int8 inputs over planes and tiles: the golden model's dot products, converter and all."""
     case = case_parameters()
-    rng = random.Random(case["seed"] + 2)
+    rng = stimuli(case["seed"] + 2)
     config = config_of(case["geometry"])
     geometry = config.geometry
     bench = await Bench(dut, config).start()
@@ -418,7 +419,7 @@ async def clocks(dut) -> None:  # type: ignore[no-untyped-def]
     """The promises about speed, nothing stalling."""
     config = config_of(case_parameters()["geometry"])
     bench = await Bench(dut, config).start()
-    rng = random.Random(8)
+    rng = stimuli(8)
     model = await bench.enter(World(rng.getrandbits(64), {"d2d_rel": 0.05, "stuck": 0.02}))
     devices = config.geometry.row_devices
 
@@ -486,7 +487,7 @@ def test_clocks() -> None:
 @cocotb.test()
 async def law(dut) -> None:  # type: ignore[no-untyped-def]
     """PulseLaw against emulator_code, far beyond what an array's options can ask for."""
-    rng = random.Random(12)
+    rng = stimuli(12)
     for name in ("force", "forced", "dac", "offset", "normal"):
         getattr(dut, name).value = 0
     dut.load_median__stb.value = dut.load_sigma__stb.value = 0
@@ -531,7 +532,7 @@ def test_pulse_law() -> None:
 
 @pytest.mark.parametrize("pairs", [2, 3, 4, 33])
 def test_any_geometry_elaborates(pairs: int) -> None:
-    from verif.harness.build import verilog_of
+    from verif.harness.verilog import verilog_of
 
     geometry = Geometry(rows=4, pairs=pairs, entropy_pairs=1, access_bits=4)
     assert "module dut" in verilog_of(Emulator(CoreConfig(geometry, max_group_rows=4)))

@@ -36,7 +36,7 @@ from ohmcarlo_hdl.entropy.health import APT_BITS, RCT_BITS, RCT_SYMBOL_BITS
 from ohmcarlo_hdl.entropy.interface import CLEAN_WINDOWS_BITS, coin_code, raw_symbol
 from ohmcarlo_hdl.entropy.neg_log import T_MAX, NegLog
 from ohmcarlo_hdl.entropy.unit import EntropyUnit
-from verif.harness import Clocked, Packer, Source, case_parameters, run_bench, start_clock
+from verif.harness import Clocked, Packer, Source, case_parameters, run_bench, start_clock, stimuli
 
 CUTOFFS = health_cutoffs(SamplerSettings().min_entropy)
 OFF = ((1 << RCT_BITS) - 1, (1 << RCT_SYMBOL_BITS) - 1, (1 << APT_BITS) - 1)
@@ -263,7 +263,7 @@ def with_any_columns(codes: Codes, columns: int, rng: random.Random) -> Iterator
 @cocotb.test()
 async def equals_golden(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
-    rng = random.Random(case["seed"])
+    rng = stimuli(case["seed"])
     config = configured(case["entropy_pairs"])
     columns = config.coin_devices
     twin = Twin(dut, config)
@@ -299,7 +299,7 @@ async def equals_golden(dut) -> None:  # type: ignore[no-untyped-def]
 async def windows_in_every_phase(dut) -> None:  # type: ignore[no-untyped-def]
     """Windows of 1024 bits begin and end at any bit of a symbol: many in a row, no restart."""
     case = case_parameters()
-    rng = random.Random(31)
+    rng = stimuli(31)
     config = configured(case["entropy_pairs"])
     columns = config.coin_devices
     twin = Twin(dut, config)
@@ -328,7 +328,7 @@ async def windows_in_every_phase(dut) -> None:  # type: ignore[no-untyped-def]
 async def one_symbol_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
     """A round of codes goes in clock by clock; what it means is there LATENCY clocks later."""
     config = configured(case_parameters()["entropy_pairs"])
-    rng = random.Random(5)
+    rng = stimuli(5)
     twin = Twin(dut, config)
     items = with_columns(good(rng, config.coin_devices), config.coin_devices)
     count = COIN_BITS // SYMBOL_BITS
@@ -346,7 +346,7 @@ async def one_symbol_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
 async def bad_coins_alarm_in_time(dut) -> None:  # type: ignore[no-untyped-def]
     """As a controller harvests: rounds of all columns, begin when the coin is complete."""
     config = configured(case_parameters()["entropy_pairs"])
-    columns, rng = config.coin_devices, random.Random(21)
+    columns, rng = config.coin_devices, stimuli(21)
     twin = Twin(dut, config)
     source = Source(dut, "codes", coin_code(config))
     rct, symbol, _ = CUTOFFS

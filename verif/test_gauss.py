@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import random
-
 import cocotb
 from cocotb.triggers import RisingEdge
 
 from ohmcarlo.spec import GAUSS_SUB_BITS, gauss, gauss_table
 from ohmcarlo_hdl.array.gauss import Gauss
-from verif.harness import run_bench, start_clock
+from verif.harness import run_bench, start_clock, stimuli
 
 RANDOM = 4000
 
@@ -26,7 +24,7 @@ def corner_words() -> list[int]:
 
 @cocotb.test()
 async def equals_the_table(dut) -> None:  # type: ignore[no-untyped-def]
-    rng = random.Random(11)
+    rng = stimuli(11)
     words = corner_words()
     words += [rng.getrandbits(32) for _ in range(RANDOM)]
     words += [rng.getrandbits(rng.randrange(1, 32)) | rng.getrandbits(1) << 31 for _ in range(1000)]

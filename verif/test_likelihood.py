@@ -41,10 +41,12 @@ from verif.harness import (
     Packer,
     Sink,
     Source,
+    array_stimuli,
     case_parameters,
     load_window,
     run_bench,
     start_clock,
+    stimuli,
 )
 
 SMALL = {"rows": 16, "pairs": 8, "entropy_pairs": 2}
@@ -86,7 +88,7 @@ class Problem:
         lowest = hidden + 1 if config.tiles == 1 else 1
         self.features = rng.randint(min(lowest, config.max_features), config.max_features)
         self.mantissa, self.shift = rng.randint(1 << 15, (1 << 16) - 1), shift
-        draw = np.random.default_rng(rng.randrange(1 << 32))
+        draw = array_stimuli(rng.randrange(1 << 32))
         self.codes = draw.integers(0, CODE_MAX + 1, (g.rows, g.row_devices)).astype(np.int32)
         self.codes[draw.random(self.codes.shape) < 0.1] = CODE_MAX
         self.codes[draw.random(self.codes.shape) < 0.1] = 0
@@ -359,7 +361,7 @@ class Bench:
         self.dut = dut
         self.name = case_parameters()["config"]
         self.config = config_of(self.name)
-        self.rng = rng = random.Random(seed)
+        self.rng = rng = stimuli(seed)
         self.jobs = TimedSource(dut, "jobs", likelihood_job(self.config), (), 0, rng)
         self.array = Responder(dut, self.config, rng)
         self.terms = TimedSink(dut, "terms", TERM, 0, rng)
@@ -640,12 +642,11 @@ def test_likelihood(config: str) -> None:
     run_bench(Likelihood(config_of(config)), __name__, {"config": config})
 
 
-@pytest.mark.parametrize("test", ["evaluates", "stops"])
 @pytest.mark.parametrize("config", BIT_SERIAL)
-def test_bit_serial_likelihood(config: str, test: str) -> None:
+def test_bit_serial_likelihood(config: str) -> None:
     """The form that waits for each access: the same accesses and terms, later."""
     block = BitSerialLikelihood(config_of(config))
-    run_bench(block, __name__, {"config": config}, testcase=test)
+    run_bench(block, __name__, {"config": config}, testcase="evaluates|stops")
 
 
 def test_bit_serial_likelihood_refuses_what_it_cannot_evaluate() -> None:

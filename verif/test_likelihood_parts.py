@@ -24,7 +24,7 @@ from ohmcarlo_hdl.core.interface import PREDICTION, PREDICTION_BITS
 from ohmcarlo_hdl.core.logit import LogitScaler
 from ohmcarlo_hdl.core.prediction import WEIGHTED, PredictionSums
 from ohmcarlo_hdl.core.term import TermUnit
-from verif.harness import Clocked, Packer, Sink, Source, run_bench, start_clock
+from verif.harness import Clocked, Packer, Sink, Source, run_bench, start_clock, stimuli
 from verif.harness.clocks import Transfers
 
 DOT_BITS = 25
@@ -82,7 +82,7 @@ class ScalerLane(Lane):
 
 @cocotb.test()
 async def scales(dut) -> None:  # type: ignore[no-untyped-def]
-    rng = random.Random(21)
+    rng = stimuli(21)
     widths = {"z": 18, "magnitude": 19, "label": 3, "last": 2, "activation": 8}
     lane = ScalerLane(dut, rng, ["dot", "output"], widths)
     lane.contexts = []
@@ -152,7 +152,7 @@ def logits(rng: random.Random) -> list[int]:
 
 @cocotb.test()
 async def turns_logits_into_terms(dut) -> None:  # type: ignore[no-untyped-def]
-    rng = random.Random(22)
+    rng = stimuli(22)
     softplus, sigmoid = softplus_table(), sigmoid_table()
     inputs = ["z", "magnitude", "label", "last"]
     lane = TermLane(dut, rng, inputs, {"result": 28, "result_last": 2})
@@ -182,7 +182,7 @@ async def turns_logits_into_terms(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def sums_predictions(dut) -> None:  # type: ignore[no-untyped-def]
-    rng = random.Random(23)
+    rng = stimuli(23)
     source = Source(dut, "probabilities", WEIGHTED, (), 0, rng)
     sink = Sink(dut, "predictions", PREDICTION, 0, rng)
     await start_clock(dut)

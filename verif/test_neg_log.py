@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-
 import cocotb
 from cocotb.triggers import RisingEdge
 
@@ -19,7 +17,7 @@ from ohmcarlo.spec import (
     Geometry,
 )
 from ohmcarlo_hdl.entropy.neg_log import T_MAX, NegLog
-from verif.harness import run_bench, start_clock
+from verif.harness import run_bench, start_clock, stimuli
 
 MANTISSA_BITS = COIN_BITS - 1
 SEGMENT = 1 << (MANTISSA_BITS - NEG_LOG_SEGMENT_BITS)
@@ -35,7 +33,7 @@ def corner_words() -> list[int]:
 
 @cocotb.test()
 async def equals_golden(dut) -> None:  # type: ignore[no-untyped-def]
-    rng = random.Random(11)
+    rng = stimuli(11)
     geometry = Geometry()
     registers = SamplerSettings().registers(geometry, 5, EmulatedArray(geometry, 1).sigma_us)
     machine, state = build_machine(registers), build_state(registers)

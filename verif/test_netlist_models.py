@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from cocotb.triggers import RisingEdge, Timer
 
-from verif.harness import Packer, building, run_bench, start_clock
-from verif.harness.build import SOURCE
+from verif.harness import Packer, building, run_bench, start_clock, stimuli
+from verif.harness.model import SOURCE
 from verif.netlist import ECP5, FLOWS, ICE40, Netlist
 from verif.netlist.flows import MODELS, included
 
@@ -156,7 +155,7 @@ class Twin:
 
 @cocotb.test()
 async def remember(dut) -> None:  # type: ignore[no-untyped-def]
-    rng = random.Random(9)
+    rng = stimuli(9)
     twins = [Twin(shape, rng) for shape in SHAPES]
     for i in range(len(SHAPES)):
         for name in PORTS:
@@ -169,8 +168,8 @@ async def remember(dut) -> None:  # type: ignore[no-untyped-def]
     for clock in range(CLOCKS):
         array = [rng.getrandbits(5) for _ in range(ARRAY.length)]
         dut.array.value = packer.pack(array)
-        stimuli = [twin.stimulus() for twin in twins]
-        for i, stimulus in enumerate(stimuli):
+        drawn = [twin.stimulus() for twin in twins]
+        for i, stimulus in enumerate(drawn):
             for name, value in stimulus.items():
                 getattr(dut, f"{name}{i}").value = value
         await edge
@@ -180,14 +179,15 @@ async def remember(dut) -> None:  # type: ignore[no-untyped-def]
         for i, twin in enumerate(twins):
             found = int(getattr(dut, f"read_data{i}").value)
             assert twin.found in (None, found), (clock, SHAPES[i], hex(found))
-            twin.clock(stimuli[i])
+            twin.clock(drawn[i])
 
 
 # the model of ours; the two others take Yosys's word (iCE40) or Amaranth's
 TARGETS = {"ecp5": Netlist(ECP5), "ice40": Netlist(ICE40), "source": SOURCE}
 
 
-@pytest.mark.parametrize("name", TARGETS if os.environ.get("NETLIST") == "1" else ["ecp5"])
+@pytest.mark.verify
+@pytest.mark.parametrize("name", TARGETS)
 def test_memories(name: str) -> None:
     """The twin is right about Amaranth's memory, and each family's memory about the twin."""
     target = TARGETS[name]
@@ -195,6 +195,7 @@ def test_memories(name: str) -> None:
         run_bench(Memories(), __name__, testcase="remember")
 
 
+@pytest.mark.verify
 def test_every_width_of_an_ecp5_memory_is_met() -> None:
     text = ECP5.netlist(Memories())
     widths = {int(w) for w in re.findall(r"\.DATA_WIDTH_[AB]\(32'd(\d+)\)", text)}

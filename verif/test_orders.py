@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import cocotb
-import pytest
 from amaranth import Module, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -20,7 +19,7 @@ from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.interface import ACC_BITS, MULTIPLICITY_BITS, RECORD_WORD, Kind, device_order
 from ohmcarlo_hdl.core.orders import OrderIssuer
 from ohmcarlo_hdl.core.sample import Recorder, SampleMemory, place
-from verif.harness import Clocked, Packer, Sink, case_parameters, run_bench, start_clock
+from verif.harness import Clocked, Packer, Sink, case_parameters, run_bench, start_clock, stimuli
 
 ROWS = 32
 CONFIG = CoreConfig(
@@ -224,7 +223,7 @@ class Orders(Player):
 @cocotb.test()
 async def issues(dut) -> None:  # type: ignore[no-untyped-def]
     stall = case_parameters()["stall"]
-    rng = random.Random(3)
+    rng = stimuli(3)
     dut.start.value = 0
     sink = Sink(dut, "orders", device_order(CONFIG), stall, rng)
     player = Orders(dut, sink, rng, PROPOSALS)
@@ -241,6 +240,5 @@ async def issues(dut) -> None:  # type: ignore[no-untyped-def]
     assert not int(dut.ordering.value) and len(sink.items) == len(player.expected)
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.5])
-def test_orders(stall: float) -> None:
-    run_bench(SampleBench(), __name__, {"stall": stall})
+def test_orders() -> None:
+    run_bench(SampleBench(), __name__, [{"stall": stall} for stall in (0.0, 0.5)])

@@ -20,7 +20,7 @@ from ohmcarlo_hdl.array.sequencer import sequencer_settings
 from ohmcarlo_hdl.config import CoreConfig
 from verif.daughterboard import Daughterboard, KeyedArray, Limits, Wired
 from verif.daughterboard.driven import DrivenPhy
-from verif.harness import Clocked, Packer, Sink, Source, case_parameters, run_bench
+from verif.harness import Clocked, Packer, Sink, Source, case_parameters, run_bench, stimuli
 
 CONFIGS = {
     "whole": CoreConfig(
@@ -150,7 +150,7 @@ class Bench:
 async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     """Any operations in any order under changing stalls: answers of the twin, and no fault."""
     case = case_parameters()
-    rng = random.Random(case["seed"])
+    rng = stimuli(case["seed"])
     bench = await Bench(dut, CONFIGS[case["config"]], SHORT_LIMITS).start()
     for row in range(bench.config.geometry.rows):  # so that no device is near zero
         items = [bench.request(Op.RESET, row)]

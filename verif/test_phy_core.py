@@ -30,8 +30,8 @@ from problems import trace
 from verif.daughterboard import Daughterboard, KeyedArray, Limits, Wired
 from verif.formal.mutants import mutant
 from verif.harness import Case, case_parameters, run_bench, start_clock
-from verif.harness.build import verilog_of
 from verif.harness.core import CoreDriver
+from verif.harness.verilog import verilog_of
 from verif.test_core import first_difference
 from verif.test_phy import RAIL_CODES, SHORT
 

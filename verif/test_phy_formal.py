@@ -86,7 +86,13 @@ BUGS: dict[str, tuple[set[str], types.ModuleType, dict[str, str]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", BUGS)
+CHOICE = "hold withdraws an answer"
+"""The one bug that ``make test`` plants."""
+
+
+@pytest.mark.parametrize(
+    "bug", [pytest.param(bug, marks=() if bug == CHOICE else pytest.mark.verify) for bug in BUGS]
+)
 def test_planted_bug(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names, module, changes = BUGS[bug]
     broken = mutant(module, changes)

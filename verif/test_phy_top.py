@@ -46,7 +46,7 @@ from ohmcarlo_rtl.bitstream.request import Request, request_of
 from problems import trace
 from verif.daughterboard import Daughterboard, KeyedArray, Limits, Wired
 from verif.harness import run_bench, start_clock
-from verif.harness.build import verilog_of
+from verif.harness.verilog import verilog_of
 from verif.test_core import first_difference
 from verif.test_phy import SHORT
 

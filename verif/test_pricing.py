@@ -24,11 +24,13 @@ from verif.harness import (
     Clocked,
     Sink,
     Source,
+    array_stimuli,
     case_parameters,
     load_window,
     run_bench,
     segment_words,
     start_clock,
+    stimuli,
 )
 from verif.harness.clocks import Transfers
 
@@ -170,7 +172,7 @@ class Bench:
     def __init__(self, dut: Any) -> None:
         self.dut = dut
         self.bit_serial = CONFIGS[case_parameters()["config"]].bit_serial
-        rng = random.Random(5)
+        rng = stimuli(5)
         self.source = Source(dut, "devices", PROGRAMMED, rng=rng)
         self.sink = Sink(dut, "price", PRICE, rng=rng)
         self.clocked = Clocked(dut, self.source, self.sink)
@@ -218,10 +220,10 @@ class Bench:
 @cocotb.test()
 async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
     config = CONFIGS[case_parameters()["config"]]
-    rng = np.random.default_rng(6)
+    rng = array_stimuli(6)
     bench = Bench(dut)
     await bench.start()
-    sets, registers = all_tables(rng), all_registers(random.Random(6))
+    sets, registers = all_tables(rng), all_registers(stimuli(6))
     count = 2 if bench.bit_serial else 12
     seen: list[dict[str, int]] = []
     for tables, (source, sink) in zip(sets, itertools.cycle(STALLS)):
@@ -239,7 +241,7 @@ async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
 @cocotb.test()
 async def prices_many_one_pair_proposals_without_a_gap(dut) -> None:  # type: ignore[no-untyped-def]
     """``check`` looks at the clocks: a price every four of them."""
-    rng = np.random.default_rng(7)
+    rng = array_stimuli(7)
     bench = Bench(dut)
     await bench.start()
     tables = hastings_tables(lambda g: 0.05 * g)
@@ -258,7 +260,7 @@ async def waits_for_its_prices_to_be_taken(dut) -> None:  # type: ignore[no-unty
     tables = hastings_tables(lambda g: 0.05 * g)
     await bench.load(tables)
     bench.sink.stall = 1.0
-    codes = np.random.default_rng(8).integers(150, 900, (2, 20, 2)).astype(np.int32)
+    codes = array_stimuli(8).integers(150, 900, (2, 20, 2)).astype(np.int32)
     work = [Proposed(old, new, np.full(2, 1840, np.int32)) for old, new in zip(*codes, strict=True)]
     priced = cocotb.start_soon(bench.check(DEFAULT, tables, work))
     for _ in range(3):

@@ -7,7 +7,6 @@ from collections import deque
 from typing import Any
 
 import cocotb
-import pytest
 from amaranth import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -26,7 +25,16 @@ from ohmcarlo_hdl.core.programmer import (
     read_back,
 )
 from ohmcarlo_hdl.lib.fifo import StreamRegister
-from verif.harness import Clocked, Packer, Sink, Source, case_parameters, run_bench, start_clock
+from verif.harness import (
+    Clocked,
+    Packer,
+    Sink,
+    Source,
+    case_parameters,
+    run_bench,
+    start_clock,
+    stimuli,
+)
 
 CONFIG = CoreConfig(
     Geometry(rows=32, pairs=8, entropy_pairs=2), max_points=16, max_group_rows=4, max_regions=4
@@ -263,7 +271,7 @@ def raw_request(rng: random.Random) -> dict[str, Any]:
 async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
     stall, alone = case["stall"], case["alone"]
-    rng = random.Random(5)
+    rng = stimuli(5)
     edge = RisingEdge(dut.clk)
     shape, response = array_request(CONFIG), array_response(CONFIG)
     accesses = [] if alone else [access(rng) for _ in range(300)]
@@ -359,6 +367,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     assert alone or (watch.dropped > 30 and watch.held_up > 100)
 
 
-@pytest.mark.parametrize(("stall", "alone"), [(0.0, True), (0.0, False), (0.5, False)])
-def test_operations(stall: float, alone: bool) -> None:
-    run_bench(ArrayPath(), __name__, {"stall": stall, "alone": alone})
+def test_operations() -> None:
+    choices = [(0.0, True), (0.0, False), (0.5, False)]
+    cases = [{"stall": stall, "alone": alone} for stall, alone in choices]
+    run_bench(ArrayPath(), __name__, cases)

@@ -24,14 +24,16 @@ from verif.harness import (
     Packer,
     Sink,
     Source,
+    array_stimuli,
     case_parameters,
     load_window,
     run_bench,
     segment_words,
     start_clock,
+    stimuli,
 )
-from verif.harness.build import verilog_of
 from verif.harness.clocks import Transfers
+from verif.harness.verilog import verilog_of
 
 GEOMETRY = Geometry(rows=12, pairs=12)  # neither is a power of two
 ROWS, DEVICES = GEOMETRY.rows, GEOMETRY.row_devices
@@ -174,7 +176,7 @@ async def load_calibration(dut: Any, tables: dict[str, np.ndarray]) -> None:
 async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
     calibration, bit_serial = (case_parameters()[name] for name in ("calibration", "bit_serial"))
     count = ORDERS // 4 if bit_serial else ORDERS
-    rng, array_rng = random.Random(3), np.random.default_rng(3)
+    rng, array_rng = stimuli(3), array_stimuli(3)
     source = Source(dut, "orders", device_order(config(calibration)), rng=rng)
     sink = Sink(dut, "targets", device_target(config(calibration)), rng=rng)
     await start_clock(dut)

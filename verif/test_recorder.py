@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import random
-
 import cocotb
-import pytest
 from cocotb.triggers import RisingEdge
 
 from ohmcarlo_hdl.core.interface import RECORD_WORD
-from verif.harness import Clocked, Sink, case_parameters, run_bench, start_clock
+from verif.harness import Clocked, Sink, case_parameters, run_bench, start_clock, stimuli
 from verif.test_orders import Player, SampleBench
 
 RECORDS = 80
@@ -38,7 +35,7 @@ class Records(Player):
 @cocotb.test()
 async def records(dut) -> None:  # type: ignore[no-untyped-def]
     stall = case_parameters()["stall"]
-    rng = random.Random(4)
+    rng = stimuli(4)
     dut.coin.value = dut.sample.value = 0
     sink = Sink(dut, "record", RECORD_WORD, stall, rng)
     player = Records(dut, sink, rng, RECORDS)
@@ -54,6 +51,5 @@ async def records(dut) -> None:  # type: ignore[no-untyped-def]
     assert not int(dut.recording.value) and len(sink.items) == len(player.expected)
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.5])
-def test_recorder(stall: float) -> None:
-    run_bench(SampleBench(), __name__, {"stall": stall})
+def test_recorder() -> None:
+    run_bench(SampleBench(), __name__, [{"stall": stall} for stall in (0.0, 0.5)])

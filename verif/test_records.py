@@ -6,13 +6,12 @@ import random
 from typing import Any
 
 import cocotb
-import pytest
 
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.interface import PREDICTION, RECORD_WORD, step_record
 from ohmcarlo_hdl.soc.records import RecordMerger
-from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
+from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock, stimuli
 
 CONFIG = CoreConfig(Geometry(rows=64, pairs=16), max_points=1 << 16, max_regions=64)
 STEPS, SAMPLES, PREDICTIONS = 150, 40, 60
@@ -62,7 +61,7 @@ def split(words: list[int]) -> dict[int, list[Record]]:
 @cocotb.test()
 async def merges(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
-    rng = random.Random(case["seed"])
+    rng = stimuli(case["seed"])
     pairs = case["pairs"]
     steps = [step_of(rng) for _ in range(STEPS)]
     samples = [[rng.randrange(1 << 32) for _ in range(4 + pairs)] for _ in range(SAMPLES)]
@@ -101,7 +100,7 @@ async def merges(dut) -> None:  # type: ignore[no-untyped-def]
 @cocotb.test()
 async def order(dut) -> None:  # type: ignore[no-untyped-def]
     """Of records that wait together, the step goes first and the prediction last."""
-    rng = random.Random(2)
+    rng = stimuli(2)
     step = step_of(rng) | {"accepted": 1}
     dut.sample_pairs.value = 1
     words = [{"word": w, "last": int(w == 5)} for w in (1, 2, 3, 4, 5)]
@@ -118,13 +117,11 @@ async def order(dut) -> None:  # type: ignore[no-untyped-def]
     assert parts[-1].items == [*step_words(step), *step_words(step), *kinds]
 
 
-@pytest.mark.parametrize(
-    ("steps", "stall", "sink", "pairs"),
-    [(0.0, 0.0, 0.0, 12), (0.7, 0.3, 0.5, 1), (0.9, 0.0, 0.0, 103), (0.5, 0.8, 0.3, 12)],
-)
-def test_records(steps: float, stall: float, sink: float, pairs: int) -> None:
-    case = {"steps": steps, "stall": stall, "sink": sink, "pairs": pairs, "seed": 11}
-    run_bench(RecordMerger(CONFIG), __name__, case, testcase="merges")
+def test_records() -> None:
+    choices = [(0.0, 0.0, 0.0, 12), (0.7, 0.3, 0.5, 1), (0.9, 0.0, 0.0, 103), (0.5, 0.8, 0.3, 12)]
+    names = ("steps", "stall", "sink", "pairs")
+    cases = [dict(zip(names, values, strict=True)) | {"seed": 11} for values in choices]
+    run_bench(RecordMerger(CONFIG), __name__, cases, testcase="merges")
 
 
 def test_order() -> None:

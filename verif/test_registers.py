@@ -50,9 +50,9 @@ from ohmcarlo_hdl.core.counters import COUNTED
 from ohmcarlo_hdl.regs.bank import RegisterBank
 from ohmcarlo_hdl.regs.map import SOURCE, compile_board_rdl, compile_rdl, register_map
 from ohmcarlo_rtl.controller.tidy import tidy
-from verif.harness import case_parameters, run_bench, start_clock
-from verif.harness.build import verilog_of
+from verif.harness import case_parameters, run_bench, start_clock, stimuli
 from verif.harness.bus import BusDriver
+from verif.harness.verilog import verilog_of
 
 CONFIGS = {
     "reference": (CoreConfig(), False),
@@ -227,7 +227,7 @@ def port(dut: Any, register: str) -> Any:
 async def begin(dut: Any) -> tuple[BusDriver, str, random.Random]:
     bus = BusDriver(dut)
     await start_clock(dut)
-    return bus, case_parameters()["config"], random.Random(3)
+    return bus, case_parameters()["config"], stimuli(3)
 
 
 async def bus_error(bus: BusDriver, registers: dict[str, Expected]) -> int:

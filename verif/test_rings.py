@@ -6,10 +6,9 @@ import random
 from typing import Any
 
 import cocotb
-import pytest
 
 from ohmcarlo_hdl.soc.rings import ReceiveRing, TransmitRing
-from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock
+from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock, stimuli
 
 WIDTH, ITEMS, COUNT = 12, 8, 600
 
@@ -54,7 +53,7 @@ class Reader:
 @cocotb.test()
 async def receives(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
-    rng = random.Random(case["seed"])
+    rng = stimuli(case["seed"])
     items = [rng.randrange(1 << WIDTH) for _ in range(COUNT)]
     source = Source(dut, "input", WIDTH, items, case["stall"], rng)
     reader = Reader(dut, case["pause"], rng)
@@ -95,7 +94,7 @@ class Writer:
 @cocotb.test()
 async def transmits(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
-    rng = random.Random(case["seed"])
+    rng = stimuli(case["seed"])
     items = [rng.randrange(1 << WIDTH) for _ in range(COUNT)]
     writer = Writer(dut, items, case["pause"], rng)
     sink = Sink(dut, "output", WIDTH, case["stall"], rng)
@@ -111,13 +110,13 @@ async def transmits(dut) -> None:  # type: ignore[no-untyped-def]
 CASES = [(0.0, 0.0), (0.7, 0.0), (0.0, 0.9), (0.5, 0.5)]
 
 
-@pytest.mark.parametrize(("stall", "pause"), CASES)
-def test_receive_ring(stall: float, pause: float) -> None:
-    case = {"stall": stall, "pause": pause, "seed": 3}
-    run_bench(ReceiveRing(WIDTH, ITEMS), __name__, case, testcase="receives")
+def cases(seed: int) -> list[dict[str, float]]:
+    return [{"stall": stall, "pause": pause, "seed": seed} for stall, pause in CASES]
 
 
-@pytest.mark.parametrize(("stall", "pause"), CASES)
-def test_transmit_ring(stall: float, pause: float) -> None:
-    case = {"stall": stall, "pause": pause, "seed": 4}
-    run_bench(TransmitRing(WIDTH, ITEMS), __name__, case, testcase="transmits")
+def test_receive_ring() -> None:
+    run_bench(ReceiveRing(WIDTH, ITEMS), __name__, cases(3), testcase="receives")
+
+
+def test_transmit_ring() -> None:
+    run_bench(TransmitRing(WIDTH, ITEMS), __name__, cases(4), testcase="transmits")

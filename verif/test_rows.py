@@ -17,7 +17,7 @@ from ohmcarlo.golden.rows import NO_GROUP, first_row, give_back, keep_retired, p
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.rows import Rows
-from verif.harness import case_parameters, load_window, run_bench, start_clock
+from verif.harness import case_parameters, load_window, run_bench, start_clock, stimuli
 
 ROWS = 32
 CONFIG = CoreConfig(
@@ -169,7 +169,7 @@ class Life:
 
 @cocotb.test()
 async def lives(dut) -> None:  # type: ignore[no-untyped-def]
-    rng = random.Random(case_parameters()["seed"])
+    rng = stimuli(case_parameters()["seed"])
     for name in ("init", "take", "conclude", "accepted", "counts", "stuck", "put_back", "query"):
         getattr(dut, name).value = 0
     for name in ("region", "next_region", "held_index", "query_row", "load_bad_rows__stb"):

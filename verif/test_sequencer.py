@@ -21,7 +21,16 @@ from ohmcarlo_hdl.array.sequencer import (
     sequencer_settings,
 )
 from ohmcarlo_hdl.config import CoreConfig
-from verif.harness import Clocked, Packer, Sink, Source, case_parameters, run_bench, start_clock
+from verif.harness import (
+    Clocked,
+    Packer,
+    Sink,
+    Source,
+    case_parameters,
+    run_bench,
+    start_clock,
+    stimuli,
+)
 
 NAMES = {1: "form", 2: "reset", 3: "set", 4: "read", 5: "dot"}
 SELECT = 6
@@ -313,7 +322,7 @@ def block_of_case() -> dict[str, Any]:
 @cocotb.test()
 async def random_streams(dut) -> None:  # type: ignore[no-untyped-def]
     """What was asked is done, in order, whatever stalls."""
-    block, rng, items = block_of_case(), random.Random(11), 300
+    block, rng, items = block_of_case(), stimuli(11), 300
     config = block["config"]
     await start_clock(dut)
     for source_stall, array_stall, sink_stall in STALLS:
@@ -338,7 +347,7 @@ async def random_streams(dut) -> None:  # type: ignore[no-untyped-def]
 @cocotb.test()
 async def random_faults(dut) -> None:  # type: ignore[no-untyped-def]
     """Unknown codes, arrays that fall asleep or answer unasked, ``off`` and ``clear`` anywhere."""
-    block, rng, items = block_of_case(), random.Random(12), 600
+    block, rng, items = block_of_case(), stimuli(12), 600
     config = block["config"]
     await start_clock(dut)
     for source_stall, array_stall, sink_stall in STALLS:
@@ -361,7 +370,7 @@ async def random_faults(dut) -> None:  # type: ignore[no-untyped-def]
 @cocotb.test()
 async def one_operation_per_clock(dut) -> None:  # type: ignore[no-untyped-def]
     block = block_of_case()
-    config, rng = block["config"], random.Random(3)
+    config, rng = block["config"], stimuli(3)
     await start_clock(dut)
     for pattern in ([3, 4], [5], [3, 4, 6, 2]):
         monitor = setup(dut, block)
@@ -388,7 +397,7 @@ async def one_operation_per_clock(dut) -> None:  # type: ignore[no-untyped-def]
 async def full_pulse(dut) -> None:  # type: ignore[no-untyped-def]
     """The longest pulse is cut to the limit, and no later change of a register touches it."""
     block = block_of_case()
-    config, rng = block["config"], random.Random(4)
+    config, rng = block["config"], stimuli(4)
     monitor = setup(dut, block)
     source = Source(dut, "commands", array_request(config).size)
     array = Array(dut, config, rng)
@@ -410,7 +419,7 @@ async def full_pulse(dut) -> None:  # type: ignore[no-untyped-def]
 async def watchdogs(dut) -> None:  # type: ignore[no-untyped-def]
     """Both time-outs to the clock; what comes after them; a clear that waits its turn."""
     block = block_of_case()
-    config, rng = block["config"], random.Random(5)
+    config, rng = block["config"], stimuli(5)
     monitor = setup(dut, block)
     source = Source(dut, "commands", array_request(config).size)
     sink = Sink(dut, "results", array_response(config).size)
@@ -464,7 +473,7 @@ async def watchdogs(dut) -> None:  # type: ignore[no-untyped-def]
 async def emergency_off(dut) -> None:  # type: ignore[no-untyped-def]
     """``off`` and an unknown operation cut a pulse; a command that waits behind it is lost."""
     block = block_of_case()
-    config, rng = block["config"], random.Random(6)
+    config, rng = block["config"], stimuli(6)
     monitor = setup(dut, block)
     source = Source(dut, "commands", array_request(config).size)
     array = Array(dut, config, rng)
@@ -505,7 +514,7 @@ async def emergency_off(dut) -> None:  # type: ignore[no-untyped-def]
 async def reset_in_a_pulse(dut) -> None:  # type: ignore[no-untyped-def]
     """Everything is off one clock after a reset, whatever ran before it, and the next one works."""
     block = block_of_case()
-    config, rng = block["config"], random.Random(8)
+    config, rng = block["config"], stimuli(8)
     await start_clock(dut)
     for wait in range(3, 16, 2):
         monitor = setup(dut, block)

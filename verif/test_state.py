@@ -5,7 +5,6 @@ What is expected comes from the golden model: its state after the same steps, an
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from typing import Any
 
@@ -28,7 +27,7 @@ from ohmcarlo.golden.machine import (
 )
 from ohmcarlo.spec.link import Reason
 from problems import trace
-from verif.harness import Case, case_parameters, start_clock
+from verif.harness import Case, case_parameters, start_clock, stimuli
 from verif.harness.core import CoreDriver
 from verif.test_core import config_of, first_difference, golden_of, points_of, simulate
 from verif.test_core_service import golden_start
@@ -302,7 +301,7 @@ def bits_of(driver: CoreDriver) -> dict[str, list[int]]:
 async def every_word(dut) -> None:  # type: ignore[no-untyped-def]
     """Each word of each window holds what was written to it, whatever is written to the others."""
     case = case_parameters()
-    rng = random.Random(9)
+    rng = stimuli(9)
     made = golden_of(case, points_of(case))
     driver = driver_of(dut, case, made)
     bus, bits = driver.bus, bits_of(driver)
@@ -339,7 +338,7 @@ def test_every_word() -> None:
 async def while_busy(dut) -> None:  # type: ignore[no-untyped-def]
     """Accesses while a command runs change neither the trace nor the state."""
     case = case_parameters()
-    rng = random.Random(8)
+    rng = stimuli(8)
     made = golden_of(case, points_of(case))
     driver = driver_of(dut, case, made)
     bus = driver.bus

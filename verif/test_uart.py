@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import cocotb
-import pytest
 
 from ohmcarlo_hdl.soc.uart import BYTE_BITS, RECEIVED, UartReceiver, UartTransmitter
-from verif.harness import Clocked, Packer, Source, case_parameters, run_bench, start_clock
+from verif.harness import Clocked, Packer, Source, case_parameters, run_bench, start_clock, stimuli
 
 BYTES = 60
 
@@ -82,7 +81,7 @@ async def begin(dut: Any) -> tuple[int, random.Random]:
     if hasattr(dut, "rx"):
         dut.rx.value = 1
     await start_clock(dut)
-    return divisor, random.Random(divisor)
+    return divisor, stimuli(divisor)
 
 
 @cocotb.test()
@@ -172,20 +171,18 @@ async def transmits(dut) -> None:  # type: ignore[no-untyped-def]
         assert max(gaps[1:]) <= 1, "a clock between bytes"
 
 
-@pytest.mark.parametrize("divisor", [2, 3, 16])
-@pytest.mark.parametrize("test", ["receives", "framing_errors", "noise"])
-def test_receiver(divisor: int, test: str) -> None:
-    run_bench(UartReceiver(), __name__, {"divisor": divisor}, testcase=test)
+def test_receiver() -> None:
+    cases = [{"divisor": divisor} for divisor in (2, 3, 16)]
+    run_bench(UartReceiver(), __name__, cases, testcase="receives|framing_errors|noise")
 
 
-@pytest.mark.parametrize("register", [0, 1])
-def test_least_divisor(register: int) -> None:
+def test_least_divisor() -> None:
     """A divisor that cannot be is taken for 2."""
-    run_bench(UartReceiver(), __name__, {"divisor": 2, "register": register}, testcase="receives")
+    cases = [{"divisor": 2, "register": register} for register in (0, 1)]
+    run_bench(UartReceiver(), __name__, cases, testcase="receives")
 
 
-@pytest.mark.parametrize(("divisor", "stall"), [(2, 0.0), (3, 0.5), (16, 0.95)])
-def test_transmitter(divisor: int, stall: float) -> None:
-    run_bench(
-        UartTransmitter(), __name__, {"divisor": divisor, "stall": stall}, testcase="transmits"
-    )
+def test_transmitter() -> None:
+    choices = [(2, 0.0), (3, 0.5), (16, 0.95)]
+    cases = [{"divisor": divisor, "stall": stall} for divisor, stall in choices]
+    run_bench(UartTransmitter(), __name__, cases, testcase="transmits")

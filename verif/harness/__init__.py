@@ -2,20 +2,27 @@
 
 from ohmcarlo.spec import segment_words
 
-from .build import Case, building, case_parameters, run_bench
+from .bench import BenchFailure, Case, run_bench
+from .cases import case_parameters
+from .model import building
 from .packing import Packer
+from .seeds import array_stimuli, seed_of, stimuli
 from .streams import Clocked, Sink, Source, load_window, start_clock
 
 __all__ = [
+    "BenchFailure",
     "Case",
     "Clocked",
     "Packer",
     "Sink",
     "Source",
+    "array_stimuli",
     "building",
     "case_parameters",
     "load_window",
     "run_bench",
+    "seed_of",
     "segment_words",
     "start_clock",
+    "stimuli",
 ]

@@ -13,6 +13,7 @@ from ohmcarlo.spec import SYMBOL_BITS
 from ohmcarlo_hdl.array.interface import Op, array_request, array_response
 from ohmcarlo_hdl.config import CoreConfig
 
+from .seeds import array_stimuli
 from .streams import Sink, Source
 
 
@@ -32,7 +33,7 @@ class FaultyArray:
         self.geometry = array.geometry
         self.ledger = array.ledger
         self.fault, self.after, self.harvests = fault, after, 0
-        self.rng = np.random.default_rng(9)
+        self.rng = array_stimuli(9)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import cocotb
@@ -27,12 +27,15 @@ from ohmcarlo_hdl.regs.map import register_map
 
 from .bus import BusDriver
 from .packing import Packer
+from .seeds import stimuli
+from .streams import Stalls
 
 
 class RecordSink:
     """Takes a stream without waking Python between items: ``ready`` is always high.
 
-    With ``stall`` it sleeps for a random number of clocks after an item with that probability.
+    With ``stall`` it sleeps for a random number of clocks after an item with that probability; a
+    test fails if no offered item ever waited for it (``Stalls``).
     """
 
     def __init__(self, dut: Any, name: str, shape: Any, stall: float, rng: random.Random) -> None:
@@ -40,7 +43,7 @@ class RecordSink:
         self.ready = getattr(dut, f"{name}__ready")
         self.payload = getattr(dut, f"{name}__payload")
         self.packer = Packer(shape)
-        self.stall, self.rng = stall, rng
+        self.stall, self.stalls, self.rng = stall, Stalls(name), rng
         self.items: list[int] = []
         self.ready.value = 1
         self._edge = RisingEdge(dut.clk)
@@ -55,10 +58,12 @@ class RecordSink:
             await self._edge
             while int(self.valid.value):
                 self.items.append(int(self.payload.value))
+                self.stalls.chance(self.stall)
                 if self.stall and self.rng.random() < self.stall:
                     self.ready.value = 0
                     for _ in range(self.rng.randrange(1, 400)):
                         await self._edge
+                        self.stalls.happened += int(self.valid.value)
                     self.ready.value = 1
                 await self._edge
 
@@ -92,16 +97,14 @@ class CoreDriver:
     registers: Registers
     points: Points
     emulator: EmulatedArray | None = None
-    stall: float = 0.0
-    rng: random.Random = field(default_factory=lambda: random.Random(5))
+    stall: InitVar[float] = 0.0
+    rng: random.Random = field(default_factory=lambda: stimuli(5))
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, stall: float) -> None:
         self.map = register_map(self.config, self.emulator is not None)
         self.bus = BusDriver(self.dut, layout=self.map)
-        self.records = RecordSink(self.dut, "samples", RECORD_WORD, self.stall, self.rng)
-        self.steps = RecordSink(
-            self.dut, "step_records", step_record(self.config), self.stall, self.rng
-        )
+        self.records = RecordSink(self.dut, "samples", RECORD_WORD, stall, self.rng)
+        self.steps = RecordSink(self.dut, "step_records", step_record(self.config), stall, self.rng)
         self.dut.predictions__ready.value = 1
         self.edge = RisingEdge(self.dut.clk)
 

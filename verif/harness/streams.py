@@ -4,15 +4,51 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from .packing import Packer
+from .seeds import stimuli_of
 
 PERIOD_NS = 10
+CERTAIN = 1e-9
+"""A stall that is missing with less than this probability counts as a defect of the bench."""
+
+
+class Stalls:
+    """Counts what a driver with stalls did, so that a bench cannot pass without them.
+
+    ``chance(p)`` notes a draw that stalls an item with probability ``p``, independent of the
+    others; ``happened`` counts the clocks in which an item waited.
+    """
+
+    made: ClassVar[list[Stalls]] = []
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.happened = 0
+        self.missing = 1.0  # the probability that no draw so far stalls
+        Stalls.made.append(self)
+
+    def chance(self, probability: float) -> None:
+        self.missing *= 1 - probability
+
+    def check(self) -> None:
+        """AssertionError if this driver should have stalled, and did not."""
+        assert self.happened or self.missing > CERTAIN, (
+            f"{self.name} never stalled, by chance {self.missing:.0e}: nothing was tested under "
+            "stalls"
+        )
+
+
+def check_stalls() -> None:
+    """At the end of a test: every driver with stalls did stall. Forgets the drivers."""
+    made, Stalls.made = Stalls.made, []
+    for stalls in made:
+        stalls.check()
 
 
 async def start_clock(dut: Any) -> None:
@@ -61,7 +97,8 @@ class Clocked:
 class Source:
     """Offers ``items`` on the stream ``name`` of ``dut``; once offered an item stays.
 
-    ``stall`` is the probability of a clock without an offer, drawn from ``rng``.
+    ``stall`` is the probability of a clock without an offer, drawn from ``rng``. A test fails if
+    its driver with stalls never stalled (``Stalls``).
     """
 
     def __init__(
@@ -77,8 +114,8 @@ class Source:
         self.valid = getattr(dut, f"{name}__valid")
         self.ready = getattr(dut, f"{name}__ready")
         self.payload = getattr(dut, f"{name}__payload") if self.packer.width else None
-        self.stall = stall
-        self.rng = rng or random.Random(name)
+        self.stall, self.stalls = stall, Stalls(name)
+        self.rng = rng or stimuli_of(name)
         self.pending = [self.packer.pack(i) for i in items][::-1]
         self.sent = 0
         self._offering = False
@@ -97,10 +134,14 @@ class Source:
             self.sent += 1
             self._offering = False
         if not self._offering:
-            if self.pending and self.rng.random() >= self.stall:
-                if self.payload is not None:
-                    self.payload.value = self.pending[-1]
-                self._offering = True
+            if self.pending:
+                self.stalls.chance(self.stall)
+                if self.rng.random() >= self.stall:
+                    if self.payload is not None:
+                        self.payload.value = self.pending[-1]
+                    self._offering = True
+                else:
+                    self.stalls.happened += 1
             self.valid.value = int(self._offering)
 
 
@@ -108,7 +149,8 @@ class Sink:
     """Takes items from the stream ``name`` of ``dut`` into ``items``, unpacked.
 
     Raises AssertionError when the stream breaks its promise: an item that is offered stays as it
-    is until it is taken. ``stall`` is the probability of a clock in which ``ready`` is low.
+    is until it is taken. ``stall`` is the probability of a clock in which ``ready`` is low; a test
+    fails if no offered item ever met a low ``ready`` (``Stalls``).
     """
 
     def __init__(
@@ -124,22 +166,27 @@ class Sink:
         self.valid = getattr(dut, f"{name}__valid")
         self.ready = getattr(dut, f"{name}__ready")
         self.payload = getattr(dut, f"{name}__payload") if self.packer.width else None
-        self.stall = stall
-        self.rng = rng or random.Random(name)
+        self.stall, self.stalls = stall, Stalls(name)
+        self.rng = rng or stimuli_of(name)
         self.items: list[Any] = []
         self._offered: int | None = None
         self._ready = 0
+        self._drawn = 0.0  # the probability with which `ready` was drawn for this clock
         self.ready.value = 0
 
     def tick(self) -> None:
         if int(self.valid.value):
             bits = int(self.payload.value) if self.payload is not None else 0
             assert self._offered in (None, bits), f"{self.name} changed what it offered"
+            if self._offered is None:
+                self.stalls.chance(self._drawn)
+            self.stalls.happened += not self._ready
             self._offered = None if self._ready else bits
             if self._ready:
                 self.items.append(self.packer.unpack(bits))
         else:
             assert self._offered is None, f"{self.name} withdrew what it offered"
+        self._drawn = self.stall
         self._ready = int(self.rng.random() >= self.stall)
         self.ready.value = self._ready
 

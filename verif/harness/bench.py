@@ -1,0 +1,163 @@
+"""Runs a component under the cocotb tests of a bench, as a call in a pytest function.
+
+The model is built once (``verif.harness.model``); a simulation runs in a folder of its own below
+``build/verif``, which is removed when it passes. In the environment:
+
+- ``WAVES=1`` writes the waves into that folder, as FST, or as VCD where the compiler finds no
+  ``zlib.h`` and ``lz4.h``; ``WAVES=fst`` and ``WAVES=vcd`` choose the format;
+- ``COVERAGE=1`` collects line and toggle coverage there (``make coverage`` reports it);
+- ``SEED=7`` changes the stimuli (``verif.harness.seeds``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import uuid
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from amaranth.lib import wiring
+from cocotb_tools.runner import Verilator
+
+from .cases import CASES, MODULE, TESTS
+from .model import LIBRARIES, SOURCE, Probe, current_target, fst_compiles, model_of
+from .seeds import seed_of
+from .verilog import TOP
+
+ROOT = Path(__file__).parents[2]
+BUILDS = ROOT / "build" / "verif"
+WAVES, COVERAGE = "WAVES", "COVERAGE"
+LOG = "simulation.log"
+
+Case = dict[str, Any]
+
+waves_written: list[Path] = []
+"""Files of waves that this process's benches wrote, and that no report named yet."""
+
+
+class BenchFailure(AssertionError):
+    """A test of a bench failed, with its own message; not: a model was not built."""
+
+
+def run_bench(
+    component: wiring.Component | Callable[[], wiring.Component] | str,
+    module: str,
+    case: Case | Sequence[Case] | None = None,
+    *,
+    seed: int = 1,
+    testcase: str | None = None,
+    verilog_text: str | None = None,
+) -> None:
+    """Simulate ``component`` under the ``@cocotb.test()`` functions of ``module``.
+
+    Parameters
+    ----------
+    component : Component, a function that makes one, or the name of what ``verilog_text`` is
+    module : str
+        Module with the cocotb tests, usually the caller's ``__name__``.
+    case : dict or several of them, optional
+        JSON-able; the tests read it with ``case_parameters()``. Several cases run one after the
+        other in one simulation, which saves the start of Python for each.
+    seed : int
+        Of Python's ``random`` in the simulation.
+    testcase : str, optional
+        Name of the one cocotb test to run; several are separated by ``|``.
+    verilog_text : str, optional
+        Simulate this text (module ``dut``) instead of the component's own Verilog; for the source
+        only, another target makes its own of the component.
+
+    Raises BenchFailure with the first failure's own message when a test failed, AssertionError when
+    nothing was tested.
+    """
+    name, target = str(component), current_target()
+    text = verilog_text if target is SOURCE else None
+    if not isinstance(component, str):
+        if not isinstance(component, wiring.Component):
+            component = component()
+        name = type(component).__name__
+        text = text or target.verilog(component)
+    assert text is not None, "a component that is only named needs its Verilog"
+    name = "-".join(part for part in (name, target.name) if part)
+    probe = Probe(_waves_format(), os.environ.get(COVERAGE, "0") == "1")
+    model = model_of(name, text, target, probe)
+    work = BUILDS / model.name / f"run-{uuid.uuid4().hex[:8]}"
+    work.mkdir(parents=True)
+    if probe.coverage:  # the report names lines of it
+        shutil.copyfile(model / f"{TOP}.v", work.parent / f"{TOP}.v")
+    cases = [case or {}] if case is None or isinstance(case, dict) else list(case)
+    waves = work / f"waves.{probe.waves}" if probe.waves else None
+    environment = {MODULE: module, CASES: json.dumps(cases), TESTS: testcase or ""}
+    results = _simulate(model, work, environment, seed_of(seed), waves)
+    if waves is not None and waves.exists():
+        waves_written.append(waves)
+    _judge(results, module, work)
+    if not (probe.waves or probe.coverage):
+        shutil.rmtree(work.parent if len(list(work.parent.iterdir())) == 1 else work)
+
+
+def _waves_format() -> str:
+    """What ``WAVES`` chooses; empty for no waves."""
+    chosen = os.environ.get(WAVES, "0").lower()
+    assert chosen in ("", "0", "1", "fst", "vcd"), f"WAVES={chosen}: use 1, fst or vcd"
+    if chosen == "1":
+        return "fst" if fst_compiles() else "vcd"
+    if chosen == "fst":
+        assert fst_compiles(), (
+            "WAVES=fst needs the headers zlib.h and lz4.h (Debian, Ubuntu: apt install zlib1g-dev "
+            "liblz4-dev); WAVES=vcd needs nothing"
+        )
+    return chosen if chosen in ("fst", "vcd") else ""
+
+
+def _simulate(
+    model: Path, work: Path, environment: dict[str, str], seed: int, waves: Path | None
+) -> Path:
+    """Runs the model; the file with the results, which is not there if the simulation broke."""
+    results = work / "results.xml"
+    paths = [p for p in (str(ROOT), str(ROOT / "tests" / "helpers")) if p not in sys.path]
+    with (
+        patch.dict(os.environ, environment),
+        patch.object(sys, "path", [*sys.path, *paths]),  # cocotb's runner hands it on
+        suppress(SystemExit, RuntimeError),  # the results tell why; SystemExit would end pytest
+    ):
+        for name in (WAVES, COVERAGE):  # what they mean to cocotb is not meant here
+            os.environ.pop(name, None)
+        there = [p for p in [os.environ.get("LD_LIBRARY_PATH")] if p]
+        os.environ["LD_LIBRARY_PATH"] = os.pathsep.join([str(LIBRARIES), *there])
+        Verilator().test(
+            test_module="verif.harness.entry",
+            hdl_toplevel=TOP,
+            hdl_toplevel_lang="verilog",
+            build_dir=model,
+            test_dir=work,
+            results_xml=str(results),
+            seed=seed,
+            test_args=["--trace", "--trace-file", str(waves)] if waves else [],
+            extra_env={"COCOTB_REWRITE_ASSERTION_FILES": "test_*.py"},
+            log_file=work / LOG,
+        )
+    print((work / LOG).read_text(errors="replace"))  # for pytest's report of a failure
+    return results
+
+
+def _judge(results: Path, module: str, work: Path) -> None:
+    __tracebackhide__ = True
+    if not results.exists():
+        last = (work / LOG).read_text(errors="replace").strip().splitlines()[-1:]
+        raise AssertionError(f"{module}: no results; the simulation ended with {last}; see {work}")
+    found = list(ET.parse(results).getroot().iter("testcase"))
+    ran = [test for test in found if test.find("skipped") is None]
+    assert ran, f"{module} has no cocotb test to run: nothing was checked"
+    failures = [(test.get("name"), test.find("failure")) for test in ran]
+    failed = [(name, failure) for name, failure in failures if failure is not None]
+    if failed:
+        name, failure = failed[0]
+        others = f" (and {len(failed) - 1} more tests)" if len(failed) > 1 else ""
+        raise BenchFailure(f"{name}: {failure.get('message')}{others}; see {work}")

@@ -1,0 +1,52 @@
+"""From an Amaranth component to Verilog."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from amaranth.back import verilog
+from amaranth.lib import wiring
+
+from ohmcarlo_hdl.soc.design import TOOLS, sources_digest, tool_versions
+
+from .cache import digest, published
+
+TOP = "dut"
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Elaboration makes millions of objects that live until its end; looking for garbage among
+    them takes more than half of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def verilog_of(component: wiring.Component) -> str:
+    """The component's Verilog, the same bytes whatever folder it is generated in."""
+    os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
+    with without_garbage_collection():
+        return str(verilog.convert(component, name=TOP, emit_src=False))
+
+
+def kept_verilog(make: Callable[[], wiring.Component], *parameters: object) -> str:
+    """Verilog of ``make()``, kept under the hash of the hardware's sources and of ``parameters``.
+
+    ``parameters`` determine the component: its class and whatever it is made with. Their ``repr``
+    is the key. For large components that several tests simulate.
+    """
+
+    def write(folder: Path) -> None:
+        (folder / f"{TOP}.v").write_text(verilog_of(make()))
+
+    key = digest(sources_digest(), tool_versions(TOOLS), [repr(p) for p in parameters])
+    return (published(f"verilog-{key}", write) / f"{TOP}.v").read_text()
