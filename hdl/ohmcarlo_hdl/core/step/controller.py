@@ -34,6 +34,7 @@ from .blocks import Blocks
 from .current import CurrentSamples
 from .jobs import Jobs
 from .outcome import Outcome
+from .parts import Parts
 from .progress import Progress, StepCount
 from .raw import RawOperation
 from .read_backs import ReadBacks
@@ -166,23 +167,14 @@ class StepController(wiring.Component):
         progress = Progress()
         blocks.connect_streams(m, self)
         blocks.connect_settings(m, self, turn, current, progress)
+        parts = Parts(blocks, turn, current, progress)
         count = StepCount(m, self.status, self.step_ends, self.commands.halt)
-        back = ReadBacks(m, self, blocks, turn, current)
-        raw = RawOperation(m, self, blocks)
-        jobs = Jobs(m, self, blocks, turn)
-        outcome = Outcome(m, self, blocks, turn, current, progress)
+        back = ReadBacks(m, self, parts)
+        raw = RawOperation(m, self, parts)
+        jobs = Jobs(m, self, parts)
+        outcome = Outcome(m, self, parts)
         sequence = Sequence(
-            m,
-            self,
-            blocks=blocks,
-            turn=turn,
-            current=current,
-            progress=progress,
-            count=count,
-            back=back,
-            raw=raw,
-            jobs=jobs,
-            outcome=outcome,
+            m, self, parts, count=count, back=back, raw=raw, jobs=jobs, outcome=outcome
         )
         fsm = sequence.elaborate()
         outcome.conclude(m, jobs, back, count)

@@ -6,8 +6,7 @@ from typing import Any
 
 from amaranth import Module, Mux, Signal
 
-from .blocks import Blocks
-from .turn import Turn
+from .parts import Parts
 
 HELD_STATES = ("HELD", "HELD PLACE", "HELD ROW", "MULTIPLICITY", "JOB")
 """States in which the ring entry ``index`` is looked up and its job offered."""
@@ -34,16 +33,16 @@ class Jobs:
         A prediction is offered.
     """
 
-    def __init__(self, m: Module, ports: Any, blocks: Blocks, turn: Turn) -> None:
+    def __init__(self, m: Module, ports: Any, parts: Parts) -> None:
         config = ports.config
-        self._ports, self._rows, self._turn = ports, blocks.rows, turn
+        self._ports, self._rows, self._turn = ports, parts.blocks.rows, parts.turn
         self.evaluating = Signal(name="job_pending")
         self.predicting = Signal()
         self._point = Signal(config.point_bits + 1, name="point")
         self._index = Signal(range(config.geometry.rows + 1), name="index")
         # the current sample, not a retired one; two clocks after ``index``
         self._current = Signal(name="current")
-        m.d.sync += self._current.eq(self._index == blocks.rows.retired_count)
+        m.d.sync += self._current.eq(self._index == self._rows.retired_count)
 
     def first(self) -> list[Any]:
         """Statements of the sync domain: begin with the first sample and the first point."""

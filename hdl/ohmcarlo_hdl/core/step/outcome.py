@@ -6,12 +6,10 @@ from typing import Any
 
 from amaranth import Module, Signal
 
-from .blocks import Blocks
-from .current import CurrentSamples
 from .jobs import Jobs
-from .progress import Phase, Progress, StepCount
+from .parts import Parts
+from .progress import Phase, StepCount
 from .read_backs import ReadBacks
-from .turn import Turn
 
 
 class Outcome:
@@ -37,15 +35,9 @@ class Outcome:
         itself.
     """
 
-    def __init__(
-        self,
-        m: Module,
-        ports: Any,
-        blocks: Blocks,
-        turn: Turn,
-        current: CurrentSamples,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, m: Module, ports: Any, parts: Parts) -> None:
+        blocks, turn, current = parts.blocks, parts.turn, parts.current
+        progress = parts.progress
         self._ports, self._blocks, self._turn = ports, blocks, turn
         self._current, self._progress = current, progress
         self.ending = Signal()

@@ -7,7 +7,7 @@ from typing import Any
 from amaranth import Module, Signal, Value
 
 from ...array.interface import request_of
-from .blocks import Blocks
+from .parts import Parts
 
 
 class RawOperation:
@@ -21,10 +21,10 @@ class RawOperation:
         Its commands and its status.
     """
 
-    def __init__(self, m: Module, ports: Any, blocks: Blocks) -> None:
+    def __init__(self, m: Module, ports: Any, parts: Parts) -> None:
         self._valid = ports.status.raw_valid
         self._waiting = Signal(name="raw_waiting")
-        request, reading = blocks.arbiter.raw, blocks.router.raw
+        request, reading = parts.blocks.arbiter.raw, parts.blocks.router.raw
         m.d.comb += [reading.ready.eq(1), request.valid.eq(self._waiting)]
         operation = ports.commands.raw_operation
         m.d.comb += Value.cast(request.payload).eq(

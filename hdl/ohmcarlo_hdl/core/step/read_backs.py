@@ -7,9 +7,7 @@ from typing import Any
 from amaranth import Module, Mux, Signal
 
 from ..programmer import Reader
-from .blocks import Blocks
-from .current import CurrentSamples
-from .turn import Turn
+from .parts import Parts
 
 
 class ReadBacks:
@@ -35,10 +33,9 @@ class ReadBacks:
         The ``last`` device was read back.
     """
 
-    def __init__(
-        self, m: Module, ports: Any, blocks: Blocks, turn: Turn, current: CurrentSamples
-    ) -> None:
+    def __init__(self, m: Module, ports: Any, parts: Parts) -> None:
         config, settings = ports.config, ports.settings
+        blocks, turn, current = parts.blocks, parts.turn, parts.current
         memory = blocks.memory
         back = blocks.router.read_backs
         tag, code = back.payload.tag, back.payload.code

@@ -11,14 +11,12 @@ from ohmcarlo.spec.link import Reason
 
 from ...array.interface import Op
 from ..interface import Activity, Mode
-from .blocks import Blocks
-from .current import CurrentSamples
 from .jobs import HELD_STATES, Jobs
 from .outcome import Outcome
-from .progress import Phase, Progress, StepCount
+from .parts import Parts
+from .progress import Phase, StepCount
 from .raw import RawOperation
 from .read_backs import ReadBacks
-from .turn import Turn
 
 ACTIVITIES = {
     Activity.IDLE: ("IDLE",),
@@ -48,11 +46,8 @@ class Sequence:
         self,
         m: Module,
         ports: Any,
+        parts: Parts,
         *,
-        blocks: Blocks,
-        turn: Turn,
-        current: CurrentSamples,
-        progress: Progress,
         count: StepCount,
         back: ReadBacks,
         raw: RawOperation,
@@ -63,8 +58,8 @@ class Sequence:
         self._settings, self._commands = ports.settings, ports.commands
         self._status, self._coin_unit = ports.status, ports.coin
         self._idle_likelihood = ports.likelihood_idle
-        self._blocks, self._turn, self._current = blocks, turn, current
-        self._progress, self._count, self._back = progress, count, back
+        self._blocks, self._turn, self._current = parts.blocks, parts.turn, parts.current
+        self._progress, self._count, self._back = parts.progress, count, back
         self._raw, self._jobs, self._outcome = raw, jobs, outcome
         self._take = Signal(name="take")
         self._discard = Signal(name="discard")  # drop what was ordered
