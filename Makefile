@@ -22,7 +22,7 @@ export OHMCARLO_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help train check test verify lint warm format rtl bitstream formal netlist fuzz coverage bench clean
+.PHONY: help train check test verify lint warm format rtl bitstream formal netlist fuzz coverage bench bench-one clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -39,6 +39,8 @@ from ohmcarlo_hdl.soc.soc import Soc
 
 pytestmark = [pytest.mark.hdl, pytest.mark.slow]  # elaborates whole designs
 
+pytestmark = pytest.mark.hdl
+
 HEADER = re.compile(
     r"(?P<names>[\w*]+(?:, \w+)*) : (?:(?P<flow>In|Out)\((?P<shape>.+)\)|(?P<ref>\w+))"
 )

@@ -64,6 +64,7 @@ def hits(preset: DevicePreset, names: list[str], factor: float = 1.0) -> Counter
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.stats
 def test_intervals_hold_the_constants_of_the_chip():
     names = ["c2c_intercept_us", "c2c_slope", "c2c_max_rel", "slow_share", "slow_phi",
@@ -73,6 +74,7 @@ def test_intervals_hold_the_constants_of_the_chip():
     assert all(found[name] >= LEAST for name in names), found
 
 
+@pytest.mark.slow
 @pytest.mark.stats
 def test_intervals_hold_constants_of_other_devices():
     names = ["c2c_slope", "slow_share", "slow_phi", "d2d_rel", "c2c_device_ln", "read_noise_rel"]
@@ -80,6 +82,7 @@ def test_intervals_hold_constants_of_other_devices():
     assert all(found[name] >= LEAST for name in names), found
 
 
+@pytest.mark.slow
 @pytest.mark.stats
 def test_intervals_do_not_hold_what_is_wrong():
     names = ["c2c_intercept_us", "c2c_slope", "slow_share", "d2d_max_us", "read_noise_rel",

@@ -480,6 +480,7 @@ def test_fig3_small(tmp_path: Path) -> None:
     assert sum(values["shown_multiplicity"]) == shown["steps"] + 1
 
 
+@pytest.mark.slow
 def test_fig4_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fig4, "STEPS", 1500)
     values = small("fig4", tmp_path)
