@@ -1,7 +1,7 @@
-"""Cartpole in fixed point, and what a policy's episodes say about it: twin of the firmware's C.
+"""Cartpole in fixed point, and the log-likelihood of a policy: twin of the firmware's C.
 
 Constants and formats are those of ``ohmcarlo.spec.cartpole``. Every product is rounded half up;
-state variables, coefficients and all that comes between fit 32 bits.
+state variables, coefficients and intermediate results fit 32 bits.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ INPUT_SHIFT = spec.STATE_FRAC + spec.INPUT_FRAC
 LOGLIK_SHIFT = spec.LOG2_FRAC + spec.SCALE_FRAC - LOGLIK_FRAC
 
 
-# -- lines that take integers, or arrays of them --------------------------------------------------
+# -- functions of integers or of arrays -----------------------------------------------------------
 
 
 @allocating
@@ -67,14 +67,14 @@ _advance_compiled = compiled(_advance)
 
 @compiled
 def _input(variable: int, factor: int) -> int:
-    """A variable as the array's int8 input."""
+    """A variable as an int8 input of the array."""
     wanted = _times(variable, factor, INPUT_SHIFT)
     return min(max(wanted, -spec.INPUT_MAX), spec.INPUT_MAX)
 
 
 @compiled
 def _pushes_right(weights: NDArray[np.int64], x: int, speed: int, angle: int, rate: int) -> bool:
-    """Sign of the dot product that a row of the array with these weights would give."""
+    """Sign of the dot product of a row of the array with these weights."""
     total = weights[0] * _input(x, spec.INPUT_X) + weights[1] * _input(speed, spec.INPUT_SPEED)
     total += weights[2] * _input(angle, spec.INPUT_ANGLE)
     total += weights[3] * _input(rate, spec.INPUT_RATE) + weights[4] * spec.INPUT_BIAS
@@ -107,7 +107,7 @@ def _run(weights: NDArray[np.int64], seed: int, first: int, steps: NDArray[np.in
         steps[episode] = count
 
 
-# -- many episodes, a step at a time ---------------------------------------------------------------
+# -- many episodes, step by step -------------------------------------------------------------------
 
 
 def begin(seed: int, episodes: Sequence[int]) -> State:
@@ -116,7 +116,7 @@ def begin(seed: int, episodes: Sequence[int]) -> State:
 
 
 def inputs(state: State) -> NDArray[np.int64]:
-    """The array's inputs, int64 (5, episodes) within ± ``INPUT_MAX``; the bias is the last."""
+    """Inputs of the array, int64 (5, episodes) within ± ``INPUT_MAX``; the bias is the last."""
     factors = (spec.INPUT_X, spec.INPUT_SPEED, spec.INPUT_ANGLE, spec.INPUT_RATE)
     scaled = np.stack([_times(v, f, INPUT_SHIFT) for v, f in zip(state, factors, strict=True)])
     bias = np.full((1, state.shape[1]), spec.INPUT_BIAS)
@@ -135,14 +135,14 @@ def step(state: State, right: NDArray[np.bool_]) -> State:
 
 
 def fallen(state: State) -> NDArray[np.bool_]:
-    """Beyond the limits of position or angle."""
+    """Whether position or angle is beyond its limit."""
     return (np.abs(state[0]) > spec.X_LIMIT) | (np.abs(state[2]) > spec.ANGLE_LIMIT)
 
 
 def episode_steps(
     weights: Sequence[int] | NDArray[Any], seed: int, first: int, episodes: int
 ) -> NDArray[np.int64]:
-    """Steps that each of the episodes ``first``, ``first + 1``, … lasts, at most 500.
+    """Steps of each of the episodes ``first``, ``first + 1``, …, at most 500.
 
     ``weights`` are five integers within ± ``WEIGHT_MAX``, that of the bias last; UsageError
     otherwise.
@@ -159,8 +159,10 @@ def episode_steps(
 
 
 def log2_fixed(number: int) -> int:
-    """log₂ of a positive integer below 2³², ``LOG2_FRAC`` fraction bits, rounded down: a digit is
-    one squaring."""
+    """log₂ of a positive integer below 2³², ``LOG2_FRAC`` fraction bits, rounded down.
+
+    Each digit takes one squaring.
+    """
     exponent = number.bit_length() - 1
     mantissa = number << (31 - exponent)  # in [1, 2), 31 fraction bits
     result = exponent
@@ -181,12 +183,12 @@ def policy_weights(codes: NDArray[Any]) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class EpisodeLikelihood:
-    """Log-likelihood of a policy: beta · log(mean steps of some episodes), always the same ones.
+    """Log-likelihood of a policy: beta · log(mean steps of a fixed set of episodes).
 
     Attributes
     ----------
     seed, first, episodes : int
-        Which: numbers ``first`` … of ``episode_steps``.
+        The episodes: numbers ``first`` … of ``episode_steps``.
     scale : int
         beta · log 2, ``SCALE_FRAC`` fraction bits.
     """
@@ -207,7 +209,7 @@ class EpisodeLikelihood:
         return episode_steps(policy_weights(codes), self.seed, self.first, self.episodes)
 
     def of_steps(self, total: int) -> int:
-        """From the steps of all episodes together; LSB 2**-LOGLIK_FRAC nat."""
+        """The log-likelihood for the sum of the steps of all episodes; LSB 2**-LOGLIK_FRAC nat."""
         mean = log2_fixed(total) - log2_fixed(self.episodes)
         return int(_times(mean, self.scale, LOGLIK_SHIFT))
 

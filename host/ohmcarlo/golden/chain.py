@@ -1,8 +1,8 @@
 """One Metropolis-Hastings step, block by block, and the compiled loop over the emulated array.
 
-A step has two halves with the array between them: ``propose`` writes DAC codes, the array is
-programmed and read, and ``conclude`` prices, evaluates and decides. The loop below and the
-``Controller``, which drives any array, call the same functions.
+A step has two halves. ``propose`` writes DAC codes. The array is programmed and read. ``conclude``
+then acts on the decision. The loop below and the ``Controller``, which drives any array, call the
+same functions.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RUNNING, EXHAUSTED, ENTROPY_ALARM = 0, 1, 2
 
 @compiled
 def threshold_of(m: Machine, state: State, region: int, row: int, t: int) -> tuple[int, int]:
-    """(L*, prior′): what the log-likelihood of the proposal must reach, and its log-prior."""
+    """(L*, prior′): the log-likelihood that the proposal needs, and its log-prior."""
     prior = log_prior(m, state.proposed)
     hastings = log_hastings(m, state, region, row) if m.hastings else 0
     return state.loglik[region] + state.prior[region] - prior - hastings - t, prior
@@ -57,7 +57,7 @@ def accept(m: Machine, state: State, out: Stream, region: int, group: int) -> No
 
 @compiled
 def settle(state: State, region: int, group: int) -> None:
-    """``state.proposed``, in ``group``, is the current sample from now on."""
+    """Make ``state.proposed``, in ``group``, the current sample."""
     state.group[region] = group
     state.multiplicity[region] = 1
     state.failures[group] = 0
@@ -71,7 +71,7 @@ def conclude(
     m: Machine, state: State, out: Stream, region: int, group: int, valid: bool, stuck: bool,
     accepted: bool, loglik: int, prior: int, points: int,
 ) -> None:  # fmt: skip
-    """Act on the decision and note the step."""
+    """Act on the decision and record the step."""
     if accepted:
         accept(m, state, out, region, group)
         state.loglik[region] = loglik
@@ -92,7 +92,7 @@ def conclude(
 
 @compiled
 def count_dots(m: Machine, counts: Any, codes: Any, points: int) -> None:
-    """Enter the accesses of ``points`` evaluated points in a ledger's counts."""
+    """Add the accesses of ``points`` evaluated points to the counts of a ledger."""
     planes = 8 // m.converter.access_bits
     width = 2 * m.features
     for row in range(m.group_rows):
@@ -109,7 +109,7 @@ def count_dots(m: Machine, counts: Any, codes: Any, points: int) -> None:
 
 @compiled
 def first_sample(m: Machine, state: State, region: int, group: int, loglik: int) -> None:
-    """``state.proposed`` in ``group`` is the first sample of a region's chain."""
+    """Make ``state.proposed``, in ``group``, the first sample of a region."""
     settle(state, region, group)
     state.loglik[region] = loglik
     state.prior[region] = log_prior(m, state.proposed)
@@ -127,7 +127,7 @@ def _emulated_bits(m: Machine, state: State, e: Emulator, row: int) -> None:
 def _emulated_coin(m: Machine, state: State, e: Emulator, row: int) -> bool:
     """Program the entropy devices of ``row`` until the coin is ready.
 
-    False when there is none: after an alarm, or because an entropy device read back invalid.
+    False after an alarm or an invalid read-back of an entropy device.
     """
     begin_coin(state)
     propose_coin(m, state, row)
@@ -157,7 +157,7 @@ def _emulated_sample(m: Machine, state: State, e: Emulator, row: int) -> None:
 
 @compiled
 def _start_emulated(m: Machine, data: Data, state: State, e: Emulator, logits: Any) -> int:
-    """``Controller.start`` over the emulated array; how it ended."""
+    """``Controller.start`` over the emulated array; returns the status."""
     scalars = state.scalars
     restart_tests(state)
     turn = scalars[TURN]
@@ -198,9 +198,9 @@ def run_emulated(
     m: Machine, data: Data, state: State, e: Emulator, out: Stream, steps: int, start: bool,
     logits: Any,
 ) -> int:  # fmt: skip
-    """``steps`` MH steps over the emulated array, after the ``start``; how it ended.
+    """``steps`` MH steps over the emulated array, after a start if ``start``; the status.
 
-    One function for both: much of the machine code is the same. ``logits``: ``no_logits(m)``.
+    Both share much of their machine code, hence one function. ``logits``: ``no_logits(m)``.
     """
     if start:
         status = _start_emulated(m, data, state, e, logits)

@@ -1,4 +1,4 @@
-"""The controller over any array: the reference that hardware is compared with, step by step."""
+"""The controller over any array: the bit-exact reference of the hardware, step by step."""
 
 from __future__ import annotations
 
@@ -64,18 +64,18 @@ class EntropyAlarm(OhmcarloError):
 
 
 class Controller:
-    """The MH chain of an array, bit for bit as the hardware runs it.
+    """The MH chain of an array, bit-identical to that of the hardware.
 
     Parameters
     ----------
     registers : Registers
     array : Array
-        An ``EmulatedArray`` runs in one compiled loop; any other is asked operation by operation.
+        An ``EmulatedArray`` runs in one compiled loop; any other one operation by operation.
     points : Points
         The data memory (may be empty in external-likelihood mode).
     external : callable, optional
         External-likelihood mode: codes of a proposal, int32 (sample devices,) → log-likelihood,
-        LSB 2**-LOGLIK_FRAC. Must be a function: equal codes, equal value.
+        LSB 2**-LOGLIK_FRAC. Equal codes must give equal values.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Controller:
     def start(self) -> None:
         """Start-up test of the coin, then the first sample of every region that has none.
 
-        Raises EntropyAlarm when the test fails; the array is left with its rows reset.
+        Raises EntropyAlarm when the test fails; the rows of the array are then reset.
         """
         if self._emulated():
             status = self._run_emulated(build_stream(0, self.registers.sample_devices), 0, True)
@@ -134,7 +134,7 @@ class Controller:
             scalars[TURN] = (region + 1) % self.machine.regions
             if scalars[ALARM]:
                 raise EntropyAlarm(NO_COIN)
-        scalars[TURN] = turn  # a chain that goes on after an alarm goes on in turn
+        scalars[TURN] = turn  # a chain that resumes after an alarm keeps the turn
         for region in range(self.machine.regions):
             while self.state.group[region] < 0:
                 self._start_region(region)
@@ -174,7 +174,7 @@ class Controller:
         return int(run_emulated(m, *arguments))
 
     def run(self, steps: int) -> tuple[Stream, int]:
-        """``steps`` steps of every region, in turn; (what was streamed, how it ended)."""
+        """``steps`` steps of every region, in turn; returns the stream and the status."""
         if self.state.group.min() < 0:
             raise UsageError("start() comes before run()")
         total = steps * self.machine.regions
@@ -259,7 +259,7 @@ class Controller:
         offsets: NDArray[np.int16],
         out: NDArray[np.int64],
     ) -> None:
-        """Logits as this array computes them: inputs int8 (n, pairs) → ``out``, int64 (n,)."""
+        """Logits computed by the array: inputs int8 (n, pairs) → ``out``, int64 (n,)."""
         m = self.machine
         if m.hidden:
             dots = np.stack([self.array.dot(row + h, inputs) for h in range(m.hidden)])
@@ -268,7 +268,7 @@ class Controller:
             inputs = hidden
         logits_from_dots(m, self.array.dot(row + m.group_rows - 1, inputs), offsets, out)
 
-    # -- looking at it -----------------------------------------------------------------------
+    # -- inspection --------------------------------------------------------------------------
 
     def set_order(self, order: NDArray[np.int32]) -> None:
         """Load the order table: a permutation of the points."""
@@ -277,8 +277,10 @@ class Controller:
         self.data.order[:] = order
 
     def held_samples(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
-        """Samples in the array now, the current ones included: first rows, multiplicities and
-        the codes read back from those rows, (n,), (n,), (n, sample devices)."""
+        """Samples in the array, including the current ones.
+
+        First rows (n,), multiplicities (n,) and codes read back from the rows (n, sample devices).
+        """
         m, state = self.machine, self.state
         held = state.held.copy()
         current = state.group[state.group >= 0]
@@ -292,8 +294,8 @@ class Controller:
         return rows, held[groups], codes
 
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Prediction mode: mean and variance of sigmoid(z), float64 (n,) each, over the samples
-        held in the array, weighted with their multiplicities."""
+        """Prediction mode: mean and variance of sigmoid(z), float64 (n,) each, over the samples in
+        the array, weighted with their multiplicities."""
         _, multiplicity, codes = self.held_samples()
         for sample in codes:
             count_dots(self.machine, self.array.ledger.counts, sample, len(points))
@@ -325,7 +327,7 @@ class Controller:
         return state
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
-        """Go on from ``state_dict()`` of a controller with the same registers, array and data."""
+        """Load the ``state_dict()`` of a controller with the same registers, array and data."""
         own = {k.removeprefix("controller."): v for k, v in state.items() if k[:3] == "con"}
         self.set_order(own.pop("order"))
         self.state.load_state_dict(own)

@@ -1,8 +1,8 @@
 """The coin: raw bits from entropy devices, their health tests, and t = -log u.
 
 The tests are those of NIST SP 800-90B, section 4.4: repetition count and adaptive proportion over
-the raw bits, and a repetition count over the symbols of each entropy column, which also catches
-devices that are frozen at codes whose bits look mixed.
+the raw bits, and a repetition count over the symbols of each entropy column. The last one also
+detects devices that are stuck at codes with mixed bits.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from .machine import (
 
 @compiled
 def restart_tests(state: State) -> None:
-    """Begin the start-up test: forget the past of the health tests and clear the alarm."""
+    """Begin the start-up test: reset the health tests and clear the alarm."""
     s = state.scalars
     s[ALARM] = 0
     s[CLEAN_WINDOWS] = 0
@@ -55,7 +55,7 @@ def restart_tests(state: State) -> None:
 
 @compiled
 def begin_coin(state: State) -> None:
-    """Discard what is left of the last coin."""
+    """Discard the rest of the last coin."""
     s = state.scalars
     s[WORD] = 0
     s[WORD_BITS] = 0
@@ -80,7 +80,7 @@ def _take_bit(s: Any, bit: int) -> None:
     if s[WORD_BITS] == COIN_BITS:
         if s[WORD]:
             s[COIN_READY] = 1
-        else:  # all zero: u is smaller still, go on with the next word
+        else:  # all zero: u is smaller, and the next word continues it
             s[ZEROS_BEFORE] += COIN_BITS
             s[WORD_BITS] = 0
 
@@ -89,11 +89,11 @@ def _take_bit(s: Any, bit: int) -> None:
 def harvest(m: Machine, state: State) -> None:
     """Take the low bits of ``state.coin_codes``, least significant first, device after device.
 
-    Sets COIN_READY when a word with a one in it is complete, ALARM when a health test failed.
+    Sets COIN_READY when a word other than zero is complete, ALARM when a health test fails.
     """
     s, codes, counts = state.scalars, state.coin_codes, state.symbol_counts
     last, run = state.symbol_last, state.symbol_run
-    # in registers over the loop: this is most of the work where a coin takes thousands of bits
+    # local variables over the loop: a coin may take thousands of bits
     same, length = s[RCT_LAST], s[RCT_RUN]
     first, seen, matches = s[APT_FIRST], s[APT_SEEN], s[APT_MATCHES]
     for column in range(len(codes)):

@@ -30,7 +30,7 @@ NEVER = -2 * ACC_MAX  # below every sum
 
 @allocating
 def differences(codes: Any) -> Any:
-    """k⁺ - k⁻ of every pair, int32: what an access multiplies the inputs with."""
+    """k⁺ - k⁻ of every pair, int32: the factors of the inputs in an access."""
     out = np.empty(len(codes) // 2, np.int32)
     for j in range(len(out)):
         out[j] = codes[2 * j] - codes[2 * j + 1]
@@ -39,7 +39,7 @@ def differences(codes: Any) -> Any:
 
 @compiled
 def dot_exact(inputs: Any, point: int, weights: Any, first: int, pairs: int) -> int:
-    """Σ x (k⁺ - k⁻) of one point; 32 bits hold it (127 · 1023 · 256).
+    """Σ x (k⁺ - k⁻) of one point; it fits 32 bits (127 · 1023 · 256).
 
     ``inputs`` is int8 (points, ≥ pairs); ``weights`` from ``first`` on are ``differences``.
     """
@@ -53,9 +53,9 @@ def dot_exact(inputs: Any, point: int, weights: Any, first: int, pairs: int) -> 
 def dot_access(
     inputs: Any, point: int, weights: Any, first: int, pairs: int, converter: Converter
 ) -> int:
-    """``dot_exact`` as the accumulator builds it from accesses.
+    """``dot_exact`` as the accumulator computes it from accesses.
 
-    A converter of full resolution loses nothing, so the sum is taken at once. Otherwise each
+    With a converter of full resolution the sum is exact and computed at once. Otherwise each
     access (``access_bits`` bits of every input, one tile of columns) is rounded and saturated by
     the converter, then shifted and added; the top bits of an input are the signed ones.
     """
@@ -88,7 +88,7 @@ def logit_of(dot: int, offset: int, scale: Scale) -> int:
 
 @compiled
 def activation(dot: int, scale: Scale) -> int:
-    """Hidden unit: saturating linear, an int8 like the features; rounded once, not via a logit."""
+    """Hidden unit: saturating linear, int8 like the features; rounded once, without a logit."""
     value = shift_round(dot * scale.mantissa, scale.shift + LOGIT_FRAC - FEATURE_FRAC)
     return min(max(value, -FEATURE_MAX), FEATURE_MAX)
 
@@ -98,9 +98,9 @@ def network_dot(
     inputs: Any, point: int, weights: Any, hidden: Any,
     features: int, converter: Converter, scale: Scale,
 ) -> int:  # fmt: skip
-    """Dot product of the output row, after the hidden rows have seen the point.
+    """Dot product of the output row over the hidden layer of a point.
 
-    ``hidden`` is room for one point's hidden layer, int8 (1, H + 1).
+    ``hidden`` is a buffer for the hidden layer of one point, int8 (1, H + 1).
     """
     units = hidden.shape[1] - 1
     for h in range(units):
@@ -139,7 +139,7 @@ def term_of(softplus: Any, label: int, z: int) -> int:
 def sum_of_logits(
     logits: Any, labels: Any, order: Any, softplus: Any, stop: int
 ) -> tuple[int, int]:
-    """The running sum over logits that are known, until it is below ``stop``."""
+    """The running sum over given logits, until it is below ``stop``."""
     total = 0
     n = len(order)
     for visited in range(n):
@@ -155,7 +155,7 @@ def sum_of_points(
     inputs: Any, offsets: Any, labels: Any, order: Any, weights: Any, softplus: Any, stop: int,
     features: int, scale: Scale,
 ) -> tuple[int, int]:  # fmt: skip
-    """The same for a logistic model and exact dot products, each computed when its turn comes."""
+    """The same for a logistic model with exact dot products, each computed when it is needed."""
     total = 0
     n = len(order)
     for visited in range(n):
@@ -173,8 +173,8 @@ def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) ->
     """Sum the terms in the order of the table; stop once the sum is below ``threshold``.
 
     Every later term is <= 0, so a sum below the threshold stays there. ``logits`` holds the logit
-    of every point where the array computes them itself; otherwise it is ``no_logits(m)``, and they
-    come from the codes. Returns (sum, points evaluated).
+    of every point if the array computes them; otherwise it is ``no_logits(m)``, and they are
+    computed from the codes. Returns (sum, points evaluated).
     """
     stop = threshold if m.early_reject else NEVER
     if logits is None:  # the type decides: of two branches, one is compiled
@@ -191,7 +191,7 @@ def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) ->
 def no_logits(m: Machine) -> NDArray[np.int64] | None:
     """Argument of ``evaluate`` for logits that come from the codes.
 
-    None for a logistic model over exact dot products: each logit is computed when its turn comes.
+    None for a logistic model with exact dot products: each logit is computed when it is needed.
     """
     exact = m.hidden == 0 and m.converter.limit == ACC_MAX
     return None if exact else np.zeros(0, np.int64)

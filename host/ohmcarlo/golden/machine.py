@@ -1,10 +1,10 @@
-"""The controller's registers, memories and state, in the shape that compiled code can hold.
+"""The controller's registers, memories and state, as named tuples for compiled code.
 
-``Machine`` never changes while a chain runs, ``State`` does; ``Data`` is the data memory and
-``Stream`` what leaves the controller. All are named tuples of integers and arrays, so that each
-block below is a plain function of named integers: the twin that a block of hardware is checked
-against. In their loops they name the arrays they use first: an array looked up in a tuple is
-reference-counted each time, which can cost more than the arithmetic.
+``Machine`` is constant while a chain runs; ``State`` changes. ``Data`` is the data memory, and
+``Stream`` is the output of the controller. Each block of the golden model is a function of these
+integers and arrays, and the twin of a block of hardware. Functions bind the arrays of their loops
+to local names: an array that is looked up in a tuple is reference-counted each time, which can cost
+more than the arithmetic.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Scale(NamedTuple):
 
 
 class Converter(NamedTuple):
-    """How the array is accessed for a dot product, and how the result is digitised."""
+    """Accesses of a dot product, and the conversion of their results."""
 
     access_bits: int
     tile_pairs: int
@@ -106,7 +106,7 @@ class Data(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything in the controller that changes."""
+    """The changing part of the controller."""
 
     scalars: NDArray[np.int64]  # (SCALARS,)
     codes: NDArray[np.int32]  # (regions, sample devices) the current sample
@@ -145,7 +145,7 @@ class State(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """What a block of steps streams out; ``cursor`` counts steps and samples."""
+    """Output of a block of steps; ``cursor`` counts steps and samples."""
 
     cursor: NDArray[np.int64]  # (2,)
     accepted: NDArray[np.bool_]  # (steps,)
@@ -166,7 +166,7 @@ def _per_device(values: NDArray[Any] | None, default: int) -> NDArray[np.int32]:
 
 
 def build_machine(registers: Registers, array: Array | None = None) -> Machine:
-    """Elaborate ``registers`` for ``array``; raises UsageError where the two do not fit.
+    """Elaborate ``registers`` for ``array``; raises UsageError if the two do not fit.
 
     Without an array the machine can evaluate and predict, not program.
     """
@@ -233,7 +233,7 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
 
 
 def build_state(registers: Registers) -> State:
-    """Power-up state: every good row group free, no sample, nothing heard from the coin."""
+    """Power-up state: every good row group is free, without a sample or bits of the coin."""
     g = registers.geometry
     c, groups, devices = g.regions, g.groups, registers.sample_devices
     coin = 2 * g.entropy_pairs
@@ -286,7 +286,7 @@ def build_state(registers: Registers) -> State:
 
 
 def build_data(points: Points, order: NDArray[np.int32] | None = None) -> Data:
-    """The data memory; points are visited as they stand unless an order is given."""
+    """The data memory; the default order is that of the points."""
     return Data(
         inputs=np.ascontiguousarray(points.inputs),
         labels=points.labels,

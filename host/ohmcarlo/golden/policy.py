@@ -15,8 +15,8 @@ Float = NDArray[np.float64]
 
 
 def encode(states: ArrayLike) -> Float:
-    """The array's inputs: float (n, 4) position m, speed m/s, angle rad, rate rad/s → (n, 5)
-    integers within ± ``INPUT_MAX``, the bias last. As ``golden.cartpole.inputs``, for floats."""
+    """``golden.cartpole.inputs`` for floats: (n, 4) position m, speed m/s, angle rad, rate rad/s →
+    (n, 5) integers within ± ``INPUT_MAX``, the bias last."""
     states = np.atleast_2d(np.asarray(states, np.float64))
     scaled = np.floor(states * INPUT_FACTORS + 0.5)
     bias = np.full((len(states), 1), float(spec.INPUT_BIAS))
@@ -39,7 +39,7 @@ class Policy:
     weights : float64 (samples, 5)
         g⁺ - g⁻ in codes, the bias last.
     counts : int64 (samples,)
-        Steps that each was current.
+        Steps during which each was current.
     """
 
     weights: Float
@@ -47,7 +47,7 @@ class Policy:
 
     @classmethod
     def of(cls, codes: NDArray[Any], counts: NDArray[np.int64]) -> Policy:
-        """Of samples: codes (n, 10)."""
+        """The policy of samples: codes (n, 10)."""
         return cls(policy_weights(codes).astype(np.float64), counts)
 
     @property

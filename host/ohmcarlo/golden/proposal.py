@@ -1,4 +1,4 @@
-"""The proposal: targets, trim and DAC codes; and its price: priors and Hastings term."""
+"""The proposal (targets, trim, DAC codes) and its price (prior, Hastings term)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .machine import Machine, State
 
 @compiled
 def per_device(table: Any, row: int, device: int) -> int:
-    """A per-device register; a (1, 1) table holds the same value for all."""
+    """A per-device register; a (1, 1) table has one value for all devices."""
     if table.shape[0] == 1:
         return table[0, 0]
     return table[row, device]
@@ -42,7 +42,7 @@ def target_of(code: int, centre: int, rho: int, lo: int, hi: int) -> int:
 
 @compiled
 def propose(m: Machine, state: State, region: int, row: int, cold: bool) -> None:
-    """DAC codes for every device of the sample, into ``state.dac``; ``cold``: at the centre."""
+    """DAC codes of every device of the sample, into ``state.dac``; ``cold``: at the centre."""
     centres, offsets, gains, nodes = m.centre, m.trim_offset, m.trim_gain, m.dac
     rows, devices, codes, out = m.slot_row, m.slot_device, state.codes, state.dac
     for i in range(len(devices)):
@@ -56,7 +56,7 @@ def propose(m: Machine, state: State, region: int, row: int, cold: bool) -> None
 
 @compiled
 def propose_coin(m: Machine, state: State, row: int) -> None:
-    """Entropy devices are programmed to the middle every time, into ``state.coin_dac``."""
+    """DAC codes of the entropy devices, always at the middle, into ``state.coin_dac``."""
     for i in range(len(m.coin_devices)):
         device = m.coin_devices[i]
         offset, gain = per_device(m.trim_offset, row, device), per_device(m.trim_gain, row, device)
@@ -65,7 +65,7 @@ def propose_coin(m: Machine, state: State, row: int) -> None:
 
 @compiled
 def is_valid(m: Machine, codes: Any) -> bool:
-    """Whether every read-back lies in the window outside which the prior is zero."""
+    """Whether every read-back lies in the valid window; outside it the prior is zero."""
     low, high = codes[0], codes[0]
     for code in codes:
         low, high = min(low, code), max(high, code)
@@ -74,9 +74,9 @@ def is_valid(m: Machine, codes: Any) -> bool:
 
 @compiled
 def is_stuck(m: Machine, state: State, region: int, row: int) -> bool:
-    """Whether an invalid read-back is too far from its target for a device that moves.
+    """Whether an invalid read-back is too far from its target for a working device.
 
-    A sample near the end of the range makes invalid proposals with healthy devices too.
+    Near the end of the range, proposals of working devices are invalid, too.
     """
     centres, rows, devices = m.centre, m.slot_row, m.slot_device
     codes, proposed, inv_sigma = state.codes, state.proposed, m.inv_sigma
@@ -110,8 +110,8 @@ def log_prior(m: Machine, codes: Any) -> int:
 def log_hastings(m: Machine, state: State, region: int, row: int) -> int:
     """Σ [log q(k|k′) - log q(k′|k)] over the devices, LSB 2**-LOGLIK_FRAC.
 
-    Both directions use the proposal of the devices just programmed: the kernel "propose into this
-    row" leaves the posterior invariant whichever row it is, also where rows have other centres.
+    Both directions use the proposal density of the devices just programmed. The kernel "propose
+    into this row" leaves the posterior invariant for every row, even if rows have other centres.
     """
     centres, rows, devices = m.centre, m.slot_row, m.slot_device
     codes, proposed, inv_sigma, log_sigma = state.codes, state.proposed, m.inv_sigma, m.log_sigma

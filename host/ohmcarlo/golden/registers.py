@@ -1,4 +1,4 @@
-"""What the host decides about a chain, in units; and the integers that the controller gets."""
+"""The settings of a chain in physical units, and the integers for the controller."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ KERNELS = ("corrected", "published")
 
 @dataclass(frozen=True)
 class SamplerSettings:
-    """A chain, described in units.
+    """The settings of a chain, in physical units.
 
     Attributes
     ----------
@@ -54,10 +54,10 @@ class SamplerSettings:
     hidden : int
         Hidden units; 0: logistic regression.
     stream : bool
-        Retired rows return to service once they were streamed out; False: the run ends when the
-        array is full.
+        Retired rows are used again after their samples were streamed out. If False, the run ends
+        when the array is full.
     retries : int
-        A row whose read-back was invalid this many times in a row is retired.
+        A row is retired after so many invalid read-backs in succession.
     min_entropy : float
         Bits of min-entropy per raw bit that the health tests assume.
     """
@@ -140,10 +140,10 @@ class SamplerSettings:
         geometry.require_features(max(features, self.hidden + 1))
         unit = CODE_LSB_US / self.gamma_us * 2.0**-FEATURE_FRAC
         logit = _coefficient("gamma_us", self.gamma_us, unit, LOGIT_FRAC)
-        # gamma is what the coefficient represents exactly
+        # gamma is the value that the coefficient represents exactly
         gamma = CODE_LSB_US * 2.0 ** (LOGIT_FRAC + logit[1] - FEATURE_FRAC) / logit[0]
         weight = 0.0 if np.isinf(self.sigma_p) else (CODE_LSB_US / gamma / self.sigma_p) ** 2 / 2
-        common = (TARGET_LSB_US / self.tau_us) ** 2 / 2  # sums are in targets: the centre is one
+        common = (TARGET_LSB_US / self.tau_us) ** 2 / 2  # sums are in targets, as the centre is
         exact = self.kernel == "corrected"
         inv_sigma, log_sigma = hastings_tables(sigma_us, self.lo_us)
         rct, rct_symbol, apt = health_cutoffs(self.min_entropy)
@@ -183,7 +183,7 @@ def _coefficient(name: str, setting: float, value: float, frac: int) -> tuple[in
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What ``characterize`` learnt about an array; every field may be left out.
+    """The calibration of an array by ``characterize``; every field is optional.
 
     Attributes
     ----------

@@ -25,11 +25,11 @@ def push_free(m: Machine, state: State, region: int, group: int) -> None:
 
 @compiled
 def take_free(m: Machine, state: State, region: int) -> int:
-    """Take the group at the head of the queue, or NO_GROUP when the run has to end.
+    """Take the group at the head of the queue, or NO_GROUP when the run must end.
 
-    Two must be waiting, so that a rejected group is never programmed twice in a row. When a
-    streaming chain runs low, the oldest retired sample, long since streamed out, gives its rows
-    back.
+    Two groups must wait in the queue, so that a rejected group is never programmed twice in
+    succession. When a streaming chain has few free groups, the rows of the oldest retired sample,
+    which was streamed out before, become free.
     """
     count, head = state.free_count, state.free_head
     if m.stream and count[region] < m.min_free and state.retired_count[region] > 0:
@@ -58,9 +58,10 @@ def keep_retired(m: Machine, state: State, region: int) -> None:
 
 @compiled
 def give_back(m: Machine, state: State, region: int, group: int, stuck: bool) -> None:
-    """A proposal was turned down: its group queues again, or leaves service.
+    """Return the group of a rejected proposal to the queue, or take it out of service.
 
-    A group whose devices did not follow ``retries`` times in a row is stuck or worn.
+    A group whose devices did not follow their targets ``retries`` times in succession is stuck or
+    worn.
     """
     if not stuck:
         state.failures[group] = 0

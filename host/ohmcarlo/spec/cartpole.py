@@ -46,8 +46,10 @@ POLE = _coef(_mass_pole * _half_length / _mass)
 
 
 def _shortened(coefficients: tuple[float, ...], top: float) -> tuple[float, ...]:
-    """A polynomial in s (constant first) without its last term, as close to it as can be for s in
-    [0, top]: its Chebyshev polynomial of that degree is taken off (Lanczos economisation)."""
+    """A polynomial in s (constant first) without its last term, the closest one for s in [0, top].
+
+    The Chebyshev polynomial of that degree is subtracted (Lanczos economisation).
+    """
     *kept, last = coefficients
     degree = len(kept)
     shifted = np.polynomial.Chebyshev.basis(degree, domain=[0.0, top])

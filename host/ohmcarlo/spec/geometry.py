@@ -1,4 +1,4 @@
-"""The shape of an array and what one may ask of it."""
+"""The shape of an array, and the quantities that follow from it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ ACCESS_BITS = (1, 2, 4, 8)
 
 @dataclass(frozen=True)
 class Geometry:
-    """``rows`` × ``pairs`` × 2 devices, the last ``entropy_pairs`` of every row kept for the coin.
+    """``rows`` × ``pairs`` × 2 devices; the last ``entropy_pairs`` of every row are the coin.
 
-    Device ``d`` of a row is ``2 * pair`` for g⁺ and ``2 * pair + 1`` for g⁻. A sample lives in a
+    Device ``d`` of a row is ``2 * pair`` for g⁺ and ``2 * pair + 1`` for g⁻. A sample occupies a
     *row group* of ``row_group`` consecutive rows: 1 for logistic regression, H + 1 for a network
     with H hidden units. ``regions`` equal ranges of rows hold one chain each.
     """
@@ -43,7 +43,7 @@ class Geometry:
 
     @property
     def max_features(self) -> int:
-        """Pairs of a row that inputs (the bias among them) may use."""
+        """Pairs of a row for inputs, including the bias."""
         return self.pairs - self.entropy_pairs
 
     @property
@@ -57,13 +57,13 @@ class Geometry:
 
     @property
     def coin_rounds(self) -> int:
-        """How often a row's entropy devices are programmed for one 24-bit coin."""
+        """Rounds of programming the entropy devices of a row for one 24-bit coin."""
         per_round = 2 * self.entropy_pairs * SYMBOL_BITS
         return -(-COIN_BITS // per_round)
 
     @property
     def dot_limit(self) -> int:
-        """Largest DOT reading; it saturates there."""
+        """Largest DOT reading, at which it saturates."""
         return (1 << (self.dot_bits - 1)) - 1 if self.dot_bits else ACC_MAX
 
     def group_row(self, group: int) -> int:
@@ -88,7 +88,7 @@ class Geometry:
         return (8 // self.access_bits) * -(-pairs_used // tile)
 
     def validate(self) -> None:
-        """Raise UsageError with a message that says what to change."""
+        """Raise UsageError, which names what to change."""
         if not 4 <= self.rows <= 65536:
             raise UsageError(f"rows = {self.rows}: an array needs 4 to 65536 rows")
         if not 2 <= self.pairs <= 256:
@@ -121,7 +121,7 @@ class Geometry:
             )
 
     def require_features(self, features: int) -> None:
-        """Refuse a model with more inputs (bias included) than the row has pairs for."""
+        """Raise UsageError if a model has too many inputs (including the bias) for a row."""
         if features > self.max_features:
             raise UsageError(
                 f"{features} inputs (bias included) do not fit: a row has {self.pairs} pairs, "

@@ -1,4 +1,4 @@
-"""The data that a chain is conditioned on, in the form in which the data memory holds it."""
+"""The data that a chain is conditioned on, as rows of the data memory."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Points:
     Attributes
     ----------
     inputs : int8 (n, features)
-        Features with the bias column among them, LSB 2**-FEATURE_FRAC.
+        Features, including the bias column, LSB 2**-FEATURE_FRAC.
     labels : uint8 (n,)
-        0 or 1: the term is log sigmoid(±z). 2: a *quadratic* point, whose term is -z²/2; it
-        carries a Gaussian prior that is stated in other coordinates than the sampled weights.
+        0 or 1: the term is log sigmoid(±z). 2: a *quadratic* point, whose term is -z²/2. Quadratic
+        points represent a Gaussian prior in other coordinates than those of the sampled weights.
     offsets : int16 (n,)
         Added to the logit, LSB 2**-OFFSET_FRAC.
     """
@@ -60,7 +60,7 @@ class Points:
         labels: NDArray[np.uint8] | None = None,
         offsets: NDArray[np.int16] | None = None,
     ) -> Points:
-        """Points with zero labels and offsets where none are given (for prediction)."""
+        """Points; labels and offsets are zero by default (for prediction)."""
         n = len(inputs)
         return cls(
             np.ascontiguousarray(inputs, np.int8),
