@@ -32,14 +32,16 @@ $(BIN)/python:
 
 # A stamp marks an installation as complete for this pyproject.toml.
 $(VENV)/.installed: pyproject.toml setup.py | $(BIN)/python
+	$(BEGIN)
 	@echo "installing ohmcarlo into $(VENV) (once) ..."
 	$(PIP) install --editable .
-	@touch $@
+	$(TIMED); touch $@
 
 $(VENV)/.installed-fpga: $(VENV)/.installed
+	$(BEGIN)
 	@echo "installing synthesis and place and route into $(VENV) (once) ..."
 	$(PIP) install --editable '.[fpga]'
-	@touch $@
+	$(TIMED); touch $@
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BEGIN)
