@@ -31,11 +31,11 @@ def without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def verilog_of(component: wiring.Component) -> str:
-    """The component's Verilog, the same bytes whatever folder it is generated in."""
+def verilog_of(component: wiring.Component, name: str = TOP) -> str:
+    """The component's Verilog, module ``name``: the same bytes in whatever folder."""
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     with without_garbage_collection():
-        return str(verilog.convert(component, name=TOP, emit_src=False))
+        return str(verilog.convert(component, name=name, emit_src=False))
 
 
 def kept_verilog(make: Callable[[], wiring.Component], *parameters: object) -> str:
