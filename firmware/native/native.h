@@ -1,4 +1,4 @@
-// The firmware over a model of the hardware, as a library: what tests call (tests/helpers/native_board.py).
+// The firmware over a model of the hardware, as a library (tests/helpers/native_board.py).
 #ifndef NATIVE_H
 #define NATIVE_H
 
