@@ -5270,6 +5270,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .has_sample(has_sample),
     .held_index(held_index),
     .held_multiplicity(state__state_held__r_data),
+    .held_row(held_row),
     .init(init),
     .load_bad_rows__addr(load_bad_rows__addr),
     .load_bad_rows__data(load_bad_rows__data),
@@ -5277,8 +5278,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .min_free(min_free),
     .multiplicity(multiplicity),
     .next_region(next_region),
-    .\next_row$127 (next_row),
+    .next_row(next_row),
     .none(none),
+    .\port$1654$0 (\$297 ),
     .put_back(\put_back$369 ),
     .query(query),
     .query_row(query_row),
@@ -5287,7 +5289,6 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .region_groups(region_groups),
     .regions(regions),
     .retired_count(retired_count),
-    .retired_read__data(held_row),
     .retries(retries),
     .row(\row$187 ),
     .rows_per_region(rows_per_region),
@@ -5310,7 +5311,6 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .state_queues__r_data(state__state_queues__r_data),
     .state_queues__r_stb(state_queues__r_stb),
     .state_queues__stb(state_queues__stb),
-    .state_read__data(\$297 ),
     .state_regions__addr(state_regions__addr),
     .state_regions__data(state_regions__data),
     .state_regions__r_addr(state_regions__r_addr),
@@ -13379,136 +13379,136 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, w_en, w_rdy, w_level,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, \next_row$127 , retired_read__data, held_multiplicity, state_read__data
+module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1654$0 
 , query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
-, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, region, put_back, init, query, row, none, taken, state_queues__r_data, state_groups__r_data
-, state_regions__r_data, clk);
+, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, region, put_back, init, query, none, taken, state_queues__r_data, state_groups__r_data, state_regions__r_data
+, row, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
-  wire \$1 ;
-  wire \$10 ;
-  wire [10:0] \$100 ;
-  wire [3:0] \$101 ;
+  reg [7:0] \$1 ;
+  wire [9:0] \$10 ;
+  wire \$100 ;
+  wire \$101 ;
   wire \$102 ;
   wire \$103 ;
-  wire [9:0] \$104 ;
-  reg [8:0] \$105 ;
+  wire \$104 ;
+  wire \$105 ;
   wire \$106 ;
   wire \$107 ;
-  reg [8:0] \$108 ;
+  wire \$108 ;
   wire \$109 ;
-  wire \$11 ;
+  wire [32:0] \$11 ;
   wire \$110 ;
-  reg [7:0] \$111 ;
+  wire \$111 ;
   wire \$112 ;
-  wire [4:0] \$113 ;
-  wire [4:0] \$114 ;
+  wire \$113 ;
+  wire \$114 ;
   wire \$115 ;
-  wire [9:0] \$116 ;
-  wire [9:0] \$117 ;
-  wire [8:0] \$118 ;
-  wire [9:0] \$119 ;
-  wire \$12 ;
-  wire [9:0] \$120 ;
+  wire \$116 ;
+  wire \$117 ;
+  wire \$118 ;
+  wire \$119 ;
+  wire [3:0] \$12 ;
+  wire \$120 ;
   wire \$121 ;
-  wire [2:0] \$122 ;
-  wire [2:0] \$123 ;
+  wire \$122 ;
+  wire \$123 ;
   wire \$124 ;
-  reg [7:0] \$125 ;
-  reg [7:0] \$126 ;
-  wire [8:0] \$127 ;
-  wire [7:0] \$128 ;
-  wire [7:0] \$129 ;
-  wire \$13 ;
-  wire [7:0] \$130 ;
-  wire [8:0] \$131 ;
-  wire [32:0] \$132 ;
-  reg [8:0] \$133 ;
-  wire [9:0] \$134 ;
-  wire [32:0] \$135 ;
-  wire [3:0] \$136 ;
-  wire [3:0] \$137 ;
+  wire \$125 ;
+  wire \$126 ;
+  wire \$127 ;
+  wire \$128 ;
+  wire \$129 ;
+  wire [3:0] \$13 ;
+  wire \$130 ;
+  wire \$131 ;
+  wire \$132 ;
+  wire \$133 ;
+  wire \$134 ;
+  wire \$135 ;
+  wire \$136 ;
+  wire \$137 ;
   wire \$138 ;
   wire \$139 ;
   wire \$14 ;
-  wire [3:0] \$140 ;
+  wire \$140 ;
   wire \$141 ;
   wire \$142 ;
-  reg [8:0] \$143 ;
+  wire \$143 ;
   wire [9:0] \$144 ;
-  reg [8:0] \$145 ;
+  wire [9:0] \$145 ;
   wire [9:0] \$146 ;
   reg [8:0] \$147 ;
-  wire [9:0] \$148 ;
-  reg [8:0] \$149 ;
+  wire \$148 ;
+  reg [7:0] \$149 ;
   wire \$15 ;
-  wire [9:0] \$150 ;
-  reg [7:0] \$151 ;
-  wire [8:0] \$152 ;
+  reg [7:0] \$150 ;
+  reg [8:0] \$151 ;
+  wire [9:0] \$152 ;
   wire \$153 ;
   reg [7:0] \$154 ;
-  wire [8:0] \$155 ;
+  reg [8:0] \$155 ;
   wire [9:0] \$156 ;
-  reg [7:0] \$157 ;
-  wire [8:0] \$158 ;
-  wire [9:0] \$159 ;
-  wire \$16 ;
-  reg [7:0] \$160 ;
-  wire [8:0] \$161 ;
-  wire \$162 ;
+  wire [10:0] \$157 ;
+  reg [7:0] \$158 ;
+  reg [8:0] \$159 ;
+  wire [3:0] \$16 ;
+  wire [9:0] \$160 ;
+  wire [10:0] \$161 ;
+  wire [11:0] \$162 ;
   reg [7:0] \$163 ;
-  wire [8:0] \$164 ;
-  wire [9:0] \$165 ;
-  reg [7:0] \$166 ;
-  wire [8:0] \$167 ;
-  wire [9:0] \$168 ;
+  reg [7:0] \$164 ;
+  reg [8:0] \$165 ;
+  wire [9:0] \$166 ;
+  wire \$167 ;
+  reg [7:0] \$168 ;
   reg [8:0] \$169 ;
   wire \$17 ;
   wire [9:0] \$170 ;
-  reg [7:0] \$171 ;
-  wire [9:0] \$172 ;
-  wire [9:0] \$173 ;
-  wire [4:0] \$174 ;
-  wire \$175 ;
-  wire \$176 ;
-  wire \$177 ;
+  wire [10:0] \$171 ;
+  reg [7:0] \$172 ;
+  reg [8:0] \$173 ;
+  wire [9:0] \$174 ;
+  wire [10:0] \$175 ;
+  wire [11:0] \$176 ;
+  reg [7:0] \$177 ;
   reg [7:0] \$178 ;
-  wire \$179 ;
+  wire [8:0] \$179 ;
   wire \$18 ;
   wire \$180 ;
-  wire \$181 ;
-  reg [8:0] \$182 ;
-  wire \$183 ;
-  wire \$184 ;
-  wire \$185 ;
-  reg [7:0] \$186 ;
-  wire \$187 ;
-  wire \$188 ;
+  reg [7:0] \$181 ;
+  wire [8:0] \$182 ;
+  wire [9:0] \$183 ;
+  reg [7:0] \$184 ;
+  wire [8:0] \$185 ;
+  wire [9:0] \$186 ;
+  wire [10:0] \$187 ;
+  wire [3:0] \$188 ;
   wire \$189 ;
-  wire \$19 ;
-  reg [8:0] \$190 ;
-  wire \$191 ;
-  wire \$192 ;
+  reg [8:0] \$19 ;
+  wire \$190 ;
+  wire [9:0] \$191 ;
+  reg [8:0] \$192 ;
   wire \$193 ;
-  reg [7:0] \$194 ;
-  wire \$195 ;
+  wire \$194 ;
+  reg [8:0] \$195 ;
   wire \$196 ;
   wire \$197 ;
-  reg \$198 ;
+  reg [7:0] \$198 ;
   wire \$199 ;
-  wire \$2 ;
-  wire \$20 ;
-  wire \$200 ;
-  wire \$201 ;
-  reg [31:0] \$202 ;
-  wire \$203 ;
-  wire \$204 ;
-  wire \$205 ;
-  wire \$206 ;
-  wire \$207 ;
+  reg [7:0] \$2 ;
+  wire [9:0] \$20 ;
+  wire [4:0] \$200 ;
+  wire [4:0] \$201 ;
+  wire \$202 ;
+  wire [9:0] \$203 ;
+  wire [9:0] \$204 ;
+  wire [8:0] \$205 ;
+  wire [9:0] \$206 ;
+  wire [9:0] \$207 ;
   wire \$208 ;
-  wire \$209 ;
-  wire \$21 ;
-  wire \$210 ;
+  wire [2:0] \$209 ;
+  reg [8:0] \$21 ;
+  wire [2:0] \$210 ;
   wire \$211 ;
   reg \$212 ;
   reg [7:0] \$213 ;
@@ -13518,7 +13518,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [7:0] \$217 ;
   reg \$218 ;
   reg [7:0] \$219 ;
-  wire \$22 ;
+  wire [9:0] \$22 ;
   reg [31:0] \$220 ;
   reg \$221 ;
   reg [7:0] \$222 ;
@@ -13529,7 +13529,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [7:0] \$227 ;
   reg [7:0] \$228 ;
   reg [7:0] \$229 ;
-  wire \$23 ;
+  reg [8:0] \$23 ;
   reg [7:0] \$230 ;
   reg [8:0] \$231 ;
   reg [8:0] \$232 ;
@@ -13540,7 +13540,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [7:0] \$237 ;
   reg [7:0] \$238 ;
   reg [8:0] \$239 ;
-  wire \$24 ;
+  wire [9:0] \$24 ;
   reg [8:0] \$240 ;
   reg [8:0] \$241 ;
   reg [8:0] \$242 ;
@@ -13551,7 +13551,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg \$247 ;
   reg \$248 ;
   reg \$249 ;
-  wire \$25 ;
+  reg [8:0] \$25 ;
   reg \$250 ;
   reg [31:0] \$251 ;
   reg [31:0] \$252 ;
@@ -13562,7 +13562,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [7:0] \$257 ;
   reg \$258 ;
   reg [7:0] \$259 ;
-  wire \$26 ;
+  wire [9:0] \$26 ;
   reg [7:0] \$260 ;
   reg [7:0] \$261 ;
   reg [7:0] \$262 ;
@@ -13573,106 +13573,109 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [8:0] \$267 ;
   reg [7:0] \$268 ;
   reg [8:0] \$269 ;
-  wire \$27 ;
+  reg [7:0] \$27 ;
   reg [3:0] \$270 ;
   reg \$271 ;
   reg [2:0] \$272 ;
-  wire \$28 ;
+  wire [8:0] \$28 ;
   wire \$29 ;
-  wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
-  wire \$36 ;
-  wire \$37 ;
+  wire [8:0] \$3 ;
+  reg [7:0] \$30 ;
+  wire [8:0] \$31 ;
+  wire [9:0] \$32 ;
+  reg [7:0] \$33 ;
+  wire [8:0] \$34 ;
+  wire [9:0] \$35 ;
+  reg [7:0] \$36 ;
+  wire [8:0] \$37 ;
   wire \$38 ;
-  wire \$39 ;
-  wire \$4 ;
-  wire \$40 ;
-  wire \$41 ;
-  wire \$42 ;
-  wire \$43 ;
-  wire \$44 ;
-  wire \$45 ;
-  wire \$46 ;
-  wire \$47 ;
-  wire \$48 ;
-  wire \$49 ;
-  wire \$5 ;
-  wire \$50 ;
+  reg [7:0] \$39 ;
+  wire [7:0] \$4 ;
+  wire [8:0] \$40 ;
+  wire [9:0] \$41 ;
+  reg [7:0] \$42 ;
+  wire [8:0] \$43 ;
+  wire [9:0] \$44 ;
+  reg [8:0] \$45 ;
+  wire [9:0] \$46 ;
+  reg [7:0] \$47 ;
+  wire [9:0] \$48 ;
+  wire [9:0] \$49 ;
+  wire [7:0] \$5 ;
+  wire [4:0] \$50 ;
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  wire \$54 ;
+  reg [7:0] \$54 ;
   wire \$55 ;
   wire \$56 ;
-  wire [9:0] \$57 ;
-  wire [9:0] \$58 ;
-  wire [9:0] \$59 ;
-  wire \$6 ;
-  reg [8:0] \$60 ;
+  wire \$57 ;
+  reg [8:0] \$58 ;
+  wire \$59 ;
+  wire [7:0] \$6 ;
+  wire \$60 ;
   wire \$61 ;
   reg [7:0] \$62 ;
-  reg [7:0] \$63 ;
-  reg [8:0] \$64 ;
-  wire [9:0] \$65 ;
-  wire \$66 ;
-  reg [7:0] \$67 ;
-  reg [8:0] \$68 ;
-  wire [9:0] \$69 ;
-  wire \$7 ;
-  wire [10:0] \$70 ;
-  reg [7:0] \$71 ;
-  reg [8:0] \$72 ;
-  wire [9:0] \$73 ;
-  wire [10:0] \$74 ;
-  wire [11:0] \$75 ;
-  reg [7:0] \$76 ;
-  reg [7:0] \$77 ;
-  reg [8:0] \$78 ;
-  wire [9:0] \$79 ;
-  wire \$8 ;
+  wire \$63 ;
+  wire \$64 ;
+  wire \$65 ;
+  reg [8:0] \$66 ;
+  wire \$67 ;
+  wire \$68 ;
+  wire \$69 ;
+  wire [8:0] \$7 ;
+  reg [7:0] \$70 ;
+  wire \$71 ;
+  wire \$72 ;
+  wire \$73 ;
+  reg \$74 ;
+  wire \$75 ;
+  wire \$76 ;
+  wire \$77 ;
+  reg [31:0] \$78 ;
+  wire \$79 ;
+  wire [32:0] \$8 ;
   wire \$80 ;
-  reg [7:0] \$81 ;
-  reg [8:0] \$82 ;
-  wire [9:0] \$83 ;
-  wire [10:0] \$84 ;
-  reg [7:0] \$85 ;
-  reg [8:0] \$86 ;
-  wire [9:0] \$87 ;
-  wire [10:0] \$88 ;
-  wire [11:0] \$89 ;
-  wire \$9 ;
-  reg [7:0] \$90 ;
-  reg [7:0] \$91 ;
-  wire [8:0] \$92 ;
+  wire \$81 ;
+  wire \$82 ;
+  wire \$83 ;
+  wire \$84 ;
+  wire \$85 ;
+  wire \$86 ;
+  wire \$87 ;
+  wire \$88 ;
+  wire \$89 ;
+  reg [8:0] \$9 ;
+  wire \$90 ;
+  wire \$91 ;
+  wire \$92 ;
   wire \$93 ;
-  reg [7:0] \$94 ;
-  wire [8:0] \$95 ;
-  wire [9:0] \$96 ;
-  reg [7:0] \$97 ;
-  wire [8:0] \$98 ;
-  wire [9:0] \$99 ;
-  reg [7:0] \$signal  = 8'h00;
+  wire \$94 ;
+  wire \$95 ;
+  wire \$96 ;
+  wire \$97 ;
+  wire \$98 ;
+  wire \$99 ;
   wire [7:0] \$signature__addr ;
-  reg [7:0] \$signature__addr$125 ;
-  wire [7:0] \$signature__data ;
-  wire \$signature__data$119 ;
+  reg [7:0] \$signature__addr$28 ;
+  reg [7:0] \$signature__addr$44 ;
+  reg [7:0] \$signature__addr$50 ;
+  wire \$signature__data ;
+  wire [7:0] \$signature__data$39 ;
+  wire [31:0] \$signature__data$49 ;
+  wire [3:0] \$signature__data$55 ;
+  wire \$signature__data$55.bad ;
+  wire [2:0] \$signature__data$55.failures ;
   wire \$signature__en ;
   input accepted;
   wire accepted;
   reg [7:0] addr;
-  reg [7:0] \addr$11 ;
-  reg [7:0] \addr$17 ;
-  reg [7:0] \addr$23 ;
-  reg [7:0] \addr$29 ;
+  reg [7:0] \addr$71 ;
+  reg [7:0] \addr$75 ;
+  reg [7:0] \addr$79 ;
+  reg [7:0] \addr$94 ;
   reg any_bad = 1'h0;
   reg [8:0] bad_groups = 9'h000;
-  (* init = 9'h000 *)
-  wire [8:0] \bad_groups$142 ;
   wire [7:0] bad_read__addr;
   wire bad_read__data;
   output busy;
@@ -13696,18 +13699,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   wire \control_command.start ;
   input counts;
   wire counts;
-  reg [7:0] data;
-  reg [7:0] \data$13 ;
-  reg [31:0] \data$19 ;
-  reg [3:0] \data$25 ;
-  wire \data$25.bad ;
-  wire [2:0] \data$25.failures ;
-  reg [31:0] \data$31 ;
+  reg [31:0] data;
+  reg [7:0] \data$77 ;
+  reg [31:0] \data$80 ;
+  reg [3:0] \data$91 ;
+  wire \data$91.bad ;
+  wire [2:0] \data$91.failures ;
+  reg [7:0] \data$96 ;
   reg en;
-  reg \en$15 ;
-  reg \en$21 ;
-  reg \en$27 ;
-  reg \en$9 ;
+  reg \en$70 ;
+  reg \en$74 ;
+  reg \en$78 ;
+  reg \en$93 ;
   reg few = 1'h0;
   reg [7:0] first = 8'h00;
   reg [8:0] good = 9'h000;
@@ -13721,10 +13724,9 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   output [31:0] held_multiplicity;
   wire [31:0] held_multiplicity;
   reg [7:0] held_place = 8'h00;
-  reg [7:0] held_read__addr;
-  wire [31:0] held_read__data;
-  reg [7:0] held_row = 8'h00;
-  wire [7:0] \held_row$129 ;
+  output [7:0] held_row;
+  wire [7:0] held_row;
+  reg [7:0] \held_row$46  = 8'h00;
   input init;
   wire init;
   input [7:0] load_bad_rows__addr;
@@ -13745,28 +13747,30 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   wire [1:0] next_region;
   reg [8:0] next_retired_count;
   reg [7:0] next_retired_head;
-  reg [7:0] next_row;
-  output [7:0] \next_row$127 ;
-  wire [7:0] \next_row$127 ;
+  output [7:0] next_row;
+  wire [7:0] next_row;
+  reg [7:0] \next_row$84 ;
   output none;
   reg none;
+  output [3:0] \port$1654$0 ;
+  wire [3:0] \port$1654$0 ;
   reg [7:0] port__addr = 8'h00;
-  reg [7:0] \port__addr$10  = 8'h00;
-  reg [7:0] \port__addr$16  = 8'h00;
-  reg [7:0] \port__addr$22  = 8'h00;
-  reg [7:0] \port__addr$28  = 8'h00;
+  reg [7:0] \port__addr$153  = 8'h00;
+  reg [7:0] \port__addr$156  = 8'h00;
+  reg [7:0] \port__addr$159  = 8'h00;
+  reg [7:0] \port__addr$162  = 8'h00;
   reg [7:0] port__data = 8'h00;
-  reg [7:0] \port__data$12  = 8'h00;
-  reg [31:0] \port__data$18  = 32'd0;
-  reg [3:0] \port__data$24  = 4'h0;
-  wire \port__data$24.bad ;
-  wire [2:0] \port__data$24.failures ;
-  reg [31:0] \port__data$30  = 32'd0;
+  reg [7:0] \port__data$154  = 8'h00;
+  reg [31:0] \port__data$157  = 32'd0;
+  reg [3:0] \port__data$160  = 4'h0;
+  wire \port__data$160.bad ;
+  wire [2:0] \port__data$160.failures ;
+  reg [31:0] \port__data$163  = 32'd0;
   reg port__en = 1'h0;
-  reg \port__en$14  = 1'h0;
-  reg \port__en$20  = 1'h0;
-  reg \port__en$26  = 1'h0;
-  reg \port__en$8  = 1'h0;
+  reg \port__en$152  = 1'h0;
+  reg \port__en$155  = 1'h0;
+  reg \port__en$158  = 1'h0;
+  reg \port__en$161  = 1'h0;
   input put_back;
   wire put_back;
   reg put_free_count;
@@ -13787,7 +13791,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   wire [31:0] query_wear;
   input [1:0] region;
   wire [1:0] region;
-  reg [1:0] \region$99  = 2'h0;
+  reg [1:0] \region$115  = 2'h0;
   wire [7:0] region0_base;
   reg [8:0] region0_free_count = 9'h000;
   reg [7:0] region0_free_head = 8'h00;
@@ -13827,10 +13831,10 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   output [8:0] retired_count;
   reg [8:0] retired_count;
   reg [7:0] retired_read__addr;
-  output [7:0] retired_read__data;
   wire [7:0] retired_read__data;
   input [2:0] retries;
   wire [2:0] retries;
+  reg [7:0] ring_tail = 8'h00;
   output [7:0] row;
   reg [7:0] row = 8'h00;
   input [8:0] rows_per_region;
@@ -13874,11 +13878,6 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   wire state_queues__r_stb;
   input state_queues__stb;
   wire state_queues__stb;
-  reg [7:0] state_read__addr;
-  output [3:0] state_read__data;
-  wire [3:0] state_read__data;
-  wire \state_read__data.bad ;
-  wire [2:0] \state_read__data.failures ;
   input [4:0] state_regions__addr;
   wire [4:0] state_regions__addr;
   input [31:0] state_regions__data;
@@ -13927,7 +13926,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   end
   reg [0:0] _0_;
   always @(posedge clk) begin
-    _0_ <= bad_map[\$131 [7:0]];
+    _0_ <= bad_map[\$7 [7:0]];
   end
   assign bad_read__data = _0_;
   reg [7:0] free [255:0];
@@ -13942,9 +13941,9 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   end
   reg [7:0] _1_;
   always @(posedge clk) begin
-    _1_ <= free[\$signature__addr$125 ];
+    _1_ <= free[\$signature__addr$28 ];
   end
-  assign \$signature__data  = _1_;
+  assign next_row = _1_;
   reg [31:0] held [255:0];
   initial begin : memory_init_6
     integer memory_index;
@@ -13952,12 +13951,12 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       held[memory_index] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\port__en$14 )
-      held[\port__addr$16 ] <= \port__data$18 ;
+    if (\port__en$155 )
+      held[\port__addr$156 ] <= \port__data$157 ;
   end
   reg [31:0] _2_;
   always @(posedge clk) begin
-    _2_ <= held[held_read__addr];
+    _2_ <= held[\$signature__addr$44 ];
   end
   assign held_multiplicity = _2_;
   reg [7:0] retired [255:0];
@@ -13967,14 +13966,14 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       retired[memory_index] = 8'h00;
   end
   always @(posedge clk) begin
-    if (\port__en$8 )
-      retired[\port__addr$10 ] <= \port__data$12 ;
+    if (\port__en$152 )
+      retired[\port__addr$153 ] <= \port__data$154 ;
   end
   reg [7:0] _3_;
   always @(posedge clk) begin
     _3_ <= retired[retired_read__addr];
   end
-  assign retired_read__data = _3_;
+  assign held_row = _3_;
   reg [3:0] states [255:0];
   initial begin : memory_init_8
     integer memory_index;
@@ -13982,14 +13981,14 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       states[memory_index] = 4'h0;
   end
   always @(posedge clk) begin
-    if (\port__en$20 )
-      states[\port__addr$22 ] <= \port__data$24 ;
+    if (\port__en$158 )
+      states[\port__addr$159 ] <= \port__data$160 ;
   end
   reg [3:0] _4_;
   always @(posedge clk) begin
-    _4_ <= states[state_read__addr];
+    _4_ <= states[\$signature__addr$50 ];
   end
-  assign state_read__data = _4_;
+  assign \$signature__data$55  = _4_;
   reg [31:0] wear [255:0];
   initial begin : memory_init_9
     integer memory_index;
@@ -13997,181 +13996,181 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       wear[memory_index] = 32'd0;
   end
   always @(posedge clk) begin
-    if (\port__en$26 )
-      wear[\port__addr$28 ] <= \port__data$30 ;
+    if (\port__en$161 )
+      wear[\port__addr$162 ] <= \port__data$163 ;
   end
   reg [31:0] _5_;
   always @(posedge clk) begin
     _5_ <= wear[wear_read__addr];
   end
   assign query_wear = _5_;
-  assign \$1  = ! target;
-  assign \$2  = put_free_head & \$1 ;
-  assign \$3  = target == 1'h1;
-  assign \$4  = put_free_head & \$3 ;
-  assign \$5  = target == 2'h2;
-  assign \$6  = put_free_head & \$5 ;
-  assign \$7  = target == 2'h3;
-  assign \$8  = put_free_head & \$7 ;
-  assign \$9  = ! target;
-  assign \$10  = put_free_count & \$9 ;
-  assign \$11  = target == 1'h1;
-  assign \$12  = put_free_count & \$11 ;
-  assign \$13  = target == 2'h2;
-  assign \$14  = put_free_count & \$13 ;
-  assign \$15  = target == 2'h3;
-  assign \$16  = put_free_count & \$15 ;
-  assign \$17  = ! target;
-  assign \$18  = put_retired_head & \$17 ;
-  assign \$19  = target == 1'h1;
-  assign \$20  = put_retired_head & \$19 ;
-  assign \$21  = target == 2'h2;
-  assign \$22  = put_retired_head & \$21 ;
-  assign \$23  = target == 2'h3;
-  assign \$24  = put_retired_head & \$23 ;
-  assign \$25  = ! target;
-  assign \$26  = put_retired_count & \$25 ;
-  assign \$27  = target == 1'h1;
-  assign \$28  = put_retired_count & \$27 ;
-  assign \$29  = target == 2'h2;
-  assign \$30  = put_retired_count & \$29 ;
-  assign \$31  = target == 2'h3;
-  assign \$32  = put_retired_count & \$31 ;
-  assign \$33  = ! target;
-  assign \$34  = put_row & \$33 ;
-  assign \$35  = target == 1'h1;
-  assign \$36  = put_row & \$35 ;
-  assign \$37  = target == 2'h2;
-  assign \$38  = put_row & \$37 ;
-  assign \$39  = target == 2'h3;
-  assign \$40  = put_row & \$39 ;
-  assign \$41  = ! target;
-  assign \$42  = put_has_sample & \$41 ;
-  assign \$43  = target == 1'h1;
-  assign \$44  = put_has_sample & \$43 ;
-  assign \$45  = target == 2'h2;
-  assign \$46  = put_has_sample & \$45 ;
-  assign \$47  = target == 2'h3;
-  assign \$48  = put_has_sample & \$47 ;
-  assign \$49  = ! target;
-  assign \$50  = put_multiplicity & \$49 ;
-  assign \$51  = target == 1'h1;
-  assign \$52  = put_multiplicity & \$51 ;
-  assign \$53  = target == 2'h2;
-  assign \$54  = put_multiplicity & \$53 ;
-  assign \$55  = target == 2'h3;
-  assign \$56  = put_multiplicity & \$55 ;
-  assign \$57  = 1'h0 + rows_per_region;
-  assign \$58  = region1_base + rows_per_region;
-  assign \$59  = region2_base + rows_per_region;
-  assign \$61  = \$60  < 2'h2;
-  assign \$65  = \$63  + \$64 ;
-  assign \$66  = \$65  >= region_groups;
-  assign \$69  = \$67  + \$68 ;
-  assign \$70  = \$69  - region_groups;
-  assign \$73  = \$71  + \$72 ;
-  assign \$74  = \$66  ? \$70  : { 1'h0, \$73  };
-  assign \$75  = $signed({ 1'h0, \$62  }) + $signed(\$74 );
-  assign \$79  = \$77  + \$78 ;
-  assign \$80  = \$79  >= region_groups;
-  assign \$83  = \$81  + \$82 ;
-  assign \$84  = \$83  - region_groups;
-  assign \$87  = \$85  + \$86 ;
-  assign \$88  = \$80  ? \$84  : { 1'h0, \$87  };
-  assign \$89  = $signed({ 1'h0, \$76  }) + $signed(\$88 );
-  assign \$92  = \$91  + held_index;
-  assign \$93  = \$92  >= region_groups;
-  assign \$95  = \$94  + held_index;
-  assign \$96  = \$95  - region_groups;
-  assign \$98  = \$97  + held_index;
-  assign \$99  = \$93  ? \$96  : { 1'h0, \$98  };
-  assign \$100  = $signed({ 1'h0, \$90  }) + $signed(\$99 );
-  assign \$101  = state_read__data[3:1] + 1'h1;
-  assign \$102  = \$101  >= retries;
-  assign \$103  = stuck & \$102 ;
-  assign \$104  = bad_groups + 1'h1;
-  assign \$106  = \$105  < min_free;
-  assign \$107  = stream & \$106 ;
-  assign \$109  = | \$108 ;
-  assign \$110  = \$107  & \$109 ;
-  assign \$112  = any_bad | bad_read__data;
-  assign \$113  = \within  + 1'h1;
-  assign \$114  = \within  + 1'h1;
-  assign \$115  = \$114  >= group_rows;
-  assign \$116  = bad_groups + 1'h1;
-  assign \$117  = good + 1'h1;
-  assign \$118  = first + group_rows;
-  assign \$119  = group + 1'h1;
-  assign \$120  = group + 1'h1;
-  assign \$121  = \$120  >= region_groups;
-  assign \$122  = \region$99  + 1'h1;
-  assign \$123  = \region$99  + 1'h1;
-  assign \$124  = \$123  >= regions;
-  assign \$127  = \$125  + \$126 ;
-  assign \$128  = query ? query_row : held_row;
-  assign \$129  = query ? query_row : row;
-  assign \$130  = query ? query_row : row;
-  assign busy = ~ \$203 ;
-  assign \$131  = first + \within ;
-  assign \$132  = query_wear + 1'h1;
-  assign \$134  = \$133  + 1'h1;
-  assign \$135  = multiplicity + 1'h1;
-  assign \$136  = state_read__data[3:1] + 1'h1;
-  assign \$137  = state_read__data[3:1] + 1'h1;
-  assign \$138  = \$137  >= retries;
-  assign \$139  = stuck & \$138 ;
-  assign \$140  = state_read__data[3:1] + 1'h1;
-  assign \$141  = \$140  >= retries;
-  assign \$142  = stuck & \$141 ;
-  assign \$144  = \$143  + 1'h1;
-  assign \$146  = \$145  + 1'h1;
-  assign \$148  = \$147  + 1'h1;
-  assign \$150  = \$149  - 1'h1;
-  assign \$152  = \$151  + 1'h1;
+  assign \$3  = \$1  + \$2 ;
+  assign \$4  = query ? query_row : \held_row$46 ;
+  assign \$5  = query ? query_row : row;
+  assign \$6  = query ? query_row : row;
+  assign busy = ~ \$79 ;
+  assign \$7  = first + \within ;
+  assign \$8  = query_wear + 1'h1;
+  assign \$10  = \$9  + 1'h1;
+  assign \$11  = multiplicity + 1'h1;
+  assign \$12  = \$signature__data$55 [3:1] + 1'h1;
+  assign \$13  = \$signature__data$55 [3:1] + 1'h1;
+  assign \$14  = \$13  >= retries;
+  assign \$15  = stuck & \$14 ;
+  assign \$16  = \$signature__data$55 [3:1] + 1'h1;
+  assign \$17  = \$16  >= retries;
+  assign \$18  = stuck & \$17 ;
+  assign \$20  = \$19  + 1'h1;
+  assign \$22  = \$21  + 1'h1;
+  assign \$24  = \$23  + 1'h1;
+  assign \$26  = \$25  - 1'h1;
+  assign \$28  = \$27  + 1'h1;
+  assign \$29  = \$28  >= region_groups;
+  assign \$31  = \$30  + 1'h1;
+  assign \$32  = \$31  - region_groups;
+  assign \$34  = \$33  + 1'h1;
+  assign \$35  = \$29  ? \$32  : { 1'h0, \$34  };
+  assign \$37  = \$36  + 1'h1;
+  assign \$38  = \$37  >= region_groups;
+  assign \$40  = \$39  + 1'h1;
+  assign \$41  = \$40  - region_groups;
+  assign \$43  = \$42  + 1'h1;
+  assign \$44  = \$38  ? \$41  : { 1'h0, \$43  };
+  assign \$46  = \$45  - 1'h1;
+  assign \$48  = \$47  + good;
+  assign \$49  = good + 1'h1;
+  assign \$51  = ! state_regions__addr[2:0];
+  assign \$52  = state_regions__stb & \$51 ;
+  assign \$53  = ! word;
+  assign \$55  = state_regions__addr[2:0] == 1'h1;
+  assign \$56  = state_regions__stb & \$55 ;
+  assign \$57  = word == 1'h1;
+  assign \$59  = state_regions__addr[2:0] == 2'h2;
+  assign \$60  = state_regions__stb & \$59 ;
+  assign \$61  = word == 2'h2;
+  assign \$63  = state_regions__addr[2:0] == 2'h3;
+  assign \$64  = state_regions__stb & \$63 ;
+  assign \$65  = word == 2'h3;
+  assign \$67  = state_regions__addr[2:0] == 3'h4;
+  assign \$68  = state_regions__stb & \$67 ;
+  assign \$69  = word == 3'h4;
+  assign \$71  = state_regions__addr[2:0] == 3'h4;
+  assign \$72  = state_regions__stb & \$71 ;
+  assign \$73  = word == 3'h4;
+  assign \$75  = state_regions__addr[2:0] == 3'h5;
+  assign \$76  = state_regions__stb & \$75 ;
+  assign \$77  = word == 3'h5;
+  assign \$79  = ! state_state;
+  assign \$80  = state_state == 1'h1;
+  assign \$81  = state_state == 2'h2;
+  assign \$82  = state_state == 2'h3;
+  assign \$83  = state_state == 3'h4;
+  assign \$84  = state_state == 3'h5;
+  assign \$85  = state_state == 3'h6;
+  assign \$86  = state_state == 3'h7;
+  assign \$87  = state_state == 4'h8;
+  assign \$88  = ! target;
+  assign \$89  = put_free_head & \$88 ;
+  assign \$90  = target == 1'h1;
+  assign \$91  = put_free_head & \$90 ;
+  assign \$92  = target == 2'h2;
+  assign \$93  = put_free_head & \$92 ;
+  assign \$94  = target == 2'h3;
+  assign \$95  = put_free_head & \$94 ;
+  assign \$96  = ! target;
+  assign \$97  = put_free_count & \$96 ;
+  assign \$98  = target == 1'h1;
+  assign \$99  = put_free_count & \$98 ;
+  assign \$100  = target == 2'h2;
+  assign \$101  = put_free_count & \$100 ;
+  assign \$102  = target == 2'h3;
+  assign \$103  = put_free_count & \$102 ;
+  assign \$104  = ! target;
+  assign \$105  = put_retired_head & \$104 ;
+  assign \$106  = target == 1'h1;
+  assign \$107  = put_retired_head & \$106 ;
+  assign \$108  = target == 2'h2;
+  assign \$109  = put_retired_head & \$108 ;
+  assign \$110  = target == 2'h3;
+  assign \$111  = put_retired_head & \$110 ;
+  assign \$112  = ! target;
+  assign \$113  = put_retired_count & \$112 ;
+  assign \$114  = target == 1'h1;
+  assign \$115  = put_retired_count & \$114 ;
+  assign \$116  = target == 2'h2;
+  assign \$117  = put_retired_count & \$116 ;
+  assign \$118  = target == 2'h3;
+  assign \$119  = put_retired_count & \$118 ;
+  assign \$120  = ! target;
+  assign \$121  = put_row & \$120 ;
+  assign \$122  = target == 1'h1;
+  assign \$123  = put_row & \$122 ;
+  assign \$124  = target == 2'h2;
+  assign \$125  = put_row & \$124 ;
+  assign \$126  = target == 2'h3;
+  assign \$127  = put_row & \$126 ;
+  assign \$128  = ! target;
+  assign \$129  = put_has_sample & \$128 ;
+  assign \$130  = target == 1'h1;
+  assign \$131  = put_has_sample & \$130 ;
+  assign \$132  = target == 2'h2;
+  assign \$133  = put_has_sample & \$132 ;
+  assign \$134  = target == 2'h3;
+  assign \$135  = put_has_sample & \$134 ;
+  assign \$136  = ! target;
+  assign \$137  = put_multiplicity & \$136 ;
+  assign \$138  = target == 1'h1;
+  assign \$139  = put_multiplicity & \$138 ;
+  assign \$140  = target == 2'h2;
+  assign \$141  = put_multiplicity & \$140 ;
+  assign \$142  = target == 2'h3;
+  assign \$143  = put_multiplicity & \$142 ;
+  assign \$144  = 1'h0 + rows_per_region;
+  assign \$145  = region1_base + rows_per_region;
+  assign \$146  = region2_base + rows_per_region;
+  assign \$148  = \$147  < 2'h2;
+  assign \$152  = \$150  + \$151 ;
   assign \$153  = \$152  >= region_groups;
-  assign \$155  = \$154  + 1'h1;
-  assign \$156  = \$155  - region_groups;
-  assign \$158  = \$157  + 1'h1;
-  assign \$159  = \$153  ? \$156  : { 1'h0, \$158  };
-  assign \$161  = \$160  + 1'h1;
-  assign \$162  = \$161  >= region_groups;
-  assign \$164  = \$163  + 1'h1;
-  assign \$165  = \$164  - region_groups;
-  assign \$167  = \$166  + 1'h1;
-  assign \$168  = \$162  ? \$165  : { 1'h0, \$167  };
-  assign \$170  = \$169  - 1'h1;
-  assign \$172  = \$171  + good;
-  assign \$173  = good + 1'h1;
-  assign \$175  = ! state_regions__addr[2:0];
-  assign \$176  = state_regions__stb & \$175 ;
-  assign \$177  = ! word;
-  assign \$179  = state_regions__addr[2:0] == 1'h1;
-  assign \$180  = state_regions__stb & \$179 ;
-  assign \$181  = word == 1'h1;
-  assign \$183  = state_regions__addr[2:0] == 2'h2;
-  assign \$184  = state_regions__stb & \$183 ;
-  assign \$185  = word == 2'h2;
-  assign \$187  = state_regions__addr[2:0] == 2'h3;
-  assign \$188  = state_regions__stb & \$187 ;
-  assign \$189  = word == 2'h3;
-  assign \$191  = state_regions__addr[2:0] == 3'h4;
-  assign \$192  = state_regions__stb & \$191 ;
-  assign \$193  = word == 3'h4;
-  assign \$195  = state_regions__addr[2:0] == 3'h4;
-  assign \$196  = state_regions__stb & \$195 ;
-  assign \$197  = word == 3'h4;
-  assign \$199  = state_regions__addr[2:0] == 3'h5;
-  assign \$200  = state_regions__stb & \$199 ;
-  assign \$201  = word == 3'h5;
-  assign \$203  = ! state_state;
-  assign \$204  = state_state == 1'h1;
-  assign \$205  = state_state == 2'h2;
-  assign \$206  = state_state == 2'h3;
-  assign \$207  = state_state == 3'h4;
-  assign \$208  = state_state == 3'h5;
-  assign \$209  = state_state == 3'h6;
-  assign \$210  = state_state == 3'h7;
-  assign \$211  = state_state == 4'h8;
+  assign \$156  = \$154  + \$155 ;
+  assign \$157  = \$156  - region_groups;
+  assign \$160  = \$158  + \$159 ;
+  assign \$161  = \$153  ? \$157  : { 1'h0, \$160  };
+  assign \$162  = $signed({ 1'h0, \$149  }) + $signed(\$161 );
+  assign \$166  = \$164  + \$165 ;
+  assign \$167  = \$166  >= region_groups;
+  assign \$170  = \$168  + \$169 ;
+  assign \$171  = \$170  - region_groups;
+  assign \$174  = \$172  + \$173 ;
+  assign \$175  = \$167  ? \$171  : { 1'h0, \$174  };
+  assign \$176  = $signed({ 1'h0, \$163  }) + $signed(\$175 );
+  assign \$179  = \$178  + held_index;
+  assign \$180  = \$179  >= region_groups;
+  assign \$182  = \$181  + held_index;
+  assign \$183  = \$182  - region_groups;
+  assign \$185  = \$184  + held_index;
+  assign \$186  = \$180  ? \$183  : { 1'h0, \$185  };
+  assign \$187  = $signed({ 1'h0, \$177  }) + $signed(\$186 );
+  assign \$188  = \$signature__data$55 [3:1] + 1'h1;
+  assign \$189  = \$188  >= retries;
+  assign \$190  = stuck & \$189 ;
+  assign \$191  = bad_groups + 1'h1;
+  assign \$193  = \$192  < min_free;
+  assign \$194  = stream & \$193 ;
+  assign \$196  = | \$195 ;
+  assign \$197  = \$194  & \$196 ;
+  assign \$199  = any_bad | bad_read__data;
+  assign \$200  = \within  + 1'h1;
+  assign \$201  = \within  + 1'h1;
+  assign \$202  = \$201  >= group_rows;
+  assign \$203  = bad_groups + 1'h1;
+  assign \$204  = good + 1'h1;
+  assign \$205  = first + group_rows;
+  assign \$206  = group + 1'h1;
+  assign \$207  = group + 1'h1;
+  assign \$208  = \$207  >= region_groups;
+  assign \$209  = \region$115  + 1'h1;
+  assign \$210  = \region$115  + 1'h1;
+  assign \$211  = \$210  >= regions;
   always @(posedge clk)
     port__en <= \$212 ;
   always @(posedge clk)
@@ -14179,29 +14178,29 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   always @(posedge clk)
     port__data <= \$214 ;
   always @(posedge clk)
-    \port__en$8  <= \$215 ;
+    \port__en$152  <= \$215 ;
   always @(posedge clk)
-    \port__addr$10  <= \$216 ;
+    \port__addr$153  <= \$216 ;
   always @(posedge clk)
-    \port__data$12  <= \$217 ;
+    \port__data$154  <= \$217 ;
   always @(posedge clk)
-    \port__en$14  <= \$218 ;
+    \port__en$155  <= \$218 ;
   always @(posedge clk)
-    \port__addr$16  <= \$219 ;
+    \port__addr$156  <= \$219 ;
   always @(posedge clk)
-    \port__data$18  <= \$220 ;
+    \port__data$157  <= \$220 ;
   always @(posedge clk)
-    \port__en$20  <= \$221 ;
+    \port__en$158  <= \$221 ;
   always @(posedge clk)
-    \port__addr$22  <= \$222 ;
+    \port__addr$159  <= \$222 ;
   always @(posedge clk)
-    \port__data$24  <= \$223 ;
+    \port__data$160  <= \$223 ;
   always @(posedge clk)
-    \port__en$26  <= \$224 ;
+    \port__en$161  <= \$224 ;
   always @(posedge clk)
-    \port__addr$28  <= \$225 ;
+    \port__addr$162  <= \$225 ;
   always @(posedge clk)
-    \port__data$30  <= \$226 ;
+    \port__data$163  <= \$226 ;
   always @(posedge clk)
     region0_free_head <= \$227 ;
   always @(posedge clk)
@@ -14267,17 +14266,17 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   always @(posedge clk)
     few <= \$258 ;
   always @(posedge clk)
-    held_row <= \$259 ;
+    tail <= \$259 ;
   always @(posedge clk)
-    tail <= \$260 ;
+    ring_tail <= \$260 ;
   always @(posedge clk)
-    \$signal  <= \$261 ;
+    held_place <= \$261 ;
   always @(posedge clk)
-    held_place <= \$262 ;
+    \held_row$46  <= \$262 ;
   always @(posedge clk)
     bad_groups <= \$263 ;
   always @(posedge clk)
-    \region$99  <= \$264 ;
+    \region$115  <= \$264 ;
   always @(posedge clk)
     state_state <= \$265 ;
   always @(posedge clk)
@@ -14294,358 +14293,6 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     any_bad <= \$271 ;
   always @(posedge clk)
     word <= \$272 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$60  = region0_free_count;
-      2'h1:
-          \$60  = region1_free_count;
-      2'h2:
-          \$60  = region2_free_count;
-      2'h3:
-          \$60  = region3_free_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$62  = 8'h00;
-      2'h1:
-          \$62  = region1_base;
-      2'h2:
-          \$62  = region2_base;
-      2'h3:
-          \$62  = region3_base;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$63  = region0_free_head;
-      2'h1:
-          \$63  = region1_free_head;
-      2'h2:
-          \$63  = region2_free_head;
-      2'h3:
-          \$63  = region3_free_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$64  = region0_free_count;
-      2'h1:
-          \$64  = region1_free_count;
-      2'h2:
-          \$64  = region2_free_count;
-      2'h3:
-          \$64  = region3_free_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$67  = region0_free_head;
-      2'h1:
-          \$67  = region1_free_head;
-      2'h2:
-          \$67  = region2_free_head;
-      2'h3:
-          \$67  = region3_free_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$68  = region0_free_count;
-      2'h1:
-          \$68  = region1_free_count;
-      2'h2:
-          \$68  = region2_free_count;
-      2'h3:
-          \$68  = region3_free_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$71  = region0_free_head;
-      2'h1:
-          \$71  = region1_free_head;
-      2'h2:
-          \$71  = region2_free_head;
-      2'h3:
-          \$71  = region3_free_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$72  = region0_free_count;
-      2'h1:
-          \$72  = region1_free_count;
-      2'h2:
-          \$72  = region2_free_count;
-      2'h3:
-          \$72  = region3_free_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$76  = 8'h00;
-      2'h1:
-          \$76  = region1_base;
-      2'h2:
-          \$76  = region2_base;
-      2'h3:
-          \$76  = region3_base;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$77  = region0_retired_head;
-      2'h1:
-          \$77  = region1_retired_head;
-      2'h2:
-          \$77  = region2_retired_head;
-      2'h3:
-          \$77  = region3_retired_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$78  = region0_retired_count;
-      2'h1:
-          \$78  = region1_retired_count;
-      2'h2:
-          \$78  = region2_retired_count;
-      2'h3:
-          \$78  = region3_retired_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$81  = region0_retired_head;
-      2'h1:
-          \$81  = region1_retired_head;
-      2'h2:
-          \$81  = region2_retired_head;
-      2'h3:
-          \$81  = region3_retired_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$82  = region0_retired_count;
-      2'h1:
-          \$82  = region1_retired_count;
-      2'h2:
-          \$82  = region2_retired_count;
-      2'h3:
-          \$82  = region3_retired_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$85  = region0_retired_head;
-      2'h1:
-          \$85  = region1_retired_head;
-      2'h2:
-          \$85  = region2_retired_head;
-      2'h3:
-          \$85  = region3_retired_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$86  = region0_retired_count;
-      2'h1:
-          \$86  = region1_retired_count;
-      2'h2:
-          \$86  = region2_retired_count;
-      2'h3:
-          \$86  = region3_retired_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$90  = 8'h00;
-      2'h1:
-          \$90  = region1_base;
-      2'h2:
-          \$90  = region2_base;
-      2'h3:
-          \$90  = region3_base;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$91  = region0_retired_head;
-      2'h1:
-          \$91  = region1_retired_head;
-      2'h2:
-          \$91  = region2_retired_head;
-      2'h3:
-          \$91  = region3_retired_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$94  = region0_retired_head;
-      2'h1:
-          \$94  = region1_retired_head;
-      2'h2:
-          \$94  = region2_retired_head;
-      2'h3:
-          \$94  = region3_retired_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$97  = region0_retired_head;
-      2'h1:
-          \$97  = region1_retired_head;
-      2'h2:
-          \$97  = region2_retired_head;
-      2'h3:
-          \$97  = region3_retired_head;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$105  = region0_free_count;
-      2'h1:
-          \$105  = region1_free_count;
-      2'h2:
-          \$105  = region2_free_count;
-      2'h3:
-          \$105  = region3_free_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (region)
-      2'h0:
-          \$108  = region0_retired_count;
-      2'h1:
-          \$108  = region1_retired_count;
-      2'h2:
-          \$108  = region2_retired_count;
-      2'h3:
-          \$108  = region3_retired_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (\region$99 )
-      2'h0:
-          \$111  = 8'h00;
-      2'h1:
-          \$111  = region1_base;
-      2'h2:
-          \$111  = region2_base;
-      2'h3:
-          \$111  = region3_base;
-      default:
-        ;
-    endcase
-  end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     (* full_case = 32'd1 *)
@@ -14715,13 +14362,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (next_region)
       2'h0:
-          \$125  = 8'h00;
+          \$1  = 8'h00;
       2'h1:
-          \$125  = region1_base;
+          \$1  = region1_base;
       2'h2:
-          \$125  = region2_base;
+          \$1  = region2_base;
       2'h3:
-          \$125  = region3_base;
+          \$1  = region3_base;
       default:
         ;
     endcase
@@ -14731,13 +14378,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (next_region)
       2'h0:
-          \$126  = region0_free_head;
+          \$2  = region0_free_head;
       2'h1:
-          \$126  = region1_free_head;
+          \$2  = region1_free_head;
       2'h2:
-          \$126  = region2_free_head;
+          \$2  = region2_free_head;
       2'h3:
-          \$126  = region3_free_head;
+          \$2  = region3_free_head;
       default:
         ;
     endcase
@@ -14747,13 +14394,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$133  = region0_retired_count;
+          \$9  = region0_retired_count;
       2'h1:
-          \$133  = region1_retired_count;
+          \$9  = region1_retired_count;
       2'h2:
-          \$133  = region2_retired_count;
+          \$9  = region2_retired_count;
       2'h3:
-          \$133  = region3_retired_count;
+          \$9  = region3_retired_count;
       default:
         ;
     endcase
@@ -14763,13 +14410,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$143  = region0_free_count;
+          \$19  = region0_free_count;
       2'h1:
-          \$143  = region1_free_count;
+          \$19  = region1_free_count;
       2'h2:
-          \$143  = region2_free_count;
+          \$19  = region2_free_count;
       2'h3:
-          \$143  = region3_free_count;
+          \$19  = region3_free_count;
       default:
         ;
     endcase
@@ -14779,13 +14426,285 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$145  = region0_free_count;
+          \$21  = region0_free_count;
       2'h1:
-          \$145  = region1_free_count;
+          \$21  = region1_free_count;
       2'h2:
-          \$145  = region2_free_count;
+          \$21  = region2_free_count;
       2'h3:
-          \$145  = region3_free_count;
+          \$21  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$23  = region0_free_count;
+      2'h1:
+          \$23  = region1_free_count;
+      2'h2:
+          \$23  = region2_free_count;
+      2'h3:
+          \$23  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$25  = region0_retired_count;
+      2'h1:
+          \$25  = region1_retired_count;
+      2'h2:
+          \$25  = region2_retired_count;
+      2'h3:
+          \$25  = region3_retired_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$27  = region0_retired_head;
+      2'h1:
+          \$27  = region1_retired_head;
+      2'h2:
+          \$27  = region2_retired_head;
+      2'h3:
+          \$27  = region3_retired_head;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$30  = region0_retired_head;
+      2'h1:
+          \$30  = region1_retired_head;
+      2'h2:
+          \$30  = region2_retired_head;
+      2'h3:
+          \$30  = region3_retired_head;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$33  = region0_retired_head;
+      2'h1:
+          \$33  = region1_retired_head;
+      2'h2:
+          \$33  = region2_retired_head;
+      2'h3:
+          \$33  = region3_retired_head;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$36  = region0_free_head;
+      2'h1:
+          \$36  = region1_free_head;
+      2'h2:
+          \$36  = region2_free_head;
+      2'h3:
+          \$36  = region3_free_head;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$39  = region0_free_head;
+      2'h1:
+          \$39  = region1_free_head;
+      2'h2:
+          \$39  = region2_free_head;
+      2'h3:
+          \$39  = region3_free_head;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$42  = region0_free_head;
+      2'h1:
+          \$42  = region1_free_head;
+      2'h2:
+          \$42  = region2_free_head;
+      2'h3:
+          \$42  = region3_free_head;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$45  = region0_free_count;
+      2'h1:
+          \$45  = region1_free_count;
+      2'h2:
+          \$45  = region2_free_count;
+      2'h3:
+          \$45  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (\region$115 )
+      2'h0:
+          \$47  = 8'h00;
+      2'h1:
+          \$47  = region1_base;
+      2'h2:
+          \$47  = region2_base;
+      2'h3:
+          \$47  = region3_base;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$54  = region0_free_head;
+      2'h1:
+          \$54  = region1_free_head;
+      2'h2:
+          \$54  = region2_free_head;
+      2'h3:
+          \$54  = region3_free_head;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$58  = region0_free_count;
+      2'h1:
+          \$58  = region1_free_count;
+      2'h2:
+          \$58  = region2_free_count;
+      2'h3:
+          \$58  = region3_free_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$62  = region0_retired_head;
+      2'h1:
+          \$62  = region1_retired_head;
+      2'h2:
+          \$62  = region2_retired_head;
+      2'h3:
+          \$62  = region3_retired_head;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$66  = region0_retired_count;
+      2'h1:
+          \$66  = region1_retired_count;
+      2'h2:
+          \$66  = region2_retired_count;
+      2'h3:
+          \$66  = region3_retired_count;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$70  = region0_row;
+      2'h1:
+          \$70  = region1_row;
+      2'h2:
+          \$70  = region2_row;
+      2'h3:
+          \$70  = region3_row;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$74  = region0_has_sample;
+      2'h1:
+          \$74  = region1_has_sample;
+      2'h2:
+          \$74  = region2_has_sample;
+      2'h3:
+          \$74  = region3_has_sample;
+      default:
+        ;
+    endcase
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$78  = region0_multiplicity;
+      2'h1:
+          \$78  = region1_multiplicity;
+      2'h2:
+          \$78  = region2_multiplicity;
+      2'h3:
+          \$78  = region3_multiplicity;
       default:
         ;
     endcase
@@ -14811,13 +14730,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$149  = region0_retired_count;
+          \$149  = 8'h00;
       2'h1:
-          \$149  = region1_retired_count;
+          \$149  = region1_base;
       2'h2:
-          \$149  = region2_retired_count;
+          \$149  = region2_base;
       2'h3:
-          \$149  = region3_retired_count;
+          \$149  = region3_base;
       default:
         ;
     endcase
@@ -14827,13 +14746,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$151  = region0_retired_head;
+          \$150  = region0_free_head;
       2'h1:
-          \$151  = region1_retired_head;
+          \$150  = region1_free_head;
       2'h2:
-          \$151  = region2_retired_head;
+          \$150  = region2_free_head;
       2'h3:
-          \$151  = region3_retired_head;
+          \$150  = region3_free_head;
       default:
         ;
     endcase
@@ -14843,13 +14762,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$154  = region0_retired_head;
+          \$151  = region0_free_count;
       2'h1:
-          \$154  = region1_retired_head;
+          \$151  = region1_free_count;
       2'h2:
-          \$154  = region2_retired_head;
+          \$151  = region2_free_count;
       2'h3:
-          \$154  = region3_retired_head;
+          \$151  = region3_free_count;
       default:
         ;
     endcase
@@ -14859,13 +14778,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$157  = region0_retired_head;
+          \$154  = region0_free_head;
       2'h1:
-          \$157  = region1_retired_head;
+          \$154  = region1_free_head;
       2'h2:
-          \$157  = region2_retired_head;
+          \$154  = region2_free_head;
       2'h3:
-          \$157  = region3_retired_head;
+          \$154  = region3_free_head;
       default:
         ;
     endcase
@@ -14875,13 +14794,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$160  = region0_free_head;
+          \$155  = region0_free_count;
       2'h1:
-          \$160  = region1_free_head;
+          \$155  = region1_free_count;
       2'h2:
-          \$160  = region2_free_head;
+          \$155  = region2_free_count;
       2'h3:
-          \$160  = region3_free_head;
+          \$155  = region3_free_count;
       default:
         ;
     endcase
@@ -14891,13 +14810,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$163  = region0_free_head;
+          \$158  = region0_free_head;
       2'h1:
-          \$163  = region1_free_head;
+          \$158  = region1_free_head;
       2'h2:
-          \$163  = region2_free_head;
+          \$158  = region2_free_head;
       2'h3:
-          \$163  = region3_free_head;
+          \$158  = region3_free_head;
       default:
         ;
     endcase
@@ -14907,13 +14826,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$166  = region0_free_head;
+          \$159  = region0_free_count;
       2'h1:
-          \$166  = region1_free_head;
+          \$159  = region1_free_count;
       2'h2:
-          \$166  = region2_free_head;
+          \$159  = region2_free_count;
       2'h3:
-          \$166  = region3_free_head;
+          \$159  = region3_free_count;
       default:
         ;
     endcase
@@ -14923,29 +14842,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$169  = region0_free_count;
+          \$163  = 8'h00;
       2'h1:
-          \$169  = region1_free_count;
+          \$163  = region1_base;
       2'h2:
-          \$169  = region2_free_count;
+          \$163  = region2_base;
       2'h3:
-          \$169  = region3_free_count;
-      default:
-        ;
-    endcase
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    (* full_case = 32'd1 *)
-    casez (\region$99 )
-      2'h0:
-          \$171  = 8'h00;
-      2'h1:
-          \$171  = region1_base;
-      2'h2:
-          \$171  = region2_base;
-      2'h3:
-          \$171  = region3_base;
+          \$163  = region3_base;
       default:
         ;
     endcase
@@ -14955,13 +14858,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$178  = region0_free_head;
+          \$164  = region0_retired_head;
       2'h1:
-          \$178  = region1_free_head;
+          \$164  = region1_retired_head;
       2'h2:
-          \$178  = region2_free_head;
+          \$164  = region2_retired_head;
       2'h3:
-          \$178  = region3_free_head;
+          \$164  = region3_retired_head;
       default:
         ;
     endcase
@@ -14971,13 +14874,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$182  = region0_free_count;
+          \$165  = region0_retired_count;
       2'h1:
-          \$182  = region1_free_count;
+          \$165  = region1_retired_count;
       2'h2:
-          \$182  = region2_free_count;
+          \$165  = region2_retired_count;
       2'h3:
-          \$182  = region3_free_count;
+          \$165  = region3_retired_count;
       default:
         ;
     endcase
@@ -14987,13 +14890,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$186  = region0_retired_head;
+          \$168  = region0_retired_head;
       2'h1:
-          \$186  = region1_retired_head;
+          \$168  = region1_retired_head;
       2'h2:
-          \$186  = region2_retired_head;
+          \$168  = region2_retired_head;
       2'h3:
-          \$186  = region3_retired_head;
+          \$168  = region3_retired_head;
       default:
         ;
     endcase
@@ -15003,13 +14906,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$190  = region0_retired_count;
+          \$169  = region0_retired_count;
       2'h1:
-          \$190  = region1_retired_count;
+          \$169  = region1_retired_count;
       2'h2:
-          \$190  = region2_retired_count;
+          \$169  = region2_retired_count;
       2'h3:
-          \$190  = region3_retired_count;
+          \$169  = region3_retired_count;
       default:
         ;
     endcase
@@ -15019,13 +14922,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$194  = region0_row;
+          \$172  = region0_retired_head;
       2'h1:
-          \$194  = region1_row;
+          \$172  = region1_retired_head;
       2'h2:
-          \$194  = region2_row;
+          \$172  = region2_retired_head;
       2'h3:
-          \$194  = region3_row;
+          \$172  = region3_retired_head;
       default:
         ;
     endcase
@@ -15035,13 +14938,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$198  = region0_has_sample;
+          \$173  = region0_retired_count;
       2'h1:
-          \$198  = region1_has_sample;
+          \$173  = region1_retired_count;
       2'h2:
-          \$198  = region2_has_sample;
+          \$173  = region2_retired_count;
       2'h3:
-          \$198  = region3_has_sample;
+          \$173  = region3_retired_count;
       default:
         ;
     endcase
@@ -15051,949 +14954,112 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
     (* full_case = 32'd1 *)
     casez (region)
       2'h0:
-          \$202  = region0_multiplicity;
+          \$177  = 8'h00;
       2'h1:
-          \$202  = region1_multiplicity;
+          \$177  = region1_base;
       2'h2:
-          \$202  = region2_multiplicity;
+          \$177  = region2_base;
       2'h3:
-          \$202  = region3_multiplicity;
+          \$177  = region3_base;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$212  = en;
-    if (control_command[10]) begin
-      \$212  = 1'h0;
-    end
-    if (rst) begin
-      \$212  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$213  = addr;
-    if (control_command[10]) begin
-      \$213  = 8'h00;
-    end
-    if (rst) begin
-      \$213  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$214  = data;
-    if (control_command[10]) begin
-      \$214  = 8'h00;
-    end
-    if (rst) begin
-      \$214  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$215  = \en$9 ;
-    if (control_command[10]) begin
-      \$215  = 1'h0;
-    end
-    if (rst) begin
-      \$215  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$216  = \addr$11 ;
-    if (control_command[10]) begin
-      \$216  = 8'h00;
-    end
-    if (rst) begin
-      \$216  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$217  = \data$13 ;
-    if (control_command[10]) begin
-      \$217  = 8'h00;
-    end
-    if (rst) begin
-      \$217  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$218  = \en$15 ;
-    if (control_command[10]) begin
-      \$218  = 1'h0;
-    end
-    if (rst) begin
-      \$218  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$219  = \addr$17 ;
-    if (control_command[10]) begin
-      \$219  = 8'h00;
-    end
-    if (rst) begin
-      \$219  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$220  = \data$19 ;
-    if (control_command[10]) begin
-      \$220  = 32'd0;
-    end
-    if (rst) begin
-      \$220  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$221  = \en$21 ;
-    if (control_command[10]) begin
-      \$221  = 1'h0;
-    end
-    if (rst) begin
-      \$221  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$222  = \addr$23 ;
-    if (control_command[10]) begin
-      \$222  = 8'h00;
-    end
-    if (rst) begin
-      \$222  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$223  = \data$25 ;
-    if (control_command[10]) begin
-      \$223  = 4'h0;
-    end
-    if (rst) begin
-      \$223  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$224  = \en$27 ;
-    if (control_command[10]) begin
-      \$224  = 1'h0;
-    end
-    if (rst) begin
-      \$224  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$225  = \addr$29 ;
-    if (control_command[10]) begin
-      \$225  = 8'h00;
-    end
-    if (rst) begin
-      \$225  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$226  = \data$31 ;
-    if (control_command[10]) begin
-      \$226  = 32'd0;
-    end
-    if (rst) begin
-      \$226  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$227  = region0_free_head;
-    if (\$2 ) begin
-      \$227  = next_free_head;
-    end
-    if (control_command[10]) begin
-      \$227  = 8'h00;
-    end
-    if (rst) begin
-      \$227  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$228  = region1_free_head;
-    if (\$4 ) begin
-      \$228  = next_free_head;
-    end
-    if (control_command[10]) begin
-      \$228  = 8'h00;
-    end
-    if (rst) begin
-      \$228  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$229  = region2_free_head;
-    if (\$6 ) begin
-      \$229  = next_free_head;
-    end
-    if (control_command[10]) begin
-      \$229  = 8'h00;
-    end
-    if (rst) begin
-      \$229  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$230  = region3_free_head;
-    if (\$8 ) begin
-      \$230  = next_free_head;
-    end
-    if (control_command[10]) begin
-      \$230  = 8'h00;
-    end
-    if (rst) begin
-      \$230  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$231  = region0_free_count;
-    if (\$10 ) begin
-      \$231  = next_free_count;
-    end
-    if (control_command[10]) begin
-      \$231  = 9'h000;
-    end
-    if (rst) begin
-      \$231  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$232  = region1_free_count;
-    if (\$12 ) begin
-      \$232  = next_free_count;
-    end
-    if (control_command[10]) begin
-      \$232  = 9'h000;
-    end
-    if (rst) begin
-      \$232  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$233  = region2_free_count;
-    if (\$14 ) begin
-      \$233  = next_free_count;
-    end
-    if (control_command[10]) begin
-      \$233  = 9'h000;
-    end
-    if (rst) begin
-      \$233  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$234  = region3_free_count;
-    if (\$16 ) begin
-      \$234  = next_free_count;
-    end
-    if (control_command[10]) begin
-      \$234  = 9'h000;
-    end
-    if (rst) begin
-      \$234  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$235  = region0_retired_head;
-    if (\$18 ) begin
-      \$235  = next_retired_head;
-    end
-    if (control_command[10]) begin
-      \$235  = 8'h00;
-    end
-    if (rst) begin
-      \$235  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$236  = region1_retired_head;
-    if (\$20 ) begin
-      \$236  = next_retired_head;
-    end
-    if (control_command[10]) begin
-      \$236  = 8'h00;
-    end
-    if (rst) begin
-      \$236  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$237  = region2_retired_head;
-    if (\$22 ) begin
-      \$237  = next_retired_head;
-    end
-    if (control_command[10]) begin
-      \$237  = 8'h00;
-    end
-    if (rst) begin
-      \$237  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$238  = region3_retired_head;
-    if (\$24 ) begin
-      \$238  = next_retired_head;
-    end
-    if (control_command[10]) begin
-      \$238  = 8'h00;
-    end
-    if (rst) begin
-      \$238  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$239  = region0_retired_count;
-    if (\$26 ) begin
-      \$239  = next_retired_count;
-    end
-    if (control_command[10]) begin
-      \$239  = 9'h000;
-    end
-    if (rst) begin
-      \$239  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$240  = region1_retired_count;
-    if (\$28 ) begin
-      \$240  = next_retired_count;
-    end
-    if (control_command[10]) begin
-      \$240  = 9'h000;
-    end
-    if (rst) begin
-      \$240  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$241  = region2_retired_count;
-    if (\$30 ) begin
-      \$241  = next_retired_count;
-    end
-    if (control_command[10]) begin
-      \$241  = 9'h000;
-    end
-    if (rst) begin
-      \$241  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$242  = region3_retired_count;
-    if (\$32 ) begin
-      \$242  = next_retired_count;
-    end
-    if (control_command[10]) begin
-      \$242  = 9'h000;
-    end
-    if (rst) begin
-      \$242  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$243  = region0_row;
-    if (\$34 ) begin
-      \$243  = next_row;
-    end
-    if (control_command[10]) begin
-      \$243  = 8'h00;
-    end
-    if (rst) begin
-      \$243  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$244  = region1_row;
-    if (\$36 ) begin
-      \$244  = next_row;
-    end
-    if (control_command[10]) begin
-      \$244  = 8'h00;
-    end
-    if (rst) begin
-      \$244  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$245  = region2_row;
-    if (\$38 ) begin
-      \$245  = next_row;
-    end
-    if (control_command[10]) begin
-      \$245  = 8'h00;
-    end
-    if (rst) begin
-      \$245  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$246  = region3_row;
-    if (\$40 ) begin
-      \$246  = next_row;
-    end
-    if (control_command[10]) begin
-      \$246  = 8'h00;
-    end
-    if (rst) begin
-      \$246  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$247  = region0_has_sample;
-    if (\$42 ) begin
-      \$247  = next_has_sample;
-    end
-    if (control_command[10]) begin
-      \$247  = 1'h0;
-    end
-    if (rst) begin
-      \$247  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$248  = region1_has_sample;
-    if (\$44 ) begin
-      \$248  = next_has_sample;
-    end
-    if (control_command[10]) begin
-      \$248  = 1'h0;
-    end
-    if (rst) begin
-      \$248  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$249  = region2_has_sample;
-    if (\$46 ) begin
-      \$249  = next_has_sample;
-    end
-    if (control_command[10]) begin
-      \$249  = 1'h0;
-    end
-    if (rst) begin
-      \$249  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$250  = region3_has_sample;
-    if (\$48 ) begin
-      \$250  = next_has_sample;
-    end
-    if (control_command[10]) begin
-      \$250  = 1'h0;
-    end
-    if (rst) begin
-      \$250  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$251  = region0_multiplicity;
-    if (\$50 ) begin
-      \$251  = next_multiplicity;
-    end
-    if (control_command[10]) begin
-      \$251  = 32'd0;
-    end
-    if (rst) begin
-      \$251  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$252  = region1_multiplicity;
-    if (\$52 ) begin
-      \$252  = next_multiplicity;
-    end
-    if (control_command[10]) begin
-      \$252  = 32'd0;
-    end
-    if (rst) begin
-      \$252  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$253  = region2_multiplicity;
-    if (\$54 ) begin
-      \$253  = next_multiplicity;
-    end
-    if (control_command[10]) begin
-      \$253  = 32'd0;
-    end
-    if (rst) begin
-      \$253  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$254  = region3_multiplicity;
-    if (\$56 ) begin
-      \$254  = next_multiplicity;
-    end
-    if (control_command[10]) begin
-      \$254  = 32'd0;
-    end
-    if (rst) begin
-      \$254  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$255  = \$57 [7:0];
-    if (control_command[10]) begin
-      \$255  = 8'h00;
-    end
-    if (rst) begin
-      \$255  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$256  = \$58 [7:0];
-    if (control_command[10]) begin
-      \$256  = 8'h00;
-    end
-    if (rst) begin
-      \$256  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$257  = \$59 [7:0];
-    if (control_command[10]) begin
-      \$257  = 8'h00;
-    end
-    if (rst) begin
-      \$257  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$258  = \$61 ;
-    if (control_command[10]) begin
-      \$258  = 1'h0;
-    end
-    if (rst) begin
-      \$258  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$259  = retired_read__data;
-    if (control_command[10]) begin
-      \$259  = 8'h00;
-    end
-    if (rst) begin
-      \$259  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$260  = \$75 [7:0];
-    if (control_command[10]) begin
-      \$260  = 8'h00;
-    end
-    if (rst) begin
-      \$260  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$261  = \$89 [7:0];
-    if (control_command[10]) begin
-      \$261  = 8'h00;
-    end
-    if (rst) begin
-      \$261  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$262  = \$100 [7:0];
-    if (control_command[10]) begin
-      \$262  = 8'h00;
-    end
-    if (rst) begin
-      \$262  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$263  = bad_groups;
-    casez (state_state)
-      4'h0:
-          if (conclude) begin
-            (* full_case = 32'd1 *)
-            if (accepted) begin
-            end else begin
-              if (\$103 ) begin
-                \$263  = \$104 [8:0];
-              end
-            end
-          end else if (put_back) begin
-          end else if (init) begin
-            \$263  = 9'h000;
-          end
-      4'h3:
-          /* empty */;
-      4'h4:
-          /* empty */;
-      4'h5:
-          /* empty */;
-      4'h2:
-          /* empty */;
-      4'h1:
-          /* empty */;
-      4'h6:
-          /* empty */;
-      4'h7:
-          /* empty */;
-      4'h8:
-          if (any_bad) begin
-            \$263  = \$116 [8:0];
-          end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$178  = region0_retired_head;
+      2'h1:
+          \$178  = region1_retired_head;
+      2'h2:
+          \$178  = region2_retired_head;
+      2'h3:
+          \$178  = region3_retired_head;
       default:
         ;
     endcase
-    if (control_command[10]) begin
-      \$263  = 9'h000;
-    end
-    if (rst) begin
-      \$263  = 9'h000;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$264  = \region$99 ;
-    casez (state_state)
-      4'h0:
-          if (conclude) begin
-          end else if (put_back) begin
-          end else if (init) begin
-            \$264  = 2'h0;
-          end
-      4'h3:
-          /* empty */;
-      4'h4:
-          /* empty */;
-      4'h5:
-          /* empty */;
-      4'h2:
-          /* empty */;
-      4'h1:
-          /* empty */;
-      4'h6:
-          /* empty */;
-      4'h7:
-          /* empty */;
-      4'h8:
-          if (\$121 ) begin
-            \$264  = \$122 [1:0];
-          end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$181  = region0_retired_head;
+      2'h1:
+          \$181  = region1_retired_head;
+      2'h2:
+          \$181  = region2_retired_head;
+      2'h3:
+          \$181  = region3_retired_head;
       default:
         ;
     endcase
-    if (control_command[10]) begin
-      \$264  = 2'h0;
-    end
-    if (rst) begin
-      \$264  = 2'h0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$265  = state_state;
-    casez (state_state)
-      4'h0:
-          if (conclude) begin
-          end else if (put_back) begin
-          end else if (init) begin
-            \$265  = 4'h1;
-          end else if (take) begin
-            \$265  = 4'h2;
-            if (\$110 ) begin
-              \$265  = 4'h3;
-            end
-          end
-      4'h3:
-          \$265  = 4'h4;
-      4'h4:
-          \$265  = 4'h5;
-      4'h5:
-          \$265  = 4'h2;
-      4'h2:
-          \$265  = 4'h0;
-      4'h1:
-          \$265  = 4'h6;
-      4'h6:
-          \$265  = 4'h7;
-      4'h7:
-        begin
-          \$265  = 4'h6;
-          if (\$115 ) begin
-            \$265  = 4'h8;
-          end
-        end
-      4'h8:
-        begin
-          \$265  = 4'h6;
-          if (\$121 ) begin
-            \$265  = 4'h1;
-            if (\$124 ) begin
-              \$265  = 4'h0;
-            end
-          end
-        end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$184  = region0_retired_head;
+      2'h1:
+          \$184  = region1_retired_head;
+      2'h2:
+          \$184  = region2_retired_head;
+      2'h3:
+          \$184  = region3_retired_head;
       default:
         ;
     endcase
-    if (control_command[10]) begin
-      \$265  = 4'h0;
-    end
-    if (rst) begin
-      \$265  = 4'h0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$266  = row;
-    casez (state_state)
-      4'h0:
-          /* empty */;
-      4'h3:
-          /* empty */;
-      4'h4:
-          /* empty */;
-      4'h5:
-          /* empty */;
-      4'h2:
-          (* full_case = 32'd1 *)
-          if (few) begin
-          end else begin
-            \$266  = \$signature__data ;
-          end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$192  = region0_free_count;
+      2'h1:
+          \$192  = region1_free_count;
+      2'h2:
+          \$192  = region2_free_count;
+      2'h3:
+          \$192  = region3_free_count;
       default:
         ;
     endcase
-    if (control_command[10]) begin
-      \$266  = 8'h00;
-    end
-    if (rst) begin
-      \$266  = 8'h00;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$267  = good;
-    casez (state_state)
-      4'h0:
-          /* empty */;
-      4'h3:
-          /* empty */;
-      4'h4:
-          /* empty */;
-      4'h5:
-          /* empty */;
-      4'h2:
-          /* empty */;
-      4'h1:
-          \$267  = 9'h000;
-      4'h6:
-          /* empty */;
-      4'h7:
-          /* empty */;
-      4'h8:
-          (* full_case = 32'd1 *)
-          if (any_bad) begin
-          end else begin
-            \$267  = \$117 [8:0];
-          end
+    (* full_case = 32'd1 *)
+    casez (region)
+      2'h0:
+          \$195  = region0_retired_count;
+      2'h1:
+          \$195  = region1_retired_count;
+      2'h2:
+          \$195  = region2_retired_count;
+      2'h3:
+          \$195  = region3_retired_count;
       default:
         ;
     endcase
-    if (control_command[10]) begin
-      \$267  = 9'h000;
-    end
-    if (rst) begin
-      \$267  = 9'h000;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$268  = first;
-    casez (state_state)
-      4'h0:
-          /* empty */;
-      4'h3:
-          /* empty */;
-      4'h4:
-          /* empty */;
-      4'h5:
-          /* empty */;
-      4'h2:
-          /* empty */;
-      4'h1:
-          \$268  = \$111 ;
-      4'h6:
-          /* empty */;
-      4'h7:
-          /* empty */;
-      4'h8:
-          \$268  = \$118 [7:0];
+    (* full_case = 32'd1 *)
+    casez (\region$115 )
+      2'h0:
+          \$198  = 8'h00;
+      2'h1:
+          \$198  = region1_base;
+      2'h2:
+          \$198  = region2_base;
+      2'h3:
+          \$198  = region3_base;
       default:
         ;
     endcase
-    if (control_command[10]) begin
-      \$268  = 8'h00;
-    end
-    if (rst) begin
-      \$268  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$269  = group;
-    casez (state_state)
-      4'h0:
-          /* empty */;
-      4'h3:
-          /* empty */;
-      4'h4:
-          /* empty */;
-      4'h5:
-          /* empty */;
-      4'h2:
-          /* empty */;
-      4'h1:
-          \$269  = 9'h000;
-      4'h6:
-          /* empty */;
-      4'h7:
-          /* empty */;
-      4'h8:
-          \$269  = \$119 [8:0];
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$269  = 9'h000;
-    end
-    if (rst) begin
-      \$269  = 9'h000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$270  = \within ;
-    casez (state_state)
-      4'h0:
-          /* empty */;
-      4'h3:
-          /* empty */;
-      4'h4:
-          /* empty */;
-      4'h5:
-          /* empty */;
-      4'h2:
-          /* empty */;
-      4'h1:
-          \$270  = 4'h0;
-      4'h6:
-          /* empty */;
-      4'h7:
-          \$270  = \$113 [3:0];
-      4'h8:
-          \$270  = 4'h0;
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$270  = 4'h0;
-    end
-    if (rst) begin
-      \$270  = 4'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$271  = any_bad;
-    casez (state_state)
-      4'h0:
-          /* empty */;
-      4'h3:
-          /* empty */;
-      4'h4:
-          /* empty */;
-      4'h5:
-          /* empty */;
-      4'h2:
-          /* empty */;
-      4'h1:
-          \$271  = 1'h0;
-      4'h6:
-          /* empty */;
-      4'h7:
-          \$271  = \$112 ;
-      4'h8:
-          \$271  = 1'h0;
-      default:
-        ;
-    endcase
-    if (control_command[10]) begin
-      \$271  = 1'h0;
-    end
-    if (rst) begin
-      \$271  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$272  = state_regions__r_addr[2:0];
-    if (control_command[10]) begin
-      \$272  = 3'h0;
-    end
-    if (rst) begin
-      \$272  = 3'h0;
-    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
@@ -16010,25 +15076,25 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       4'h2:
           /* empty */;
       4'h1:
-          target = \region$99 ;
+          target = \region$115 ;
       4'h6:
           /* empty */;
       4'h7:
           /* empty */;
       4'h8:
-          target = \region$99 ;
+          target = \region$115 ;
       default:
         ;
     endcase
     if (state_regions__stb) begin
-      target = \$174 [1:0];
+      target = \$50 [1:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \$signature__addr$125  = \$127 [7:0];
+    \$signature__addr$28  = \$3 [7:0];
     if (state_queues__r_stb) begin
-      \$signature__addr$125  = state_queues__r_addr;
+      \$signature__addr$28  = state_queues__r_addr;
     end
   end
   always @* begin
@@ -16040,32 +15106,32 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    held_read__addr = \$128 ;
+    \$signature__addr$44  = \$4 ;
     if (state_held__r_stb) begin
-      held_read__addr = state_held__r_addr;
+      \$signature__addr$44  = state_held__r_addr;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    state_read__addr = \$129 ;
+    \$signature__addr$50  = \$5 ;
     if (state_groups__r_stb) begin
-      state_read__addr = state_groups__r_addr;
+      \$signature__addr$50  = state_groups__r_addr;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    wear_read__addr = \$130 ;
+    wear_read__addr = \$6 ;
     if (state_wear__r_stb) begin
       wear_read__addr = state_wear__r_addr;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \en$21  = 1'h0;
+    en = 1'h0;
     casez (state_state)
       4'h0:
           if (conclude) begin
-            \en$21  = 1'h1;
+            en = 1'h1;
           end
       4'h3:
           /* empty */;
@@ -16082,21 +15148,21 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       4'h7:
           /* empty */;
       4'h8:
-          \en$21  = 1'h1;
+          en = 1'h1;
       default:
         ;
     endcase
     if (state_groups__stb) begin
-      \en$21  = 1'h1;
+      en = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \addr$23  = 8'h00;
+    addr = 8'h00;
     casez (state_state)
       4'h0:
           if (conclude) begin
-            \addr$23  = row;
+            addr = row;
           end
       4'h3:
           /* empty */;
@@ -16113,68 +15179,68 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       4'h7:
           /* empty */;
       4'h8:
-          \addr$23  = first;
+          addr = first;
       default:
         ;
     endcase
     if (state_groups__stb) begin
-      \addr$23  = state_groups__addr;
+      addr = state_groups__addr;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \en$27  = 1'h0;
+    \en$70  = 1'h0;
     casez (state_state)
       4'h0:
           if (conclude) begin
-            \en$27  = 1'h1;
+            \en$70  = 1'h1;
           end
       default:
         ;
     endcase
     if (state_wear__stb) begin
-      \en$27  = 1'h1;
+      \en$70  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \addr$29  = 8'h00;
+    \addr$71  = 8'h00;
     casez (state_state)
       4'h0:
           if (conclude) begin
-            \addr$29  = row;
+            \addr$71  = row;
           end
       default:
         ;
     endcase
     if (state_wear__stb) begin
-      \addr$29  = state_wear__addr;
+      \addr$71  = state_wear__addr;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \data$31  = 32'd0;
+    data = 32'd0;
     casez (state_state)
       4'h0:
           if (conclude) begin
-            \data$31  = \$132 [31:0];
+            data = \$8 [31:0];
           end
       default:
         ;
     endcase
     if (state_wear__stb) begin
-      \data$31  = state_wear__data;
+      data = state_wear__data;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \en$9  = 1'h0;
+    \en$74  = 1'h0;
     casez (state_state)
       4'h0:
           if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \en$9  = 1'h1;
+                \en$74  = 1'h1;
               end
             end
           end
@@ -16182,18 +15248,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
         ;
     endcase
     if (state_queues__stb) begin
-      \en$9  = 1'h1;
+      \en$74  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \addr$11  = 8'h00;
+    \addr$75  = 8'h00;
     casez (state_state)
       4'h0:
           if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \addr$11  = \$signal ;
+                \addr$75  = ring_tail;
               end
             end
           end
@@ -16201,18 +15267,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
         ;
     endcase
     if (state_queues__stb) begin
-      \addr$11  = state_queues__addr;
+      \addr$75  = state_queues__addr;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \data$13  = 8'h00;
+    \data$77  = 8'h00;
     casez (state_state)
       4'h0:
           if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \data$13  = sample_row;
+                \data$77  = sample_row;
               end
             end
           end
@@ -16220,25 +15286,25 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
         ;
     endcase
     if (state_queues__stb) begin
-      \data$13  = state_queues__data[23:16];
+      \data$77  = state_queues__data[23:16];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \en$15  = 1'h0;
+    \en$78  = 1'h0;
     casez (state_state)
       4'h0:
           if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \en$15  = 1'h1;
+                \en$78  = 1'h1;
               end
             end
           end
       4'h3:
           /* empty */;
       4'h4:
-          \en$15  = 1'h1;
+          \en$78  = 1'h1;
       4'h5:
           /* empty */;
       4'h2:
@@ -16250,30 +15316,30 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       4'h7:
           /* empty */;
       4'h8:
-          \en$15  = 1'h1;
+          \en$78  = 1'h1;
       default:
         ;
     endcase
     if (state_held__stb) begin
-      \en$15  = 1'h1;
+      \en$78  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \addr$17  = 8'h00;
+    \addr$79  = 8'h00;
     casez (state_state)
       4'h0:
           if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \addr$17  = sample_row;
+                \addr$79  = sample_row;
               end
             end
           end
       4'h3:
           /* empty */;
       4'h4:
-          \addr$17  = retired_read__data;
+          \addr$79  = held_row;
       4'h5:
           /* empty */;
       4'h2:
@@ -16285,35 +15351,35 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       4'h7:
           /* empty */;
       4'h8:
-          \addr$17  = first;
+          \addr$79  = first;
       default:
         ;
     endcase
     if (state_held__stb) begin
-      \addr$17  = state_held__addr;
+      \addr$79  = state_held__addr;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \data$19  = 32'd0;
+    \data$80  = 32'd0;
     casez (state_state)
       4'h0:
           if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                \data$19  = multiplicity;
+                \data$80  = multiplicity;
               end
             end
           end
       4'h3:
           /* empty */;
       4'h4:
-          \data$19  = 32'd0;
+          \data$80  = 32'd0;
       default:
         ;
     endcase
     if (state_held__stb) begin
-      \data$19  = state_held__data;
+      \data$80  = state_held__data;
     end
   end
   always @* begin
@@ -16341,7 +15407,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$188 ) begin
+    if (\$64 ) begin
       put_retired_count = 1'h1;
     end
   end
@@ -16353,14 +15419,14 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
           if (conclude) begin
             if (accepted) begin
               if (has_sample) begin
-                next_retired_count = \$134 [8:0];
+                next_retired_count = \$10 [8:0];
               end
             end
           end
       4'h3:
           /* empty */;
       4'h4:
-          next_retired_count = \$150 [8:0];
+          next_retired_count = \$26 [8:0];
       4'h5:
           /* empty */;
       4'h2:
@@ -16370,7 +15436,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$188 ) begin
+    if (\$64 ) begin
       next_retired_count = state_regions__data[8:0];
     end
   end
@@ -16397,18 +15463,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$192 ) begin
+    if (\$68 ) begin
       put_row = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    next_row = 8'h00;
+    \next_row$84  = 8'h00;
     casez (state_state)
       4'h0:
           if (conclude) begin
             if (accepted) begin
-              next_row = row;
+              \next_row$84  = row;
             end
           end
       4'h3:
@@ -16420,12 +15486,12 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       4'h2:
           /* empty */;
       4'h1:
-          next_row = 8'h00;
+          \next_row$84  = 8'h00;
       default:
         ;
     endcase
-    if (\$192 ) begin
-      next_row = state_regions__data[7:0];
+    if (\$68 ) begin
+      \next_row$84  = state_regions__data[7:0];
     end
   end
   always @* begin
@@ -16456,7 +15522,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$200 ) begin
+    if (\$76 ) begin
       put_multiplicity = 1'h1;
     end
   end
@@ -16471,7 +15537,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
               next_multiplicity = 32'd1;
             end else begin
               if (counts) begin
-                next_multiplicity = \$135 [31:0];
+                next_multiplicity = \$11 [31:0];
               end
             end
           end
@@ -16488,7 +15554,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$200 ) begin
+    if (\$76 ) begin
       next_multiplicity = state_regions__data;
     end
   end
@@ -16515,7 +15581,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$196 ) begin
+    if (\$72 ) begin
       put_has_sample = 1'h1;
     end
   end
@@ -16542,13 +15608,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$196 ) begin
+    if (\$72 ) begin
       next_has_sample = state_regions__data[31];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    \data$25  = 4'h0;
+    \data$91  = 4'h0;
     casez (state_state)
       4'h0:
           if (conclude) begin
@@ -16556,8 +15622,8 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
             if (accepted) begin
             end else begin
               if (stuck) begin
-                \data$25 [3:1] = \$136 [2:0];
-                \data$25 [0] = \$139 ;
+                \data$91 [3:1] = \$12 [2:0];
+                \data$91 [0] = \$15 ;
               end
             end
           end
@@ -16576,17 +15642,17 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       4'h7:
           /* empty */;
       4'h8:
-          \data$25 [0] = any_bad;
+          \data$91 [0] = any_bad;
       default:
         ;
     endcase
     if (state_groups__stb) begin
-      \data$25  = state_groups__data[3:0];
+      \data$91  = state_groups__data[3:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    en = 1'h0;
+    \en$93  = 1'h0;
     casez (state_state)
       4'h0:
           if (conclude) begin
@@ -16594,18 +15660,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$142 ) begin
+              if (\$18 ) begin
               end else begin
-                en = 1'h1;
+                \en$93  = 1'h1;
               end
             end
           end else if (put_back) begin
-            en = 1'h1;
+            \en$93  = 1'h1;
           end
       4'h3:
           /* empty */;
       4'h4:
-          en = 1'h1;
+          \en$93  = 1'h1;
       4'h5:
           /* empty */;
       4'h2:
@@ -16620,18 +15686,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            en = 1'h1;
+            \en$93  = 1'h1;
           end
       default:
         ;
     endcase
     if (state_queues__stb) begin
-      en = 1'h1;
+      \en$93  = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    addr = 8'h00;
+    \addr$94  = 8'h00;
     casez (state_state)
       4'h0:
           if (conclude) begin
@@ -16639,18 +15705,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$142 ) begin
+              if (\$18 ) begin
               end else begin
-                addr = tail;
+                \addr$94  = tail;
               end
             end
           end else if (put_back) begin
-            addr = tail;
+            \addr$94  = tail;
           end
       4'h3:
           /* empty */;
       4'h4:
-          addr = tail;
+          \addr$94  = tail;
       4'h5:
           /* empty */;
       4'h2:
@@ -16665,18 +15731,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            addr = \$172 [7:0];
+            \addr$94  = \$48 [7:0];
           end
       default:
         ;
     endcase
     if (state_queues__stb) begin
-      addr = state_queues__addr;
+      \addr$94  = state_queues__addr;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
-    data = 8'h00;
+    \data$96  = 8'h00;
     casez (state_state)
       4'h0:
           if (conclude) begin
@@ -16684,18 +15750,18 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$142 ) begin
+              if (\$18 ) begin
               end else begin
-                data = row;
+                \data$96  = row;
               end
             end
           end else if (put_back) begin
-            data = row;
+            \data$96  = row;
           end
       4'h3:
           /* empty */;
       4'h4:
-          data = retired_read__data;
+          \data$96  = held_row;
       4'h5:
           /* empty */;
       4'h2:
@@ -16710,13 +15776,13 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            data = first;
+            \data$96  = first;
           end
       default:
         ;
     endcase
     if (state_queues__stb) begin
-      data = state_queues__data[7:0];
+      \data$96  = state_queues__data[7:0];
     end
   end
   always @* begin
@@ -16729,7 +15795,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$142 ) begin
+              if (\$18 ) begin
               end else begin
                 put_free_count = 1'h1;
               end
@@ -16764,7 +15830,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$180 ) begin
+    if (\$56 ) begin
       put_free_count = 1'h1;
     end
   end
@@ -16778,25 +15844,25 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
             if (accepted) begin
             end else begin
               (* full_case = 32'd1 *)
-              if (\$142 ) begin
+              if (\$18 ) begin
               end else begin
-                next_free_count = \$144 [8:0];
+                next_free_count = \$20 [8:0];
               end
             end
           end else if (put_back) begin
-            next_free_count = \$146 [8:0];
+            next_free_count = \$22 [8:0];
           end
       4'h3:
           /* empty */;
       4'h4:
-          next_free_count = \$148 [8:0];
+          next_free_count = \$24 [8:0];
       4'h5:
           /* empty */;
       4'h2:
           (* full_case = 32'd1 *)
           if (few) begin
           end else begin
-            next_free_count = \$170 [8:0];
+            next_free_count = \$46 [8:0];
           end
       4'h1:
           next_free_count = 9'h000;
@@ -16808,12 +15874,12 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
           (* full_case = 32'd1 *)
           if (any_bad) begin
           end else begin
-            next_free_count = \$173 [8:0];
+            next_free_count = \$49 [8:0];
           end
       default:
         ;
     endcase
-    if (\$180 ) begin
+    if (\$56 ) begin
       next_free_count = state_regions__data[8:0];
     end
   end
@@ -16836,7 +15902,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$184 ) begin
+    if (\$60 ) begin
       put_retired_head = 1'h1;
     end
   end
@@ -16849,7 +15915,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       4'h3:
           /* empty */;
       4'h4:
-          next_retired_head = \$159 [7:0];
+          next_retired_head = \$35 [7:0];
       4'h5:
           /* empty */;
       4'h2:
@@ -16859,7 +15925,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$184 ) begin
+    if (\$60 ) begin
       next_retired_head = state_regions__data[7:0];
     end
   end
@@ -16928,7 +15994,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
       default:
         ;
     endcase
-    if (\$176 ) begin
+    if (\$52 ) begin
       put_free_head = 1'h1;
     end
   end
@@ -16948,63 +16014,996 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
           (* full_case = 32'd1 *)
           if (few) begin
           end else begin
-            next_free_head = \$168 [7:0];
+            next_free_head = \$44 [7:0];
           end
       4'h1:
           next_free_head = 8'h00;
       default:
         ;
     endcase
-    if (\$176 ) begin
+    if (\$52 ) begin
       next_free_head = state_regions__data[7:0];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
     state_regions__r_data = 32'd0;
-    if (\$177 ) begin
-      state_regions__r_data[7:0] = \$178 ;
+    if (\$53 ) begin
+      state_regions__r_data[7:0] = \$54 ;
     end
-    if (\$181 ) begin
-      state_regions__r_data[8:0] = \$182 ;
+    if (\$57 ) begin
+      state_regions__r_data[8:0] = \$58 ;
     end
-    if (\$185 ) begin
-      state_regions__r_data[7:0] = \$186 ;
+    if (\$61 ) begin
+      state_regions__r_data[7:0] = \$62 ;
     end
-    if (\$189 ) begin
-      state_regions__r_data[8:0] = \$190 ;
+    if (\$65 ) begin
+      state_regions__r_data[8:0] = \$66 ;
     end
-    if (\$193 ) begin
-      state_regions__r_data[7:0] = \$194 ;
+    if (\$69 ) begin
+      state_regions__r_data[7:0] = \$70 ;
     end
-    if (\$197 ) begin
-      state_regions__r_data[31] = \$198 ;
+    if (\$73 ) begin
+      state_regions__r_data[31] = \$74 ;
     end
-    if (\$201 ) begin
-      state_regions__r_data = \$202 ;
+    if (\$77 ) begin
+      state_regions__r_data = \$78 ;
     end
   end
-  assign region0_base = 8'h00;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$212  = \en$93 ;
+    if (control_command[10]) begin
+      \$212  = 1'h0;
+    end
+    if (rst) begin
+      \$212  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$213  = \addr$94 ;
+    if (control_command[10]) begin
+      \$213  = 8'h00;
+    end
+    if (rst) begin
+      \$213  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$214  = \data$96 ;
+    if (control_command[10]) begin
+      \$214  = 8'h00;
+    end
+    if (rst) begin
+      \$214  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$215  = \en$74 ;
+    if (control_command[10]) begin
+      \$215  = 1'h0;
+    end
+    if (rst) begin
+      \$215  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$216  = \addr$75 ;
+    if (control_command[10]) begin
+      \$216  = 8'h00;
+    end
+    if (rst) begin
+      \$216  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$217  = \data$77 ;
+    if (control_command[10]) begin
+      \$217  = 8'h00;
+    end
+    if (rst) begin
+      \$217  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$218  = \en$78 ;
+    if (control_command[10]) begin
+      \$218  = 1'h0;
+    end
+    if (rst) begin
+      \$218  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$219  = \addr$79 ;
+    if (control_command[10]) begin
+      \$219  = 8'h00;
+    end
+    if (rst) begin
+      \$219  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$220  = \data$80 ;
+    if (control_command[10]) begin
+      \$220  = 32'd0;
+    end
+    if (rst) begin
+      \$220  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$221  = en;
+    if (control_command[10]) begin
+      \$221  = 1'h0;
+    end
+    if (rst) begin
+      \$221  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$222  = addr;
+    if (control_command[10]) begin
+      \$222  = 8'h00;
+    end
+    if (rst) begin
+      \$222  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$223  = \data$91 ;
+    if (control_command[10]) begin
+      \$223  = 4'h0;
+    end
+    if (rst) begin
+      \$223  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$224  = \en$70 ;
+    if (control_command[10]) begin
+      \$224  = 1'h0;
+    end
+    if (rst) begin
+      \$224  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$225  = \addr$71 ;
+    if (control_command[10]) begin
+      \$225  = 8'h00;
+    end
+    if (rst) begin
+      \$225  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$226  = data;
+    if (control_command[10]) begin
+      \$226  = 32'd0;
+    end
+    if (rst) begin
+      \$226  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$227  = region0_free_head;
+    if (\$89 ) begin
+      \$227  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$227  = 8'h00;
+    end
+    if (rst) begin
+      \$227  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$228  = region1_free_head;
+    if (\$91 ) begin
+      \$228  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$228  = 8'h00;
+    end
+    if (rst) begin
+      \$228  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$229  = region2_free_head;
+    if (\$93 ) begin
+      \$229  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$229  = 8'h00;
+    end
+    if (rst) begin
+      \$229  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$230  = region3_free_head;
+    if (\$95 ) begin
+      \$230  = next_free_head;
+    end
+    if (control_command[10]) begin
+      \$230  = 8'h00;
+    end
+    if (rst) begin
+      \$230  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$231  = region0_free_count;
+    if (\$97 ) begin
+      \$231  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$231  = 9'h000;
+    end
+    if (rst) begin
+      \$231  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$232  = region1_free_count;
+    if (\$99 ) begin
+      \$232  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$232  = 9'h000;
+    end
+    if (rst) begin
+      \$232  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$233  = region2_free_count;
+    if (\$101 ) begin
+      \$233  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$233  = 9'h000;
+    end
+    if (rst) begin
+      \$233  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$234  = region3_free_count;
+    if (\$103 ) begin
+      \$234  = next_free_count;
+    end
+    if (control_command[10]) begin
+      \$234  = 9'h000;
+    end
+    if (rst) begin
+      \$234  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$235  = region0_retired_head;
+    if (\$105 ) begin
+      \$235  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$235  = 8'h00;
+    end
+    if (rst) begin
+      \$235  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$236  = region1_retired_head;
+    if (\$107 ) begin
+      \$236  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$236  = 8'h00;
+    end
+    if (rst) begin
+      \$236  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$237  = region2_retired_head;
+    if (\$109 ) begin
+      \$237  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$237  = 8'h00;
+    end
+    if (rst) begin
+      \$237  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$238  = region3_retired_head;
+    if (\$111 ) begin
+      \$238  = next_retired_head;
+    end
+    if (control_command[10]) begin
+      \$238  = 8'h00;
+    end
+    if (rst) begin
+      \$238  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$239  = region0_retired_count;
+    if (\$113 ) begin
+      \$239  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$239  = 9'h000;
+    end
+    if (rst) begin
+      \$239  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$240  = region1_retired_count;
+    if (\$115 ) begin
+      \$240  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$240  = 9'h000;
+    end
+    if (rst) begin
+      \$240  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$241  = region2_retired_count;
+    if (\$117 ) begin
+      \$241  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$241  = 9'h000;
+    end
+    if (rst) begin
+      \$241  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$242  = region3_retired_count;
+    if (\$119 ) begin
+      \$242  = next_retired_count;
+    end
+    if (control_command[10]) begin
+      \$242  = 9'h000;
+    end
+    if (rst) begin
+      \$242  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$243  = region0_row;
+    if (\$121 ) begin
+      \$243  = \next_row$84 ;
+    end
+    if (control_command[10]) begin
+      \$243  = 8'h00;
+    end
+    if (rst) begin
+      \$243  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$244  = region1_row;
+    if (\$123 ) begin
+      \$244  = \next_row$84 ;
+    end
+    if (control_command[10]) begin
+      \$244  = 8'h00;
+    end
+    if (rst) begin
+      \$244  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$245  = region2_row;
+    if (\$125 ) begin
+      \$245  = \next_row$84 ;
+    end
+    if (control_command[10]) begin
+      \$245  = 8'h00;
+    end
+    if (rst) begin
+      \$245  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$246  = region3_row;
+    if (\$127 ) begin
+      \$246  = \next_row$84 ;
+    end
+    if (control_command[10]) begin
+      \$246  = 8'h00;
+    end
+    if (rst) begin
+      \$246  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$247  = region0_has_sample;
+    if (\$129 ) begin
+      \$247  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$247  = 1'h0;
+    end
+    if (rst) begin
+      \$247  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$248  = region1_has_sample;
+    if (\$131 ) begin
+      \$248  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$248  = 1'h0;
+    end
+    if (rst) begin
+      \$248  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$249  = region2_has_sample;
+    if (\$133 ) begin
+      \$249  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$249  = 1'h0;
+    end
+    if (rst) begin
+      \$249  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$250  = region3_has_sample;
+    if (\$135 ) begin
+      \$250  = next_has_sample;
+    end
+    if (control_command[10]) begin
+      \$250  = 1'h0;
+    end
+    if (rst) begin
+      \$250  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$251  = region0_multiplicity;
+    if (\$137 ) begin
+      \$251  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$251  = 32'd0;
+    end
+    if (rst) begin
+      \$251  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$252  = region1_multiplicity;
+    if (\$139 ) begin
+      \$252  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$252  = 32'd0;
+    end
+    if (rst) begin
+      \$252  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$253  = region2_multiplicity;
+    if (\$141 ) begin
+      \$253  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$253  = 32'd0;
+    end
+    if (rst) begin
+      \$253  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$254  = region3_multiplicity;
+    if (\$143 ) begin
+      \$254  = next_multiplicity;
+    end
+    if (control_command[10]) begin
+      \$254  = 32'd0;
+    end
+    if (rst) begin
+      \$254  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$255  = \$144 [7:0];
+    if (control_command[10]) begin
+      \$255  = 8'h00;
+    end
+    if (rst) begin
+      \$255  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$256  = \$145 [7:0];
+    if (control_command[10]) begin
+      \$256  = 8'h00;
+    end
+    if (rst) begin
+      \$256  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$257  = \$146 [7:0];
+    if (control_command[10]) begin
+      \$257  = 8'h00;
+    end
+    if (rst) begin
+      \$257  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$258  = \$148 ;
+    if (control_command[10]) begin
+      \$258  = 1'h0;
+    end
+    if (rst) begin
+      \$258  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$259  = \$162 [7:0];
+    if (control_command[10]) begin
+      \$259  = 8'h00;
+    end
+    if (rst) begin
+      \$259  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$260  = \$176 [7:0];
+    if (control_command[10]) begin
+      \$260  = 8'h00;
+    end
+    if (rst) begin
+      \$260  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$261  = \$187 [7:0];
+    if (control_command[10]) begin
+      \$261  = 8'h00;
+    end
+    if (rst) begin
+      \$261  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$262  = held_row;
+    if (control_command[10]) begin
+      \$262  = 8'h00;
+    end
+    if (rst) begin
+      \$262  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$263  = bad_groups;
+    casez (state_state)
+      4'h0:
+          if (conclude) begin
+            (* full_case = 32'd1 *)
+            if (accepted) begin
+            end else begin
+              if (\$190 ) begin
+                \$263  = \$191 [8:0];
+              end
+            end
+          end else if (put_back) begin
+          end else if (init) begin
+            \$263  = 9'h000;
+          end
+      4'h3:
+          /* empty */;
+      4'h4:
+          /* empty */;
+      4'h5:
+          /* empty */;
+      4'h2:
+          /* empty */;
+      4'h1:
+          /* empty */;
+      4'h6:
+          /* empty */;
+      4'h7:
+          /* empty */;
+      4'h8:
+          if (any_bad) begin
+            \$263  = \$203 [8:0];
+          end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$263  = 9'h000;
+    end
+    if (rst) begin
+      \$263  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$264  = \region$115 ;
+    casez (state_state)
+      4'h0:
+          if (conclude) begin
+          end else if (put_back) begin
+          end else if (init) begin
+            \$264  = 2'h0;
+          end
+      4'h3:
+          /* empty */;
+      4'h4:
+          /* empty */;
+      4'h5:
+          /* empty */;
+      4'h2:
+          /* empty */;
+      4'h1:
+          /* empty */;
+      4'h6:
+          /* empty */;
+      4'h7:
+          /* empty */;
+      4'h8:
+          if (\$208 ) begin
+            \$264  = \$209 [1:0];
+          end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$264  = 2'h0;
+    end
+    if (rst) begin
+      \$264  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$265  = state_state;
+    casez (state_state)
+      4'h0:
+          if (conclude) begin
+          end else if (put_back) begin
+          end else if (init) begin
+            \$265  = 4'h1;
+          end else if (take) begin
+            \$265  = 4'h2;
+            if (\$197 ) begin
+              \$265  = 4'h3;
+            end
+          end
+      4'h3:
+          \$265  = 4'h4;
+      4'h4:
+          \$265  = 4'h5;
+      4'h5:
+          \$265  = 4'h2;
+      4'h2:
+          \$265  = 4'h0;
+      4'h1:
+          \$265  = 4'h6;
+      4'h6:
+          \$265  = 4'h7;
+      4'h7:
+        begin
+          \$265  = 4'h6;
+          if (\$202 ) begin
+            \$265  = 4'h8;
+          end
+        end
+      4'h8:
+        begin
+          \$265  = 4'h6;
+          if (\$208 ) begin
+            \$265  = 4'h1;
+            if (\$211 ) begin
+              \$265  = 4'h0;
+            end
+          end
+        end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$265  = 4'h0;
+    end
+    if (rst) begin
+      \$265  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$266  = row;
+    casez (state_state)
+      4'h0:
+          /* empty */;
+      4'h3:
+          /* empty */;
+      4'h4:
+          /* empty */;
+      4'h5:
+          /* empty */;
+      4'h2:
+          (* full_case = 32'd1 *)
+          if (few) begin
+          end else begin
+            \$266  = next_row;
+          end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$266  = 8'h00;
+    end
+    if (rst) begin
+      \$266  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$267  = good;
+    casez (state_state)
+      4'h0:
+          /* empty */;
+      4'h3:
+          /* empty */;
+      4'h4:
+          /* empty */;
+      4'h5:
+          /* empty */;
+      4'h2:
+          /* empty */;
+      4'h1:
+          \$267  = 9'h000;
+      4'h6:
+          /* empty */;
+      4'h7:
+          /* empty */;
+      4'h8:
+          (* full_case = 32'd1 *)
+          if (any_bad) begin
+          end else begin
+            \$267  = \$204 [8:0];
+          end
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$267  = 9'h000;
+    end
+    if (rst) begin
+      \$267  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$268  = first;
+    casez (state_state)
+      4'h0:
+          /* empty */;
+      4'h3:
+          /* empty */;
+      4'h4:
+          /* empty */;
+      4'h5:
+          /* empty */;
+      4'h2:
+          /* empty */;
+      4'h1:
+          \$268  = \$198 ;
+      4'h6:
+          /* empty */;
+      4'h7:
+          /* empty */;
+      4'h8:
+          \$268  = \$205 [7:0];
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$268  = 8'h00;
+    end
+    if (rst) begin
+      \$268  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$269  = group;
+    casez (state_state)
+      4'h0:
+          /* empty */;
+      4'h3:
+          /* empty */;
+      4'h4:
+          /* empty */;
+      4'h5:
+          /* empty */;
+      4'h2:
+          /* empty */;
+      4'h1:
+          \$269  = 9'h000;
+      4'h6:
+          /* empty */;
+      4'h7:
+          /* empty */;
+      4'h8:
+          \$269  = \$206 [8:0];
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$269  = 9'h000;
+    end
+    if (rst) begin
+      \$269  = 9'h000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$270  = \within ;
+    casez (state_state)
+      4'h0:
+          /* empty */;
+      4'h3:
+          /* empty */;
+      4'h4:
+          /* empty */;
+      4'h5:
+          /* empty */;
+      4'h2:
+          /* empty */;
+      4'h1:
+          \$270  = 4'h0;
+      4'h6:
+          /* empty */;
+      4'h7:
+          \$270  = \$200 [3:0];
+      4'h8:
+          \$270  = 4'h0;
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$270  = 4'h0;
+    end
+    if (rst) begin
+      \$270  = 4'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$271  = any_bad;
+    casez (state_state)
+      4'h0:
+          /* empty */;
+      4'h3:
+          /* empty */;
+      4'h4:
+          /* empty */;
+      4'h5:
+          /* empty */;
+      4'h2:
+          /* empty */;
+      4'h1:
+          \$271  = 1'h0;
+      4'h6:
+          /* empty */;
+      4'h7:
+          \$271  = \$199 ;
+      4'h8:
+          \$271  = 1'h0;
+      default:
+        ;
+    endcase
+    if (control_command[10]) begin
+      \$271  = 1'h0;
+    end
+    if (rst) begin
+      \$271  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$16 ) begin end
+    \$272  = state_regions__r_addr[2:0];
+    if (control_command[10]) begin
+      \$272  = 3'h0;
+    end
+    if (rst) begin
+      \$272  = 3'h0;
+    end
+  end
   assign \$signature__en  = load_bad_rows__stb;
   assign \$signature__addr  = load_bad_rows__addr;
-  assign \$signature__data$119  = load_bad_rows__data[0];
-  assign \held_row$129  = retired_read__data;
-  assign held_read__data = held_multiplicity;
+  assign \$signature__data  = load_bad_rows__data[0];
+  assign region0_base = 8'h00;
+  assign \$signature__data$39  = next_row;
+  assign retired_read__data = held_row;
+  assign \$signature__data$49  = held_multiplicity;
   assign query_held = held_multiplicity;
-  assign query_bad = state_read__data[0];
-  assign query_failures = state_read__data[3:1];
+  assign query_bad = \$signature__data$55 [0];
+  assign query_failures = \$signature__data$55 [3:1];
   assign wear_read__data = query_wear;
-  assign \bad_groups$142  = bad_groups;
-  assign bad_read__addr = \$131 [7:0];
+  assign bad_read__addr = \$7 [7:0];
   assign state_held__r_data = held_multiplicity;
   assign state_wear__r_data = query_wear;
-  assign \next_row$127  = \$signature__data ;
-  assign \port__data$24.bad  = \port__data$24 [0];
-  assign \port__data$24.failures  = \port__data$24 [3:1];
-  assign \data$25.bad  = \data$25 [0];
-  assign \data$25.failures  = \data$25 [3:1];
-  assign \state_read__data.bad  = state_read__data[0];
-  assign \state_read__data.failures  = state_read__data[3:1];
+  assign \port$1654$0  = \$signature__data$55 ;
+  assign \$signature__data$55.bad  = \$signature__data$55 [0];
+  assign \$signature__data$55.failures  = \$signature__data$55 [3:1];
+  assign \data$91.bad  = \data$91 [0];
+  assign \data$91.failures  = \data$91 [3:1];
+  assign \port__data$160.bad  = \port__data$160 [0];
+  assign \port__data$160.failures  = \port__data$160 [3:1];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -17016,12 +17015,12 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign state_groups__r_data[3:0] = state_read__data;
+  assign state_groups__r_data[3:0] = \$signature__data$55 ;
   assign state_groups__r_data[31:4] = 28'h0000000;
-  assign state_queues__r_data[23:16] = retired_read__data;
-  assign state_queues__r_data[7:0] = \$signature__data ;
+  assign state_queues__r_data[23:16] = held_row;
+  assign state_queues__r_data[7:0] = next_row;
   assign { state_queues__r_data[31:24], state_queues__r_data[15:8] } = 16'h0000;
-  assign \$174  = { 3'h0, state_regions__addr[4:3] };
+  assign \$50  = { 3'h0, state_regions__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)

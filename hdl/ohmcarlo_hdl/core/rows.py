@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from amaranth import Module, Mux, Signal, unsigned
+from amaranth import Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import ValueLike
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -150,6 +152,43 @@ class Rows(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
+        memories = self._memories(m)
+        here = Regions(m, self.config, self.region)
+        here.make_bases(self.rows_per_region)
+        queue = _Queue(m, self, memories, here)
+        self._outputs(m, memories, here, queue)
+        init = _Init(self.config, here)
+        with m.FSM(name="state") as fsm:
+            m.d.comb += self.busy.eq(~fsm.ongoing("READY"))
+            with m.State("READY"):
+                # one command at a time: the longest path comes first
+                with m.If(self.conclude):
+                    self._conclude(m, memories, here, queue)
+                with m.Elif(self.put_back):
+                    m.d.comb += queue.push(self.row)
+                with m.Elif(self.init):
+                    m.d.sync += [init.region.eq(0), self.bad_groups.eq(0)]
+                    m.next = "REGION"
+                with m.Elif(self.take):
+                    m.next = "TAKE"
+                    few = here["free_count"] < self.min_free
+                    with m.If(self.stream & few & (here["retired_count"] != 0)):
+                        # recycle the oldest retired sample; its record was streamed long before
+                        m.next = "FIND"
+            self._take(m, memories, here, queue)
+            self._initialise(m, memories, here, init)
+
+        # -- the windows; last, so that they take precedence -----------------------------------
+        attach(m, self.state_queues, memories.free.read, memories.free.write)
+        attach(m, self.state_queues, memories.retired.read, memories.retired.write, low=16)
+        attach(m, self.state_groups, memories.states.read, memories.states.write)
+        attach(m, self.state_held, memories.held.read, memories.held.write)
+        attach(m, self.state_wear, memories.wear.read, memories.wear.write)
+        here.attach(self.state_regions)
+        return m
+
+    def _memories(self, m: Module) -> _Memories:
+        """One word per row: queues, rings, multiplicities, states of groups, wear, bad rows."""
         config, rows = self.config, self.config.geometry.rows
         free = Memory(shape=unsigned(config.row_bits), depth=rows, init=[])
         retired = Memory(shape=unsigned(config.row_bits), depth=rows, init=[])
@@ -165,217 +204,232 @@ class Rows(wiring.Component):
             port = memory.write_port()
             return port if config.bit_serial else LateWrite(m, port)
 
-        free_write, free_read = writer(free), free.read_port()
-        retired_write, retired_read = writer(retired), retired.read_port()
-        held_write, held_read = writer(held), held.read_port()
-        state_write, state_read = writer(states), states.read_port()
-        wear_write, wear_read = writer(wear), wear.read_port()
+        # the names of the ports become names of wires
+        free_read, retired_read = free.read_port(), retired.read_port()
+        held_read, state_read, wear_read = held.read_port(), states.read_port(), wear.read_port()
         bad_write, bad_read = bad_map.write_port(), bad_map.read_port()
+        load = self.load_bad_rows
         m.d.comb += [
-            bad_write.en.eq(self.load_bad_rows.stb),
-            bad_write.addr.eq(self.load_bad_rows.addr),
-            bad_write.data.eq(self.load_bad_rows.data[0]),
+            bad_write.en.eq(load.stb),
+            bad_write.addr.eq(load.addr),
+            bad_write.data.eq(load.data[0]),
         ]
+        return _Memories(
+            free=_Ports(writer(free), free_read),
+            retired=_Ports(writer(retired), retired_read),
+            held=_Ports(writer(held), held_read),
+            states=_Ports(writer(states), state_read),
+            wear=_Ports(writer(wear), wear_read),
+            bad_read=bad_read,
+        )
 
-        here = Regions(m, config, self.region)
-        here.make_bases(self.rows_per_region)
-
-        def ring_index(head: Any, step: Any) -> Any:
-            """Place ``step`` after ``head`` in a ring of ``region_groups``."""
-            total = head + step
-            return Mux(total >= self.region_groups, total - self.region_groups, total)
-
-        base, count = here.base(self.region), here["free_count"]
-        ring = here["retired_count"]
-        tail = Signal(config.row_bits)
-        ring_tail, held_place = Signal(config.row_bits), Signal(config.row_bits)
-        held_row = Signal(config.row_bits)
-        few = Signal()  # one group must stay free
-        m.d.sync += [
-            few.eq(count < 2),
-            held_row.eq(retired_read.data),
-            tail.eq(base + ring_index(here["free_head"], count)),
-            ring_tail.eq(base + ring_index(here["retired_head"], ring)),
-            held_place.eq(base + ring_index(here["retired_head"], self.held_index)),
-        ]
+    def _outputs(self, m: Module, memories: _Memories, here: Regions, queue: _Queue) -> None:
+        """The region's sample, the head of the queue, and entries of the ring; the query."""
+        held_row = Signal(self.config.row_bits)
+        m.d.sync += held_row.eq(memories.retired.read.data)
+        head = here.base(self.next_region) + here.of("free_head", self.next_region)
+        group = Mux(self.query, self.query_row, self.row)
         m.d.comb += [
             self.has_sample.eq(here["has_sample"]),
             self.sample_row.eq(here["row"]),
             self.multiplicity.eq(here["multiplicity"]),
-            self.retired_count.eq(ring),
+            self.retired_count.eq(here["retired_count"]),
             # the queue is read one step ahead
-            free_read.addr.eq(here.base(self.next_region) + here.of("free_head", self.next_region)),
-            self.next_row.eq(free_read.data),
-            retired_read.addr.eq(held_place),
-            self.held_row.eq(retired_read.data),
-            held_read.addr.eq(Mux(self.query, self.query_row, held_row)),
-            self.held_multiplicity.eq(held_read.data),
-            state_read.addr.eq(Mux(self.query, self.query_row, self.row)),
-            wear_read.addr.eq(Mux(self.query, self.query_row, self.row)),
-            self.query_held.eq(held_read.data),
-            self.query_bad.eq(state_read.data.bad),
-            self.query_failures.eq(state_read.data.failures),
-            self.query_wear.eq(wear_read.data),
+            memories.free.read.addr.eq(head),
+            self.next_row.eq(memories.free.read.data),
+            memories.retired.read.addr.eq(queue.held_place),
+            self.held_row.eq(memories.retired.read.data),
+            memories.held.read.addr.eq(Mux(self.query, self.query_row, held_row)),
+            self.held_multiplicity.eq(memories.held.read.data),
+            memories.states.read.addr.eq(group),
+            memories.wear.read.addr.eq(group),
+            self.query_held.eq(memories.held.read.data),
+            self.query_bad.eq(memories.states.read.data.bad),
+            self.query_failures.eq(memories.states.read.data.failures),
+            self.query_wear.eq(memories.wear.read.data),
         ]
 
-        # -- init --------------------------------------------------------------------------
-        region = Signal(config.region_bits)
-        first = Signal(config.row_bits)
-        group = Signal(range(rows + 1))
-        within = Signal(range(config.max_group_rows + 1))
-        any_bad = Signal()
-        region_base = here.base(region)
-        good = Signal(range(rows + 1))
-        bad_groups = Signal.like(self.bad_groups)
-        m.d.comb += self.bad_groups.eq(bad_groups)
-
-        def push(row: Any) -> list[Any]:
-            return [free_write.en.eq(1), free_write.addr.eq(tail), free_write.data.eq(row)]
-
-        with m.FSM(name="state") as fsm:
-            m.d.comb += self.busy.eq(~fsm.ongoing("READY"))
-            with m.State("READY"):
-                # one command at a time: the longest path comes first
-                with m.If(self.conclude):
-                    failures = state_read.data.failures
-                    worn = self.stuck & (failures + 1 >= self.retries)
-                    m.d.comb += [
-                        state_write.en.eq(1),
-                        state_write.addr.eq(self.row),
-                        wear_write.en.eq(1),
-                        wear_write.addr.eq(self.row),
-                        wear_write.data.eq(wear_read.data + 1),
-                    ]
-                    with m.If(self.accepted):
-                        with m.If(self.has_sample):
-                            m.d.comb += [
-                                retired_write.en.eq(1),
-                                retired_write.addr.eq(ring_tail),
-                                retired_write.data.eq(self.sample_row),
-                                held_write.en.eq(1),
-                                held_write.addr.eq(self.sample_row),
-                                held_write.data.eq(self.multiplicity),
-                            ]
-                            m.d.comb += here.put("retired_count", ring + 1)
-                        m.d.comb += [
-                            *here.put("row", self.row),
-                            *here.put("multiplicity", 1),
-                            *here.put("has_sample", 1),
-                        ]
-                    with m.Else():
-                        with m.If(self.counts):
-                            m.d.comb += here.put("multiplicity", self.multiplicity + 1)
-                        with m.If(self.stuck):
-                            m.d.comb += [
-                                state_write.data.failures.eq(failures + 1),
-                                state_write.data.bad.eq(worn),
-                            ]
-                        with m.If(worn):
-                            m.d.sync += bad_groups.eq(bad_groups + 1)
-                        with m.Else():
-                            m.d.comb += [*push(self.row), *here.put("free_count", count + 1)]
-                with m.Elif(self.put_back):
-                    m.d.comb += [*push(self.row), *here.put("free_count", count + 1)]
-                with m.Elif(self.init):
-                    m.d.sync += [region.eq(0), bad_groups.eq(0)]
-                    m.next = "REGION"
-                with m.Elif(self.take):
-                    m.next = "TAKE"
-                    with m.If(self.stream & (count < self.min_free) & (ring != 0)):
-                        # recycle the oldest retired sample; its record was streamed long before
-                        m.next = "FIND"
-
-            with m.State("FIND"):
-                m.next = "RECYCLE"
-
-            with m.State("RECYCLE"):
-                # held_index is zero here: the head of the ring has been read
+    def _conclude(self, m: Module, memories: _Memories, here: Regions, queue: _Queue) -> None:
+        """The proposal in ``row`` becomes the current sample, or ``row`` is queued again."""
+        states, wear = memories.states, memories.wear
+        failures = states.read.data.failures
+        worn = self.stuck & (failures + 1 >= self.retries)
+        m.d.comb += [
+            states.write.en.eq(1),
+            states.write.addr.eq(self.row),
+            wear.write.en.eq(1),
+            wear.write.addr.eq(self.row),
+            wear.write.data.eq(wear.read.data + 1),
+        ]
+        with m.If(self.accepted):
+            with m.If(self.has_sample):
                 m.d.comb += [
-                    *push(retired_read.data),
-                    held_write.en.eq(1),
-                    held_write.addr.eq(retired_read.data),
-                    held_write.data.eq(0),
-                    *here.put("free_count", count + 1),
-                    *here.put("retired_count", ring - 1),
-                    *here.put("retired_head", ring_index(here["retired_head"], 1)),
+                    *memories.retired.put(queue.ring_tail, self.sample_row),
+                    *memories.held.put(self.sample_row, self.multiplicity),
+                    *here.put("retired_count", here["retired_count"] + 1),
                 ]
-                m.next = "COUNT"
-
-            with m.State("COUNT"):
-                m.next = "TAKE"
-
-            with m.State("TAKE"):
-                with m.If(few):
-                    m.d.comb += self.none.eq(1)
-                with m.Else():
-                    m.d.comb += [
-                        self.taken.eq(1),
-                        *here.put("free_head", ring_index(here["free_head"], 1)),
-                        *here.put("free_count", count - 1),
-                    ]
-                    m.d.sync += self.row.eq(free_read.data)
-                m.next = "READY"
-
-            with m.State("REGION"):
-                m.d.comb += here.target.eq(region)
-                m.d.comb += [s for name in shapes(config) for s in here.put(name, 0)]
-                m.d.sync += [
-                    good.eq(0),
-                    first.eq(region_base),
-                    group.eq(0),
-                    within.eq(0),
-                    any_bad.eq(0),
-                ]
-                m.next = "READ"
-
-            with m.State("READ"):
-                m.next = "ROW"
-
-            with m.State("ROW"):
-                m.d.sync += [any_bad.eq(any_bad | bad_read.data), within.eq(within + 1)]
-                m.next = "READ"
-                with m.If(within + 1 >= self.group_rows):
-                    m.next = "GROUP"
-
-            with m.State("GROUP"):
+            m.d.comb += [
+                *here.put("row", self.row),
+                *here.put("multiplicity", 1),
+                *here.put("has_sample", 1),
+            ]
+        with m.Else():
+            with m.If(self.counts):
+                m.d.comb += here.put("multiplicity", self.multiplicity + 1)
+            with m.If(self.stuck):
                 m.d.comb += [
-                    here.target.eq(region),
-                    state_write.en.eq(1),
-                    state_write.addr.eq(first),
-                    state_write.data.bad.eq(any_bad),
-                    held_write.en.eq(1),
-                    held_write.addr.eq(first),
+                    states.write.data.failures.eq(failures + 1),
+                    states.write.data.bad.eq(worn),
                 ]
-                with m.If(any_bad):
-                    m.d.sync += bad_groups.eq(bad_groups + 1)
-                with m.Else():
-                    m.d.comb += [
-                        free_write.en.eq(1),
-                        free_write.addr.eq(region_base + good),
-                        free_write.data.eq(first),
-                        *here.put("free_count", good + 1),
-                    ]
-                    m.d.sync += good.eq(good + 1)
-                m.d.sync += [
-                    first.eq(first + self.group_rows),
-                    group.eq(group + 1),
-                    within.eq(0),
-                    any_bad.eq(0),
+            with m.If(worn):
+                m.d.sync += self.bad_groups.eq(self.bad_groups + 1)
+            with m.Else():
+                m.d.comb += queue.push(self.row)
+
+    def _take(self, m: Module, memories: _Memories, here: Regions, queue: _Queue) -> None:
+        """The head of the queue is taken, after the oldest retired sample was recycled."""
+        with m.State("FIND"):
+            m.next = "RECYCLE"
+        with m.State("RECYCLE"):
+            # held_index is zero here: the head of the ring has been read
+            oldest = memories.retired.read.data
+            m.d.comb += [
+                *queue.push(oldest),
+                *memories.held.put(oldest, 0),
+                *here.put("retired_count", here["retired_count"] - 1),
+                *here.put("retired_head", queue.after("retired_head", 1)),
+            ]
+            m.next = "COUNT"
+        with m.State("COUNT"):
+            m.next = "TAKE"
+        with m.State("TAKE"):
+            with m.If(queue.few):
+                m.d.comb += self.none.eq(1)
+            with m.Else():
+                m.d.comb += [
+                    self.taken.eq(1),
+                    *here.put("free_head", queue.after("free_head", 1)),
+                    *here.put("free_count", here["free_count"] - 1),
                 ]
-                m.next = "READ"
-                with m.If(group + 1 >= self.region_groups):
-                    m.d.sync += region.eq(region + 1)
-                    m.next = "REGION"
-                    with m.If(region + 1 >= self.regions):
-                        m.next = "READY"
+                m.d.sync += self.row.eq(memories.free.read.data)
+            m.next = "READY"
 
-            m.d.comb += bad_read.addr.eq(first + within)
+    def _initialise(self, m: Module, memories: _Memories, here: Regions, init: _Init) -> None:
+        """Every group without a bad row becomes free, region after region."""
+        with m.State("REGION"):
+            m.d.comb += here.target.eq(init.region)
+            m.d.comb += [s for name in shapes(self.config) for s in here.put(name, 0)]
+            m.d.sync += [
+                init.good.eq(0),
+                init.first.eq(init.base),
+                init.group.eq(0),
+                init.within.eq(0),
+                init.any_bad.eq(0),
+            ]
+            m.next = "READ"
+        with m.State("READ"):
+            m.next = "ROW"
+        with m.State("ROW"):
+            m.d.sync += [
+                init.any_bad.eq(init.any_bad | memories.bad_read.data),
+                init.within.eq(init.within + 1),
+            ]
+            m.next = "READ"
+            with m.If(init.within + 1 >= self.group_rows):
+                m.next = "GROUP"
+        with m.State("GROUP"):
+            states, held = memories.states.write, memories.held.write
+            m.d.comb += [
+                here.target.eq(init.region),
+                states.en.eq(1),
+                states.addr.eq(init.first),
+                states.data.bad.eq(init.any_bad),
+                held.en.eq(1),
+                held.addr.eq(init.first),
+            ]
+            with m.If(init.any_bad):
+                m.d.sync += self.bad_groups.eq(self.bad_groups + 1)
+            with m.Else():
+                m.d.comb += [
+                    *memories.free.put(init.base + init.good, init.first),
+                    *here.put("free_count", init.good + 1),
+                ]
+                m.d.sync += init.good.eq(init.good + 1)
+            m.d.sync += [
+                init.first.eq(init.first + self.group_rows),
+                init.group.eq(init.group + 1),
+                init.within.eq(0),
+                init.any_bad.eq(0),
+            ]
+            m.next = "READ"
+            with m.If(init.group + 1 >= self.region_groups):
+                m.d.sync += init.region.eq(init.region + 1)
+                m.next = "REGION"
+                with m.If(init.region + 1 >= self.regions):
+                    m.next = "READY"
+        m.d.comb += memories.bad_read.addr.eq(init.first + init.within)
 
-        # -- the windows; last, so that they take precedence -----------------------------------
-        attach(m, self.state_queues, free_read, free_write)
-        attach(m, self.state_queues, retired_read, retired_write, low=16)
-        attach(m, self.state_groups, state_read, state_write)
-        attach(m, self.state_held, held_read, held_write)
-        attach(m, self.state_wear, wear_read, wear_write)
-        here.attach(self.state_regions)
-        return m
+
+class _Ports(NamedTuple):
+    """A write port and a read port of a memory."""
+
+    write: Any
+    read: Any
+
+    def put(self, addr: ValueLike, value: ValueLike) -> list[Any]:
+        """Statements of the comb domain: write ``value``."""
+        return [self.write.en.eq(1), self.write.addr.eq(addr), self.write.data.eq(value)]
+
+
+@dataclass(frozen=True)
+class _Memories:
+    """Ports of the memories of ``Rows``."""
+
+    free: _Ports
+    retired: _Ports
+    held: _Ports
+    states: _Ports
+    wear: _Ports
+    bad_read: Any
+
+
+class _Queue:
+    """Places in the queue and in the ring of the region at work, a clock after its registers."""
+
+    def __init__(self, m: Module, rows: Rows, memories: _Memories, here: Regions) -> None:
+        self._here, self._groups, self._free = here, rows.region_groups, memories.free
+        row_bits = rows.config.row_bits
+        self._tail = Signal(row_bits, name="tail")
+        self.ring_tail = Signal(row_bits)
+        self.held_place = Signal(row_bits)
+        self.few = Signal()  # one group must stay free
+        base, count = here.base(rows.region), here["free_count"]
+        m.d.sync += [
+            self.few.eq(count < 2),
+            self._tail.eq(base + self.after("free_head", count)),
+            self.ring_tail.eq(base + self.after("retired_head", here["retired_count"])),
+            self.held_place.eq(base + self.after("retired_head", rows.held_index)),
+        ]
+
+    def after(self, head: str, step: ValueLike) -> Value:
+        """Place ``step`` after the register ``head`` in a ring of ``region_groups``."""
+        total = self._here[head] + step
+        return Mux(total >= self._groups, total - self._groups, total)
+
+    def push(self, row: ValueLike) -> list[Any]:
+        """Statements of the comb domain: the group ``row`` joins the queue."""
+        put = self._here.put("free_count", self._here["free_count"] + 1)
+        return [*self._free.put(self._tail, row), *put]
+
+
+class _Init:
+    """Registers of ``init``: the region and the group at work, and the row within it."""
+
+    def __init__(self, config: CoreConfig, here: Regions) -> None:
+        self.region = Signal(config.region_bits)
+        self.first = Signal(config.row_bits)
+        self.group = Signal(range(config.geometry.rows + 1))
+        self.within = Signal(range(config.max_group_rows + 1))
+        self.any_bad = Signal()
+        self.good = Signal(range(config.geometry.rows + 1))
+        self.base = here.base(self.region)
