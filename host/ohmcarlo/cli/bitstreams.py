@@ -99,7 +99,7 @@ def build(
     The folder holds the bitstream, manifest.json (design, clocks reached, resources, versions,
     sha256), logs, and sources for your own flow. Equal inputs give equal bitstreams. A result that
     is up to date is not built again. A clock that is not met is an error that states the clock
-    reached. The tools come with `pip install 'ohmcarlo[fpga]'` in a clone of the repository.
+    reached. The tools come with `pip install 'ohmcarlo[fpga]'`.
     """
     from ..fpga import BuildOptions, bitstream_rows, build_bitstream
     from .console import Console
