@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import OhmcarloError
+from .errors import OhmcarloError, UsageError
 
 Say = Callable[[str], None]
 
@@ -52,4 +52,5 @@ def _named(what: str) -> Iterator[None]:
     try:
         yield
     except OhmcarloError as error:
-        raise type(error)(f"{what} cannot be built: {error}") from error
+        kind = UsageError if isinstance(error, UsageError) else OhmcarloError
+        raise kind(f"{what} cannot be built: {error}") from error

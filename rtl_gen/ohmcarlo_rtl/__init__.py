@@ -1,1 +1,1 @@
-"""Generated outputs: Verilog, memory images, C header, register page, manifest."""
+"""The generator: Verilog, headers, firmware, simulated board, bitstreams, pages."""

@@ -99,9 +99,9 @@ def _one(name: str, options: argparse.Namespace) -> int:
 
 
 def _lint(name: str, module: str) -> int:
-    said = lint(complete_text(module, config_of(name)), module)
-    print(f"{name}, {module}: {said or 'clean'}", file=sys.stderr if said else sys.stdout)
-    return int(bool(said))
+    found = lint(complete_text(module, config_of(name)), module)
+    print(f"{name}, {module}: {found or 'clean'}", file=sys.stderr if found else sys.stdout)
+    return int(bool(found))
 
 
 if __name__ == "__main__":

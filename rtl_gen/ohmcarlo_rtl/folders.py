@@ -1,4 +1,4 @@
-"""Files that are written for a person: the user's cache, and what to do when writing fails."""
+"""Folders of results: the user's cache, and errors of writing in plain words."""
 
 from __future__ import annotations
 

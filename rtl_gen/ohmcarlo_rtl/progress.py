@@ -1,4 +1,4 @@
-"""Progress of a build, told line by line."""
+"""Progress of a build, reported line by line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Say = Callable[[str], None]
 
 
 def silent(line: str) -> None:
-    """No progress is told."""
+    """Report nothing."""
 
 
 def timed(say: Say) -> Say:

@@ -10,7 +10,7 @@ from ohmcarlo_hdl.soc.design import files_digest
 
 PACKAGE = Path(__file__).parent
 REPOSITORY = PACKAGE.parents[1]
-"""The root of a checkout; nothing of ours where the package is installed."""
+"""The root of the checkout; without meaning in an installed package."""
 
 
 def in_checkout() -> bool:

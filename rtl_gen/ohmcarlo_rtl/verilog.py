@@ -1,4 +1,4 @@
-"""Verilog of a component, the same bytes whatever folder it is written in."""
+"""Verilog of a component; its bytes do not depend on the folder."""
 
 from __future__ import annotations
 

@@ -27,5 +27,5 @@ def lint(verilog: str, top: str) -> str:
         command = [str(binary), "--lint-only", "-Wall", "--top-module", top, str(WAIVERS)]
         command += [f"{top}.v", "-v", "below.v"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
-    said = (done.stdout + done.stderr).strip()
-    return said if done.returncode or "%Warning" in said else ""
+    printed = (done.stdout + done.stderr).strip()
+    return printed if done.returncode or "%Warning" in printed else ""

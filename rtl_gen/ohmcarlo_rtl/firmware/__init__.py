@@ -1,1 +1,1 @@
-""""""
+"""The firmware: generated headers, the image of a board, programs for this machine."""

@@ -60,7 +60,7 @@ def link_program(config: CoreConfig, main: str) -> Image:
 
 
 def build_image(config: CoreConfig = REFERENCE, ram_bytes: int = memory_map.RAM_BYTES) -> bytes:
-    """The board's memory from address 0 on; equal bytes whatever the folder it is built in."""
+    """The board's memory from address 0 on; its bytes do not depend on the folder."""
     return link_image(config, ram_bytes).image
 
 

@@ -1,10 +1,10 @@
-"""``native_map.h``: every register and window, for the model that stands for the hardware."""
+"""``native_map.h``: every register and window, for the firmware's model of the hardware."""
 
 from __future__ import annotations
 
 from ohmcarlo_hdl.regs.map import Register, RegisterMap
 
-from .spec_headers import GENERATED
+from .spec_headers import guarded
 
 
 def _mask(register: Register, access: str) -> int:
@@ -30,12 +30,6 @@ def _table(name: str, layout: RegisterMap) -> list[str]:
 def native_map_header(controller: RegisterMap, board: RegisterMap) -> str:
     """Tables of both maps: addresses, bits that can be read and written, values after reset."""
     lines = [
-        GENERATED,
-        "#ifndef NATIVE_MAP_H",
-        "#define NATIVE_MAP_H",
-        "",
-        "#include <stdint.h>",
-        "",
         "struct native_register {",
         "    uint32_t address;",
         "    uint32_t readable; // mask",
@@ -52,6 +46,5 @@ def native_map_header(controller: RegisterMap, board: RegisterMap) -> str:
         "",
         *_table("CORE", controller),
         *_table("BOARD", board),
-        "#endif /* NATIVE_MAP_H */",
     ]
-    return "\n".join(lines) + "\n"
+    return guarded("native_map.h", lines)

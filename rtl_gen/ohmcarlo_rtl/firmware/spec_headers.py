@@ -83,7 +83,8 @@ def offsets(packed: str) -> Iterator[int]:
             before += code
 
 
-def _guarded(name: str, lines: Iterable[str]) -> str:
+def guarded(name: str, lines: Iterable[str]) -> str:
+    """A header with include guard."""
     guard = name.upper().replace(".", "_")
     body = "\n".join(lines)
     return (
@@ -123,7 +124,7 @@ def spec_link_header() -> str:
         for member, place in zip(members, places, strict=True):
             lines.append(_define(f"{name}_{member.upper()}_at", place))
         lines.append(_define(f"{name}_bytes", struct.calcsize(packed)))
-    return _guarded("spec_link.h", lines)
+    return guarded("spec_link.h", lines)
 
 
 def field_of(layout: RegisterMap, path: str) -> tuple[Register, Field] | None:
@@ -194,7 +195,7 @@ def link_tables_header(config: CoreConfig, layout: RegisterMap) -> str:
         access = f"{int(window.readable)}, {int(window.writable)}"
         lines.append(f"    {{{window.address:#x}, {window.words}, {access}}}, // {name}")
     lines.append("};")
-    return _guarded("link_tables.h", lines)
+    return guarded("link_tables.h", lines)
 
 
 def spec_cartpole_header() -> str:
@@ -210,4 +211,4 @@ def spec_cartpole_header() -> str:
     lines.append(_define("THREEFRY_ROUNDS", formats.THREEFRY_ROUNDS))
     turns = ", ".join(str(turn) for turn in formats.THREEFRY_ROTATIONS)
     lines.append(f"#define THREEFRY_ROTATIONS {{{turns}}}")
-    return _guarded("spec_cartpole.h", lines)
+    return guarded("spec_cartpole.h", lines)

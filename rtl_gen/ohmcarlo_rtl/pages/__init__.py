@@ -1,1 +1,1 @@
-""""""
+"""Generated parts of the documentation, and constraints for other FPGA flows."""

@@ -95,16 +95,16 @@ def _pulses() -> str:
 
 
 def _times() -> str:
-    text = PhyTiming.__doc__ or ""
+    documentation = PhyTiming.__doc__ or ""
     found: Mapping[str, str] = dict(
-        re.findall(r"^    (\w+(?:, \w+)*) : int\n((?:        .*\n)+)", text, re.M)
+        re.findall(r"^    (\w+(?:, \w+)*) : int\n((?:        .*\n)+)", documentation, re.M)
     )
-    says = {
-        name: " ".join(said.split()) for names, said in found.items() for name in names.split(", ")
+    meanings = {
+        name: " ".join(text.split()) for names, text in found.items() for name in names.split(", ")
     }
     default = PhyTiming()
     rows = [
-        (f"`{f.name}`", f"{getattr(default, f.name):,}", says[f.name].rstrip("."))
+        (f"`{f.name}`", f"{getattr(default, f.name):,}", meanings[f.name].rstrip("."))
         for f in fields(PhyTiming)
     ]
     return markdown_table(("setting", "ns", "what for"), rows)

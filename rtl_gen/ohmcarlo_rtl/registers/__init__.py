@@ -1,1 +1,1 @@
-""""""
+"""The register map as a C header and as an HTML page."""

@@ -23,10 +23,10 @@ ASSERT = """
 def c_header(top: AddrmapNode, layout: RegisterMap) -> str:
     """Fields, structs, byte addresses (``*_addr``), sizes of windows and codes of enumerations.
 
-    PeakRDL packs its structs. Everything in them is a 32-bit word or padding in whole words, so
-    that packing changes no offset; but it tells the compiler that words may be unaligned, and
-    RISC-V code then touches a register byte by byte. It is taken off; the header's own assertion on
-    the size of the whole map stays. Names begin with that of the address map.
+    PeakRDL packs its structs. They contain 32-bit words and padding in whole words only, so that
+    packing changes no offset. But a compiler must assume that words of a packed struct are
+    unaligned, and RISC-V code then accesses a register byte by byte. The attribute is removed. The
+    assertion of the header on the size of the whole map stays. Names begin with that of the map.
     """
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{top.inst_name}.h"
