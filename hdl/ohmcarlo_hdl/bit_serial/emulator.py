@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import enum, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -109,186 +109,36 @@ class BitSerialEmulator(wiring.Component):
         m = Module()
         config = self.config
         request: Any = self.requests.payload
-
-        # -- memories
         m.submodules.codes = codes = Memory(
             shape=unsigned(CODE_BITS),
             depth=config.geometry.rows << config.device_bits,
             init=[HRS_CODE] * (config.geometry.rows << config.device_bits),
         )
         code_write, code_read = codes.write_port(), codes.read_port()
-        nodes = gauss_table().tolist()
-        m.submodules.normals = normals = Memory(
-            shape=unsigned(NORMAL_BITS - 1), depth=len(nodes), init=nodes
-        )
-        node = normals.read_port()
-        m.submodules.tables = tables = Memory(
-            shape=signed(NODE_BITS), depth=4 << SEGMENT_BITS, init=[]
-        )
-        table_write, table = tables.write_port(), tables.read_port()
-        for number, load in enumerate((self.load_median, self.load_sigma)):
-            with m.If(load.stb):
-                m.d.comb += [
-                    table_write.en.eq(1),
-                    table_write.addr.eq(Cat(load.addr, Const(number, 1))),
-                    table_write.data.eq(load.data),
-                ]
-
-        # -- the generator: pulse n takes word n
-        m.submodules.threefry = threefry = SerialThreefry()
-        word: Any = threefry.output.payload
+        pulse = _Pulse(m, self)
+        row = _Row(config, request)
+        address = Cat(row.device, request.row)
+        is_reset = request.op == Op.RESET
         m.d.comb += [
-            threefry.key0.eq(self.key0),
-            threefry.key1.eq(self.key1),
-            threefry.input.payload.counter0.eq(self.pulses),
+            code_read.addr.eq(address),
+            code_write.addr.eq(address),
+            code_write.data.eq(Mux(is_reset, HRS_CODE, clip(pulse.drawn, 0, CODE_MAX))),
+            self.responses.payload.value.eq(row.reading),
         ]
-
-        # -- a pulse
-        product = Signal(Product)
-        second = Signal()
-        tail, shift = Signal(TAIL_BITS), Signal(range(TOP_SHIFT + 1))
-        negative = Signal()
-        low = Signal(signed(NODE_BITS))
-        normal = Signal(NORMAL_BITS - 1)
-        median = Signal(CODE_BITS + MEDIAN_FRAC)
-        sigma = Signal(SIGMA_BITS)
-        point = SIGMA_FRAC + GAUSS_FRAC
-        m.submodules.multiplier = times = SerialMultiplier(NODE_BITS, NORMAL_BITS)
-        m.d.comb += [
-            node.addr.eq((shift << GAUSS_SUB_BITS) + tail[TOP_SHIFT:] + second),
-            table.addr.eq(
-                Mux(
-                    product == Product.SIGMA,
-                    Cat(second, median[MEDIAN_SEGMENT_SHIFT:], Const(1, 1)),
-                    Cat(second, request.dac[SEGMENT_FRAC:], Const(0, 1)),
-                )
-            ),
-        ]
-        base = Signal(signed(NODE_BITS + 1))
-        m.d.comb += base.eq(low)
-        with m.Switch(product):
-            with m.Case(Product.NORMAL):
-                m.d.comb += [
-                    times.a.eq(node.data - low),
-                    times.b.eq(tail[TOP_SHIFT - GAUSS_INTERP_BITS : TOP_SHIFT]),
-                    times.shift.eq(GAUSS_INTERP_BITS),
-                ]
-            with m.Case(Product.MEDIAN):
-                m.d.comb += [
-                    times.a.eq(table.data),
-                    times.b.eq(request.dac[:SEGMENT_FRAC]),
-                    times.shift.eq(SEGMENT_FRAC),
-                ]
-            with m.Case(Product.SIGMA):
-                m.d.comb += [
-                    times.a.eq(table.data),
-                    times.b.eq(median[:MEDIAN_SEGMENT_SHIFT]),
-                    times.shift.eq(MEDIAN_SEGMENT_SHIFT),
-                ]
-            with m.Case(Product.SPREAD):
-                # the last bits are dropped after the sum; rounding down first changes nothing
-                m.d.comb += [
-                    times.a.eq(sigma),
-                    times.b.eq(Mux(negative, -normal, normal)),
-                    times.shift.eq(point - MEDIAN_FRAC),
-                    base.eq(median),
-                ]
-        rounded = Signal(signed(NODE_BITS + NORMAL_BITS))
-        drawn = Signal(signed(NODE_BITS + NORMAL_BITS))
-        m.d.comb += [
-            rounded.eq(times.rounded(base)),
-            drawn.eq((times.value + median + (1 << (MEDIAN_FRAC - 1))) >> MEDIAN_FRAC),
-        ]
-
-        # -- the devices of a row, one after the other
-        device = Signal(config.device_bits)
-        last = 2 * config.geometry.pairs - 1
-        reading = Signal(signed(config.reading_bits))
-        summed = Signal()  # the code of the previous device is valid
-        before = Signal(config.device_bits)
-        sign = before[0] ^ request.top
-        driven = Cat(*request.inputs).bit_select(before >> 1, 1)
-        m.d.comb += [
-            code_read.addr.eq(Cat(device, request.row)),
-            code_write.addr.eq(Cat(device, request.row)),
-            code_write.data.eq(Mux(request.op == Op.RESET, HRS_CODE, clip(drawn, 0, CODE_MAX))),
-        ]
-        m.d.sync += before.eq(device)
+        m.d.sync += row.before.eq(row.device)
         with m.FSM(name="state") as fsm:
             m.d.comb += [
-                second.eq(~fsm.ongoing("LOW")),
+                pulse.second.eq(~fsm.ongoing("LOW")),
                 self.idle.eq(fsm.ongoing("IDLE") & ~self.requests.valid),
             ]
-            with m.State("IDLE"):
-                m.d.sync += [device.eq(0), reading.eq(0), summed.eq(0)]
-                with m.If(self.requests.valid & ~self.restart):
-                    with m.Switch(request.op):
-                        with m.Case(Op.RESET):
-                            m.next = "RESET"
-                        with m.Case(Op.SET):
-                            m.d.sync += device.eq(request.device)
-                            m.d.comb += threefry.input.valid.eq(1)
-                            m.next = "WORD"
-                        with m.Case(Op.READ):
-                            m.d.sync += device.eq(request.device)
-                            m.next = "READ"
-                        with m.Case(Op.DOT):
-                            m.next = "DOT"
-                        with m.Default():
-                            m.next = "DONE"
+            self._begin(m, pulse, row)
             with m.State("RESET"):
                 m.d.comb += code_write.en.eq(1)
-                m.d.sync += device.eq(device + 1)
-                with m.If(device == last):
+                m.d.sync += row.device.eq(row.device + 1)
+                with m.If(row.device == row.last):
                     m.next = "DONE"
-            with m.State("WORD"), m.If(threefry.output.valid):
-                m.d.sync += [
-                    tail.eq(word.word0),
-                    negative.eq(word.word0[TAIL_BITS]),
-                    shift.eq(TOP_SHIFT),
-                    product.eq(Product.NORMAL),
-                    self.pulses.eq(self.pulses + 1),
-                ]
-                m.next = "OCTAVE"
-            with m.State("OCTAVE"):
-                m.next = "LOW"
-                with m.If((shift != 0) & ~tail[-1]):
-                    m.d.sync += [shift.eq(shift - 1), tail.eq(tail << 1)]
-                    m.next = "OCTAVE"
-            with m.State("LOW"):
-                m.next = "STEP"
-            with m.State("STEP"):
-                m.d.sync += low.eq(Mux(product == Product.NORMAL, node.data, table.data))
-                m.next = "BEGIN"
-            with m.State("BEGIN"):
-                m.d.comb += times.start.eq(1)
-                m.next = "MULTIPLY"
-            with m.State("MULTIPLY"), m.If(~times.busy):
-                m.next = "LOW"
-                with m.Switch(product):
-                    with m.Case(Product.NORMAL):
-                        m.d.sync += [normal.eq(rounded), product.eq(Product.MEDIAN)]
-                    with m.Case(Product.MEDIAN):
-                        top = ((CODE_MAX + 1) << MEDIAN_FRAC) - 1
-                        m.d.sync += [median.eq(clip(rounded, 0, top)), product.eq(Product.SIGMA)]
-                    with m.Case(Product.SIGMA):
-                        m.d.sync += [sigma.eq(rounded), product.eq(Product.SPREAD)]
-                        m.next = "BEGIN"
-                    with m.Case(Product.SPREAD):
-                        m.d.comb += code_write.en.eq(1)
-                        m.next = "DONE"
-            with m.State("READ"):
-                m.next = "CODE"
-            with m.State("CODE"):
-                m.d.sync += reading.eq(code_read.data)
-                m.next = "DONE"
-            with m.State("DOT"):
-                m.d.sync += [device.eq(device + 1), summed.eq(1)]
-                with m.If(summed & driven):
-                    code = Cat(sign, code_read.data ^ sign.replicate(CODE_BITS), sign).as_signed()
-                    m.d.sync += reading.eq((Cat(sign, reading).as_signed() + code) >> 1)
-                with m.If(summed & (before == last)):
-                    m.next = "DONE"
+            pulse.states(m, code_write)
+            row.states(m, code_read.data)
             with m.State("DONE"):
                 m.d.comb += self.requests.ready.eq(1)
                 m.next = "IDLE"
@@ -298,7 +148,198 @@ class BitSerialEmulator(wiring.Component):
                 m.d.comb += self.responses.valid.eq(1)
                 with m.If(self.responses.ready):
                     m.next = "IDLE"
-        m.d.comb += self.responses.payload.value.eq(reading)
         with m.If(self.restart):
             m.d.sync += self.pulses.eq(self.first_pulse)
         return m
+
+    def _begin(self, m: Module, pulse: _Pulse, row: _Row) -> None:
+        """An operation begins."""
+        request: Any = self.requests.payload
+        with m.State("IDLE"):
+            m.d.sync += [row.device.eq(0), row.reading.eq(0), row.summed.eq(0)]
+            with m.If(self.requests.valid & ~self.restart), m.Switch(request.op):
+                with m.Case(Op.RESET):
+                    m.next = "RESET"
+                with m.Case(Op.SET):
+                    m.d.sync += row.device.eq(request.device)
+                    m.d.comb += pulse.threefry.input.valid.eq(1)
+                    m.next = "WORD"
+                with m.Case(Op.READ):
+                    m.d.sync += row.device.eq(request.device)
+                    m.next = "READ"
+                with m.Case(Op.DOT):
+                    m.next = "DOT"
+                with m.Default():
+                    m.next = "DONE"
+
+
+class _Row:
+    """The devices of a row, one after the other: READ and DOT."""
+
+    def __init__(self, config: CoreConfig, request: Any) -> None:
+        self.device = Signal(config.device_bits)
+        self.last = 2 * config.geometry.pairs - 1
+        self.reading = Signal(signed(config.reading_bits))
+        self.summed = Signal()  # the code of the previous device is valid
+        self.before = Signal(config.device_bits)
+        self._sign = self.before[0] ^ request.top
+        self._driven = Cat(*request.inputs).bit_select(self.before >> 1, 1)
+
+    def states(self, m: Module, held: Value) -> None:
+        """States that read ``held``, the code of the device of the clock before."""
+        sign, reading = self._sign, self.reading
+        with m.State("READ"):
+            m.next = "CODE"
+        with m.State("CODE"):
+            m.d.sync += reading.eq(held)
+            m.next = "DONE"
+        with m.State("DOT"):
+            m.d.sync += [self.device.eq(self.device + 1), self.summed.eq(1)]
+            with m.If(self.summed & self._driven):
+                code = Cat(sign, held ^ sign.replicate(CODE_BITS), sign).as_signed()
+                m.d.sync += reading.eq((Cat(sign, reading).as_signed() + code) >> 1)
+            with m.If(self.summed & (self.before == self.last)):
+                m.next = "DONE"
+
+
+class _Pulse:
+    """A SET: the normal, the median, the spread and the code, one product after the other."""
+
+    def __init__(self, m: Module, block: BitSerialEmulator) -> None:
+        self._block = block
+        # pulse n takes word n of the generator
+        m.submodules.threefry = threefry = SerialThreefry()
+        self.threefry = threefry
+        m.d.comb += [
+            threefry.key0.eq(block.key0),
+            threefry.key1.eq(block.key1),
+            threefry.input.payload.counter0.eq(block.pulses),
+        ]
+        self.product: Any = Signal(Product)
+        self.second = Signal()  # the second node of a segment is read
+        self.tail = Signal(TAIL_BITS)
+        self.shift = Signal(range(TOP_SHIFT + 1))
+        self.negative = Signal()
+        self.low = Signal(signed(NODE_BITS))
+        self.normal = Signal(NORMAL_BITS - 1)
+        self.median = Signal(CODE_BITS + MEDIAN_FRAC)
+        self.sigma = Signal(SIGMA_BITS)
+        self._tables(m, block.requests.payload.dac)
+        m.submodules.multiplier = self.times = SerialMultiplier(NODE_BITS, NORMAL_BITS)
+        self._multiply(m, block.requests.payload.dac)
+
+    def _tables(self, m: Module, dac: Value) -> None:
+        """The normal's table is a ROM; those of median and spread are loaded."""
+        nodes = gauss_table().tolist()
+        m.submodules.normals = normals = Memory(
+            shape=unsigned(NORMAL_BITS - 1), depth=len(nodes), init=nodes
+        )
+        node = normals.read_port()
+        m.submodules.tables = tables = Memory(
+            shape=signed(NODE_BITS), depth=4 << SEGMENT_BITS, init=[]
+        )
+        table_write, table = tables.write_port(), tables.read_port()
+        for number, load in enumerate((self._block.load_median, self._block.load_sigma)):
+            with m.If(load.stb):
+                m.d.comb += [
+                    table_write.en.eq(1),
+                    table_write.addr.eq(Cat(load.addr, Const(number, 1))),
+                    table_write.data.eq(load.data),
+                ]
+        octave = self.shift << GAUSS_SUB_BITS
+        m.d.comb += [
+            node.addr.eq(octave + self.tail[TOP_SHIFT:] + self.second),
+            table.addr.eq(
+                Mux(
+                    self.product == Product.SIGMA,
+                    Cat(self.second, self.median[MEDIAN_SEGMENT_SHIFT:], Const(1, 1)),
+                    Cat(self.second, dac[SEGMENT_FRAC:], Const(0, 1)),
+                )
+            ),
+        ]
+        self._node, self._table = node, table
+
+    def _multiply(self, m: Module, dac: Value) -> None:
+        """Operands of the products, and their results ``rounded`` and ``drawn``."""
+        times, median = self.times, self.median
+        base = Signal(signed(NODE_BITS + 1))
+        m.d.comb += base.eq(self.low)
+        with m.Switch(self.product):
+            with m.Case(Product.NORMAL):
+                m.d.comb += [
+                    times.a.eq(self._node.data - self.low),
+                    times.b.eq(self.tail[TOP_SHIFT - GAUSS_INTERP_BITS : TOP_SHIFT]),
+                    times.shift.eq(GAUSS_INTERP_BITS),
+                ]
+            with m.Case(Product.MEDIAN):
+                m.d.comb += [
+                    times.a.eq(self._table.data),
+                    times.b.eq(dac[:SEGMENT_FRAC]),
+                    times.shift.eq(SEGMENT_FRAC),
+                ]
+            with m.Case(Product.SIGMA):
+                m.d.comb += [
+                    times.a.eq(self._table.data),
+                    times.b.eq(median[:MEDIAN_SEGMENT_SHIFT]),
+                    times.shift.eq(MEDIAN_SEGMENT_SHIFT),
+                ]
+            with m.Case(Product.SPREAD):
+                # the last bits are dropped after the sum; rounding down first changes nothing
+                m.d.comb += [
+                    times.a.eq(self.sigma),
+                    times.b.eq(Mux(self.negative, -self.normal, self.normal)),
+                    times.shift.eq(SIGMA_FRAC + GAUSS_FRAC - MEDIAN_FRAC),
+                    base.eq(median),
+                ]
+        self.rounded = Signal(signed(NODE_BITS + NORMAL_BITS))
+        self.drawn = Signal(signed(NODE_BITS + NORMAL_BITS))
+        half = 1 << (MEDIAN_FRAC - 1)
+        m.d.comb += [
+            self.rounded.eq(times.rounded(base)),
+            self.drawn.eq((times.value + median + half) >> MEDIAN_FRAC),
+        ]
+
+    def states(self, m: Module, write: Any) -> None:
+        """States of a SET; ``write`` is enabled with the code."""
+        word: Any = self.threefry.output.payload
+        product, pulses = self.product, self._block.pulses
+        with m.State("WORD"), m.If(self.threefry.output.valid):
+            m.d.sync += [
+                self.tail.eq(word.word0),
+                self.negative.eq(word.word0[TAIL_BITS]),
+                self.shift.eq(TOP_SHIFT),
+                product.eq(Product.NORMAL),
+                pulses.eq(pulses + 1),
+            ]
+            m.next = "OCTAVE"
+        with m.State("OCTAVE"):
+            m.next = "LOW"
+            with m.If((self.shift != 0) & ~self.tail[-1]):
+                m.d.sync += [self.shift.eq(self.shift - 1), self.tail.eq(self.tail << 1)]
+                m.next = "OCTAVE"
+        with m.State("LOW"):
+            m.next = "STEP"
+        with m.State("STEP"):
+            is_normal = product == Product.NORMAL
+            m.d.sync += self.low.eq(Mux(is_normal, self._node.data, self._table.data))
+            m.next = "BEGIN"
+        with m.State("BEGIN"):
+            m.d.comb += self.times.start.eq(1)
+            m.next = "MULTIPLY"
+        with m.State("MULTIPLY"), m.If(~self.times.busy):
+            m.next = "LOW"
+            with m.Switch(product):
+                with m.Case(Product.NORMAL):
+                    m.d.sync += [self.normal.eq(self.rounded), product.eq(Product.MEDIAN)]
+                with m.Case(Product.MEDIAN):
+                    top = ((CODE_MAX + 1) << MEDIAN_FRAC) - 1
+                    m.d.sync += [
+                        self.median.eq(clip(self.rounded, 0, top)),
+                        product.eq(Product.SIGMA),
+                    ]
+                with m.Case(Product.SIGMA):
+                    m.d.sync += [self.sigma.eq(self.rounded), product.eq(Product.SPREAD)]
+                    m.next = "BEGIN"
+                with m.Case(Product.SPREAD):
+                    m.d.comb += write.en.eq(1)
+                    m.next = "DONE"
