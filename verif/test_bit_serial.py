@@ -30,7 +30,7 @@ from verif.harness.bus import BusDriver
 from verif.harness.core import RecordSink
 from verif.harness.streams import PERIOD_NS
 
-DIVISOR = 4
+DIVISOR = 2  # most of the simulation is bytes on the line
 BIT_NS = DIVISOR * PERIOD_NS
 
 
@@ -213,11 +213,14 @@ LARGER = {"geometry": GEOMETRY | {"rows": 32, "pairs": 16, "entropy_pairs": 4}, 
 @pytest.mark.parametrize(
     "case",
     [
-        {"steps": 60, "seed": 1, "config": SMALLEST, "stall": 0.2},
-        {"steps": 40, "seed": 5 << 40, "config": LARGER, "settings": {"rho": 0.8}},
+        {"steps": 30, "seed": 1, "config": SMALLEST, "stall": 0.2},
+        {"steps": 20, "seed": 5 << 40, "config": LARGER, "settings": {"rho": 0.8}},
         {"steps": 30, "seed": 2, "config": SMALLEST, "settings": {"kernel": "published"}},
+        pytest.param(
+            {"steps": 100, "seed": 4, "config": LARGER, "stall": 0.2}, marks=pytest.mark.verify
+        ),
     ],
-    ids=["smallest", "larger", "published"],
+    ids=["smallest", "larger", "published", "long"],
 )
 def test_bit_serial_core(case: Case) -> None:
     core = BitSerialCore(config_of(case))
@@ -225,7 +228,7 @@ def test_bit_serial_core(case: Case) -> None:
 
 
 def test_bit_serial_board() -> None:
-    case = {"steps": 50, "seed": 3, "config": SMALLEST}
+    case = {"steps": 24, "seed": 3, "config": SMALLEST}
     board = BitSerialBoard(config_of(case), DIVISOR * 1_000_000, 1_000_000)
     run_bench(board, __name__, case, testcase="serves_a_host")
 

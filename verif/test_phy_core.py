@@ -14,6 +14,7 @@ from typing import Any
 
 import cocotb
 import numpy as np
+import pytest
 from cocotb.triggers import Timer
 
 from ohmcarlo.golden import Controller, Registers, terms
@@ -123,8 +124,11 @@ def simulate(text: str, case: Case, testcase: str) -> None:
     run_bench("PhyCore", __name__, case, testcase=testcase, verilog_text=text)
 
 
-def test_train_toy2d() -> None:
-    simulate(verilog_of(wired()), {"first": 4, "steps": 16}, "trains")
+@pytest.mark.parametrize(
+    ("first", "steps"), [(3, 9), pytest.param(4, 16, marks=pytest.mark.verify)]
+)
+def test_train_toy2d(first: int, steps: int) -> None:
+    simulate(verilog_of(wired()), {"first": first, "steps": steps}, "trains")
 
 
 # -- planted faults ------------------------------------------------------------------------------
