@@ -1,4 +1,4 @@
-"""Every task on the simulated hardware: the trace of the model, to the bit, and what it costs."""
+"""Every task on the simulated hardware: bit-identical to the model, and the cost in clocks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from ..boards import MODEL, RTL, SerialBoard, silent
 from ..datasets.fetch import MITDB, WBC, find
 from ..errors import UsageError
+from ..pictures.canvas import new_canvas
 from ..pictures.style import BLUE, GREEN, ORANGE
 from ..runs.chain_run import ChainRun
 from ..runs.config import TrainConfig
@@ -34,7 +35,7 @@ class Case:
     task: str
     steps: int
     options: dict[str, Any]
-    data: str = ""  # that cannot ship
+    data: str = ""  # a data set that cannot ship
 
 
 CASES = (
@@ -49,7 +50,7 @@ CASES = (
 
 
 def run(task: str, steps: int, options: dict[str, Any], seed: int) -> Cell:
-    """The chain of a task on both backends, and where the two differ."""
+    """The chain of a task on both backends, and the arrays in which the two are equal."""
     traces = []
     cell: Cell = {"task": task, "steps": steps, "options": options, "seed": seed}
     for backend in (MODEL, RTL):
@@ -86,17 +87,17 @@ def make(bench: Bench) -> Figure:
     cells = [{"task": c.task, "steps": c.steps, "options": c.options, "seed": SEED} for c in cases]
     found = dict(zip([c.name for c in cases], bench.map("backends", run, cells), strict=True))
     return Figure(
-        title="Every task on the simulated board: the model's trace, to the bit",
+        title="Every task on the simulated board: bit-identical to the model",
         tables=[_table(name, cell) for name, cell in found.items()],
         pictures={"backends": _picture(found)},
         values={"cells": found, "seed": SEED, "compared": list(COMPARED)},
         notes=[
-            "Controller: clocks in which it worked; for cartpole those in which a proposal waited "
-            "for its episodes are left out. Board: every clock from the load of the chain to its "
-            "last command, the processor's work (link, episodes) included; a simulated board "
-            "stops its clock while it has nothing to do.",
-            f"At {found[cases[0].name][RTL]['clock_hz'] / 1e6:.0f} MHz: what the same clocks would "
-            "take on hardware; the simulation takes the time in the table.",
+            "Controller: clocks in which it worked, without those in which a proposal of cartpole "
+            "waited for its episodes. Board: all clocks from the load of the chain to its last "
+            "command, including the work of the processor (link, episodes). A simulated board "
+            "stops its clock while it is idle.",
+            f"At {found[cases[0].name][RTL]['clock_hz'] / 1e6:.0f} MHz: time of the same clocks on "
+            "hardware. The table has the time of the simulation.",
             *missing,
         ],
     )
@@ -122,11 +123,7 @@ def _table(name: str, cell: Cell) -> Table:
 
 
 def _picture(found: dict[str, Cell]) -> Picture:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Picture
-
-    figure = Picture(figsize=(9.0, 4.6), dpi=140, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_canvas((9.0, 4.6))
     ax = figure.add_subplot()
     rows = np.arange(len(found))[::-1]
     hz = [c[RTL]["clock_hz"] for c in found.values()]

@@ -1,4 +1,4 @@
-"""What a figure is made of, and the bench that computes its cells on every core."""
+"""The parts of a figure, and the bench that computes its cells on every core."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ class Goal:
     Attributes
     ----------
     quantity : str
-        What was measured, and on what.
+        The measured quantity and its subject.
     ours : sequence of float
         One value a seed (or a single one).
     unit : str
         "%" shows fractions as per cent.
     published : str
-        What the paper says; empty: nothing that could be cited.
+        Value of the paper; empty if there is none.
     wanted : str
         The goal in words (">= 96.3 %"), empty: none.
     met : bool or None
-        Whether ``ours`` keeps it; None: there is no goal.
+        Whether ``ours`` meets the goal; None without a goal.
     interval : (float, float) or None
         95 % interval of a single value.
     """
@@ -86,21 +86,21 @@ class Table:
 
 @dataclass(frozen=True, eq=False)
 class Figure:
-    """What a figure's module gives back.
+    """The result of a figure's module.
 
     Attributes
     ----------
     title : str
-        A sentence that says what is seen.
+        A sentence that describes the figure.
     tables : list of Table
     pictures : dict
         Name of the file (without suffix) → matplotlib figure. The first is the figure itself.
     values : dict
         Every number behind pictures and tables, for the JSON: seeds, settings, one entry a cell.
     files : dict
-        Name → bytes of what else is written: videos, CSV files.
+        Name → bytes of other files: videos, CSV files.
     notes : list of str
-        What a reader must know to judge the numbers.
+        Facts that a reader needs to judge the numbers.
     """
 
     title: str
@@ -112,18 +112,18 @@ class Figure:
 
 
 class Watcher(Protocol):
-    """Who watches the work."""
+    """Shows the progress of the work."""
 
     def say(self, text: str) -> None: ...
 
     def track(self, cells: Iterable[Any], total: int, what: str) -> Iterable[Any]:
-        """Hands the results on, and shows how many of ``total`` there are."""
+        """Yield the results, and show how many of ``total`` are finished."""
         ...
 
 
 @cache
 def sources_digest() -> str:
-    """Of every source of the package: results of other code are not taken for this one's."""
+    """Digest of every source of the package, so that results of other code are not reused."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(str(path.relative_to(PACKAGE)).encode())
@@ -132,26 +132,26 @@ def sources_digest() -> str:
 
 
 def require_data(tasks: Iterable[str]) -> None:
-    """UsageError, which says where to get it, when the data of a task are not here.
+    """Raise UsageError, which names the source, when the data of a task are missing.
 
-    For the beginning of a figure: an error should not wait until the tasks before are computed.
+    A figure calls it first, so that the error comes before any computation.
     """
     for task in tasks:
         load(get_task(task).dataset)
 
 
 def _computed(function: Callable[..., Cell], cell: Cell, sources: str) -> Cell:
-    """A cell's result. ``sources`` is for the store alone."""
+    """The result of a cell. ``sources`` is part of the key of the store."""
     return function(**cell)
 
 
 class Bench:
-    """Computes cells, on every core, and remembers them.
+    """Computes cells on every core, and stores their results.
 
     Parameters
     ----------
     folder : Path
-        Where finished cells are kept: an interrupted run goes on there.
+        Store of finished cells, from which an interrupted run resumes.
     seeds : int
         Splits or seeds that averages are taken over.
     jobs : int
@@ -160,7 +160,7 @@ class Bench:
     """
 
     def __init__(self, folder: Path, seeds: int, jobs: int, watcher: Watcher) -> None:
-        """Raises UsageError, saying what to install, without joblib."""
+        """Raises UsageError, which names what to install, without joblib."""
         try:
             from joblib import Memory
         except ImportError as error:
@@ -175,8 +175,8 @@ class Bench:
     def map(self, what: str, function: Callable[..., Cell], cells: Sequence[Cell]) -> list[Cell]:
         """``function(**cell)`` of every cell, in their order.
 
-        ``function`` is one of a module (not a closure); a cell holds what JSON could hold, and its
-        seed: the result must depend on nothing else. ``what`` is shown beside the progress.
+        ``function`` belongs to a module (no closure). A cell holds JSON values, including its seed;
+        the result must depend on nothing else. ``what`` is shown beside the progress.
         """
         from joblib import Parallel, delayed
 

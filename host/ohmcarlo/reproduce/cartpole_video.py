@@ -1,4 +1,4 @@
-"""Two films of cartpole, as GIF: a training run, and the policy that came of it in a test."""
+"""Two GIF films of cartpole: a training run, and a test of its policy."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..golden import cartpole
 from ..golden.policy import Policy, encode
+from ..pictures.style import BLUE, GREEN, ORANGE
 from ..runs.policy.gymnasium_episodes import environment, episode
 from ..spec.cartpole import EPISODE_STEPS, STATE_FRAC
 from .base import Cell
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 WIDTH, HEIGHT = 560, 320
 TEST_HEIGHT = 228  # without the learning curve
-SCALE = 3  # drawn so much larger, for smooth edges
-FRAME_MS, STEPS_A_FRAME = 40, 2  # as fast as it is: a step is 0.02 s
+SCALE = 3  # frames are drawn larger by this factor, for smooth edges
+FRAME_MS, STEPS_A_FRAME = 40, 2  # real time: a step is 0.02 s
 PAUSE_FRAMES = 12  # after a fall
 SHOWN_STEPS = 160  # of a training episode, at the most
 SHOWN_SAMPLES = 7
@@ -32,7 +33,6 @@ PIXELS_A_METRE = 105.0
 GROUND_Y = 205
 POLE_M = 1.0
 WHITE, INK, SOFT, FAINT = "#ffffff", "#222222", "#b8b8b8", "#e4e4e4"
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
 SHADES = 8  # of a colour, in the palette
 
 
@@ -59,7 +59,7 @@ def training_video(cell: Cell) -> bytes:
 
 
 def testing_video(cell: Cell) -> bytes:
-    """One Gymnasium episode of the policy that was learnt."""
+    """One Gymnasium episode of the learnt policy."""
     policy = Policy(np.array(cell["weights"], float), np.array(cell["counts"], np.int64))
     states = episode(policy, environment(), int(cell["seed"]))
     pushes = policy.pushes_right(states)
@@ -73,7 +73,7 @@ def testing_video(cell: Cell) -> bytes:
 
 
 def _telling_steps(returns: Float) -> list[int]:
-    """The first step, those at which the best return so far has risen most, and the last."""
+    """The first step, the steps with the largest rise of the best return, and the last step."""
     best = np.maximum.accumulate(returns)
     levels = np.linspace(best[0], best[-1], SHOWN_SAMPLES)
     first = {int(np.argmax(best >= level)) for level in levels}
@@ -81,7 +81,7 @@ def _telling_steps(returns: Float) -> list[int]:
 
 
 def _training_episode(codes: NDArray[Any], seed: int) -> tuple[Float, int]:
-    """States (n, 4) of the first training episode, in SI units, and the steps that it lasted."""
+    """States (n, 4) of the first training episode, in SI units, and its number of steps."""
     weights = cartpole.policy_weights(codes)
     state = cartpole.begin(seed, [0])
     states = [state[:, 0]]
@@ -159,7 +159,7 @@ def _frame(
 
 
 def _draw_graph(line: Any, text: Any, played: NDArray[np.int64], returns: Float, step: int) -> None:
-    """The learning curve, as far as the run has come, below the track."""
+    """The learning curve up to the present step, below the track."""
     left, right, low, high = 70.0, WIDTH - 30.0, HEIGHT - 22.0, GROUND_Y + 28.0
     xs = left + (right - left) * played / played[-1]
     ys = low - (low - high) * returns / EPISODE_STEPS
@@ -177,7 +177,7 @@ def _draw_graph(line: Any, text: Any, played: NDArray[np.int64], returns: Float,
 
 
 def _gif(frames: list[Image]) -> bytes:
-    """All frames in one palette, so that nothing flickers and only what moves is stored."""
+    """All frames in one palette, which avoids flicker and stores only the moving part."""
     from PIL import Image
 
     palette = _palette()
@@ -198,12 +198,12 @@ def _gif(frames: list[Image]) -> bytes:
 
 @cache
 def _palette() -> Image:
-    """Every colour that is drawn with, and its shades towards white: what smooth edges need."""
+    """Every colour of the drawing with its shades towards white, for smooth edges."""
     from PIL import Image, ImageColor
 
     shades = np.linspace(0.0, 1.0, SHADES + 1)[1:, None]
     drawn = [np.array(ImageColor.getrgb(c), float) for c in (INK, SOFT, BLUE, ORANGE, GREEN)]
-    # no shade of the faintest grey: Pillow takes what is next to white for white's best match
+    # no shade of the faintest grey: Pillow would match white with a colour next to it
     plain = [[ImageColor.getrgb(c)] for c in (WHITE, FAINT)]
     colours = [*plain, *(255 + shades * (c - 255) for c in drawn)]
     sheet = Image.new("P", (1, 1))

@@ -1,4 +1,4 @@
-"""A chain of a supervised task and its verdict on held-out data, as cells of a figure."""
+"""A chain of a supervised task and its quality on held-out data, as cells of a figure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WHITENED: dict[str, Any] = {"whiten": True, "rho": 0.8}
 
 @contextmanager
 def finished(config: TrainConfig) -> Iterator[tuple[SupervisedExperiment, SupervisedResult]]:
-    """A chain run to its end: its board still holds the last samples."""
+    """A chain after its last step; its board still holds the last samples."""
     with closing(build_supervised(config)) as experiment:
         run = ChainRun(experiment.setup)
         run.run()
@@ -35,9 +35,9 @@ def finished(config: TrainConfig) -> Iterator[tuple[SupervisedExperiment, Superv
 def chain_cell(**options: Any) -> Cell:
     """Train with ``TrainConfig(**options)``.
 
-    Top-level numbers are those of ``ohmcarlo train``: every sample after burn-in counts, also those
-    that were streamed out. ``held`` is what the array says alone, from the samples in its rows at
-    the end: nothing but the array's own memory holds that posterior.
+    Top-level numbers are those of ``ohmcarlo train``: every sample after burn-in counts, including
+    those that were streamed out. ``held`` is the quality from the samples in the rows of the array
+    at the end.
     """
     with lean_run(TrainConfig(**options)) as run:
         experiment, labels = run.experiment, run.experiment.test_labels
@@ -73,10 +73,10 @@ def predictions(
 
 
 def pooled(cells: Sequence[Cell]) -> tuple[dict[str, NDArray[Any]], float]:
-    """Predictions of all splits, end to end; and how often a case is among them on average.
+    """Predictions of all splits, concatenated; and the mean number of predictions per case.
 
-    A case is held out in about half of the splits: its predictions are not independent, and an
-    interval must not be narrower than that of as many points as there are cases.
+    A case is held out in about half of the splits. Its predictions are not independent, so that an
+    interval must not be narrower than for as many points as there are cases.
     """
     names = ("case", "label", "probability", "variance")
     together = {n: np.concatenate([c["predictions"][n] for c in cells]) for n in names}
@@ -89,7 +89,7 @@ def column(cells: Sequence[Cell], name: str, inner: str | None = None) -> list[f
 
 
 def predictor_of(experiment: SupervisedExperiment, result: SupervisedResult) -> Predictor:
-    """The posterior of a run that is still in memory, ready to answer."""
+    """The predictor of a run that is still in memory."""
     codes, counts = result.trace.after(result.burn_in)
     return Predictor(
         encoder=experiment.encoder,

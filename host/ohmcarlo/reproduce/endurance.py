@@ -1,8 +1,9 @@
 """Accuracy over the life of the array, with and without recalibration, on both tissue sets.
 
-Devices age as the physics model says: medians sink and spreads grow. *Recalibrated*: the array is
-characterised and trimmed at its age. *Trimmed once*: trim and spread of the fresh array are used
-for good, on the same chip. Equal seeds are the same chip and the same split at every age.
+Devices age according to the physics model: medians decrease and spreads increase. *Recalibrated*:
+the array is characterised and trimmed at its age. *Trimmed once*: the trim and the spread of the
+fresh array are kept on the same chip. Equal seeds give the same chip and the same split at every
+age.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ COLOURS = {"random walk": ORANGE, "whitened, ρ 0.8": BLUE}
 def cell(
     task: str, kernel: str, cycles: float, trim: str, seed: int, stuck: float | None = None
 ) -> Cell:
-    """One training on a chip that has seen ``cycles``; ``stuck``: share of stuck devices."""
+    """One training on a chip after ``cycles``; ``stuck``: share of stuck devices."""
     array = f"physics:{cycles:g}" + ("" if trim == RECALIBRATED else f"@{FRESH:g}")
     preset = PRESET if stuck is None else f"{PRESET},stuck_fraction={stuck:g}"
     config = TrainConfig(
@@ -49,10 +50,8 @@ def cell(
     )
     with lean_run(config) as run:
         ledger = run.experiment.setup.board.ledger
-        registers, geometry = (
-            run.experiment.setup.registers,
-            run.experiment.setup.registers.geometry,
-        )
+        registers = run.experiment.setup.registers
+        geometry = registers.geometry
         used = ledger.wear[:, : 2 * registers.features]
         set_by_chain = (1 + run.trace.steps) * 2 * registers.features
         working = geometry.rows - len(run.experiment.setup.board.retired_rows())
@@ -86,11 +85,11 @@ def make(bench: Bench) -> Figure:
         values={"cells": cells, "steps": STEPS, "preset": PRESET},
         notes=[
             "Ageing is ASSUMED: medians -5 % and spreads × 1.2 at 10⁷ cycles, -15 % and × 1.7 at "
-            "10⁸, nothing before 10⁶; only that learning is robust at 10⁷ is published.",
+            "10⁸, no ageing before 10⁶. Published is only that learning is robust at 10⁷.",
             f"{bench.seeds} seeds at 0 and 10⁷ cycles, {min(FEW, bench.seeds)} at the ages "
-            f"between, {min(STUCK_SEEDS, bench.seeds)} with more stuck devices. Without stuck "
-            "share named it is the preset's 0.2 %, at every age.",
-            "Up to 10⁶ cycles the model ages nothing: runs at 10⁴ and 10⁵ equal the fresh ones by "
+            f"between, {min(STUCK_SEEDS, bench.seeds)} with more stuck devices. The default share "
+            "of stuck devices is 0.2 % at every age.",
+            "Up to 10⁶ cycles the model has no ageing: runs at 10⁴ and 10⁵ equal the fresh ones by "
             "construction.",
             "Losses are paired: the same split and chip, fresh and worn.",
         ],
@@ -151,7 +150,7 @@ def spread_ratio(fresh: Sequence[Cell], worn: Sequence[Cell]) -> list[float]:
 
 
 def loss_goal(name: str, lost: Sequence[float]) -> Goal:
-    """At most a point of accuracy on average."""
+    """A loss of one point of accuracy at most, on average."""
     return Goal(
         name,
         lost,

@@ -1,4 +1,4 @@
-"""Figure 3, the chain on 16,384 devices: rows as they were taken, how long each was the model."""
+"""Figure 3, the chain on 16,384 devices: the order of rows, and the multiplicity of each."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Filled(NamedTuple):
 def fill(kernel: str, seed: int) -> Filled:
     """The paper's procedure: random walk from row to row until no free row is left.
 
-    Rows are not given back (``stream`` off), so that at the end the array holds every sample with
-    its counter. One step at a time, to look at the proposals, rejected ones too.
+    Rows are not freed (``stream`` off), so that the array holds every sample with its counter at
+    the end. Steps are made one by one, to record all proposals, including rejected ones.
     """
     config = TrainConfig(task=TASK, kernel=kernel, seed=seed)
     with closing(build_supervised(config)) as experiment:
@@ -101,7 +101,7 @@ def fill(kernel: str, seed: int) -> Filled:
 
 
 def filled_cell(kernel: str, seed: int) -> Cell:
-    """What a filled array amounts to."""
+    """The result of a filled array."""
     run = fill(kernel, seed)
     step = run.proposed / np.maximum(run.before, 1) - 1
     wear = run.experiment.setup.board.ledger.wear[:, : run.before.shape[1]]
@@ -144,13 +144,13 @@ def make(bench: Bench) -> Figure:
         },
         notes=[
             "Array: 256 rows × 32 pairs × 2 devices. WDBC, 15 features and the bias use 16 pairs "
-            "of a row, the coin four. A proposal that is accepted keeps its row, with a counter; "
-            "a rejected one's row goes to the end of the queue of free rows. The run ends when "
-            "fewer than two rows are free; no sample leaves the array. Wear is uneven for that "
-            "reason: the last free rows take every rejected proposal.",
-            "Under the published kernel conductances sink to the lower end of the window: a spread "
-            "that grows with g makes low states harder to leave, and nothing holds g⁺ + g⁻.",
-            "Accuracy: from the rows and their counters alone, the way up from the start included.",
+            "of a row, the coin four. An accepted proposal keeps its row, with a counter; the row "
+            "of a rejected one goes to the end of the queue of free rows. The run ends when "
+            "fewer than two rows are free; no sample leaves the array. Wear is therefore uneven: "
+            "the last free rows take every rejected proposal.",
+            "Under the published kernel conductances drift to the lower end of the window: a "
+            "spread that grows with g makes low states harder to leave, and g⁺ + g⁻ has no prior.",
+            "Accuracy: from the rows and their counters alone, including those before burn-in.",
         ],
     )
 

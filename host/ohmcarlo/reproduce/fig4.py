@@ -43,7 +43,7 @@ MEAN_GOAL, SPREAD_GOAL = 0.10, 0.06
 
 
 def exactness_cell(seed: int, options: dict[str, Any], steps: int) -> Cell:
-    """A chain against the sum over the grid, on the same quantised training half."""
+    """A chain compared with the sum over the grid, on the same quantised training half."""
     config = TrainConfig(task=TASK, seed=seed, steps=steps, **options)
     with finished(config) as (experiment, result):
         exact = exact_posterior(experiment)
@@ -61,9 +61,9 @@ def exactness_cell(seed: int, options: dict[str, Any], steps: int) -> Cell:
 
 
 def exact_posterior(experiment: SupervisedExperiment, first: int = 0) -> GridPosterior:
-    """Of the training half as the array gets it: standardised, on the int8 grid.
+    """The exact posterior of the training half, standardised and quantised to int8.
 
-    ``first``: the weight that comes first, before the others.
+    ``first``: index of the weight that is placed before the others.
     """
     x, y = experiment.dataset.x[experiment.train], experiment.dataset.y[experiment.train]
     inputs = Encoder.fit(x, y).encode(x).inputs / 2.0**FEATURE_FRAC
@@ -78,7 +78,7 @@ def weight_draws(experiment: SupervisedExperiment, result: SupervisedResult) -> 
 
 
 def compare(draws: NDArray[np.float64], exact: GridPosterior) -> Cell:
-    """Means and spreads of draws (steps, m) against the exact ones."""
+    """Means and spreads of draws (steps, m) compared with the exact ones."""
     offsets = (draws.mean(axis=0) - exact.mean) / exact.sd
     ratios = draws.std(axis=0) / exact.sd
     return {
@@ -97,7 +97,7 @@ def make(bench: Bench) -> Figure:
     found = {name: [next(cells) for _ in seeds] for name in KERNELS}
     shown, reliability, referral = _drawings(found[EXACT])
     return Figure(
-        title=f"The two-dimensional set: what the array knows, and what not ({bench.seeds} seeds)",
+        title=f"The two-dimensional set: predictions and their uncertainty ({bench.seeds} seeds)",
         tables=[
             Table(f"{name}: against the exact posterior", _rows(name, found)) for name in found
         ],

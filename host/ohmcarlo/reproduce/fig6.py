@@ -1,9 +1,9 @@
 """Figure 6: a policy for cartpole, found by sampling.
 
-A proposal is judged by the same four episodes in every step of a run: 299 steps and the first
-sample make 1,200 training episodes. The policy that is tested has the mean weights of the samples
-after burn-in, a rule that was chosen on seeds from 100 on, which are not reported. Settings are
-those of ``ohmcarlo train cartpole``, on every array.
+Every proposal of a run is evaluated on the same four episodes: 299 steps and the first sample make
+1,200 training episodes. The tested policy has the mean weights of the samples after burn-in. This
+rule was chosen on seeds from 100 on, which are not reported. The settings are those of
+``ohmcarlo train cartpole`` on every array.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..array.emulated import EmulatedArray
 from ..array.physics import PhysicsArray
 from ..errors import UsageError
 from ..golden.policy import Policy
+from ..pictures.canvas import new_canvas
 from ..pictures.policy import draw_action_map, draw_learning, draw_policy_weights, draw_returns
 from ..runs.arrays import recorded_cells
 from ..runs.config import TrainConfig
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 
 EMULATOR, PHYSICS, MEASURED = "emulated array", "physics model", "50 recorded cells"
 GOAL, GOAL_SHARE, GOAL_EPISODES = 475.0, 0.95, 1200
-SHOWN_SEED = 0  # whose runs the map and the videos show
+SHOWN_SEED = 0  # of the runs in the map and in the videos
 
 
 def run(name: str, array: str, seed: int) -> Cell:
-    """One training and its test; ``name`` is what the table calls ``array``."""
+    """One training and its test; ``name`` is the name of ``array`` in the table."""
     config = TrainConfig(CARTPOLE, array=array, seed=seed, steps=get_task(CARTPOLE).steps)
     with warnings.catch_warnings():
-        # the physics model says, once a run, that its devices are driven beyond their sources
+        # the physics model warns once per run about devices outside their sourced range
         warnings.simplefilter("ignore")
         result = train_policy(config)
     trace, values = result.trace, result.values
@@ -66,7 +67,7 @@ def run(name: str, array: str, seed: int) -> Cell:
 
 
 def _first(trace: Trace) -> Policy:
-    """The first sample, which has learnt nothing."""
+    """The first sample, before any training."""
     return Policy.of(trace.codes[:1], np.ones(1, np.int64))
 
 
@@ -97,18 +98,18 @@ def make(bench: Bench) -> Figure:
             "Training: fixed-point episodes, the same four start states in every step of a run. "
             "Test: Gymnasium's CartPole-v1 in floating point, 100 other start states.",
             f"Tested policy: {found[0]['policy']['rule']}. Actions are computed from the codes "
-            "that were read back, with inputs of 8 bits, as an ideal access to the row would.",
-            "Arrays with devices that differ are characterised and trimmed first; gamma follows "
-            "the spread of the devices, rho is 1 throughout.",
-            "A sample's weights are a direction: most of their posterior comes from the prior, and "
-            "300 steps hold few effective samples of it.",
+            "that were read back, with 8-bit inputs, as in an ideal access to the row.",
+            "Arrays whose devices differ are characterised and trimmed first. Gamma follows the "
+            "spread of the devices; rho is 1 throughout.",
+            "Only the direction of a sample's weights matters: most of their posterior comes from "
+            "the prior, of which 300 steps contain few effective samples.",
             *notes,
         ],
     )
 
 
 def _kept(cell: Cell) -> Cell:
-    """A cell without what only the pictures need."""
+    """A cell without the entries that only the pictures need."""
     return {k: v for k, v in cell.items() if k not in ("codes", "sample", "weights", "counts")}
 
 
@@ -121,7 +122,7 @@ def _table(name: str, cells: list[Cell]) -> Table:
     rows = [
         Goal("mean return over 100 Gymnasium episodes", returns),
         Goal(
-            "the same of the first sample, which has learnt nothing",
+            "the same of the first sample, before training",
             [float(np.mean(c["untaught"])) for c in cells],
         ),
         Goal(
@@ -159,18 +160,9 @@ def _learning(cells: list[Cell]) -> tuple[list[NDArray[np.int64]], list[NDArray[
     return [np.array(c["played"]) for c in cells], [np.array(c["returns"]) for c in cells]
 
 
-def _canvas(width: float, height: float) -> Picture:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Picture
-
-    figure = Picture(figsize=(width, height), dpi=140, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
 def _picture(by_array: dict[str, list[Cell]]) -> Picture:
     cells = by_array[EMULATOR]
-    figure = _canvas(12.0, 8.4)
+    figure = new_canvas((12.0, 8.4))
     axes = figure.subplots(2, 2)
     (learning, weights), (actions, tested) = axes
     draw_learning(learning, *_learning(cells))
@@ -194,7 +186,7 @@ def _picture(by_array: dict[str, list[Cell]]) -> Picture:
 
 def _map_picture(by_array: dict[str, list[Cell]]) -> Picture:
     """Learning curves and action maps on every array."""
-    figure = _canvas(4.2 * len(by_array), 7.0)
+    figure = new_canvas((4.2 * len(by_array), 7.0))
     axes = figure.subplots(2, len(by_array), squeeze=False)
     for column, (name, cells) in enumerate(by_array.items()):
         top, bottom = axes[0, column], axes[1, column]

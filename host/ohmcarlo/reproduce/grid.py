@@ -1,4 +1,4 @@
-"""The exact posterior of a logistic model with few weights: a sum over a grid, no sampler."""
+"""The exact posterior of a logistic model with few weights, summed over a grid."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def grid_posterior(
 ) -> GridPosterior:
     """p(w | data) ∝ N(w; 0, σ_p² I) Π sigmoid(±x·w) for x (n, m), bias included, and y 0/1 (n,).
 
-    The grid is a cube in the coordinates in which the Laplace fit is round; equal steps there sum
-    a smooth density that ends within the cube with an error far below a per mille.
+    The grid is a cube in the coordinates in which the Laplace fit is isotropic. The density is
+    smooth and ends within the cube, so that the error of the sum is far below one per mille.
     """
     m = x.shape[1]
     if m > MAX_WEIGHTS:

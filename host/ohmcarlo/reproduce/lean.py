@@ -1,4 +1,4 @@
-"""A finished chain and the few numbers that figures of devices need, without its posterior file."""
+"""A finished chain with the few numbers that figures of devices need, without a posterior file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Run:
     ----------
     experiment : SupervisedExperiment
     block : Block
-        Everything that was streamed.
+        All blocks of the chain.
     trace : Trace
     burn_in : int
         Steps that are left out.
@@ -66,7 +66,7 @@ class Run:
 def lean_run(config: TrainConfig) -> Iterator[Run]:
     """Train as ``ohmcarlo train`` does; its board lives as long as the context."""
     with warnings.catch_warnings():
-        # the physics model says, once a run, that its devices are driven beyond their sources
+        # the physics model warns once per run about devices outside their sourced range
         warnings.simplefilter("ignore")
         with closing(build_supervised(config)) as experiment:
             run = ChainRun(experiment.setup)

@@ -1,8 +1,8 @@
-"""The supervised tasks on recorded real cells: no model of a device, every SET is a measurement.
+"""The supervised tasks on recorded real cells: every SET is a measurement, without a model.
 
 Fifty cells of a 1T1R chip, twenty repeats at each word-line voltage (``ohmcarlo data fetch
 rram-set-sweep``). The trim is learnt on one half of each cell's repeats, the chain runs on the
-other half. Beside it the emulated array and logistic regression, on the same points.
+other half. The emulated array and logistic regression on the same points are shown for comparison.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ KEPT = (
 
 
 def learn(task: str, array: str, seed: int) -> Cell:
-    """A cell: one training, as ``ohmcarlo train`` does it."""
+    """A cell: one training, as by ``ohmcarlo train``."""
     options = dict(ARRAYS[array])
     if options.pop("measured", False):
         options["array"] = recorded_cells()
@@ -77,12 +77,12 @@ def make(bench: Bench) -> Figure:
         pictures={"measured": draw(by_case)},
         values={"settings": WHITENED, "cells": cells},
         notes=[
-            "A SET on real cells is one of the values that the cell gave at that voltage; the trim "
-            "saw the other half of the repeats. No model of a device is involved.",
-            "All with --whiten --rho 0.8, gamma 35 and tau 20 µS on the real cells (`bring_up`).",
-            "Equal seeds: equal points to learn from. 'Beside ...' is the paired difference.",
-            "One straight line per device does not follow all cells, and their spreads differ by "
-            "a factor of two: the posterior on real cells is not exact, whatever its accuracy.",
+            "A SET on real cells is one of the values of the cell at that voltage; the trim uses "
+            "the other half of the repeats. No model of a device is involved.",
+            "All runs use --whiten --rho 0.8; real cells gamma 35 and tau 20 µS (runs/arrays.py).",
+            "Equal seeds give equal training points. 'Beside ...' is the paired difference.",
+            "One straight line per device does not fit all cells, and their spreads differ by a "
+            "factor of two: the posterior on real cells is not exact, whatever its accuracy.",
         ],
     )
 

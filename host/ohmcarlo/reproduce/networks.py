@@ -1,4 +1,4 @@
-"""Software networks beside the array, and what "as many memory elements" can mean."""
+"""Software networks for comparison, and readings of "as many memory elements"."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .base import Cell
 from .chains import HELD, predictions
 
 FLOAT_BITS = 32
-FULL_HIDDEN = 100  # scikit-learn's own default: "a network", where nobody counts memory
+FULL_HIDDEN = 100  # scikit-learn's default: a network whose memory is not limited
 MAX_ITERATIONS = 400
-DECAYS = (0.1, 1.0)  # weight decays that cross-validation chooses from
+DECAYS = (0.1, 1.0)  # candidate weight decays for cross-validation
 FOLDS = 3
 
 
@@ -32,14 +32,14 @@ class Reading:
     ----------
     name : str
     description : str
-        What is equated with what.
+        The two quantities that are equal.
     """
 
     name: str
     description: str
 
     def parameters(self, devices: int) -> int:
-        """Parameters that a network may have beside ``devices`` devices that hold samples."""
+        """Parameters of a network with the memory of ``devices`` devices that hold samples."""
         if self.name == "devices":
             return devices
         if self.name == "pairs":
@@ -56,7 +56,7 @@ READINGS = (
 
 def devices_holding(rows: int, features: int) -> int:
     """Devices in which an array of ``rows`` rows keeps samples of a logistic model: two for each
-    feature and the bias. The coin's and unused ones hold nothing of the posterior."""
+    feature and the bias. Devices of the coin and unused devices do not count."""
     return rows * 2 * (features + 1)
 
 
@@ -70,7 +70,7 @@ def hidden_units(parameters: int, inputs: int) -> int:
 
 
 def network_cell(task: str, seed: int, hidden: int, features: int | None, tuned: bool) -> Cell:
-    """A network of scikit-learn on the halves of ``seed``, features as the array gets them.
+    """A network of scikit-learn on the halves of ``seed``, features as quantised for the array.
 
     ``tuned``: the weight decay is the one of ``DECAYS`` that has the best log loss in a
     cross-validation of the training half; else scikit-learn's default. ``hidden`` 0: logistic

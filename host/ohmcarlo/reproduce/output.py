@@ -20,7 +20,7 @@ def reproduce(
 ) -> dict[str, Any]:
     """Make the figures ``names`` and write each to ``out/NAME``; returns every number.
 
-    Cells that an earlier run with the same sources has finished in ``out`` are not computed again.
+    Cells in ``out`` from an earlier run with the same sources are not computed again.
     Raises OhmcarloError when a file cannot be written.
     """
     make_folder(out, "--out")
@@ -34,7 +34,7 @@ def reproduce(
 
 
 def write_figure(name: str, figure: Figure, folder: Path) -> dict[str, Any]:
-    """Pictures, files, ``table.md`` and, last, ``NAME.json``, which says that it is complete."""
+    """Write pictures, files and ``table.md``; ``NAME.json`` comes last and marks it complete."""
     make_folder(folder, "--out")
     pictures = write_pictures(folder, figure.pictures)
     for file, content in figure.files.items():
@@ -84,7 +84,7 @@ def _table(table: Table) -> str:
 
 
 def shown(row: Goal) -> str:
-    """Mean ± standard deviation, or a value with its [95 % interval], as people read it."""
+    """Mean ± standard deviation, or a value with its [95 % interval], as text."""
     scale, unit, digits = (100.0, " %", 2) if row.unit == "%" else (1.0, f" {row.unit}", 3)
     around = row.interval or ([] if row.sd is None else [row.sd])
     numbers = [scale * value for value in (row.mean, *around)]
@@ -96,8 +96,7 @@ def shown(row: Goal) -> str:
 
 
 def _form(size: float, digits: int) -> str:
-    """One format for numbers of which the largest is ``size``: ``digits`` decimals, or as many as
-    leave it three digits."""
+    """One format for numbers up to ``size``: ``digits`` decimals, or enough for three digits."""
     if not math.isfinite(size) or size >= 1e6 or 0 < size < 1e-5:
         return ".4g"
     if size >= 1000:

@@ -1,7 +1,7 @@
-"""Other ways to get a logistic model into an array: gradient descent there, or transfer.
+"""Other ways to train a logistic model in an array: gradient descent, and transfer.
 
-All of them use the devices as a chain does: through the array's own operations, its calibration
-and its window, weights as differences of pairs about the same centre.
+They use the devices as a chain does: through the operations of the array, its calibration and its
+window. Weights are differences of pairs about the same centre.
 """
 
 from __future__ import annotations
@@ -21,20 +21,18 @@ from ..spec import CODE_LSB_US, DEFAULT_MID_US, FEATURE_FRAC, TARGET_LSB_US
 
 FloatArray = NDArray[np.float64]
 
-LARGEST_WEIGHT = (
-    3.0  # that a network trained in the array must be able to reach, per standard deviation
-)
-RATES = (0.3, 1.0, 3.0)  # learning rates to choose from
-MOVES_US = (2.0, 5.0, 10.0)  # moves of a device in a sign update to choose from, µS
-SIGN_THRESHOLD = 0.01  # |gradient| below which a weight is left alone
+LARGEST_WEIGHT = 3.0  # weight range of training in the array, per standard deviation
+RATES = (0.3, 1.0, 3.0)  # candidate learning rates
+MOVES_US = (2.0, 5.0, 10.0)  # candidate moves of a device in a sign update, µS
+SIGN_THRESHOLD = 0.01  # |gradient| below which a weight is not updated
 VALIDATION = 0.3  # of the training half, for these choices
 VERIFY_TOLERANCE_US = 2.0
 VERIFY_TRIES = 20
-MAX_UPDATES = 400  # of a sign update, whose pulses dwindle
+MAX_UPDATES = 400  # sign updates, whose number of pulses decreases
 
 
 class Model(NamedTuple):
-    """A training set as the array gets it.
+    """A training set as quantised for the array.
 
     x float64 (n, m), quantised, the bias last; y 0/1 (n,); sigma_p of the weight prior.
     """
@@ -45,7 +43,7 @@ class Model(NamedTuple):
 
 
 def gradient(model: Model, w: FloatArray) -> FloatArray:
-    """Of the negative log-posterior, a point: w (m,) → (m,)."""
+    """Gradient of the negative log-posterior per point: w (m,) → (m,)."""
     residual = expit(model.x @ w) - model.y
     return (model.x.T @ residual + w / model.sigma_p**2) / len(model.y)
 
@@ -101,9 +99,9 @@ class Synapses:
     def write(
         self, row: int, targets_us: FloatArray, which: NDArray[np.int32] | None = None
     ) -> FloatArray:
-        """RESET and SET devices once (all, or those of ``which``), open loop; what they read, µS.
+        """RESET and SET devices once (all, or those of ``which``), open loop; their read-backs, µS.
 
-        ``which`` alone is reset by itself, which is booked, but not a RESET of the row.
+        With ``which``, the ledger counts the RESET of these devices only, without the row.
         """
         devices = self.devices if which is None else which
         targets = np.rint(np.clip(targets_us, *self.window_us) / TARGET_LSB_US).astype(np.int64)
@@ -117,7 +115,7 @@ class Synapses:
         return np.asarray(self.array.program(row, devices, dac) * CODE_LSB_US, np.float64)
 
     def verify(self, row: int, targets_us: FloatArray) -> FloatArray:
-        """Program-verify: SET again whatever reads too far from its target, a few times at most."""
+        """Program-verify: repeat the SET of devices outside the tolerance."""
         g = self.write(row, targets_us)
         for _ in range(VERIFY_TRIES):
             missed = np.flatnonzero(np.abs(g - targets_us) > VERIFY_TOLERANCE_US)
@@ -145,11 +143,10 @@ def weights_of(g_us: FloatArray, gamma_us: float) -> FloatArray:
 def descend(
     synapses: Synapses, model: Model, rows: NDArray[np.intp], pulses: int, rate: float
 ) -> FloatArray:
-    """Gradient descent with every update programmed into ``rows``, which are read as their mean.
+    """Gradient descent with every update programmed into ``rows``; the weights are their mean.
 
-    The array holds the weights: they are read back, moved down the gradient, and programmed again
-    with the array's own spread, as often as ``pulses`` SET pulses allow. Returns conductances
-    (rows, 2 m), µS.
+    The array holds the weights. They are read back, updated, and programmed again with the spread
+    of the array, as often as ``pulses`` SET pulses allow. Returns conductances (rows, 2 m), µS.
     """
     gamma = synapses.gamma_us(LARGEST_WEIGHT)
     w = np.zeros(model.x.shape[1])
@@ -168,8 +165,8 @@ def descend(
 def descend_by_sign(
     synapses: Synapses, model: Model, rows: NDArray[np.intp], pulses: int, move_us: float
 ) -> FloatArray:
-    """Threshold updates: where |gradient| is large enough, both devices of every copy are
-    programmed ``move_us`` away from what they read; the others keep their state."""
+    """Threshold updates: where |gradient| exceeds SIGN_THRESHOLD, both devices of every copy are
+    programmed ``move_us`` away from their read-back. The others keep their state."""
     gamma = synapses.gamma_us(LARGEST_WEIGHT)
     start = synapses.targets_us(np.zeros(model.x.shape[1]), gamma)
     g = np.stack([synapses.write(int(row), start) for row in rows])
@@ -199,9 +196,9 @@ def tuned(
     pulses: int,
     seed: int,
 ) -> tuple[FloatArray, float]:
-    """Train with the choice that does best on a part of the training half; (what, choice).
+    """Train with the best of ``choices`` on a part of the training half; (conductances, choice).
 
-    The trials run in the same array before; their pulses are not counted against the method.
+    The trials run in the same array; their pulses are not counted.
     """
     from sklearn.model_selection import train_test_split
 
@@ -225,7 +222,7 @@ def transfer(
 ) -> float:
     """Program weights w (m,) of software into ``rows``, each a copy; returns gamma, µS.
 
-    The window is used to the full.
+    The weights use the whole window.
     """
     gamma = synapses.gamma_us(float(np.abs(w).max()))
     targets = synapses.targets_us(w, gamma)

@@ -1,4 +1,4 @@
-"""Figure 5, malignant tissue: both Wisconsin sets, every kernel, beside software."""
+"""Figure 5, malignant tissue: both Wisconsin sets, every kernel, and software."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETS = {WDBC: "WDBC (30 measurements)", ORIGINAL: "original (9 grades)"}
 PUBLISHED_ACCURACY, ECE_GOAL = 0.963, 0.03
 PUBLISHED = "96.3 %"
 
-# What is always run: 256 x 32, the task's own settings.
+# Settings that are always run, on 256 × 32, with the defaults of the task.
 KERNELS: dict[str, dict[str, Any]] = {
     "published kernel, random walk": {"kernel": "published"},
     "published kernel, whitened, ρ 0.8": {"kernel": "published", **WHITENED},
@@ -34,8 +34,8 @@ KERNELS: dict[str, dict[str, Any]] = {
     "corrected kernel, whitened, ρ 0.8": {**WHITENED},
 }
 BEST = "best setting, chosen by cross-validation"
-WIDE = {"rows": 128, "pairs": 64}  # the same devices, room for all 30 measurements of WDBC
-# What the best setting is chosen from, on each split's own training half.
+WIDE = {"rows": 128, "pairs": 64}  # as many devices, enough pairs for the 30 measurements
+# Candidates for the best setting, chosen on the training half of each split.
 SIGMAS = (0.5, 1.0, 2.0)
 CANDIDATES: dict[str, list[dict[str, Any]]] = {
     WDBC: [
@@ -50,7 +50,7 @@ PERFECT_DRAWS = 100
 
 
 def best_cell(task: str, seed: int) -> Cell:
-    """The candidate with the best log loss over folds of the training half, then run on it all."""
+    """The candidate with the best log loss over folds of the training half, run on all of it."""
     losses = [_validation_loss(task, seed, options) for options in CANDIDATES[task]]
     chosen = CANDIDATES[task][int(np.argmin(losses))]
     cell = chain_cell(task=task, seed=seed, **chosen)
@@ -58,7 +58,7 @@ def best_cell(task: str, seed: int) -> Cell:
 
 
 def _validation_loss(task: str, seed: int, options: dict[str, Any]) -> float:
-    """Mean log loss of the folds left out; the held-out half is not looked at."""
+    """Mean log loss of the folds left out; the held-out half is not used."""
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
     from ..sklearn import MemristorClassifier
@@ -183,8 +183,8 @@ def _accuracy_goal(quantity: str, ours: Sequence[float]) -> Goal:
 
 
 def _perfect_ece(cell: Cell, seed: int) -> float:
-    """Mean ECE when labels are drawn from the predicted probabilities themselves: what is left of
-    the ECE of a split is the noise of so few points."""
+    """Mean ECE of labels drawn from the predicted probabilities: the ECE that the number of points
+    causes by chance."""
     rng = np.random.default_rng(seed)
     p = np.array(cell["predictions"]["probability"])
     draws = rng.random((PERFECT_DRAWS, len(p))) < p
@@ -192,7 +192,7 @@ def _perfect_ece(cell: Cell, seed: int) -> float:
 
 
 def _numbers(cells: list[Cell]) -> list[Cell]:
-    """Cells without their single predictions, which the pictures show."""
+    """Cells without the predictions of single points."""
     return [{k: v for k, v in cell.items() if k != "predictions"} for cell in cells]
 
 
@@ -202,7 +202,7 @@ def _notes(found: dict[str, dict[str, list[Cell]]], widths: dict[str, dict[str, 
         "training half only. Chains: 2,000 steps on the emulated array, 16,384 devices.",
         "Best setting: for every split the candidate with the best log loss in a "
         f"{FOLDS}-fold cross-validation of the training half, chains of {CHOOSING_STEPS:,} steps.",
-        "Published: the paper's 96.3 % is for one Wisconsin set; which one is not known here.",
+        "Published: the 96.3 % of the paper are for one of the Wisconsin sets, which is not named.",
         "Equal memory: one hidden layer, all features, at most as many parameters as memory: "
         + "; ".join(f"({r.name}) {r.description}" for r in READINGS)
         + ". Devices that count are those that hold samples: rows × 2 × (features + 1). Hidden "
@@ -235,7 +235,7 @@ def _picture(found: dict[str, dict[str, list[Cell]]]) -> Picture:
 
 
 def _draw_points(ax: Axes, rows: dict[str, list[Cell]], quantity: str, names: bool = True) -> None:
-    """A point a split, mean and standard deviation over them, a line a method."""
+    """One point per split with mean and standard deviation, one line per method."""
     rng = np.random.default_rng(0)
     scale = 100.0 if quantity == "accuracy" else 1.0
     for place, (name, cells) in enumerate(rows.items()):

@@ -1,13 +1,13 @@
 """Figure 5, heart arrhythmia: ventricular beats of patients that were never seen.
 
 Every seed draws 400 beats of 21 patients (DS1) and makes an array; the test is on all normal and
-ventricular beats of 22 other patients (DS2). Fusion and supraventricular beats are in neither: a
-model that knows what it does not know is unsure of them.
+ventricular beats of 22 other patients (DS2). Fusion and supraventricular beats are in neither; a
+well-calibrated model is uncertain about them.
 
-Which number says "unsure" is chosen on patients of DS1 alone, each left out of the training in
-turn, and so were the features, the width of the prior and the settings below. There, S and F beats
-served to choose, never to learn from. The software beside the array has the same beats and
-features; the MLP that doubt is compared with has its penalty on weights chosen there, too.
+The measure of uncertainty is chosen on patients of DS1 alone, each left out of the training in
+turn, and so were the features, the width of the prior and the settings of the models. S and F beats
+of DS1 served for this choice only, never for training. The software models have the same beats and
+features; the penalty of the reference MLP was chosen on DS1, too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def make(bench: Bench) -> Figure:
     strip = telling_strip()
     seeds = range(bench.seeds)
     validated = bench.map(
-        "choosing the measure of doubt on DS1",
+        "choosing the measure of uncertainty on DS1",
         validate,
         [
             {"name": name, "seed": seed}
@@ -90,8 +90,8 @@ def make(bench: Bench) -> Figure:
 
 
 def telling_strip() -> tuple[int, int, int]:
-    """Record, first and last sample of the part of DS2 that shows most classes, and of those
-    the one whose unusual beats are nearest to half: chosen before anything is learnt."""
+    """Record, first and last sample of the part of DS2 with the most classes, and of those the one
+    whose unusual beats are nearest to half. It is chosen before any training."""
     table = ecg.beat_table()
     best: tuple[tuple[float, float], tuple[int, int, int]] | None = None
     for record in ecg.DS2:

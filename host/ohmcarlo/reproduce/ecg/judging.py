@@ -24,23 +24,23 @@ REJECTED = np.linspace(0.0, 0.2, GRID)
 
 
 def ventricular_share() -> float:
-    """Share of V among the N and V beats of the training patients: what a hospital would expect
-    of the next patient, where a training on 200 and 200 beats expects one half."""
+    """Share of V among the N and V beats of the training patients: the prior for a new patient. The
+    training on 200 and 200 beats assumes one half."""
     table = ecg.beat_table()
     classes = table.classes[table.among(ecg.training_records(), "NV")]
     return float((classes == "V").mean())
 
 
 def expecting(p: FloatArray, share: float) -> FloatArray:
-    """Probabilities learnt where half of the beats were V, where ``share`` of them are."""
-    with np.errstate(divide="ignore", invalid="ignore"):  # a sure answer has infinite odds
+    """Probabilities learnt with half of the beats V, corrected for a prior ``share`` of V."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # probability 1 has infinite odds
         odds = p / (1 - p) * share / (1 - share)
         return np.where(np.isinf(odds), 1.0, odds / (1 + odds))
 
 
 def unseen_auroc(classes: NDArray[np.str_], unsure: FloatArray) -> dict[str, float]:
-    """Area under the curve of telling unseen beats (S, F, both) from N and V ones by ``unsure``;
-    1/2 is chance."""
+    """Area under the ROC curve of detecting unseen beats (S, F, both) among N and V beats by
+    ``unsure``; 1/2 is chance."""
     known = np.isin(classes, ["N", "V"])
     groups = {"S": ["S"], "F": ["F"], "S and F": ["S", "F"]}
     found = {}
@@ -54,7 +54,7 @@ def unseen_auroc(classes: NDArray[np.str_], unsure: FloatArray) -> dict[str, flo
 def within_patients(
     classes: NDArray[np.str_], records: NDArray[np.int64], unsure: FloatArray
 ) -> dict[str, float]:
-    """The same within each patient who has at least MIN_UNSEEN such beats, mean over patients."""
+    """The same within each patient with at least MIN_UNSEEN such beats, mean over patients."""
     found = {}
     for name in UNSEEN:
         areas = []
@@ -74,8 +74,8 @@ def _area(positive: NDArray[np.bool_], score: FloatArray) -> float:
 
 
 def quality(y: NDArray[np.bool_], p: FloatArray, share: float) -> dict[str, float]:
-    """Of answers for N (y False) and V (y True) beats, decided at 1/2 of the balanced training;
-    log loss and calibration error also for the share of V that training patients have."""
+    """Quality of predictions for N (y False) and V (y True) beats, decided at 1/2 of the balanced
+    training; log loss and calibration error also for the prior ``share`` of V."""
     said = p >= 0.5
     real = expecting(p, share)
     return {
@@ -95,7 +95,7 @@ def quality(y: NDArray[np.bool_], p: FloatArray, share: float) -> dict[str, floa
 
 
 def curves(y: NDArray[np.bool_], p: FloatArray, unsure: FloatArray, share: float) -> dict[str, Any]:
-    """What the pictures show of N and V beats."""
+    """Curves of the pictures for N and V beats."""
     from sklearn.metrics import roc_curve
 
     false, true, _ = roc_curve(y, p)
@@ -114,9 +114,9 @@ def curves(y: NDArray[np.bool_], p: FloatArray, unsure: FloatArray, share: float
 
 
 def judge(name: str, seed: int, strip: tuple[int, int, int]) -> Cell:
-    """A cell: model ``name`` learns 400 beats and answers for every beat of DS2.
+    """A cell: model ``name`` learns 400 beats and predicts every beat of DS2.
 
-    ``strip`` is the record and the samples of the beats whose answers are kept for the picture.
+    ``strip`` is the record and the samples of the beats whose predictions the picture shows.
     """
     table, data = ecg.beat_table(), ecg.ventricular()
     train, _ = data.split(seed)
@@ -155,8 +155,8 @@ def judge(name: str, seed: int, strip: tuple[int, int, int]) -> Cell:
 
 
 def validate(name: str, seed: int) -> Cell:
-    """A cell: how well each measure finds S and F beats in patients of DS1, each patient left out
-    of the training in turn (in groups of four)."""
+    """A cell: detection of S and F beats by each measure in patients of DS1, who are left out of
+    the training in turn (in groups of four)."""
     table, data = ecg.beat_table(), ecg.ventricular()
     patients = np.array(ecg.training_records())
     order = np.random.default_rng(VALIDATION_SEED).permutation(patients)

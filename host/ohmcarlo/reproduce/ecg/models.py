@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float64]
 TASK = "ecg"
 LOGISTIC, NETWORK, WIDE = "Bayesian logistic", "Bayesian network, H = 4", "Bayesian network, H = 7"
 PLAIN, MLP, WIDE_MLP = "logistic regression", "MLP, H = 4", "MLP, H = 7"
-RIVAL = "MLP, H = 4, penalised"  # the one whose confidence the array's doubt is measured against
+RIVAL = "MLP, H = 4, penalised"  # the reference for the uncertainty of the array's models
 ARRAY_MODELS: dict[str, dict[str, Any]] = {
     LOGISTIC: {"whiten": True, "rho": 0.8, "steps": 4000},
     NETWORK: {"hidden": 4, "chains": 4, "steps": 5000},
@@ -46,9 +46,10 @@ class Software:
     penalty: float = 0.0001
 
 
-# A penalty for doubt. Area for S and F on DS1, H = 4, mean of 5 seeds: 0.878 with scikit-learn's
-# 0.0001, 0.883 at 3, 0.897 at 10, 0.902 at 25, 0.900 at 50; 0.879 when stopped early, at the cost
-# of 1.8 points of balanced accuracy. It costs calibration, so that both are shown.
+# The penalty was chosen for uncertainty. Area for S and F on DS1, H = 4, mean of 5 seeds: 0.878
+# with scikit-learn's 0.0001, 0.883 at 3, 0.897 at 10, 0.902 at 25, 0.900 at 50; 0.879 with early
+# stopping, which costs 1.8 points of balanced accuracy. The penalty reduces calibration, so that
+# both MLPs are shown.
 SOFTWARE_MODELS: dict[str, Software] = {
     PLAIN: Software(),
     MLP: Software(4),
@@ -56,7 +57,7 @@ SOFTWARE_MODELS: dict[str, Software] = {
     RIVAL: Software(4, penalty=25.0),
 }
 MODELS = (*ARRAY_MODELS, *SOFTWARE_MODELS)
-KEPT_DRAWS = 200  # of the posterior, evenly spaced: predictions on 50,000 beats stay quick
+KEPT_DRAWS = 200  # of the posterior, evenly spaced, to limit the time for 50,000 beats
 ENTROPY, SPREAD, SHARE = "predictive entropy", "posterior spread", "epistemic share"
 BOUNDARY, INFORMATION = "nearness of the boundary", "mutual information"
 MEASURES = (ENTROPY, SPREAD, SHARE, BOUNDARY, INFORMATION)
@@ -64,16 +65,16 @@ MEASURES = (ENTROPY, SPREAD, SHARE, BOUNDARY, INFORMATION)
 
 @dataclass(frozen=True)
 class Answers:
-    """What a model says about some beats.
+    """Predictions of a model for beats.
 
     Attributes
     ----------
     probability, variance : float64 (n,)
         Mean and variance of P(V) over the posterior; a point estimate has no variance.
     distance : float64 (n,)
-        Mean logit in posterior spreads of it, without sign; 0 for a point estimate.
+        |mean logit| in posterior standard deviations; 0 for a point estimate.
     information : float64 (n,)
-        Between class and weights, nat: how far the samples disagree; 0 for a point estimate.
+        Mutual information of class and weights, nat; 0 for a point estimate.
     chain : dict
         Acceptance, mixing, reads; empty for software.
     """
@@ -85,7 +86,7 @@ class Answers:
     chain: dict[str, float]
 
     def unsure(self, measure: str) -> FloatArray:
-        """The larger, the less sure: (n,)."""
+        """Uncertainty by a measure, (n,)."""
         p = self.probability
         if measure == ENTROPY:
             return entropy(p)
@@ -100,7 +101,7 @@ class Answers:
 
 
 def entropy(p: FloatArray) -> FloatArray:
-    """Of a yes-or-no answer, nat."""
+    """Entropy of a binary prediction, nat."""
     from scipy.special import entr
 
     return entr(p) + entr(1 - p)
@@ -109,7 +110,7 @@ def entropy(p: FloatArray) -> FloatArray:
 def sampled(
     options: dict[str, Any], x: FloatArray, y: Any, asked: FloatArray, seed: int
 ) -> Answers:
-    """Let an array learn beats ``x`` (n, d) of classes ``y`` and answer for ``asked`` (m, d)."""
+    """Train an array on beats ``x`` (n, d) of classes ``y``; predictions for ``asked`` (m, d)."""
     config = TrainConfig(task=TASK, seed=seed, **options)
     setup, encoder = prepare(config, get_task(TASK), x, y, FEATURES)
     with closing(setup):
@@ -139,12 +140,12 @@ def sampled(
 def disagreement(
     registers: Registers, points: Points, codes: NDArray[Any], counts: NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray]:
-    """How far the samples agree about every point: two times float64 (n,).
+    """Agreement of the samples on every point: two float64 (n,).
 
-    The first is |mean| / standard deviation of its logit over the samples. A logit does not
-    saturate: two beats that are surely V may still differ in how sure. The second is the mutual
+    The first is |mean| / standard deviation of the logit over the samples. A logit does not
+    saturate, so that it distinguishes two confident predictions. The second is the mutual
     information of class and weights (BALD; Houlsby et al. 2011, arXiv:1112.5745), nat: the entropy
-    of the mean answer less the mean entropy of the answers.
+    of the mean prediction less the mean entropy of the predictions.
     """
     from scipy.special import expit
 
@@ -167,8 +168,8 @@ def disagreement(
 
 
 def software(kind: Software, x: FloatArray, y: Any, asked: FloatArray, seed: int) -> Answers:
-    """scikit-learn on the same beats, features and 8-bit inputs; logistic regression with the
-    array's prior."""
+    """scikit-learn on the same beats, features and 8-bit inputs; logistic regression has the prior
+    of the array."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.neural_network import MLPClassifier
 
@@ -190,7 +191,7 @@ def software(kind: Software, x: FloatArray, y: Any, asked: FloatArray, seed: int
         else LogisticRegression(C=task.sigma_p**2, max_iter=2000)
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an MLP that would like more steps
+        warnings.simplefilter("ignore")  # an MLP that stops at the last step
         probability = model.fit(inputs(x), y).predict_proba(inputs(asked))[:, 1]
     nothing = np.zeros(len(asked))
     return Answers(probability, nothing, nothing, nothing, {})
@@ -203,5 +204,5 @@ def answers(name: str, x: FloatArray, y: Any, asked: FloatArray, seed: int) -> A
 
 
 def measures(name: str) -> tuple[str, ...]:
-    """A point estimate has no spread: its confidence, that is its entropy, is all there is."""
+    """Measures of a model; a point estimate has no spread, and only the entropy."""
     return MEASURES if name in ARRAY_MODELS else (ENTROPY,)

@@ -52,7 +52,7 @@ def _by_steps(run: Run) -> list[float]:
 
 
 def cell(task: str, kernel: str, steps: int, seed: int, early: bool = True) -> Cell:
-    """What a training costs: counts, decisions, time."""
+    """Cost of a training: counts, decisions, time."""
     if get_task(task).kind == POLICY:
         return _policy_cell(task, steps, seed)
     config = TrainConfig(task, seed=seed, steps=steps, early_reject=early, **KERNELS[kernel])
@@ -91,7 +91,7 @@ def _geometry(geometry: Geometry) -> dict[str, int]:
 
 
 class CountingJudge(EpisodeLikelihood):
-    """Judges as its parent does, and counts the steps of all episodes."""
+    """The likelihood of its parent, with a count of the steps of all episodes."""
 
     played: list[int]
 

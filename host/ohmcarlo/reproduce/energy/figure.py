@@ -1,8 +1,8 @@
 """Energy of a training: counted operations times sourced constants, and the same in software.
 
-Operations are counted by the golden model on the emulated array. The number of steps is the least,
-from 1,000 on, after which accuracy stays within half a point of that of 4,000 steps, found on seeds
-from 100 on, which are not reported.
+The golden model counts operations on the emulated array. The number of steps is the least one,
+from 1,000 on, whose accuracy stays within half a point of that of 4,000 steps. It was found on
+seeds from 100 on, which are not reported.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ EARLY_SEEDS = 2
 
 
 def available() -> tuple[list[str], list[str]]:
-    """Supervised tasks whose data are here, and why others are left out."""
+    """Supervised tasks whose data are available, and the reasons for leaving out others."""
     names, notes = [], []
     for task in SUPERVISED:
         try:

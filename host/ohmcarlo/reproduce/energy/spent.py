@@ -39,7 +39,7 @@ def report_of(found: Cell) -> EnergyReport:
 
 
 def with_playing(found: Cell) -> Cell:
-    """A policy's cell as if every control step had been an access of the array."""
+    """A policy's cell with an access of the array for every control step."""
     counts = np.array(found["counts"], np.int64)
     steps, devices = found["control_steps"], 2 * found["weights"]
     mean_code = counts[SET_CODES] / max(1, counts[SET])
@@ -82,7 +82,7 @@ class Spent:
         return sum(self.mean.parts[p].joules for p in GROUPS[name])
 
     def same_decisions(self) -> bool:
-        """Runs with and without early rejection took the same way."""
+        """Whether runs with and without early rejection made the same decisions."""
         by_seed = {c["seed"]: c["decisions"] for c in self.runs}
         return all(by_seed[c["seed"]] == c["decisions"] for c in self.full)
 

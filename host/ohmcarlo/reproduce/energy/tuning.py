@@ -9,7 +9,7 @@ import numpy as np
 from .cells import CHOICES
 
 TOLERANCE = 0.005
-LEAST_STEPS = 1000  # a posterior is paid for, not only a class
+LEAST_STEPS = 1000  # a posterior needs more steps than a class
 
 
 def steps_needed(accuracies: Sequence[Sequence[float]]) -> int:

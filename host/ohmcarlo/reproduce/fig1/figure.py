@@ -92,7 +92,7 @@ def array_cell(task: str, seed: int, array: str) -> Cell:
 
 
 def _held(experiment: SupervisedExperiment) -> Cell:
-    """What the samples in the rows say alone."""
+    """Quality from the samples in the rows alone."""
     return _judged(experiment, experiment.setup.board.predict(experiment.test_points)[0])
 
 
@@ -102,7 +102,7 @@ def _judged(experiment: SupervisedExperiment, probability: NDArray[np.float64]) 
 
 
 def _others(experiment: SupervisedExperiment, task: str, seed: int) -> Cell:
-    """Gradient descent and transfer, in the array that the chain has just left."""
+    """Gradient descent and transfer, in the array of the finished chain."""
     x, y = experiment.dataset.x[experiment.train], experiment.dataset.y[experiment.train]
     encoder = Encoder.fit(x, y, features=len(experiment.encoder.columns))
     inputs, held_out = encoder.encode(x).inputs, encoder.encode(experiment.test_inputs).inputs
@@ -187,7 +187,7 @@ def _software(bench: Bench) -> dict[str, dict[str, list[Cell]]]:
 
 
 def _features(task: str) -> int:
-    """Features of a task that the rows of the array take."""
+    """Features of a task in the rows of the array."""
     known = get_task(task)
     features = known.features or known.all_features
     assert features is not None  # of the three tasks above
@@ -230,7 +230,7 @@ def _notes(found: dict[str, dict[str, list[Cell]]]) -> list[str]:
         + ", ".join(f"{kind} {count}" for kind, count in n.items())
         + " (the last two take ten times as long); software: as the emulator.",
         f"Sampling: {STEPS:,} steps; predictions from the samples that are in the rows at the end, "
-        "nothing that was streamed out.",
+        "without samples that were streamed out.",
         f"Gradient descent: full batches, the same prior, the SET pulses of {STEPS:,} proposals; "
         "an update programs all devices anew with the array's own spread. Learning rate "
         f"{', '.join(f'{r:g}' for r in RATES)}, or move of a sign update "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
-# What a picture shows of a cell, and how it calls it.
+# Entry of a cell for each quantity, and its label.
 VALUE = {"error": "accuracy", "log_loss": "log_loss"}
 LABEL = {
     "error": "errors on held-out cases (%, log scale; less is better)",
@@ -56,7 +56,7 @@ def _draw_task(
     kinds: Mapping[str, Kind],
     names: bool,
 ) -> None:
-    """A line a strategy, a colour a kind of device; points are splits."""
+    """One line per strategy, one colour per kind of device; points are splits."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     places, place = {}, 0.0
@@ -86,7 +86,7 @@ def _draw_task(
 
 
 def _shown(values: list[float], quantity: str) -> NDArray[np.float64]:
-    """Errors in per cent (at least half a case in a thousand: the scale is logarithmic)."""
+    """Errors in per cent, at least 0.05 because the scale is logarithmic."""
     found = np.array(values)
     return np.maximum(100 * (1 - found), 0.05) if quantity == "error" else found
 
@@ -105,7 +105,7 @@ def _draw_values(
 
 
 def _draw_header(axes: NDArray[Any]) -> None:
-    """What each family does, as a drawing."""
+    """A drawing of each family."""
     texts = (
         "row n + 1 is a noisy copy of row n;\nkept or taken again: the rows are the posterior",
         "read, move down the slope,\nprogram again: noise at every step",

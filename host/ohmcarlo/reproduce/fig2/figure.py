@@ -1,8 +1,7 @@
 """Figure 2: the devices. Spread, shape, memory, noise and age, of a model and of real cells.
 
-The physics model is measured as an array would be, by SET and READ alone, and fitted: that the fit
-gives back the model's constants is the check of the fit. The recorded sweep of 50 cells goes
-through the same fit.
+The physics model is measured like an array, by SET and READ alone, and fitted. The fit is checked
+against the constants of the model. The recorded sweep of 50 cells is fitted in the same way.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ COVER_FROM = 1000
 
 
 def make(bench: Bench) -> Figure:
-    """Model and cells through the same fit, and whether its intervals can be believed."""
+    """Fits of model and cells, and the coverage of their intervals."""
     notes = []
     array = bench.map("array", array_cell, [{"rows": ROWS, "seed": 0}])[0]
     ages = bench.map("ages", age_cell, [{"seed": 0}])[0]["ages"]
@@ -62,7 +61,7 @@ def make(bench: Bench) -> Figure:
             "named.",
             "Shape: deviations over the spread of their own 20 repeats, which pulls in the tails "
             "of a normal distribution, too: compare with the model, which is normal.",
-            "The model cannot show what it was not given: its shape is normal, its ageing assumed.",
+            "The model shows only its own effects: its shape is normal, its ageing is assumed.",
             "The cells' memory is no single exponential: what is fitted is the best one, with "
             "the devices' own means accounted for; pulses 10 mV apart count as pulses of one kind.",
             *notes,

@@ -91,7 +91,7 @@ def sweep_table(sweep: Cell) -> Table:
 
 
 def least_hits(number: int, level: float = LEVEL, chance: float = 0.001) -> int:
-    """Hits that ``number`` intervals of that level fall short of with less than this chance."""
+    """Hits below which ``number`` intervals of that level fall with less than this chance."""
     return int(stats.binom.ppf(chance, number, level))
 
 
@@ -118,7 +118,7 @@ def cover_table(right: Sequence[Cell], wrong: Sequence[Cell]) -> Table:
                 met=hits < needed,
             )
         )
-    return Table(f"Can the intervals be believed? Arrays of {COVER_ROWS} rows", rows)
+    return Table(f"Coverage of the intervals, arrays of {COVER_ROWS} rows", rows)
 
 
 def age_table(ages: Sequence[dict[str, Any]]) -> Table:
@@ -142,4 +142,4 @@ def age_table(ages: Sequence[dict[str, Any]]) -> Table:
                     interval=(low, high),
                 )
             )
-    return Table("Age, as the physics model has it", rows)
+    return Table("Age in the physics model", rows)
