@@ -1,4 +1,4 @@
-"""Is the posterior to be trusted, and are its predictions any good?
+"""Diagnostics of chains, of predictions and of the coin.
 
 Draws are step by step: float (chains, steps, weights), a sample repeated as often as the chain
 stayed at it. Effective sample size and R-hat are ArviZ's (Vehtari et al. 2021,
@@ -30,7 +30,7 @@ MCV_Z = 2.576  # 99 % of a normal distribution, two-sided: SP 800-90B, 6.3.1
 
 
 def arviz() -> ModuleType:
-    """ArviZ, without what it says about its own future on import."""
+    """ArviZ, without the warnings of its import."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import arviz as module

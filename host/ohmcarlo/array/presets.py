@@ -45,7 +45,7 @@ RRAM_1T1R = DevicePreset(
         tag=Tag.DERIVED,
         source="RADAR",
         valid_x=(2.30, 2.60),
-        note="medians over 50 cells of the mean of 20 repeats; above 2.60 V the last slope goes on",
+        note="medians over 50 cells of means of 20 repeats; above 2.60 V the last slope continues",
     ),
     dac_low_v=_set(2.10, "V", 0.0, 5.0),
     dac_high_v=_set(2.97, "V", 0.0, 5.0),

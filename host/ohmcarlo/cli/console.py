@@ -59,7 +59,7 @@ class Console:
         self.table(title, [(k.replace("_", " "), brief(v)) for k, v in values.items()])
 
     def json(self, values: Mapping[str, Any]) -> None:
-        """Write the result as JSON where ``--json`` asks for it."""
+        """Write the result as JSON, if ``--json`` was given."""
         if self.json_on_stdout:
             print(to_json(values), end="")
         elif self.json_file is not None:

@@ -1,4 +1,4 @@
-"""What can be reproduced, and the module that makes it."""
+"""The figures, and the module of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import Bench, Figure
 
 
 class Entry(NamedTuple):
-    """What can be reproduced: its name, what it shows, and whether ``all`` includes it."""
+    """A figure: its name, its content, and whether ``all`` includes it."""
 
     name: str
     description: str
@@ -39,7 +39,7 @@ ALL = "all"
 
 
 def select(name: str) -> list[str]:
-    """Names of the entries that a word of the command line means; UsageError for none."""
+    """Entries of a name on the command line; UsageError for an unknown name."""
     if name == ALL:
         return [entry.name for entry in ENTRIES.values() if entry.in_all]
     if name in ALIASES:

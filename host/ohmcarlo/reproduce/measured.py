@@ -29,7 +29,7 @@ TASKS = {
     "ecg": "ECG, unseen patients",
 }
 WHITENED: dict[str, Any] = {"whiten": True, "rho": 0.8, "steps": 2000}
-EMULATED, TRIMMED, UNTRIMMED = "emulator", "real cells, trimmed", "real cells, as they are"
+EMULATED, TRIMMED, UNTRIMMED = "emulator", "real cells, trimmed", "real cells, untrimmed"
 ARRAYS: dict[str, dict[str, Any]] = {
     EMULATED: {},
     TRIMMED: {"measured": True, "trim": True},

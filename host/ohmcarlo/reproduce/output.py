@@ -1,4 +1,4 @@
-"""Writing a figure: pictures, table, JSON, in a folder of its own."""
+"""Write the pictures, table and JSON of a figure into its folder."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ class ChainRun:
             kept = f"the first {self._kept_steps} are kept"
         else:
             kept = "the checkpoint is kept"
-        return f"{where}; {kept}: `ohmcarlo resume {self.folder.path}` goes on"
+        return f"{where}; {kept}: `ohmcarlo resume {self.folder.path}` continues it"
 
 
 @contextmanager

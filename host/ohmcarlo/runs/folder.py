@@ -1,4 +1,4 @@
-"""A run is a folder: its configuration, what it streamed, and the state to resume from.
+"""The folder of a run: configuration, streamed blocks, and the state to resume from.
 
     manifest.json      configuration, versions, data digest; written first, never changed
     chunk-000000.npz   streamed steps and samples, append only

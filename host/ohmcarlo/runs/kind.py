@@ -1,4 +1,4 @@
-"""The protocol of a kind of run: what differs between supervised learning, a policy, …
+"""The protocol of a kind of run: supervised learning, learning a policy.
 
 The rest of the program handles every run through this protocol. A new kind is a package beside
 ``supervised`` and ``policy`` and an entry in ``kinds``.
@@ -46,7 +46,7 @@ class Experiment(Protocol):
 
 
 class RunResult(Protocol):
-    """The result of a run, as far as it is written to files."""
+    """The result of a run, for its files."""
 
     @property
     def values(self) -> dict[str, Any]:

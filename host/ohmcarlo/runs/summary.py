@@ -26,7 +26,7 @@ def burn_in_of(trace: Trace) -> int:
 
 
 def request_of(setup: ChainSetup) -> dict[str, Any]:
-    """What the user asked for and what was chosen."""
+    """The user's request, and the settings that were chosen."""
     config = setup.config
     return {
         "task": config.task,

@@ -175,4 +175,4 @@ def check_checkpoint(config: TrainConfig) -> Finding:
         board.load_state_dict(state)
         again = board.run(CHECK_STEPS // 2)
     same = np.array_equal(straight.log_posterior, again.log_posterior)
-    return same, "a restored board goes on bit for bit" if same else "a restored board differs"
+    return same, "a restored board continues bit for bit" if same else "a restored board differs"

@@ -1,7 +1,7 @@
-"""What a bit-serial board and its host exchange, in bytes of a serial line (8N1).
+"""The bytes between a bit-serial board and its host on a serial line (8N1).
 
-The host asks, and waits for what is answered before it asks again. Bytes that are no request are
-ignored, so that LONGEST_REQUEST zeros end whatever was begun. Numbers are little-endian.
+The host sends a request and waits for the answer before the next one. Bytes that are no request are
+ignored, so that LONGEST_REQUEST zeros end an unfinished request. Numbers are little-endian.
 
 | request | bytes | answer |
 |---|---|---|

@@ -1,8 +1,8 @@
-"""Rails and pulses of the daughterboard for a real array: what its registers hold after a reset.
+"""Rails and pulses of the daughterboard for a real array: reset values of its registers.
 
-They suit the devices of the preset ``rram-1t1r``; other ones want other values. Sources: RADAR is
-the repository of measurements and talks that the presets cite; what has no source is a choice made
-here. Parts and their times are in the hardware's ``array/phy/parts.py``.
+They suit the devices of the preset ``rram-1t1r``; other devices need other values. RADAR is the
+repository of measurements and talks that the presets cite; a value without a source is a choice.
+Parts and their times are in the hardware's ``array/phy/parts.py``.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PROGRAM_NS: Mapping[str, int] = {
 }
 """Pulses that change devices."""
 READ_HOLD_NS = 100
-"""A READ or DOT goes on for so long after its sample (chosen)."""
+"""Time from the sample of a READ or DOT to its end (chosen)."""
 GUARD_NS = 50
 """From lines and rails to a pulse, and back (chosen: an analog switch opens within 30 ns)."""
 WATCHDOG_NS = 20_000_000
-"""An operation that takes longer is a fault (chosen: ten times the set-up after power-up)."""
+"""A longer operation is a fault (chosen: ten times the set-up after power-up)."""

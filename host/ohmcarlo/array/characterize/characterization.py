@@ -1,4 +1,4 @@
-"""The result of characterising an array: what it is like, and the calibration that follows."""
+"""The result of a characterisation: properties of the array, and its calibration."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ def five_classes(seed: int) -> Cell:
         ]
     )
     x, truth = table.x[rows], table.classes[rows]
-    asked = table.among(ecg.DS2, "".join(ecg.CLASSES))
+    tested = table.among(ecg.DS2, "".join(ecg.CLASSES))
     probability = np.stack(
         [
             sampled(
-                ARRAY_MODELS[LOGISTIC], x, (truth == c).astype(np.int64), table.x[asked], seed
+                ARRAY_MODELS[LOGISTIC], x, (truth == c).astype(np.int64), table.x[tested], seed
             ).probability
             for c in ecg.CLASSES
         ],
@@ -44,13 +44,13 @@ def five_classes(seed: int) -> Cell:
     scale = 1 << FEATURE_FRAC
     multinomial = LogisticRegression(C=get_task(TASK).sigma_p ** 2, max_iter=3000)
     multinomial.fit(encoder.encode(x).inputs / scale, truth)
-    theirs = multinomial.predict(encoder.encode(table.x[asked]).inputs / scale)
+    theirs = multinomial.predict(encoder.encode(table.x[tested]).inputs / scale)
     ours = np.array(ecg.CLASSES)[probability.argmax(axis=1)]
     return {
         "seed": seed,
         "learnt": {c: int((truth == c).sum()) for c in ecg.CLASSES},
-        "ours": _confusion(table.classes[asked], ours),
-        "multinomial": _confusion(table.classes[asked], theirs),
+        "ours": _confusion(table.classes[tested], ours),
+        "multinomial": _confusion(table.classes[tested], theirs),
     }
 
 
@@ -65,6 +65,8 @@ def _some(
     return rows[take_turns(groups[rows], rng)[:n]]
 
 
-def _confusion(truth: NDArray[np.str_], said: NDArray[np.str_]) -> list[list[int]]:
-    """Beats by true class (row) and answer (column)."""
-    return [[int(((truth == t) & (said == a)).sum()) for a in ecg.CLASSES] for t in ecg.CLASSES]
+def _confusion(truth: NDArray[np.str_], predicted: NDArray[np.str_]) -> list[list[int]]:
+    """Beats by true class (row) and prediction (column)."""
+    return [
+        [int(((truth == t) & (predicted == a)).sum()) for a in ecg.CLASSES] for t in ecg.CLASSES
+    ]

@@ -76,14 +76,14 @@ def _area(positive: NDArray[np.bool_], score: FloatArray) -> float:
 def quality(y: NDArray[np.bool_], p: FloatArray, share: float) -> dict[str, float]:
     """Quality of predictions for N (y False) and V (y True) beats, decided at 1/2 of the balanced
     training; log loss and calibration error also for the prior ``share`` of V."""
-    said = p >= 0.5
+    predicted = p >= 0.5
     real = expecting(p, share)
     return {
         "balanced_accuracy": diagnostics.balanced_accuracy(y, p),
         "accuracy": diagnostics.accuracy(y, p),
-        "sensitivity": float(said[y].mean()),
-        "specificity": float((~said[~y]).mean()),
-        "ppv": float(y[said].mean()),
+        "sensitivity": float(predicted[y].mean()),
+        "specificity": float((~predicted[~y]).mean()),
+        "ppv": float(y[predicted].mean()),
         "ppv_shifted": float(y[real >= 0.5].mean()),
         "sensitivity_shifted": float((real >= 0.5)[y].mean()),
         "auc": _area(y, p),
@@ -120,9 +120,9 @@ def judge(name: str, seed: int, strip: tuple[int, int, int]) -> Cell:
     """
     table, data = ecg.beat_table(), ecg.ventricular()
     train, _ = data.split(seed)
-    asked = table.among(ecg.DS2, "".join(TRUTHS))
-    classes = table.classes[asked]
-    given = answers(name, data.x[train], data.y[train], table.x[asked], seed)
+    tested = table.among(ecg.DS2, "".join(TRUTHS))
+    classes = table.classes[tested]
+    given = answers(name, data.x[train], data.y[train], table.x[tested], seed)
     known = np.isin(classes, ["N", "V"])
     y, p, share = classes[known] == "V", given.probability[known], ventricular_share()
     record, first, last = strip
@@ -134,12 +134,12 @@ def judge(name: str, seed: int, strip: tuple[int, int, int]) -> Cell:
         "chain": given.chain,
         "unseen": {m: unseen_auroc(classes, given.unsure(m)) for m in measures(name)},
         "within": {
-            m: within_patients(classes, table.records[asked], given.unsure(m))
+            m: within_patients(classes, table.records[tested], given.unsure(m))
             for m in measures(name)
         },
         "strip": {
-            "probability": given.probability[shown[asked]].tolist(),
-            "spread": np.sqrt(given.variance[shown[asked]]).tolist(),
+            "probability": given.probability[shown[tested]].tolist(),
+            "spread": np.sqrt(given.variance[shown[tested]]).tolist(),
         },
         "curves": {},
         "scores": {},
@@ -171,9 +171,9 @@ def validate(name: str, seed: int) -> Cell:
             split.per_class,
         )
         train, _ = inner.rows(data.y, seed)
-        asked = table.among([int(r) for r in out], "".join(TRUTHS))
-        given = answers(name, data.x[train], data.y[train], table.x[asked], seed)
-        classes.append(table.classes[asked])
+        tested = table.among([int(r) for r in out], "".join(TRUTHS))
+        given = answers(name, data.x[train], data.y[train], table.x[tested], seed)
+        classes.append(table.classes[tested])
         for measure in unsure:
             unsure[measure].append(given.unsure(measure))
     truth = np.concatenate(classes)

@@ -108,9 +108,9 @@ def entropy(p: FloatArray) -> FloatArray:
 
 
 def sampled(
-    options: dict[str, Any], x: FloatArray, y: Any, asked: FloatArray, seed: int
+    options: dict[str, Any], x: FloatArray, y: Any, tested: FloatArray, seed: int
 ) -> Answers:
-    """Train an array on beats ``x`` (n, d) of classes ``y``; predictions for ``asked`` (m, d)."""
+    """Train an array on beats ``x`` (n, d) of classes ``y``; predictions for ``tested`` (m, d)."""
     config = TrainConfig(task=TASK, seed=seed, **options)
     setup, encoder = prepare(config, get_task(TASK), x, y, FEATURES)
     with closing(setup):
@@ -122,7 +122,7 @@ def sampled(
         draws = trace.draws()[:, burn_in:].ravel()
         picked = draws[np.linspace(0, len(draws) - 1, min(KEPT_DRAWS, len(draws))).astype(int)]
         kept, counts = np.unique(picked, return_counts=True)
-        points = encoder.encode(asked)
+        points = encoder.encode(tested)
         codes, counts = trace.codes[kept], counts.astype(np.int64)
         mean, variance = predict(setup.registers, points, codes, counts)
         distance, information = disagreement(setup.registers, points, codes, counts)
@@ -167,7 +167,7 @@ def disagreement(
     return distance, entropy(answer / n) - known / n
 
 
-def software(kind: Software, x: FloatArray, y: Any, asked: FloatArray, seed: int) -> Answers:
+def software(kind: Software, x: FloatArray, y: Any, tested: FloatArray, seed: int) -> Answers:
     """scikit-learn on the same beats, features and 8-bit inputs; logistic regression has the prior
     of the array."""
     from sklearn.linear_model import LogisticRegression
@@ -192,15 +192,15 @@ def software(kind: Software, x: FloatArray, y: Any, asked: FloatArray, seed: int
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an MLP that stops at the last step
-        probability = model.fit(inputs(x), y).predict_proba(inputs(asked))[:, 1]
-    nothing = np.zeros(len(asked))
+        probability = model.fit(inputs(x), y).predict_proba(inputs(tested))[:, 1]
+    nothing = np.zeros(len(tested))
     return Answers(probability, nothing, nothing, nothing, {})
 
 
-def answers(name: str, x: FloatArray, y: Any, asked: FloatArray, seed: int) -> Answers:
+def answers(name: str, x: FloatArray, y: Any, tested: FloatArray, seed: int) -> Answers:
     if name in ARRAY_MODELS:
-        return sampled(ARRAY_MODELS[name], x, y, asked, seed)
-    return software(SOFTWARE_MODELS[name], x, y, asked, seed)
+        return sampled(ARRAY_MODELS[name], x, y, tested, seed)
+    return software(SOFTWARE_MODELS[name], x, y, tested, seed)
 
 
 def measures(name: str) -> tuple[str, ...]:

@@ -159,7 +159,7 @@ def draw_rejection(ax: Axes, by_model: dict[str, list[Cell]], used: dict[str, st
         ax.plot(100 * REJECTED, 100 * mean, color=colour, ls=dashes, lw=1.8, label=SHORT[name])
     ax.set(xlabel="N and V beats left to a person, most doubtful first (%)")
     ax.set(ylabel="accuracy on the rest (%)", xlim=(0, 20))
-    ax.set_title("It knows when it may be wrong")
+    ax.set_title("Accuracy after referral by uncertainty")
     ax.legend(loc="lower right", fontsize=8, frameon=False)
 
 

@@ -94,8 +94,8 @@ def class_table(five: list[Cell]) -> Table:
         rows.append(Goal(f"mean recall without Q, {name}", [r[:-1].mean() for r in recalls], "%"))
         for i, c in enumerate(ecg.CLASSES):
             rows.append(Goal(f"recall of {c}, {name}", [r[i] for r in recalls], "%"))
-            said = [m[i, i] / max(m[:, i].sum(), 1.0) for m in matrices]
-            rows.append(Goal(f"predictive value of {c}, {name}", said, "%"))
+            predicted = [m[i, i] / max(m[:, i].sum(), 1.0) for m in matrices]
+            rows.append(Goal(f"predictive value of {c}, {name}", predicted, "%"))
     return Table("Five AAMI classes, one against the rest, DS2", rows)
 
 

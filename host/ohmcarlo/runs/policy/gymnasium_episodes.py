@@ -20,7 +20,7 @@ TEST_SEED = 1_000_000
 
 
 def environment(**options: Any) -> gymnasium.Env[Any, Any]:
-    """Gymnasium's CartPole-v1; UsageError, with what to install, where it is missing."""
+    """Gymnasium's CartPole-v1; UsageError, which names what to install, if it is missing."""
     try:
         import gymnasium
     except ImportError as error:
@@ -31,7 +31,7 @@ def environment(**options: Any) -> gymnasium.Env[Any, Any]:
 
 
 def episode(policy: Policy, world: gymnasium.Env[Any, Any], seed: int) -> Float:
-    """States of one Gymnasium episode that begins as ``seed`` says, (steps + 1, 4)."""
+    """States of one Gymnasium episode with the start state of ``seed``, (steps + 1, 4)."""
     weights = policy.mean
     state, _ = world.reset(seed=seed)
     states = [state]
