@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.characterize.evaluation import characterize
-from ohmcarlo.array.measured import MeasuredArray, Sweep, load_sweep
+from ohmcarlo.array.measured import MeasuredArray
+from ohmcarlo.array.sweep import Sweep, load_sweep
 from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_LSB_US, Geometry

@@ -13,8 +13,8 @@ import numpy as np
 from ...errors import UsageError
 from ...spec import DAC_MAX, TARGET_LSB_US
 from ..device_preset import DevicePreset, LinearSpread, Table, Tag, Value
-from ..measured import load_sweep
 from ..presets import get_preset
+from ..sweep import load_sweep
 from .estimates import Estimates
 from .estimation import estimate
 from .measure import FloatArray

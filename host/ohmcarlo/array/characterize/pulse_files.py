@@ -1,7 +1,7 @@
 """Files of own measurements: repeated open-loop programming of some devices.
 
 The file is CSV with a header line that names at least the columns ``device``, ``target_us`` and
-``g_us``, one line per SET, in the order of the pulses; or a sweep file (see ``measured``), which
+``g_us``, one line per SET, in the order of the pulses; or a sweep file (see ``sweep``), which
 is recognised by its six columns of numbers without a header.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ..measured import HRS_LIMIT_OHM, Sweep
+from ..sweep import HRS_LIMIT_OHM, Sweep
 from .estimates import ABSENT, Pulses
 
 COLUMNS = ("device", "target_us", "g_us")

@@ -16,9 +16,9 @@ from ...array.characterize.fit import fit_file
 from ...array.characterize.measure import Measurement, measure
 from ...array.characterize.pulse_files import sweep_pulses
 from ...array.device_preset import DevicePreset
-from ...array.measured import load_sweep
 from ...array.physics import PhysicsArray
 from ...array.presets import get_preset
+from ...array.sweep import load_sweep
 from ...spec import DEFAULT_MID_US, Geometry
 from ..base import Cell
 
