@@ -64,7 +64,9 @@ class RegisterBank(wiring.Component):
         self.inputs = {name: v for name, v in given.items() if isinstance(v, Value)}
         self.constants = {name: v for name, v in given.items() if isinstance(v, int)}
         for name in self.inputs:
-            if not layout[name.rpartition(".")[0]].constant:
+            path, _, member = name.rpartition(".")
+            register = layout[path]
+            if not register.constant or member not in {f.name for f in register.fields}:
                 raise ValueError(f"{name} is no field of a constant register")
         for name in self.constants:
             register = layout[name]
