@@ -12,9 +12,8 @@ from .configs import CONFIGS, REFERENCE, config_of
 from .controller.generate import files_of, first_difference, register_site, write
 from .controller.lint import lint
 from .controller.modules import MODULES, complete_text
-from .sources import REPOSITORY
+from .sources import require_checkout
 
-OUTPUTS = REPOSITORY / "rtl_gen"
 ELSEWHERE = Path("build/rtl")
 DESCRIPTION = """\
 Generate files from the hardware description, one folder for each configuration: Verilog of the
@@ -80,7 +79,7 @@ def _one(name: str, options: argparse.Namespace) -> int:
     config = config_of(name)
     if options.lint:
         return max(_lint(name, module) for module in MODULES)
-    folder = (options.out or (OUTPUTS if name == REFERENCE else ELSEWHERE)) / name
+    folder = (options.out or _default_folder(name)) / name
     files = files_of(name, config)
     if options.check:
         if difference := first_difference(files, folder):
@@ -96,6 +95,12 @@ def _one(name: str, options: argparse.Namespace) -> int:
         register_site(config, (options.out or ELSEWHERE) / name / "site")
     print(f"{folder}: {len(files)} files")
     return 0
+
+
+def _default_folder(name: str) -> Path:
+    if name != REFERENCE:
+        return ELSEWHERE
+    return require_checkout("the folder of the committed outputs (without --out)") / "rtl_gen"
 
 
 def _lint(name: str, module: str) -> int:

@@ -20,7 +20,7 @@ def in_checkout() -> bool:
 def require_checkout(what: str) -> Path:
     """The root of the checkout. Raises UsageError in an installed package."""
     if not in_checkout():
-        raise UsageError(f"{what} needs a checkout of the repository: the package lacks its files")
+        raise UsageError(f"{what} needs a checkout of the repository, not an installed package")
     return REPOSITORY
 
 

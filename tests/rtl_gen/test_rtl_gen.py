@@ -24,6 +24,7 @@ from ohmcarlo_hdl.core.counters import Counters
 from ohmcarlo_hdl.core.rows import Rows
 from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_rtl import __main__ as cli
+from ohmcarlo_rtl import sources
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
 from ohmcarlo_rtl.controller import modules
 from ohmcarlo_rtl.controller.generate import HAND_WRITTEN, MANIFEST, files_of
@@ -158,6 +159,16 @@ def test_check_names_the_first_difference(
 def test_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--config", "huge"]) == 2
     assert "choose among reference, 512x16" in capsys.readouterr().err
+
+
+def test_an_installed_package_has_no_folder_of_outputs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is written beside the packages of the environment."""
+    monkeypatch.setattr(sources, "REPOSITORY", tmp_path)
+    assert cli.main([]) == 2
+    assert "(without --out) needs a checkout" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_named_configurations() -> None:

@@ -22,7 +22,7 @@ from ..bitstream.build import build
 from ..bitstream.request import Request, request_of
 from ..bitstream.tools import find_tools
 from ..progress import timed
-from ..sources import REPOSITORY
+from ..sources import REPOSITORY, require_checkout
 from .markers import markdown_table
 
 PAGE = REPOSITORY / "docs" / "results.md"
@@ -151,6 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
+        require_checkout("the page of results")
         if unknown := set(options.rows) - set(REQUESTS):
             raise UsageError(f"row {min(unknown)!r} is unknown: choose among {', '.join(REQUESTS)}")
         wrong = build_rows(options.rows or list(REQUESTS))
