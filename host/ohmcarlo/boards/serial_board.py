@@ -150,7 +150,7 @@ class SerialBoard:
             self.remote.load(window, words)
 
     def _load_array(self) -> None:
-        """Load the state of the twin into the emulator, or take the die as it is."""
+        """Load the state of the twin into the emulator; a die is not loaded."""
         if isinstance(self.array, EmulatedArray):
             self._load(emulator_image(self.array, int(self.array.state.counter[0])))
         self.remote.load("state_wear", np.zeros(self.layout.rows, np.uint32))  # survives a reset

@@ -1,1 +1,1 @@
-"""The command line: verbs, options, and what a person sees on a terminal."""
+"""The command line: verbs, options, output on a terminal."""

@@ -192,7 +192,7 @@ def _drawings(cells: Sequence[Cell]) -> tuple[Picture, Picture, Picture]:
 def _draw_marginal(
     ax: Axes, index: int, name: str, draws: dict[str, NDArray[np.float64]], exact: GridPosterior
 ) -> None:
-    """One weight: the grid's marginal, and what the chains made of it."""
+    """One weight: its marginal on the grid, and those of the chains."""
     values, density = exact.first_marginal()
     mean, sd = exact.mean[0], exact.sd[0]
     edges = np.linspace(mean - 4 * sd, mean + 4 * sd, BINS + 1)

@@ -39,7 +39,7 @@ Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def check_array_name(name: str) -> None:
-    """Raise UsageError, with what exists, unless ``name`` can be an array."""
+    """Raise UsageError, which lists the arrays, unless ``name`` can be an array."""
     if name.startswith(AGED):
         ages_of(name)
     elif name not in KNOWN and not name.startswith(MEASURED):

@@ -39,7 +39,7 @@ def characterize_array(
     say: Callable[[str], None],
     fit: Path | None = None,
 ) -> dict[str, Any]:
-    """Measure an array, trim it, measure what the trim leaves over, and fit the model to it.
+    """Measure an array, trim it, measure the trimmed array, and fit the model to it.
 
     ``fit``: own measurements that ``preset`` is fitted to; ``--preset-out`` and the pictures then
     show their fit. ``say`` is called with a line of text before a step that takes long. Returns

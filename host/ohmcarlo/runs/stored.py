@@ -24,7 +24,7 @@ POSTERIOR, TRACE, EVALUATION = "posterior.nc", "trace.npz", "evaluation.npz"
 
 @contextmanager
 def intact(path: Path) -> Iterator[None]:
-    """Raise OhmcarloError, naming ``path``, when its content is not what a run writes."""
+    """Raise OhmcarloError, naming ``path``, when its content is not that of a run."""
     try:
         yield
     except KeyError as error:

@@ -135,7 +135,7 @@ class Characterization:
 
     @classmethod
     def load(cls, path: str | Path) -> Characterization:
-        """Read what ``save`` wrote; UsageError when the file is something else."""
+        """Read a file of ``save``; UsageError for any other file."""
         names = [f.name for f in fields(cls)]
         try:
             with np.load(path, allow_pickle=False) as file:

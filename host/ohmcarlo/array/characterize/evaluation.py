@@ -26,7 +26,7 @@ from .measure import SLOPE_LIMIT, FloatArray, Measurement, Progress, measure
 
 DEFAULT_TARGETS_US = (45.0, 65.0, 85.0, 105.0, 125.0, 145.0, 165.0)
 DEFAULT_CYCLES = 20
-MIN_SIGMA_US = 0.25  # one code: no law below what a read-back can show
+MIN_SIGMA_US = 0.25  # one code, the resolution of a read-back
 
 
 def characterize(

@@ -1,4 +1,4 @@
-"""Moments of programmed conductances, and what the model expects of them.
+"""Moments of programmed conductances, and their expectation under the model.
 
 A device's own mean is taken off each deviation. The slow process of the device hides in that mean,
 so that moments of a *finite* number of pulses are biased. Every moment is therefore compared with

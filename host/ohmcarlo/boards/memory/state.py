@@ -1,10 +1,11 @@
 """A chain's whole state: the golden model's ``state_dict()`` and a controller's memory windows.
 
-To save a chain, while no command runs: read every window of ``SAVED``, then every code by READ
-operations (they count as operations: the counters come first), and what ``state_of`` asks for
-besides. To load one: RESET_STATE, registers and tables, field ``emulator.first_pulse`` with
-``first_pulse_of``, EMULATOR_RESTART, then the windows of ``windows_of`` in their order. The next
-step is the one that would have followed, whichever of the two ran the chain before.
+To save a chain while no command runs, read every window of ``SAVED``, then every code by READ
+operations (the counters come first, because READs are counted), and the other arguments of
+``state_of``. To load one, execute RESET_STATE, load registers and tables, set the field
+``emulator.first_pulse`` with ``first_pulse_of``, execute EMULATOR_RESTART, and load the windows of
+``windows_of`` in their order. The chain then continues with its next step, whether the golden model
+or a controller ran it before.
 
 Differences between the two sides:
 

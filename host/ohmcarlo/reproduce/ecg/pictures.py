@@ -38,7 +38,7 @@ SHORT = {
 def main_picture(
     by_model: dict[str, list[Cell]], used: dict[str, str], strip: tuple[int, int, int]
 ) -> Picture:
-    """A strip with its answers, and what all seeds say."""
+    """A strip with its predictions, and the results of all seeds."""
     figure, first = new_figure()
     first.remove()
     figure.set_size_inches(13.5, 10.5)
@@ -153,7 +153,7 @@ def draw_reliability(ax: Axes, by_model: dict[str, list[Cell]], used: dict[str, 
 
 
 def draw_rejection(ax: Axes, by_model: dict[str, list[Cell]], used: dict[str, str]) -> None:
-    """Accuracy on what is answered over the share left to a person."""
+    """Accuracy on the beats that are answered, over the share left to a person."""
     for name, colour, dashes in SHOWN:
         mean = _mean_curve(by_model[name], used[name], "accuracy_kept")
         ax.plot(100 * REJECTED, 100 * mean, color=colour, ls=dashes, lw=1.8, label=SHORT[name])

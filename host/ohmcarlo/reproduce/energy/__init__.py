@@ -1,4 +1,4 @@
-"""Energy of a training, in parts: cells, what they cost, tables, pictures."""
+"""Energy of a training, in parts: cells, their cost, tables, pictures."""
 
 from .figure import make
 

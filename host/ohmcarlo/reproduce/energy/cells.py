@@ -111,7 +111,7 @@ def _policy_cell(task: str, steps: int, seed: int) -> Cell:
         run = ChainRun(experiment.setup)
         run.run()
         block, registers = run.streamed(), experiment.setup.registers
-        # the first sample and every valid proposal were judged; what came before was the warm-up
+        # the first sample and every valid proposal were evaluated; earlier ones are the warm-up
         judged = judge.played[-(1 + int(block.valid.sum())) :]
         ledger = experiment.setup.board.ledger
         return {

@@ -104,7 +104,7 @@ class Predictor:
 
 
 def prediction_registers(result: dict[str, Any]) -> Registers:
-    """Registers that give a run's logits; what only a running chain needs is left at defaults."""
+    """Registers for the logits of a run; settings of the chain itself have default values."""
     shape = result["geometry"]
     geometry = Geometry(
         rows=shape["rows"],
