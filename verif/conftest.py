@@ -17,6 +17,11 @@ for path in (ROOT, ROOT / "tests" / "helpers"):
 WAVES = "waves"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # components that a test makes to see them refused; a later test collects them
+    config.addinivalue_line("filterwarnings", "ignore:.*created but never used")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport() -> Iterator[None]:
     outcome: Any = yield
