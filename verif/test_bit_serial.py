@@ -24,10 +24,11 @@ from ohmcarlo_hdl.config import BitSerialConfig
 from ohmcarlo_hdl.core.interface import RECORD_WORD
 from ohmcarlo_hdl.regs.map import layout_of, register_map
 from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard, SerialBridge
-from problems import controller, trace, wdbc_half
+from problems import controller, trace
 from verif.harness import Case, case_parameters, run_bench, start_clock, stimuli
 from verif.harness.bus import BusDriver
 from verif.harness.core import RecordSink
+from verif.harness.points import wdbc_half
 from verif.harness.streams import PERIOD_NS
 
 DIVISOR = 2  # most of the simulation is bytes on the line

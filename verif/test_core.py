@@ -20,10 +20,11 @@ from ohmcarlo_hdl.core.core import EmulatedCore
 from ohmcarlo_hdl.core.step import controller as controller_module
 from ohmcarlo_hdl.core.step import sequence
 from ohmcarlo_rtl.controller.modules import EMULATED_CORE, complete_text
-from problems import controller, trace, wdbc_half, xor_points
+from problems import controller, trace, xor_points
 from verif.formal.mutants import mutant
 from verif.harness import BenchFailure, Case, array_stimuli, case_parameters, run_bench, start_clock
 from verif.harness.core import CoreDriver, CoreTrace
+from verif.harness.points import wdbc_half
 from verif.harness.verilog import kept_verilog
 
 REASONS = {RUNNING: Reason.DONE, EXHAUSTED: Reason.EXHAUSTED}

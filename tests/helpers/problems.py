@@ -6,8 +6,6 @@ import hashlib
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer
-from sklearn.preprocessing import StandardScaler
 
 from ohmcarlo.array import EmulatedArray
 from ohmcarlo.datasets import load, split_half
@@ -24,6 +22,9 @@ def quantised(x: np.ndarray) -> np.ndarray:
 
 def wdbc_points(features: int = 15) -> Points:
     """Every second case of WDBC, its first ``features`` columns."""
+    from sklearn.datasets import load_breast_cancer  # takes a second, and benches do without
+    from sklearn.preprocessing import StandardScaler
+
     x, y = load_breast_cancer(return_X_y=True)
     x = StandardScaler().fit_transform(x[::2, :features])
     return Points.of(quantised(x), (1 - y[::2]).astype(np.uint8))
