@@ -1,4 +1,4 @@
-"""Memory images: the tables that a controller is loaded with before its first run."""
+"""Memory images: tables to load into a controller before its first run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REL = 0.05
 
 
 def table_words() -> Mapping[str, list[int]]:
-    """Window name → its words: an array whose DAC code is its target and whose spread is REL."""
+    """Window name → its words, for an array with target codes as DAC codes and a spread of REL."""
     inv_sigma, log_sigma = hastings_tables(lambda g: REL * g, DEFAULT_LO_US)
     tables: dict[str, Any] = {
         "dac": identity_dac(),

@@ -106,7 +106,7 @@ def spec_link_header() -> str:
         lines.append(_define(f"FIRMWARE_{name}", int(value)))
     lines += ["", "// Frames, messages, records"]
     lines += [_define(f"LINK_{name}", getattr(link, name)) for name in LINK_NUMBERS]
-    # the checksum of anything with its own checksum behind it
+    # CRC of any content that is followed by its own CRC
     residue = zlib.crc32(bytes(link.CRC_BYTES))
     lines.append(f"#define LINK_CRC_RESIDUE {residue:#010x}u")
     lines.append(_define("LINK_DAC_MAX", formats.DAC_MAX))
@@ -128,7 +128,7 @@ def spec_link_header() -> str:
 
 
 def field_of(layout: RegisterMap, path: str) -> tuple[Register, Field] | None:
-    """Register and field of a name in ``link.FIELDS``; None for a rail where there are none.
+    """Register and field of a name in ``link.FIELDS``; None for a rail of an array without rails.
 
     OhmcarloError where the map lacks another one.
     """
@@ -144,7 +144,7 @@ def field_of(layout: RegisterMap, path: str) -> tuple[Register, Field] | None:
 
 
 def window_of(config: CoreConfig, layout: RegisterMap, name: str) -> MemoryWindow:
-    """The window; one without words where only this configuration lacks it."""
+    """The window; without words if this configuration lacks it."""
     for window in layout.windows:
         if window.name == name:
             return window
@@ -154,7 +154,7 @@ def window_of(config: CoreConfig, layout: RegisterMap, name: str) -> MemoryWindo
 
 
 def link_tables_header(config: CoreConfig, layout: RegisterMap) -> str:
-    """``link_tables.h``: where the fields and windows that the link names are."""
+    """``link_tables.h``: addresses of the fields and windows that the link refers to."""
     lines = [
         "// A field of a register: byte address, lowest bit, width (0: not in this controller)",
         "struct link_field {",

@@ -82,7 +82,7 @@ def _sizes() -> str:
 
 
 def _stuffed(content: bytes) -> bytes:
-    """COBS of less than 254 bytes."""
+    """COBS encoding of less than 254 bytes."""
     parts = content.split(b"\0")
     return b"".join(bytes([len(part) + 1]) + part for part in parts) + b"\0"
 

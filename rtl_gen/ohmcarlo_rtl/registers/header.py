@@ -1,4 +1,4 @@
-"""The C header: PeakRDL's, made usable on a strict-alignment processor."""
+"""The C header of PeakRDL, adapted to processors that require aligned accesses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The register page: one HTML file that needs nothing else."""
+"""The register page: one self-contained HTML file."""
 
 from __future__ import annotations
 

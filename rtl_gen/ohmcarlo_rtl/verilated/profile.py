@@ -1,4 +1,4 @@
-"""A program for the board, whose run tells the compiler which code runs often."""
+"""A program for the board; the profile of its run guides the compiler."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ WAIT = (0xFFFFFFFF, 0)
 
 
 def c_words(script: Iterable[tuple[int, int]]) -> str:
-    """Inside of a C array of two words each."""
+    """Elements of a C array of pairs of words."""
     return ",\n".join(f"{{{at:#x}u, {word & 0xFFFFFFFF:#x}u}}" for at, word in script)
 
 
 def load_script(config: CoreConfig) -> Iterable[tuple[int, int]]:
-    """Addresses within the controller's map and words: tables, random data, a model for them."""
+    """Address and word of each write that loads tables, random data and a model for them."""
     layout = register_map(config, emulator=True)
     features, points = config.max_features, min(POINTS, config.max_points)
     rng = random.Random(0)
