@@ -7,7 +7,10 @@ doi 10.1214/20-BA1221); it is imported when first needed, because that takes sec
 
 from __future__ import annotations
 
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -31,10 +34,33 @@ MCV_Z = 2.576  # 99 % of a normal distribution, two-sided: SP 800-90B, 6.3.1
 
 def arviz() -> ModuleType:
     """ArviZ, without the warnings of its import."""
-    with warnings.catch_warnings():
+    with _hidden("numba"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import arviz as module
     return module
+
+
+@contextmanager
+def _hidden(package: str) -> Iterator[None]:
+    """Hide ``package`` from ArviZ while ArviZ is imported; afterwards nothing is changed.
+
+    If ArviZ finds Numba, it compiles one function at import and one for the first variance. That
+    takes most of a second, and NumPy computes the same.
+    """
+    modules: dict[str, Any] = sys.modules
+    if "arviz" in modules:
+        yield
+        return
+    missing = object()
+    before = modules.get(package, missing)
+    modules[package] = None
+    try:
+        yield
+    finally:
+        if before is missing:
+            del modules[package]
+        else:
+            modules[package] = before
 
 
 # -- chains ------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ def cache_folder() -> str:
     """Where machine code for exactly these sources is kept."""
     import numba
 
+    sources = [path for folder in COMPILED_FOLDERS for path in (PACKAGE / folder).rglob("*.py")]
     digest = hashlib.sha256(numba.__version__.encode())
-    for folder in COMPILED_FOLDERS:
-        for path in sorted((PACKAGE / folder).rglob("*.py")):
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted([*sources, Path(__file__)]):  # the options of compilation are in this file
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return str(Path(root) / "ohmcarlo" / "compiled" / digest.hexdigest()[:16])
 
@@ -46,12 +47,17 @@ class Compiled:
     allocates : bool
         Whether the function creates arrays. If not, its machine code counts no references to
         arrays: it is smaller and faster.
+    inline : bool
+        Whether LLVM always copies the function into its compiled callers.
     """
 
-    def __init__(self, function: Function, allocates: bool) -> None:
+    def __init__(
+        self, function: Function, *, allocates: bool = False, inline: bool = False
+    ) -> None:
         functools.update_wrapper(self, function)
         self.py_func = function
         self.allocates = allocates
+        self.inline = inline
 
     @functools.cached_property
     def entry(self) -> Any:
@@ -72,9 +78,17 @@ class Compiled:
     def inner(self) -> Any:
         """Numba's dispatcher for calls from compiled code, without the interface to Python.
 
-        The cached machine code of the caller contains it.
+        The cached machine code of the caller contains it. All constants of one type share one
+        version: LLVM folds a constant where it copies the function into its caller.
         """
-        return self._dispatcher(no_cpython_wrapper=True)
+        from numba.core.types.misc import unliteral
+
+        dispatcher = self._dispatcher(no_cpython_wrapper=True, forceinline=self.inline)
+        template_of = dispatcher.get_call_template
+        dispatcher.get_call_template = lambda arguments, keywords: template_of(
+            tuple(unliteral(a) for a in arguments), keywords
+        )
+        return dispatcher
 
     def _dispatcher(self, **options: bool) -> Any:
         import numba
@@ -98,9 +112,33 @@ def compiled(function: Function) -> Function:
 
     It must neither create arrays nor call a function that returns a new one.
     """
-    return Compiled(function, allocates=False)
+    return Compiled(function)
+
+
+def inlined(function: Function) -> Function:
+    """Like ``compiled``, for a small function that runs once per data point."""
+    return Compiled(function, inline=True)
 
 
 def allocating(function: Function) -> Function:
     """Like ``compiled``, for a function that creates arrays."""
     return Compiled(function, allocates=True)
+
+
+@contextmanager
+def before_compilation(announce: Callable[[], None]) -> Iterator[None]:
+    """Call ``announce`` before the first compilation inside; loading from the cache is none."""
+    from numba.core import event
+
+    class First(event.Listener):
+        waiting = True
+
+        def on_start(self, _: Any) -> None:
+            if self.waiting:
+                self.waiting = False
+                announce()
+
+        def on_end(self, _: Any) -> None: ...
+
+    with event.install_listener("numba:compile", First()):
+        yield

@@ -128,7 +128,7 @@ def emulator_program(e: Emulator, row: int, devices: Any, dac: Any, out: Any) ->
         code = stuck[row, device]
         if code == NOT_STUCK:
             code = emulator_code(
-                medians, sigmas, gauss(normals, word), dac[i], d2d[row, device],
+                medians, sigmas, gauss(normals, word), np.int64(dac[i]), d2d[row, device],
                 e.median_gain, e.sigma_gain,
             )  # fmt: skip
         out[i] = code

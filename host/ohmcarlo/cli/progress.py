@@ -14,6 +14,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.status import Status
 
 from .console import Console
 
@@ -23,16 +24,23 @@ class RunProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress: Progress | None = None
+        self._progress: Progress | Status | None = None
         self._bar = TaskID(0)
 
     def say(self, text: str) -> None:
         self._console.say(text)
 
+    def wait(self, text: str) -> None:
+        if not sys.stderr.isatty():
+            self.say(f"{text} …")
+            return
+        self._progress = self._console.err.status(text)
+        self._progress.start()
+
     def begin(self, steps: int, total: int) -> None:
         if not sys.stderr.isatty():
             return
-        self._progress = Progress(
+        self._progress = progress = Progress(
             TextColumn("sampling"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -41,11 +49,11 @@ class RunProgress:
             console=self._console.err,
             transient=True,
         )
-        self._bar = self._progress.add_task("", total=total, completed=steps, acceptance=0.0)
-        self._progress.start()
+        self._bar = progress.add_task("", total=total, completed=steps, acceptance=0.0)
+        progress.start()
 
     def advance(self, steps: int, acceptance: float) -> None:
-        if self._progress is not None:
+        if isinstance(self._progress, Progress):
             self._progress.update(self._bar, completed=steps, acceptance=acceptance)
 
     def end(self) -> None:

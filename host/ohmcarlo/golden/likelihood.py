@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jit import allocating, compiled
+from ..jit import allocating, compiled, inlined
 from ..spec import (
     ACC_MAX,
     FEATURE_FRAC,
@@ -37,7 +37,7 @@ def differences(codes: Any) -> Any:
     return out
 
 
-@compiled
+@inlined
 def dot_exact(inputs: Any, point: int, weights: Any, first: int, pairs: int) -> int:
     """Σ x (k⁺ - k⁻) of one point; it fits 32 bits (127 · 1023 · 256).
 
@@ -79,7 +79,7 @@ def dot_access(
     return total
 
 
-@compiled
+@inlined
 def logit_of(dot: int, offset: int, scale: Scale) -> int:
     """Logit of a dot product, LSB 2**-LOGIT_FRAC, saturating at ±32."""
     scaled = shift_round(dot * scale.mantissa, scale.shift)
@@ -123,7 +123,7 @@ def point_logit(
     return logit_of(dot, offset, scale)
 
 
-@compiled
+@inlined
 def term_of(softplus: Any, label: int, z: int) -> int:
     """Log-likelihood of one point, never positive, LSB 2**-LOGLIK_FRAC."""
     if label == LABEL_QUADRATIC:
@@ -159,7 +159,7 @@ def sum_of_points(
     total = 0
     n = len(order)
     for visited in range(n):
-        i = order[visited]
+        i = np.int64(order[visited])
         dot = np.int64(dot_exact(inputs, i, weights, 0, features))
         z = logit_of(dot, offsets[i], scale)
         total = saturate(total + term_of(softplus, labels[i], z), ACC_MAX)

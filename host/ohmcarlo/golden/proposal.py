@@ -49,7 +49,7 @@ def propose(m: Machine, state: State, region: int, row: int, cold: bool) -> None
         place, device = row + rows[i], devices[i]
         target = per_device(centres, place, device)
         if not cold:
-            target = target_of(codes[region, i], target, m.rho, m.lo, m.hi)
+            target = target_of(np.int64(codes[region, i]), target, m.rho, m.lo, m.hi)
         offset, gain = per_device(offsets, place, device), per_device(gains, place, device)
         out[i] = dac_of(nodes, m.mid, offset, gain, target)
 

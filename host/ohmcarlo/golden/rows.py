@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..jit import compiled
 from .machine import Machine, State
 
@@ -33,7 +35,7 @@ def take_free(m: Machine, state: State, region: int) -> int:
     """
     count, head = state.free_count, state.free_head
     if m.stream and count[region] < m.min_free and state.retired_count[region] > 0:
-        oldest = state.retired[region, state.retired_head[region]]
+        oldest = np.int64(state.retired[region, state.retired_head[region]])
         state.retired_head[region] = (state.retired_head[region] + 1) % m.region_groups
         state.retired_count[region] -= 1
         state.held[oldest] = 0

@@ -24,6 +24,7 @@ SAVING_SHARE = 0.1  # largest share of the time that reading the board's state m
 BLOCK_SECONDS = 0.1  # between two checks of the clock and of Ctrl-C
 FIRST_BLOCK = 20
 MAX_BLOCK = 10_000
+COMPILING = "compiling the sampler (once per version and machine)"
 
 
 class Interrupted(OhmcarloError):
@@ -36,6 +37,10 @@ class Observer(Protocol):
     """Shows the progress of a run."""
 
     def say(self, text: str) -> None: ...
+
+    def wait(self, text: str) -> None:
+        """Something takes long, until ``end``."""
+        ...
 
     def begin(self, steps: int, total: int) -> None:
         """Sampling begins (again) at step ``steps`` of ``total``."""
@@ -52,6 +57,8 @@ class Silence:
     """An ``Observer`` that shows nothing."""
 
     def say(self, text: str) -> None: ...
+
+    def wait(self, text: str) -> None: ...
 
     def begin(self, steps: int, total: int) -> None: ...
 
@@ -98,7 +105,7 @@ class ChainRun:
 
     def run(self) -> None:
         """Run to the last step. Raises Interrupted after Ctrl-C, with the checkpoint written."""
-        warm_up(self.setup, self.observer.say)
+        self._warm_up()
         self._restore_or_start()
         total = self.setup.config.steps
         self.observer.begin(self.steps, total)
@@ -122,6 +129,14 @@ class ChainRun:
                 "accepted on its bits: run `ohmcarlo characterize` on this array; `resume` "
                 "repeats the start-up test"
             )
+
+    def _warm_up(self) -> None:
+        try:
+            seconds = warm_up(self.setup, lambda: self.observer.wait(COMPILING))
+        finally:
+            self.observer.end()
+        if seconds is not None:
+            self.observer.say(f"compiled the sampler in {seconds:.0f} s")
 
     def streamed(self) -> Block:
         """All blocks as one; raises OhmcarloError when no step could be made."""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..array.die import Die
 from ..boards import MODEL, Board, Say, SerialBoard, open_board
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
+from ..jit import before_compilation
 from ..spec import Geometry, Points
 from ..tasks import Task
 from .arrays import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
 
 WHITENED_RHO = 0.8
-REPORTED_WARM_UP_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,19 +149,26 @@ def choose_settings(
     return replace(settings, gamma_us=gamma / unit, tau_us=tau)
 
 
-def warm_up(setup: ChainSetup, say: Say) -> None:
+def warm_up(setup: ChainSetup, announce: Callable[[], None]) -> float | None:
     """Compile what the run needs, so that the run's time is the time of its chain.
 
-    The golden model runs one step and is then set back, bit for bit.
+    The golden model runs one step and is then set back, bit for bit. ``announce`` is called before
+    anything is compiled. Returns the seconds of compilation, or None if the cache on disk holds
+    all machine code.
     """
     if setup.config.backend != MODEL:
-        return
-    began = time.perf_counter()
+        return None
+    began: list[float] = []
+
+    def note_time() -> None:
+        began.append(time.perf_counter())
+        announce()
+
     board = setup.board
     before = board.state_dict()
-    board.start()
-    board.run(1)
+    with before_compilation(note_time):
+        board.start()
+        board.run(1)
+    taken = time.perf_counter() - began[0] if began else None
     board.load_state_dict(before)
-    taken = time.perf_counter() - began
-    if taken > REPORTED_WARM_UP_S:
-        say(f"compiled the sampler in {taken:.0f} s (once per version and machine)")
+    return taken

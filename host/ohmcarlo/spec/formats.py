@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import UsageError
-from ..jit import compiled
+from ..jit import inlined
 
 # -- devices ---------------------------------------------------------------------------------
 CODE_BITS = 10
@@ -73,7 +73,7 @@ THREEFRY_ROUNDS = 20
 THREEFRY_ROTATIONS = (13, 15, 26, 6, 17, 29, 16, 24)
 
 
-@compiled
+@inlined
 def shift_round(value: int, shift: int) -> int:
     """``value / 2**shift`` rounded half up: the one rounding rule of the machine (shift >= 0)."""
     if shift <= 0:
@@ -81,7 +81,7 @@ def shift_round(value: int, shift: int) -> int:
     return (value + (1 << (shift - 1))) >> shift
 
 
-@compiled
+@inlined
 def saturate(value: int, limit: int) -> int:
     """Clip to ``[-limit - 1, limit]``: a two's complement register that does not wrap."""
     if value > limit:

@@ -17,7 +17,7 @@ import scipy
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..jit import compiled
+from ..jit import compiled, inlined
 from .formats import (
     CODE_BITS,
     CODE_LSB_US,
@@ -190,7 +190,7 @@ def segment_words(nodes: Iterable[Any]) -> list[int]:
 
 
 # -- lookups: the twins of the HDL's table units ---------------------------------------------------
-@compiled
+@inlined
 def interpolate(nodes: IntTable, position: int, bits: int) -> int:
     """Linear interpolation at ``position`` with ``bits`` fraction bits below the node index."""
     index = position >> bits
@@ -209,7 +209,7 @@ def dac_of(nodes: Any, mid: int, offset: int, gain: int, target: int) -> int:
     return min(max(interpolate(nodes, trimmed, SEGMENT_FRAC), 0), DAC_MAX)
 
 
-@compiled
+@inlined
 def over_magnitude(nodes: IntTable, magnitude: int, beyond: int) -> int:
     """A table over |z| (``softplus_table``, ``sigmoid_table``); ``beyond`` from LOGSIG_END on."""
     if magnitude < (LOGSIG_KNEE << LOGIT_FRAC):

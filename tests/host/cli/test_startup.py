@@ -56,3 +56,16 @@ def test_the_check_sees_what_is_imported(tmp_path: Path) -> None:
     code, imported, _ = run(tmp_path, "data", "export", "toy2d", "points.csv")
     assert code == 0
     assert "sklearn" in imported
+
+
+def test_arviz_compiles_nothing() -> None:
+    """ArviZ takes NumPy's variance; Numba stays available to everything else."""
+    code = (
+        "import sys, ohmcarlo.diagnostics as d\n"
+        "assert not d.arviz().utils.Numba.numba_flag\n"
+        "assert 'numba' not in sys.modules\n"
+        "import numba\n"
+        "assert d.arviz().utils.Numba.numba_flag is False and sys.modules['numba'] is numba"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

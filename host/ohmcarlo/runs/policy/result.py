@@ -58,8 +58,9 @@ class PolicyResult:
         Returns in Gymnasium.
     wear : int32 (rows, row_devices)
         SET pulses that each device has seen.
-    posterior : bytes
-        NetCDF file.
+    draws : float32 (chains, steps, weights)
+        The weights, step by step.
+    weight_names : list of str
     """
 
     values: dict[str, Any]
@@ -70,7 +71,13 @@ class PolicyResult:
     played: NDArray[np.int64]
     tested: NDArray[np.int64]
     wear: NDArray[np.int32]
-    posterior: bytes
+    draws: NDArray[np.float32]
+    weight_names: list[str]
+
+    @property
+    def posterior(self) -> bytes:
+        """The posterior as a NetCDF file."""
+        return posterior_file(self.trace, self.draws, self.burn_in, self.weight_names)
 
     def evaluation(self) -> dict[str, NDArray[Any]]:
         """The arrays that the pictures of a report need beside the trace."""
@@ -125,7 +132,8 @@ def evaluate_policy(
         played=played,
         tested=tested,
         wear=setup.board.ledger.wear.copy(),
-        posterior=posterior_file(trace, draws, burn_in, list(INPUT_NAMES)),
+        draws=draws,
+        weight_names=list(INPUT_NAMES),
     )
 
 

@@ -57,8 +57,9 @@ class SupervisedResult:
         The held-out points before encoding.
     wear : int32 (rows, row_devices)
         SET pulses that each device has seen.
-    posterior : bytes
-        NetCDF file.
+    draws : float32 (chains, steps, weights)
+        The weights, step by step.
+    weight_names : list of str
     """
 
     values: dict[str, Any]
@@ -69,7 +70,13 @@ class SupervisedResult:
     inputs: NDArray[np.float64]
     labels: NDArray[np.integer[Any]]
     wear: NDArray[np.int32]
-    posterior: bytes
+    draws: NDArray[np.float32]
+    weight_names: list[str]
+
+    @property
+    def posterior(self) -> bytes:
+        """The posterior as a NetCDF file."""
+        return posterior_file(self.trace, self.draws, self.burn_in, self.weight_names)
 
     def evaluation(self) -> dict[str, NDArray[Any]]:
         """The arrays that the pictures of a report need beside the trace."""
@@ -116,7 +123,8 @@ def evaluate_supervised(
         inputs=experiment.test_inputs,
         labels=experiment.test_labels,
         wear=setup.board.ledger.wear.copy(),
-        posterior=posterior_file(trace, draws, burn_in, experiment.weight_names),
+        draws=draws,
+        weight_names=experiment.weight_names,
     )
 
 
