@@ -175,8 +175,8 @@ COMMANDS = {
         "    yosys -p 'read_verilog picorv32.v; read_rtlil ohmcarlo.il; synth_ecp5 -top ohmcarlo "
         "-json ohmcarlo.json'\n"
         "    nextpnr-ecp5 {options} --json ohmcarlo.json --lpf ohmcarlo.lpf --textcfg "
-        "ohmcarlo.runs.config\n"
-        "    ecppack --compress ohmcarlo.runs.config ohmcarlo.bit\n"
+        "ohmcarlo.config\n"
+        "    ecppack --compress ohmcarlo.config ohmcarlo.bit\n"
     ),
     ICE40_FLOW.constraints: (
         "    yosys -p 'read_verilog picorv32.v; read_rtlil ohmcarlo.il; synth_ice40 -top ohmcarlo "
