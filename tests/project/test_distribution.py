@@ -11,6 +11,7 @@ import tarfile
 import venv
 import zipfile
 from email import message_from_string
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ print(json.dumps([sources.__file__, sources.in_checkout(), found]))
 
 def build(what: str, folder: Path, out: Path) -> Path:
     """The distribution, built by the build system that pyproject.toml names."""
+    assert int(version("setuptools").split(".")[0]) >= 77, "pip install --editable '.[dev]'"
     code = f"import sys; from setuptools import build_meta as b; print(b.build_{what}(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(out)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

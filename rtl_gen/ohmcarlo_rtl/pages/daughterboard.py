@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import fields
@@ -95,9 +96,9 @@ def _pulses() -> str:
 
 
 def _times() -> str:
-    documentation = PhyTiming.__doc__ or ""
+    documentation = f"{inspect.getdoc(PhyTiming)}\n"  # without the indentation of the source
     found: Mapping[str, str] = dict(
-        re.findall(r"^    (\w+(?:, \w+)*) : int\n((?:        .*\n)+)", documentation, re.M)
+        re.findall(r"^(\w+(?:, \w+)*) : int\n((?:    .*\n)+)", documentation, re.M)
     )
     meanings = {
         name: " ".join(text.split()) for names, text in found.items() for name in names.split(", ")
