@@ -1,4 +1,5 @@
-"""Shared by all tests: where helper modules and data are, and the firmware as a board."""
+"""Fixtures and settings of all tests: helper modules, isolation of the data, boards of the
+firmware."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     ]
 )
 def board(request: pytest.FixtureRequest) -> Iterator[NativeBoard]:
-    """Compiled for this machine, and the board's image on a model of its processor."""
+    """The firmware compiled for this machine, and the image of the board on a model of its
+    processor."""
     from native_board import opened
 
     with opened(image=request.param) as made:
@@ -39,7 +41,7 @@ def board(request: pytest.FixtureRequest) -> Iterator[NativeBoard]:
 
 @pytest.fixture
 def client(board: NativeBoard) -> Client:
-    """A host in session with ``board``."""
+    """A host with an open session with ``board``."""
     from link_client import Client
 
     made = Client(board)

@@ -2,7 +2,8 @@
 
     python tests/bench/bench_golden.py
 
-The NumPy loop does less: it samples weights in float64, without devices, coin, queue or ledger.
+The NumPy loop does less work: it samples weights in float64, without devices, coin, queue or
+ledger.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Each line is one whole-core run on Verilator, checked against the golden trace while it is timed.
 ``bound``: 1.1 × (4 × pairs programmed + accesses of the points evaluated) + 40 clocks a step.
-``overshoot``: accesses that were under way when a proposal was turned down, of all accesses.
+``overshoot``: share of the accesses that were under way when a proposal was rejected.
 """
 
 from __future__ import annotations

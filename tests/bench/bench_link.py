@@ -1,7 +1,8 @@
-"""The simulated board: how fast it learns, and commands over a bad line.
+"""Benchmark of the simulated board: training speed, and commands over a faulty line.
 
-A training run, its trace compared with the golden model's. Then 100,000 commands (a SET and a READ
-each) over lines that spoil frames in both directions; none may be lost, none executed twice.
+The trace of a training run is compared with that of the golden model. Then 100,000 commands (a SET
+and a READ each) go over lines that corrupt frames in both directions; no command may be lost or
+executed twice.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ STEPS = 4000
 
 
 def commands(probability: float) -> None:
-    """Give the commands one by one, a window of them under way, and check what they did."""
+    """Send the commands one by one, with a window of them under way, and check their effects."""
     geometry = Geometry()
     array, twin = (EmulatedArray(geometry, 7) for _ in range(2))
     port = FaultyPort(SimulatedPort(build_simulated(geometry, print)), probability, seed=7)
@@ -70,10 +71,10 @@ def commands(probability: float) -> None:
 
 
 def training() -> None:
-    """Steps and clocks a second, and that the chain is the model's."""
+    """Measure steps and clocks per second, and compare the chain with that of the model."""
     rtl = TrainConfig("breast-cancer", backend="rtl", steps=STEPS, whiten=True, rho=0.8)
     with closing(build_supervised(rtl)):
-        pass  # the board is built, and everything imported
+        pass  # builds the board and imports everything
     began = time.perf_counter()
     found, model = train(rtl), train(replace(rtl, backend="model"))
     for name, values in model.trace.arrays().items():

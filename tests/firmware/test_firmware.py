@@ -1,4 +1,4 @@
-"""The firmware's messages: each does what it says; a refusal comes before anything is done."""
+"""Messages of the firmware: the effect of each, and refusals before any effect."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def writable(path: str) -> bool:
 
 
 class Stream:
-    """What a command sends: words of the record stream, and FINISHED."""
+    """Output of a command: words of the record stream, and FINISHED."""
 
     def __init__(self, client: Client, first: list[tuple[int, int, int, bytes]]) -> None:
         self.words: list[int] = []
@@ -140,7 +140,7 @@ def test_identification(board: NativeBoard) -> None:
 
 @pytest.mark.parametrize("which", ["controller", "board"])
 def test_another_register_map(client: Client, which: str) -> None:
-    """Both hashes are told, and nothing but ECHO is answered."""
+    """The board reports both hashes and answers nothing but ECHO."""
     client.board.mismatch(**{which: True})
     client.session = 9
     found = client.open()
@@ -156,8 +156,8 @@ def test_another_register_map(client: Client, which: str) -> None:
 
 # -- fields --------------------------------------------------------------------------------------
 def test_every_field(client: Client) -> None:
-    """Written alone, each keeps to its bits and is read back; the largest value fits, one more does
-    not."""
+    """A field that is written alone changes only its own bits and is read back. Its largest value
+    is accepted, and one more is refused."""
     for number, path in enumerate(FIELDS):
         if path.startswith("rails."):  # this board has no real array
             assert client.request(Message.WRITE, write((number, 0)))[0] == Status.UNKNOWN_NAME
@@ -215,7 +215,7 @@ def test_counters_are_read_whole(client: Client) -> None:
 
 # -- windows -------------------------------------------------------------------------------------
 def test_every_window(client: Client) -> None:
-    """First and last word are loaded, and unloaded where the map lets them be read."""
+    """The first and the last word are loaded, and unloaded if the map makes the window readable."""
     for name in WINDOWS:
         place = LAYOUT.window(name)
         for first in (0, place.words - 1):
@@ -278,7 +278,8 @@ def test_window_that_a_controller_lacks() -> None:
 
 # -- operations ----------------------------------------------------------------------------------
 def test_operations(client: Client) -> None:
-    """Each reaches its device once; a READ gives its code, and a row is reset as a whole."""
+    """Each operation reaches its device once. A READ returns its code. A RESET acts on the whole
+    row."""
     rng = random.Random(5)
     cells = [(rng.randrange(ROWS), rng.randrange(DEVICES)) for _ in range(40)]
     for row, device in cells:
@@ -295,7 +296,7 @@ def test_operations(client: Client) -> None:
 
 
 def test_operation_refusals(client: Client) -> None:
-    """The first of two operations is not done when the second is wrong."""
+    """The first of two operations is not executed if the second is invalid."""
     good = (SET, 1, 1, 1)
     for bad, status in (
         ((0, 0, 0, 0), Status.UNKNOWN_NAME),
@@ -327,7 +328,7 @@ def test_stopped_sequencer(client: Client) -> None:
 
 
 def test_array_that_never_answers(client: Client) -> None:
-    """Waiting ends, everything is switched off, and the link goes on."""
+    """The wait ends, all enables are off, and the link continues."""
     body = operations((SET, 1, 1, 40), (READ, 1, 1, 0), (READ, 1, 1, 0), (SET, 2, 2, 2))
     client.board.hang(3)
     assert client.request(Message.OPERATE, body) == (Status.FAULT, b"")
@@ -346,7 +347,7 @@ def test_array_that_never_answers(client: Client) -> None:
 
 # -- commands ------------------------------------------------------------------------------------
 def test_training(client: Client) -> None:
-    """START, RUN, FLUSH and PREDICT: every record arrives whole, then FINISHED."""
+    """After START, RUN, FLUSH and PREDICT every record arrives whole, before FINISHED."""
     started(client, model__options__record_steps=1, model__points=9, model__regions=2,
             model__rows_per_region=128)  # fmt: skip
     run = stream(client, Command.RUN, 500)
@@ -367,7 +368,7 @@ def test_training(client: Client) -> None:
 
 
 def test_flow_control_of_records(client: Client) -> None:
-    """A host that acknowledges nothing stops the chain, and loses nothing."""
+    """A host that acknowledges nothing stops the chain. No record is lost."""
     started(client, model__options__record_steps=1)
     run = struct.pack(COMMAND_FORMAT, Command.RUN, 5000)
     acknowledged = client.got
@@ -396,7 +397,7 @@ def test_halt(client: Client) -> None:
 
 
 def test_busy(client: Client) -> None:
-    """While a command takes its time the array, its settings and its state are left alone."""
+    """During a long command, array, settings and state cannot be changed."""
     started(client)
     client.command(Command.RUN, 1_000_000)
     for kind, body in (
@@ -436,7 +437,7 @@ def test_alarm_and_fault_in_a_run(client: Client) -> None:
 
 
 def test_model_must_fit(client: Client) -> None:
-    """A model that does not lie within the array never starts."""
+    """A model that does not fit into the array is never started."""
     started(client)
     fitting = {"model.points.value": 9, "model.features.value": 5, "model.hidden.value": 0,
                "model.regions.value": 1, "model.region_groups.value": 8,
@@ -460,7 +461,8 @@ def test_prediction_without_points(client: Client) -> None:
 
 
 def test_external(client: Client) -> None:
-    """The proposal comes as a record; its log-likelihood is given back, and the chain goes on."""
+    """The proposal is streamed as a record. The chain continues with the log-likelihood from the
+    host."""
     started(client, model__options__external=1, model__options__record_steps=1)
     assert client.command(Command.EXTERNAL, 1) == Status.NOT_STARTED
     client.command(Command.RUN, 2)

@@ -63,7 +63,7 @@ def test_modules_include_each_other_one_way() -> None:
 # -- headers -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("config", [config_of(REFERENCE), COMPACT, PHY], ids=["", "compact", "phy"])
 def test_tables_are_the_register_map(config: CoreConfig) -> None:
-    """Address, place and access of every field and window that the link names."""
+    """Compare address, place and access of every field and window that the link names."""
     layout = register_map(config, emulator=True)
     text = headers(config)["link_tables.h"]
     rows = re.findall(r"^    \{(\S+), (\S+), (\S+), (\S+), (\S+)\}, // (\S+)$", text, re.M)
@@ -94,7 +94,7 @@ def test_a_name_that_the_map_lacks_is_an_error(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_offsets_are_those_of_struct() -> None:
-    """Each member, written at its offset, is where ``struct`` finds it."""
+    """``struct`` finds each member at the offset at which it was written."""
     for name, members in spec_headers.LAYOUTS.items():
         packed = getattr(link, f"{name}_FORMAT")
         for index, place in enumerate(spec_headers.offsets(packed)):
@@ -119,7 +119,7 @@ def test_codes_are_those_of_the_register_map() -> None:
 
 # -- the image -----------------------------------------------------------------------------------
 def test_image_is_reproducible(tmp_path: Path) -> None:
-    """The same bytes from another folder, in another process."""
+    """Builds in another folder and in another process give the same bytes."""
     out = tmp_path / "image"
     command = [
         sys.executable,
@@ -156,7 +156,7 @@ def test_compiler_errors_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_division() -> None:
-    """The processor has none: no DIV or REM among the words of the code."""
+    """The code contains no DIV and no REM, which the processor does not have."""
     built = image.link_image(COMPACT)
     words = struct.unpack(f"<{built.code // 4}I", built.image[: built.code])
     assert sum(word & 0x7F == 0x33 and word >> 25 == 1 for word in words) > 10  # multiplications
@@ -196,7 +196,7 @@ def test_no_recursion_and_bounded_stack(tmp_path: Path) -> None:
 
 
 def test_stack_of_the_image() -> None:
-    """Measured while it opens a session, answers the longest messages, and plays cartpole."""
+    """The stack is measured during the opening of a session, the longest answers, and cartpole."""
     with opened(COMPACT, image=True) as board:
         client = Client(board)
         client.open()
@@ -217,13 +217,13 @@ def test_format() -> None:
 
 
 def test_protocol_page() -> None:
-    """Its tables are those of the specification."""
+    """The tables of the page are those of the specification."""
     text = protocol_page.PAGE.read_text(encoding="utf-8")
     assert text == renewed(text, protocol_page.tables()), "run python -m ohmcarlo_rtl.pages"
 
 
 def test_example_of_the_page() -> None:
-    """Its bytes are those that another COBS makes, and the board answers them."""
+    """The bytes on the page equal those of another COBS encoder, and the board answers them."""
     lines = re.findall(r"^(OPEN|ECHO) wire +([0-9a-f ]+)$", protocol_page.PAGE.read_text(), re.M)
     opening, echo = (bytes.fromhex(text) for _, text in lines)
     patience = struct.pack(link.OPEN_FORMAT, protocol_page.EXAMPLE_PATIENCE)
@@ -293,7 +293,7 @@ def test_planted_bugs_are_found(
     bad: str,
     says: str,
 ) -> None:
-    """The corpus alone finds an address that is not checked, and a buffer that is overrun."""
+    """The corpus alone detects a missing check of an address and a buffer overrun."""
     plant(monkeypatch, path, good, bad)
     done = replay(fuzzer, name)
     assert done.returncode != 0 and says in done.stderr

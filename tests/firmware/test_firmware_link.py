@@ -25,7 +25,7 @@ from ohmcarlo.spec.link import (
 
 SHORT = 20_000  # clocks that a small frame and its answer need
 SET_ONE = struct.pack(OPERATION_FORMAT, SET, 0, 3, 4, 100)
-"""One programming pulse: what must never be done twice."""
+"""One programming pulse, which must never be executed twice."""
 
 
 def kinds(found: list[Frame]) -> list[int]:
@@ -34,7 +34,7 @@ def kinds(found: list[Frame]) -> list[int]:
 
 # -- frames --------------------------------------------------------------------------------------
 def test_any_length_and_content(client: Client) -> None:
-    """Bodies of every length come back, whatever zeros and long runs they have."""
+    """Bodies of every length are returned, with zeros and long runs."""
     rng = random.Random(1)
     for length in range(MAX_BODY + 1):
         pick = rng.choice([b"\0", b"\1", b"\0\xff", bytes(range(256))])
@@ -43,7 +43,7 @@ def test_any_length_and_content(client: Client) -> None:
 
 
 def test_longest_runs(client: Client) -> None:
-    """Runs around 254 bytes, the longest that one code byte covers, and what may follow them."""
+    """Runs around 254 bytes, the longest run of one code byte, with different successors."""
     for length in range(235, 265):
         for end in (b"", b"\0", b"\0\0", b"\0x"):
             body = bytes(1 + n % 255 for n in range(length)) + end
@@ -51,7 +51,7 @@ def test_longest_runs(client: Client) -> None:
 
 
 def test_damaged_frames_are_not_executed(client: Client) -> None:
-    """Any one byte changed, lost or doubled: the pulse is not given, and the sound frame counts."""
+    """One byte is changed, lost or doubled. The pulse is not executed, and the next good frame is."""
     good = client.data(Message.OPERATE, SET_ONE)
     for place in range(len(good) - 1):
         for damaged in (
@@ -66,7 +66,7 @@ def test_damaged_frames_are_not_executed(client: Client) -> None:
 
 
 def test_too_long_a_frame(client: Client) -> None:
-    """Is thrown away, and the one behind it is read."""
+    """A frame that is too long is discarded. The next frame is read."""
     too_long = frame(Kind.DATA, payload=bytes(range(1, 255)) * 2)
     assert len(too_long) > MAX_FRAME
     endless = b"\xff" * 3000 + b"\0"
@@ -75,7 +75,7 @@ def test_too_long_a_frame(client: Client) -> None:
 
 
 def test_bytes_in_any_portions(client: Client) -> None:
-    """Frames cut anywhere, with zeros between them."""
+    """Frames are cut at any byte, with zeros between them."""
     rng = random.Random(2)
     wire = b"".join(b"\0" * rng.randrange(3) + client.data(Message.ECHO, b"abc") for _ in range(8))
     answers = []
@@ -93,7 +93,7 @@ def test_silent_before_a_session(board: NativeBoard) -> None:
 
 
 def test_unknown_session(board: NativeBoard) -> None:
-    """Before any OPEN, and for another number than that of the session."""
+    """A frame before any OPEN, or of another session, is rejected."""
     client = Client(board)
     message = frame(Kind.DATA, 77, payload=struct.pack("<BBH", Message.OPERATE, 0, 1) + SET_ONE)
     for _ in range(2):
@@ -110,7 +110,8 @@ def test_open_again_when_the_answer_was_lost(client: Client) -> None:
 
 
 def test_open_begins_anew(client: Client) -> None:
-    """The same number or another: numbers begin at 0, and what was not acknowledged is dropped."""
+    """After an OPEN, with the same number or another, sequence numbers begin at 0 and
+    unacknowledged messages are dropped."""
     for session in (SESSION, 9, SESSION):
         client.exchange(client.data(Message.ECHO, b"never acknowledged"))
         client.session = session
@@ -127,7 +128,7 @@ def test_old_frames_are_never_executed(client: Client) -> None:
 
 
 def test_another_version(client: Client) -> None:
-    """Is told the board's own, and changes nothing."""
+    """A host of another protocol version receives the version of the board. Nothing changes."""
     for kind in (Kind.OPEN, Kind.DATA, 99):
         answer = client.exchange(frame(kind, 5, payload=bytes(4), version=PROTOCOL_VERSION + 1))
         assert kinds(answer) == [Kind.UNKNOWN]
@@ -136,7 +137,7 @@ def test_another_version(client: Client) -> None:
 
 
 def test_open_while_a_chain_runs(client: Client) -> None:
-    """The chain is ended, its records dropped, and the controller idle before the answer."""
+    """OPEN ends the chain and drops its records. The controller is idle before the answer."""
     assert client.command(Command.START) == Status.OK
     client.acknowledge()
     assert client.command(Command.RUN, 1_000_000) == Status.OK
@@ -152,7 +153,7 @@ def test_open_while_a_chain_runs(client: Client) -> None:
 
 
 def test_processor_restart(client: Client) -> None:
-    """The session is gone, the chain is ended by the next OPEN."""
+    """A restart ends the session. The next OPEN ends the chain."""
     client.command(Command.START)
     client.acknowledge()
     client.command(Command.RUN, 1_000_000)
@@ -183,22 +184,22 @@ def test_a_gap_is_asked_for_once(client: Client) -> None:
 
 @pytest.mark.parametrize("board", [False], indirect=True, ids=["native"])
 def test_sequence_numbers_wrap(client: Client) -> None:
-    """Past 65535 in both directions, with duplicates and gaps there."""
+    """Sequence numbers pass 65535 in both directions, with duplicates and gaps at that point."""
     rounds = 65536 + 40
     wire, answers = [], 0
     for n in range(rounds):
         wire.append(client.data(Message.ECHO))
         if len(wire) == WINDOW - 1 or n == rounds - 1:
             if n > 65500:
-                client.exchange(wire[-1], SHORT)  # ahead of its turn
+                client.exchange(wire[-1], SHORT)  # out of order
             answers += len(client.messages(b"".join(wire), SHORT))
-            client.exchange(wire[0], SHORT)  # once more
+            client.exchange(wire[0], SHORT)  # duplicate
             wire.clear()
     assert answers == rounds
 
 
 def test_nonsense_acknowledgements(client: Client) -> None:
-    """A frame that acknowledges what was never sent is not obeyed."""
+    """A frame that acknowledges messages that were never sent is ignored."""
     wire = client.data(Message.OPERATE, SET_ONE)
     client.got = 5
     bad = client.frame(Kind.DATA, 0, struct.pack("<BBH", Message.OPERATE, 0, 1) + SET_ONE)
@@ -209,7 +210,7 @@ def test_nonsense_acknowledgements(client: Client) -> None:
 
 # -- sending again -------------------------------------------------------------------------------
 def test_sends_again_by_the_clock(client: Client) -> None:
-    """After the time given in OPEN and not before, until it is acknowledged."""
+    """A message is sent again after the time given in OPEN, not earlier, until it is acknowledged."""
     message = [f.message for f in client.exchange(client.data(Message.ECHO, b"x"), SHORT)]
     assert client.exchange(clocks=PATIENCE - 2 * SHORT) == []
     for _ in range(3):
@@ -227,7 +228,8 @@ def test_patience_is_clipped(board: NativeBoard) -> None:
 
 
 def test_goes_back_on_request(client: Client) -> None:
-    """From the message that the host expects; once, however often it is asked."""
+    """After a NACK the board sends again from the expected message: once, whatever the number of
+    NACKs."""
     client.exchange(b"".join(client.data(Message.ECHO, bytes([n])) for n in range(5)))
     client.got = 2
     again = client.exchange(3 * client.frame(Kind.NACK))
@@ -241,8 +243,8 @@ def test_poll_is_answered_at_once(client: Client) -> None:
 
 
 def test_lossy_wire(board: NativeBoard) -> None:
-    """A fifth of all frames lost or damaged in both directions: each pulse is given once, each
-    answer comes once, in order."""
+    """A fifth of all frames is lost or damaged in both directions. Each pulse is executed once, and
+    each answer arrives once, in order."""
     rng = random.Random(3)
     client, total = Client(board), 120
     client.open(patience=300_000)
@@ -268,7 +270,7 @@ def test_lossy_wire(board: NativeBoard) -> None:
 
 # -- flow control --------------------------------------------------------------------------------
 def test_no_request_is_taken_without_room_for_its_answer(client: Client) -> None:
-    """Unacknowledged answers fill the window; the next request waits and is asked for again."""
+    """Unacknowledged answers fill the window. The next request waits until it is sent again."""
     requests = [client.data(Message.OPERATE, SET_ONE) for _ in range(WINDOW + 3)]
     answer = client.exchange(b"".join(requests[:WINDOW]))
     assert len([f for f in answer if f.kind == Kind.DATA]) == WINDOW
@@ -298,7 +300,7 @@ def test_idle_only_when_nothing_is_to_do(client: Client) -> None:
     wire = client.data(Message.ECHO)
     board.write(wire)
     board.poll(SHORT)
-    assert not board.idle  # its answer waits for bytes to leave, and for an acknowledgement
+    assert not board.idle  # its answer is waiting to be sent and acknowledged
     client.got += len([f for f in frames(board.read()) if f.kind == Kind.DATA])
     board.poll(SHORT)
     assert not board.idle

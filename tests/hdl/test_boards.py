@@ -1,4 +1,4 @@
-"""Boards: their pins against amaranth-boards' own tables, clocks, and what they refuse."""
+"""Boards: pins against the tables of amaranth-boards, clocks, and rejected requests."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=lambda b: b.n
 
 
 # -- pins ----------------------------------------------------------------------------------------
-# What a constraints file says, read by patterns, against the tables of amaranth-boards, walked
-# here: nothing of the generator is used.
+# A constraints file is parsed with patterns. The tables of amaranth-boards are traversed here,
+# without any code of the generator.
 PATTERNS = {
     "lpf": (
         r'LOCATE COMP "(\S+)" SITE "(\S+)";',
@@ -78,7 +78,7 @@ def leaves(node: Any, path: str, outer: dict[str, str]) -> Iterator[tuple[str, A
 
 
 def check_pins(board: Board, text: str) -> None:
-    """Raises AssertionError unless every pin of a constraints file is amaranth-boards'."""
+    """Raise AssertionError unless every pin of a constraints file is that of amaranth-boards."""
     suffix = board.flow.constraints
     place, standard, clock = (pairs(pattern, text) for pattern in PATTERNS[suffix])
     table = table_of(board.platform_class)
@@ -110,7 +110,7 @@ def test_pins_are_those_of_the_board(board: Board) -> None:
 
 @each_board
 def test_a_wrong_pin_is_found(board: Board) -> None:
-    """Each pin in turn moves to that of its neighbour."""
+    """A pin that is exchanged with its neighbour is detected, for every pin."""
     text = committed(board)
     place = pairs(PATTERNS[board.flow.constraints][0], text)
     for name, pin in place.items():
@@ -130,7 +130,7 @@ with_headers = pytest.mark.parametrize(
 
 
 def check_header(board: Board, text: str) -> None:
-    """Raises AssertionError unless each wire is at a pin of a header, and none at two."""
+    """Raise AssertionError unless each wire has exactly one pin of a header."""
     module, name = board.platform_class.split(":")
     platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
     there = {pin for connector in platform.connectors for pin in connector.mapping.values()}
@@ -162,7 +162,7 @@ def test_wires_of_the_daughterboard(board: Board) -> None:
 
 @pytest.mark.parametrize("name", ["ulx3s-85f", "ecpix5-85f"])
 def test_the_top_has_the_wires(name: str) -> None:
-    """With a real array, Amaranth places the wires where the boards' headers are."""
+    """With a real array, Amaranth places the wires at the pins of the headers."""
     request = request_of(name, array="phy")
     payload = Payload(Loopback(), 0, 0, pins_signature().create())
     top = BoardTop(request.board, request.settings, payload)
@@ -173,7 +173,7 @@ def test_the_top_has_the_wires(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "button"), [("ulx3s-85f", False), ("ecpix5-85f", True)])
 def test_an_ecp5_has_no_clock_until_its_pll_is_steady(name: str, button: bool) -> None:
-    """The design's clock is the gate's, which PLL's lock opens; only a button makes a reset."""
+    """The clock of the design is gated by the lock of the PLL. Only a button resets the design."""
     request = request_of(name)
     top = BoardTop(request.board, request.settings, Payload(Loopback(), 0, 0))
     made = request.board.platform().prepare(top, "ohmcarlo", emit_src=False)
@@ -189,7 +189,7 @@ def test_an_ecp5_has_no_clock_until_its_pll_is_steady(name: str, button: bool) -
     made_clock, gate = cell(pll, "EHXPLLL"), cell(pll, "DCCA")
     assert gate["CLKI"] == made_clock["CLKOP"] == made_clock["CLKFB"]
     assert gate["CLKO"] == "\\clk"
-    steady = cell(pll, r"ohmcarlo\.pll\.steady")  # two flip-flops of the PLL's own clock
+    steady = cell(pll, r"ohmcarlo\.pll\.steady")  # two flip-flops in the clock domain of the PLL
     assert steady["made_clk"] == gate["CLKI"]
     assert (steady["locked"], steady["stage1"]) == (made_clock["LOCK"], gate["CE"])
     assert ("cell \\ohmcarlo.reset " in text) == button
@@ -212,8 +212,8 @@ def test_no_pin_twice() -> None:
 
 
 # -- clocks --------------------------------------------------------------------------------------
-# Limits once more, from the data sheets: ECP5 (FPGA-DS-02012), iCE40 UltraPlus (FPGA-DS-02008),
-# Artix-7 -1 (DS181), in MHz: detector, VCO.
+# Limits from the data sheets, in MHz (phase detector, VCO): ECP5 (FPGA-DS-02012), iCE40 UltraPlus
+# (FPGA-DS-02008), Artix-7 -1 (DS181).
 SHEETS = {
     "ECP5": (3.125, 400, 400, 800),
     "iCE40": (10, 133, 533, 1066),
@@ -222,7 +222,7 @@ SHEETS = {
 
 
 def check_settings(limits: PllLimits, input_hz: int, clock_hz: int) -> Fraction:
-    """The output of the dividers, worked out here; every limit of the data sheet is kept."""
+    """The output of the dividers is computed here. Every limit of the data sheet holds."""
     s = limits.settings(input_hz, clock_hz)
     detector = Fraction(input_hz, s.reference)
     vco = detector * s.feedback * (s.output if limits is ECP5 else 1)
@@ -252,7 +252,7 @@ def test_pll_settings(limits: PllLimits, input_mhz: int) -> None:
 
 
 def test_known_settings() -> None:
-    """As ecppll and icepll give them: 25 to 80 MHz, 100 to 100 MHz, 12 to 21 MHz."""
+    """Settings of ecppll and icepll: 25 to 80 MHz, 100 to 100 MHz, 12 to 21 MHz."""
     ulx3s = ECP5.settings(25 * MHZ, 80 * MHZ)
     assert (ulx3s.reference, ulx3s.feedback, ulx3s.vco_hz) == (5, 16, 560 * MHZ)
     ecpix5 = ECP5.settings(100 * MHZ, 100 * MHZ)
@@ -285,12 +285,13 @@ def test_the_clock_of_a_board(board: Board) -> None:
 # -- the serial link -----------------------------------------------------------------------------
 @pytest.mark.parametrize("base", [3_000_000, 12_000_000], ids=["FT231X", "FT2232H"])
 def test_usb_bridges_make_the_link_exactly(base: int) -> None:
-    """They divide 3 MHz (full speed) or 12 MHz (high speed) by a whole number."""
+    """Baud rates divide 3 MHz (full speed) or 12 MHz (high speed) by an integer."""
     assert base % BAUD == 0
 
 
 def test_the_receiver_bears_the_deviation() -> None:
-    """It samples the stop bit 9.5 bits after the edge, which it sees up to three clocks late."""
+    """The receiver samples the stop bit 9.5 bits after the edge, which it detects up to three
+    clocks late."""
     for clock_hz in range(3 * MHZ, 120 * MHZ, 250_000):
         try:
             divisor = uart_divisor(clock_hz)
@@ -350,7 +351,7 @@ def test_names_of_folders() -> None:
 
 
 def test_a_real_array_has_the_clock_that_the_pll_makes() -> None:
-    """The times on its wires follow from it; the lines are on or off."""
+    """The times on the wires follow from the clock of the PLL. The lines are on or off."""
     request = request_of("ulx3s-85f", array="phy", clock_mhz=62.3)
     assert request.config.phy is not None
     assert request.config.phy.clock_hz == request.real_clock_hz != request.clock_hz

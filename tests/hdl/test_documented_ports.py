@@ -68,7 +68,7 @@ Made = dict[type, list[tuple[Any, dict[str, Any]]]]
 
 
 def recorder(original: Any, found: Made) -> Any:
-    """A constructor that keeps what it makes in ``found``."""
+    """Return a constructor that keeps what it makes in ``found``."""
 
     def record(self: Any, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
@@ -138,7 +138,7 @@ def text_of(made: type) -> str:
 
 
 def names_of(cls: type, instance: Any, variables: dict[str, Any]) -> dict[str, Any]:
-    """What a width may name."""
+    """Names that a width may contain."""
     config = getattr(instance, "config", variables.get("config"))
     names: dict[str, Any] = {"signed": signed, "range": range, "data": data}
     for source in (getattr(config, "geometry", None), config):
@@ -151,7 +151,7 @@ def names_of(cls: type, instance: Any, variables: dict[str, Any]) -> dict[str, A
 
 
 def wrong_ports(cls: type, made: list[tuple[Any, dict[str, Any]]]) -> list[str]:
-    """Ports of ``cls`` that its documentation lacks, or describes as they are not."""
+    """Ports of ``cls`` that its documentation lacks or describes wrongly."""
     try:
         ports = documented(text_of(cls))
     except ValueError as error:
@@ -181,7 +181,7 @@ def wrong_ports(cls: type, made: list[tuple[Any, dict[str, Any]]]) -> list[str]:
 
 
 def test_every_class_was_made(made: Made) -> None:
-    """The designs have every component and every signature: none escapes the next test."""
+    """The designs contain every component and every signature, so that the next test covers all."""
     expected = classes(wiring.Component) | classes(wiring.Signature)
     assert expected - made.keys() - set(PLATFORM_ONLY) == set()
 

@@ -1,4 +1,4 @@
-"""The rooms of ``ohmcarlo_hdl``: imports point one way; functions fit on a page."""
+"""The rooms of ``ohmcarlo_hdl``: imports point one way, and functions are short."""
 
 from __future__ import annotations
 

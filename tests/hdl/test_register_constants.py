@@ -18,7 +18,8 @@ FIELD = "id.features.emulator"
 
 @pytest.mark.parametrize("present", [0, 1])
 def test_a_field_that_is_an_input(present: int) -> None:
-    """``id.features`` returns the input in its place, and its other fields as before."""
+    """A read of ``id.features`` returns the input in its field and leaves the other fields
+    unchanged."""
     layout = register_map(COMPACT)
     value = Signal(init=present)
     bank = RegisterBank(layout, {FIELD: value})

@@ -1,4 +1,4 @@
-"""The native board behind a byte port, with a time that passes only while somebody waits."""
+"""The native board behind a byte port; its time passes only while a caller waits."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ CLOCK_HZ = 4_000_000  # of the native board, as this port lets its time pass
 
 
 class NativePort:
-    """A ``boards.transport.Port`` to a native board. ``clock`` is the time that both live in.
-
-    ``before_poll`` is called before the board runs, each time.
-    """
+    """A ``boards.transport.Port`` to a native board. ``clock`` is the common time of both.
+    ``before_poll`` is called each time before the board runs."""
 
     name = "the native board"
 
@@ -37,7 +35,7 @@ class NativePort:
             self.before_poll()
             began = self.board.clocks
             self.board.poll(4000)
-            # a board that sleeps lets no clocks pass, yet time does
+            # time passes also while the board sleeps, without clocks
             self.now += max(self.board.clocks - began, 4000) / CLOCK_HZ
             data = self.board.read()
             if data or self.now >= until:

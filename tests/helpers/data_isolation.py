@@ -1,8 +1,8 @@
 """Data isolation: only tests that carry the mark ``data`` see the data sets that cannot ship.
 
-All other tests find a folder of decoys behind ``OHMCARLO_DATA``. The package looks there first and
-rejects a decoy, in this process and in every process that a test starts: the test fails with the
-path of the decoy, which names the missing mark.
+All other tests find a folder of decoys behind ``OHMCARLO_DATA``. The package searches that folder
+first and rejects a decoy, in this process and in every process that a test starts. The test then
+fails with the path of the decoy, which names the missing mark.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def pytest_configure_node(node: object) -> None:
 
 
 def decoys(folder: Path) -> Path:
-    """Files with the names of the real ones, and nothing in them."""
+    """Make empty files with the names of the real ones."""
     base = folder / DECOYS
     for source in SOURCES.values():
         (base / source.folder).mkdir(parents=True)
@@ -58,7 +58,7 @@ def expose(folder: str | None) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Fixtures of every scope, the test and what it starts see the same folder."""
+    """Fixtures of every scope, the test and its child processes use the same folder."""
     decoys = os.environ[DATA_VARIABLE]
     if item.get_closest_marker("data"):
         expose(item.config.stash[REAL])
@@ -84,7 +84,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @cache
 def why_missing(name: str) -> str | None:
-    """None if the data set is on this machine, else what to do."""
+    """None if the data set is on this machine, otherwise the command that fetches it."""
     try:
         find(name)
     except UsageError as error:

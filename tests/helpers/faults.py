@@ -1,4 +1,4 @@
-"""A bad line: what goes over a byte port gets damaged, lost, doubled, cut, swapped or delayed."""
+"""A faulty line: frames of a byte port are damaged, lost, doubled, cut, swapped or delayed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ REACH = 7  # frames that a swapped or delayed one falls back by, at the most
 
 
 class Line:
-    """One direction: takes frames, gives what arrives of them; counts its faults in ``done``."""
+    """One direction of the line: takes frames, returns what arrives, and counts its faults in
+    ``done``."""
 
     def __init__(self, probability: float, rng: random.Random, done: Counter[str]) -> None:
         self.probability, self.rng, self.done = probability, rng, done
         self._held: list[tuple[int, bytes]] = []  # frames to wait for, frame
 
     def carry(self, frame: bytes) -> bytes:
-        """A whole frame goes in; what comes out may be less, more, or an earlier one."""
+        """Take a whole frame; return the bytes that arrive: fewer, more, or an earlier frame."""
         arrived = self._spoil(frame) if self.rng.random() < self.probability else frame
         return arrived + self._release()
 
@@ -37,7 +38,7 @@ class Line:
             return 2 * frame
         if fault == "cut":
             return frame[: self.rng.randrange(len(frame))]
-        # "swap": behind the next frame; "delay": behind some more, or until nothing else comes
+        # "swap": behind the next frame; "delay": behind several frames, or until the line is silent
         after = 1 if fault == "swap" else self.rng.randint(2, REACH)
         self._held.append((after + 1, frame))
         return b""
@@ -49,14 +50,15 @@ class Line:
         return due
 
     def rest(self) -> bytes:
-        """All that was held up: nothing else comes for now."""
+        """Everything that was delayed; called when the line is silent."""
         due = b"".join(frame for _, frame in self._held)
         self._held.clear()
         return due
 
 
 class FaultyPort:
-    """``port`` over a bad line: each frame of either direction is spoilt with ``probability``.
+    """``port`` over a faulty line: each frame of either direction is corrupted with
+    ``probability``.
 
     Attributes
     ----------

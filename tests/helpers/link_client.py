@@ -1,4 +1,4 @@
-"""A bare host for tests of the firmware: makes and takes single frames, keeps no rule by itself."""
+"""A bare host for tests of the firmware: it sends and receives single frames and enforces no rule."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Content = tuple[int, int, int, bytes]
 """Of a message: type, status, request number, body."""
 SESSION = 0x1234
 PATIENCE = 4_000_000
-CLOCKS = 400_000  # of an exchange: the board does all that it can
+CLOCKS = 400_000  # of an exchange: the board completes all its work
 
 
 def frame(

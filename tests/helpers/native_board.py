@@ -1,4 +1,4 @@
-"""The firmware in this process, over a model of the hardware: a board at the end of a byte pipe."""
+"""The firmware in this process over a model of the hardware: a board with a byte interface."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ POLL_CLOCKS = 100_000
 
 
 class NativeBoard:
-    """``write`` and ``read`` are the two directions of the wire; ``poll`` lets time pass.
+    """``write`` and ``read`` are the two directions of the line; ``poll`` advances the time.
 
-    The firmware runs only within ``poll``, and ``read`` gives what is there. Each board has a copy
-    of the library, and with it variables of its own. ``close`` it in the end, or use ``opened``.
-    With ``image`` a model of the processor runs what the board's processor runs.
+    The firmware runs only within ``poll``, and ``read`` returns what has arrived. Each board has
+    its own copy of the library and thus its own variables. ``close`` it at the end, or use
+    ``opened``. With ``image``, a model of the processor runs the image of the board.
     """
 
     def __init__(self, config: CoreConfig = REFERENCE, *, image: bool = False) -> None:
@@ -47,17 +47,17 @@ class NativeBoard:
 
     # -- the wire --------------------------------------------------------------------------------
     def write(self, data: bytes) -> None:
-        """Bytes from the host; those that find the ring of 4096 full are lost."""
+        """Send bytes from the host. Bytes beyond the 4096 of the ring are lost."""
         self._library.native_receive(data, len(data))
 
     def read(self, limit: int = 4096) -> bytes:
-        """What the board has sent and nobody has read, at most ``limit`` bytes."""
+        """Bytes that the board has sent and that were not read yet, at most ``limit``."""
         buffer = ctypes.create_string_buffer(limit)
         count = self._library.native_send(buffer, limit)
         return buffer.raw[:count]
 
     def poll(self, clocks: int = POLL_CLOCKS) -> None:
-        """The firmware runs for so many clocks; less, in no time, once it is idle."""
+        """Run the firmware for this number of clocks, or until it is idle."""
         self._library.native_poll(ctypes.c_uint32(clocks))
 
     # -- looks inside ------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ class NativeBoard:
 
     @property
     def unsafe(self) -> int:
-        """How often the firmware did what must never happen (firmware/native/native.h)."""
+        """Number of forbidden actions of the firmware (firmware/native/native.h)."""
         return self._library.native_unsafe()
 
     @property
@@ -76,12 +76,12 @@ class NativeBoard:
 
     @property
     def lost(self) -> int:
-        """Bytes from the host that found the ring full."""
+        """Number of bytes from the host that found the ring full."""
         return self._library.native_lost()
 
     @property
     def idle(self) -> bool:
-        """What the firmware says in control.idle."""
+        """State of control.idle, as set by the firmware."""
         return bool(self._library.native_idle())
 
     @property
@@ -100,7 +100,7 @@ class NativeBoard:
 
     @property
     def stack(self) -> int:
-        """Bytes of stack that the image has used, at most."""
+        """Largest stack depth of the image, in bytes."""
         return self._library.native_stack()
 
     def peek(self, address: int) -> int:
@@ -109,29 +109,29 @@ class NativeBoard:
 
     # -- what a test makes happen ------------------------------------------------------------------
     def reset(self) -> None:
-        """Power-up."""
+        """Power up."""
         self._library.native_reset()
         if self._image:
             self._library.native_image(self._image, len(self._image))
 
     def restart(self) -> None:
-        """The processor begins anew; the hardware stays as it is."""
+        """Restart the processor; the hardware keeps its state."""
         self._library.native_restart()
 
     def fault(self, cause: int = 3) -> None:
-        """The sequencer stops."""
+        """Stop the sequencer."""
         self._library.native_fault(cause)
 
     def alarm(self) -> None:
-        """The coin fails a health test."""
+        """Make the coin fail a health test."""
         self._library.native_alarm()
 
     def hang(self, first: int = 1) -> None:
-        """The ``first``-th operation from now and all later ones are never answered; 0: all are."""
+        """Leave the ``first``-th operation from now and all later ones unanswered; 0: answer all."""
         self._library.native_hang(first)
 
     def mismatch(self, controller: bool = False, board: bool = False) -> None:
-        """The register maps are not those that the firmware was built for."""
+        """Give the board other register maps than those of the firmware."""
         self._library.native_mismatch(int(controller), int(board))
 
     def close(self) -> None:
@@ -140,7 +140,7 @@ class NativeBoard:
 
 @contextmanager
 def opened(config: CoreConfig = REFERENCE, *, image: bool = False) -> Iterator[NativeBoard]:
-    """A board that is closed in the end."""
+    """A board that is closed at the end of the block."""
     board = NativeBoard(config, image=image)
     try:
         yield board

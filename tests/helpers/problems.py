@@ -1,4 +1,4 @@
-"""Small, seeded problems that several tests share (no file of the project is needed for them)."""
+"""Small, seeded problems that several tests share; they need no file of the project."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def quantised(x: np.ndarray) -> np.ndarray:
 
 def wdbc_points(features: int = 15) -> Points:
     """Every second case of WDBC, its first ``features`` columns."""
-    from sklearn.datasets import load_breast_cancer  # takes a second, and benches do without
+    from sklearn.datasets import load_breast_cancer  # a slow import that benches do not need
     from sklearn.preprocessing import StandardScaler
 
     x, y = load_breast_cancer(return_X_y=True)
@@ -79,7 +79,7 @@ def controller(
 
 
 def trace(made: Controller, steps: int) -> dict[str, np.ndarray]:
-    """Run and return what was streamed, cut to its length, with how it ended."""
+    """Run; return the stream, cut to its length, and the status."""
     out, status = made.run(steps)
     n, m = (int(v) for v in out.cursor)
     per_step = {k: getattr(out, k)[:n] for k in ("accepted", "valid", "log_posterior", "chain")}
@@ -106,6 +106,6 @@ def wdbc_half() -> Points:
 
 
 def wdbc_half_digest() -> str:
-    """SHA-256 of its inputs and labels: a reference is good for exactly these."""
+    """SHA-256 of its inputs and labels, which identifies the data of a reference."""
     points = wdbc_half()
     return hashlib.sha256(points.inputs.tobytes() + points.labels.tobytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""Figures from outside that more than one test is held against."""
+"""Published values that several tests compare with."""
 
 # akashlevy/RRAM-RADAR-Tuning, open-loop SET sweep of 50 cells, 20 repeats: word line (V), then the
 # medians over cells of mean conductance, cycle-to-cycle σ and device-to-device σ (µS)

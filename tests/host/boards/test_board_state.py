@@ -1,4 +1,4 @@
-"""The golden state as a controller's windows, and back (verif/test_state.py has the hardware)."""
+"""The golden state as the windows of a controller, and back (hardware: verif/test_state.py)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LAYOUT = Layout(
 
 
 def chain(steps: int = 50, **options: Any) -> Controller:
-    """Two networks in one array, some steps on."""
+    """Two networks in one array, after some steps."""
     geometry = Geometry(rows=64, pairs=12, entropy_pairs=3, row_group=3, regions=2)
     made = controller(xor_points(), geometry, hidden=2, array={"stuck": 0.003}, **options)
     trace(made, steps)
@@ -64,7 +64,7 @@ def back(made: Controller, words: dict[str, np.ndarray], **others: Any) -> State
 
 
 def test_words_are_as_the_register_map_says() -> None:
-    """A few words, taken apart by hand."""
+    """Some words, decoded by hand."""
     made = chain()
     words = windows_of(made.state_dict(), made.registers, LAYOUT)
     state, per_region, groups = made.state, 32, made.machine.region_groups
@@ -98,7 +98,7 @@ def test_words_are_as_the_register_map_says() -> None:
 
 @pytest.mark.parametrize("steps", [0, 1, 50])
 def test_there_and_back(steps: int) -> None:
-    """A chain goes on from its own words as if nothing had happened."""
+    """A chain that is restored from its own words continues unchanged."""
     made = chain(steps)
     words = windows_of(made.state_dict(), made.registers, LAYOUT)
     found = back(made, {name: words[name] for name in SAVED}, ledger=made.array.ledger)
@@ -116,7 +116,7 @@ def test_there_and_back(steps: int) -> None:
 
 
 def test_the_ledger_without_a_host() -> None:
-    """Counters become a ledger: rows are devices in RESET, conductances are not known."""
+    """Counters become a ledger: RESET counts the devices of the rows, conductances are unknown."""
     made = chain()
     words = windows_of(made.state_dict(), made.registers, LAYOUT)
     count = dict(zip(COUNTERS, words["state_counters"].view("<u8"), strict=True))
@@ -129,14 +129,14 @@ def test_the_ledger_without_a_host() -> None:
     assert list(counts[[SET, READ, DOT, RESET]]) == list(ledger.counts[[SET, READ, DOT, RESET]])
     assert counts[SET_CODES] == 0 < ledger.counts[SET_CODES]
     assert (found["array.ledger.wear"][3:6] == 1000).all()
-    # what the board counts beside the golden state is loaded again
+    # counters of the board that the golden state lacks are loaded again
     found["board.counters"][0] = 5 << 32 | 7
     again = windows_of(found, made.registers, LAYOUT)
     assert list(again["state_counters"][:2]) == [7, 5] and again["state_wear"][3] == 1000
 
 
 def test_a_controller_that_was_just_switched_on() -> None:
-    """Without queues of its own its state is the golden one at power-up."""
+    """The state of a controller at power-up, whose queues are empty, is the golden one at power-up."""
     made = chain()
     fresh = Controller(made.registers, made.array, made.points)
     zeros = {name: np.zeros(size, np.uint32) for name, size in sizes(LAYOUT).items()}

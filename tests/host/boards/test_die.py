@@ -1,7 +1,7 @@
-"""A board with a real array, as the host treats it: nothing is injected, nothing taken for granted.
+"""The host with a board that has a real array: no parameter of a device is loaded or assumed.
 
-The board is the native one, built for a controller with a Phy. Of its array it knows as much as a
-test needs: a device takes a quarter of its DAC code.
+The board is the native one, built for a controller with a Phy. Its devices take a quarter of their
+DAC code.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def chain() -> tuple[Registers, Points]:
 
 
 def test_a_die_is_no_emulator(port: NativePort) -> None:
-    """Nothing but the opening is sent to a board with a die that is taken for an emulator."""
+    """The host sends nothing but OPEN to a board with a die that is used as an emulator."""
     with pytest.raises(UsageError, match=r"native board has a die .*: use --array phy here"):
         board_at(port, EmulatedArray(GEOMETRY))
     assert port.closed
@@ -85,7 +85,8 @@ def test_it_says_so(port: NativePort) -> None:
 
 
 def test_nothing_is_injected(port: NativePort, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a run loads, saves and counts: no parameter of a device, no restart of a model."""
+    """A run loads, saves and counts without a parameter of a device and without a restart of a
+    model."""
     board = board_at(port, die())
     written: list[int] = []
     send = board.link.requests
@@ -136,7 +137,8 @@ def test_here_it_answers_for_no_device() -> None:
 
 
 def test_rails_can_be_set(port: NativePort) -> None:
-    """After a reset they are at the spec's volts; FORM's is at none until somebody sets it."""
+    """After a reset the rails have the voltages of the specification. The FORM rail is off until it
+    is set."""
     board = board_at(port, die())
     rails = [name for name in DIE_FIELDS if name.startswith("rails.")]
     found = board.remote.read(rails)
@@ -164,7 +166,8 @@ def at_port(port: NativePort, monkeypatch: pytest.MonkeyPatch) -> NativePort:
 
 
 def test_selftest(at_port: NativePort, native: NativeBoard) -> None:
-    """Link, memory and every register, the rails' too; no pulse."""
+    """The self-test covers link, memory and every register, including the rails, and gives no
+    pulse."""
     found = {c.name: c for c in checks.run_selftest(BACKEND, "phy", None, 0, print)}
     assert list(found) == ["link", "memory", "registers", "generator"]
     assert all(c.passed for c in found.values()), found
@@ -176,7 +179,7 @@ def test_selftest(at_port: NativePort, native: NativeBoard) -> None:
 
 
 def test_training_measures_the_die(at_port: NativePort, native: NativeBoard) -> None:
-    """The trim is learnt by pulses on the board, and the chain is loaded into it."""
+    """The trim is learnt from pulses on the board and is loaded for the chain."""
     config = TrainConfig(task="toy2d", array="phy", backend=BACKEND, rows=32, pairs=16)
     experiment = build_supervised(config)
     assert experiment.setup.trimmed and experiment.setup.registers.geometry == GEOMETRY

@@ -1,4 +1,4 @@
-"""The link over a line that spoils frames: nothing is lost, nothing is done twice."""
+"""The link over a faulty line: no message is lost, and no command is executed twice."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ FRAMES = st.builds(
 
 
 def test_a_frame_on_the_wire() -> None:
-    """Bytes worked out by hand, checksum from its definition."""
+    """The bytes are computed by hand, and the checksum from its definition."""
     wire = Frame(Kind.POLL, 0x0201, 0x0403, 0x0605).encode()
     body = bytes([1, 6, 1, 2, 3, 4, 5, 6])
     assert wire[0] == 13 and wire[-1] == 0  # twelve bytes without a zero, then the delimiter
@@ -145,13 +145,13 @@ def set_and_read(i: int) -> bytes:
 
 
 def give_commands(link: Link, count: int) -> list[int]:
-    """``count`` commands, a window full under way; the code that each answer held."""
+    """Send ``count`` commands with a full window under way; return the code in each answer."""
     answers = link.requests((Message.OPERATE, set_and_read(i)) for i in range(count))
     return [int.from_bytes(answer, "little") for answer in answers]
 
 
 def expected_codes(count: int) -> list[int]:
-    """What a device of the native board reads after a SET: the target, in codes."""
+    """Code of a device of the native board after a SET: the target."""
     return [i % (DAC_MAX + 1) >> TARGET_FRAC for i in range(count)]
 
 
@@ -168,7 +168,7 @@ def expected_counts(count: int) -> np.ndarray:
 def test_a_hundred_thousand_commands(
     board: NativeBoard, probability: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """None lost, none executed twice, every answer that of its own request."""
+    """No command is lost or executed twice. Each answer belongs to its own request."""
     link, port = session(board, probability)
     began = time.perf_counter()
     codes = give_commands(link, COMMANDS)
@@ -186,7 +186,7 @@ def test_a_hundred_thousand_commands(
 
 
 def test_asking_again_is_not_sending_again(board: NativeBoard) -> None:
-    """The control: a host that asks once more, under a new number, programs devices twice."""
+    """The control: a host that repeats a request under a new number programs devices twice."""
     link, port = session(board, 0.05)
     count = 300
     for i in range(count):
@@ -202,7 +202,7 @@ def test_asking_again_is_not_sending_again(board: NativeBoard) -> None:
 
 
 def run_steps(link: Link, steps: int) -> np.ndarray:
-    """Records of a run of the native board, which makes them up from the numbers of its steps."""
+    """Records of a run of the native board, which derives them from the numbers of its steps."""
     remote = RemoteController(link)
     remote.write({"model.features.value": 9, "model.regions.value": 2, "model.points.value": 50})
     remote.write({"model.rows_per_region.value": 128, "model.region_groups.value": 128})
@@ -214,7 +214,7 @@ def run_steps(link: Link, steps: int) -> np.ndarray:
 
 
 def test_every_record_once_and_in_order(capsys: pytest.CaptureFixture[str]) -> None:
-    """Records over a bad line are those over a good one; so are steps in between by hand."""
+    """Records over a faulty line equal those over a good line, also for single steps between runs."""
     runs = []
     for probability in (0.0, 1e-3, 1e-2, 0.1):
         with opened() as board:
@@ -231,7 +231,7 @@ def test_every_record_once_and_in_order(capsys: pytest.CaptureFixture[str]) -> N
 def test_without_the_check_of_numbers_records_come_twice(
     board: NativeBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: a host that takes whatever message comes."""
+    """The control: a host that accepts every message."""
     take = transport.Transport._take_message
 
     def careless(self: transport.Transport, frame: Frame) -> None:
@@ -277,7 +277,7 @@ def test_a_refusal_says_why_and_the_session_goes_on(board: NativeBoard) -> None:
 
 
 def test_a_refusal_among_many_requests(board: NativeBoard) -> None:
-    """What was asked for after it is executed, and its answers are not taken for later ones."""
+    """Later requests are executed, and their answers are not taken for those of earlier ones."""
     link, _ = session(board)
     bad = np.array([(SET, 0, ROWS, 0, 0)], OPERATION).tobytes()
     wanted = [(Message.OPERATE, bad if i == 3 else set_and_read(i)) for i in range(10)]
@@ -290,7 +290,7 @@ def test_a_refusal_among_many_requests(board: NativeBoard) -> None:
 
 
 def test_many_requests_are_under_way_at_once(board: NativeBoard) -> None:
-    """Not one round trip each: the window is used, and never exceeded."""
+    """Requests do not wait for each answer: the window is used and never exceeded."""
     link, port = session(board)
     native = port.port
     assert isinstance(native, NativePort)
@@ -336,7 +336,7 @@ def test_a_dead_board_is_given_up_in_time(board: NativeBoard) -> None:
 
 
 class Deaf(NativePort):
-    """The board hears no message, only what has no number."""
+    """The board receives no message, only unnumbered frames."""
 
     def write(self, data: bytes) -> None:
         frames = [decode(wire) for wire in data.split(b"\0") if wire]
@@ -355,7 +355,7 @@ def test_a_board_that_takes_nothing_is_given_up(board: NativeBoard) -> None:
 
 
 def test_an_answer_that_never_comes(board: NativeBoard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The board is there and takes requests; its user need not wait for ever."""
+    """The board takes requests and never answers. The host gives up after a limit."""
     link, port = session(board)
     monkeypatch.setattr(link, "_deliver", lambda payload: None)
     link._transport._deliver = link._deliver
@@ -367,7 +367,7 @@ def test_an_answer_that_never_comes(board: NativeBoard, monkeypatch: pytest.Monk
 
 
 class Silence(NativePort):
-    """Nothing comes."""
+    """The board sends nothing."""
 
     def read(self, timeout_s: float) -> bytes:
         self.now += timeout_s
@@ -375,7 +375,7 @@ class Silence(NativePort):
 
 
 class Noise(NativePort):
-    """Something comes that is no frame."""
+    """The board sends bytes that are not a frame."""
 
     def read(self, timeout_s: float) -> bytes:
         self.now += timeout_s
@@ -391,7 +391,7 @@ def test_nobody_there(board: NativeBoard, kind: type[NativePort], said: str) -> 
 
 
 def test_a_busy_board_is_not_a_dead_one(board: NativeBoard) -> None:
-    """It is asked whether it is there while a long command says nothing."""
+    """The host polls a board that is silent during a long command."""
     link, port = session(board)
     remote = RemoteController(link)
     remote.execute(Command.START)
@@ -401,7 +401,7 @@ def test_a_busy_board_is_not_a_dead_one(board: NativeBoard) -> None:
 
 
 class OtherVersion(NativePort):
-    """Its frames say another version of the protocol."""
+    """Its frames carry another version of the protocol."""
 
     def read(self, timeout_s: float) -> bytes:
         frames = [decode(wire) for wire in super().read(timeout_s).split(b"\0")]
@@ -415,7 +415,7 @@ def test_another_version_of_the_protocol(board: NativeBoard) -> None:
 
 
 def test_the_reasons_are_those_of_the_register_map() -> None:
-    """The same enumerations stand in the register map and in the hardware."""
+    """The enumerations of the link equal those of the register map and of the hardware."""
     state = register_map_enumerations()
     assert state["reason_e"] == {reason.name.lower(): reason.value for reason in spec.Reason}
     causes = {cause.name.lower(): cause.value for cause in spec.FaultCause}

@@ -1,4 +1,4 @@
-"""Ports: what is said when one cannot be opened, and when the other end goes away."""
+"""Ports: errors when a port cannot be opened, and when the other end is closed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs pseudo-te
 
 @pytest.fixture
 def terminal() -> Iterator[tuple[int, str]]:
-    """The board's end of a pseudo-terminal, and the name of the host's end."""
+    """The end of the board of a pseudo-terminal, and the name of the end of the host."""
     ours, theirs = os.openpty()
     tty.setraw(theirs)
     yield ours, os.ttyname(theirs)
@@ -168,7 +168,8 @@ def test_a_board_that_is_killed_is_missed_at_once(tmp_path: Path) -> None:
 
 
 def test_a_board_that_ends_says_why(tmp_path: Path) -> None:
-    """While it is talked to; one that ends before says so when it is opened."""
+    """A board that ends during a session reports the reason; one that ended before reports it at
+    open."""
     last = "sys.exit('board: the processor trapped')"
     port = SimulatedPort(program(tmp_path, f"time.sleep(0.5); {last}"))
     with pytest.raises(BoardLost, match="exit code 1: board: the processor trapped"):
@@ -215,7 +216,7 @@ def test_closing_ends_the_program(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_is_not_for_the_board(tmp_path: Path) -> None:
-    """It is no member of our process group."""
+    """The board is not in the process group of the host."""
     port = SimulatedPort(program(tmp_path, "sys.stdin.read()"))
     assert os.getpgid(port.process.pid) != os.getpgid(0)
     port.close()
@@ -225,7 +226,7 @@ def test_ctrl_c_is_not_for_the_board(tmp_path: Path) -> None:
 
 
 def test_the_builder_gets_the_shape(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Its progress and its result come back."""
+    """The progress and the result of the builder are returned."""
     given: dict[str, int] = {}
 
     def build(sizes: dict[str, int], say: Any) -> Path:
@@ -260,7 +261,7 @@ def test_a_build_that_fails(kind: type[OhmcarloError], monkeypatch: pytest.Monke
 def test_without_the_tools(
     missing: set[str], extras: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The message names the extras that are missing, and no other."""
+    """The message names the missing extras and no other."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     find = importlib.util.find_spec
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""The host's side of a board: what it refuses, what it reads, what it says when one dies."""
+"""The host side of a board: rejected requests, decoded records, errors of a lost board."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_not_started(board: SerialBoard) -> None:
 
 
 class Tampered(NativePort):
-    """Another identification comes than the one that was sent."""
+    """Replace the identification that the board sent."""
 
     def __init__(self, board: NativeBoard, change: Callable[[bytes], bytes]) -> None:
         super().__init__(board)
@@ -211,7 +211,7 @@ def test_firmware_of_other_hardware(native: NativeBoard) -> None:
 
 
 def test_identity(board: SerialBoard) -> None:
-    """Everything that the manifest of a run needs to know about a board."""
+    """The identity holds everything that the manifest of a run needs to know about a board."""
     found = board.identify()
     assert found["backend"] == "serial:port" and found["version"] == __version__
     assert found["rows"] == 256 and found["simulated"] and found["firmware_version"] == __version__
@@ -230,7 +230,7 @@ def test_names_are_those_of_the_link() -> None:
 
 
 def test_a_point_in_memory() -> None:
-    """Word by word, as the register map describes it."""
+    """A point is packed word by word as the register map describes."""
     one = Points(
         np.array([[1, -2, 3, -4, 5]], np.int8), np.array([2], np.uint8), np.array([-3], np.int16)
     )
@@ -331,7 +331,7 @@ def test_samples_of_another_size() -> None:
 def test_log_posterior_follows_the_chains(
     board: SerialBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a step that was turned down it is still that of the last sample, chain by chain."""
+    """After a rejected step the log-posterior is still that of the last sample, for each chain."""
     board.configure(registers(), points())
     board.start()
     streamed: list[int] = []
@@ -433,7 +433,7 @@ def test_a_board_that_dies_while_it_runs(board: SerialBoard, native: NativeBoard
 
 
 def test_raw_operations_in_their_order(board: SerialBoard, native: NativeBoard) -> None:
-    """RESETs travel with what comes after them, and come first."""
+    """RESETs are sent together with the operations that follow, and before them."""
     array = board.raw_array()
     sent: list[tuple[int, ...]] = []
     operate = board.remote.operate
@@ -471,7 +471,7 @@ def test_an_array_of_another_shape_is_not_touched(native: NativeBoard) -> None:
 
 
 def test_the_ledger_is_that_of_the_model() -> None:
-    """Counts are exact where a board counts; sums and wear come close to the golden ledger."""
+    """Counts of the board are exact. Estimated sums and wear are close to the golden ledger."""
     chain, data = registers(Geometry(rows=64)), points()
     model = ModelBoard(EmulatedArray(Geometry(rows=64), 3))
     model.configure(chain, data)
@@ -506,7 +506,7 @@ def test_checks_of_a_sound_board(board: SerialBoard, name: str) -> None:
 
 
 def test_the_check_of_devices_tells_arrays_apart(board: SerialBoard) -> None:
-    """The native board's devices are no emulated ones."""
+    """The devices of the native board differ from those of the emulated array."""
     passed, detail = BOARD_CHECKS["devices"](board, 1)
     assert not passed and "differ" in detail
 
