@@ -51,7 +51,8 @@ def test_longest_runs(client: Client) -> None:
 
 
 def test_damaged_frames_are_not_executed(client: Client) -> None:
-    """One byte is changed, lost or doubled. The pulse is not executed, and the next good frame is."""
+    """One byte is changed, lost or doubled. The pulse is not executed, and the next good frame
+    is."""
     good = client.data(Message.OPERATE, SET_ONE)
     for place in range(len(good) - 1):
         for damaged in (
@@ -210,7 +211,8 @@ def test_nonsense_acknowledgements(client: Client) -> None:
 
 # -- sending again -------------------------------------------------------------------------------
 def test_sends_again_by_the_clock(client: Client) -> None:
-    """A message is sent again after the time given in OPEN, not earlier, until it is acknowledged."""
+    """A message is sent again after the time given in OPEN, not earlier, until it is
+    acknowledged."""
     message = [f.message for f in client.exchange(client.data(Message.ECHO, b"x"), SHORT)]
     assert client.exchange(clocks=PATIENCE - 2 * SHORT) == []
     for _ in range(3):

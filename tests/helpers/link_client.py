@@ -1,4 +1,5 @@
-"""A bare host for tests of the firmware: it sends and receives single frames and enforces no rule."""
+"""A bare host for tests of the firmware: it sends and receives single frames and enforces no
+rule."""
 
 from __future__ import annotations
 

@@ -127,7 +127,8 @@ class NativeBoard:
         self._library.native_alarm()
 
     def hang(self, first: int = 1) -> None:
-        """Leave the ``first``-th operation from now and all later ones unanswered; 0: answer all."""
+        """Leave the ``first``-th operation from now and all later ones unanswered; 0: answer
+        all."""
         self._library.native_hang(first)
 
     def mismatch(self, controller: bool = False, board: bool = False) -> None:

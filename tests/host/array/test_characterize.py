@@ -1,4 +1,4 @@
-"""Characterisation finds what was planted, and its trim makes devices alike."""
+"""Characterisation recovers planted properties, and its trim removes device differences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GEOMETRY = Geometry(rows=32, pairs=32)
 
 
 def planted(**values: float) -> PhysicsArray:
-    """σ = 5 % of g and the effects named."""
+    """σ = 5 % of g and the named effects."""
     return PhysicsArray(GEOMETRY, get_preset("relative-5pct").with_values(**values), 21)
 
 
@@ -141,7 +141,7 @@ def test_gain_and_offset_are_those_of_the_devices():
 
 @pytest.mark.stats
 def test_few_cycles_are_trusted_little():
-    """On devices that are alike a trim can only do harm: it must stay near zero."""
+    """For identical devices a trim can only do harm, so it must stay near zero."""
     found = characterize(planted(), cycles=2)
     assert np.abs(found.trim_offset).mean() < 2  # an unshrunk fit: about 5 codes
     assert np.abs(found.trim_gain).mean() < 1

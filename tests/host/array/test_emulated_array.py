@@ -43,7 +43,7 @@ def test_cycle_to_cycle_is_the_normal_that_it_claims(target: float) -> None:
     rng = np.random.default_rng(0)
     z = (g + rng.uniform(-0.125, 0.125, len(g)) - target) / (0.05 * target)
     assert stats.kstest(z, "norm").pvalue > 1e-3
-    assert stats.kstest(1.03 * z, "norm").pvalue < 1e-3  # 3 % too wide would be seen
+    assert stats.kstest(1.03 * z, "norm").pvalue < 1e-3  # a spread that is 3 % too wide fails
     assert abs(z.mean()) < 4 / np.sqrt(len(z))
 
 

@@ -1,6 +1,6 @@
-"""The emulator, pulse by pulse: which word of the generator a pulse takes, and what it makes of it.
+"""The emulator, pulse by pulse: the word of the generator of each pulse, and the resulting code.
 
-The arithmetic is written down again here in float64, with scipy's normal quantiles.
+The arithmetic is repeated here in float64, with scipy's normal quantiles.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def test_pulse_n_takes_word_n_of_a_64_bit_counter(
     median = np.tile(dac / 4, 8) * (1 + offset) * gain
     exact = np.clip(median * (1 + rel * normals(first, 128)), 0, 1023)
     assert np.abs(found - exact).max() < 0.6
-    assert (found == np.floor(exact + 0.5)).mean() > 0.93  # tables leave ties open
+    assert (found == np.floor(exact + 0.5)).mean() > 0.93  # tables may round ties either way
     assert array.state.counter[0] == first + 128
 
 
@@ -88,8 +88,8 @@ def test_reset_moves_every_device_that_still_moves() -> None:
 
 
 def test_device_to_device_offsets_are_not_the_noise_of_pulses() -> None:
-    """The hash of an address and the stream of the pulses must not share words: otherwise
-    device ``d`` of row 0 would be off by what its first pulse draws."""
+    """The hash of an address and the stream of the pulses must not share words. Otherwise the
+    offset of device ``d`` of row 0 would equal the noise of its first pulse."""
     array = EmulatedArray(Geometry(rows=16, pairs=128), SEED, d2d_rel=0.05)
     for row in (0, 7):
         offsets = array.state.d2d[row] / 65536.0 / 0.05

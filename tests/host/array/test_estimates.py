@@ -1,4 +1,4 @@
-"""Fitted constants of the device model: intervals that hold the truth as often as they say."""
+"""Fitted constants of the device model: the coverage of their intervals."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def measured(preset: DevicePreset, seed: int, rows: int = 4) -> Estimates:
 
 @cache
 def constants_of_all(preset: DevicePreset) -> list[dict[str, Estimate]]:
-    """What is found on SEEDS chips of a preset."""
+    """Estimates on SEEDS chips of a preset."""
     return [measured(preset, 500 + seed).constants for seed in range(SEEDS)]
 
 
 def hits(preset: DevicePreset, names: list[str], factor: float = 1.0) -> Counter[str]:
-    """How many of SEEDS intervals hold ``factor`` × the preset's constant."""
+    """Number of the SEEDS intervals that contain ``factor`` × the constant of the preset."""
     truth = {name: value.value for name, value in preset.constants().items()}
     if "c2c_rel" in truth:
         truth["c2c_slope"] = -truth["c2c_rel"]
@@ -93,16 +93,17 @@ def test_intervals_do_not_hold_what_is_wrong():
 
 @pytest.mark.stats
 def test_a_memory_longer_than_the_measurement_is_not_lost_in_the_means():
-    """140 pulses of a process that remembers 48: the mean of a device takes half of it away."""
+    """140 pulses of a process with a correlation length of 48: the mean of a device removes half of
+    it."""
     found = [measured(get_preset("rram-1t1r"), seed, rows=8) for seed in range(5)]
     shares = [e.constants["slow_share"].value for e in found]
     assert np.mean(shares) == pytest.approx(0.285, abs=0.03)
-    # what one sees without reckoning with the means
+    # estimate without the correction for the means
     assert np.mean([e.correlation[0] for e in found]) < 0.2
 
 
 def test_a_straight_fit_by_hand():
-    """No memory, no noise, no device differences: sample variances are all there is."""
+    """Without memory, noise and device differences, the sample variances decide the fit."""
     rng = np.random.default_rng(3)
     levels = np.array([60.0, 100.0, 140.0])
     order = np.tile([0, 1, 2], 30)
@@ -156,9 +157,9 @@ def test_ages_are_those_of_the_model():
 
 
 @pytest.mark.data("rram-set-sweep")
-@pytest.mark.filterwarnings("error::RuntimeWarning")  # of lags that no pulse shows
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # of lags without a pair of pulses
 def test_a_sweep_file_is_fitted_as_it_is():
-    """Against numbers that other code derived from the same file."""
+    """Compare with numbers that other code derived from the same file."""
     preset, found = fit_file(find("rram-set-sweep"))
     assert found.constants["c2c_intercept_us"].covers(21.15)
     assert found.constants["c2c_slope"].covers(0.085)

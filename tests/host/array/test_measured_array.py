@@ -1,4 +1,4 @@
-"""An array of real cells: parsing, drawing, halves, and what trimming does to it."""
+"""An array of real cells: parsing, drawing, halves, and the effect of a trim."""
 
 from __future__ import annotations
 
@@ -204,8 +204,9 @@ def test_every_draw_is_a_real_repeat_of_that_cell(sweep: Sweep):
 @pytest.mark.data("rram-set-sweep")
 @pytest.mark.stats
 def test_trim_of_one_half_serves_the_other(sweep: Sweep):
-    """Device-to-device spread on the half that the calibration never saw, with and without."""
-    # the trim is a straight line per device: judged where the cells do not yet saturate
+    """Device-to-device spread on the half that the calibration did not use, with and without
+    trim."""
+    # the trim is a straight line per device, so it is tested below the saturation of the cells
     targets = (75.0, 95.0, 115.0, 135.0, 155.0)
     calibration = MeasuredArray(sweep, GEOMETRY, 3, half="calibration")
     learnt = characterize(calibration, targets_us=targets, cycles=20)
@@ -227,7 +228,8 @@ def test_trim_of_one_half_serves_the_other(sweep: Sweep):
 @pytest.mark.data("rram-set-sweep")
 @pytest.mark.stats
 def test_cells_drift_between_the_first_and_the_second_half(sweep: Sweep):
-    """Halves in time differ by several percent in the median, alternating ones do not."""
+    """The medians of halves in time differ by several percent, those of alternating halves do
+    not."""
 
     def offset(split: str) -> float:
         array = MeasuredArray(sweep, GEOMETRY, 3, half="operation", split=split)

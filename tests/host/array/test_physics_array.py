@@ -1,4 +1,4 @@
-"""The physical array does what its sources say, one effect at a time."""
+"""The physical array reproduces its sources, one effect at a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALL = np.arange(GEOMETRY.row_devices, dtype=np.int32)
 
 
 def only(*names: str) -> dict[str, bool]:
-    """Switches that leave nothing on but ``names``."""
+    """Switches that leave only ``names`` on."""
     return {name: name in names for name in Effects.names()}
 
 
@@ -357,7 +357,8 @@ def test_dot_converter_rounds_and_saturates():
 
 @pytest.mark.parametrize(("preset", "cycles"), [("rram-1t1r", 0.0), ("stress", 999_990.0)])
 def test_cycles_in_one_go_are_those_one_by_one(preset: str, cycles: float):
-    """Codes, state, ledger and generators, to the bit; in ``stress`` ageing begins on the way."""
+    """Codes, state, ledger and generators are bit-identical; in ``stress``, ageing begins on the
+    way."""
     at_once, in_turn = (PhysicsArray(Geometry(rows=4), preset, 5, cycles=cycles) for _ in range(2))
     devices = np.array([0, 1, 5, 7, 30, 63], np.int32)
     dac = np.random.default_rng(1).integers(1200, 2500, (30, 6)).astype(np.int32)

@@ -136,7 +136,8 @@ def test_the_ledger_without_a_host() -> None:
 
 
 def test_a_controller_that_was_just_switched_on() -> None:
-    """The state of a controller at power-up, whose queues are empty, is the golden one at power-up."""
+    """The state of a controller at power-up, whose queues are empty, is the golden one at
+    power-up."""
     made = chain()
     fresh = Controller(made.registers, made.array, made.points)
     zeros = {name: np.zeros(size, np.uint32) for name, size in sizes(LAYOUT).items()}

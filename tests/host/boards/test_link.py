@@ -214,7 +214,8 @@ def run_steps(link: Link, steps: int) -> np.ndarray:
 
 
 def test_every_record_once_and_in_order(capsys: pytest.CaptureFixture[str]) -> None:
-    """Records over a faulty line equal those over a good line, also for single steps between runs."""
+    """Records over a faulty line equal those over a good line, also for single steps between
+    runs."""
     runs = []
     for probability in (0.0, 1e-3, 1e-2, 0.1):
         with opened() as board:

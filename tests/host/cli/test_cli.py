@@ -1,4 +1,4 @@
-"""The command line: what it promises, and how it refuses."""
+"""The command line: results, and errors for bad requests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KEYS = {
 
 @pytest.fixture
 def call(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run the command line here: exit code, standard output, standard error."""
+    """Run the command line in this process: exit code, standard output, standard error."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
         code = cli.main([str(a) for a in arguments])
@@ -98,7 +98,7 @@ def test_json_and_trace_keep_their_promise(call: Call, tmp_path: Path) -> None:
     assert t["codes"].dtype == np.uint16
     assert t["codes"].shape == (result["samples"], 2 * 10)
     assert t["accepted"].sum() == result["accepted"]
-    # every step is somebody's: the first sample of a chain counts its start as one
+    # every step belongs to a sample: the first sample of a chain counts its start as one
     assert t["multiplicity"].sum() == 240 + 2
     assert len(t["codes"]) == result["accepted"] + 2
 
@@ -174,7 +174,8 @@ def test_predict_without_labels_and_in_another_order(call: Call, tmp_path: Path)
 
 
 def test_predict_knows_the_label_of_the_training_file(call: Call, tmp_path: Path) -> None:
-    """A label column of any name, where no other column could be it; numbers by their value."""
+    """The label column may have any name if no other column can be the label. Numbers are compared
+    by value."""
     rows = [[*r[:2], "grade" if i == 0 else r[2]] for i, r in enumerate(table())]
     run = tmp_path / "run"
     assert call("train", write_csv(tmp_path / "d.csv", rows), *SMALL, "--out", run)[0] == 0
@@ -199,7 +200,7 @@ def test_predict_says_what_is_extrapolated(call: Call, tmp_path: Path) -> None:
 
 
 def test_report_of_a_network_and_of_a_perfect_run(call: Call, tmp_path: Path) -> None:
-    """Pictures of hidden weights; bins whose share is exactly 1; names that look like markup."""
+    """Pictures of hidden weights, bins whose share is exactly 1, and names that resemble markup."""
     rows = [["$a[red]", "b", "label"]] + [[i % 2 * 5 + i / 60, i % 7, i % 2] for i in range(60)]
     data = write_csv(tmp_path / "[bold]d.csv", rows)  # type: ignore[arg-type]
     for run, extra in ((tmp_path / "n", ["--hidden", 2]), (tmp_path / "w", ["--whiten"])):
@@ -211,7 +212,7 @@ def test_report_of_a_network_and_of_a_perfect_run(call: Call, tmp_path: Path) ->
 
 
 def test_the_result_says_how_far_to_trust_it(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short random walk of one chain is not to be trusted; four whitened chains are."""
+    """A short random walk of one chain is reported as unreliable, four whitened chains are not."""
     monkeypatch.setenv("COLUMNS", "200")
     _, walk, _ = call("train", "breast-cancer", "--steps", 500)
     _, good, _ = call("train", "toy2d", "--whiten", "--chains", 4, "--steps", 3000)
@@ -440,7 +441,7 @@ def test_unreadable_run_folder(call: Call, tmp_path: Path) -> None:
 
 
 def test_unreadable_checkpoint(call: Call, tmp_path: Path) -> None:
-    """A folder where a file should be: not even root can read it."""
+    """A folder in place of a file, which not even root can read."""
     run = tmp_path / "run"
     assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
     (run / stored.RESULT).unlink()
@@ -452,7 +453,7 @@ def test_unreadable_checkpoint(call: Call, tmp_path: Path) -> None:
 
 
 def test_unwritable_place(call: Call, tmp_path: Path) -> None:
-    """A file in the way stops even root."""
+    """A file in place of a folder stops even root."""
     (tmp_path / "file").write_text("")
     answer = call("train", "toy2d", *SMALL, "--out", tmp_path / "file" / "run")
     assert_refused(answer, cli.FAILED, "cannot make")
@@ -495,7 +496,7 @@ def test_predict_refuses_what_does_not_fit(call: Call, tmp_path: Path) -> None:
 def test_a_damaged_result(
     call: Call, name: str, content: bytes | dict[str, object], words: list[str], tmp_path: Path
 ) -> None:
-    """Named, with what to do; and what it says to do helps."""
+    """The message names the file and a remedy, and the remedy works."""
     run = tmp_path / "run"
     assert call("train", "toy2d", *SMALL, "--out", run)[0] == 0
     before = (run / stored.TRACE).read_bytes()
@@ -518,7 +519,8 @@ def test_a_damaged_result(
 def test_the_state_of_the_checkout_is_looked_at_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Git renews its index where a file's time has changed: a commit of the user's fails then."""
+    """Git renews its index if the time of a file has changed. A commit of the user would then
+    fail."""
 
     def git(*arguments: str) -> str:
         who = ("-c", "user.name=A", "-c", "user.email=a@example.org")
@@ -566,7 +568,8 @@ def limited(size: int, *arguments: object) -> tuple[int, str]:
 
 @pytest.fixture
 def compiled(call: Call) -> None:
-    """The sampler's machine code is on disk already: it is not what does not fit."""
+    """The machine code of the sampler is on disk already, so it is not the file that does not
+    fit."""
     assert call("train", "toy2d", *SMALL)[0] == 0
 
 
@@ -581,7 +584,8 @@ def test_disk_full_from_the_start(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("compiled")
 def test_disk_full_later(call: Call, tmp_path: Path) -> None:
-    """The checkpoint does not fit: the manifest stays, nothing is half-written, resume works."""
+    """The checkpoint does not fit. The manifest stays, no partial file is left, and resume
+    works."""
     run, whole = tmp_path / "run", tmp_path / "whole"
     code, err = limited(20_000, "train", "toy2d", *SMALL, "--out", run)
     assert code == cli.FAILED
@@ -605,7 +609,7 @@ def test_disk_full_beside_the_run(option: str, tmp_path: Path) -> None:
 
 
 def test_disk_full_while_compiling(tmp_path: Path) -> None:
-    """In a process of its own: machine code that is loaded already need not be compiled."""
+    """The run is a process of its own, because loaded machine code is not compiled again."""
     done = subprocess.run(
         [sys.executable, "-m", "ohmcarlo.cli.app", "train", "toy2d", *SMALL],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What a command imports: answers that need no sampler come without the libraries of one."""
+"""Imports of each command: commands that need no sampler start without the libraries of one."""
 
 from __future__ import annotations
 

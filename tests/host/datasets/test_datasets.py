@@ -1,4 +1,4 @@
-"""Data sets: the published counts, and every way in which a file can be wrong."""
+"""Data sets: the published counts, and every kind of invalid file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_unknown_name_is_guessed() -> None:
 
 
 def test_halves() -> None:
-    """Equal shares of the classes; an odd number leaves the larger part out."""
+    """Each half has equal shares of the classes. An odd number makes the held-out half larger."""
     y = load("breast-cancer").y
     train, test = split_half(y, 0)
     assert len(train) == 284 and len(test) == 285
@@ -108,7 +108,7 @@ def test_blanks_quotes_bom_and_windows_lines(tmp_path: Path) -> None:
     [
         (("0", "1"), ("0", "1")),
         (("1", "-1"), ("-1", "1")),
-        (("10", "9"), ("9", "10")),  # by value, not by letter
+        (("10", "9"), ("9", "10")),  # by value, not as text
         (("yes", "no"), ("no", "yes")),
         (("M", "B"), ("B", "M")),
         (("positive", "negative"), ("negative", "positive")),
@@ -252,14 +252,14 @@ def test_a_constant_feature_is_announced(tmp_path: Path) -> None:
 
 @pytest.fixture
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No data on this machine: empty folders for OHMCARLO_DATA and for the cache."""
+    """Hide all data of this machine: empty folders for OHMCARLO_DATA and for the cache."""
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
     monkeypatch.setattr("ohmcarlo.datasets.fetch.cache_folder", lambda: tmp_path / "cache")
     return tmp_path
 
 
 def download(monkeypatch: pytest.MonkeyPatch, content: bytes | Exception) -> list[str]:
-    """Let every download give ``content``; returns the addresses asked for."""
+    """Make every download return ``content``; returns the requested addresses."""
     import pooch
 
     asked = []
@@ -352,7 +352,7 @@ def test_mitdb_is_listed_completely() -> None:
 
 
 def wanting(name: str, data: str) -> Any:
-    """A case ``name`` that needs the data set ``data``, if that is one that cannot ship."""
+    """A case ``name`` that needs the data set ``data``, if that data set cannot ship."""
     return pytest.param(name, marks=[pytest.mark.data(data)] if data in SOURCES else [])
 
 
@@ -416,7 +416,7 @@ def test_a_table_of_known_classes(tmp_path: Path) -> None:
 
 
 def test_only_what_is_needed_must_be_in_order(tmp_path: Path) -> None:
-    """A table that a program wrote may hold an index without a name, and more."""
+    """A table from another program may have an unnamed index column and other columns."""
     table = Table(write(tmp_path, [",a,b,b,7", "0,1,2,3,4"]))
     table.check(["a"])
     with pytest.raises(UsageError, match="second column is called 'b'"):

@@ -1,4 +1,4 @@
-"""The ECG task: records as wfdb and hand counts have them, features of beats made by hand."""
+"""The ECG task: records as wfdb and hand counts give them, features of synthetic beats."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def column(table: np.ndarray, name: str) -> np.ndarray:
 
 
 def test_intervals_by_hand() -> None:
-    """Regular beats of 0.8 s, one of them after 0.5 s with a pause of 1.1 s behind it: the upper
-    quartile is 0.8 s wherever 40 beats are looked at."""
+    """Regular beats every 0.8 s, with one beat after 0.5 s and a pause of 1.1 s. The upper quartile
+    is 0.8 s in every window of 40 beats."""
     gaps = [0.8] * 40
     gaps[20], gaps[21] = 0.5, 1.1
     rhythm = beats.rhythm(np.cumsum(gaps))
@@ -78,14 +78,14 @@ def test_running_quantile_by_hand() -> None:
 
 
 def test_early_beats_stay_unusual_where_they_are_usual() -> None:
-    """Three of five beats come early, without the small wave that the others have 0.17 s before
-    them. The usual beat has none, the unhurried one has: it is the early ones that differ."""
+    """Three of five beats come early, without the small wave that precedes the others by 0.17 s.
+    The usual beat has no such wave and the unhurried beat has one, so the early beats differ."""
     gaps = [0.8, 0.5, 0.5, 0.5, 1.0] * 12
     early = np.array(gaps) == 0.5
     atria = np.where(early, 0.0, 0.15).tolist()
     recording = made([0.1] * 60, [1.0] * 60, gaps, atria=atria)
     table = beats.features(recording)
-    # before the first and after the last beat the filter sees the end
+    # the first and the last beat are affected by the ends of the filter
     inner = np.arange(60) % 59 > 0
     for name in ("P distance, lead 1", "P unlike, lead 1", "P unlike, lead 2"):
         values = column(table, f"{name}, from unhurried")
@@ -99,8 +99,8 @@ def test_early_beats_stay_unusual_where_they_are_usual() -> None:
 
 
 def test_a_broad_beat_by_hand() -> None:
-    """One of 41 triangles is 1.5 times as wide: time beyond a fraction of the peak grows by
-    1.5, and slopes in parts of the height become 1/1.5, as long as the filter leaves them alone."""
+    """One of 41 triangles is 1.5 times as wide. Time beyond a fraction of the peak grows by 1.5,
+    and slopes relative to the height shrink by 1.5, as far as the filter passes them."""
     widths, heights = [0.10] * 41, [1.0] * 41
     widths[20] = 0.15
     table = beats.features(made(widths, heights, [0.8] * 41))
@@ -114,7 +114,7 @@ def test_a_broad_beat_by_hand() -> None:
 
 
 def test_gain_does_not_matter_and_polarity_of_the_usual_beat_does_not() -> None:
-    """Electrodes differ: all beats twice as high, or upside down, are the same beats."""
+    """Electrodes differ: beats of twice the height, or inverted beats, have the same features."""
     widths, heights = [0.1] * 30, [1.0] * 30
     widths[11], heights[11] = 0.16, 1.4
     atria = [0.15] * 30
@@ -122,7 +122,7 @@ def test_gain_does_not_matter_and_polarity_of_the_usual_beat_does_not() -> None:
     other = beats.features(
         made(widths, [-2 * h for h in heights], [0.8] * 30, atria=[-2 * h for h in atria])
     )
-    # floors of some hundredths of a millivolt are all that differs
+    # the only differences are floors of some hundredths of a millivolt
     assert np.abs(one - other).max() < 0.15
     inverted = beats.features(made(widths, [*heights[:11], -1.4, *heights[12:]], [0.8] * 30))
     # shifted as far as may be, a triangle does not correlate with its mirror image; with itself: 1
@@ -132,7 +132,7 @@ def test_gain_does_not_matter_and_polarity_of_the_usual_beat_does_not() -> None:
 
 
 def test_marks_may_be_off() -> None:
-    """A mark 30 ms late changes a beat's interval, not its shape."""
+    """A mark that is 30 ms late changes the interval of a beat, not its shape."""
     recording = made([0.1] * 30, [1.0] * 30, [0.8] * 30)
     late = recording.beats.copy()
     late[12] += round(0.030 * RATE)
@@ -219,7 +219,7 @@ def test_record_114_has_its_leads_in_order(mitdb: Path) -> None:
 
 @pytest.mark.data("mitdb")
 def test_counts_of_every_record(mitdb: Path) -> None:
-    """beat_counts_aami.csv, which was counted with other code."""
+    """beat_counts_aami.csv was counted with other code."""
     counts = mitdb / "beat_counts_aami.csv"
     if not counts.is_file():
         pytest.skip("the folder mitdb has no beat_counts_aami.csv")
@@ -271,7 +271,7 @@ def test_a_damaged_cache_is_made_again(
 @pytest.mark.data("mitdb")
 @pytest.mark.stats
 def test_unseen_patients_and_a_control(mitdb: Path) -> None:
-    """The goal of the task is 97 %; with shuffled labels nothing can be learnt."""
+    """The goal of the task is 97 %. With shuffled labels, the accuracy must be that of chance."""
     found = train(TrainConfig("ecg", whiten=True, rho=0.8, steps=1500)).values
     assert found["balanced_accuracy"] > 0.97
     assert found["train_points"] == 400 and found["features"] == len(beats.FEATURES)
@@ -314,8 +314,8 @@ def test_settings_of_the_network(mitdb: Path) -> None:
 
 
 def test_samples_that_disagree() -> None:
-    """Logits in floating point and scipy's entropy say what the compiled sums say; a single
-    sample does not disagree with itself."""
+    """Logits in floating point and scipy's entropy agree with the compiled sums. A single sample
+    has no disagreement."""
     data = load("toy2d")
     config = TrainConfig("toy2d", steps=400)
     setup, encoder = prepare(config, get_task("toy2d"), data.x, data.y, data.feature_names)

@@ -1,4 +1,4 @@
-"""Encoding: scikit-learn's numbers on the grid of int8; whitening leaves the posterior alone."""
+"""Encoding: scikit-learn's numbers on the grid of int8. Whitening preserves the posterior."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reference.nuts_wdbc import FEATURES, SIGMA_P, SPLIT_SEED, digest
 
 
 def halves(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """WDBC: features and labels of the training half, then of the other."""
+    """WDBC: features and labels of the training half, then of the held-out half."""
     data = load("breast-cancer")
     train, test = split_half(data.y, seed)
     return data.x[train], data.y[train], data.x[test], data.y[test]
@@ -85,7 +85,7 @@ def test_accuracy_of_quantised_features() -> None:
 
 
 def test_integers_do_not_depend_on_the_order_of_sums() -> None:
-    """Another order of the rows, another layout in memory: other roundings in a naive sum."""
+    """Another order of the rows or another memory layout changes the rounding of a naive sum."""
     x, y, x_test, _ = halves()
     shuffled = np.random.default_rng(0).permutation(len(x))
     for whiten in (False, True):
@@ -184,7 +184,7 @@ CASES = [(0, 15, 1.0), (1, 15, 2.0), (2, 30, 1.0), (3, 5, 0.2)]
 
 @pytest.mark.parametrize(("seed", "features", "sigma_p"), CASES)
 def test_whitening_leaves_the_posterior_alone(seed: int, features: int, sigma_p: float) -> None:
-    """Mode within 0.003 and spreads within 1 % of what they were, in posterior spreads."""
+    """After whitening, the mode is within 0.003 posterior spreads and each spread within 1 %."""
     x, y, *_ = halves(seed)
     encoder = Encoder.fit(x, y, features=features, whiten=True, sigma_p=sigma_p)
     plain = Encoder.fit(x, y, features=features).encode(x, y)
@@ -216,14 +216,14 @@ def test_whitening_leaves_the_posterior_alone(seed: int, features: int, sigma_p:
 
 
 def points_without_prior(points: Points, n: int) -> Points:
-    """The data alone, with a hundredth of a prior to keep the mode finite."""
+    """The data with a hundredth of a prior, which keeps the mode finite."""
     weak = np.where(points.labels[n:] == 2, points.inputs[n:].T // 10, 0).T.astype(np.int8)
     return Points(np.concatenate([points.inputs[:n], weak]), points.labels, points.offsets)
 
 
 @pytest.mark.parametrize(("seed", "features", "sigma_p"), CASES)
 def test_error_of_the_log_posterior(seed: int, features: int, sigma_p: float) -> None:
-    """Where the posterior lives, log-posterior differences are off by 0.1 nat (rms) at most:
+    """Under the posterior, errors of log-posterior differences are at most 0.1 nat (rms), because
     the rows of the data are int8. The prior is exact."""
     x, y, *_ = halves(seed)
     encoder = Encoder.fit(x, y, features=features, whiten=True, sigma_p=sigma_p)
@@ -252,7 +252,7 @@ def test_whitened_logits_are_the_logits() -> None:
 
 
 def test_many_points_use_the_whole_range() -> None:
-    """10,000 points: posterior spreads are far below 1, the scale makes up for it."""
+    """With 10,000 points, posterior spreads are far below 1. The scale compensates for it."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=(10_000, 6))
     y = (rng.random(10_000) < expit(x @ rng.normal(size=6))).astype(int)
@@ -354,8 +354,8 @@ def test_hardest_first() -> None:
 
 
 def test_reference_posterior_is_of_these_data() -> None:
-    """The file in tests/data was made from the integers that the encoder gives today, and is
-    precise enough to compare with: Monte Carlo error at most 0.005 posterior spreads."""
+    """The file in tests/data was made from the integers of the present encoder. Its Monte Carlo
+    error is at most 0.005 posterior spreads."""
     x, y, *_ = halves(SPLIT_SEED)
     points = Encoder.fit(x, y, features=FEATURES).training_points(x, y)
     with np.load(NUTS) as reference:
@@ -364,7 +364,7 @@ def test_reference_posterior_is_of_these_data() -> None:
         assert reference["ess"].min() >= 40_000 and reference["rhat"].max() < 1.001
         assert reference["divergent"] == 0
         mean, sd = reference["mean"], reference["sd"]
-    # an independent look: the mode is near the mean, the curvature near the spread
+    # independent check: the mode is near the mean, the curvature near the spread
     mode, covariance = mode_and_covariance(
         lambda w: log_likelihood(points, w) - (w**2).sum(axis=1) / 2 / SIGMA_P**2, FEATURES + 1
     )

@@ -38,7 +38,7 @@ def library() -> ctypes.CDLL:
 
 
 def policies(count: int, seed: int) -> NDArray[np.int64]:
-    """Random weights; every third policy leans the right way, and stands longer."""
+    """Random weights; every third policy leans to the correct side and stands longer."""
     most = spec.WEIGHT_MAX
     weights = np.random.default_rng(seed).integers(
         -most, most, (count, spec.POLICY_INPUTS), endpoint=True
@@ -96,7 +96,7 @@ def test_compiled_equals_step_by_step() -> None:
 
 
 def test_log_likelihood(library: ctypes.CDLL) -> None:
-    """beta log(mean), within 2e-5 nat; C and Python are the same; more steps are worth more."""
+    """beta log(mean) within 2e-5 nat. C and Python agree, and more steps give a larger value."""
     judge = cartpole.EpisodeLikelihood(1)
     totals = range(judge.episodes, judge.episodes * spec.EPISODE_STEPS + 1)
     found = np.array([judge.of_steps(total) for total in totals])
@@ -125,7 +125,7 @@ def test_log_likelihood(library: ctypes.CDLL) -> None:
 def test_a_planted_bug_is_seen(
     library: ctypes.CDLL, name: str, part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A constant that is off by little, in Python only."""
+    """Change a constant slightly, in Python only."""
     monkeypatch.setattr(spec, name, getattr(spec, name) + (getattr(spec, name) >> part or 1))
     assert differing_steps(library, 9, 5) > 0
 
@@ -153,7 +153,7 @@ def test_longest_result(client: Client) -> None:
 
 @pytest.mark.parametrize("board", [True], indirect=True, ids=["image"])
 def test_others_are_served_meanwhile(client: Client) -> None:
-    """The answer comes when the episodes are over; a second EPISODE is refused."""
+    """The answer comes after the episodes. A second EPISODE is refused."""
     steady = episode((300, 500, 1000, 1000, 0), 1, 0, 20)
     first = client.messages(client.data(Message.EPISODE, steady), 100_000)
     number = client.number
@@ -200,8 +200,8 @@ def float_step(state: Float, right: NDArray[np.bool_]) -> Float:
 
 
 def float_inputs(state: Float) -> Float:
-    """What the array is given: int8, full scale 2.4 m, 3 m/s, 0.2095 rad, 3.5 rad/s; and the bias,
-    10 of 127."""
+    """Inputs of the array are int8, full scale 2.4 m, 3 m/s, 0.2095 rad, 3.5 rad/s; the bias is 10
+    of 127."""
     full = np.array([[2.4], [3.0], [0.2095], [3.5]])
     scaled = np.clip(np.floor(127 * state / full + 0.5), -127, 127)
     return np.concatenate([scaled, np.full((1, state.shape[1]), 10)])
@@ -219,7 +219,7 @@ def float_steps(weights: NDArray[np.int64], state: Float) -> NDArray[np.int64]:
 
 
 def test_one_step_against_float64() -> None:
-    """Any state within the limits: each variable within two LSB of the real step."""
+    """For any state within the limits, each variable is within two LSB of the real step."""
     rng = np.random.default_rng(3)
     limits = np.array([[2.4], [4.0], [0.2095], [3.5]])
     state = np.rint(rng.uniform(-limits, limits, (4, 20000)) * 2**spec.STATE_FRAC).astype(np.int64)
@@ -230,8 +230,8 @@ def test_one_step_against_float64() -> None:
 
 def test_episodes_against_float64() -> None:
     """Random policies: episodes up to 100 steps last equally long, all but one in a thousand up to
-    150. Longer ones are chaotic: a float64 that begins 1e-12 beside itself parts from itself, too;
-    their mean is the same."""
+    150. Longer ones are chaotic: a float64 episode that starts with an offset of 1e-12 diverges
+    from the original, too. The mean lengths agree."""
     fixed, real, beside = [], [], []
     rng = np.random.default_rng(4)
     for number, weights in enumerate(rng.integers(-1023, 1024, (120, 5))):

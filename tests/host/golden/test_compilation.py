@@ -1,4 +1,4 @@
-"""What is compiled, how often, and what a person is told about it."""
+"""Compilation: the number of versions of each function, and the messages about it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ohmcarlo.runs.chain_run import COMPILING, Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.train import train
 
-# Every other compiled function has one version: one type of each argument, whatever is trained.
-# interpolate takes tables that may be written to, and constant ones.
+# Every other compiled function has one version: one type of each argument for all runs.
+# ``interpolate`` takes writable tables and constant ones.
 VERSIONS = {"interpolate": 2}
 ENTRIES = {"emulator_devices", "predict_sums", "run_emulated", "terms_of"}
 TRAININGS = (
@@ -56,7 +56,7 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def announced(function: Compiled) -> int:
-    """How many compilations two calls of ``function`` announce."""
+    """Number of compilations that two calls of ``function`` announce."""
     calls: list[None] = []
     with before_compilation(lambda: calls.append(None)):
         assert function(3) == 6
@@ -72,7 +72,7 @@ def test_machine_code_from_disk_is_no_compilation() -> None:
 
 
 class Notes(Silence):
-    """Keeps what a run shows, in order."""
+    """An observer that records the messages of a run in order."""
 
     def __init__(self) -> None:
         self.shown: list[str] = []
@@ -95,7 +95,7 @@ def shown_by_a_run() -> list[str]:
 
 
 def test_a_run_tells_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before the compilation, and only if there is one."""
+    """The message comes before the compilation, and only if there is one."""
     shown_by_a_run()  # fills the cache
     assert shown_by_a_run() == ["begin"]
     start, fresh = ModelBoard.start, compiled(lambda number: number + 1)

@@ -20,13 +20,14 @@ def test_cutoffs_follow_the_standard() -> None:
     α = 2^-30."""
     rct, symbol, apt = health_cutoffs(1.0)
     assert (rct, symbol) == (41, 15)
-    # the counted bit is the window's first: W - 1 further trials, at most 2^-30 beyond the cut-off
+    # the counted bit is the first of the window: W - 1 further trials, at most 2^-30 beyond the
+    # cut-off
     assert stats.binom.sf(apt - 2, APT_WINDOW - 1, 0.5) <= 2.0**-30
     assert stats.binom.sf(apt - 3, APT_WINDOW - 1, 0.5) > 2.0**-30
 
 
 class FaultyCoin(SlowArray):
-    """Entropy devices that misbehave from the ``after``-th harvest on."""
+    """Entropy devices that fail from the ``after``-th harvest on."""
 
     def __init__(self, fault: str, after: int, geometry: Geometry, seed: int) -> None:
         super().__init__(EmulatedArray(geometry, seed))
@@ -42,7 +43,7 @@ class FaultyCoin(SlowArray):
             return codes
         if self.fault == "stuck":
             return np.full_like(codes, 1023)
-        if self.fault == "frozen":  # each column at its own mixed-looking code
+        if self.fault == "frozen":  # each column at its own code with mixed bits
             return (389 + 37 * np.arange(len(codes))).astype(np.int32)
         if self.fault == "biased":
             bits = self.rng.random((len(codes), 3)) < 0.6
@@ -89,7 +90,7 @@ def test_good_coins_run_on() -> None:
 
 
 def test_no_false_alarm_in_many_windows() -> None:
-    """The emulated coin through the tests for 2,000 windows (the calculated rate is 2^-30)."""
+    """The tests run over 2,000 windows of the emulated coin (the calculated rate is 2^-30)."""
     made = controller(wdbc_points(4), geometry=Geometry(rows=64, pairs=9))
     trace(made, 2000 * APT_WINDOW // 24)
     assert made.state.scalars[CLEAN_WINDOWS] > 1990
@@ -142,8 +143,8 @@ def test_few_entropy_pairs_are_programmed_more_often() -> None:
 
 @pytest.mark.parametrize("slow", [None, True])
 def test_rows_with_a_stuck_entropy_device_give_no_coin(slow: bool | None) -> None:
-    """A stuck device fixes three bits of its row's coin, and rotating rows hide it from the
-    health tests."""
+    """A stuck device fixes three bits of the coin of its row. The rotation of the rows hides it
+    from the health tests."""
     points = wdbc_points(4)
     made = controller(points, geometry=Geometry(rows=64, pairs=16), seed=3, slow=slow)
     emulator = getattr(made.array, "inner", made.array)

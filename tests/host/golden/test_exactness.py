@@ -44,7 +44,7 @@ def random_walk(kernel: str, steps: int, rho: float = 1.0) -> np.ndarray:
 
 
 def whitened(steps: int) -> np.ndarray:
-    """The same from the whitened, autoregressive kernel, in the original weights."""
+    """The draws of the whitened, autoregressive kernel, in the original weights."""
     dataset = load("breast-cancer")
     rows, _ = split_half(dataset.y, 0)
     x, y = dataset.x[rows], dataset.y[rows]

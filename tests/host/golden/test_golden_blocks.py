@@ -1,7 +1,7 @@
-"""Blocks of the golden model, one by one, against closed forms and numpy written down here.
+"""Blocks of the golden model, one by one, against closed forms and NumPy.
 
-What a proposal is programmed to, what it costs, what its likelihood is: per device, per row of a
-group, with a converter of limited resolution, and in prediction mode.
+The tests cover target, price and likelihood of a proposal: per device, per row of a group, with a
+converter of limited resolution, and in prediction mode.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def places(made: Bench) -> tuple[np.ndarray, np.ndarray]:
 
 
 def half_up(value: Any) -> np.ndarray:
-    """The machine's one rounding rule."""
+    """The only rounding rule of the hardware."""
     return np.floor(np.asarray(value, float) + 0.5).astype(np.int64)
 
 
@@ -192,7 +192,7 @@ def float_hastings(made: Bench, old: np.ndarray, new: np.ndarray, centre: Any) -
 @pytest.mark.parametrize("rho", [1.0, 0.8])
 @pytest.mark.parametrize("hidden", [0, 2])
 def test_hastings_term_with_per_device_centres(hidden: int, rho: float) -> None:
-    """The centres are those of the row group just programmed, whatever the trims are."""
+    """The centres are those of the row group just programmed, for all trims."""
     calibration = random_calibration()
     made = bench(hidden=hidden, calibration=calibration, rho=rho)
     assert calibration.centre is not None
@@ -205,7 +205,7 @@ def test_hastings_term_with_per_device_centres(hidden: int, rho: float) -> None:
 
 
 def test_hastings_term_far_out() -> None:
-    """9 σ from the target, 16 σ for the way back: still priced as the normal density says."""
+    """9 σ from the target, and 16 σ on the way back: the price still follows the normal density."""
     made = bench(features=1)
     old, new = np.array([460, 460]), np.array([460 - 9 * 23, 460 + 9 * 23])
     made.state.codes[0], made.state.proposed[:] = old, new
@@ -361,7 +361,7 @@ def test_offsets_are_logits_of_ten_fraction_bits() -> None:
 
 
 def quadratic(z: list[int], order: list[int] | None = None) -> tuple[Data, np.ndarray]:
-    """Points whose terms are -z²/2 nat exactly, with their logits given from outside."""
+    """Points whose terms are exactly -z²/2 nat, with logits from outside."""
     points = Points.of(np.zeros((len(z), 5), np.int8), np.full(len(z), 2, np.uint8))
     data = build_data(points, None if order is None else np.array(order, np.int32))
     return data, np.array(z, np.int64) * 4096
