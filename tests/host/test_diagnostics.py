@@ -1,4 +1,4 @@
-"""Diagnostics against ArviZ, scikit-learn, NIST's examples and chains whose answer is known."""
+"""Diagnostics against ArviZ, scikit-learn, NIST's examples and chains with known answers."""
 
 from __future__ import annotations
 
@@ -80,7 +80,8 @@ def test_the_same_as_arviz() -> None:
 @pytest.mark.stats
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.9])
 def test_ess_of_a_known_chain(rho: float) -> None:
-    """n (1 - ρ) / (1 + ρ) is an AR(1) chain's; the control is a chain's nominal length."""
+    """The ESS of an AR(1) chain is n (1 - ρ) / (1 + ρ). The control is the nominal length of a
+    chain."""
     draws = autoregressive((4, 20_000, 2), rho)
     found = dg.ess(draws) / (80_000 * (1 - rho) / (1 + rho))
     assert found == pytest.approx(1, abs=0.1)

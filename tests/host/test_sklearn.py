@@ -1,4 +1,4 @@
-"""MemristorClassifier is a scikit-learn estimator by scikit-learn's own checks."""
+"""MemristorClassifier passes scikit-learn's own checks of an estimator."""
 
 from __future__ import annotations
 

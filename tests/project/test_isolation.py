@@ -1,4 +1,4 @@
-"""The isolation of the data (data_isolation.py): a test without the mark ``data`` finds none."""
+"""The isolation of the data (data_isolation.py): a test without the mark ``data`` finds no data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_data_are_out_of_sight(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["breast-cancer-original", "ecg"])
 def test_also_where_a_table_is_kept(name: str) -> None:
-    """``ecg`` keeps a table of the beats in the user's cache."""
+    """``ecg`` keeps a table of the beats in the cache of the user."""
     with pytest.raises(OhmcarloError, match=MARK_IS_MISSING):
         load(name)
 

@@ -1,4 +1,4 @@
-"""The package's shape: layers point one way, no hardware tool, no machine's path, quick start."""
+"""The package: layers, no hardware tool, no path of a machine, quick start."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "host" / "ohmcarlo"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-# Lower layers first; a module may import from its own layer and from those below. The longest name
-# that fits decides: runs.kinds is in the layer of "runs.kinds", runs.setup in that of "runs".
+# Lower layers first; a module may import from its own layer and from those below. The longest
+# matching name decides: runs.kinds is in the layer of "runs.kinds", runs.setup in that of "runs".
 LAYERS = [
     {"__init__", "errors", "readable"},
     {"jit", "builder", "files"},
@@ -102,7 +102,8 @@ def test_no_hardware_tool(path: Path) -> None:
 
 
 def test_the_host_does_not_load_the_builders() -> None:
-    """Every module of the host can be imported without them, without any hardware tool."""
+    """Every module of the host can be imported without the builders and without any hardware
+    tool."""
     modules = [
         ".".join(p.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         for p in SOURCES
@@ -122,7 +123,7 @@ HARDWARE = sorted((ROOT / "hdl").rglob("*.py"))
 
 @pytest.mark.parametrize("path", HARDWARE, ids=lambda p: str(p.relative_to(ROOT / "hdl")))
 def test_hardware_stands_on_the_ground_floor(path: Path) -> None:
-    """Of the host package it may import formats, tables and errors only."""
+    """The hardware may import only formats, tables and errors of the host package."""
     found = {n for n in absolute_imports(path) if n.split(".")[0] == "ohmcarlo"}
     assert {n.split(".")[1] for n in found if "." in n} <= {"spec", "errors", "__version__"}, found
 

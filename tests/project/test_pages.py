@@ -1,4 +1,4 @@
-"""The pages: links and anchors exist, commands exist, tables are what the sources give."""
+"""The pages: links, anchors and commands exist, and tables equal their sources."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def name_of(path: Path) -> str:
 
 
 def slug(heading: str) -> str:
-    """The anchor that GitHub makes of a heading."""
+    """The anchor that GitHub makes from a heading."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)|`", r"\1", heading).strip().lower()
     return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
 
@@ -68,7 +68,7 @@ def links(page: Path) -> Iterator[str]:
 
 
 def broken(page: Path, target: str) -> bool:
-    """Whether a relative link leads nowhere."""
+    """Whether the target of a relative link is missing."""
     path, _, anchor = target.partition("#")
     found = (page.parent / path).resolve() if path else page
     if not found.is_relative_to(ROOT) or not found.exists():
@@ -112,7 +112,7 @@ def test_cited_sections_exist() -> None:
 
 
 def test_sources_of_the_test_plan_exist() -> None:
-    """Whatever a promise cites is a page, a file or a module of the repository, or a standard."""
+    """A source of a promise is a page, a file or a module of the repository, or a standard."""
     standards = re.compile(r"(NIST|Lattice|Random123|DAC7568|ADS8860|SN74AHC595) ?[\w(]")
     for plan in sorted((ROOT / "verif" / "testplan").glob("*.toml")):
         for source in re.findall(r'^source = "(.*)"$', plan.read_text(encoding="utf-8"), re.M):
@@ -212,8 +212,8 @@ def every_file() -> frozenset[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_files_in_code_exist(page: Path) -> None:
-    """A file of sources that a page names is somewhere in the repository."""
-    if page.name == "CHANGELOG.md":  # of files that were, too
+    """A source file that a page names is in the repository."""
+    if page.name == "CHANGELOG.md":  # includes removed files
         return
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     named = set(re.findall(r"`([\w./-]+\.(?:py|c|h|rdl|toml|vlt|cpp|v|lpf|xdc|pcf))`", text))
@@ -237,7 +237,7 @@ def test_tables_of_formats() -> None:
 
 @pytest.mark.parametrize("name", formats_page.LIMITS)
 def test_limits_of_the_geometry(name: str) -> None:
-    """The limits on the page are those that ``Geometry`` holds."""
+    """The limits on the page are those of ``Geometry``."""
     low, high = formats_page.LIMITS[name]
     room = {"rows": 65536} if name in {"row_group", "regions"} else {}
     room |= {"dot_bits": 8} if name == "dot_shift" else {}
@@ -303,7 +303,7 @@ def test_latency_of_the_bus() -> None:
 
 
 def test_numbers_of_the_readme_are_results() -> None:
-    """The README repeats numbers of docs/results.md and has none of its own."""
+    """Every number of the README is in docs/results.md."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     table = readme[readme.index("Some results") : readme.index("## Where to read on")]

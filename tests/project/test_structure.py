@@ -1,4 +1,4 @@
-"""No import cycle between files; every function fits on a page or two; no star import."""
+"""No import cycle between files, no long function, no star import."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_no_import_cycle() -> None:
     ],
 )
 def test_a_cycle_is_found(line: str, tmp_path: Path) -> None:
-    """The detector, on three modules: a way back from the third closes the cycle."""
+    """The detector on three modules: an import in the third one closes the cycle."""
     package = tmp_path / "made_up"
     package.mkdir()
     for name, text in {

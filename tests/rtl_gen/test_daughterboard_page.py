@@ -1,4 +1,4 @@
-"""The wiring page of the daughterboard says what the hardware has."""
+"""The wiring page of the daughterboard agrees with the hardware."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_tables_are_those_of_the_sources() -> None:
     ],
 )
 def test_headers_exist(board: str, platform: type) -> None:
-    """Every wire has a pin of its own, which the board's connectors have."""
+    """Every wire has a pin of its own on a connector of the board."""
     header = HEADERS[board]
     assert set(header) == {pin.name for pin in PINS}
     assert len(set(header.values())) == len(PINS)
@@ -35,8 +35,8 @@ def test_headers_exist(board: str, platform: type) -> None:
 
 
 def test_pins_of_the_schematics() -> None:
-    """Some wires, followed to the FPGA by hand: on the ULX3S gp[0] is B11 and gn[0] C11, on the
-    ECPIX-5 pin 1 of PMOD 0 is T25 and pin 7 T26."""
+    """Some wires, traced to the FPGA by hand: on the ULX3S, gp[0] is B11 and gn[0] C11; on the
+    ECPIX-5, pin 1 of PMOD 0 is T25 and pin 7 is T26."""
     text = PAGE.read_text(encoding="utf-8")
     rows = {r[1]: r for r in re.findall(r"^(\| `(\w+)` .*)$", text, re.M)}
     lines = {name: row[0] for name, row in rows.items()}

@@ -1,4 +1,4 @@
-"""The generated outputs: reproducible, complete, described truly by their manifest, and usable."""
+"""The generated outputs: reproducible, complete, usable, and with a correct manifest."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def only(monkeypatch: pytest.MonkeyPatch, name: str, component: Callable[..., An
 
 @pytest.fixture
 def light(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Generate one block instead of whole controllers: the machinery is the same."""
+    """Generate one block instead of whole controllers, by the same code."""
     only(monkeypatch, "ohmcarlo_counters", Counters)
 
 
@@ -75,12 +75,12 @@ def test_reproducible(tmp_path: Path) -> None:
 
 
 def test_committed_outputs() -> None:
-    """What is committed is what the sources give."""
+    """The committed outputs equal those of the sources."""
     assert cli.main(["--check"]) == 0
 
 
 def test_committed_manifest() -> None:
-    """Its hashes are true, and nothing lies beside what it lists."""
+    """The hashes of the manifest are correct, and there are no other files."""
     manifest = json.loads((COMMITTED / MANIFEST).read_text())
     for file, digest in manifest["sha256"].items():
         assert hashlib.sha256((COMMITTED / file).read_bytes()).hexdigest() == digest, file
@@ -92,7 +92,7 @@ def test_committed_manifest() -> None:
 
 
 def test_no_module_is_published_twice() -> None:
-    """The emulated controller is a wrapper: it has instances of the modules of the other files."""
+    """The emulated controller is a wrapper with instances of the modules in the other files."""
     module, instance = re.compile(r"^module \\?([^ (]+)", re.M), r"^  {} \S+ \($"
     texts = {name: (COMMITTED / f"{name}.v").read_text() for name in MODULES}
     names = [found for text in texts.values() for found in module.findall(text)]
@@ -106,7 +106,7 @@ def test_no_module_is_published_twice() -> None:
 
 @pytest.mark.parametrize("name", [CORE, EMULATED_CORE])
 def test_the_page_has_every_port(name: str) -> None:
-    """With its width, but for those of the emulator, which two modules have alike."""
+    """The page has every port with its width; ports of the emulator may be ``emulator__*``."""
     page = (COMMITTED / "README.md").read_text()
     text = (COMMITTED / f"{name}.v").read_text().partition("endmodule")[0]
     ports = re.findall(r"^  (?:in|out)put (\[\d+:0\] )?(\w+);", text, re.M)
@@ -164,7 +164,7 @@ def test_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_installed_package_has_no_folder_of_outputs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is written beside the packages of the environment."""
+    """Nothing is written into the packages of the environment."""
     monkeypatch.setattr(sources, "REPOSITORY", tmp_path)
     assert cli.main([]) == 2
     assert "(without --out) needs a checkout" in capsys.readouterr().err
@@ -194,7 +194,7 @@ def nodes_of(file: str) -> list[int]:
 
 
 def test_images_are_the_golden_tables() -> None:
-    """The images load what the golden model computes with, for an emulated array of 5 %."""
+    """The images equal the tables of the golden model for an emulated array of 5 %."""
     array = EmulatedArray(Geometry(), rel=0.05)
     registers = SamplerSettings().registers(array.geometry, 16, array.sigma_us)
     expected: dict[str, Sequence[int]] = {
@@ -210,7 +210,8 @@ def test_images_are_the_golden_tables() -> None:
 
 # -- C header ------------------------------------------------------------------------------------
 def test_header_compiles(tmp_path: Path) -> None:
-    """The header's structs, without packing, put each register where its address macro says."""
+    """Without packing, the structs of the header place each register at the address of its
+    macro."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     assert compiler is not None, "the tests need a C compiler"
     layout = register_map(config_of(REFERENCE))
@@ -241,7 +242,7 @@ def test_header_compiles(tmp_path: Path) -> None:
 
 
 def test_header_is_not_packed() -> None:
-    """Packed structs make RISC-V code touch registers byte by byte."""
+    """With packed structs, RISC-V code would access registers byte by byte."""
     assert "packed" not in (COMMITTED / "ohmcarlo.h").read_text()
 
 
@@ -266,7 +267,7 @@ def test_page_has_everything(light: None) -> None:
 
 # -- the text of the Verilog -----------------------------------------------------------------------
 def expanded(verilog: str) -> str:
-    """Loops over a memory's initial words spelt out again, word by word."""
+    """Replace loops over the initial words of a memory by single assignments."""
     loop = re.compile(
         r"    for \(memory_index = (\d+); memory_index < (\d+); memory_index = memory_index .*\n"
         r"      (\S+ ?)\[memory_index\] = (\S+);\n"
@@ -320,7 +321,8 @@ endmodule
 
 
 def test_tidy() -> None:
-    """Loops, an empty default where there is none, a constant that is driven, no empty vector."""
+    """Memories become loops, a missing default is added, constants are driven, and empty vectors
+    go."""
     text = tidy(MEMORY)
     assert text.count("for (") == 1 and "memory_index < 6" in text
     assert text.count("words[") == 4
@@ -335,7 +337,7 @@ def test_tidy() -> None:
 
 
 def test_tidied_memories_hold_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spelt out again, the loops of a whole block are the words that Yosys wrote."""
+    """Expanded again, the loops of a whole block give the words that Yosys wrote."""
     only(monkeypatch, "rows", Rows)
     tidied = modules.module_text("rows", config_of("compact"))
     monkeypatch.setattr(modules, "tidy", lambda text: text)

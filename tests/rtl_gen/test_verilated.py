@@ -1,4 +1,4 @@
-"""The board as a program: its pseudo-terminal, its end, its cache, what it says when it fails."""
+"""The board as a program: pseudo-terminal, end, cache, error messages."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ int main(void)
 """
 
 SIZES = {name: getattr(Geometry(), name) for name in SHAPE}
-"""As the host gives them: one board serves these tests and those of the host."""
+"""The sizes that the host uses, so that one board serves these tests and those of the host."""
 
 
 @pytest.fixture(scope="session")
 def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reference board, from the user's cache; firmwares of these tests beside it."""
+    """The reference board, from the cache of the user, with the firmwares of these tests."""
     path = simulated_board(SIZES)
     folder = tmp_path_factory.mktemp("board")
     shutil.copy(path, folder / "board")
@@ -89,7 +89,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Running:
-    """The program, and the host's end of its line."""
+    """The program, and the end of the host of its line."""
 
     def __init__(self, board: Path, *arguments: str) -> None:
         self.process = subprocess.Popen(
@@ -111,7 +111,7 @@ class Running:
         return not select.select([self.line], [], [], 0.2)[0]
 
     def end(self) -> dict[str, float]:
-        """What it says at its end: clocks, core, seconds."""
+        """The summary at the end: clocks, core, seconds."""
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
         words = self.process.stdout.read().split()
@@ -129,8 +129,8 @@ def echo(board: Path) -> Iterator[Running]:
 
 
 def test_bytes_come_back(echo: Running) -> None:
-    """Every byte value, as it is: the line is raw."""
-    data = bytes(range(256)) * 16  # what the board's ring holds
+    """Every byte value is returned unchanged, because the line is raw."""
+    data = bytes(range(256)) * 16  # the size of the ring of the board
     for _ in range(4):
         os.write(echo.line, data)
         assert echo.read(len(data)) == bytes(b ^ 0x20 for b in data)
@@ -141,7 +141,7 @@ def test_bytes_come_back(echo: Running) -> None:
 
 
 def test_sleeps(echo: Running) -> None:
-    """Waiting for the host costs no processor time, and ends with its first byte."""
+    """Waiting for the host costs no processor time and ends with the first byte."""
     os.write(echo.line, b"a")
     assert echo.read(1) == b"A"
 
@@ -183,7 +183,7 @@ def test_signals_end_it(board: Path, number: signal.Signals, asleep: bool) -> No
 
 @pytest.mark.parametrize("asleep", [True, False])
 def test_end_of_input_ends_it(board: Path, asleep: bool) -> None:
-    """So a board does not outlive who started it."""
+    """A board ends with the process that started it."""
     running = Running(board, *(() if asleep else ("--firmware", str(board.parent / "flood.bin"))))
     time.sleep(0.2 if asleep else 0)
     running.end()
@@ -191,9 +191,9 @@ def test_end_of_input_ends_it(board: Path, asleep: bool) -> None:
 
 
 def test_nothing_is_lost(board: Path) -> None:
-    """A host that does not read for a while gets everything in the end."""
+    """A host that does not read for some time receives everything later."""
     running = Running(board, "--firmware", str(board.parent / "flood.bin"))
-    time.sleep(1.5)  # much more than a pseudo-terminal holds has been sent by now
+    time.sleep(1.5)  # more bytes have been sent than a pseudo-terminal holds
     wanted = bytes((i ^ i >> 8) & 0xFF for i in range(40000))
     assert running.read(len(wanted)) == wanted
     assert running.quiet()
@@ -202,7 +202,7 @@ def test_nothing_is_lost(board: Path) -> None:
 
 
 def run(board: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The program to its own end: its input stays open."""
+    """Run the program to its end; its input stays open."""
     ours, its = os.pipe()
     try:
         return subprocess.run(
@@ -260,7 +260,7 @@ def test_a_board_that_is_there_is_found_without_looking_at_the_hardware(board: P
     assert path.read_bytes() == board.read_bytes()
     assert (path.parent / "firmware.bin").is_file()
     imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
-    assert "ohmcarlo_rtl" in imported  # the list says something
+    assert "ohmcarlo_rtl" in imported  # the list is not empty
     assert not {"amaranth", "cocotb", "numpy", "systemrdl"} & imported
 
 
@@ -300,7 +300,7 @@ def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def test_full_disk(tmp_path: Path) -> None:
-    """Of this process, or of the compiler."""
+    """The disk is full for this process, or for the compiler."""
     with (
         pytest.raises(OhmcarloError, match="is full: make room"),
         explained(tmp_path, "1 MB", "--cache"),
@@ -318,7 +318,7 @@ def test_failed_tool_is_quoted(tmp_path: Path) -> None:
 
 
 def test_half_built_is_never_found(tmp_path: Path) -> None:
-    """A build that failed, or was killed, leaves nothing that the next one takes for a board."""
+    """The files of a failed or killed build are not taken for a board."""
 
     def fails(folder: Path) -> None:
         (folder / "board").write_text("half")
@@ -362,7 +362,7 @@ def test_two_builders_build_once(tmp_path: Path) -> None:
 
 
 def test_keys_tell_boards_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Other sizes are another board; other firmware is another board with the same program."""
+    """Other sizes are another board. Other firmware is another board with the same program."""
     model, whole = keys({"rows": 64})
     assert keys({"rows": 64}) == (model, whole)
     assert keys({"rows": 128})[0] != model
@@ -392,7 +392,7 @@ def test_keys_tell_boards_apart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_an_installed_package_has_the_same_keys(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A wheel has the firmware's sources beside the package; its boards are the same."""
+    """A wheel contains the firmware sources. Its boards have the same keys."""
     before = keys({"rows": 64})
     for name, folder in (("ohmcarlo_firmware", "firmware/src"), ("ohmcarlo_rtl",) * 2):
         source = ROOT / ("rtl_gen/ohmcarlo_rtl" if name == folder else folder)
@@ -424,7 +424,7 @@ def test_the_output_of_a_failed_tool_is_kept(
 
 
 def test_a_board_that_is_there_is_found_in_process_too(board: Path) -> None:
-    """Through the host, as ``--backend rtl`` does, without a hardware tool."""
+    """The host finds the board, as ``--backend rtl`` does, without a hardware tool."""
     code = (
         f"import sys; from ohmcarlo.builder import simulated_board; "
         f"simulated_board({SIZES}, print); "
@@ -438,7 +438,7 @@ def test_a_board_that_is_there_is_found_in_process_too(board: Path) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_build_that_is_interrupted(how: signal.Signals, tmp_path: Path) -> None:
-    """Its tools end with it, at once, and nothing half-built stays."""
+    """The tools of the build end with it at once, and no partial files are left."""
     code = """
 import sys, time
 from pathlib import Path
@@ -474,6 +474,6 @@ simulated_board({}, lambda line: print(line, flush=True))
 
 
 def test_pty_is_available() -> None:
-    """Where this fails, so does everything above, and for that reason."""
+    """Without a pseudo-terminal, all tests above fail."""
     for descriptor in pty.openpty():
         os.close(descriptor)

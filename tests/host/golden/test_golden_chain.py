@@ -1,4 +1,4 @@
-"""The golden controller: equal traces by every road, and the life of row groups."""
+"""The golden controller: equal traces on every path, and the use of row groups."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_other_seed_other_trace() -> None:
 
 
 def test_uncompiled_python_gives_the_compiled_trace(tmp_path: Path) -> None:
-    """The integers must not depend on machine types: plain Python integers give them too."""
+    """The integers must not depend on machine types: plain Python integers give the same ones."""
     code = (
         "import sys; from problems import *\n"
         "np.savez(sys.argv[1], **trace(controller(wdbc_points(), rho=0.8), 3))"
@@ -123,7 +123,7 @@ def test_a_rejected_row_is_never_programmed_twice_in_a_row() -> None:
 
 
 def test_current_sample_and_ring_match_the_array() -> None:
-    """What the controller believes to be in a row is in that row (samples live in the array)."""
+    """The rows of the array hold the samples that the controller assumes to be there."""
     made = controller(wdbc_points(), geometry=Geometry(rows=64, pairs=24))
     streamed = trace(made, 3000)
     rows, multiplicity, codes = made.held_samples()
@@ -152,7 +152,7 @@ def test_without_streaming_the_run_ends_when_the_array_is_full() -> None:
     made = controller(wdbc_points(), geometry=Geometry(rows=64, pairs=24), stream=False)
     t = trace(made, 5000)
     assert t["status"] == EXHAUSTED
-    assert len(t["codes"]) == 64 - 1 - 1  # the last sample is current, one row must stay free
+    assert len(t["codes"]) == 64 - 1 - 1  # the last sample is current, and one row must stay free
     assert len(t["accepted"]) < 5000
 
 
@@ -210,11 +210,11 @@ def test_per_device_centre_moves_the_proposal() -> None:
     made = controller(empty, rho=0.5, sigma_p=1e3, tau_us=1e3, gamma_us=50, calibration=calibration)
     t = trace(made, 4000)
     mean = np.average(t["codes"], axis=0, weights=t["multiplicity"]) * 0.25
-    # the Hastings term divides the proposal's own pull out: a flat target stays flat, so the
-    # centre shows in where proposals go, not in where the chain lives
+    # The Hastings term compensates for the pull of the proposal, so a flat target stays flat. The
+    # centre is visible in the proposals, not in the samples.
     dac = made.state.dac * 0.0625
     expected = centre[:16] * 0.0625 + 0.5 * (made.state.codes[0] * 0.25 - centre[:16] * 0.0625)
-    assert np.abs(dac - expected).max() < 60  # last proposal started from an earlier sample
+    assert np.abs(dac - expected).max() < 60  # the last proposal started from an earlier sample
     assert np.isfinite(mean).all()
 
 
@@ -267,7 +267,7 @@ def predicted(made, points, t):  # type: ignore[no-untyped-def]
 
 
 def test_external_likelihood() -> None:
-    """A likelihood given from outside: here one that pins w0 at 1 ± 0.1."""
+    """A likelihood from outside, which fixes w0 at 1 ± 0.1."""
     empty = Points.of(np.zeros((0, 2), np.int8))
     registers = None
 

@@ -1,4 +1,4 @@
-"""Row groups, the coin's tests and the ledger of the golden model, by hand-made situations."""
+"""Row groups, tests of the coin, and the ledger of the golden model, in hand-made situations."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def test_the_oldest_retired_sample_gives_its_rows_back() -> None:
         state.group[0], state.multiplicity[0] = group, multiplicity
         keep_retired(m, state, 0)
     assert state.held[:12].tolist() == list(range(1, 13))
-    assert take_free(m, state, 0) == 12  # four were free: the queue is long enough
-    assert take_free(m, state, 0) == 13  # three: group 0 comes back
+    assert take_free(m, state, 0) == 12  # four are free: the queue is long enough
+    assert take_free(m, state, 0) == 13  # three are free: group 0 becomes free
     assert take_free(m, state, 0) == 14
     assert state.held[:3].tolist() == [0, 0, 3] and state.retired_count[0] == 10
     assert [take_free(m, state, 0) for _ in range(3)] == [15, 0, 1]
@@ -111,7 +111,8 @@ def test_one_bad_row_takes_its_whole_group_out_of_service() -> None:
 
 @pytest.mark.parametrize(("short", "accepted"), [(0, True), (1, False)])
 def test_a_sum_equal_to_the_threshold_is_accepted(short: int, accepted: bool) -> None:
-    """docs/design.md#decision: sum >= L*. The outside log-likelihood is L*, or one LSB less."""
+    """docs/design.md#decision: sum >= L*. The log-likelihood from outside is L*, or one LSB
+    less."""
     made: Controller
 
     def external(_: np.ndarray) -> int:
@@ -133,7 +134,7 @@ def test_the_compiled_loop_accepts_at_equality(short: int, accepted: bool) -> No
     empty = Points.of(np.zeros((0, 2), np.int8))
     made, same = (controller(empty, geometry=SMALL) for _ in range(2))
     old = made.state.codes.copy()
-    trace(made, 1)  # leaves its proposal and its coin behind
+    trace(made, 1)  # the controller keeps its proposal and its coin
     made.state.codes[:], made.state.prior[:] = old, same.state.prior
     made.state.loglik[0] = 0
     t = minus_log_u(made.machine, made.state)
@@ -163,7 +164,7 @@ def test_the_current_sample_has_its_own_price(slow: bool | None) -> None:
 
 
 def feed(m: Any, state: Any, bits: list[int]) -> int:
-    """Harvest ``bits``, three to a device; how many were taken before the alarm, or all."""
+    """Harvest ``bits``, three per device; the number taken before the alarm, or all."""
     columns = len(state.coin_codes)
     for start in range(0, len(bits), 3 * columns):
         chunk = np.array(bits[start : start + 3 * columns]).reshape(columns, 3)
@@ -175,7 +176,8 @@ def feed(m: Any, state: Any, bits: list[int]) -> int:
 
 
 def one_pair() -> tuple[Any, Any]:
-    """Two entropy devices, six bits a harvest, and a symbol test that never fires."""
+    """Two entropy devices with six bits per harvest, and a symbol test that never raises an
+    alarm."""
     m, state = parts(Geometry(rows=16, pairs=12, entropy_pairs=1), min_entropy=1.0)
     return m._replace(rct_symbol_cutoff=10**6), state
 
@@ -194,8 +196,8 @@ def test_repetition_count(bit: int) -> None:
 
 @pytest.mark.parametrize(("matches", "alarm"), [(599, False), (600, True)])
 def test_adaptive_proportion(matches: int, alarm: bool) -> None:
-    """SP 800-90B, 4.4.2: the window's first bit is the one counted, itself included; a new
-    window counts afresh, its own first bit."""
+    """SP 800-90B, 4.4.2: the first bit of the window is the one counted, itself included. A new
+    window starts a new count with its own first bit."""
     m, state = one_pair()
     m = m._replace(apt_cutoff=600, rct_cutoff=10**6)
     rest = [1] * (matches - 1) + [0] * (1024 - matches)
@@ -225,8 +227,8 @@ def test_each_entropy_device_has_its_own_symbol_count() -> None:
 
 
 def test_the_coin_is_twenty_four_bits_and_no_more() -> None:
-    """Six entropy pairs give 36 bits: the last 12 are tested, but are no part of this coin nor
-    of the next."""
+    """Six entropy pairs give 36 bits. The last 12 are tested, but belong neither to this coin nor
+    to the next."""
     m, state = parts(Geometry(rows=16, pairs=12, entropy_pairs=6))
     codes = np.array([1, 2, 3, 4, 5, 6, 7, 0, 3, 6, 1, 5], np.int32)
     bits = "".join(str(int(c) >> i & 1) for c in codes for i in range(3))
@@ -238,7 +240,7 @@ def test_the_coin_is_twenty_four_bits_and_no_more() -> None:
 
 
 def test_zeros_belong_to_one_coin_only() -> None:
-    """u = 2^-24 · 0.b24…: t rises by 24 ln 2; the next coin knows nothing of it."""
+    """u = 2^-24 · 0.b24…: t rises by 24 ln 2. The next coin is not affected."""
     m, state = parts()
     word = np.array([5, 2, 7, 1, 0, 4, 3, 6], np.int32)
     begin_coin(state)
@@ -258,8 +260,8 @@ def test_zeros_belong_to_one_coin_only() -> None:
 
 @pytest.mark.parametrize("slow", [None, True])
 def test_an_alarm_loses_neither_rows_nor_turn(slow: bool | None) -> None:
-    """After the alarm, a start-up test and on: every row group still has its place, and the
-    region whose step was broken off takes the next one."""
+    """After an alarm and a start-up test, every row group still has its place. The region whose
+    step was interrupted takes the next one."""
     geometry = Geometry(rows=48, pairs=12, regions=3)
     made = controller(few_points(), geometry=geometry, slow=slow)
     good = made.machine
@@ -270,7 +272,7 @@ def test_an_alarm_loses_neither_rows_nor_turn(slow: bool | None) -> None:
     state = made.state
     assert (state.free_count + state.retired_count + 1).tolist() == [16, 16, 16]
     made.machine = good
-    state.scalars[TURN] = 1  # whichever it was
+    state.scalars[TURN] = 1  # whichever region it was
     made.start()
     assert (state.free_count + state.retired_count + 1).tolist() == [16, 16, 16]
     assert trace(made, 1)["chain"].tolist() == [1, 2, 0]
@@ -329,7 +331,7 @@ def test_a_chain_enters_what_it_did() -> None:
 
 @pytest.mark.parametrize("hidden", [0, 2])
 def test_prediction_over_the_held_samples(hidden: int) -> None:
-    """All samples of a short chain are still in the array, the current one among them."""
+    """All samples of a short chain are still in the array, including the current one."""
     points = few_points()
     geometry = Geometry(rows=96, pairs=12, row_group=hidden + 1)
     made = controller(points, geometry=geometry, hidden=hidden)

@@ -1,9 +1,9 @@
-"""How often the health tests err: false alarms on good bits, and how soon bad ones are seen.
+"""Error rates of the health tests: false alarms on good bits, and the detection of bad ones.
 
-Calculated for independent bits, counted in the golden model. SP 800-90B sets the cut-offs by the
-rate of false alarms per *position*: bits for the repetition count, symbols for its twin over
-symbols, windows for the adaptive proportion. A window holds 1024 bits, so the first two need a
-smaller one.
+The rates are calculated for independent bits and counted in the golden model. SP 800-90B sets the
+cut-offs by the rate of false alarms per *position*: bits for the repetition count, symbols for the
+count over symbols, windows for the adaptive proportion. A window holds 1024 bits, so the first two
+need a smaller rate.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ohmcarlo.jit import compiled
 from ohmcarlo.spec import ALPHA_LOG2, APT_WINDOW, SYMBOL_BITS, Geometry, health_cutoffs
 
 CUTOFFS = health_cutoffs(SamplerSettings().min_entropy)
-OFF = (1 << 9) - 1, (1 << 8) - 1, (1 << 11) - 1  # as high as the registers go
+OFF = (1 << 9) - 1, (1 << 8) - 1, (1 << 11) - 1  # the largest value of the registers
 WORD_SYMBOLS = 32 // SYMBOL_BITS
 HALF = 1 << 7
 
@@ -119,14 +119,14 @@ def test_false_alarms_come_less_than_once_in_two_to_the_thirty_windows() -> None
     rates = per_window(*CUTOFFS)
     assert [log2(rate) for rate in rates] == pytest.approx((-32.0, -33.8, -34.2), abs=0.05)
     assert rates.sum() < 2.0**-ALPHA_LOG2
-    # the control: cut-offs for 2^-30 per bit and per symbol would not do
+    # the control: cut-offs for 2^-30 per bit and per symbol are not sufficient
     assert per_window(32, 12, CUTOFFS[2]).sum() > 2.0**-ALPHA_LOG2
 
 
 def test_the_rate_of_runs_is_that_of_the_exact_recursion() -> None:
     assert run_within(4, 3) == 6 / 16  # 000x, 1000 and their complements
     for length in (16, CUTOFFS[0]):
-        # a window that begins the test has no run from before
+        # a window at the start of the test has no earlier run
         exact = run_within(APT_WINDOW, length)
         assert exact == pytest.approx(per_window(length, 1, 1)[0], rel=0.04)
 
@@ -134,7 +134,7 @@ def test_the_rate_of_runs_is_that_of_the_exact_recursion() -> None:
 @pytest.mark.stats
 @pytest.mark.parametrize(("test", "cutoff"), [(0, 18), (1, 6), (2, 558)])
 def test_cutoffs_too_low_err_as_often_as_calculated(test: int, cutoff: int) -> None:
-    """The control of the test below, and the check of the calculation."""
+    """The control of the test below, and a check of the calculation."""
     windows = 40_000
     expected = windows * per_window(*only(test, cutoff))[test]
     assert expected > 50
@@ -146,19 +146,20 @@ def test_cutoffs_too_low_err_as_often_as_calculated(test: int, cutoff: int) -> N
 @pytest.mark.stats
 @pytest.mark.slow
 def test_no_false_alarm_in_a_million_windows() -> None:
-    """10^9 bits; by calculation 3.6e-4 alarms are expected."""
+    """10^9 bits; the calculated number of alarms is 3.6e-4."""
     assert alarms(CUTOFFS, 1_000_000) == 0
 
 
 def biased_window(ones: float) -> float:
-    """Probability that the adaptive proportion sees a bias in one window."""
+    """Probability that the adaptive proportion detects a bias in one window."""
     tail = stats.binom.sf(CUTOFFS[2] - 2, APT_WINDOW - 1, [ones, 1 - ones])
     return float(tail @ [ones, 1 - ones])
 
 
 @pytest.mark.stats
 def test_a_bias_is_seen() -> None:
-    """p = 0.6: 0.29 in a window, so 93 % within 8 windows and 99.9 % within 21; p = 0.7: 0.7."""
+    """p = 0.6 is detected with probability 0.29 in a window, so 93 % within 8 windows and 99.9 %
+    within 21; p = 0.7 with 0.7."""
     assert biased_window(0.6) == pytest.approx(0.29, abs=0.005)
     assert 1 - (1 - biased_window(0.6)) ** 8 == pytest.approx(0.935, abs=0.005)
     assert 1 - (1 - biased_window(0.6)) ** 21 > 0.999

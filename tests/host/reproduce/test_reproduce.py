@@ -1,4 +1,4 @@
-"""Figures: their frame, the strategies of figure 1, the exact posterior of figure 4, smoke runs."""
+"""Figures: common parts, strategies of figure 1, exact posterior of figure 4, small runs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ WINDOW_US = (30.0, 250.0)
 
 
 class Quiet:
-    """A watcher that looks away."""
+    """A watcher that shows nothing."""
 
     def say(self, text: str) -> None: ...
 
@@ -131,7 +131,7 @@ def test_a_full_disk_is_an_error_with_a_remedy(
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OhmcarloError, match=r"a\.csv: No space left.*free some space"):
         write_figure("figx", figure([], {"a.csv": b"1"}), tmp_path)
-    assert not list(tmp_path.glob("a.csv*"))  # and nothing is half-written
+    assert not list(tmp_path.glob("a.csv*"))  # no partial file is left
 
 
 def test_an_out_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_an_out_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 def test_an_unknown_figure_is_bad_use(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", "fig7"]) == 2
-    assert "fig4" in capsys.readouterr().err  # it says what there is
+    assert "fig4" in capsys.readouterr().err  # the message lists the figures
     with pytest.raises(UsageError, match="there is no figure"):
         select("fig7")
 
@@ -222,7 +222,7 @@ def test_gradient_is_the_slope_of_the_log_posterior() -> None:
 
 
 def scikit_mode(model: Model) -> np.ndarray:
-    """The mode of the posterior, as scikit-learn finds it."""
+    """The mode of the posterior equals that of scikit-learn."""
     fit = LogisticRegression(C=model.sigma_p**2, fit_intercept=False, tol=1e-10, max_iter=1000)
     return fit.fit(model.x, model.y).coef_[0]
 
@@ -241,7 +241,7 @@ def test_sign_updates_end_where_no_slope_is_above_the_threshold() -> None:
     gamma = s.gamma_us(LARGEST_WEIGHT)
     slope = gradient(model, weights_of(g.mean(axis=0), gamma))
     assert np.abs(slope).max() < SIGN_THRESHOLD + 0.02
-    assert np.abs(gradient(model, np.zeros(3))).max() > 5 * SIGN_THRESHOLD  # where it began
+    assert np.abs(gradient(model, np.zeros(3))).max() > 5 * SIGN_THRESHOLD  # the start
 
 
 def test_too_few_updates_do_not_get_there() -> None:
@@ -256,7 +256,7 @@ def test_pulses_are_within_the_budget() -> None:
         s = synapses(rows=16)
         budget = 16 * 6 * 10
         descent(s, toy_half(), s.rows, budget, choice)
-        first = 16 * 6  # the state that training starts from
+        first = 16 * 6  # the state before training
         assert 0 < s.array.ledger.set <= budget + first
 
 
@@ -284,7 +284,7 @@ def test_verify_hits_its_targets_and_open_loop_does_not() -> None:
 
 
 def test_trims_and_bad_rows_are_used() -> None:
-    """A device offset of +8 codes is taken out by a trim of -8; without it, 2 µS remain."""
+    """A trim of -8 removes a device offset of +8 codes. Without it, 2 µS remain."""
     bad = np.zeros(32, bool)
     bad[[0, 5]] = True
     trim = np.full((32, 32), -8, np.int16)
@@ -308,7 +308,7 @@ def test_laplace_draws_spread_like_the_laplace_fit() -> None:
     hessian = (model.x.T * (p * (1 - p))) @ model.x + np.eye(3)
     sd = np.sqrt(np.diag(np.linalg.inv(hessian)))
     assert w.std(axis=0) / sd == pytest.approx(np.ones(3), abs=0.2)  # 4.5 standard errors
-    transfer(s, scikit_mode(model), s.rows)  # copies of one result have no such spread
+    transfer(s, scikit_mode(model), s.rows)  # copies of one result lack this spread
     copies = s.logits(list(s.rows), inputs, s.gamma_us(np.abs(scikit_mode(model)).max()))
     assert (copies.std(axis=0) / sd < 0.2).all()
 
@@ -323,7 +323,7 @@ def test_equal_memory_counts_what_scikit_learn_makes(inputs: int) -> None:
     with pytest.warns(UserWarning):  # one iteration is not enough
         fit.fit(rng.normal(size=(20, inputs)), np.arange(20) % 2)
     parameters = sum(p.size for p in (*fit.coefs_, *fit.intercepts_))
-    assert parameters <= budget < parameters + inputs + 2  # one unit more would not fit
+    assert parameters <= budget < parameters + inputs + 2  # one more unit does not fit
 
 
 def test_readings_of_equal_memory() -> None:
@@ -363,7 +363,7 @@ def test_the_grid_agrees_with_importance_sampling() -> None:
     assert (np.abs(mean - exact.mean) / exact.sd < 0.015).all()  # 1/√200,000 = 0.002
     assert sd / exact.sd == pytest.approx(np.ones(3), abs=0.01)
     narrow = grid_posterior(model.x, model.y, 0.7 * model.sigma_p)
-    assert (np.abs(mean - narrow.mean) / narrow.sd).max() > 0.1  # another prior is noticed
+    assert (np.abs(mean - narrow.mean) / narrow.sd).max() > 0.1  # another prior is detected
 
 
 def test_the_grid_is_fine_enough() -> None:
@@ -404,7 +404,7 @@ def test_the_corrected_kernel_samples_the_exact_posterior_and_the_published_does
 
 
 def test_uncertainty_is_the_sum_of_its_parts() -> None:
-    """Samples that say 0.2 and 0.8: mean 0.5, total 0.25, epistemic 0.09, aleatoric 0.16."""
+    """Samples of 0.2 and 0.8: mean 0.5, total 0.25, epistemic 0.09, aleatoric 0.16."""
     one = np.ones((2, 2))
     surface = Surface(
         (np.arange(2.0), np.arange(2.0)), 0.5 * one, 0.09 * one, np.stack([0.2 * one, 0.8 * one]),
@@ -444,7 +444,7 @@ def test_a_csv_file_gets_the_pictures_of_a_built_in_task(tmp_path: Path) -> None
 
 
 def small(name: str, tmp_path: Path) -> dict[str, Any]:
-    """Two seeds in this process; the figure's values."""
+    """Run two seeds in this process; return the values of the figure."""
     values = reproduce([name], tmp_path, 2, 1, Quiet())["figures"][name]
     for file in values["files"]:
         assert (tmp_path / name / file).stat().st_size > 0
@@ -471,11 +471,11 @@ def test_fig1_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_fig3_small(tmp_path: Path) -> None:
     values = small("fig3", tmp_path)
     for cell in values["cells"]["published"]:
-        assert cell["samples"] == 255  # one row of 256 is left as the proposal's
+        assert cell["samples"] == 255  # one row of 256 is reserved for the proposal
         assert cell["samples"] - 1 == pytest.approx(cell["acceptance_rate"] * cell["steps"])
         assert cell["step_rel_sd"] == pytest.approx(0.05, rel=0.03)
-    assert len(set(values["shown_rows"])) == len(values["shown_rows"])  # no row is taken twice
-    # every step raises the counter of some row by one; the first sample begins at one
+    assert len(set(values["shown_rows"])) == len(values["shown_rows"])  # no row is used twice
+    # every step increments the counter of one row; the first sample starts at one
     shown = values["cells"]["published"][fig3.SHOWN_SEED]
     assert sum(values["shown_multiplicity"]) == shown["steps"] + 1
 
@@ -497,13 +497,13 @@ def test_tissue_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = small("tissue", tmp_path)
     best = values["cells"][tissue.WDBC][tissue.BEST]
     assert [c["features"] for c in best] == [30, 30]
-    # a prior of width 0.1 cannot describe these data: cross-validation must see it
+    # a prior of width 0.1 cannot describe these data, and cross-validation must detect it
     assert [c["chosen"]["sigma_p"] for c in best] == [1.0, 1.0]
     assert min(c["accuracy"] for c in best) > 0.93
 
 
 def test_the_held_out_half_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings chosen with the held-out labels turned round are the same."""
+    """Inverted held-out labels give the same choice of settings."""
     dataset = load(tissue.WDBC)
     monkeypatch.setattr(tissue, "CHOOSING_STEPS", 100)
     options = {**tissue.WIDE, **tissue.WHITENED}

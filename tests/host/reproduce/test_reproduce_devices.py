@@ -1,4 +1,4 @@
-"""Figure 2, endurance and energy: small runs, arithmetic by hand, verdicts that can be bad."""
+"""Figure 2, endurance and energy: small runs, arithmetic by hand, verdicts that can fail."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class Quiet:
 
 
 def bench(folder: Path) -> Bench:
-    """Two seeds, in this process, so that what a test sets is seen."""
+    """Two seeds in this process, so that patches of a test take effect."""
     return Bench(folder / "cells", 2, 1, Quiet())
 
 
 def written(name: str, made: Any, folder: Path) -> dict[str, Any]:
-    """What a figure's files hold."""
+    """Content of the files of a figure."""
     write_figure(name, made, folder)
     for picture in made.pictures:
         assert (folder / f"{picture}.png").stat().st_size > 10_000
@@ -105,7 +105,7 @@ def test_endurance_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(endurance, "TASKS", {"breast-cancer": "WDBC"})
     monkeypatch.setattr(endurance, "BETWEEN", (1e4, 1e8))
     monkeypatch.setattr(endurance, "STUCK", (0.01,))
-    steps = 1000  # fewer, and acceptance is that of the way up to where the posterior is
+    steps = 1000  # fewer steps, whose acceptance is that of the rise to the posterior
     monkeypatch.setattr(endurance, "STEPS", steps)
     rows = 32
     monkeypatch.setattr(endurance, "ROWS", rows)
@@ -114,11 +114,11 @@ def test_endurance_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     by = {(c["kernel"], c["cycles"], c["trim"], c["seed"]): c for c in cells if c["stuck"] is None}
     walk, white = endurance.KERNELS
     for seed in (0, 1):
-        # nothing ages before a million cycles
+        # no ageing below a million cycles
         for key in ("accuracy", "acceptance", "weight_sd"):
             young = by[walk, 1e4, endurance.RECALIBRATED, seed][key]
             assert young == by[walk, 0.0, endurance.RECALIBRATED, seed][key]
-    # a stale trim: medians are 5 % off, which stalls the random walk and not the other
+    # an outdated trim: medians are 5 % off, which stalls only the random walk
     again, once = (
         sum(by[walk, 1e7, trim, seed]["acceptance"] for seed in (0, 1))
         for trim in (endurance.RECALIBRATED, endurance.ONCE)
@@ -127,7 +127,7 @@ def test_endurance_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert all(by[white, 1e7, endurance.ONCE, seed]["acceptance"] > 0.1 for seed in (0, 1))
     stuck = [c["retired_rows"] for c in cells if c["stuck"] == 0.01]
     assert min(stuck) > max(c["retired_rows"] for c in by.values())
-    # 7 targets × 20 cycles and what the chain itself programs
+    # 7 targets × 20 cycles, and the pulses of the chain
     assert by[walk, 0.0, endurance.RECALIBRATED, 0]["wear_mean"] == pytest.approx(
         140 + (steps + 1) / rows, rel=0.02
     )
@@ -211,7 +211,7 @@ def test_the_range_is_narrower_than_all_bounds_at_once():
 
 
 def test_a_tiny_run_by_hand():
-    """Every point of every step read: 15 pJ of converter an access, and what the bars say."""
+    """Every point of every step is read: 15 pJ of converter per access, compared with the bars."""
     config = TrainConfig("toy2d", seed=4, steps=30, early_reject=False)
     with lean_run(config) as run:
         counts = run.experiment.setup.board.ledger
@@ -247,7 +247,7 @@ def test_energy_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     low, high = walk["interval_90"]["total"]
     assert low < walk["joules"]["total"]["joules"] < high
     acted = [c for c in values["cells"] if c["task"] == "cartpole"]
-    # an episode lasts 500 steps at the most, four of them judge each of 300 policies
+    # an episode lasts at most 500 steps; four episodes evaluate each of 300 policies
     assert all(4 * 300 < c["control_steps"] <= 4 * 300 * 500 for c in acted)
     acting = spent.report_of(spent.with_playing(acted[0])).array.joules
     alone = spent.report_of(acted[0]).array.joules
@@ -284,7 +284,7 @@ def test_medians_over_cells_give_the_line_back():
 
 
 def test_how_many_intervals_may_miss():
-    """Binomial: of 20 intervals of 95 %, fewer than 15 hold the truth once in 3,000 times."""
+    """Binomial: of 20 intervals of 95 %, fewer than 15 contain the truth once in 3,000 times."""
     assert least_hits(20) == 15
     assert stats.binom.cdf(14, 20, 0.95) < 0.001 < stats.binom.cdf(15, 20, 0.95)
 

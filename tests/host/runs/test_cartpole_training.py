@@ -1,4 +1,5 @@
-"""Cartpole learnt on the array: firmware, boards, controls, resuming, and Gymnasium's physics."""
+"""Cartpole learnt on the array: firmware, boards, controls, resume, and the physics of
+Gymnasium."""
 
 from __future__ import annotations
 
@@ -65,7 +66,7 @@ def address_of(name: str) -> int:
 
 
 def words_of(client: Client, command: Command, argument: int = 0) -> NDArray[np.uint32]:
-    """Have a command executed to its end; words of the record stream until then."""
+    """Execute a command to its end; return the words of the record stream until then."""
     body = struct.pack(COMMAND_FORMAT, command, argument)
     found, words = client.messages(client.data(Message.COMMAND, body)), b""
     assert found[0][:2] == (Message.RESPONSE, Status.OK)
@@ -79,7 +80,8 @@ def words_of(client: Client, command: Command, argument: int = 0) -> NDArray[np.
 
 
 def test_proposals_are_judged_on_the_board(client: Client) -> None:
-    """What the firmware gives to the controller is what the twin says of the proposal's codes."""
+    """The log-likelihood from the firmware equals that of the twin for the codes of the
+    proposal."""
     judge = EpisodeLikelihood(77, 2**32 - 2, 3)  # episode numbers wrap
     assert judge_by(client, judge) == Status.OK
     fits(client)
@@ -89,7 +91,7 @@ def test_proposals_are_judged_on_the_board(client: Client) -> None:
     for _ in range(5):
         words = words_of(client, Command.RUN, 1)
         given = client.board.peek(at)
-        # kind and length, four words, five pairs; the step's record comes behind
+        # kind and length, four words, five pairs; the record of the step follows
         starts = [i for i, w in enumerate(words[:-9]) if w >> 28 == 2 and words[i + 1] >> 9 & 1]
         assert len(starts) == 1
         pairs = words[starts[0] + 5 : starts[0] + 10].astype(np.int64)
@@ -108,14 +110,14 @@ def test_judging_is_refused(client: Client) -> None:
     loud = struct.pack(POLICY_FORMAT, 1, 0, spec.MAX_SCALE + 1, 4)
     assert client.request(Message.POLICY, loud)[0] == Status.OUT_OF_RANGE
     assert judge_by(client, judge) == Status.OK
-    fits(client, features=spec.POLICY_INPUTS + 1)  # no policy of ours
+    fits(client, features=spec.POLICY_INPUTS + 1)  # no policy of this test
     assert client.command(Command.START) == Status.OUT_OF_RANGE
     fits(client)
     words_of(client, Command.START)
     assert client.command(Command.RUN, 50) == Status.OK
     assert judge_by(client, judge) == Status.BUSY
     assert client.command(Command.EXTERNAL, 5) == Status.NOT_STARTED, "the board does that itself"
-    client.open()  # ends the chain, and the host judges again
+    client.open()  # ends the chain; the host evaluates again
     fits(client)
     words_of(client, Command.START)
     assert client.command(Command.RUN, 1) == Status.OK
@@ -137,8 +139,8 @@ def differing(a: dict[str, NDArray[np.generic]], b: dict[str, NDArray[np.generic
 @PTY
 @pytest.mark.hdl
 def test_the_verilated_board_makes_the_models_chain(tmp_path: Path) -> None:
-    """Decisions, log-posteriors, codes and multiplicities, to the bit; and it goes on from the
-    model's checkpoint. The seed's first policies fall soon."""
+    """Decisions, log-posteriors, codes and multiplicities are bit-identical, and the board
+    continues from the checkpoint of the model. The first policies of this seed fall early."""
     short = replace(FULL, steps=15, seed=0)
     found = train_run(replace(short, backend="rtl"), Outputs(tmp_path / "rtl"), Silence())
     wanted = train_run(short, Outputs(tmp_path / "model"), Silence())
@@ -160,7 +162,7 @@ def test_the_verilated_board_makes_the_models_chain(tmp_path: Path) -> None:
 
 
 class Stops(Silence):
-    """Interrupts a run after so many steps, as Ctrl-C twice would."""
+    """Interrupts a run after this number of steps, as a double Ctrl-C does."""
 
     def __init__(self, after: int) -> None:
         self.after = after
@@ -187,7 +189,8 @@ def test_resumed_after_an_interruption(tmp_path: Path, monkeypatch: pytest.Monke
 
 # -- does it learn, and from the returns ---------------------------------------------------------
 def test_the_returns_of_its_samples(tmp_path: Path) -> None:
-    """Log-posterior less log-prior, by hand, is 10 log of the mean return of the current sample."""
+    """Log-posterior minus log-prior, by hand, is 10 log of the mean return of the current
+    sample."""
     result = train_policy(SHORT)
     experiment = build_policy(SHORT)
     gamma, mid = experiment.setup.registers.gamma_us, 115.0
@@ -205,7 +208,7 @@ def test_the_returns_of_its_samples(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Constant(EpisodeLikelihood):
-    """Knows nothing."""
+    """A likelihood without information."""
 
     def __call__(self, codes: NDArray[np.generic]) -> int:
         return 0
@@ -213,7 +216,7 @@ class Constant(EpisodeLikelihood):
 
 @dataclass(frozen=True)
 class Shuffled(EpisodeLikelihood):
-    """Returns of another policy: the weights have changed their places and signs."""
+    """Returns of another policy: the weights are permuted and inverted."""
 
     def __call__(self, codes: NDArray[np.generic]) -> int:
         return super().__call__(np.roll(codes, 5))
@@ -226,8 +229,8 @@ def learnt(seed: int) -> PolicyResult:
 @pytest.mark.slow
 @pytest.mark.stats
 def test_it_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four seeds stand for all 500 steps; with likelihoods that say nothing, or something about
-    other policies, the same chains learn nothing."""
+    """Four seeds reach all 500 steps. With constant likelihoods, or those of other policies, the
+    same chains learn nothing."""
     assert min(learnt(seed).tested.mean() for seed in range(40, 44)) >= 475
     for control in (Constant, Shuffled):
         monkeypatch.setattr(policy_experiment, "EpisodeLikelihood", control)
@@ -236,7 +239,7 @@ def test_it_learns(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # -- Gymnasium -----------------------------------------------------------------------------------
 def test_one_step_is_gymnasiums() -> None:
-    """Any state: each variable within three LSB (5e-8) of the real environment's next one."""
+    """For any state, each variable is within three LSB (5e-8) of the next one of Gymnasium."""
     world = environment().unwrapped
     world.reset(seed=0)
     rng = np.random.default_rng(5)
@@ -276,7 +279,7 @@ def test_inputs_of_floats_are_those_of_integers() -> None:
 
 
 def test_a_policy_that_is_known_to_stand() -> None:
-    """Angle and angular speed alone, and the opposite, which falls at once."""
+    """Angle and angular speed alone, and the opposite policy, which falls at once."""
     codes = np.full((1, 10), 460)
     codes[0, [0, 2, 4, 6]] += [40, 60, 160, 160]
     good = Policy.of(codes, np.ones(1, np.int64))

@@ -1,4 +1,4 @@
-"""Kinds of runs: one protocol, through which commands build, show and use a run."""
+"""Kinds of runs: one protocol through which commands build, show and use a run."""
 
 from __future__ import annotations
 

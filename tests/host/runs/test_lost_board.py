@@ -1,4 +1,4 @@
-"""Training on boards that are lost in mid-run, or slow to tell their state."""
+"""Training on boards that are lost during a run, or slow to read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Opener = Callable[..., ModelBoard]
 
 
 class Mortal(ModelBoard):
-    """Is lost at the block that begins after ``life`` steps."""
+    """A board that is lost at the block that begins after ``life`` steps."""
 
     life = 1 << 30
 
@@ -34,7 +34,7 @@ class Mortal(ModelBoard):
 
 
 class Slow(ModelBoard):
-    """Takes its time to tell its state, fifty times as long as for a step."""
+    """A board whose state takes fifty times as long to read as a step."""
 
     now = 0.0
     asked = 0
@@ -50,7 +50,7 @@ class Slow(ModelBoard):
 
 
 class Counted(ModelBoard):
-    """Knows how many of its kind are open."""
+    """A board that counts its open instances."""
 
     open = 0
 
@@ -64,7 +64,7 @@ class Counted(ModelBoard):
 
 @pytest.fixture
 def boards(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[ModelBoard]], None]:
-    """Have experiments work with another kind of board."""
+    """Make experiments use another class of boards."""
 
     def use(kind: type[ModelBoard]) -> None:
         monkeypatch.setattr(setup, "open_board", lambda backend, array, say: kind(array))
@@ -83,7 +83,8 @@ def begin_or_go_on(outputs: Outputs) -> None:
 def test_a_lost_board_costs_no_step(
     tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lost twice, resumed twice: the trace of an uninterrupted run, and words that say how."""
+    """A run that is lost twice and resumed twice has the trace of an uninterrupted run. The message
+    names the cause and the remedy."""
     train_run(CONFIG, Outputs(tmp_path / "whole"), Silence())
     monkeypatch.setattr(chain_run, "MAX_BLOCK", 25)
     boards(Mortal)
@@ -116,9 +117,9 @@ def test_how_many_steps_are_kept(
 def test_a_slow_board_is_asked_for_its_state_less_often(
     tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tenth of the time at the most, the checkpoint at the end aside."""
+    """Reading the state takes at most a tenth of the time, without the last checkpoint."""
     boards(Slow)
-    monkeypatch.setattr(setup, "MODEL", "another board")  # no warming up, which asks, too
+    monkeypatch.setattr(setup, "MODEL", "another board")  # no warm-up, which reads the state
     monkeypatch.setattr(chain_run, "MAX_BLOCK", 1)
     clock = SimpleNamespace(
         monotonic=lambda: Slow.now, perf_counter=lambda: Slow.now, process_time=lambda: Slow.now
@@ -126,7 +127,7 @@ def test_a_slow_board_is_asked_for_its_state_less_often(
     monkeypatch.setattr(chain_run, "time", clock)
     config = TrainConfig(**(CONFIG.to_dict() | {"steps": 3000}))
     train_run(config, Outputs(tmp_path / "run", checkpoint_seconds=0.0), Silence())
-    assert 5 <= Slow.asked <= 8  # 30 s of steps, 5 s apart, and the one at the end
+    assert 5 <= Slow.asked <= 8  # 30 s of steps, one checkpoint every 5 s, and the last one
 
 
 def test_boards_are_let_go_of(

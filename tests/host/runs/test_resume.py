@@ -36,9 +36,9 @@ def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
 
 
 def begin_or_go_on(folder: Path) -> None:
-    """What a user does: train, and resume when there is a run to resume.
+    """The commands of a user: train, and resume when there is a run to resume.
 
-    With a checkpoint every few steps: the most there is to go wrong.
+    A checkpoint every few steps gives as many points of failure as possible.
     """
     chain_run.MAX_BLOCK = BLOCK
     outputs = Outputs(folder, checkpoint_seconds=0.0)
@@ -49,7 +49,8 @@ def begin_or_go_on(folder: Path) -> None:
 
 
 def in_a_fork(folder: Path) -> multiprocessing.process.BaseProcess:
-    """A process with everything imported and compiled: kills hit the run, not its imports."""
+    """A process with everything imported and compiled, so that kills hit the run and not its
+    imports."""
     process = multiprocessing.get_context("fork").Process(target=begin_or_go_on, args=(folder,))
     process.start()
     return process
@@ -60,7 +61,7 @@ def chunks_in(folder: Path) -> int:
 
 
 def sampled(folder: Path) -> bool:
-    """Whether the checkpoint is the last one: what follows is the writing of the results."""
+    """Whether the checkpoint is the last one; the run then writes its results."""
     if not (folder / stored.CHECKPOINT).exists():
         return False
     with np.load(folder / stored.CHECKPOINT) as checkpoint:
@@ -70,7 +71,8 @@ def sampled(folder: Path) -> bool:
 def wait_for_chunks(
     process: multiprocessing.process.BaseProcess, folder: Path, chunks: int
 ) -> bool:
-    """Until the run has written so many chunks, or ended; True: it is at its results."""
+    """Wait until the run has written this number of chunks or has ended; True if it writes its
+    results."""
     looked = time.monotonic()
     while process.is_alive() and chunks_in(folder) < chunks:
         time.sleep(0.0005)
@@ -83,8 +85,8 @@ def wait_for_chunks(
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, np.ndarray], float]:
-    """The trace of a run without checkpoints on the way, and how long one with them takes after
-    its last one."""
+    """The trace of a run without intermediate checkpoints, and the time that a run with checkpoints
+    takes after its last one."""
     base = tmp_path_factory.mktemp("uninterrupted")
     train_run(CONFIG, Outputs(base / "plain"), Silence())
     process = in_a_fork(base / "timed")
@@ -108,7 +110,8 @@ def test_killed_many_times(
     while kills < wanted:
         folder = tmp_path / f"run-{finished}"
         process = in_a_fork(folder)
-        # moments in the life of the run, not of the clock: machines differ, the kills do not
+        # kills are placed by the progress of the run, not by the clock, so that all machines hit
+        # the same points
         at_results = wait_for_chunks(process, folder, chunks_in(folder) + rng.randrange(25))
         process.join(rng.uniform(0.0, 6 * seconds if at_results else 0.004))
         if process.is_alive():
@@ -130,7 +133,7 @@ def test_killed_many_times(
 def test_a_different_seed_gives_a_different_trace(
     uninterrupted: tuple[dict[str, np.ndarray], float], tmp_path: Path
 ) -> None:
-    """The control: equality of traces is not a matter of course."""
+    """The control: traces of different seeds differ."""
     other = TrainConfig(**(CONFIG.to_dict() | {"seed": 12}))
     train_run(other, Outputs(tmp_path / "run"), Silence())
     assert not same(files_of(tmp_path / "run"), uninterrupted[0])
@@ -234,7 +237,7 @@ def test_a_damaged_file_is_named(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [stored.CHECKPOINT, "chunk-000000.npz"])
 @pytest.mark.parametrize("how", ["emptied of its arrays", "of other shapes"])
 def test_a_damaged_file_costs_time_but_no_sample(name: str, how: str, tmp_path: Path) -> None:
-    """What the message says to do brings the same trace."""
+    """The remedy in the message gives the same trace."""
     train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
     wanted = (tmp_path / "run" / stored.TRACE).read_bytes()
     (tmp_path / "run" / stored.RESULT).unlink()

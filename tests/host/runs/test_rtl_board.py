@@ -1,4 +1,4 @@
-"""The whole board, simulated: hardware, firmware, link and host together make the model's chain."""
+"""The whole simulated board: hardware, firmware, link and host give the chain of the model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TIMELESS = (
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SimulatedPort]]:
-    """The simulated boards that a test started; all have ended when it is over."""
+    """The simulated boards that a test started; all must have ended after it."""
     found: list[SimulatedPort] = []
     begin = SimulatedPort.__init__
 
@@ -70,14 +70,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPort]) -> None:
-    """Decisions, log-posteriors, codes and multiplicities are the model's to the bit."""
+    """Decisions, log-posteriors, codes and multiplicities are bit-identical to those of the
+    model."""
     found = train_run(RTL, Outputs(tmp_path / "run"), Silence())
     assert not (differ := same(trace_of(tmp_path / "run"), trace_of(model))), differ
     wanted = stored.read_result(model)
     assert {n: found[n] for n in TIMELESS} == {n: wanted[n] for n in TIMELESS}
     for kind in ("set", "read", "reset"):
         assert found["pulses"][kind] == wanted["pulses"][kind]
-    # accesses under way when a proposal is turned down are made for nothing
+    # accesses under way when a proposal is rejected are wasted
     assert wanted["pulses"]["dot"] <= found["pulses"]["dot"] < 1.1 * wanted["pulses"]["dot"]
     assert found["energy_joules"] == pytest.approx(wanted["energy_joules"], rel=0.05)
     assert found["clock_cycles"] > found["pulses"]["dot"] and found["clock_hz"] > 1e6
@@ -87,7 +88,7 @@ def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPo
 
 
 class Kills(Silence):
-    """Ends the board that runs after so many steps, as a crash would."""
+    """Ends the running board after this number of steps, as a crash does."""
 
     def __init__(self, boards: list[SimulatedPort], after: int) -> None:
         self.boards, self.after = boards, after
@@ -101,7 +102,8 @@ class Kills(Silence):
 def test_killed_in_mid_run_and_resumed(
     tmp_path: Path, started: list[SimulatedPort], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """kill -9 of the board, twice: the run goes on from the last checkpoint, bit for bit."""
+    """After kill -9 of the board, twice, the run continues from the last checkpoint, bit for
+    bit."""
     short = replace(RTL, steps=300)
     train_run(replace(short, backend="model"), Outputs(tmp_path / "model"), Silence())
     monkeypatch.setattr(chain_run, "MAX_BLOCK", 40)
@@ -131,7 +133,7 @@ def test_killed_in_mid_run_and_resumed(
 def test_other_chains(
     changes: dict[str, object], tmp_path: Path, started: list[SimulatedPort]
 ) -> None:
-    """Networks in row groups; several chains on trimmed devices, some of them stuck."""
+    """Networks in row groups, and several chains on trimmed devices, some of them stuck."""
     config = TrainConfig(**(RTL.to_dict() | {"steps": 120} | changes))
     train_run(config, Outputs(tmp_path / "rtl"), Silence())
     train_run(replace(config, backend="model"), Outputs(tmp_path / "model"), Silence())
@@ -142,7 +144,7 @@ def test_other_chains(
 def test_a_checkpoint_goes_from_the_model_to_the_board_and_back(
     started: list[SimulatedPort],
 ) -> None:
-    """Whichever of the two ran the chain before."""
+    """The chain continues in both directions."""
     with closing(build_supervised(MODEL)) as golden, closing(build_supervised(RTL)) as hardware:
         golden.setup.board.start()
         golden.setup.board.run(60)
@@ -156,19 +158,19 @@ def test_a_checkpoint_goes_from_the_model_to_the_board_and_back(
 
 
 def test_prediction_in_the_array(started: list[SimulatedPort]) -> None:
-    """Means and variances over the samples in the array: those of the golden model."""
+    """Means and variances over the samples in the array equal those of the golden model."""
     four = (replace(config, chains=4) for config in (MODEL, RTL))
     golden, hardware = (build_supervised(config) for config in four)
     with closing(golden), closing(hardware):
         for experiment in (golden, hardware):
             experiment.setup.board.start()
-            experiment.setup.board.run(150)  # rows are given back and taken again
+            experiment.setup.board.run(150)  # rows are freed and used again
         answers = [e.setup.board.predict(e.test_points) for e in (golden, hardware)]
         assert np.array_equal(answers[0], answers[1])
         codes, multiplicity, _ = hardware.setup.board.current()
         alone = predict(hardware.setup.registers, hardware.test_points, codes, multiplicity)
         assert not np.array_equal(answers[1], alone), "it is more than the current sample's"
-        # a checkpoint holds what the rows hold, though nobody reads them
+        # a checkpoint holds the content of the rows without a read of them
         state = hardware.setup.board.state_dict()
         assert isinstance(hardware.setup.board, SerialBoard)
         rows = np.flatnonzero(state["controller.held"]).tolist()
@@ -191,7 +193,8 @@ def test_selftest(started: list[SimulatedPort]) -> None:
 
 
 def test_characterisation_sees_the_same_array(started: list[SimulatedPort]) -> None:
-    """Row by row the codes of the emulated array here, so the same findings."""
+    """Row by row, the codes equal those of the emulated array in this process, and so do the
+    results."""
     array = EmulatedArray(Geometry(), 8, d2d_rel=0.02, stuck=0.01)
     port = SimulatedPort(ports.build_simulated(array.geometry, print))
     with closing(SerialBoard(port, array, "rtl")) as board:

@@ -1,4 +1,4 @@
-"""From what a board streamed to averages: steps, burn-in, multiplicities, costs."""
+"""From the stream of a board to averages: steps, burn-in, multiplicities, costs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ CONFIG = TrainConfig("toy2d", rows=64, pairs=16, chains=2, steps=120, seed=3)
 
 
 def by_hand() -> Trace:
-    """Two chains, five steps each. Chain 0 stays at its start (a) once and goes to b and c;
-    chain 1 leaves its start (d) at once."""
+    """Two chains of five steps each.
+
+    Chain 0 stays at its start (a) once and goes to b and c. Chain 1 leaves its start (d) at once.
+    """
     accepted = [[0, 1, 0, 1, 0], [1, 0, 0, 0, 0]]
     samples = "a d b c e"
     codes = np.array([[ord(s)] for s in samples.split()], np.uint16)
@@ -80,7 +82,7 @@ def test_a_sample_changes_where_a_step_was_accepted(
 
 
 def test_averages_leave_the_burn_in_out(finished: tuple[Any, SupervisedResult, np.ndarray]) -> None:
-    """Probabilities, their variance and the effective sample size, from single steps."""
+    """Probabilities, their variance and the effective sample size, computed from single steps."""
     experiment, result, weights = finished
     burn_in = result.values["burn_in"]
     assert 30 <= burn_in < 118, "a quarter, or more"
@@ -104,8 +106,9 @@ def test_averages_leave_the_burn_in_out(finished: tuple[Any, SupervisedResult, n
 
 @pytest.mark.parametrize("hidden", [0, 2])
 def test_accesses_are_those_of_the_ledger(hidden: int) -> None:
-    """The result's count, and what early rejection spared, beside the array's own ledger: that
-    one also has the first sample of each chain, evaluated to the end."""
+    """The count of the result and the accesses that early rejection saved, compared with the ledger
+    of the array. The ledger also contains the first sample of each chain, which is evaluated to the
+    end."""
     changes: dict[str, Any] = {"hidden": hidden, "steps": 40}
     early, full = (train(replace(CONFIG, early_reject=e, **changes)) for e in (True, False))
     points = early.values["train_points"]
@@ -118,8 +121,8 @@ def test_accesses_are_those_of_the_ledger(hidden: int) -> None:
 
 
 def test_chunks_after_the_checkpoint_are_removed(tmp_path: Path) -> None:
-    """A killed process may have written a chunk that no checkpoint counts: it is no part of the
-    run, and must not lie about when the chunks are numbered otherwise after the resume."""
+    """A killed process may have written a chunk that no checkpoint counts. The chunk is not part of
+    the run, and it must be removed because a resume may number chunks differently."""
     result = train(replace(CONFIG, steps=8))
     t = result.trace
     block = Block(

@@ -1,4 +1,4 @@
-"""Geometry and settings refuse nonsense, and the message says what to do."""
+"""Geometry and settings reject invalid values with a message that names a remedy."""
 
 from __future__ import annotations
 
