@@ -9,7 +9,7 @@ from pathlib import Path
 from ohmcarlo.errors import OhmcarloError
 
 from .configs import CONFIGS, REFERENCE, config_of
-from .controller.generate import files_of, first_difference, register_site, write
+from .controller.generate import PYTHON, files_of, first_difference, python_of, register_site, write
 from .controller.lint import lint
 from .controller.modules import MODULES, complete_text
 from .sources import require_checkout
@@ -83,10 +83,11 @@ def _one(name: str, options: argparse.Namespace) -> int:
     files = files_of(name, config)
     if options.check:
         if difference := first_difference(files, folder):
-            print(
-                f"{difference}: run `python -m ohmcarlo_rtl`, and commit the changes",
-                file=sys.stderr,
-            )
+            other = python_of(folder)
+            advice = "run `python -m ohmcarlo_rtl`, and commit the changes"
+            if other != PYTHON:
+                advice = f"compare with Python {other}, on which the names of wires depend"
+            print(f"{difference}: {advice}", file=sys.stderr)
             return 1
         print(f"{folder}: {len(files)} files are equal to what the sources give")
         return 0

@@ -27,7 +27,13 @@ from ohmcarlo_rtl import __main__ as cli
 from ohmcarlo_rtl import sources
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
 from ohmcarlo_rtl.controller import modules
-from ohmcarlo_rtl.controller.generate import HAND_WRITTEN, MANIFEST, files_of
+from ohmcarlo_rtl.controller.generate import (
+    HAND_WRITTEN,
+    MANIFEST,
+    PYTHON,
+    files_of,
+    python_of,
+)
 from ohmcarlo_rtl.controller.modules import CORE, EMULATED_CORE, EMULATOR, MODULES
 from ohmcarlo_rtl.controller.tidy import tidy
 
@@ -75,7 +81,9 @@ def test_reproducible(tmp_path: Path) -> None:
 
 
 def test_committed_outputs() -> None:
-    """The committed outputs equal those of the sources."""
+    """The committed outputs equal those of the sources, with the Python that wrote them."""
+    if python_of(COMMITTED) != PYTHON:
+        pytest.skip(f"the committed names of wires are those of Python {python_of(COMMITTED)}")
     assert cli.main(["--check"]) == 0
 
 
@@ -154,6 +162,20 @@ def test_check_names_the_first_difference(
     (folder / "stray.v").unlink()
     (folder / "README.md").touch()
     assert check()[0] == 0
+
+
+def test_another_python_is_named(
+    tmp_path: Path, light: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names of wires depend on it: a difference may be no change of the sources."""
+    arguments = ["--out", str(tmp_path)]
+    cli.main(arguments)
+    path = tmp_path / REFERENCE / MANIFEST
+    manifest = json.loads(path.read_text())
+    manifest["versions"]["python"] = "3.9"
+    path.write_text(json.dumps(manifest))
+    assert cli.main([*arguments, "--check"]) == 1
+    assert f"{path} differs at line 1: compare with Python 3.9" in capsys.readouterr().err
 
 
 def test_bad_use(capsys: pytest.CaptureFixture[str]) -> None:

