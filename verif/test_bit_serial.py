@@ -25,7 +25,7 @@ from ohmcarlo_hdl.core.interface import RECORD_WORD
 from ohmcarlo_hdl.regs.map import layout_of, register_map
 from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard, SerialBridge
 from problems import controller, trace
-from verif.harness import Case, case_parameters, run_bench, start_clock, stimuli
+from verif.harness import Case, case_parameters, run_bench, seed_of, start_clock, stimuli
 from verif.harness.bus import BusDriver
 from verif.harness.core import RecordSink
 from verif.harness.points import wdbc_half
@@ -85,7 +85,7 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
     config = config_of(case)
     points = points_of(config)
-    made = controller(points, config.geometry, case["seed"], **case.get("settings", {}))
+    made = controller(points, config.geometry, seed_of(case["seed"]), **case.get("settings", {}))
     expected = trace(made, case["steps"])
     layout = register_map(config, emulator=True)
     bus = BusDriver(dut, layout=layout)
@@ -180,7 +180,7 @@ async def serves_a_host(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
     config = config_of(case)
     points = points_of(config)
-    made = controller(points, config.geometry, case["seed"])
+    made = controller(points, config.geometry, seed_of(case["seed"]))
     expected = trace(made, case["steps"])
     line = Line(dut)
     await start_clock(dut)

@@ -22,7 +22,15 @@ from ohmcarlo_hdl.core.step import sequence
 from ohmcarlo_rtl.controller.modules import EMULATED_CORE, complete_text
 from problems import controller, trace, xor_points
 from verif.formal.mutants import mutant
-from verif.harness import BenchFailure, Case, array_stimuli, case_parameters, run_bench, start_clock
+from verif.harness import (
+    BenchFailure,
+    Case,
+    array_stimuli,
+    case_parameters,
+    run_bench,
+    seed_of,
+    start_clock,
+)
 from verif.harness.core import CoreDriver, CoreTrace
 from verif.harness.points import wdbc_half
 from verif.harness.verilog import kept_verilog
@@ -67,7 +75,7 @@ def golden_of(case: Case, points: Points) -> Any:
     return controller(
         points,
         geometry,
-        case.get("seed", 1),
+        seed_of(case.get("seed", 1)),
         array=case.get("array"),
         calibration=calibration_of(case, geometry),
         **case.get("settings", {}),
