@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from dataclasses import fields
 from pathlib import Path
@@ -33,6 +34,7 @@ from verif.harness import (
 )
 from verif.harness.core import CoreDriver, CoreTrace
 from verif.harness.points import wdbc_half
+from verif.harness.seeds import SEED
 from verif.harness.verilog import kept_verilog
 
 REASONS = {RUNNING: Reason.DONE, EXHAUSTED: Reason.EXHAUSTED}
@@ -94,6 +96,10 @@ def first_difference(golden: dict[str, np.ndarray], found: CoreTrace) -> str:
         if len(a) != len(b):
             return f"{name}: golden has {len(a)}, hardware {len(b)}"
     return ""
+
+
+OTHER_SEEDS = 1.01
+"""The bound is that of a mean step: with ``SEED``, a short chain may exceed it by this factor."""
 
 
 def clock_bound(registers: Registers, points: np.ndarray) -> float:
@@ -159,7 +165,8 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
         }
         Path(case["report"]).write_text(json.dumps(measured))
     if case.get("bounded"):
-        assert done["clocks"] <= clock_bound(made.registers, found.points)
+        margin = OTHER_SEEDS if os.environ.get(SEED) else 1
+        assert done["clocks"] <= margin * clock_bound(made.registers, found.points)
 
 
 async def check_samples_and_rows(driver: CoreDriver, made: Any) -> None:

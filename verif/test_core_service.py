@@ -108,29 +108,32 @@ def golden_start(made: Controller) -> Reason:
     return Reason.DONE
 
 
-def over_python_array(fault: str, after: int, steps: int, harvests: int, stall: float) -> None:
-    case = {"config": SMALL, "features": 5, "settings": {"rho": 0.8}, "fault": fault}
-    case |= {"after": after, "steps": steps, "harvests": harvests, "stall": stall}
-    run_bench(lambda: Core(config_of(case)), __name__, case, testcase="python_array")
+def python_array_case(
+    fault: str, after: int, steps: int, harvests: int, stall: float, name: str
+) -> Case:
+    case = {"config": SMALL, "features": 5, "settings": {"rho": 0.8}, "fault": fault, "name": name}
+    return case | {"after": after, "steps": steps, "harvests": harvests, "stall": stall}
 
 
-@pytest.mark.parametrize("stall", [0.0, 0.4])
-def test_python_array_behind_the_streams(stall: float) -> None:
-    over_python_array("", 0, 60, 0, stall)
+def over_python_array(*cases: Case) -> None:
+    run_bench(lambda: Core(config_of(cases[0])), __name__, cases, testcase="python_array")
 
 
-@pytest.mark.parametrize(
-    ("fault", "harvests"),
+def test_python_array_behind_the_streams() -> None:
+    choices = [(0.0, "without stalls"), (0.4, "stalled")]
+    over_python_array(*(python_array_case("", 0, 60, 0, stall, name) for stall, name in choices))
+
+
+def test_alarm_comes_in_time_and_nothing_is_accepted_after() -> None:
     # a repetition count over 42 bits, one over 15 symbols of a column, a window of 1,024 bits
-    [("stuck", 2), ("frozen", 16), ("biased", 8 * 43)],
-)
-def test_alarm_comes_in_time_and_nothing_is_accepted_after(fault: str, harvests: int) -> None:
-    over_python_array(fault, 120, 600, harvests, 0.0)
+    choices = [("stuck", 2), ("frozen", 16), ("biased", 8 * 43)]
+    over_python_array(
+        *(python_array_case(fault, 120, 600, harvests, 0.0, fault) for fault, harvests in choices)
+    )
 
 
-@pytest.mark.parametrize("fault", ["stuck", "frozen"])
-def test_start_up_refuses_a_bad_coin(fault: str) -> None:
-    over_python_array(fault, 0, 0, 0, 0.0)
+def test_start_up_refuses_a_bad_coin() -> None:
+    over_python_array(*(python_array_case(f, 0, 0, 0, 0.0, f) for f in ("stuck", "frozen")))
 
 
 # -- what a host asks between runs -------------------------------------------------------------
