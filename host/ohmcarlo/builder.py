@@ -1,6 +1,6 @@
-"""Calls of the hardware's builders (``ohmcarlo_rtl``), the only ones in this package.
+"""Calls of the hardware builders (``ohmcarlo_rtl``). No other module of this package calls them.
 
-They are imported when they are called: they need tools that the rest of the host does without.
+They are imported at the call, because they need tools that the rest of the host does not need.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ Say = Callable[[str], None]
 
 
 def simulated_board(sizes: Mapping[str, int], say: Say) -> Path:
-    """The program of the simulated board for an array of these sizes; built at the first time.
+    """The program of the simulated board for an array of these sizes; built at its first use.
 
-    ``say`` gets a line for each stage of the build. Raises UsageError, with what to install, where
-    a tool is missing; OhmcarloError when the build fails.
+    ``say`` is called with a line for each stage of the build. Raises UsageError, with what to
+    install, where a tool is missing; OhmcarloError when the build fails.
     """
     from ohmcarlo_rtl.requirements import MissingTools
     from ohmcarlo_rtl.verilated.board import simulated_board
@@ -48,7 +48,7 @@ def bitstream(board: str, say: Say, **options: Any) -> tuple[Path, dict[str, Any
 
 @contextmanager
 def _named(what: str) -> Iterator[None]:
-    """Errors begin with what cannot be built."""
+    """Prefix errors with the name of the product."""
     try:
         yield
     except OhmcarloError as error:

@@ -23,11 +23,11 @@ from .errors import UsageError
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
 
-MIN_STEPS = 8  # fewer cannot be halved twice and still show a spread
+MIN_STEPS = 8  # fewer steps are too few for halves with a spread
 BURN_IN_SHARE = 0.25
 ECE_BINS = 10
-RHAT_LIMIT = 1.05  # above it, chains disagree
-ESS_LIMIT = 100  # below it, intervals are rough
+RHAT_LIMIT = 1.05  # above this R-hat, chains disagree
+ESS_LIMIT = 100  # below this ESS, intervals are rough
 Z_95 = 1.96  # normal quantile of a 95 % interval
 MCV_Z = 2.576  # 99 % of a normal distribution, two-sided: SP 800-90B, 6.3.1
 
@@ -182,7 +182,7 @@ def _per_weight(draws: ArrayLike, statistic: str, stuck: float) -> FloatArray:
     out = np.full(values.shape[2], np.nan)
     if values.shape[1] < MIN_STEPS:
         return out
-    # ArviZ calls constant draws perfect; each chain frozen where it started is no better
+    # ArviZ calls constant draws perfect; chains that never moved are not
     frozen = (np.ptp(values, axis=1) == 0).all(axis=0)
     out[frozen] = stuck
     if not frozen.all():
@@ -256,7 +256,7 @@ def balanced_accuracy(labels: ArrayLike, probability: ArrayLike) -> float:
 
 
 def log_loss(labels: ArrayLike, probability: ArrayLike) -> float:
-    """Mean of -log p(label), nat; scikit-learn's, which keeps p off 0 and 1 by one epsilon."""
+    """Mean of -log p(label), nat, by scikit-learn, which clips p by one epsilon."""
     from sklearn.metrics import log_loss as loss
 
     y, p = _checked(labels, probability)
@@ -278,7 +278,7 @@ def ece(labels: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> floa
 
 
 def wilson_interval(share: float, n: int, z: float = Z_95) -> tuple[float, float]:
-    """Wilson's score interval of a share that was observed in ``n`` cases; it holds the share.
+    """Wilson's score interval of a share that was observed in ``n`` cases; it contains the share.
 
     ``z`` is the normal quantile: 1.96 for 95 %, 1.645 for 90 %. Source: Wilson 1927, doi
     10.1080/01621459.1927.10502953.
@@ -312,8 +312,8 @@ def _checked(labels: ArrayLike, probability: ArrayLike) -> tuple[NDArray[np.int6
 def min_entropy_mcv(counts: ArrayLike) -> float:
     """Min-entropy per symbol, bits: the most common value estimate of NIST SP 800-90B, 6.3.1.
 
-    ``counts`` (symbols,) are how often each symbol was seen. The upper end of the 99 % interval
-    of the largest share is what counts; fewer than two symbols give 0: nothing is known.
+    ``counts`` (symbols,) are how often each symbol was seen. The estimate uses the upper end of the
+    99 % interval of the largest share. Fewer than two symbols give 0.
     """
     seen = np.asarray(counts, np.float64)
     total = float(seen.sum())

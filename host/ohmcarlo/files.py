@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and the errors of the file system."""
+"""Atomic writes of files, and messages for errors of the file system."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEMPORARY = ".partial"  # suffix of a file that is still being written
 
 
 def explain(error: OSError, path: Path) -> str:
-    """One line about a file that could not be written or read."""
+    """A one-line message about a file that could not be written or read."""
     reason = error.strerror or str(error)
     return f"{path}: {reason}"
 
@@ -33,9 +33,9 @@ def make_folder(path: Path, option: str) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuse, before any work is done, a file that could not be written.
+    """Raise an error, before any work is done, if a file cannot be written.
 
-    Raises UsageError for a folder or a file in no folder, OhmcarloError without permission.
+    UsageError for a folder or a file in no folder, OhmcarloError without permission.
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder: give a file name")
@@ -62,7 +62,7 @@ def atomic(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise OhmcarloError(
             f"{explain(error, path)}: free some space or choose another place; "
-            "nothing was half-written"
+            "no partial file was left"
         ) from error
     finally:
         with suppress(OSError):
@@ -81,7 +81,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file, or nothing."""
+    """Write a file atomically."""
     with atomic(path) as temporary:
         temporary.write_bytes(content)
 

@@ -88,7 +88,7 @@ def bitstream_rows(v: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _product(v: dict[str, Any]) -> dict[str, Any]:
-    """The bitstream, or the Verilog that a vendor's tool is to build."""
+    """The bitstream, or the Verilog for a tool of the vendor."""
     found: dict[str, Any] = v.get("bitstream") or v["verilog"]
     return found
 

@@ -1,7 +1,7 @@
 """Compiled functions, cached on disk under a key that covers the whole numeric core.
 
 Numba notices a change in the file of a cached function, but not in the files of the functions that
-it calls: after an update, old machine code could answer for new sources. Here the cache folder
+it calls: after an update, it could load old machine code for new sources. Here the cache folder
 carries a digest of every source file that compiled code comes from.
 
 Numba is imported at the first call of a compiled function: commands that compute nothing start
@@ -127,7 +127,7 @@ def allocating(function: Function) -> Function:
 
 @contextmanager
 def before_compilation(announce: Callable[[], None]) -> Iterator[None]:
-    """Call ``announce`` before the first compilation inside; loading from the cache is none."""
+    """Call ``announce`` before the first compilation inside. A load from the cache is not one."""
     from numba.core import event
 
     class First(event.Listener):

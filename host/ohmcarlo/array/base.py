@@ -78,7 +78,8 @@ class Ledger:
         self.counts[RESET] += devices
 
     def note_program(self, row: int, devices: IntArray, codes: IntArray) -> None:
-        """One SET and one READ of each of ``devices`` of ``row`` that gave ``codes``."""
+        """Count one SET and one READ of each of ``devices`` of ``row``; the reads gave
+        ``codes``."""
         self.counts[SET] += len(devices)
         self.counts[SET_CODES] += int(codes.sum())
         self.counts[READ] += len(devices)

@@ -294,7 +294,7 @@ class DevicePreset:
 
     @classmethod
     def from_dict(cls, content: dict[str, Any]) -> DevicePreset:
-        """The preset of a ``to_dict``; UsageError for anything else."""
+        """The preset of a ``to_dict``; UsageError for other content."""
         try:
             parts: dict[str, Any] = {
                 name: _value(part) if isinstance(part, dict) and "value" in part else part
@@ -307,7 +307,7 @@ class DevicePreset:
             parts["valid_us"] = tuple(content["valid_us"])
             return cls(**parts)
         except (KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"this is no device preset: {error}") from error
+            raise UsageError(f"this is not a device preset: {error}") from error
 
     def save(self, path: str | Path) -> None:
         """Write the preset as JSON; ``get_preset`` reads a name that ends in ``.json``."""

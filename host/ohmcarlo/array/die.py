@@ -17,7 +17,7 @@ from .device_preset import DevicePreset
 class Die:
     """``ohmcarlo.array.Array`` without devices: spread and DAC table that a preset expects.
 
-    Nothing of it is loaded into a board. Its operations raise UsageError;
+    It is not loaded into a board. Its operations raise UsageError;
     ``SerialBoard.raw_array`` has those of the real array.
 
     Parameters

@@ -46,7 +46,7 @@ Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 class Emulator(NamedTuple):
-    """What the compiled functions below work on (arrays are shared, not copied)."""
+    """Arrays of the compiled functions below (shared, not copied)."""
 
     key0: int
     key1: int

@@ -1,4 +1,4 @@
-"""Joules of a run: the ledger's counts times sourced constants, with their bounds."""
+"""Energy of a run: counts of the ledger times sourced constants, with their bounds."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def energy(ledger: Ledger, geometry: Geometry, model: EnergyModel | None = None)
 
 @dataclass(frozen=True)
 class Operations:
-    """What software does for the chain that a ledger has counted.
+    """Operations of software for the chain that a ledger has counted.
 
     Attributes
     ----------

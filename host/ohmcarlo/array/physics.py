@@ -291,7 +291,7 @@ class PhysicsArray:
     def rest(self, seconds: float) -> None:
         """Advance the clock without an operation."""
         if not seconds >= 0:
-            raise UsageError(f"seconds = {seconds:g}: time does not run backwards")
+            raise UsageError(f"seconds = {seconds:g}: choose 0 or more")
         self._clock += seconds
 
     @property

@@ -1,4 +1,4 @@
-"""Boards: whatever runs a chain, behind one interface."""
+"""Boards: everything that runs a chain, behind one interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of all boards: the golden model in process, the Verilated board, a real one."""
+"""The interface of all boards: the golden model, the Verilated board, a physical board."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class Board(Protocol):
     name: str
     geometry: Geometry
     pseudo_random: bool
-    """Whether the coin is computed. That of a real array is not."""
+    """Whether the coin is pseudo-random. The coin of a real array is not."""
 
     @property
     def ledger(self) -> Ledger:
-        """What the array has done so far."""
+        """Counts of the operations of the array."""
         ...
 
     @property
@@ -76,21 +76,20 @@ class Board(Protocol):
         ...
 
     def clock_cycles(self) -> int | None:
-        """Clocks of the chain so far, including those in which it waited for its records to be
-        taken; None without a clock."""
+        """Clocks of the chain so far, including those in which it waited for the host to take its
+        records; None without a clock."""
         ...
 
     def identify(self) -> dict[str, Any]:
-        """Versions, geometry and the array behind the controller, for the run's manifest."""
+        """Versions, geometry and array, for the manifest of the run."""
         ...
 
     def configure(
         self, registers: Registers, points: Points, judge: EpisodeLikelihood | None = None
     ) -> None:
-        """Load registers, tables and data. Data that do not fit are refused before any is sent.
-
-        With ``judge`` there are no points: a proposal is a policy, and the board computes its
-        log-likelihood by playing episodes.
+        """Load registers, tables and data. Raises UsageError for data that do not fit, before any
+        are sent. With ``judge`` there are no points: a proposal is a policy, and the board computes
+        its log-likelihood from episodes.
         """
         ...
 

@@ -28,9 +28,9 @@ from .memory.image import Image
 PAIR_BITS = 16
 CODE_MASK = 0x3FF
 QUIET_S = 0.05
-"""A board that sends nothing for this time has nothing to send."""
+"""Silence after which the sample stream is regarded as empty, s."""
 ANSWER_S = 1.0
-"""A board that does not answer within this time is regarded as lost."""
+"""Time after which a board that does not answer is regarded as lost, s."""
 
 
 class Port(Protocol):

@@ -32,26 +32,25 @@ FloatArray = NDArray[np.float64]
 BAND_HZ = (0.5, 40.0)  # baseline wander below, muscle and mains above
 MIN_BEATS = 8
 UNHURRIED = 0.75  # quantile of intervals, from which on a beat is unhurried
-AROUND_BEATS = 301  # beats (about four minutes) whose quantile an interval is compared with
+AROUND_BEATS = 301  # beats (about four minutes) in the window of the quantile
 BEFORE, QRS, AFTER = (-0.25, -0.09), (-0.09, 0.12), (0.14, 0.45)  # windows, s from the mark
-P_WAVE = (-0.25, -0.07)  # where correlation looks for one
-REACH = (-0.15, 0.20)  # where a broad complex may begin and end, s
-REST = (-0.14, -0.06)  # its median is the level that amplitudes are measured from, s
+P_WAVE = (-0.25, -0.07)  # window of the search by correlation
+REACH = (-0.15, 0.20)  # window of the edges of a broad complex, s
+REST = (-0.14, -0.06)  # window whose median is the baseline of amplitudes, s
 SHIFT_S = 0.05  # largest error of a mark; beats are shifted to fit the median beat
 ROUNDS = 2  # iterations of shift and median
-# Added before a ratio or a logarithm, so that noise around zero does not become a large number:
+# Added before a ratio or a logarithm, to limit the effect of noise around zero:
 FLOOR_MV = 0.02  # amplitudes
 FLOOR_S = 0.01  # durations
 FLOOR_SLOPE_PER_S = 1.0
-FLOOR_PART = 0.02  # distances, in parts of the median complex
+FLOOR_PART = 0.02  # distances, as fractions of the median complex
 FLOOR_CORRELATION = 0.005  # 1 - correlation, of QRS complexes
 FLOOR_P_CORRELATION = 0.02  # the same of P waves, which are a tenth as high
 GRID = 2.0**20  # features are rounded, so that the last bits of a machine do not matter
 
-# Chosen on patients of DS1 alone, each time judged on other patients of DS1 than were learnt from:
-# by balanced accuracy, and, for the references and the P waves, by how well doubt finds S and F
-# beats, also in stretches of records 124, 207 and 209 that were cut out because most of their beats
-# are S.
+# Chosen on patients of DS1 by cross-validation over patients: by balanced accuracy, and, for the
+# references and the P waves, by the detection of S and F beats through uncertainty. Excerpts of
+# records 124, 207 and 209 in which most beats are S were included.
 RHYTHM = ("RR before", "RR before / unhurried", "RR after / before")
 UNLIKE = "QRS unlike, both leads"
 LEADS = 2
@@ -120,7 +119,7 @@ def features(recording: Recording) -> FloatArray:
 
 def rhythm(times_s: FloatArray) -> FloatArray:
     """RR intervals of beats at ``times_s`` (b,): float64 (b, 3), as in RHYTHM; the first in
-    seconds, the others logarithms of ratios. At the ends the nearest interval stands in."""
+    seconds, the others logarithms of ratios. At the ends, the nearest interval is repeated."""
     rr = np.diff(times_s)
     before, after = np.r_[rr[0], rr], np.r_[rr, rr[-1]]
     around = running_quantile(before, AROUND_BEATS, UNHURRIED)
@@ -145,14 +144,14 @@ def is_unhurried(before_s: FloatArray) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, eq=False)
 class Aligned:
-    """Beats cut out and laid upon each other.
+    """Beats cut out and aligned.
 
     Attributes
     ----------
     beats : float64 (b, t, leads)
         mV, band-passed.
     median : float64 (t, leads)
-        Of those that are the reference.
+        Of the reference beats.
     time_s : float64 (t,)
         From the mark.
     """
@@ -171,7 +170,7 @@ Measure = Callable[[FloatArray, Aligned], FloatArray]  # of beats (b, t): a posi
 
 
 def align(recording: Recording, reference: NDArray[np.bool_]) -> Aligned:
-    """Cut the beats out and shift each to where it fits the median of ``reference`` (b,) best."""
+    """Cut the beats out and align each with the median of ``reference`` (b,)."""
     from scipy.signal import butter, sosfiltfilt
 
     rate = recording.rate_hz
@@ -223,8 +222,8 @@ def p_unlike(aligned: Aligned, lead: int) -> FloatArray:
 
 
 def distance(aligned: Aligned, lead: int, window: tuple[float, float]) -> FloatArray:
-    """Logarithm of the rms distance to the median beat within a window, in parts of the median
-    complex's own rms: (b,)."""
+    """Logarithm of the rms distance to the median beat within a window, as a fraction of the rms of
+    the median complex: (b,)."""
     x, m = aligned.beats[:, :, lead], aligned.median[:, lead]
     part = aligned.within(window)
     apart = np.sqrt(((x[:, part] - m[part]) ** 2).mean(axis=1))
@@ -232,7 +231,7 @@ def distance(aligned: Aligned, lead: int, window: tuple[float, float]) -> FloatA
 
 
 def relative(measure: Measure) -> Callable[[Aligned, int], FloatArray]:
-    """A measure of beats as the logarithm of its ratio to the median beat's."""
+    """Logarithm of the ratio of a measure to that of the median beat."""
 
     def ratio(aligned: Aligned, lead: int) -> FloatArray:
         beats = measure(aligned.beats[:, :, lead], aligned)
@@ -259,15 +258,18 @@ def spread_of_slopes(beats: FloatArray, aligned: Aligned) -> FloatArray:
 
 
 def steepest_slope(beats: FloatArray, aligned: Aligned) -> FloatArray:
-    """Largest slope in parts of the complex's height, 1/s: (b, t) → (b,)."""
+    """Largest slope as a fraction of the height of the complex, 1/s: (b, t) → (b,)."""
     slope = np.abs(np.gradient(beats, aligned.time_s, axis=1)[:, aligned.within(REACH)])
     swing = np.ptp(beats[:, aligned.within(QRS)], axis=1) + FLOOR_MV
     return slope.max(axis=1) / swing + FLOOR_SLOPE_PER_S
 
 
 def against(aligned: Aligned, lead: int) -> FloatArray:
-    """Mean level after the complex, in parts of its height, positive where it points the other
-    way, as after a complex that began in a ventricle; less that of the median beat: (b,)."""
+    """Mean level after the complex, as a fraction of its height, minus that of the median beat:
+    (b,).
+
+    It is positive for the polarity opposite to the complex, as after a ventricular beat.
+    """
 
     def level(beats: FloatArray) -> FloatArray:
         above = beats - rest(beats, aligned)

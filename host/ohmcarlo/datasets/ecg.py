@@ -61,9 +61,9 @@ class BeatTable:
     classes : str (n,)
         AAMI class of each, out of CLASSES.
     records : int64 (n,)
-        Number of the record that it is from.
+        Number of the record of each beat.
     samples : int64 (n,)
-        Where in the record.
+        Sample number in the record.
     """
 
     x: NDArray[np.float64]
@@ -77,7 +77,7 @@ class BeatTable:
 
 
 def training_records() -> tuple[int, ...]:
-    """DS1 without the patient who is in DS2, too."""
+    """DS1 without the patient who is also in DS2."""
     return tuple(record for record in DS1 if record != TWICE)
 
 
@@ -115,7 +115,7 @@ def patient_split(records: NDArray[np.int64], per_class: int = PER_CLASS) -> Gro
 def beat_table() -> BeatTable:
     """All beats with their features: from the user's cache, else extracted (half a minute).
 
-    Raises UsageError when the records or the package that reads them are not here.
+    Raises UsageError if the records or the package that reads them are missing.
     """
     kept = cache_folder() / f"ecg-{table_digest()}.npz"
     found = _load(kept)
@@ -153,8 +153,8 @@ def read_record(
 ) -> tuple[beats.Recording, NDArray[np.str_]]:
     """A record, MLII first, and the AAMI class of each of its beats, str (b,).
 
-    Marks that are no beats (rhythm, noise, flutter waves) are left out. Raises UsageError when
-    wfdb is not installed or the record is not here.
+    Marks other than beats (rhythm, noise, flutter waves) are left out. Raises UsageError if wfdb is
+    not installed or the record is missing.
     """
     wfdb = _wfdb()
     path = str((find(MITDB) if folder is None else folder) / str(record))

@@ -185,7 +185,7 @@ def _download(name: str, source: Source, file: str, digest: str, folder: Path) -
             downloader=pooch.HTTPDownloader(timeout=TIMEOUT_S),
         )
     except OSError as error:
-        # what requests raises about the net has no errno; nor has pooch's own PermissionError
+        # network errors of requests and the PermissionError of pooch have no errno
         if error.errno is not None or isinstance(error, PermissionError):
             why = error.strerror or "permission denied"
             raise OhmcarloError(f"cannot write {folder / file}: {why}") from error

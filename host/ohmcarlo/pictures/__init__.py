@@ -1,1 +1,1 @@
-"""Pictures with matplotlib. They draw arrays and results; nothing here runs a chain."""
+"""Pictures of arrays and results with matplotlib. No module here runs a chain."""

@@ -92,7 +92,7 @@ def test_common_offset_decides_the_kernel(ideal: Characterization):
     assert found.common_offset_rel == pytest.approx(-0.01, abs=0.001)
     assert not found.random_walk
     assert "use rho < 1" in found.summary()[-1]
-    assert "random walk (rho = 1) will do" in ideal.summary()[-1]
+    assert "random walk (rho = 1) is suitable" in ideal.summary()[-1]
     left = characterize(one_percent, trim=found)
     assert abs(left.common_offset_rel) < 0.002
     assert left.random_walk
@@ -230,7 +230,7 @@ def test_foreign_files_are_refused(tmp_path: Path):
         Characterization.load(tmp_path / "none.npz")
     other = tmp_path / "other.npz"
     np.savez(other, a=1)
-    with pytest.raises(UsageError, match="is no characterization: it lacks"):
+    with pytest.raises(UsageError, match="is not a characterization: it lacks"):
         Characterization.load(other)
     other.write_bytes(b"hello")
     with pytest.raises(UsageError, match="cannot read"):

@@ -172,7 +172,7 @@ def test_a_sweep_file_is_fitted_as_it_is():
     ("text", "message"),
     [
         ("device,target_us,g_us\na,50,51\nb,x,51\n", "line 3, column target_us: 'x' is not"),
-        ("device,target_us,g_us\na,50,inf\n", "line 2, column g_us: inf µS is no conductance"),
+        ("device,target_us,g_us\na,50,inf\n", "line 2, column g_us: inf µS is not a conductance"),
         ("device,target_us,g_us\na,0,50\n", "line 2, column target_us: 0 is not positive"),
         ("device,target_us,g_us\n,50,50\n", "line 2, column device: it is empty"),
         ("device,target_us,g_us\na,50\n", "line 2, column g_us: '' is not a number"),

@@ -68,7 +68,7 @@ def test_file_round_trip(tmp_path: Path):
         path = tmp_path / f"{name}.json"
         preset.save(path)
         assert get_preset(str(path)) == preset
-    with pytest.raises(UsageError, match="no device preset"):
+    with pytest.raises(UsageError, match="not a device preset"):
         DevicePreset.from_dict({"name": "x"})
     with pytest.raises(UsageError, match="cannot read a preset"):
         get_preset(str(tmp_path / "none.json"))
@@ -79,7 +79,7 @@ def test_file_round_trip(tmp_path: Path):
     [
         ("a,b\n1,2\n", "header lacks device, target_us, g_us"),
         ("device,target_us,g_us\na,50,x\n", "line 2, column g_us: 'x' is not a number"),
-        ("device,target_us,g_us\na,50,-1\n", "line 2, column g_us: -1 µS is no conductance"),
+        ("device,target_us,g_us\na,50,-1\n", "line 2, column g_us: -1 µS is not a conductance"),
         ("device,target_us,g_us\na,50,51\n", "1 targets, 1 devices and down to 1 repeats"),
         ("device,target_us,g_us\n", "0 targets, 0 devices"),
     ],

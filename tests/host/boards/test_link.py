@@ -362,7 +362,7 @@ def test_an_answer_that_never_comes(board: NativeBoard, monkeypatch: pytest.Monk
     link._transport._deliver = link._deliver
     link.answer_s = 8.0
     asked_at = port.port.now  # type: ignore[attr-defined]
-    with pytest.raises(BoardLost, match="is there, but gives no answer: restart it"):
+    with pytest.raises(BoardLost, match="is connected but does not answer: restart it"):
         link.request(Message.ECHO)
     assert 8.0 <= port.port.now - asked_at < 9.0  # type: ignore[attr-defined]
 

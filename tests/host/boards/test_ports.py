@@ -43,14 +43,16 @@ def terminal() -> Iterator[tuple[int, str]]:
 
 
 def test_no_such_port() -> None:
-    with pytest.raises(OhmcarloError, match=r"no port /dev/nowhere: connect .* here: ") as error:
+    with pytest.raises(
+        OhmcarloError, match=r"no port /dev/nowhere: connect .*; available ports: "
+    ) as error:
         SerialPort("/dev/nowhere")
     assert "\n" not in str(error.value)
 
 
 def test_a_port_in_use(terminal: tuple[int, str]) -> None:
     first = SerialPort(terminal[1])
-    with pytest.raises(OhmcarloError, match="in use by another program: end that one first"):
+    with pytest.raises(OhmcarloError, match="in use by another program: stop that program first"):
         SerialPort(terminal[1])
     first.close()
     SerialPort(terminal[1]).close()

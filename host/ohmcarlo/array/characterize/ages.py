@@ -67,9 +67,10 @@ def _at(first: Estimates, now: Estimates) -> list[Estimate]:
 
 
 def _gain(now: Sequence[Estimate], first: Sequence[Estimate]) -> tuple[float, float, float]:
-    """Mean over the levels of now / first, without the lowest level, which ages out of the range.
+    """Mean over the levels of the ratio to the first age.
 
-    Errors of the levels of one chip are nearly equal, and are not averaged.
+    The lowest level is left out, because it ages out of the range. Errors of the levels of one chip
+    are nearly equal, so the average does not reduce them.
     """
     pairs = list(zip(now, first, strict=True))[1:]
     ratio = float(np.mean([a.value / b.value for a, b in pairs]))
@@ -78,5 +79,5 @@ def _gain(now: Sequence[Estimate], first: Sequence[Estimate]) -> tuple[float, fl
 
 
 def _half(e: Estimate) -> float:
-    """Half of the interval, as a fraction."""
+    """Half of the width of the interval, as a fraction."""
     return 0.0 if e.low is None or e.high is None else (e.high - e.low) / 2 / e.value

@@ -85,7 +85,7 @@ class Characterization:
 
     @property
     def trim(self) -> Trim:
-        """The trim, for another measurement with it."""
+        """The trim, as an input of another measurement."""
         return Trim(self.dac, self.trim_offset, self.trim_gain)
 
     @property
@@ -94,7 +94,7 @@ class Characterization:
         return abs(self.common_offset_rel) <= RANDOM_WALK_OFFSET and self.d2d_rel <= RANDOM_WALK_D2D
 
     def summary(self) -> list[str]:
-        """Lines for a person."""
+        """The result as lines of text."""
         lines = [
             f"{self.devices} devices, {self.cycles} cycles at each of {len(self.targets_us)} "
             "targets",
@@ -110,7 +110,7 @@ class Characterization:
             f"read noise: {self.read_noise_rel:.2%} of g",
             f"devices that do not follow their target: {int(self.dead.sum())}, in "
             f"{int(self.bad_rows.sum())} of {len(self.bad_rows)} rows",
-            "kernel: the plain random walk (rho = 1) will do"
+            "kernel: the plain random walk (rho = 1) is suitable"
             if self.random_walk
             else "kernel: use rho < 1; the plain random walk needs |common offset| <= "
             f"{RANDOM_WALK_OFFSET:.1%} and device-to-device <= {RANDOM_WALK_D2D:.0%} (trim first)",
@@ -118,7 +118,7 @@ class Characterization:
         return lines
 
     def save(self, path: str | Path) -> None:
-        """Write an .npz, whole or not at all."""
+        """Write an .npz file atomically."""
         path = Path(path)
         content = {f.name: getattr(self, f.name) for f in fields(self)}
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
@@ -135,14 +135,14 @@ class Characterization:
 
     @classmethod
     def load(cls, path: str | Path) -> Characterization:
-        """Read a file of ``save``; UsageError for any other file."""
+        """Read a file that ``save`` wrote; UsageError for any other file."""
         names = [f.name for f in fields(cls)]
         try:
             with np.load(path, allow_pickle=False) as file:
                 missing = sorted({"version", *names} - set(file.files))
                 if missing:
                     raise UsageError(
-                        f"{path} is no characterization: it lacks {', '.join(missing)}"
+                        f"{path} is not a characterization: it lacks {', '.join(missing)}"
                     )
                 if int(file["version"]) != FILE_VERSION:
                     raise UsageError(

@@ -20,7 +20,7 @@ ABSENT = -1
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval; ``low`` and ``high`` are None where it has none."""
+    """A number with its 95 % interval; ``low`` and ``high`` are None without an interval."""
 
     value: float
     low: float | None
@@ -28,7 +28,7 @@ class Estimate:
     unit: str
 
     def covers(self, truth: float) -> bool:
-        """Whether the interval holds ``truth``."""
+        """Whether the interval contains ``truth``."""
         return self.low is not None and self.high is not None and self.low <= truth <= self.high
 
     def __str__(self) -> str:

@@ -52,13 +52,13 @@ def characterize(
     cycles : int
         RESET-SET-READ cycles of each device at each target.
     centre_us : float
-        About which gains are applied: the ``centre_us`` of the sampler.
+        Centre of the gains: the ``centre_us`` of the sampler.
     trim : Characterization, optional
         Program with the trim of an earlier result; the new trim then describes the remainder.
     progress : callable, optional
         Called with (cycles done, all cycles) of rows.
 
-    Raises UsageError on an impossible request.
+    Raises UsageError for an invalid argument.
     """
     seen = measure(
         array,

@@ -1,4 +1,4 @@
-"""A device preset from own measurements (``pulse_files``)."""
+"""A device preset from the user's own measurements (``pulse_files``)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LIMITS = {
 
 
 def fit_preset(path: str | Path, name: str = "fitted") -> DevicePreset:
-    """The device model fitted to ``path``; constants that it does not decide are those of
+    """The device model fitted to ``path``; constants that the file does not determine are those of
     ``rram-1t1r``.
 
     Raises UsageError when the file is malformed or too small: at least 3 targets, 5 devices and 5

@@ -114,7 +114,7 @@ def _check(targets_us: FloatArray, cycles: int, centre_us: float) -> None:
             f"targets_us must lie above {VALID_LO_CODE * CODE_LSB_US:g} and up to {top:g} µS"
         )
     if cycles < 2:
-        raise UsageError(f"cycles = {cycles}: at least 2 are needed to see a spread")
+        raise UsageError(f"cycles = {cycles}: at least 2 are needed to estimate a spread")
     if not targets_us[0] <= centre_us <= targets_us[-1]:
         raise UsageError(f"centre_us = {centre_us:g} must lie among the targets")
 

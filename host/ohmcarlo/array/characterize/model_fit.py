@@ -18,7 +18,7 @@ from .measure import FloatArray
 from .moments import MEMORIES, DeviceSums, ExpectedMoments
 
 ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
-FEW_PAIRS = 0.1  # a lag that fewer pairs of pulses have, relative to the best, is left out
+FEW_PAIRS = 0.1  # least number of pairs at a lag, relative to the best lag
 BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain
 NODES, NODE_WEIGHTS = (v / s for v, s in zip(
     np.polynomial.hermite_e.hermegauss(9), (1.0, np.sqrt(2 * np.pi)), strict=True
@@ -241,7 +241,7 @@ class ModelFit:
         )
 
     def _outer(self) -> dict[str, Estimate]:
-        """The law's outer branches; a bound on a branch that the levels do not show."""
+        """The outer branches of the law; a branch that the levels do not show becomes a bound."""
         sigma, g = np.sqrt(self.c2c_typical[0]), self.mean[0]
         rel, floor = self.branches
         largest, smallest = (sigma / g).max(keepdims=True), sigma.min(keepdims=True) / 2

@@ -1,8 +1,9 @@
 """Moments of programmed conductances, and their expectation under the model.
 
-A device's own mean is taken off each deviation. The slow process of the device hides in that mean,
-so that moments of a *finite* number of pulses are biased. Every moment is therefore compared with
-its expectation under the model for the same order of pulses, not with the limit of infinitely many.
+The mean of a device is subtracted from its deviations. This also removes a part of the slow process
+of the device, so that moments of a *finite* number of pulses are biased. Every moment is therefore
+compared with its expectation under the model for the same order of pulses, not with its limit for
+infinitely many.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 from .estimates import ABSENT, Pulses
 from .measure import FloatArray
 
-MAX_DESIGNS = 3  # orders of pulses that are averaged where devices differ in theirs
-MEMORIES = np.geomspace(0.3, 400, 30)  # correlation lengths that are tried, pulses
+MAX_DESIGNS = 3  # orders of pulses that are averaged if devices differ in them
+MEMORIES = np.geomspace(0.3, 400, 30)  # candidate correlation lengths, pulses
 DENSE_LAGS, LONGEST_LAG = 13, 120
 
 

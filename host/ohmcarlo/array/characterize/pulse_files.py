@@ -1,8 +1,8 @@
-"""Files of own measurements: repeated open-loop programming of some devices.
+"""Files of the user's own measurements: repeated open-loop programming of some devices.
 
-The file is CSV with a header line that names at least the columns ``device``, ``target_us`` and
-``g_us``, one line per SET, in the order of the pulses; or a sweep file (see ``sweep``), which
-is recognised by its six columns of numbers without a header.
+The file is CSV with a header line and one line per SET, in the order of the pulses. The header
+names at least the columns ``device``, ``target_us`` and ``g_us``. A sweep file (see ``sweep``) is
+accepted, too; it is recognised by its six columns of numbers without a header.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _number(where: str, column: str, text: str | None) -> float:
     except ValueError:
         raise UsageError(f"{where}, column {column}: {text or ''!r} is not a number (µS)") from None
     if not (np.isfinite(value) and value >= 0):
-        raise UsageError(f"{where}, column {column}: {value:g} µS is no conductance")
+        raise UsageError(f"{where}, column {column}: {value:g} µS is not a conductance")
     return value
 
 

@@ -53,13 +53,14 @@ def share_estimate(hits: int, number: int) -> Estimate:
 
 
 def hrs_estimates(g_us: FloatArray, seed: int = 0) -> dict[str, Estimate]:
-    """Median (µS) and spread of ln g of the state after RESET: g_us (repeats, devices), NaN: none.
+    """Median (µS) and spread of ln g of the state after RESET: g_us (repeats, devices), NaN: no
+    value.
 
     The spread comes from the quartiles, because the distribution is truncated at its upper end.
     """
     devices = g_us.shape[1]
     rng = np.random.default_rng([seed, devices, 1])
-    # codes are coarse there: each is spread over its range of conductance
+    # low codes are coarse: each is spread over its range of conductance
     within = rng.uniform(-0.5, 0.5, g_us.shape) * CODE_LSB_US
     log = np.log(np.maximum(g_us + within, CODE_LSB_US / 4))
     values = []

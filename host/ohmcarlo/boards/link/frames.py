@@ -84,6 +84,6 @@ class Decoder:
     def feed(self, data: bytes) -> list[Frame | None]:
         """The frames that ``data`` completes, in order. None stands for a damaged frame."""
         *wires, rest = (self._rest + data).split(DELIMITER)
-        # without this limit, a lost delimiter would let the rest grow forever
+        # without this limit, the rest would grow without bound after a lost delimiter
         self._rest = rest[-MAX_WIRE:]
         return [decode(wire) for wire in wires if wire]

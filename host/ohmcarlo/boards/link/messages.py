@@ -28,7 +28,7 @@ from ...spec.link import (
 )
 from .transport import SEQUENCES, Clock, Counters, Port, Transport
 
-FIRST_PATIENCE = 1_000_000  # clocks, before anything is known about the board
+FIRST_PATIENCE = 1_000_000  # clocks, before the board is identified
 SIMULATED_PATIENCE = 400_000  # a simulated board makes some million clocks per second
 PATIENCE_S = 0.1  # of a board with a clock of its own
 ANSWER_S = 30.0
@@ -104,7 +104,7 @@ class Link:
         """Begin a session, whatever the board did before; returns its identification by name.
 
         Two sessions are opened. The answer to the first one states the clock frequency of the
-        board, from which follows the patience that the second one sets.
+        board. The patience of the second one follows from it.
 
         Raises BoardLost if there is no answer, OhmcarloError if the answer has another version of
         the protocol.

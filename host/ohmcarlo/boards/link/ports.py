@@ -1,4 +1,4 @@
-"""Ports of a board: a serial port, or the port of a simulated board that is started here."""
+"""Ports of a board: a serial port, or the port of a simulated board that this process starts."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def _explain(name: str, error: Exception) -> str:
             "uucp), and log in again"
         )
     if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text:
-        return f"port {name} is in use by another program: end that one first"
+        return f"port {name} is in use by another program: stop that program first"
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFound" in text:
-        return f"there is no port {name}: connect the board; ports that are here: {found}"
-    return f"port {name} cannot be opened ({text}); ports that are here: {found}"
+        return f"there is no port {name}: connect the board; available ports: {found}"
+    return f"port {name} cannot be opened ({text}); available ports: {found}"
 
 
 class SimulatedPort:
@@ -108,7 +108,7 @@ class SimulatedPort:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
-                start_new_session=True,  # Ctrl-C must not end it: a checkpoint is still to be taken
+                start_new_session=True,  # Ctrl-C must not end it before the checkpoint
             )
         except OSError as error:
             raise OhmcarloError(f"the simulated board {program} does not start: {error}") from error

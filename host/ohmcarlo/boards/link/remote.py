@@ -136,7 +136,8 @@ class RemoteController:
         return self.link.wait_finished()
 
     def judge(self, judge: EpisodeLikelihood | None) -> None:
-        """The board computes log-likelihoods by the episodes of ``judge``, None: the host."""
+        """Let the board compute log-likelihoods by the episodes of ``judge``; None: the host
+        does."""
         values = (judge.seed, judge.first, judge.scale, judge.episodes) if judge else (0, 0, 0, 0)
         self.link.request(Message.POLICY, struct.pack(POLICY_FORMAT, *values))
 

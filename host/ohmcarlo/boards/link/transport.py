@@ -20,8 +20,9 @@ from ..base import BoardLost
 from .frames import DELIMITER, Decoder, Frame
 
 LINK_TIMEOUT_S = 5.0
-"""A board that does not answer polls for this time is regarded as lost."""
-STUCK_S = 30.0  # a board that answers but accepts no message for this time is lost, too
+"""Time after which a board that does not answer polls is regarded as lost, s."""
+STUCK_S = 30.0
+"""Time after which a board that answers but accepts no message is regarded as lost, s."""
 POLL_S = 0.5  # silence after which the board is polled
 OPEN_S = 0.25  # between two attempts to open a session
 FIRST_RESEND_S, MIN_RESEND_S, MAX_RESEND_S = 0.5, 0.02, 1.0  # wait for an acknowledgement
@@ -130,7 +131,7 @@ class Transport:
             if now - began > LINK_TIMEOUT_S:
                 raise BoardLost(self._no_answer(self.counters.damaged > damaged))
             if now - asked >= OPEN_S:
-                # the delimiter ends a frame that an interrupted session has left incomplete
+                # the delimiter ends an incomplete frame of an interrupted session
                 self._write(DELIMITER + request.encode())
                 asked = now
             self._receive(min(READ_S, OPEN_S))
@@ -171,7 +172,7 @@ class Transport:
             self._watch()
             if self._clock() - self._told > limit_s:
                 raise BoardLost(
-                    f"the board at {self.port.name} is there, but gives no answer: restart it"
+                    f"the board at {self.port.name} is connected but does not answer: restart it"
                 )
 
     def _watch(self) -> None:

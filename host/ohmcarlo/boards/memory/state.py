@@ -200,7 +200,7 @@ def state_of(
 
 
 def _require(g: Geometry, layout: Layout) -> None:
-    """Refuse a controller that is too small for the chain."""
+    """Raise UsageError if the controller is too small for the chain."""
     array = (layout.rows, layout.pairs, layout.entropy_pairs)
     if (g.rows, g.pairs, g.entropy_pairs) != array:
         raise UsageError(
