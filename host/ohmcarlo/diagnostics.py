@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import UsageError
+from .imports import without_collection
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
@@ -34,7 +35,7 @@ MCV_Z = 2.576  # 99 % of a normal distribution, two-sided: SP 800-90B, 6.3.1
 
 def arviz() -> ModuleType:
     """ArviZ, without the warnings of its import."""
-    with _hidden("numba"), warnings.catch_warnings():
+    with _hidden("numba"), without_collection(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import arviz as module
     return module

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..imports import without_collection
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -114,7 +115,8 @@ def split_half(labels: NDArray[np.integer], seed: int) -> Split:
     this ``random_state``, in rising order. Of an odd number, the larger part is held out. Raises
     UsageError if a class has fewer than two points.
     """
-    from sklearn.model_selection import train_test_split
+    with without_collection():
+        from sklearn.model_selection import train_test_split
 
     if np.bincount(labels, minlength=2).min() < 2:
         raise UsageError("each class needs at least two points: one to learn from, one to test")

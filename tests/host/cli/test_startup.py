@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from ohmcarlo.imports import without_collection
 
 HEAVY = ("numba", "scipy.stats", "scipy.special", "sklearn", "arviz", "xarray", "matplotlib")
 CSV_ERRORS = {
@@ -69,3 +72,18 @@ def test_arviz_compiles_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_collection_is_off_inside_only() -> None:
+    assert gc.isenabled()
+    with pytest.raises(ImportError), without_collection():
+        assert not gc.isenabled()
+        raise ImportError
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        with without_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
