@@ -97,9 +97,13 @@ def run_bench(
     results = _simulate(model, work, environment, seed_of(seed), waves)
     if waves is not None and waves.exists():
         waves_written.append(waves)
-    _judge(results, module, work)
+    try:
+        _judge(results, module, work)
+    except AssertionError:
+        print((work / LOG).read_text(errors="replace"))  # for pytest's report
+        raise
     if not (probe.waves or probe.coverage):
-        shutil.rmtree(work.parent if len(list(work.parent.iterdir())) == 1 else work)
+        shutil.rmtree(work)
 
 
 def _waves_format() -> str:
@@ -143,7 +147,6 @@ def _simulate(
             extra_env={"COCOTB_REWRITE_ASSERTION_FILES": "test_*.py"},
             log_file=work / LOG,
         )
-    print((work / LOG).read_text(errors="replace"))  # for pytest's report of a failure
     return results
 
 
