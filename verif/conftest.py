@@ -18,7 +18,7 @@ WAVES = "waves"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # components that a test makes to see them refused; a later test collects them
+    # components that a test builds only to have them refused; a later test collects them
     config.addinivalue_line("filterwarnings", "ignore:.*created but never used")
 
 

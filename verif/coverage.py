@@ -1,32 +1,34 @@
 """Line and toggle coverage of the core: ``python -m verif.coverage``, after a run of the benches.
 
-    python -m verif.coverage --clean                        # forget the runs before
+    python -m verif.coverage --clean                        # remove earlier runs
     COVERAGE=1 python -m pytest verif/test_core.py verif/test_core_service.py
     python -m verif.coverage                                # exit status 1 below 95 % of the lines
 
-Only the present hardware counts: the benches are gone through with a simulator that only notes
-what they would build, and runs of other Verilog, and runs that failed, are left out. The first
-column is the reference configuration, merged over all its runs; beside it stand all the other
-configurations together (their points cannot be merged with the reference's: their Verilog differs).
+Only passed runs of the present hardware count. To find its Verilog, pytest runs the benches with a
+function in place of the simulator that records each configuration. The first columns are the
+reference configuration, merged over all its runs. The last columns are the sum of all other
+configurations; their Verilog differs, so that their points cannot be merged with those of the
+reference.
 
-What is a line
---------------
-Amaranth's Verilog is mostly continuous assignments and blocks that run at every clock: counted as
-lines they lift the figure and tell nothing. Counted here is each *arm* that a condition selects:
-``if``, ``else``, ``else if``, an item of a ``case``, either side of ``?:``. An arm counts if
+Lines that count
+----------------
+Amaranth's Verilog consists mostly of continuous assignments and blocks that run in every clock. As
+lines, they would raise the coverage without testing anything. The report counts each *arm* that a
+condition selects: ``if``, ``else``, ``else if``, an item of a ``case``, either side of ``?:``. An
+arm counts if
 
-- it assigns something itself. An arm that holds only other arms is counted through them, and
-  ``/* empty */`` or ``begin end`` (Amaranth names a state to keep a later, default assignment from
-  it) does nothing that could be wrong;
-- Yosys did not write it for simulators: ``if (\\$auto$verilog_backend...) begin end`` starts a
-  block at time zero, its condition is never true, and it is empty;
-- it is not a register's reset, ``if (rst)``, that was taken: one reset at the start takes them
-  all. A reset that was *not* taken counts and is named.
+- it contains an assignment of its own. An arm that holds only other arms is counted through them.
+  ``/* empty */`` and ``begin end`` do nothing; Amaranth writes them for a state to exclude a later
+  default assignment;
+- Yosys did not add it for simulators: ``if (\\$auto$verilog_backend...) begin end`` triggers a
+  block at time zero, is empty, and its condition is never true;
+- it is not a covered reset of a register, ``if (rst)``: one reset at the start covers all of them.
+  A reset that is *not* covered counts and is listed.
 
-No arm is taken for unreachable: ``default`` counts like any other. What cannot happen has to be
-argued by whoever reads the list.
+No arm is excluded as unreachable; ``default`` counts like any other. The reader of the list has to
+justify unreachable arms.
 
-A toggle is one bit of one signal going up, or going down.
+A toggle is a rising or a falling edge of one bit of a signal.
 """
 
 from __future__ import annotations
@@ -59,14 +61,14 @@ ASSIGNS = re.compile(r"(^|[^<>=!])<?=($|[^=])")
 
 
 class Point(NamedTuple):
-    """One counter of Verilator's; the same in every run of one build."""
+    """A coverage point of Verilator; equal in all runs of one build."""
 
     toggle: bool
     module: str
     line: int
     column: int
     what: str  # kind of arm, or signal and edge
-    lines: str  # the source lines that a count stands for: "12-13,15"
+    lines: str  # the source lines of the point: "12-13,15"
 
 
 def parse(lines: Iterable[str]) -> Counter[Point]:
@@ -91,18 +93,18 @@ def numbers(ranges: str) -> list[int]:
 
 
 def group_of(module: str) -> str:
-    """A module's own name: ``dut.core.step$347.walk`` is a ``walk``."""
+    """The name of a module without its path: ``walk`` for ``dut.core.step$347.walk``."""
     return re.sub(r"\$\d+$", "", module.rpartition(".")[2])
 
 
 class Source:
-    """The Verilog of a build, to name what was not covered."""
+    """The Verilog of a build, in which uncovered points are located."""
 
     def __init__(self, text: str) -> None:
         self.lines = ["", *text.splitlines()]
 
     def arm(self, point: Point) -> list[str]:
-        """The assignments of an arm, "line: text"; empty if it is none of those that count."""
+        """The assignments of an arm, "line: text"; empty if the arm does not count."""
         if point.what == "block":
             return []
         own = [(n, self.lines[n].strip()) for n in numbers(point.lines)]
@@ -119,7 +121,7 @@ class Source:
         return found
 
     def path(self, point: Point) -> str:
-        """The conditions that lead to an arm, with what an unnamed signal in them stands for."""
+        """The conditions of an arm, with the expressions of the unnamed signals in them."""
         if point.what.startswith("cond_"):
             return point.what.replace("cond_", "?: ")
         taken, indent = [], None
@@ -143,13 +145,13 @@ class Source:
 
 
 def _without_conditions(text: str) -> str:
-    """A line less its ``if (...)``: what is compared there is not assigned."""
+    """A line without its ``if (...)``, which compares and does not assign."""
     return re.sub(r"\bif \(.*\)\s*(begin.*)?$", "", text)
 
 
 @dataclass
 class Figures:
-    """Covered and all; resets that were taken are kept apart."""
+    """Counts of covered points and of all points; covered resets are counted separately."""
 
     lines: list[int] = field(default_factory=lambda: [0, 0])
     toggles: list[int] = field(default_factory=lambda: [0, 0])
@@ -163,7 +165,7 @@ class Figures:
 
 
 class Missed(NamedTuple):
-    """Arms of one module under the same condition, none of them ever taken."""
+    """Uncovered arms of one module under the same condition."""
 
     module: str
     condition: str
@@ -171,7 +173,7 @@ class Missed(NamedTuple):
 
 
 def measure(counts: Counter[Point], source: Source) -> tuple[dict[str, Figures], list[Missed]]:
-    """Figures for each kind of module, and what was missed."""
+    """Coverage of each kind of module, and the uncovered arms."""
     figures: dict[str, Figures] = defaultdict(Figures)
     missed: dict[tuple[str, str], list[str]] = defaultdict(list)
     for point, count in sorted(counts.items()):
@@ -194,7 +196,7 @@ def measure(counts: Counter[Point], source: Source) -> tuple[dict[str, Figures],
 
 
 def passed(run: Path) -> bool:
-    """Whether a run ended, with nothing failed."""
+    """Whether a run ended without a failure."""
     results = run / "results.xml"
     if not results.exists():
         return False
@@ -205,7 +207,7 @@ def passed(run: Path) -> bool:
 
 
 def merge(builds: Iterable[Path]) -> tuple[Counter[Point], int]:
-    """Counts over all passed runs of the same Verilog, and how many these are."""
+    """Counts over all passed runs of the same Verilog, and the number of these runs."""
     counts: Counter[Point] = Counter()
     runs = 0
     for build in builds:
@@ -226,7 +228,7 @@ def builds_with_runs() -> dict[str, list[Path]]:
 
 
 class _Notes:
-    """pytest plugin: ``run_bench`` of a bench file notes the core's configuration, and returns."""
+    """pytest plugin: ``run_bench`` of a bench file only records the core's configuration."""
 
     def __init__(self) -> None:
         self.texts: dict[Any, str] = {}
@@ -247,7 +249,7 @@ class _Notes:
 
 
 def present_verilog(benches: list[str]) -> tuple[str, dict[str, str]]:
-    """The reference's Verilog, and all that the benches would simulate, each with a name."""
+    """Verilog of the reference; Verilog and name of each configuration of the benches."""
     import pytest
 
     from ohmcarlo_hdl.config import REFERENCE
@@ -256,7 +258,7 @@ def present_verilog(benches: list[str]) -> tuple[str, dict[str, str]]:
     notes = _Notes()
     with contextlib.redirect_stdout(io.StringIO()):
         status = pytest.main(["-q", "-p", "no:cacheprovider", *benches], plugins=[notes])
-    # a test that reads what its simulation would have written may fail
+    # a test that reads the results of its simulation may fail
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         raise SystemExit(f"pytest does not read {' '.join(benches)}: {status!r}")
     reference = notes.texts.get((EmulatedCore, REFERENCE)) or verilog_of(EmulatedCore(REFERENCE))
@@ -301,7 +303,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m verif.coverage", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("benches", nargs="*", default=BENCHES, help="bench files, as for pytest")
-    parser.add_argument("--clean", action="store_true", help="remove the runs there are, and stop")
+    parser.add_argument("--clean", action="store_true", help="remove all earlier runs, and stop")
     parser.add_argument("--limit", type=float, default=LIMIT, help="least line coverage, percent")
     parser.add_argument("--json", type=Path, default=REPORT, help="also write the report here")
     options = parser.parse_args(arguments)

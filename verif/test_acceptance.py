@@ -1,4 +1,4 @@
-"""Acceptance: the threshold, the running sum and where it stops, against golden.likelihood."""
+"""Acceptance: threshold, running sum and its stopping point, against golden.likelihood."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def expected(p: dict[str, Any]) -> dict[str, int]:
 
 
 class Watch:
-    """Sees every clock: ``stop`` while a decision is offered, and when the last term was taken."""
+    """Checks ``stop`` while a decision is offered; records the clock of the last term."""
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
@@ -126,7 +126,7 @@ async def decides(dut) -> None:  # type: ignore[no-untyped-def]
         dut.start.value = 1
         await edge
         dut.start.value = 0
-        dut.mode.value, dut.empty.value, dut.external.value = 3, 0, 0  # taken at the strobe
+        dut.mode.value, dut.empty.value, dut.external.value = 3, 0, 0  # sampled at the strobe
         last = len(p["terms"]) - 1
         terms.put([{"term": v, "last": int(i == last)} for i, v in enumerate(p["terms"])])
         if rng.random() < 0.2:
@@ -139,7 +139,7 @@ async def decides(dut) -> None:  # type: ignore[no-untyped-def]
             await edge
         dut.t_valid.value = 1
         await bench.until(lambda: sink.items, 3000, "a decision")
-        # whoever makes terms drops the rest
+        # the source of the terms drops the rest
         terms.pending.clear()
         terms._offering = False
         terms.valid.value = 0

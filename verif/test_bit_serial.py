@@ -52,13 +52,13 @@ def points_of(config: BitSerialConfig) -> Points:
 
 
 def images(made: Controller, array: EmulatedArray, points: Points) -> list[Image]:
-    """What the hardware is loaded with, the array as it was before its first pulse."""
+    """The content to load into the hardware, with the array before its first pulse."""
     geometry = array.geometry
     return [controller_image(made.registers, points, array, geometry), emulator_image(array, 0)]
 
 
 def check(found: Samples, expected: dict[str, np.ndarray], made: Controller) -> None:
-    """Every sample and how long the chain stayed there: so every decision, too."""
+    """Every sample and its multiplicity, and so every decision."""
     state = made.state
     n = len(expected["codes"])
     assert 2 < n < expected["accepted"].size, "some are accepted, some are not"
@@ -134,7 +134,7 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 class Line:
-    """The bench's end of the serial line: the client's port, and what answers came."""
+    """The bench's end of the serial line: the port of the client, and the received answers."""
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut

@@ -1,4 +1,4 @@
-"""RegisterBank of the board's own map: as ``test_registers.py``, with what only this map has."""
+"""RegisterBank of the board's register map: the checks of ``test_registers.py``, and rings."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def begin(dut: Any) -> tuple[BusDriver, dict[str, Expected], random.Random
 
 @cocotb.test()
 async def registers(dut) -> None:  # type: ignore[no-untyped-def]
-    """Constants, resets and what software keeps; what hardware says; strobes of one clock."""
+    """Constants, resets, registers of software and of hardware; strobes of one clock."""
     bus, known, rng = await begin(dut)
     timer = {"timer.clocks.lo", "timer.clocks.hi"}
     constants = {name for name in known if name.startswith("id.")}
@@ -67,7 +67,7 @@ async def registers(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def strobe(dut) -> None:  # type: ignore[no-untyped-def]
-    """A byte for the CRC a clock, each with its strobe."""
+    """One byte per clock for the CRC, each with its strobe."""
     bus, known, rng = await begin(dut)
     byte = known["crc.byte"]
     low, _, _ = byte.fields["strobe"]
@@ -86,7 +86,8 @@ async def strobe(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def rings(dut) -> None:  # type: ignore[no-untyped-def]
-    """Rings go one way: what is only read never sees a write, what is only written reads as 0."""
+    """Rings are unidirectional: a read-only ring receives no write, a write-only ring reads as
+    0."""
     bus, _, rng = await begin(dut)
     windows = header_of(BOARD)[1]
     assert set(windows) == set(RINGS)

@@ -85,7 +85,7 @@ def golden_of(case: Case, points: Points) -> Any:
 
 
 def first_difference(golden: dict[str, np.ndarray], found: CoreTrace) -> str:
-    """Where two traces part, at the first step or sample that differs; empty if nowhere."""
+    """The first difference between two traces, a step or a sample; empty if there is none."""
     for name in (f.name for f in fields(found) if f.name in golden):
         a, b = golden[name], getattr(found, name)
         n = min(len(a), len(b))
@@ -115,7 +115,7 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
     points = points_of(case)
     made = golden_of(case, points)
-    # two runs, so that what was prepared for a next step is dropped, and taken up again
+    # two runs, so that the prepared next step is dropped and started again
     first = case["steps"] // 3
     expected = trace(made, first)
     order = np.arange(len(points), dtype=np.int32)
@@ -150,7 +150,7 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
     assert done["samples"] == found.accepted.sum()
     assert done["invalid"] == (~found.valid).sum()
     assert done["set"] == done["read"]
-    # the emulator's counter is the ledger's: no pulse too many, whatever was prepared
+    # the emulator's counter equals the ledger: prepared steps cost no pulse
     assert await driver.bus.get_counter("emulator.pulses") == made.array.ledger.set
     assert (await driver.status())["bus_error"] == 0
     await check_samples_and_rows(driver, made)
@@ -170,7 +170,7 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 async def check_samples_and_rows(driver: CoreDriver, made: Any) -> None:
-    """The current samples, flushed, and what is known of every row group."""
+    """The flushed current samples, and the state of every row group."""
     streamed = len(driver.trace().codes)
     await driver.flush()
     found, state = driver.trace(), made.state
@@ -191,7 +191,7 @@ async def check_samples_and_rows(driver: CoreDriver, made: Any) -> None:
 
 
 def verilog_for(config: CoreConfig) -> str:
-    """Elaborated once for all the cases of a configuration, in whatever file."""
+    """Elaborated once for all the cases of a configuration, in any file."""
     return kept_verilog(lambda: EmulatedCore(config), "EmulatedCore", config)
 
 
@@ -226,7 +226,7 @@ def test_hardest_first() -> None:
 
 
 def test_autoregressive_kernel() -> None:
-    """Long enough that retired samples give their rows back."""
+    """A run that is long enough to recycle the rows of retired samples."""
     simulate({"steps": 700, "seed": (7 << 40) + 5, "settings": {"rho": 0.8}, "bounded": True})
 
 
@@ -235,7 +235,7 @@ def test_three_regions() -> None:
 
 
 def test_stuck_devices() -> None:
-    """2 % of all devices stuck, 2 % device-to-device spread: rows retire, the chain goes on."""
+    """2 % stuck devices, 2 % device-to-device spread: rows are retired, the chain continues."""
     simulate({"steps": 1000, "array": {"stuck": 0.02, "d2d_rel": 0.02}})
 
 
@@ -254,7 +254,7 @@ def test_sample_stream_stalled_at_random() -> None:
 def test_codes_overwritten_while_they_are_streamed_are_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A planted bug: the next sample is programmed although the last one is still streamed."""
+    """A planted bug: the next sample is programmed while the last one is still streamed."""
     held = "progress.allow_sample & self._outcome.recorder_free"
     broken = mutant(sequence, {held: "progress.allow_sample"})
     monkeypatch.setattr(controller_module, "Sequence", broken.Sequence)
@@ -324,7 +324,7 @@ def test_coarse_converter_tiles_and_one_entropy_pair() -> None:
 
 @pytest.mark.verify
 def test_published_modules() -> None:
-    """The Verilog as it is published: controller and emulator in files of their own."""
+    """The published form of the Verilog: controller and emulator in files of their own."""
     case: Case = {"steps": 300, "bounded": True}
     text = complete_text(EMULATED_CORE, config_of(case), "dut")
     run_bench("Published", __name__, case, testcase="equals_the_golden_trace", verilog_text=text)

@@ -1,4 +1,4 @@
-"""The whole controller beside its chains: another array, a failing coin, faults, what hosts ask."""
+"""The whole controller beyond its chains: another array, a failing coin, faults, host requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SMALL = {
 
 
 async def loaded(dut: Any, case: Case, **options: Any) -> tuple[Any, CoreDriver]:
-    """The golden controller of a case, and hardware that was loaded with the same."""
+    """The golden controller of a case, and hardware with the same content."""
     points = points_of(case)
     made = golden_of(case, points)
     driver = CoreDriver(dut, config_of(case), made.registers, points, made.array)
@@ -46,7 +46,7 @@ async def loaded(dut: Any, case: Case, **options: Any) -> tuple[Any, CoreDriver]
 
 
 def coin_pair(case: Case) -> tuple[Controller, FaultyArray]:
-    """A golden controller over a faulty array, and an array that will do just the same."""
+    """A golden controller over a faulty array, and a second array that behaves identically."""
     geometry = Geometry(**case["config"]["geometry"])
     arrays = [
         FaultyArray(EmulatedArray(geometry, 3), case["fault"], case["after"]) for _ in range(2)
@@ -87,7 +87,7 @@ async def python_array(dut) -> None:  # type: ignore[no-untyped-def]
         return
     assert reason == Reason.ENTROPY_ALARM and int(expected["status"]) == ENTROPY_ALARM
     assert model.array.harvests - case["after"] <= case["harvests"]
-    # the chain stands still in a safe state: no operation, no step, until a start-up test passes
+    # the chain is stopped in a safe state: no operation, no step, until a start-up test passes
     bench.start()
     operations = dict(model.operations)
     assert await driver.run(50) == Reason.ENTROPY_ALARM
@@ -136,7 +136,7 @@ def test_start_up_refuses_a_bad_coin() -> None:
     over_python_array(*(python_array_case(f, 0, 0, 0, 0.0, f) for f in ("stuck", "frozen")))
 
 
-# -- what a host asks between runs -------------------------------------------------------------
+# -- requests of a host between runs -----------------------------------------------------------
 
 
 @cocotb.test()
@@ -180,7 +180,7 @@ def loglik_of(codes: np.ndarray) -> int:
 
 @cocotb.test()
 async def external_likelihood(dut) -> None:  # type: ignore[no-untyped-def]
-    """The host is shown each proposal, and gives its log-likelihood."""
+    """The host receives each proposal and supplies its log-likelihood."""
     case = case_parameters()
     points = points_of(case)
     plain = golden_of(case, points)
@@ -225,7 +225,7 @@ def test_external_likelihood() -> None:
 
 @cocotb.test()
 async def raw_operations(dut) -> None:  # type: ignore[no-untyped-def]
-    """RESET, SET and READ past the chain, as bring-up does; then halt, faults and a new start."""
+    """RESET, SET and READ outside a chain, as in bring-up; then halt, faults and a new start."""
     case = case_parameters()
     made, driver = await loaded(dut, case)
     bus = driver.bus
@@ -246,7 +246,7 @@ async def raw_operations(dut) -> None:  # type: ignore[no-untyped-def]
         assert await raw(4, 5, device) == twin.program(5, one, np.array([dac], np.int32))[0]
     assert await raw(4, 6, 3) == 8  # never SET: high-resistance state
 
-    # a run that is halted goes on where it was; the coin that was prepared is dropped
+    # a halted run continues from its last step; the prepared coin is dropped
     await driver.command("emulator_restart")
     await driver.until(lambda s: s["emulator_idle"], "the emulator's restart")
     assert await driver.start() == Reason.DONE
@@ -262,7 +262,7 @@ async def raw_operations(dut) -> None:  # type: ignore[no-untyped-def]
     expected = trace(made, done + case["steps"])
     assert not (where := first_difference(expected, driver.trace())), where
 
-    # an emergency stop in mid-run: everything off, nothing goes on until the core is reset
+    # an emergency stop during a run: everything is off, and nothing runs until the core is reset
     await bus.set("control.steps", 10_000)
     await driver.command("run")
     for _ in range(1000):
@@ -293,7 +293,7 @@ async def raw_operations(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 async def wear_of(driver: CoreDriver, rows: int) -> int:
-    """Row groups taken since power-up: a reset of the core does not heal an array."""
+    """Row groups taken since power-up: a reset of the core does not repair an array."""
     total = 0
     for row in range(rows):
         await driver.bus.set("row.select", row)
@@ -310,7 +310,7 @@ def test_raw_operations_halt_faults_and_a_new_start() -> None:
 
 @cocotb.test()
 async def false_alarm(dut) -> None:  # type: ignore[no-untyped-def]
-    """A cut-off that is too low ends the run, at the step where it ends the golden one."""
+    """A cut-off that is too low ends the run at the same step as in the golden model."""
     case = case_parameters()
     points = points_of(case)
     plain = golden_of(case, points)
@@ -344,7 +344,7 @@ def test_an_alarm_in_mid_run() -> None:
 
 @cocotb.test()
 async def pulses_and_watchdog(dut) -> None:  # type: ignore[no-untyped-def]
-    """Pulse widths and guard times cost clocks and change no decision; the watchdog bites."""
+    """Pulse widths and guard times cost clocks and change no decision; the watchdog acts."""
     case = case_parameters()
     made, driver = await loaded(dut, case)
     expected, bus = trace(made, case["steps"]), driver.bus
@@ -389,11 +389,11 @@ async def pulses_and_watchdog(dut) -> None:  # type: ignore[no-untyped-def]
         await driver.command("raw")
 
     async def array_not_ready() -> None:
-        # hashing the devices of a row that was not announced takes the emulator a while
+        # the emulator needs time to hash the devices of a row that was not announced
         await bus.set("emulator.d2d_rel", 1000)
         await driver.command("emulator_restart")
         await bus.set("sequencer.watchdog", 4)
-        for device in (2, 3, 4):  # it lets two wait
+        for device in (2, 3, 4):  # two requests can wait
             await bus.set("raw.command", op=3, row=9, device=device)
             await driver.command("raw")
             for _ in range(8):

@@ -29,7 +29,7 @@ async def counts(dut) -> None:  # type: ignore[no-untyped-def]
         for name, value in seen.items():
             getattr(dut, name).value = value
         await edge
-        # what is seen before this edge is the count of the clocks before
+        # the value before this edge is the count of the earlier clocks
         assert {name: int(getattr(dut, name).value) for name in COUNTED} == expected
         expected["clocks"] += seen["busy"]
         for name, op in OPERATIONS.items():

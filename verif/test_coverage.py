@@ -84,13 +84,13 @@ def data(visits: int = 0, reset: int = 1) -> list[str]:
 def measured(*runs: list[str]) -> tuple[coverage.Figures, list[coverage.Missed]]:
     counts: Counter[coverage.Point] = Counter()
     for run in runs:
-        counts.update(coverage.parse(run))  # a sum would drop what is zero
+        counts.update(coverage.parse(run))  # a sum would drop zeros
     figures, missed = coverage.measure(counts, coverage.Source(VERILOG))
     return figures["dut"], missed
 
 
 def test_arms_count_and_nothing_else() -> None:
-    """Four arms: what is empty, unconditional, Yosys's own or a reset that was taken is none."""
+    """Four arms; empty, unconditional or Yosys's own code and covered resets do not count."""
     figures, missed = measured(data())
     assert (figures.lines, figures.toggles, figures.resets) == ([2, 4], [1, 2], 1)
     assert missed == [
@@ -100,7 +100,7 @@ def test_arms_count_and_nothing_else() -> None:
 
 
 def test_runs_are_merged() -> None:
-    """Taken in either run is taken."""
+    """An arm is covered if either run covers it."""
     for runs in ([data(2), data()], [data(), data(2)]):
         figures, missed = measured(*runs)
         assert figures.lines == [3, 4]
@@ -153,7 +153,7 @@ def test_only_passed_runs_count(tmp_path: Path, results: str | None, is_passed: 
 
 
 class Held(wiring.Component):
-    """Keeps a bit; a second arm that the bench does not take."""
+    """Keeps a bit; the bench does not cover its second arm."""
 
     def __init__(self) -> None:
         super().__init__({"take": In(1), "force": In(1), "held": Out(2)})
@@ -179,7 +179,7 @@ async def takes(dut) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.verify
 def test_real_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Verilator's own file: the arm taken is covered, the other is named with its line."""
+    """Verilator's own file: one arm is covered, the other is listed with its line."""
     monkeypatch.setenv("COVERAGE", "1")
     monkeypatch.setattr(bench, "BUILDS", tmp_path)
     monkeypatch.setattr(coverage, "BUILDS", tmp_path)

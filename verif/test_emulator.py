@@ -65,7 +65,7 @@ def config_of(name: str) -> CoreConfig:
 
 @dataclass
 class World:
-    """How the devices of a scenario are; everything an ``EmulatedArray`` is made of."""
+    """The devices of a scenario: all parameters of an ``EmulatedArray``."""
 
     seed: int = 0
     options: dict[str, float] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class World:
 
 
 class Model:
-    """The twin, operation by operation, with the codes as a DOT sees them."""
+    """The twin, operation by operation, with the codes that a DOT uses."""
 
     def __init__(self, config: CoreConfig, world: World) -> None:
         self.config = config
@@ -119,7 +119,7 @@ class Model:
 
 
 class Traffic:
-    """Requests at random: few rows and devices at a time, so that operations meet in the pipe."""
+    """Random requests to few rows and devices at a time, so that operations collide in the pipe."""
 
     def __init__(self, model: Model, rng: random.Random) -> None:
         self.model, self.rng = model, rng
@@ -177,7 +177,7 @@ class Watch:
             assert not int(dut.idle.value), "idle, with something in flight"
             self.checked += 1
         self.writing -= self.writing > 0
-        # at the entrance two may wait
+        # two requests may wait at the entrance
         waiting = 0 if int(dut.idle.value) else 2
         assert self.sets - waiting <= int(dut.pulses.value) <= self.sets
         if int(dut.responses__valid.value) and int(dut.responses__ready.value):
@@ -233,7 +233,7 @@ class Bench:
         return model
 
     async def run(self, model: Model, items: list[dict[str, Any]]) -> None:
-        """Ask for ``items``; every answer must be the model's."""
+        """Send ``items``; every answer must equal that of the model."""
         expected = [a for i in items if (a := model.answer(i)) is not None]
         self.sink.items.clear()
         self.asked.clocks.clear()
@@ -251,7 +251,7 @@ class Bench:
         assert sets <= int(self.dut.pulses.value) == int(model.array.state.counter[0])
 
     def rest(self, model: Model) -> list[dict[str, Any]]:
-        """Every row RESET, as the model's are at its start."""
+        """RESET every row, as at the start of the model."""
         return [model.request(Op.RESET, row) for row in range(self.config.geometry.rows)]
 
 
@@ -293,7 +293,7 @@ def worlds(rng: random.Random) -> list[World]:
 
 @cocotb.test()
 async def operations(dut) -> None:  # type: ignore[no-untyped-def]
-    """Any operations in any order, in six worlds, under changing stalls."""
+    """Random operations in random order, in six worlds, under changing stalls."""
     case = case_parameters()
     rng = stimuli(case["seed"])
     config = config_of(case["geometry"])
@@ -317,7 +317,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def restarts(dut) -> None:  # type: ignore[no-untyped-def]
-    """Whatever was made ahead under an old key, or was on its way, is gone after a restart."""
+    """A restart drops everything that is in flight or was prepared with the old key."""
     case = case_parameters()
     rng = stimuli(case["seed"] + 1)
     config = config_of(case["geometry"])
@@ -329,7 +329,7 @@ async def restarts(dut) -> None:  # type: ignore[no-untyped-def]
         hints = [model.request(Op.SELECT, rng.randrange(config.geometry.rows)) for _ in range(2)]
         await bench.run(model, hints[: rng.randrange(3)])
         await bench.wait(rng.randrange(70))
-        # same options: only the key tells old from new
+        # same options: only the key differs
         model = await bench.enter(World(rng.getrandbits(64), options), tables=False)
         if turn % 3 == 0:
             continue
@@ -416,7 +416,7 @@ def gaps(clocks: list[int]) -> list[int]:
 
 @cocotb.test()
 async def clocks(dut) -> None:  # type: ignore[no-untyped-def]
-    """The promises about speed, nothing stalling."""
+    """Rates and latencies without stalls."""
     config = config_of(case_parameters()["geometry"])
     bench = await Bench(dut, config).start()
     rng = stimuli(8)
@@ -464,7 +464,7 @@ async def clocks(dut) -> None:  # type: ignore[no-untyped-def]
     assert set(gaps(bench.asked.clocks)) == {1}
     assert answer_times(items, Op.DOT) == {latency} and latency <= 7
 
-    # devices that are alike: nothing to wait for, on any row
+    # uniform devices: no wait, on any row
     model = await bench.enter(World(rng.getrandbits(64)))
     await bench.run(model, bench.rest(model))
     await bench.wait(PREPARE + 64)
@@ -486,7 +486,7 @@ def test_clocks() -> None:
 # -- parts -----------------------------------------------------------------------------------------
 @cocotb.test()
 async def law(dut) -> None:  # type: ignore[no-untyped-def]
-    """PulseLaw against emulator_code, far beyond what an array's options can ask for."""
+    """PulseLaw against emulator_code, far beyond the range of an array's options."""
     rng = stimuli(12)
     for name in ("force", "forced", "dac", "offset", "normal"):
         getattr(dut, name).value = 0
@@ -539,6 +539,6 @@ def test_any_geometry_elaborates(pairs: int) -> None:
 
 
 def test_bench_meets_stuck_devices() -> None:
-    """The worlds above do hold stuck devices of both kinds, and healthy ones."""
+    """The worlds above contain stuck devices of both kinds, and healthy ones."""
     stuck = EmulatedArray(Geometry(rows=16, pairs=8), 77, stuck=0.3).state.stuck
     assert {NOT_STUCK, 0, 1023} == set(np.unique(stuck))

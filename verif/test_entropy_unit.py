@@ -1,4 +1,5 @@
-"""EntropyUnit: harvest, health tests and -log u as in the golden model, and bad coins caught."""
+"""EntropyUnit: harvest, health tests and -log u as in the golden model, and bad coins are
+detected."""
 
 from __future__ import annotations
 
@@ -48,7 +49,7 @@ def configured(entropy_pairs: int) -> CoreConfig:
 
 
 class Twin:
-    """The golden state beside the unit, symbol by symbol; both compared whenever it settles."""
+    """The golden state, advanced symbol by symbol; compared with the unit whenever it settles."""
 
     def __init__(self, dut: Any, config: CoreConfig) -> None:
         geometry = config.geometry
@@ -56,7 +57,7 @@ class Twin:
         self.dut, self.columns = dut, config.coin_devices
         self.machine, self.state = build_machine(registers), build_state(registers)
         self.codes, self.raw = Packer(coin_code(config)), Packer(raw_symbol(config))
-        self.tapped = 0  # what the tap shows a clock after a symbol was taken
+        self.tapped = 0  # expected value of the tap, one clock after a symbol
         self.pending: list[tuple[int, int]] = []  # taken, and not yet given to the golden model
         self.idle = self.ready_for = self.compared = self.coins = 0
         self.cycle = self.first_take = self.last_take = self.settled_at = 0
@@ -74,7 +75,7 @@ class Twin:
         return int(self.state.scalars[scalar])
 
     def harvest(self) -> None:
-        """``harvest`` of what is pending; views of its columns stand for all columns."""
+        """``harvest`` of the pending symbols, on views of their columns."""
         s = self.state
         while self.pending:
             first = self.pending[0][0]
@@ -157,7 +158,7 @@ class Twin:
 
 
 class Strobes:
-    """Pulses ``begin`` and ``restart`` now and then, whatever else goes on."""
+    """Pulses ``begin`` and ``restart`` at random times."""
 
     def __init__(self, dut: Any, rng: random.Random) -> None:
         self.dut, self.rng, self.on = dut, rng, True
@@ -169,7 +170,7 @@ class Strobes:
         self.dut.restart.value = int(restart and self.on)
 
 
-# -- what entropy devices may return -----------------------------------------------------------
+# -- read-backs of entropy devices -------------------------------------------------------------
 Codes = Iterator[int]
 
 
@@ -234,7 +235,7 @@ KINDS = (good, biased, very_biased, stuck, frozen, repetitive, sticky, mostly_ze
 
 
 def some_cutoffs(rng: random.Random) -> tuple[int, int, int]:
-    """One test in force, or all of them; low cut-offs, so that alarms are frequent."""
+    """Cut-offs for one active test or for all; they are low, so that alarms are frequent."""
     rct = rng.choice([0, 1, 2, 3, 4, 5, 8, 13, 32])
     symbol = rng.choice([2, 3, 4, 5, 12])
     apt = rng.choice([0, 1, 2, 3, 4, 5, 40, 300, 510, 530, 560, 616, APT_WINDOW])
@@ -249,7 +250,7 @@ def some_cutoffs(rng: random.Random) -> tuple[int, int, int]:
 
 
 def with_columns(codes: Codes, columns: int) -> Iterator[dict[str, int]]:
-    """As they are harvested: column after column."""
+    """Symbols in the order of harvest: column after column."""
     while True:
         for column in range(columns):
             yield {"code": next(codes), "column": column}
@@ -326,7 +327,7 @@ async def windows_in_every_phase(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def one_symbol_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
-    """A round of codes goes in clock by clock; what it means is there LATENCY clocks later."""
+    """A round of codes enters clock by clock; its result is valid LATENCY clocks later."""
     config = configured(case_parameters()["entropy_pairs"])
     rng = stimuli(5)
     twin = Twin(dut, config)
@@ -344,7 +345,7 @@ async def one_symbol_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def bad_coins_alarm_in_time(dut) -> None:  # type: ignore[no-untyped-def]
-    """As a controller harvests: rounds of all columns, begin when the coin is complete."""
+    """Harvest as a controller does: rounds of all columns, begin when the coin is complete."""
     config = configured(case_parameters()["entropy_pairs"])
     columns, rng = config.coin_devices, stimuli(21)
     twin = Twin(dut, config)
@@ -395,7 +396,7 @@ async def bad_coins_alarm_in_time(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def counters_at_their_ends(dut) -> None:  # type: ignore[no-untyped-def]
-    """The largest cut-offs raise the alarm, windows saturate, t is as large as it can be."""
+    """The largest cut-offs raise the alarm, windows saturate, t takes its largest value."""
     config = configured(case_parameters()["entropy_pairs"])
     twin = Twin(dut, config)
     columns, edge = config.coin_devices, RisingEdge(dut.clk)

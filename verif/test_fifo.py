@@ -1,4 +1,4 @@
-"""What stands between streams: what goes in comes out, in order; nothing is withdrawn."""
+"""FIFO and register stages: items are delivered in order, and no offer is withdrawn."""
 
 from __future__ import annotations
 

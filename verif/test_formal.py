@@ -1,8 +1,8 @@
-"""Proofs of the interlocks, and what shows that they could fail.
+"""Proofs of the interlocks, and planted bugs that make them fail.
 
-The sequencer is proved by k-induction, small and in full: every command stream, array, setting and
-reset, for all time. Every assertion group falls over a planted bug, and the cover points show that
-what the properties speak of does happen.
+The sequencer is proved by k-induction, in a small and in the full configuration: every command
+stream, array, setting and reset, for all time. Every group of assertions fails for a planted bug,
+and the cover points show that the situations of the properties occur.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LONGEST = 10
 
 @pytest.fixture(scope="session", autouse=True)
 def warm_tools() -> None:
-    """YoWASP tools compile themselves at first use, and must not do so side by side."""
+    """YoWASP tools are compiled at their first start; two first starts must not overlap."""
     for tool in TOOLS.values():
         program = shutil.which(tool, path=str(Path(sys.executable).parent)) or tool
         subprocess.run([program, "--help"], capture_output=True, check=False)
@@ -49,7 +49,8 @@ def test_proof(name: str) -> None:
 
 
 def test_covers() -> None:
-    """Pulses with guards, an operation per clock, faults of all kinds, and life after them."""
+    """Pulses with guards, an operation per clock, all kinds of faults, and operations after
+    them."""
     proof = SequencerProof(PROOFS["small"], keep=(), covers=True)
     verdict = run_sby("cover_small", rtlil_of(proof), "cover", LONGEST + 5)
     assert verdict.status == "PASS", verdict.log
@@ -60,7 +61,7 @@ HALT = "        with m.If(halt):\n            m.d.sync += enables.eq(0)\n"
 START = "*remain(width), enables.eq(kind)]"
 ADDRESS = "                self.lines.row.eq(request.row),\n"
 
-# What is planted: (the assertion that must fall, least guard time, changes of the source).
+# Planted bugs: (the assertion that must fail, least guard time, changes of the source).
 BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
     # 1: one enable at most
     "the operation before stays on": (
@@ -73,7 +74,7 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
         0,
         {"enables.eq(self.kind)": "enables.eq(self.kind | (self.kind[2] << 1))"},
     ),
-    # 2: no pulse longer than its limit, nor than it was asked for
+    # 2: no pulse longer than its limit, nor than requested
     "widths have no limit": ("length", 0, {"Mux(setting > limit, limit, setting)": "setting"}),
     "the limit is off by one": (
         "length.form",
@@ -95,7 +96,7 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
         1,
         {"elif self.min_guard:": 'elif self.min_guard and name == "width":'},
     ),
-    # 3: the address stands around a pulse
+    # 3: the address is stable around a pulse
     "the address follows the next request": (
         "stable.address",
         0,
@@ -180,7 +181,7 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
         0,
         {"~self.fault & ~self.off &": "~self.off &"},
     ),
-    "a response that nobody asked for is passed over": (
+    "a response without a request is passed over": (
         "off.spurious",
         0,
         {" | spurious),": "),"},
@@ -236,12 +237,12 @@ def marked_bugs() -> list[Any]:
 
 @pytest.mark.parametrize("bug", marked_bugs())
 def test_planted_bug(bug: str) -> None:
-    """The proof fails, with the assertion that names what is broken."""
+    """The proof fails at the assertion of the planted bug."""
     name, guard, changes = BUGS[bug]
     broken = mutant(sequencer, changes).Sequencer(CONFIG, min_guard=guard, **SMALL)
     folder = "bug_" + "".join(c if c.isalnum() else "_" for c in bug)
     verdict = run_sby(folder, rtlil_of(SequencerProof(broken, keep={name})), "bmc", LONGEST)
-    assert verdict.status == "FAIL", f"nobody noticed that {bug}: {verdict.log}"
+    assert verdict.status == "FAIL", f"not detected: {bug}: {verdict.log}"
     assert any(f == name or f.startswith(name + ".") for f in verdict.failed), verdict.failed
 
 

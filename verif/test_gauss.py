@@ -1,4 +1,4 @@
-"""Gauss: the inverse normal CDF over corner words and random ones, one a clock."""
+"""Gauss: the inverse normal CDF over corner words and random ones, one per clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The harness: reports of failures, stalls that must happen, waves, seeds, kept builds."""
+"""The harness: reports of failures, stalls that must happen, waves, seeds, cached builds."""
 
 from __future__ import annotations
 
@@ -113,13 +113,13 @@ def fill(folder: Path) -> None:
 
 
 def test_cache_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What was unused longest goes first; what was used within the hour stays."""
+    """The entry that was unused longest is removed first; entries of the last hour stay."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(cache, "LIMIT", 2500)
     first, second = (cache.published(name, fill) for name in ("first", "second"))
     for age, folder in ((7200, first), (9000, second)):
         os.utime(folder, (time.time() - age,) * 2)
-    cache.published("first", pytest.fail)  # it is there, and used now
+    cache.published("first", pytest.fail)  # it exists, and is used now
     cache.published("third", fill)
     assert sorted(p.name for p in cache.cache_folder().iterdir() if p.is_dir()) == [
         "first",

@@ -78,7 +78,7 @@ def config_of(name: str) -> CoreConfig:
 
 
 class Problem:
-    """Random codes, points, order and settings, and what the golden model makes of them."""
+    """Random codes, points, order and settings, and the results of the golden model."""
 
     def __init__(
         self, config: CoreConfig, rng: random.Random, hidden: int, points: int, shift: int
@@ -160,7 +160,7 @@ class Problem:
                 yield {"sum": first % (1 << PREDICTION_BITS), "square": second}
                 first = second = 0
 
-    # -- the accesses that the golden model's dot products stand for -----------------------------
+    # -- accesses of the golden model's dot products ---------------------------------------------
     def accesses(self, inputs: Any, row: int) -> Iterator[dict[str, Any]]:
         config, bits = self.config, self.config.access_bits
         size = config.tile_pairs
@@ -212,7 +212,7 @@ class Responder:
         self.valid.value = 0
 
     def reading(self, request: dict[str, Any]) -> int:
-        """As ``array_request`` and ``array_response`` say."""
+        """Payloads of ``array_request`` and ``array_response``."""
         config = self.config
         g, bits = config.geometry, config.access_bits
         codes = self.codes[request["row"]]
@@ -269,7 +269,7 @@ class TimedSink(Sink):
             self.times.append(self.cycle)
 
     def forget(self) -> None:
-        """The item that was offered may go: the one exception, after a stop."""
+        """The offered item may be withdrawn: the one exception, after a stop."""
         self._offered = None
 
     def clear(self) -> None:
@@ -294,7 +294,7 @@ class TimedSource(Source):
 
     @property
     def settled(self) -> bool:
-        """All is sent, and the clock after the last transfer has been seen."""
+        """Everything is sent, and the clock after the last transfer is over."""
         return self.done and (not self.times or self.cycle > self.times[-1])
 
     def clear(self) -> None:
@@ -355,7 +355,7 @@ class IdleWatch:
 
 
 class Bench:
-    """A Likelihood with everything around it."""
+    """A Likelihood with its drivers and monitors."""
 
     def __init__(self, dut: Any, seed: int) -> None:
         self.dut = dut
@@ -394,7 +394,7 @@ class Bench:
             part.clear()
 
     def evaluate(self, row: int) -> None:
-        """Ask for an evaluation; the fields it does not use are noise."""
+        """Request an evaluation; unused fields are random."""
         other = {"point": self.rng.randrange(self.config.max_points), "last": 1}
         self.jobs.put([{"predict": 0, "row": row, "multiplicity": 3, **other}])
 
@@ -461,7 +461,7 @@ async def stops(dut) -> None:  # type: ignore[no-untyped-def]
         whole, n = sum(problem.per_point()) * problem.n, problem.n
         full = {row: problem.terms(row) for row in (0, 3)}
         dropped = 0
-        # a bit-serial form starts an access now and then: every clock of the first ones
+        # a bit-serial form rarely starts an access: stop in every clock of the first ones
         bit_serial = bench.name in BIT_SERIAL
         swept, stops = (30, 42) if bit_serial else (10, 24)
         for number in range(stops):
@@ -488,7 +488,7 @@ async def stops(dut) -> None:  # type: ignore[no-untyped-def]
             await bench.idle()
             got = [t["term"] for t in bench.terms.items]
             last = [t["last"] for t in bench.terms.items][-n:]
-            # nothing but the terms that were not taken at the stop is missing
+            # only terms that were not taken at the stop are missing
             expected = [*full[0], *full[3]]
             if hit:
                 del expected[taken : n * jobs]
@@ -523,7 +523,7 @@ async def predicts(dut) -> None:  # type: ignore[no-untyped-def]
             ]
             jobs[-1]["last"] = 1
             bench.jobs.put(jobs)
-            # an evaluation in between waits, and disturbs nothing; neither does a stop
+            # an evaluation in between waits; neither it nor a stop changes the sums
             bench.evaluate(1)
             bench.stopper.arm(rng.randrange(30), 2)
             bench.jobs.put(jobs[:5] + jobs[-1:])
@@ -559,8 +559,8 @@ async def keeps_pace(dut) -> None:  # type: ignore[no-untyped-def]
                 assert len(asked) == total
                 first = asked[0] - bench.jobs.times[0]
                 assert first <= Likelihood.FIRST_REQUEST_LATENCY <= 6
-                # one a clock as long as there is something to ask: without a hidden layer to the
-                # end, with one until the last hidden row is through
+                # one access per clock: without a hidden layer until the end, with one until the
+                # last hidden row
                 busy = total
                 if hidden:
                     rows = [r["row"] for r in array.requests.items]
@@ -581,7 +581,7 @@ async def keeps_pace(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def loses_nothing(dut) -> None:  # type: ignore[no-untyped-def]
-    """More points than the pipe holds, and one side after the other that does not move at all."""
+    """More points than the pipe holds, while each side in turn is blocked."""
     bench = Bench(dut, 15)
     await bench.start()
     held: dict[str, tuple[float, ...]] = {
@@ -613,7 +613,7 @@ async def loses_nothing(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 async def _still(bench: Bench) -> None:
-    """Until no request was transferred for so long that none will be."""
+    """Wait for so many clocks without a request that none can follow."""
     seen = -1
     while seen != len(bench.array.asked):
         seen, start = len(bench.array.asked), bench.clocked.cycle

@@ -1,4 +1,4 @@
-"""Parts of the likelihood pipe on their own, over the corners that whole runs seldom reach."""
+"""Parts of the likelihood pipe on their own, over corner cases that whole runs rarely reach."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def signed(value: Any, bits: int) -> int:
 
 
 class Lane:
-    """One item a clock into a free-running block, with gaps; what comes out, and when."""
+    """Sends one item per clock into a free-running block, with gaps; records results and clocks."""
 
     def __init__(self, dut: Any, rng: random.Random, inputs: list[str], outputs: dict[str, int]):
         self.dut, self.rng = dut, rng

@@ -1,4 +1,4 @@
-"""Verilator's lint of the generated Verilog: clean with four waivers, and not blind."""
+"""Verilator's lint of the generated Verilog: clean with four waivers; planted faults are found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from verif.harness.verilog import without_garbage_collection
     [pytest.param(c, marks=() if c == REFERENCE else pytest.mark.verify) for c in CONFIGS],
 )
 def test_lint(config: str) -> None:
-    """The emulated core holds the core; alone it is looked at once."""
+    """The emulated core contains the core; the core alone is linted once."""
     for top in MODULES if config == REFERENCE else [EMULATED_CORE]:
         with without_garbage_collection():
             text = complete_text(top, config_of(config))
@@ -26,7 +26,7 @@ def test_lint(config: str) -> None:
 
 
 def test_waivers() -> None:
-    """Four rules are waived, everywhere or not at all."""
+    """Four rules are waived, for all files."""
     waived = re.findall(r"^lint_off (.*)$", WAIVERS.read_text(), re.M)
     assert waived == [
         f"-rule {rule}" for rule in ("WIDTHEXPAND", "WIDTHTRUNC", "UNUSEDSIGNAL", "PROCASSINIT")
@@ -67,7 +67,7 @@ def test_lint_sees(rule: str, where: str) -> None:
 
 
 def test_lint_of_nothing() -> None:
-    """Without a fault there is nothing to see."""
+    """Without a fault, the lint is clean."""
     assert not lint(CLEAN.format(top="", below=""), "top")
 
 

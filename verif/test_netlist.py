@@ -65,7 +65,7 @@ ALL = [
     for bench in BENCHES
 ]
 STEPS = 50
-LONG = SOURCE.optimisation  # a chain takes clocks enough to pay for it
+LONG = SOURCE.optimisation  # a long chain justifies the compile time
 CORE = {
     "max_points": 512, "max_group_rows": 1, "max_regions": 1, "device_calibration": False,
     "geometry": {"rows": 64, "pairs": 16, "access_bits": 1},
@@ -97,14 +97,14 @@ def test_chain_of_the_whole_controller(flow: str) -> None:
         run_bench(core, "verif.test_core", case, testcase="equals_the_golden_trace")
 
 
-# One bit may be one that no input reaches: so many in turn, of which one must be found.
+# A single bit may be unreachable. Of so many, at least one must be found.
 MUTANTS = 4
 
 
 def finds(bench: str, netlists: list[Netlist]) -> bool:
-    """Whether the bench fails with one of ``netlists``, and not because a build is broken.
+    """Whether the bench fails with one of ``netlists``, for another reason than a broken build.
 
-    It passes without a change.
+    Without a change, it passes.
     """
     assert netlists
     with building(Netlist(netlists[0].flow)):

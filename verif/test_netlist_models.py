@@ -1,4 +1,4 @@
-"""The models that netlists are simulated with: what ``verif/netlist`` brings of its own."""
+"""The simulation models of cells in ``verif/netlist``."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Shape:
         return [rng.getrandbits(self.width) for _ in range(self.depth)]
 
 
-# every width that an ECP5 memory has, and what is emulated around one
+# every width of an ECP5 memory, and shapes that need logic around one
 SHAPES = (
     Shape(16384, 1),
     Shape(8192, 2),
@@ -72,7 +72,7 @@ PORTS = ("read_addr", "read_en", "write_addr", "write_en", "write_data")
 
 
 class Memories(wiring.Component):
-    """One of each shape, the ports of each with its number; and an array, turned, a clock later.
+    """One memory of each shape, with numbered ports; and an array that is reversed one clock later.
 
     Yosys's mapper takes no array as a port: see ``verif/netlist/flows.py``.
     """
@@ -121,7 +121,7 @@ class Memories(wiring.Component):
 
 
 class Twin:
-    """What Amaranth says that a memory does."""
+    """The behaviour of an Amaranth memory."""
 
     def __init__(self, shape: Shape, rng: random.Random) -> None:
         self.shape, self.rng = shape, rng
@@ -173,7 +173,7 @@ async def remember(dut) -> None:  # type: ignore[no-untyped-def]
             for name, value in stimulus.items():
                 getattr(dut, f"{name}{i}").value = value
         await edge
-        # this edge sees what came of the one before it
+        # this edge samples the result of the one before
         assert packer.unpack(int(dut.turned.value)) == turned
         turned = array[::-1]
         for i, twin in enumerate(twins):
@@ -182,14 +182,14 @@ async def remember(dut) -> None:  # type: ignore[no-untyped-def]
             twin.clock(drawn[i])
 
 
-# the model of ours; the two others take Yosys's word (iCE40) or Amaranth's
+# our model; the two others are those of Yosys (iCE40) and of Amaranth
 TARGETS = {"ecp5": Netlist(ECP5), "ice40": Netlist(ICE40), "source": SOURCE}
 
 
 @pytest.mark.verify
 @pytest.mark.parametrize("name", TARGETS)
 def test_memories(name: str) -> None:
-    """The twin is right about Amaranth's memory, and each family's memory about the twin."""
+    """The twin equals Amaranth's memory, and the memory of each family equals the twin."""
     target = TARGETS[name]
     with building(target):
         run_bench(Memories(), __name__, testcase="remember")

@@ -1,4 +1,4 @@
-"""OrderIssuer, SlotWalk and SampleMemory: the order of programming, as the golden slots say."""
+"""OrderIssuer, SlotWalk and SampleMemory: the order of programming, as in the golden slots."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Player:
     """Begins an operation in the first clock that allows one, or a few later.
 
     Codes of all banks but the one that is read are written meanwhile. ``begin`` drives the ports
-    and returns what has to come out.
+    and returns the expected items.
     """
 
     def __init__(self, dut: Any, sink: Sink, rng: random.Random, operations: int) -> None:
@@ -159,7 +159,7 @@ class Player:
             self.prepare()
             self.expected += self.begin()
             busy = True
-        elif busy:  # taken at the strobe
+        elif busy:  # sampled at the strobe
             self.dut.region.value = self.rng.randrange(CONFIG.max_regions)
             self.dut.bank.value = self.rng.randrange(2)
         at = (self.rng.randrange(CONFIG.max_regions), self.rng.randrange(2))

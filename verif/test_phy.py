@@ -1,4 +1,4 @@
-"""Phy: any operations behind the sequencer, on a board that shouts; what is sent, and when."""
+"""Phy: random operations behind the sequencer, on a board model that asserts; frames, times."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ CONFIGS = {
                  dot_shift=4), max_group_rows=1,
     ),
 }  # fmt: skip
-# Settling that no real board has, so that a bench makes many operations; the parts' own limits
-# are kept.
+# Settling times are shorter than on a real board, so that a bench makes many operations. The limits
+# of the parts are kept.
 SHORT = {
     "power_up_ns": 2000,
     "reference_ns": 1000,
@@ -148,7 +148,7 @@ class Bench:
 
 @cocotb.test()
 async def operations(dut) -> None:  # type: ignore[no-untyped-def]
-    """Any operations in any order under changing stalls: answers of the twin, and no fault."""
+    """Random operations under changing stalls: the answers of the twin, and no fault."""
     case = case_parameters()
     rng = stimuli(case["seed"])
     bench = await Bench(dut, CONFIGS[case["config"]], SHORT_LIMITS).start()
@@ -162,7 +162,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     for bench.stalls in ((0.0, 0.0), (0.6, 0.0), (0.0, 0.99), (0.4, 0.4)):
         await bench.run([bench.random_item(rng) for _ in range(case["items"])])
     assert not bench.board.faults
-    assert max(bench.array.stuck.sum(), 5) > 5  # some beyond the end of a READ
+    assert max(bench.array.stuck.sum(), 5) > 5  # some beyond the range of a READ
     assert all(bench.board.seen[name] > 10 for name in ("form", "reset", "set", "read", "dot"))
 
 

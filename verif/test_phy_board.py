@@ -1,4 +1,4 @@
-"""The daughterboard itself: a legal hand on its wires hears nothing, every other one a shout."""
+"""The daughterboard model: legal stimuli pass, and every illegal stimulus raises an assertion."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HALF = 20  # ns, of every serial clock
 
 
 class Puppet(wiring.Component):
-    """Pins that a test pulls: bit i of ``wires`` is the i-th output of the table."""
+    """Pins that a test drives: bit i of ``wires`` is the i-th output of the table."""
 
     def __init__(self) -> None:
         super().__init__({"wires": In(len(OUTPUTS)), "dout": Out(1), "pins": Out(pins_signature())})
@@ -43,7 +43,7 @@ class Puppet(wiring.Component):
 
 
 class Hand:
-    """Pulls wires as a Phy should."""
+    """Drives the wires as a Phy does."""
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
@@ -106,7 +106,7 @@ class Hand:
         return value
 
     async def legal(self) -> None:
-        """Rails and lines, and all settled; row 3, device 5, one input."""
+        """Set rails and lines and let them settle; row 3, device 5, one input."""
         await self.dac(0x0700_0000)
         await self.dac(0x0800_0001)
         for channel in range(8):
@@ -236,10 +236,10 @@ async def reset_dac(hand: Hand) -> None:
     await hand.pulse("reset", 100)
 
 
-# What is done, and what the board says to it.
+# Stimulus, and message of the board model.
 WRONG: dict[str, tuple[Callable[[Hand], Awaitable[None]], str]] = {
-    "SET and RESET": (together, "two drivers fight: reset and set"),
-    "one after the other, overlapping": (overlapping, "two drivers fight: set and dot"),
+    "SET and RESET": (together, "pulses overlap: reset and set"),
+    "one after the other, overlapping": (overlapping, "pulses overlap: set and dot"),
     "too long": (lambda h: h.pulse("set", 2010), "set is too long: 2010 ns"),
     "too short": (lambda h: h.pulse("reset", 5), "reset is too short: 5 ns"),
     "two in a row": (close, "within the guard time of the last one"),
@@ -261,7 +261,7 @@ WRONG: dict[str, tuple[Callable[[Hand], Awaitable[None]], str]] = {
     "31 bits for the DAC": (lambda h: h.dac(0, bits=31), "a frame of the DAC has 31 bits"),
     "DAC's clock": (lambda h: h.dac(0x0300_0000, half=10), "clock of dac is too fast: 10 ns"),
     "frames without a rest": (tight_sync, "SYNC of the DAC is high for too short"),
-    "a command that is none": (lambda h: h.dac(0x0900_0000), "the DAC is told 09000000"),
+    "a command that is none": (lambda h: h.dac(0x0900_0000), "the DAC has no command 09000000"),
     "a prefix": (lambda h: h.dac(0x1300_0000), "begins with 0001"),
     "17 bits for 16 lines": (lambda h: h.chain("inputs", 0, 17), "17 bits for the 16 inputs lines"),
     "8 bits for 16 lines": (lambda h: h.chain("address", 0, 8), "8 bits for the 16 address lines"),
@@ -301,7 +301,7 @@ async def hands(dut) -> None:  # type: ignore[no-untyped-def]
         await hand.wait(100)
         board.task.cancel()
         assert not says or any(says in fault for fault in board.faults), (name, board.faults)
-        # what was wrong, when, with which wires
+        # violation, time and wires
         assert all(" ns, with " in fault for fault in board.faults)
 
 

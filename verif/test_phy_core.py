@@ -1,9 +1,9 @@
 """``train toy2d`` with the controller on a Phy and a daughterboard with a physical array behind it.
 
 Data, registers, trims and bad rows are those of ``ohmcarlo train toy2d --array physics`` on a small
-array. The array under the probes is ``KeyedArray``: physics with all effects of its preset, whose
-read noise is keyed by what is read and when it was programmed, since hardware makes some accesses
-more than the golden model, and in other batches. Equal then: decisions, codes, log-posteriors.
+array. The array is a ``KeyedArray``: physics with all effects of its preset. The hardware makes
+more accesses than the golden model, and in other batches; the read noise is therefore a hash of the
+access and of the programming before it. Decisions, codes and log-posteriors are equal.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ GUARDS = {"guard_before": 2, "guard_after": 6}
 
 @cache
 def experiment() -> SupervisedExperiment:
-    """What ``ohmcarlo train`` prepares, characterisation of the array included."""
+    """The preparation of ``ohmcarlo train``, including the characterisation of the array."""
     return build_supervised(TRAIN)
 
 
@@ -66,7 +66,7 @@ def array() -> KeyedArray:
 
 
 async def brought_up(dut: Any, **options: Any) -> tuple[CoreDriver, Daughterboard]:
-    """Clock, board, registers and tables."""
+    """Start clock and board; load registers and tables."""
     points, under_probes = experiment().setup.points, array()
     dut.off.value = 0
     driver = CoreDriver(dut, CONFIG, registers(), points)
@@ -83,7 +83,7 @@ async def brought_up(dut: Any, **options: Any) -> tuple[CoreDriver, Daughterboar
 
 @cocotb.test()
 async def trains(dut) -> None:  # type: ignore[no-untyped-def]
-    """Equal to the golden model over the same array; the board has nothing to say."""
+    """Equal to the golden model over the same array; the board reports no fault."""
     first, steps = (case_parameters()[name] for name in ("first", "steps"))
     points = experiment().setup.points
     golden = Controller(registers(), array(), points)
@@ -110,7 +110,7 @@ async def trains(dut) -> None:  # type: ignore[no-untyped-def]
     assert (board.array.ledger.wear == ledger.wear).all()
     assert counted["dot"] == board.seen["dot"] > ledger.dot
     assert board.seen["sample"] == board.seen["read"] + board.seen["dot"]
-    # what does not change is not sent again: a frame for a SET at most, and three times two rails
+    # unchanged values are not sent again: a frame for a SET at most, and three times two rails
     assert board.seen["dac frame"] <= board.seen["set"] + 2 + 7
     assert board.seen["inputs latch"] <= board.seen["dot"]
     assert board.seen["address latch"] <= board.seen["set"] + board.seen["reset"] + steps
@@ -132,13 +132,13 @@ def test_train_toy2d(first: int, steps: int) -> None:
 
 
 # -- planted faults ------------------------------------------------------------------------------
-# Each is in the sequencer of the same netlist, behind a bit of the watchdog's register that this
-# bench sets for nothing else: (bit, what is written to the registers, what the board says).
+# All faults are in the sequencer of one netlist. A bit of the watchdog register that this bench
+# does not use otherwise enables each of them: (bit, register values, message of the board).
 FAULTS: dict[str, tuple[int, dict[str, dict[str, int]], str]] = {
     "none": (20, {}, ""),
     "no guard times": (21, {}, "within the guard time of the last one"),
     "no longest width": (22, {"set": {"width": 5000} | GUARDS}, "set is too long: 50000 ns"),
-    "RESET comes with SET": (23, {}, "two drivers fight: reset and set"),
+    "RESET comes with SET": (23, {}, "pulses overlap: reset and set"),
 }
 CHANGES = {
     "Mux(setting > limit, limit, setting)": (
@@ -158,7 +158,7 @@ CHANGES = {
 
 @cocotb.test()
 async def shouts(dut) -> None:  # type: ignore[no-untyped-def]
-    """One fault after the other, each from a reset on."""
+    """One fault after the other, each after a reset."""
     for name, (bit, settings, says) in FAULTS.items():
         driver, board = await brought_up(dut, strict=False)
         for pulse, fields in settings.items():

@@ -29,9 +29,9 @@ def test_proof() -> None:
 
 
 PULSE = "getattr(pins, pin).eq(self.lines[name] & ~hold & rails.up)"
-# What is planted: (assertions of which one must fall, module, changes of its source). The first
-# pulse comes too many clocks after the reset for a counterexample from there; what falls is the
-# step of the induction.
+# Planted bugs: (assertions of which one must fail, module, changes of its source). The first pulse
+# comes too many clocks after the reset for a counterexample from there; instead, the induction step
+# fails.
 BUGS: dict[str, tuple[set[str], types.ModuleType, dict[str, str]]] = {
     "SET puts RESET on the pins": (
         {"one.pin_reset_set"},
@@ -68,7 +68,7 @@ BUGS: dict[str, tuple[set[str], types.ModuleType, dict[str, str]]] = {
         phy_chain,
         {"(same & (wait == 0))": "same"},
     ),
-    "nobody waits for the rails": (
+    "a pulse does not wait for the rails": (
         {"stable.before_rails", "inv.prepared_rails"},
         phy,
         {"inputs.settled & rails.settled": "inputs.settled"},
@@ -102,5 +102,5 @@ def test_planted_bug(bug: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = "phy_bug_" + "".join(c if c.isalnum() else "_" for c in bug)
     verdict = run_sby(folder, rtlil_of(proof), "prove", INDUCTION)
     fallen = verdict.failed | verdict.unproved
-    assert verdict.status != "PASS", f"nobody noticed: {bug}"
+    assert verdict.status != "PASS", f"not detected: {bug}"
     assert fallen & names, fallen or verdict.log

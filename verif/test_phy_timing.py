@@ -28,7 +28,7 @@ from verif.test_phy import CONFIGS, RAIL_CODES, VOLTAGES, Bench
 
 CONFIG = CONFIGS["whole"]
 CLOCK_HZ, PERIOD_NS = 40_000_000, 25
-# At 40 MHz: clocks for the read pulse's 1000 ns of front end and some more
+# Clocks of a read pulse at 40 MHz: 1000 ns of front end and some more
 WIDTHS = {"read": 44, "dot": 44, "set": 4, "reset": 8}
 START = [0x0700_0000, 0x0800_0001]  # software reset; reference on
 
@@ -39,7 +39,7 @@ async def begun(dut: Any, period_ns: int = PERIOD_NS, **options: Any) -> Bench:
 
 @cocotb.test()
 async def frames(dut) -> None:  # type: ignore[no-untyped-def]
-    """What goes out for each operation, and nothing for what has not changed."""
+    """The frames of each operation; unchanged values are not sent."""
     bench = await begun(dut)
     board = bench.board
 
@@ -74,14 +74,14 @@ async def frames(dut) -> None:  # type: ignore[no-untyped-def]
     assert await sent(dot(2, 0b101, top=1), dot(2, 0b10)) == ([], 0, 2)
     assert await sent(dot(3, 0b10)) == ([], 1, 0)
     assert await sent(reset) == ([], 1, 0)
-    # a rail that is moved goes out before the next operation that uses it
+    # a changed rail is sent before the next operation that uses it
     dut.voltages.value = VOLTAGES.pack(RAIL_CODES | {"bit_line_set": 0x123})
     assert await sent(read, program) == (["030abc00", "03412300"], 0, 0)
 
 
 @cocotb.test()
 async def holds(dut) -> None:  # type: ignore[no-untyped-def]
-    """Off in the middle of whatever: dark in the next clocks, answers that owe nothing, and on."""
+    """Hold at any time: off in the next clocks, no answer stays owed, and operation resumes."""
     bench = await begun(dut)
     board = bench.board
     items = [
@@ -113,13 +113,13 @@ async def holds(dut) -> None:  # type: ignore[no-untyped-def]
         for _ in range(3):
             await RisingEdge(dut.clk)
         assert not int(dut.fault.value) and not int(dut.watched.value) & 0b10_0000
-        # pulses that were made before the cut are the array's, not the twin's
+        # pulses before the cut changed the array, not the twin
         bench.twin.load_state_dict(bench.array.state_dict())
         bench.twin._programmed[:] = bench.array._programmed
         bench.sink.items.clear()
         latches = board.seen["address latch"], board.seen["dac frame"]
         await bench.run(items[1:])
-        # nobody trusts what was there before
+        # the earlier outputs are unknown
         assert board.seen["address latch"] == latches[0] + 1
         assert board.seen["dac frame"] == latches[1] + 3
     assert not board.faults
@@ -127,7 +127,7 @@ async def holds(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def powers_up(dut) -> None:  # type: ignore[no-untyped-def]
-    """Held off until the converter is set up; nothing is taken before."""
+    """The array is held off until the converter is set up; no request is taken before."""
     bench = await begun(dut)
     began = get_sim_time("ns")
     bench.source.put([bench.request(Op.RESET, 1)])
@@ -140,7 +140,7 @@ async def powers_up(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def too_fast_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
-    """The same hardware with five times the clock that it was made for."""
+    """The same hardware with five times its clock frequency."""
     bench = await begun(dut, 5, strict=False)
     bench.source.put([bench.request(Op.RESET, 1), bench.request(Op.READ, 1)])
     await Timer(12_000, "ns")
@@ -214,7 +214,7 @@ def test_what_no_physical_array_can_do(config: CoreConfig, clock_hz: int, says: 
 
 
 def test_what_it_can_do() -> None:
-    """Without a warning of the linter."""
+    """The linter reports no warning."""
     for config in (config_of(), config_of(pairs=64, tile_pairs=32),
                    config_of(pairs=64, dot_bits=16, dot_shift=1)):  # fmt: skip
         text = tidy(verilog.convert(Phy(config, 10**8), name="top", emit_src=False))

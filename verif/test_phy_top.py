@@ -1,9 +1,8 @@
 """The top of a bitstream with a real array: host, link, firmware, controller, pins, daughterboard.
 
-The design is the one that ``ohmcarlo build ecpix5-85f --array phy`` places, but for its size, the
-speed of its serial link and times that no real board has. Clock, buttons and pins are those of a
-platform without cells. Host and firmware are the product's. What the registers hold after a reset
-is all that the Phy is told.
+The design is that of ``ohmcarlo build ecpix5-85f --array phy``, with another size, a faster serial
+link and shorter settling times. Clock, buttons and pins are those of a platform without cells. Host
+and firmware are the released ones. The Phy runs with the reset values of its registers.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ TRIED = 3  # a row for raw operations
 
 # -- hardware --------------------------------------------------------------------------------------
 class Oscillator(Pll):
-    """Stands for the board's PLL: its clock is the oscillator's."""
+    """Replaces the PLL of the board; its clock is that of the oscillator."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -78,7 +77,7 @@ class Oscillator(Pll):
 
 
 class Lines:
-    """A resource with parts: a port for each, when it is asked for."""
+    """A resource with parts; the port of a part is made on request."""
 
     def __init__(self, inputs: tuple[str, ...]) -> None:
         self.inputs = inputs
@@ -111,7 +110,7 @@ class Bare:
 
 
 class BareTop(BoardTop):
-    """The top on a ``Bare`` platform, whatever the bench is elaborated for."""
+    """The top on a ``Bare`` platform, independent of the platform of the bench."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(request.board, request.settings, plan.payload_of(request))
@@ -216,7 +215,7 @@ class Wire:
 
 @cache
 def experiment() -> SupervisedExperiment:
-    """What ``ohmcarlo train toy2d --array physics`` prepares for an array of this size."""
+    """The preparation of ``ohmcarlo train toy2d --array physics`` for an array of this size."""
     g = GEOMETRY
     return build_supervised(
         TrainConfig(
@@ -240,7 +239,7 @@ def under_probes() -> KeyedArray:
 
 
 def tried(array: Any) -> list[int]:
-    """Some operations past the chain, and what they give."""
+    """Some operations outside a chain, and their results."""
     devices = np.array([0, 5, 2 * GEOMETRY.pairs - 1], np.int32)
     array.reset(TRIED)
     found = array.program(TRIED, devices, np.array([900, 2000, 4095], np.int32))
@@ -248,7 +247,7 @@ def tried(array: Any) -> list[int]:
 
 
 def trained(wire: Wire) -> tuple[list[int], Block, dict[str, Any]]:
-    """What a host sees: raw operations, a short run, the board's identity."""
+    """The view of a host: raw operations, a short run, the identification of the board."""
     with pytest.raises(UsageError, match=r"the bench has a die .* use --array phy here"):
         SerialBoard(wire, EmulatedArray(GEOMETRY), "serial:bench", wire.clock)
     die = Die(GEOMETRY, get_preset(PRESET))
@@ -261,7 +260,7 @@ def trained(wire: Wire) -> tuple[list[int], Block, dict[str, Any]]:
 
 @cocotb.test()
 async def trains(dut) -> None:  # type: ignore[no-untyped-def]
-    """Equal to the golden model over the same array; the daughterboard has nothing to say."""
+    """Equal to the golden model over the same array; the daughterboard reports no fault."""
     twin = under_probes()
     expected_raw = tried(twin)
     golden = Controller(registers(), twin, points())
@@ -280,7 +279,7 @@ async def trains(dut) -> None:  # type: ignore[no-untyped-def]
     assert not board.faults and not board.task.done()
     assert board.seen["set"] == array.ledger.set == twin.ledger.set
     assert (array.ledger.wear == twin.ledger.wear).all()
-    # the rails are at the volts of the spec, by the DAC's own law; nothing was formed
+    # the rails are at the volts of the specification, from the DAC codes; no device was formed
     volts = [code and code * FULL_SCALE_V / 4096 for code in board.codes]
     assert volts[Channel.BIT_LINE_FORM] is None
     for channel in set(Channel) - {Channel.GATE_PROGRAM, Channel.BIT_LINE_FORM}:

@@ -40,7 +40,7 @@ CONFIGS = {
     "bit-serial": BitSerialConfig(),
 }
 BIT_SERIAL_CLOCKS = 700
-"""A device of the bit-serial form takes no longer, nor a price after the last one."""
+"""The longest time of a device in the bit-serial form, and of a price after the last one."""
 STALLS = [(0.0, 0.0), (0.6, 0.0), (0.0, 0.9), (0.4, 0.6)]
 DEFAULT = {
     "rho": 256,
@@ -120,7 +120,7 @@ def expected(made: Machine, state: State, proposed: Proposed) -> dict[str, int]:
 
 
 def proposals(rng: np.random.Generator, registers: Registers, most: int) -> Iterator[Proposed]:
-    """Without end: nearby moves, codes anywhere, and the corners of everything."""
+    """Endless stimuli: small moves, any codes, and corner cases."""
     ends = np.array([0, CODE_MAX, registers["lo"] // 4, registers["hi"] // 4, 19, 20, 1022])
     for number in itertools.count():
         n = 2 * int(rng.integers(1, most + 1)) if number % 3 else 2
@@ -240,7 +240,7 @@ async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def prices_many_one_pair_proposals_without_a_gap(dut) -> None:  # type: ignore[no-untyped-def]
-    """``check`` looks at the clocks: a price every four of them."""
+    """``check`` compares the clocks: a price every four clocks."""
     rng = array_stimuli(7)
     bench = Bench(dut)
     await bench.start()
@@ -254,7 +254,7 @@ async def prices_many_one_pair_proposals_without_a_gap(dut) -> None:  # type: ig
 
 @cocotb.test()
 async def waits_for_its_prices_to_be_taken(dut) -> None:  # type: ignore[no-untyped-def]
-    """With nobody to take prices devices stop, and nothing is lost."""
+    """While no price is taken, devices stall, and nothing is lost."""
     bench = Bench(dut)
     await bench.start()
     tables = hastings_tables(lambda g: 0.05 * g)

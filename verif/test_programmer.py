@@ -70,8 +70,8 @@ class ArrayPath(wiring.Component):
                 "coin_done": Out(1),
                 "sample_done": Out(1),
                 "empty": Out(1),
-                "programming": Out(1),  # something of the programmer's is offered
-                "enters": Out(1),  # the programmer hands this over
+                "programming": Out(1),  # an operation of the programmer is offered
+                "enters": Out(1),  # the operation that the programmer transfers
                 "entering": Out(array_request(config)),
             }
         )
@@ -117,12 +117,12 @@ def request(op: Op, row: int, device: int = 0, dac: int = 0) -> dict[str, int]:
 
 
 def told(command: dict[str, Any]) -> dict[str, Any]:
-    """What a command says: the rest is for a DOT."""
+    """The fields of a command; the others belong to a DOT."""
     return command if command["op"] == Op.DOT.value else {name: command[name] for name in FIELDS}
 
 
 class Watch:
-    """Sees every clock: what may be offered, what a target becomes, and where readings go."""
+    """Checks every clock: permitted offers, the operations of a target, the routing of readings."""
 
     def __init__(self, dut: Any, array: Source, rng: random.Random) -> None:
         self.dut = dut
@@ -131,7 +131,7 @@ class Watch:
         self.target, self.command = Packer(device_target(CONFIG)), Packer(array_request(CONFIG))
         self.readings: dict[Reader, list[Any]] = {reader: [] for reader in Reader}
         self.sent: dict[str, list[Any]] = {"raw": [], "dots": []}
-        self.reading = False  # a SET was handed over, its READ is due
+        self.reading = False  # a SET was transferred, its READ is due
         self.between = False  # the same, on the way out of the arbiter
         self.on_the_way: deque[Any] = deque()  # commands between the two, and tags of READs
         self.waiting = False  # the clock before had an offer that was not taken
@@ -291,7 +291,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     for name in ("hold_dots", "closed", "allow_coin", "allow_sample", "discard"):
         getattr(dut, name).value = 0
     await start_clock(dut)
-    # the watch looks before the sources and sinks change anything
+    # the watch samples before the sources and sinks change anything
     bench = Clocked(dut, watch, targets, dots, raw, results, commands, *sinks.values()).start()
 
     async def interfere() -> None:
@@ -303,7 +303,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
                 dut.closed.value = int(rng.random() < 0.2)
 
     async def permit(kind: str) -> None:
-        """High until the last device went, and some clocks longer: nothing may follow."""
+        """Permit until the last device, and some clocks longer: nothing may follow."""
         before = watch.ended
         getattr(dut, f"allow_{kind}").value = 1
         await bench.until(lambda: watch.ended > before, 2000, f"the {kind}")

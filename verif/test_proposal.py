@@ -231,7 +231,7 @@ def test_bit_serial_proposal_refuses_calibration() -> None:
 
 
 def test_without_device_calibration_there_is_no_memory() -> None:
-    """A bit-serial controller spends nothing on trims."""
+    """A controller without calibration has no hardware for trims."""
     for calibration in (True, False):
         text = verilog_of(Proposal(config(calibration)))
         assert ("calibration" in text) == calibration

@@ -1,4 +1,4 @@
-"""Record stream: the words that the register map promises, no record torn apart or lost."""
+"""Record stream: the words of the register map, without an interrupted or lost record."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def prediction_words(prediction: dict[str, int]) -> Record:
 
 
 def split(words: list[int]) -> dict[int, list[Record]]:
-    """Records by kind, as software takes the stream apart."""
+    """Records by kind, as software decodes the stream."""
     found: dict[int, list[Record]] = {1: [], 2: [], 3: []}
     at = 0
     while at < len(words):
@@ -75,7 +75,7 @@ async def merges(dut) -> None:  # type: ignore[no-untyped-def]
         for i, word in enumerate(sample)
     ]
     dut.sample_pairs.value = pairs
-    # steps come in bursts, so that the others get their turn
+    # steps come in bursts, so that other records are sent in between
     sources = [
         Source(dut, "steps", step_record(CONFIG), steps, case["steps"], rng),
         Source(dut, "samples", RECORD_WORD, words, case["stall"], rng),

@@ -1,6 +1,6 @@
 """RegisterBank: every register, field, strobe and window, through the bus.
 
-What is expected comes from the C header that PeakRDL makes of the RDL, not from ``map.py``.
+Expected values come from the C header that PeakRDL generates from the RDL, not from ``map.py``.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ PARAMETERS: dict[str, dict[str, int | str]] = {  # the configurations, as the RD
     },
 }  # fmt: skip
 
-# Which registers only the hardware writes; the rest, but the constants, are software's.
+# Registers that only the hardware writes; software writes all others except the constants.
 READ_ONLY = re.compile(
     r"^(id|status|counters)\.|^entropy\.(alarms|clean_windows|raw_bits|symbol_counts)"
     r"|^emulator\.pulses|^raw\.result|^row\.(status|held|wear)"
@@ -266,7 +266,7 @@ async def resets(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def write_read(dut) -> None:  # type: ignore[no-untyped-def]
-    """Every register keeps what was written to it, whatever is written to the others."""
+    """Every register keeps its value while others are written."""
     bus, config, rng = await begin(dut)
     registers, _ = header(config)
     targets = list(software(config).items())
@@ -313,7 +313,7 @@ async def one_access_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def hardware_driven(dut) -> None:  # type: ignore[no-untyped-def]
-    """What the hardware says is read; writes to it change nothing and are errors."""
+    """Software reads the values of the hardware; writes to them change nothing and are errors."""
     bus, config, rng = await begin(dut)
     registers, _ = header(config)
     for _ in range(3):
@@ -403,7 +403,7 @@ async def windows(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def windows_read(dut) -> None:  # type: ignore[no-untyped-def]
-    """A window is asked in the clock after the read, and no other; its answer is the bus's."""
+    """Only the addressed window is read, one clock after the access; the bus returns its word."""
     bus, config, rng = await begin(dut)
     registers, known = header(config)
     readable = [name for name in known if READABLE.match(name)]
@@ -414,7 +414,8 @@ async def windows_read(dut) -> None:  # type: ignore[no-untyped-def]
 async def read_windows(
     dut: Any, bus: BusDriver, rng: random.Random, windows: dict[str, tuple[int, int]]
 ) -> None:
-    """Read some words of each window, in any order, without a pause; all answer all the time."""
+    """Read some words of each window, in any order, without a pause; all windows always drive
+    data."""
 
     def part(name: str, kind: str) -> Any:
         return getattr(dut, f"access_{name}__{kind}")
@@ -434,7 +435,7 @@ async def read_windows(
         assert [n for n in windows if int(part(n, "r_stb").value)] == ([last[0]] if last else [])
         if last:
             assert int(part(last[0], "r_addr").value) == last[1], last
-        if due := asked[-READ_CLOCKS]:  # asked one clock later, answered in the next
+        if due := asked[-READ_CLOCKS]:  # requested one clock later, answered in the next
             assert int(bus.r_data.value) == said[-3][due[0]], due
         asked.append((name, index) if name else None)
         said.append(answers)
@@ -445,8 +446,8 @@ async def read_windows(
 
 @cocotb.test()
 async def errors(dut) -> None:  # type: ignore[no-untyped-def]
-    """Every address of the register area and both sides of every window: an access either has
-    something to do or is an error, reads 0, and changes nothing."""
+    """Every address of the register area and both sides of every window: an access is either valid,
+    or an error that reads 0 and changes nothing."""
     bus, config, rng = await begin(dut)
     registers, known = header(config)
     targets = software(config)
@@ -487,7 +488,7 @@ async def errors(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def snapshots(dut) -> None:  # type: ignore[no-untyped-def]
-    """Both halves of a counter are of one moment, however it moves on between the reads."""
+    """Both halves of a counter belong to one moment, although it counts between the reads."""
     bus, config, rng = await begin(dut)
     registers, _ = header(config)
     assert len(counters(config)) == 11
@@ -506,7 +507,7 @@ async def snapshots(dut) -> None:  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_registers(config: str) -> None:
-    """The odd one as it is published: the text that ``ohmcarlo_rtl`` makes of Amaranth's."""
+    """The configuration ``odd`` in its published form, as ``ohmcarlo_rtl`` writes it."""
     bank = RegisterBank(register_map(*CONFIGS[config]))
     text = tidy(verilog_of(bank)) if config == "odd" else None
     run_bench(bank, __name__, {"config": config, "hash": bank.map.hash}, verilog_text=text)
@@ -592,7 +593,7 @@ def test_the_state_is_the_hosts() -> None:
 
 
 def test_resets_are_the_specs() -> None:
-    """What the RDL types, because it cannot import Python, is what ``ohmcarlo.spec`` says."""
+    """Constants that the RDL repeats, because it cannot import Python, equal ``ohmcarlo.spec``."""
     registers, _ = header("reference")
     reset = {name: register.reset for name, register in registers.items()}
     rct, rct_symbol, apt = health_cutoffs(1.0)

@@ -1,4 +1,4 @@
-"""Rings: what goes in comes out, in order; nobody overruns anybody."""
+"""Rings: items are delivered in order, and neither side overruns the other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WIDTH, ITEMS, COUNT = 12, 8, 600
 
 
 class Reader:
-    """Software behind a ``ReceiveRing``: reads items that are counted, then says that it took them.
+    """Software behind a ``ReceiveRing``: reads counted items, then reports them as taken.
 
     ``pause`` is the probability of a clock without a read.
     """
@@ -37,7 +37,7 @@ class Reader:
         dut.window__r_stb.value = 0
         if self._asked:
             self._asked -= 1
-            if not self._asked:  # asked for in the clock before the last one
+            if not self._asked:  # requested in the clock before the last one
                 self.items.append(int(dut.window__r_data.value))
         elif self.rng.random() >= self.pause:
             if len(self.items) < received:

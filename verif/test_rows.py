@@ -63,7 +63,7 @@ class Life:
             await self.edge
 
     async def begin(self, layout: tuple[Any, ...]) -> None:
-        """A layout is loaded, and everything forgotten."""
+        """Load a layout and initialise the block."""
         dut = self.dut
         self.m, self.state = golden(layout)
         m = self.m
@@ -119,7 +119,7 @@ class Life:
         dut.conclude.value = 1
         await self.edge
         dut.conclude.value = 0
-        # what is not strobed does not matter
+        # inputs without a strobe have no effect
         for name in ("accepted", "stuck", "counts"):
             getattr(dut, name).value = self.rng.randrange(2)
 
@@ -131,7 +131,7 @@ class Life:
         self.dut.put_back.value = 0
 
     async def compare(self) -> None:
-        """Everything that the block shows."""
+        """All outputs of the block."""
         m, state, dut = self.m, self.state, self.dut
         await self.clocks(2)
         assert int(dut.bad_groups.value) == state.bad.sum()

@@ -1,4 +1,4 @@
-"""Sequencer: every port, in every clock, as its docstring says; stalls and faults of all kinds."""
+"""Sequencer: every port, in every clock, against its docstring; stalls and faults of all kinds."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ BLOCKS: dict[str, dict[str, Any]] = {
 
 
 class Monitor:
-    """What the ports must show, clock by clock, from a calendar of absolute clocks."""
+    """Expected values of the ports in every clock, from a schedule of absolute clocks."""
 
     def __init__(self, dut: Any, block: dict[str, Any]) -> None:
         self.ports = {name: getattr(dut, name) for name in PORTS}
@@ -103,7 +103,7 @@ class Monitor:
         ready, answer, off = p["requests__ready"], p["responses__valid"], p["off"]
         faulty = self.cause != FaultCause.NONE
 
-        # What must be seen now.
+        # Expected values in this clock.
         enable = self.rise <= now < self.fall
         blocked = self.op in ANSWERED and self.owed == self.max_owed
         offered = self.held is not None and self.over <= now + 1 and not blocked
@@ -128,7 +128,7 @@ class Monitor:
         wrong = {name: (p[name], int(e)) for name, e in expected.items() if p[name] != e}
         assert not wrong, f"clock {now}: seen and expected {wrong}"
 
-        # What it leads to.
+        # Next state.
         accepted = hungry and bool(p["commands__valid"])
         code_accepted = code(self.config, p["commands__payload"])
         unknown = accepted and code_accepted in (0, 7)
@@ -206,7 +206,7 @@ class Monitor:
 
 
 class Array:
-    """An array that stalls, answers late, and (with ``spurious``) unasked."""
+    """An array that stalls, answers late, and (with ``spurious``) without a request."""
 
     def __init__(
         self,
@@ -321,7 +321,7 @@ def block_of_case() -> dict[str, Any]:
 
 @cocotb.test()
 async def random_streams(dut) -> None:  # type: ignore[no-untyped-def]
-    """What was asked is done, in order, whatever stalls."""
+    """Commands are executed in order, under any stalls."""
     block, rng, items = block_of_case(), stimuli(11), 300
     config = block["config"]
     await start_clock(dut)
@@ -346,7 +346,8 @@ async def random_streams(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def random_faults(dut) -> None:  # type: ignore[no-untyped-def]
-    """Unknown codes, arrays that fall asleep or answer unasked, ``off`` and ``clear`` anywhere."""
+    """Unknown codes, arrays that stop or answer without a request, ``off`` or ``clear`` at any
+    time."""
     block, rng, items = block_of_case(), stimuli(12), 600
     config = block["config"]
     await start_clock(dut)
@@ -388,14 +389,14 @@ async def one_operation_per_clock(dut) -> None:  # type: ignore[no-untyped-def]
         first, last = monitor.taken[0], monitor.taken[-1]
         if block["min_guard"] == 0:
             assert last - first == 399, "one operation per clock"
-        else:  # five clocks each, and SELECT waits for nobody
+        else:  # five clocks each, and SELECT does not wait
             waits = sum(op != SELECT for op in ops[:-1])
             assert last - first == 5 * waits + (399 - waits)
 
 
 @cocotb.test()
 async def full_pulse(dut) -> None:  # type: ignore[no-untyped-def]
-    """The longest pulse is cut to the limit, and no later change of a register touches it."""
+    """The longest pulse is cut to the limit, and no later change of a register affects it."""
     block = block_of_case()
     config, rng = block["config"], stimuli(4)
     monitor = setup(dut, block)
@@ -417,7 +418,7 @@ async def full_pulse(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def watchdogs(dut) -> None:  # type: ignore[no-untyped-def]
-    """Both time-outs to the clock; what comes after them; a clear that waits its turn."""
+    """Both timeouts to the clock, the operations after them, and a clear that has to wait."""
     block = block_of_case()
     config, rng = block["config"], stimuli(5)
     monitor = setup(dut, block)
@@ -450,7 +451,7 @@ async def watchdogs(dut) -> None:  # type: ignore[no-untyped-def]
     await clear()
     assert not monitor.pulses, "a pulse from a request that was offered before the fault"
 
-    # The array does not answer: the response is given up, and spurious when it comes.
+    # The array does not answer: the response is dropped, and spurious when it arrives.
     array.delay = (60, 60)
     source.put([command(config, 4, rng)])
     await bench.until(lambda: int(dut.fault.value), 50, "the response's watchdog")
@@ -460,7 +461,7 @@ async def watchdogs(dut) -> None:  # type: ignore[no-untyped-def]
     await bench.until(lambda: int(dut.fault.value), 60, "the late response")
     assert monitor.cause == FaultCause.SPURIOUS_RESPONSE and not sink.items
 
-    # With the watchdog off everybody waits for ever.
+    # Without the watchdog, every wait is unlimited.
     await clear()
     put(dut, 0)
     array.delay = (300, 300)
@@ -512,7 +513,7 @@ async def emergency_off(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def reset_in_a_pulse(dut) -> None:  # type: ignore[no-untyped-def]
-    """Everything is off one clock after a reset, whatever ran before it, and the next one works."""
+    """Everything is off one clock after a reset in any phase, and the next operation works."""
     block = block_of_case()
     config, rng = block["config"], stimuli(8)
     await start_clock(dut)

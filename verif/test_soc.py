@@ -1,7 +1,7 @@
-"""The board: processor, memory, registers, link and controller, by a small firmware of its own.
+"""The board: processor, memory, registers, link and controller, under a small test firmware.
 
-Every test runs with the controller's clock always there, only when it is wanted, and at random in
-between: what the host sees is the same.
+Every test runs with a free-running, a gated and a randomly gated clock of the controller. The host
+observes no difference.
 """
 
 from __future__ import annotations
@@ -59,11 +59,12 @@ module dut(clk, force_core, core_runs, rx, tx, trap, idle, core_wanted);
     .core_wanted(core_wanted));
 endmodule
 """
-"""The board behind a clock gate, as an FPGA's: the controller runs if it must, or if it may."""
+"""The board behind a clock gate, as an FPGA's: the controller is clocked if the board wants it, or
+if a test forces it."""
 
 
 class Host:
-    """Talks to the board through its line, a level a clock, and watches its pins.
+    """Communicates with the board over its line, one level per clock, and monitors its pins.
 
     ``when``: "always", "wanted" or "random": when the controller gets its clock.
     """
@@ -74,7 +75,7 @@ class Host:
         self.clocks = self.core_clocks = 0
         self.line: list[int] = []  # levels to come, a clock each
         self.bytes = bytearray()
-        self.sampling = 0  # clocks since the start bit of the byte that comes
+        self.sampling = 0  # clocks since the start bit of the incoming byte
         self.bits = 0
         self.sending = 0  # clocks that the line to the board has been in use
         self.owed = False
@@ -83,11 +84,11 @@ class Host:
         dut.rx.value, dut.force_core.value = 1, int(when == "always")
 
     def start(self) -> None:
-        """Start the clock: a cocotb test ends with it."""
+        """Start the clock, which stops at the end of a cocotb test."""
         Clock(self.dut.clk, PERIOD_NS, "ns", impl="gpi").start(start_high=False)
 
     async def clock(self) -> None:
-        """To the next falling edge: everything that the rising edge changed is settled there."""
+        """Wait for the next falling edge, where all changes of the rising edge are settled."""
         dut = self.dut
         level = self.line.pop(0) if self.line else 1
         if level != self.level:
@@ -100,7 +101,7 @@ class Host:
         self._sample(int(dut.tx.value))
         self.sending = self.sending + 1 if self.line else 0
         if int(dut.idle.value):
-            # two clocks from the line to the receiver, one more to see it
+            # two clocks from the line to the receiver, one more to the pins
             assert self.sending < 4 and not self.sampling, "idle while bytes are on the line"
             assert not self.owed or self.line, "idle while we wait for an answer"
 
@@ -135,7 +136,7 @@ class Host:
         return [int.from_bytes(data[i : i + 4], "little") for i in range(0, 4 * count, 4)]
 
     async def settle(self) -> None:
-        """Until the board says that it waits for us; nothing more comes then."""
+        """Wait until the board reports that it is idle; it sends nothing more then."""
         end = self.clocks + 3_000
         while not int(self.dut.idle.value):
             assert self.clocks < end, "never idle"
@@ -173,7 +174,7 @@ async def memory(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def registers(dut) -> None:  # type: ignore[no-untyped-def]
-    """Whole words reach the registers; nothing else does, and nothing answers from nowhere."""
+    """Only whole words reach the registers, and unused addresses read 0."""
     host = begin(dut)
     host.send(b"r")
     found = await host.words(18)
@@ -195,7 +196,7 @@ async def checksum_and_timer(dut) -> None:  # type: ignore[no-untyped-def]
     before = host.clocks
     upper, first, difference = await host.words(3)
     assert upper == 0 and before <= first <= before + 400
-    # it waited for eight bytes to leave
+    # the firmware waited until eight bytes were sent
     assert 8 * 10 * DIVISOR <= difference <= host.clocks - before
     host.send(b"?")
     assert await host.words(1) == [0xBAD00BAD]
@@ -223,7 +224,7 @@ STEPS = 60
 
 @cocotb.test()
 async def chain(dut) -> None:  # type: ignore[no-untyped-def]
-    """Records of a chain reach the host, and are those that the register map promises."""
+    """Records of a chain reach the host, and follow the register map."""
     host = begin(dut)
     host.send(bytes([ord("g"), STEPS]))
     words: list[int] = []
@@ -242,7 +243,7 @@ async def chain(dut) -> None:  # type: ignore[no-untyped-def]
     assert len(samples) == sum(accepted) + 1
     assert [sample[1] >> 8 & 1 for sample in samples] == [0] * sum(accepted) + [1]
     assert sum(sample[2] for sample in samples) == STEPS + 1
-    # an accepted step tells log-likelihood and log-prior of the sample that it begins
+    # an accepted step reports log-likelihood and log-prior of the sample that it begins
     begun = [step[1:] for step, was in zip(steps, accepted, strict=True) if was]
     assert [sample[3:5] for sample in samples[1:]] == begun
     await host.settle()
@@ -253,7 +254,7 @@ async def chain(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def trap(dut) -> None:  # type: ignore[no-untyped-def]
-    """An illegal instruction is seen on a pin, and ends the chain at once."""
+    """An illegal instruction is reported on a pin, and ends the chain at once."""
     host = begin(dut)
     host.send(b"x")
     assert await host.words(1, 400_000) == [1], "the chain runs"
@@ -287,7 +288,7 @@ WHEN = ("wanted", "always", "random")
 
 
 def test_soc(board: str, tmp_path: Path) -> None:
-    """The same words of a chain, whenever the controller has its clock."""
+    """The same words of a chain, with any gating of the controller's clock."""
     tests = "memory|registers|checksum_and_timer|chain|trap"
     found = set()
     for when in WHEN:
@@ -305,4 +306,4 @@ def test_refuses_nonsense() -> None:
     for divisor in (1, 1 << 16):
         with pytest.raises(UsageError, match=f"uart_divisor = {divisor}: choose 2 to 65535"):
             soc(uart_divisor=divisor)
-    gc.collect()  # the refused boards go while their warnings are ignored
+    gc.collect()  # collect the refused boards while their warnings are ignored

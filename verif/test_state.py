@@ -1,6 +1,6 @@
-"""The whole state through the windows: a chain goes on elsewhere as if nothing had happened.
+"""The whole state through the windows: a chain continues bit for bit in another controller.
 
-What is expected comes from the golden model: its state after the same steps, and its continuation.
+Expected values come from the golden model: its state after the same steps, and its continuation.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ COIN = [WORD, WORD_BITS, ZEROS_BEFORE, COIN_READY]
 
 
 def visible(made: Controller) -> State:
-    """The golden state without what has no meaning between two steps, or saturates."""
+    """The golden state without fields that have no meaning between two steps, or saturate."""
     state = made.state_dict()
     for name in SCRATCH:
         state[f"controller.{name}"][:] = 0
@@ -61,7 +61,7 @@ def visible(made: Controller) -> State:
 
 
 def check_state(found: State, made: Controller) -> None:
-    """Field by field; of the ledger, what the hardware counts, too."""
+    """Compare field by field, including the entries of the ledger that the hardware counts."""
     wanted = visible(made)
     for name, value in wanted.items():
         if not name.startswith("array.ledger."):
@@ -73,7 +73,7 @@ def check_state(found: State, made: Controller) -> None:
 
 
 async def check_driver(driver: CoreDriver, made: Controller) -> None:
-    """The hardware's state is the golden one; of the codes, some rows are looked at."""
+    """The hardware's state is the golden one; of the codes, some rows are compared."""
     codes = made.array.state.codes  # type: ignore[attr-defined]
     check_state(await driver.save(made.data.order, made.steps, codes), made)
     rows = range(1, len(codes), max(5, len(codes) // 16))
@@ -81,7 +81,7 @@ async def check_driver(driver: CoreDriver, made: Controller) -> None:
 
 
 async def goes_on(driver: CoreDriver, expected: dict[str, np.ndarray], steps: int) -> None:
-    """The hardware makes ``steps`` steps, and they are those that were expected."""
+    """The hardware makes ``steps`` steps, equal to the expected ones."""
     driver.records.items.clear()
     driver.steps.items.clear()
     assert await driver.run(steps) == Reason.DONE
@@ -135,12 +135,12 @@ async def saved_on_hardware(dut) -> None:  # type: ignore[no-untyped-def]
     await goes_on(driver, trace(made, steps), steps)
     saved = await driver.save(made.data.order, made.steps)
     check_state(saved, made)
-    if case.get("hard"):  # the chain has been through all that can befall its rows
+    if case.get("hard"):  # the chain has passed through all events of its rows
         state = made.state
         assert state.bad.any() and state.failures.any() and state.retired_head.any()
 
     expected = trace(made, more)
-    await goes_on(driver, expected, more // 2)  # looking changed nothing
+    await goes_on(driver, expected, more // 2)  # reading changed nothing
     twin = golden_of(case, made.points)
     twin.load_state_dict(saved)
     again = trace(twin, more)
@@ -167,7 +167,7 @@ async def saved_on_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def
     else:
         sort_points(made, case)
         trace(made, case["steps"])
-    # the second words of what has two
+    # upper words of values of two words
     made.array.state.counter[0] = (3 << 32) - 300  # type: ignore[attr-defined]
     made.state.scalars[RAW_BITS] += 5 << 32
     made.state.symbol_counts[:] += 3 << 30
@@ -182,7 +182,7 @@ async def saved_on_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def
         made.start()
         await goes_on(driver, trace(made, case["more"]), case["more"])
     else:
-        await driver.command("run")  # with the last word of the state hardly there
+        await driver.command("run")  # right after the last word of the state
         assert await driver.finished("run") == Reason.DONE
         assert not (where := first_difference(trace(made, case["more"]), driver.trace())), where
     await check_driver(driver, made)
@@ -235,7 +235,7 @@ def test_saved_on_the_golden_model(names: list[str]) -> None:
 
 
 def test_a_chain_that_has_not_begun() -> None:
-    """Queues are loaded, not made anew: the first sample takes the row that the golden one does."""
+    """Queues are loaded, not initialised: the first sample takes the row of the golden model."""
     case = CASES["three regions"] | {"unstarted": 1}
     simulate(case, module=__name__, test="saved_on_the_golden_model")
 
@@ -301,7 +301,7 @@ def bits_of(driver: CoreDriver) -> dict[str, list[int]]:
 
 @cocotb.test()
 async def every_word(dut) -> None:  # type: ignore[no-untyped-def]
-    """Each word of each window holds what was written to it, whatever is written to the others."""
+    """Each word of each window keeps its value while others are written."""
     case = case_parameters()
     rng = stimuli(9)
     made = golden_of(case, points_of(case))
@@ -318,14 +318,14 @@ async def every_word(dut) -> None:  # type: ignore[no-untyped-def]
             await bus.write(found.address + 4 * index, kept[name][index] | garbage)
     for name in rng.sample(SAVED, len(SAVED)):
         assert await bus.unload(name) == kept[name], name
-    # the answers to a row query come back after a look at the windows
+    # a row query works again after the windows were read
     await bus.set("row.select", 3)
     await bus.unload("state_wear")
     for _ in range(3):
         await driver.edge
     assert (await bus.get("row.wear"))["value"] == kept["state_wear"][3]
     assert (await driver.status())["bus_error"] == 0
-    # nothing of it outlives "forget everything"
+    # reset_state clears all of it
     await driver.command("reset_state")
     assert await driver.start() == Reason.DONE
     await goes_on(driver, trace(made, case["steps"]), case["steps"])
@@ -364,7 +364,7 @@ async def while_busy(dut) -> None:  # type: ignore[no-untyped-def]
     await driver.command("start")
     await storm(3000)
     assert await driver.finished("start") == Reason.DONE
-    # until all of them live on rows that are given back, each at its own time
+    # until all chains use recycled rows, each from another step on
     assert await driver.run(case["steps"]) == Reason.DONE
     short = 61
     for i in range(short):  # from the clock after the command on
@@ -381,7 +381,7 @@ async def while_busy(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_while_busy() -> None:
-    """Three chains, whose turns the short runs begin with."""
+    """Three chains; short runs begin with different regions."""
     case = {
         "chain": {"regions": 3, "row_group": 3},
         "data": "xor",

@@ -1,4 +1,4 @@
-"""Threefry: Random123's known answers, the host's twin, one counter a clock."""
+"""Threefry: Random123's known answers, the host's twin, one counter per clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OUT = Packer(hashed_word(TAG_BITS))
 
 
 class Answers:
-    """Takes what comes out, and the clock in which it came."""
+    """Records the words and the clocks of their arrival."""
 
     def __init__(self, dut) -> None:  # type: ignore[no-untyped-def]
         self.valid, self.payload = dut.output__valid, dut.output__payload
@@ -91,7 +91,7 @@ async def answers(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def flush_forgets(dut) -> None:  # type: ignore[no-untyped-def]
-    """Nothing that went in before a flush comes out; what goes in after it does."""
+    """No counter from before a flush is answered; every later counter is."""
     rng = stimuli(6)
     source = Source(dut, "input", counter_word(TAG_BITS))
     sink = Answers(dut)
@@ -117,7 +117,7 @@ async def flush_forgets(dut) -> None:  # type: ignore[no-untyped-def]
         await cocotb.triggers.RisingEdge(dut.clk)
         dut.flush.value = 0
         await cocotb.triggers.RisingEdge(dut.clk)
-        sink.items.clear()  # what came out while the flush was on its way
+        sink.items.clear()  # words that arrived during the flush
         source.put([after])
         for _ in range(80):
             await cocotb.triggers.RisingEdge(dut.clk)

@@ -1,4 +1,4 @@
-"""UART: bytes on the line are bytes in the stream, whatever the gaps, the divisor and the noise."""
+"""UART: bytes on the line arrive in the stream, for any gaps, divisors and noise."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Received:
 
 
 async def receive(dut: Any, line: list[int]) -> Received:
-    """What the receiver makes of the levels."""
+    """Output of the receiver for the levels."""
     drive, found = Line(dut), Received(dut)
     drive.levels = line
     bench = Clocked(dut, drive, found).start()
@@ -86,7 +86,7 @@ async def begin(dut: Any) -> tuple[int, random.Random]:
 
 @cocotb.test()
 async def receives(dut) -> None:  # type: ignore[no-untyped-def]
-    """Random bytes with gaps of any length, none among them; a clock that is 2 % off."""
+    """Random bytes with gaps of any length, or none; a clock that is 2 % off."""
     divisor, rng = await begin(dut)
     for error in (0.0, 0.02, -0.02) if divisor >= 8 else (0.0,):
         sent = [rng.choice((0, 0xFF, 0x55, rng.randrange(256))) for _ in range(BYTES)]
@@ -112,7 +112,7 @@ async def framing_errors(dut) -> None:  # type: ignore[no-untyped-def]
         bits = frame(byte, stop=0) + [0] * (rng.randrange(30) if bad else 0) if bad else frame(byte)
         line += levels(bits, divisor, 0)
         if bad:
-            line += [1] * (2 + rng.randrange(2 * divisor))  # the line comes back
+            line += [1] * (2 + rng.randrange(2 * divisor))  # the line is idle again
             errors += 1
         else:
             sent.append(byte)
@@ -123,7 +123,7 @@ async def framing_errors(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def noise(dut) -> None:  # type: ignore[no-untyped-def]
-    """Pulses shorter than half a bit are no start; after noise of any kind bytes come again."""
+    """Pulses shorter than half a bit are no start bits; bytes after any noise are received."""
     divisor, rng = await begin(dut)
     if divisor >= 4:
         line = []
@@ -143,7 +143,7 @@ async def noise(dut) -> None:  # type: ignore[no-untyped-def]
 
 @cocotb.test()
 async def transmits(dut) -> None:  # type: ignore[no-untyped-def]
-    """Every level of the line for exactly as long as it should be."""
+    """Every level on the line has the exact length."""
     divisor, rng = await begin(dut)
     stall = case_parameters()["stall"]
     sent = [rng.choice((0, 0xFF, rng.randrange(256))) for _ in range(BYTES)]
@@ -177,7 +177,7 @@ def test_receiver() -> None:
 
 
 def test_least_divisor() -> None:
-    """A divisor that cannot be is taken for 2."""
+    """An invalid divisor counts as 2."""
     cases = [{"divisor": 2, "register": register} for register in (0, 1)]
     run_bench(UartReceiver(), __name__, cases, testcase="receives")
 

@@ -1,7 +1,7 @@
 """A bus-functional daughterboard: frames in hardware, converters, lines and array in Python.
 
-``wires`` hands whole frames to Python, ``board`` wakes on edges of selects, latches and pulses,
-``limits`` says what the parts and the array bear, ``array`` is what is under the probes.
+``wires`` receives the frames. ``board`` models the board; edges of selects, latches and pulses
+trigger it. ``limits`` holds the limits of the parts and of the array. ``array`` models the array.
 """
 
 from .array import KeyedArray

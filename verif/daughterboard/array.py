@@ -1,4 +1,4 @@
-"""The array under the probes: physics whose reads do not depend on how often somebody looks."""
+"""The physical array of the board model; its read noise does not depend on the number of reads."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _NORMAL = NormalDist()
 
 
 class KeyedArray(PhysicsArray):
-    """A ``PhysicsArray`` that the golden model and hardware may read in different ways.
+    """A ``PhysicsArray`` that golden model and hardware may read in different orders.
 
-    Hardware makes accesses that the golden model does not count (those under way when a proposal
-    is turned down) and leaves out those after an early stop, while the golden model asks for all
-    points at once. Three things are therefore another way round than in ``PhysicsArray``; medians,
-    spreads, correlation, high-resistance states, relaxation, ageing and stuck devices are as there:
+    The hardware makes accesses that the golden model does not count (those under way when a
+    proposal is rejected) and omits those after an early stop. The golden model evaluates all points
+    at once. The class therefore differs from ``PhysicsArray`` in three points; medians, spreads,
+    correlation, high-resistance states, relaxation, ageing and stuck devices are the same:
 
-    * the noise of a read is a hash of what is read and when it was programmed: of seed, row, the
-      number of the row's last programming pulse, the lines driven and how. The same access again,
-      nothing programmed between, gives the same noise;
-    * only programming pulses let time pass;
-    * devices are programmed one by one, so that ``program`` draws what single SETs draw.
+    * the noise of a read is a hash of the seed, the row, the number of the row's last programming
+      pulse, and the driven lines with their levels. A repeated access without programming in
+      between has the same noise;
+    * time advances with programming pulses only;
+    * ``program`` programs device by device, with the random numbers of single SETs.
     """
 
     name = "keyed"
@@ -44,7 +44,7 @@ class KeyedArray(PhysicsArray):
         word = hashlib.blake2b(key + what, digest_size=8).digest()
         return _NORMAL.inv_cdf((int.from_bytes(word, "little") + 0.5) / 2.0**64)
 
-    # -- as the golden controller asks -----------------------------------------------------------
+    # -- interface of the golden controller ------------------------------------------------------
 
     def reset(self, row: int) -> None:
         self._programmed[row] += 1
@@ -65,23 +65,23 @@ class KeyedArray(PhysicsArray):
         self._clock[:] = time
         return found
 
-    # -- as hardware asks ------------------------------------------------------------------------
+    # -- interface of the hardware ---------------------------------------------------------------
 
     def program_one(self, row: int, device: int, dac: int) -> int:
-        """SET one device; the code that a READ gives from now on."""
+        """SET one device; return the code that a READ gives from now on."""
         self._programmed[row] += 1
         self._row, self._what = row, b"read %d" % device
         found = super().program(row, np.array([device], np.int32), np.array([dac], np.int32))
         return int(found[0])
 
     def sense(self, row: int, device: int) -> int:
-        """READ one device: what a converter without an end says."""
+        """READ one device with a converter of unlimited range."""
         self._row = row
         self.ledger.note_read(1)
         return self._rounded(float(self.conductance_us(row)[device]), b"read %d" % device)
 
     def access(self, row: int, tile: int, drive: NDArray[np.int64]) -> int:
-        """One DOT with a drive of 0, 1 or -1: what a converter without an end says, in LSBs of
+        """One DOT with a drive of 0, 1 or -1 and a converter of unlimited range, in LSBs of
         2**dot_shift codes."""
         self._row = row
         width = self.geometry.tile_pairs or self.geometry.pairs
@@ -108,10 +108,10 @@ class KeyedArray(PhysicsArray):
     def _sum(
         self, lines: NDArray[np.float64], weights: NDArray[np.float64], power: NDArray[np.float64]
     ) -> float:
-        """Of one access, in codes, with its noise."""
+        """Result of one access in codes, with its noise."""
         value = float(np.dot(lines, weights))
         if self._read_rel:
-            # columns are told apart by their conductances
+            # the conductances distinguish the columns
             noise = self._noise(lines.astype(np.int8).tobytes() + weights.tobytes())
             value += noise * float(np.sqrt(np.dot(lines * lines, power)))
         return value
@@ -119,7 +119,7 @@ class KeyedArray(PhysicsArray):
     def _access(
         self, drive: NDArray[np.float64], weights: NDArray[np.float64], power: NDArray[np.float64]
     ) -> NDArray[np.int64]:
-        """Access by access: the sum of one does not depend on which others are asked for."""
+        """Access by access, so that no sum depends on the other accesses."""
         geometry = self.geometry
         step = 1 << geometry.dot_shift
         values = np.array([self._sum(lines, weights, power) for lines in drive])

@@ -1,4 +1,5 @@
-"""Converters, lines and array of a daughterboard, woken by edges of selects, latches and pulses."""
+"""Converters, lines and array of a daughterboard; edges of selects, latches, pulses trigger
+them."""
 
 from __future__ import annotations
 
@@ -33,9 +34,10 @@ LONG_AGO = -(1 << 60)
 class Daughterboard:
     """The board behind the wires of ``dut``, a simulated ``Wired``.
 
-    ``array`` sees each pulse when it ends, a read when it is sampled. Whatever an array or a part
-    would not bear is a fault: it is kept in ``faults``, and raised at once if ``strict``. Nothing
-    is asked of the controller: frames are read as the datasheets and the wiring page say.
+    ``array`` receives a pulse at its end, and a read at its sample. A stimulus beyond the limits of
+    the array or of a part is a fault: it is kept in ``faults``, and raised at once if ``strict``.
+    The model does not depend on the controller: it decodes frames according to the datasheets and
+    the wiring page.
 
     ``seen`` counts operations, frames and latches.
     """
@@ -64,7 +66,7 @@ class Daughterboard:
         self.chain_bits = {"address": self._padded(self._address_bits()),
                            "inputs": self._padded(config.tile_pairs + 1)}  # fmt: skip
         self.rose = self.fell = LONG_AGO
-        self.released = LONG_AGO  # when the array was last let go
+        self.released = LONG_AGO  # when ``hold_off`` last fell
         self.sampled = self.converted = LONG_AGO
         self.sync_rose = LONG_AGO
         self.samples = 0
@@ -121,7 +123,7 @@ class Daughterboard:
         on = new & ON
         if on & (on - 1):
             both = [name for name in PULSES if on & BIT[f"pulse_{name}"]]
-            self._shout(f"two drivers fight: {' and '.join(both)}", new, now)
+            self._shout(f"pulses overlap: {' and '.join(both)}", new, now)
         if new & BIT["hold_off"]:
             self._shout("a pulse while the array is held off", new, now)
         for name in PULSES:
@@ -169,7 +171,7 @@ class Daughterboard:
     # -- rails and lines ------------------------------------------------------------------------
 
     def _still(self, what: str, new: int, now: int) -> None:
-        """``what`` moves now: not during a pulse, nor within its guard time."""
+        """``what`` moves now: a fault during a pulse and within its guard time."""
         if new & ON or (now == self.fell and self.rose < now):
             self._shout(f"{what} moves during a pulse", new, now)
         elif now - self.fell < self.limits.guard_ns:
@@ -199,7 +201,7 @@ class Daughterboard:
             self._still(f"rail {'ABCDEFGH'[channel]}", new, now)
             self.codes[channel], self.rail_moved[channel] = code & 0xFFF, now
         else:
-            self._shout(f"the DAC is told {word:08x}", new, now)
+            self._shout(f"the DAC has no command {word:08x}", new, now)
 
     def _latch(self, chain: str, new: int, now: int) -> None:
         bits = int(getattr(self.dut, f"{chain}_bits").value)
@@ -217,7 +219,7 @@ class Daughterboard:
         if level < least_ns:
             self._shout(f"the clock of {name} is too fast: {level} ns high or low", new, now)
         if int(getattr(self.dut, f"{name}_unsteady").value):
-            self._shout(f"a bit of {name} moves at the edge that takes it", new, now)
+            self._shout(f"a bit of {name} moves at the edge that samples it", new, now)
 
     # -- read-out -------------------------------------------------------------------------------
 
@@ -252,7 +254,7 @@ class Daughterboard:
         bits = np.array([lines >> i & 1 for i in range(width)], np.int64)
         return self.array.access(self.row, self.tile, -bits if lines >> width & 1 else bits)
 
-    # -- what the address lines say: row, device, tile, coarse, from QA of the first register on --
+    # -- address lines: row, device, tile, coarse, from QA of the first register on ---------------
 
     def _address_bits(self) -> int:
         c = self.config

@@ -1,4 +1,4 @@
-"""A Phy behind its sequencer, as ``core.phy_core`` has it: what benches and proofs drive."""
+"""A Phy behind its sequencer, as in ``core.phy_core``, for benches and proofs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ohmcarlo_hdl.array.sequencer import Sequencer, sequencer_settings
 
 
 class DrivenPhy(wiring.Component):
-    """Commands in, results out, pins; ``off``, ``clear`` and settings are the sequencer's."""
+    """Sequencer and Phy in series; ``off``, ``clear`` and settings belong to the sequencer."""
 
     def __init__(self, phy: Phy, sequencer: Any = None) -> None:
         self.phy = phy
@@ -37,7 +37,7 @@ class DrivenPhy(wiring.Component):
         )
 
     def inner(self, platform: Any) -> Any:
-        """What becomes a submodule; a proof looks into it."""
+        """The sequencer as submodule; a proof elaborates it first to use its signals."""
         return self.sequencer
 
     def elaborate(self, platform: Any) -> Module:

@@ -1,4 +1,5 @@
-"""What parts and array bear, in nanoseconds, from their datasheets; and the shout."""
+"""Limits of the parts and the array from their datasheets, in nanoseconds; the error of a
+violation."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 
 
 class ElectricalFault(AssertionError):
-    """Something happened on the wires that would damage an array, or falsify what it says."""
+    """A stimulus on the wires that would damage an array or falsify its readings."""
 
 
 def _shortest() -> Mapping[str, int]:

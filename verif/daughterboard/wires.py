@@ -1,4 +1,4 @@
-"""The part of the daughterboard that sees every bit: shift registers on the wires of a Phy."""
+"""The synthesised part of the daughterboard model: shift registers on the wires of a Phy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WATCHED = (
     "address_latch",
     "inputs_latch",
 )
-"""Wires whose edges wake Python, bit 0 of ``watched`` first."""
+"""Wires whose edges trigger the Python model, bit 0 of ``watched`` first."""
 
 FRAMES = {"dac": 32, "address": 64, "inputs": 64}
 """Receivers and the longest frame that they keep."""
@@ -28,11 +28,11 @@ BITS, LEVEL = 8, 16
 
 
 class Receiver(wiring.Component):
-    """Bits of one serial line, counted; a clock before an edge of ``clock`` the bit must stand.
+    """Receiver of one serial line; a bit must be stable one clock before its edge of ``clock``.
 
-    ``word`` holds the last bits, the latest one lowest, ``bits`` how many came since ``begin``
-    was high, ``level`` the shortest half period of ``clock`` since then, in clocks, ``unsteady``
-    that a bit moved at an edge that takes it.
+    ``word`` holds the last bits, the latest one lowest. Since ``begin`` was high, ``bits`` counts
+    the bits, ``level`` is the shortest half period of ``clock`` in clocks, and ``unsteady`` is high
+    if a bit moved at the edge that samples it.
     """
 
     def __init__(self, width: int, falling: bool) -> None:
@@ -84,8 +84,8 @@ class Receiver(wiring.Component):
 class Wired(wiring.Component):
     """``inner``, a component with the port ``pins`` of a Phy, and receivers on those wires.
 
-    Its other ports are passed on. ``watched`` are the wires of ``WATCHED`` as they are;
-    ``adc_code`` is what the ADC converted, and is sent out when CONVST falls.
+    Its other ports are passed on. ``watched`` are the wires of ``WATCHED``, unchanged. ``adc_code``
+    is the result of the ADC, which is sent when CONVST falls.
     """
 
     def __init__(self, inner: wiring.Component) -> None:
@@ -140,7 +140,7 @@ class Wired(wiring.Component):
             m.d.comb += [
                 receiver.clock.eq(clock),
                 receiver.data.eq(bit),
-                # cleared when the next frame begins: until then Python may look at this one
+                # cleared when the next frame begins; until then Python can read this one
                 receiver.begin.eq(fresh & ~begin),
                 getattr(self, f"{name}_bits").eq(receiver.bits),
                 getattr(self, f"{name}_level").eq(receiver.level),

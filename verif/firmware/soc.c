@@ -1,5 +1,5 @@
-// Firmware of the bench verif/test_soc.py: a byte from the host names what to do, words go back.
-// The line "@" is replaced by addresses within the controller's map and words to load.
+// Firmware of the bench verif/test_soc.py. A byte from the host selects an action, which answers
+// with words. The line "@" is replaced by addresses within the controller's map and words to load.
 #include <stdbool.h>
 
 #include "hal.h"
@@ -19,7 +19,7 @@ static uint8_t receive(void)
     return byte;
 }
 
-// All four bytes at once: they wait in the ring while we go on
+// All four bytes at once: the ring sends them while the program continues
 static void send(uint32_t word)
 {
     for (uint32_t i = 0; i < 4u; i++, word >>= 8)
@@ -44,7 +44,7 @@ static void memory(void)
     send(bytes[2]);
     send((uint32_t)(int16_t)halves[0]);
     send(halves[0]);
-    // every place once: a pattern over the upper half, below the stack
+    // every word once: a pattern over the upper half, below the stack
     volatile uint32_t *upper = (volatile uint32_t *)(MEMORY_RAM_BYTES / 2u);
     const uint32_t count = 64u;
     const uint32_t stride = (MEMORY_RAM_BYTES / 2u - 4096u) / 4u / count;
@@ -75,7 +75,7 @@ static void registers(void)
     send(board_read(OHMCARLO_BOARD__ID__RAM_BYTES_addr));
     send(board_read(OHMCARLO_BOARD__ID__SIMULATED_addr));
     send(board_read(OHMCARLO_BOARD__ID__DESIGN_HASH_addr));
-    // where nothing is; the address of the stack's end, seen from beyond, would be a mirror
+    // unused addresses; the first one beyond the memory would mirror its end
     volatile uint32_t here = 0x5eed5eedu;
     hal_write((uint32_t)&here + MEMORY_RAM_BYTES, 0u);
     send(here);
@@ -106,7 +106,7 @@ static void timer(void)
     send(hal_clocks() - first);
 }
 
-// As many bytes as a ring holds and more, while software looks away
+// More bytes than a ring holds, while software does not read them
 static void flood(void)
 {
     const uint32_t begin = hal_clocks(), clocks = receive() * 4096u;

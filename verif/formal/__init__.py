@@ -1,1 +1,1 @@
-"""Properties that are proved, not simulated, and how to prove them."""
+"""Formal proofs: properties of the hardware, and the tools that prove them."""

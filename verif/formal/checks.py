@@ -15,7 +15,7 @@ NAME = re.compile(r'parameter \\FORMAT "([\w.]+)')
 
 
 class Checks:
-    """Adds properties to ``m``; a name is ``group.what``, and tells a failed proof's reason.
+    """Adds properties to ``m``. The name ``group.what`` identifies a property in a failed proof.
 
     ``keep``: assertions to add, by name or by group (None: all).
     """
@@ -37,7 +37,7 @@ class Checks:
         self.always(name, ~Value.cast(condition).bool() | Value.cast(test).bool())
 
     def assume(self, test: ValueLike) -> None:
-        """The environment sees to it that ``test`` holds in every clock."""
+        """The environment guarantees that ``test`` holds in every clock."""
         self.m.d.comb += Assume(Value.cast(test).bool())
 
     def cover(self, name: str, test: ValueLike) -> None:

@@ -22,14 +22,14 @@ GUARD_CLOCKS = 9
 TIMING = data.StructLayout(
     {"width": unsigned(16), "guard_before": unsigned(8), "guard_after": unsigned(8)}
 )
-"""What an operation latched when it started, within the limits."""
+"""Timing of an operation as latched at its start, within the limits."""
 
 
 class Interlocks:
-    """Watches enables and the address that they act on.
+    """Monitors the enables and the address that they act on.
 
     An *operation* begins with its address: ``begin`` is high in the first clock in which the
-    address is on the wires. All counters look at the wires, ``begin`` and ``quiet`` only.
+    address is on the wires. All counters depend on the wires, ``begin`` and ``quiet`` only.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Interlocks:
     enables : mapping
         Name to wire.
     address : Value
-        What has to be stable around a pulse (row, device, DAC code; chip selects, ...).
+        Signals that must be stable around a pulse (row, device, DAC code; chip selects, ...).
     begin : Value
     timing : View of TIMING
         Of the operation that began last, from its ``begin`` on.

@@ -1,4 +1,4 @@
-"""Broken copies of a block, made from its source: a proof that passes them proves nothing."""
+"""Mutants of a block, made from its source, for which a proof has to fail."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 def mutant(module: types.ModuleType, replacements: dict[str, str]) -> types.ModuleType:
     """A copy of ``module`` with every ``old: new`` of ``replacements`` applied to its source.
 
-    Raises ValueError when an ``old`` is not there exactly once: the mutant has to be adapted.
+    Raises ValueError unless each ``old`` occurs exactly once; otherwise the mutant must be adapted.
     """
     source = inspect.getsource(module)
     for old, new in replacements.items():
@@ -20,7 +20,7 @@ def mutant(module: types.ModuleType, replacements: dict[str, str]) -> types.Modu
         source = source.replace(old, new)
     broken = types.ModuleType(f"{module.__name__}_mutant")
     broken.__package__ = module.__package__
-    sys.modules[broken.__name__] = broken  # annotations are looked up there
+    sys.modules[broken.__name__] = broken  # annotations are resolved there
     namespace: dict[str, Any] = broken.__dict__
     exec(compile(source, f"<mutant of {module.__name__}>", "exec"), namespace)
     return broken

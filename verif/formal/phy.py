@@ -1,11 +1,10 @@
 """A Phy behind its sequencer: the interlocks on the pins, for every command, array and setting.
 
-The sequencer brings its own proof (``sequencer.SequencerProof``), its assertions and invariants
-among the assumptions of an induction. Groups of assertions here: ``one`` (never two pulses on the
-pins), ``length`` (none too long), ``stable`` (rails and lines move neither during a pulse nor
-within its guards, and have settled before it), ``quiet`` (all off after reset, fault and off, the
-array held off), ``sample`` (the ADC samples in read pulses only), ``stream`` (an answer stays until
-it is taken), and ``inv``.
+``sequencer.SequencerProof`` is part of the proof; its assertions and invariants strengthen the
+induction. Groups of assertions here: ``one`` (never two pulses on the pins), ``length`` (none too
+long), ``stable`` (rails and lines move neither during a pulse nor within its guards, and have
+settled before it), ``quiet`` (all off after reset, fault and off, the array held off), ``sample``
+(the ADC samples in read pulses only), ``stream`` (an answer stays until it is taken), and ``inv``.
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ def small_sequencer() -> Sequencer:
 
 
 class PhyProof(DrivenPhy):
-    """A driven Phy whose inputs are free, and what is promised about its pins."""
+    """A driven Phy with free inputs, and the properties of its pins."""
 
     def __init__(self, phy: Phy, sequencer: Sequencer) -> None:
         super().__init__(phy, SequencerProof(sequencer, array=True))
 
     def inner(self, platform: Any) -> Any:
-        return Fragment.get(self.sequencer, platform)  # now: its counters are needed
+        return Fragment.get(self.sequencer, platform)  # now, because its counters are needed
 
     def elaborate(self, platform: Any) -> Module:
         m = super().elaborate(platform)

@@ -26,7 +26,7 @@ STATUS = re.compile(r"DONE \((\w+), rc=\d+\)")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What sby found.
+    """Result of sby.
 
     ``status``: PASS, FAIL, UNKNOWN (the induction does not close) or ERROR. ``failed`` names
     assertions with a counterexample from reset, ``unproved`` those with a failed induction step.
@@ -53,7 +53,7 @@ def run_sby(name: str, rtlil: str, mode: str, depth: int) -> Verdict:
         f"[options]\nmode {mode}\ndepth {depth}\n\n[engines]\nsmtbmc z3\n\n"
         "[script]\nread_rtlil top.il\nprep -top top\n\n[files]\ntop.il\n"
     )
-    # The tools see no absolute paths, and find each other and the solver on PATH only.
+    # The tools get no absolute paths, and find each other and the solver on PATH only.
     places = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
     path = os.pathsep.join([*places, os.environ.get("PATH", "")])
     flags = [word for tool, program in TOOLS.items() for word in (f"--{tool}", program)]

@@ -1,10 +1,10 @@
 """The sequencer under every command stream, array, setting, ``clear``, ``off`` and reset.
 
-Groups of assertions beside those of ``interlocks``: ``address`` (the lines say what was asked),
-``off`` (what switches everything off, and for how long), ``stream`` (offers are kept), ``watchdog``
-(nobody waits longer), and ``inv``: invariants that tie the sequencer's state to what the
-properties count, without which no induction closes. Limits of pulses are small by default: a
-counterexample has to pass a limit before it can show that it does not hold.
+Groups of assertions beside those of ``interlocks``: ``address`` (the lines carry the request),
+``off`` (causes and duration of the off state), ``stream`` (offers are kept), ``watchdog`` (no wait
+is longer), and ``inv``: invariants that relate the state of the sequencer to the counters of the
+properties, and close the induction. Limits of pulses are small by default, because a counterexample
+has to be longer than the limit that it violates.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ SMALL: dict[str, Any] = {
 
 
 class SequencerProof(wiring.Component):
-    """A sequencer whose inputs are free, and what is promised about it.
+    """A sequencer with free inputs, and its properties.
 
     ``keep``: the only assertions to check, by name or by group (None: all, and the invariants).
-    ``covers``: add the cover points. ``array``: what is behind the sequencer is there, and has to
-    keep its offers; otherwise it is assumed to.
+    ``covers``: add the cover points. ``array``: the block behind the sequencer is included, and it
+    is proved that it keeps its offers; otherwise this is assumed.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class SequencerProof(wiring.Component):
         return m
 
     def _operation(self) -> None:
-        """What each transfer to the array asks for, with the settings of that very clock."""
+        """The operation of each transfer to the array, with the settings of the same clock."""
         m, request = self.m, self.requests.p
         operation = data.StructLayout(
             {
@@ -161,7 +161,7 @@ class SequencerProof(wiring.Component):
         m, checks = self.m, self.checks
 
         def kept(stream: Any) -> Value:
-            """The offer of the clock before, if it was not taken, still stands."""
+            """An offer that was not taken in the clock before is unchanged."""
             stalled, payload = Signal(), Signal.like(Value.cast(stream.payload))
             m.d.sync += [
                 stalled.eq(stream.valid & ~stream.ready),
@@ -201,7 +201,7 @@ class SequencerProof(wiring.Component):
             ("request", self.requests.valid & ~self.requests.ready, self.sequencer.request_clocks),
             ("response", (owed != 0) & ~self.responses.valid, self.sequencer.response_clocks),
         ):
-            # Clocks up to the last one that somebody has been waiting.
+            # Clocks of the present wait, up to the clock before.
             waited = Signal(WATCHDOG_BITS, name=f"{name}_waited")
             more = Signal(WATCHDOG_BITS, name=f"{name}_waits")
             waits[name] = more

@@ -1,4 +1,4 @@
-"""What every bench stands on: build and run a component, drive and watch its streams."""
+"""The harness of all benches: build and run a component, drive and monitor its streams."""
 
 from ohmcarlo.spec import segment_words
 

@@ -18,11 +18,11 @@ from .streams import Sink, Source
 
 
 class FaultyArray:
-    """An emulated array, programmed device by device, whose coin misbehaves from some RESET on.
+    """An emulated array, programmed device by device, whose coin fails from a given harvest on.
 
-    The same object type stands behind the golden controller and behind the hardware. ``fault``:
-    "" (none), "stuck" (entropy devices at full scale), "frozen" (each at its own mixed-looking
-    code), "biased" (their low bits are one with probability 0.6). It begins with harvest ``after``.
+    Golden controller and hardware use arrays of this class. ``fault``: "" (none), "stuck" (entropy
+    devices at full scale), "frozen" (each at its own mixed-looking code), "biased" (their low bits
+    are one with probability 0.6). It begins with harvest ``after``.
     """
 
     name = "faulty"
@@ -39,7 +39,7 @@ class FaultyArray:
         return getattr(self.inner, name)
 
     def program_one(self, row: int, device: int, dac: int) -> int:
-        """SET one device; the code that a READ gives from now on."""
+        """SET one device; return the code that a READ gives from now on."""
         one = np.array([device], np.int32)
         code = int(self.inner.program(row, one, np.array([dac], np.int32))[0])
         column = device - 2 * self.geometry.max_features
@@ -65,7 +65,7 @@ class FaultyArray:
 class ArrayModel:
     """Answers the requests of a ``Core`` from a ``FaultyArray``, with stalls on both streams.
 
-    A part of a ``Clocked`` bench. ``operations`` counts what was asked, by ``Op``.
+    A part of a ``Clocked`` bench. ``operations`` counts the requests by ``Op``.
     """
 
     def __init__(

@@ -43,7 +43,7 @@ waves_written: list[Path] = []
 
 
 class BenchFailure(AssertionError):
-    """A test of a bench failed, with its own message; not: a model was not built."""
+    """A test of a bench failed, with the message of the test. Not raised for a failed build."""
 
 
 def run_bench(
@@ -59,7 +59,7 @@ def run_bench(
 
     Parameters
     ----------
-    component : Component, a function that makes one, or the name of what ``verilog_text`` is
+    component : Component, a function that makes one, or the name of ``verilog_text``
     module : str
         Module with the cocotb tests, usually the caller's ``__name__``.
     case : dict or several of them, optional
@@ -71,7 +71,7 @@ def run_bench(
         Name of the one cocotb test to run; several are separated by ``|``.
     verilog_text : str, optional
         Simulate this text (module ``dut``) instead of the component's own Verilog; for the source
-        only, another target makes its own of the component.
+        only, because other targets generate their own Verilog.
 
     Raises BenchFailure with the first failure's own message when a test failed, AssertionError when
     nothing was tested.
@@ -89,7 +89,7 @@ def run_bench(
     model = model_of(name, text, target, probe)
     work = BUILDS / model.name / f"run-{uuid.uuid4().hex[:8]}"
     work.mkdir(parents=True)
-    if probe.coverage:  # the report names lines of it
+    if probe.coverage:  # for the lines of the report
         shutil.copyfile(model / f"{TOP}.v", work.parent / f"{TOP}.v")
     cases = [case or {}] if case is None or isinstance(case, dict) else list(case)
     waves = work / f"waves.{probe.waves}" if probe.waves else None
@@ -107,7 +107,7 @@ def run_bench(
 
 
 def _waves_format() -> str:
-    """What ``WAVES`` chooses; empty for no waves."""
+    """The format that ``WAVES`` selects; empty for no waves."""
     chosen = os.environ.get(WAVES, "0").lower()
     assert chosen in ("", "0", "1", "fst", "vcd"), f"WAVES={chosen}: use 1, fst or vcd"
     if chosen == "1":
@@ -123,15 +123,15 @@ def _waves_format() -> str:
 def _simulate(
     model: Path, work: Path, environment: dict[str, str], seed: int, waves: Path | None
 ) -> Path:
-    """Runs the model; the file with the results, which is not there if the simulation broke."""
+    """Run the model; return the path of the results, which do not exist after a crash."""
     results = work / "results.xml"
     paths = [p for p in (str(ROOT), str(ROOT / "tests" / "helpers")) if p not in sys.path]
     with (
         patch.dict(os.environ, environment),
-        patch.object(sys, "path", [*sys.path, *paths]),  # cocotb's runner hands it on
-        suppress(SystemExit, RuntimeError),  # the results tell why; SystemExit would end pytest
+        patch.object(sys, "path", [*sys.path, *paths]),  # cocotb's runner passes it on
+        suppress(SystemExit, RuntimeError),  # SystemExit would end pytest
     ):
-        for name in (WAVES, COVERAGE):  # what they mean to cocotb is not meant here
+        for name in (WAVES, COVERAGE):  # cocotb gives them another meaning
             os.environ.pop(name, None)
         there = [p for p in [os.environ.get("LD_LIBRARY_PATH")] if p]
         os.environ["LD_LIBRARY_PATH"] = os.pathsep.join([str(LIBRARIES), *there])

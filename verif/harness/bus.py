@@ -14,7 +14,7 @@ from ohmcarlo_hdl.regs.map import WORD_BYTES, RegisterMap
 class BusDriver:
     """Reads and writes through the bus ``name`` of ``dut``, one access at a time.
 
-    Addresses are byte addresses. ``layout`` is needed for what is called by name.
+    Addresses are byte addresses. ``layout`` is required for accesses by name.
     """
 
     def __init__(self, dut: Any, name: str = "bus", layout: RegisterMap | None = None) -> None:
@@ -93,6 +93,6 @@ class BusDriver:
             self.addr.value = first + min(index, found.words - 1)
             self.r_stb.value = int(index < found.words)
             await self.edge
-            if index >= Bus.LATENCY:  # of that many clocks before
+            if index >= Bus.LATENCY:  # of the read LATENCY clocks ago
                 words.append(int(self.r_data.value))
         return words

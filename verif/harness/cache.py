@@ -1,10 +1,10 @@
-"""What the benches build, kept in the user's cache folder by the hash of what it is made from.
+"""Cache of the benches' builds in the user's cache folder, by the hash of their inputs.
 
 The folder is ``ohmcarlo/benches`` below ``XDG_CACHE_HOME`` (``~/.cache`` if that is not set), so
 ``make clean`` and another checkout keep it. An entry is one folder; it appears in one step,
-complete. Two processes that want the same entry do not both make it: the second waits for the
-first. When a new entry makes the folder larger than ``LIMIT`` bytes, the entries that were unused
-longest are removed, except those of the last hour.
+complete. If two processes need the same entry, the second one waits for the first. When a new entry
+makes the folder larger than ``LIMIT`` bytes, the entries that were unused longest are removed,
+except those of the last hour.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def cache_folder() -> Path:
 
 
 def digest(*parts: Any) -> str:
-    """Sixteen hexadecimal digits that stand for JSON-able ``parts``."""
+    """Hash of JSON-able ``parts``, sixteen hexadecimal digits."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

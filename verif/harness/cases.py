@@ -1,7 +1,7 @@
 """The tests of a bench's module, once for each of its cases.
 
 ``run_bench`` names module, tests and cases in the environment. A test of several cases appears as
-``test[0]``, ``test[1]``, ..., or with what a case calls its "name"; all of them run in one
+``test[0]``, ``test[1]``, ..., or ``test[name]`` if the case has a "name". All of them run in one
 simulation, one after the other.
 """
 
@@ -39,7 +39,7 @@ def _once(test: Any, case: dict[str, Any], name: str) -> Any:
 
 
 def cocotb_tests() -> dict[str, Any]:
-    """Inside the simulation: what cocotb is to run, by name."""
+    """Inside the simulation: the tests that cocotb runs, by name."""
     module = import_module(os.environ[MODULE])
     cases = json.loads(os.environ[CASES])
     chosen = os.environ[TESTS].split("|") if os.environ[TESTS] else None

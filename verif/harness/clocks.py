@@ -1,4 +1,4 @@
-"""In which clocks a stream moves."""
+"""The clocks of a stream's transfers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .streams import Clocked
 
 
 class Transfers:
-    """A part of ``bench`` that keeps the clock of every transfer on the stream ``name``."""
+    """A part of ``bench`` that records the clock of every transfer on the stream ``name``."""
 
     def __init__(self, bench: Clocked, name: str) -> None:
         self.bench = bench

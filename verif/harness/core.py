@@ -1,4 +1,4 @@
-"""A whole controller under test: loaded, run and read as software would; its trace as arrays."""
+"""The host's side of a controller under test: load, run, read out; its trace as arrays."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RecordSink:
         while True:
             if not int(self.valid.value):
                 await offered
-            # valid changed after an edge: what is offered is taken at the next one
+            # valid changed after an edge; the item is transferred at the next edge
             await self._edge
             while int(self.valid.value):
                 self.items.append(int(self.payload.value))
@@ -70,7 +70,7 @@ class RecordSink:
 
 @dataclass
 class CoreTrace:
-    """What a controller streamed, under the names of the golden model's streams."""
+    """The streams of a controller, under the names of the golden model."""
 
     accepted: NDArray[np.bool_]
     valid: NDArray[np.bool_]
@@ -110,7 +110,7 @@ class CoreDriver:
 
     @property
     def layout(self) -> Layout:
-        """What this controller has room for."""
+        """The sizes of this controller."""
         c, g = self.config, self.config.geometry
         return Layout(
             rows=g.rows,
@@ -132,7 +132,7 @@ class CoreDriver:
     async def load(
         self, array: Any = None, *, external: bool = False, first_pulse: int = 0
     ) -> None:
-        """Registers, tables, data; as ``golden.Controller`` is given them.
+        """Load registers, tables and data, as for ``golden.Controller``.
 
         ``first_pulse`` is the number of the emulator's next SET pulse.
         """
@@ -145,7 +145,7 @@ class CoreDriver:
             await self.until(lambda s: s["emulator_idle"], "the emulator's restart")
 
     async def _load(self, image: Image) -> None:
-        """Fields, a register at a time, and memory windows."""
+        """Write fields, one register at a time, and memory windows."""
         registers: dict[str, dict[str, int]] = {}
         for name, value in image.fields.items():
             register, part = name.rsplit(".", 1)
@@ -160,9 +160,9 @@ class CoreDriver:
     async def save(
         self, order: NDArray[Any], steps: int, codes: NDArray[np.int32] | None = None
     ) -> State:
-        """All of it, as the golden model has it; ``order`` and ``steps`` are the host's to know.
+        """The whole state, as that of the golden model; only the host has ``order`` and ``steps``.
 
-        Every device is read, unless the array's ``codes`` are known.
+        Every device is read, unless the array's ``codes`` are given.
         """
         windows = {name: np.array(await self.bus.unload(name), np.uint32) for name in SAVED}
         pulses = await self.bus.get_counter("emulator.pulses")
@@ -204,7 +204,7 @@ class CoreDriver:
         return np.array(codes, np.int32).reshape(-1, devices)
 
     async def restore(self, state: State) -> Words:
-        """Make ``state`` the controller's, whatever it did before; what was loaded."""
+        """Load ``state`` after a reset; return the words of the state windows."""
         assert self.emulator is not None
         await self.command("reset_state")
         await self.load(first_pulse=first_pulse_of(state))
@@ -239,7 +239,7 @@ class CoreDriver:
         return await self.finished("start")
 
     async def run(self, steps: int) -> Reason:
-        """``steps`` steps of every region; why it ended."""
+        """Run ``steps`` steps of every region; return the reason of the end."""
         await self.bus.set("control.steps", steps * self.registers.geometry.regions)
         await self.command("run")
         return await self.finished("run")
@@ -259,11 +259,11 @@ class CoreDriver:
         await self.edge
 
     async def flush(self) -> None:
-        """Have the current samples streamed too."""
+        """Stream the current samples, too."""
         await self.command("flush")
         await self.finished("flush")
 
-    # -- what came out -----------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------
 
     def trace(self) -> CoreTrace:
         """Everything streamed so far; ``flags`` are bits 8 and 9 of the record headers."""

@@ -1,8 +1,7 @@
 """From Verilog to a program that cocotb runs: Verilator, one call of the C++ compiler, a linker.
 
-Verilator's headers take the compiler longer than the code of most blocks. They are precompiled
-once, and Verilator's run-time library is compiled once. All that is built is kept
-(``verif.harness.cache``).
+Verilator's headers take longer to compile than most blocks. They are precompiled once, and
+Verilator's run-time library is compiled once. All builds are cached (``verif.harness.cache``).
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ HEADERS = """\
 
 
 class Target(Protocol):
-    """What a bench simulates of a component.
+    """The form of a component that a bench simulates: its source or a netlist.
 
     ``name`` marks its builds, ``options`` are Verilator's, ``optimisation`` is the C++ compiler's.
     """
@@ -63,11 +62,11 @@ class Target(Protocol):
 
 
 class _Source:
-    """The component as it is written."""
+    """The source: the component's own Verilog."""
 
     name = ""
     options = ("--x-assign", "fast", "--x-initial", "fast")
-    # a quarter of the compile time of -O2, and a bench spends its time in Python
+    # -Og compiles four times faster than -O2, and a bench spends its time in Python
     optimisation = "-Og"
     verilog = staticmethod(verilog_of)
 
@@ -78,7 +77,7 @@ _target: ContextVar[Any] = ContextVar("target", default=SOURCE)
 
 @contextmanager
 def building(target: Target) -> Iterator[None]:
-    """Benches started inside simulate what ``target`` makes of their components."""
+    """Benches that are started inside simulate their components as ``target``."""
     token = _target.set(target)
     try:
         yield
@@ -87,13 +86,13 @@ def building(target: Target) -> Iterator[None]:
 
 
 def current_target() -> Any:
-    """What the benches simulate now."""
+    """The present target of the benches."""
     return _target.get()
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a model records while it runs."""
+    """The recordings of a model: waves and coverage."""
 
     waves: str = ""  # "fst", "vcd" or nothing
     coverage: bool = False
@@ -139,7 +138,7 @@ def _compiler_version(name: str) -> str:
 
 @cache
 def fst_compiles() -> bool:
-    """Whether the headers that a writer of FST needs are on this machine."""
+    """Whether the headers that the FST writer needs are installed."""
     check = '#if !__has_include(<zlib.h>) || !__has_include(<lz4.h>)\n#error "none"\n#endif\n'
     ended = subprocess.run(
         [compiler(), "-x", "c++", "-E", "-"], input=check, capture_output=True, text=True
@@ -150,7 +149,7 @@ def fst_compiles() -> bool:
 def model_of(name: str, text: str, target: Target, probe: Probe) -> Path:
     """The folder with the program ``dut``, which simulates the module ``dut`` of ``text``.
 
-    Raises AssertionError with the tool's last words when it is not built.
+    Raises AssertionError with the last output of the tool if the build fails.
     """
     tools = [version("verilator"), version("cocotb"), _compiler_version(compiler())]
     options = [*VERILATE, *target.options, *probe.verilate]
@@ -171,7 +170,7 @@ def model_of(name: str, text: str, target: Target, probe: Probe) -> Path:
         whole = "".join(f'#include "{part}"\n' for part in [*parts, str(MAIN)])
         (folder / "whole.cpp").write_text(whole)
         command = [*_compile(target.optimisation, probe), "-DVL_INCLUDE_OPT=include"]
-        if probe == Probe():  # others are rare: they would not repay the time
+        if probe == Probe():  # the headers of other probes are used rarely
             command += ["-include", str(_headers(tools, target.optimisation))]
         _run([*command, "-I.", "-c", "whole.cpp", "-o", "whole.o"], folder)
         link = [compiler(), "whole.o", *objects, f"-L{LIBRARIES}", "-lcocotbvpi_verilator"]
@@ -212,7 +211,7 @@ def _compile(optimisation: str, probe: Probe) -> list[str]:
 
 
 def _visible_ports(text: str) -> str:
-    """The ports of the top module are what cocotb sees."""
+    """Verilator options that make the ports of the top module visible to cocotb."""
     found = re.search(rf"^module {TOP}\((.*?)\);", text, re.M | re.S)
     assert found is not None
     ports = [name.strip().removeprefix("\\") for name in found[1].split(",")]

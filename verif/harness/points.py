@@ -1,4 +1,4 @@
-"""The data of the benches, kept: to make them, scikit-learn is imported, which takes a second."""
+"""The data of the benches, cached, because the import of scikit-learn takes a second."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Starts each WebAssembly tool once, one after the other.
 
-They compile themselves at first use; two cold starts at the same time can spoil the cache. Run as
+The tools are compiled at their first start; two first starts at a time can damage the cache. Run as
 ``python -m verif.harness.prewarm`` before anything runs in parallel.
 """
 

@@ -45,7 +45,7 @@ class Stalls:
 
 
 def check_stalls() -> None:
-    """At the end of a test: every driver with stalls did stall. Forgets the drivers."""
+    """At the end of a test: check that every driver with stalls stalled, and forget the drivers."""
     made, Stalls.made = Stalls.made, []
     for stalls in made:
         stalls.check()
@@ -90,12 +90,12 @@ class Clocked:
         while not done():
             await self._edge
             if self.task.done():
-                self.task.result()  # a part raised: say so here
+                self.task.result()  # raises the exception of a part
             assert self.cycle < last, f"{what} is not done after {limit} clocks"
 
 
 class Source:
-    """Offers ``items`` on the stream ``name`` of ``dut``; once offered an item stays.
+    """Offers ``items`` on the stream ``name`` of ``dut``; an offered item stays until it is taken.
 
     ``stall`` is the probability of a clock without an offer, drawn from ``rng``. A test fails if
     its driver with stalls never stalled (``Stalls``).
@@ -148,9 +148,9 @@ class Source:
 class Sink:
     """Takes items from the stream ``name`` of ``dut`` into ``items``, unpacked.
 
-    Raises AssertionError when the stream breaks its promise: an item that is offered stays as it
-    is until it is taken. ``stall`` is the probability of a clock in which ``ready`` is low; a test
-    fails if no offered item ever met a low ``ready`` (``Stalls``).
+    Raises AssertionError if the stream changes or withdraws an item before it is taken. ``stall``
+    is the probability of a clock in which ``ready`` is low; a test fails if no offered item ever
+    met a low ``ready`` (``Stalls``).
     """
 
     def __init__(

@@ -20,8 +20,8 @@ TOP = "dut"
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Elaboration makes millions of objects that live until its end; looking for garbage among
-    them takes more than half of its time."""
+    """Elaboration makes millions of objects that live until its end; garbage collection takes more
+    than half of its time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -32,7 +32,7 @@ def without_garbage_collection() -> Iterator[None]:
 
 
 def verilog_of(component: wiring.Component, name: str = TOP) -> str:
-    """The component's Verilog, module ``name``: the same bytes in whatever folder."""
+    """The component's Verilog, module ``name``: the same bytes in any folder."""
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
     with without_garbage_collection():
         return str(verilog.convert(component, name=name, emit_src=False))
@@ -41,8 +41,8 @@ def verilog_of(component: wiring.Component, name: str = TOP) -> str:
 def kept_verilog(make: Callable[[], wiring.Component], *parameters: object) -> str:
     """Verilog of ``make()``, kept under the hash of the hardware's sources and of ``parameters``.
 
-    ``parameters`` determine the component: its class and whatever it is made with. Their ``repr``
-    is the key. For large components that several tests simulate.
+    ``parameters`` determine the component: its class and its arguments. Their ``repr`` is the key.
+    For large components that several tests simulate.
     """
 
     def write(folder: Path) -> None:

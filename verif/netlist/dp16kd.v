@@ -1,11 +1,11 @@
 // ECP5 block memory, a black box in Yosys: 18 Kbit, two ports of 1 to 18 bits, or one that writes
 // and one that reads 36 bits (Lattice TN1264, "ECP5 and ECP5-5G Memory Usage Guide"; Yosys,
-// lattice/brams_16kd.txt and brams_map_16kd.v, for what it makes of a memory).
+// lattice/brams_16kd.txt and brams_map_16kd.v, for its mapping of memories).
 //
-// Covered is what Yosys makes: no output register, no chip selects, rising edges, a reset that is
-// synchronous or never there; anything else ends the simulation. What one port reads while the
-// other one writes it is not defined: those bits come out right and wrong in turn. So does a bit
-// that both of them write.
+// The model covers the modes that Yosys uses: no output register, no chip selects, rising edges, a
+// synchronous reset or none. Any other mode ends the simulation. A read of a word that the other
+// port writes is undefined; the model returns right and wrong bits in turn. The same applies to a
+// bit that both ports write.
 module DP16KD (
   input DIA17, DIA16, DIA15, DIA14, DIA13, DIA12, DIA11, DIA10, DIA9, DIA8, DIA7, DIA6, DIA5, DIA4,
     DIA3, DIA2, DIA1, DIA0,

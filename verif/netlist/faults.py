@@ -9,9 +9,9 @@ from .flows import Flow
 
 
 def tables_of(flow: Flow, text: str) -> list[tuple[int, int]]:
-    """Where the tables of a netlist's look-up tables stand in its text: (start, end) of 4 digits.
+    """Positions of the look-up tables' contents in a netlist's text: (start, end) of 4 digits.
 
-    Only those with four inputs that are no constants: every bit of them may matter.
+    Only tables with four non-constant inputs are listed, because every bit of them may matter.
     """
     cell = re.compile(
         rf"^  {flow.lut} #\(\s*\.{flow.init}\(16'h([0-9a-f]{{4}})\)\s*\) \S+ \((.*?)\);",
@@ -21,7 +21,7 @@ def tables_of(flow: Flow, text: str) -> list[tuple[int, int]]:
 
 
 class FlippedBit:
-    """One bit, chosen by ``seed``, of one look-up table."""
+    """Invert one bit, chosen by ``seed``, of one look-up table."""
 
     def __init__(self, flow: Flow, seed: int) -> None:
         self.flow, self.seed = flow, seed
@@ -34,7 +34,7 @@ class FlippedBit:
 
 
 class FlippedMemoryBit:
-    """One bit, chosen by ``seed``, that a block memory holds at the start."""
+    """Invert one bit, chosen by ``seed``, of the initial content of a block memory."""
 
     INITIAL = re.compile(r"\.INIT(?:_|VAL_)[0-9A-F]+\((\d+)'h([0-9a-f]*[1-9a-f][0-9a-f]*)\)")
 
@@ -44,7 +44,7 @@ class FlippedMemoryBit:
     def __call__(self, text: str) -> str:
         rng = random.Random(self.seed)
         found = rng.choice(list(self.INITIAL.finditer(text)))
-        # a bit that is set: bits beyond the memory's contents are not
+        # a bit that is set, because bits beyond the memory's content are 0
         bits = int(found[2], 16)
         bit = rng.choice([i for i in range(bits.bit_length()) if bits >> i & 1])
         start, end = found.span(2)

