@@ -109,7 +109,7 @@ TASKS: dict[str, Task] = {
         Task(
             name="ecg",
             dataset="ecg",
-            description="MIT-BIH: ventricular or normal heart beat? patients that were never seen; "
+            description="MIT-BIH: ventricular or normal heart beat? unseen patients; "
             "`ohmcarlo data fetch mitdb` gets it",
             all_features=14,
             # width of the prior as found on patients of DS1 that were left out
@@ -123,7 +123,7 @@ TASKS: dict[str, Task] = {
             description="keep a pole upright on a cart: a policy, learnt from 1,200 episodes",
             all_features=POLICY_INPUTS - 1,
             gamma_us=15.0,
-            steps=299,  # and the first sample: 300 policies, 4 episodes each
+            steps=299,  # with the first sample: 300 policies, 4 episodes each
             kind=POLICY,
         ),
     )

@@ -47,7 +47,7 @@ def characterize(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Measure an array: offset, spread, trim, stuck devices, and the kernels it can carry.
+    """Measure an array: offset, spread, trim, stuck devices, and the kernels that suit it.
 
     The device model is fitted to the measurement, with 95 % intervals: spread over the
     conductance, device-to-device spread, memory, read noise, state after RESET, stuck devices.

@@ -1,8 +1,8 @@
 """The paper's figures, one module each: ``ohmcarlo reproduce FIGURE``.
 
 Dalgaty et al., Nature Electronics 4, 151 (2021). Each module has ``make(bench) -> Figure``.
-It gives its computation to ``Bench.map`` in cells. Cells run on every core, and an interrupted
-run resumes with the cells that are missing.
+It divides its computation into cells for ``Bench.map``. Cells run on every core, and an interrupted
+run resumes with the missing cells.
 """
 
 from .base import Bench, Figure, Goal, Table

@@ -123,7 +123,7 @@ class Watcher(Protocol):
 
 @cache
 def sources_digest() -> str:
-    """Digest of every source of the package, so that results of other code are not reused."""
+    """Digest of every source of the package, so that results of other sources are not reused."""
     digest = hashlib.sha256()
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(str(path.relative_to(PACKAGE)).encode())

@@ -26,7 +26,7 @@ ENTRIES: dict[str, Entry] = {
         Entry("fig3", "the chain on 16,384 devices: rows, multiplicities, acceptance"),
         Entry("fig4", "the two-dimensional set: boundary, samples, map of the uncertainty"),
         Entry("tissue", "figure 5, malignant tissue: both Wisconsin sets"),
-        Entry("ecg", "figure 5, heart arrhythmia: MIT-BIH, patients that were never seen"),
+        Entry("ecg", "figure 5, heart arrhythmia: MIT-BIH, unseen patients"),
         Entry("fig6", "cartpole: a policy found by sampling"),
         Entry("endurance", "accuracy over the life of the array, with and without recalibration"),
         Entry("energy", "energy per training, what dominates, and what early rejection saved"),

@@ -204,7 +204,7 @@ def _draw_map(ax: Axes, run: Filled) -> None:
     image = ax.imshow(run.conductance, aspect="auto", cmap="viridis", interpolation="nearest")
     ax.figure.colorbar(image, ax=ax, location="left").set_label("conductance (µS)")
     ax.set(xlabel="device of the row (g⁺, g⁻ of weight 1, 2, …; the bias last)", ylabel="sample")
-    ax.set_title(f"What the array holds: {len(run.rows)} rows in the order they were taken")
+    ax.set_title(f"Content of the array: {len(run.rows)} rows in the order of acceptance")
 
 
 def _draw_counters(ax: Axes, run: Filled) -> None:
@@ -258,4 +258,4 @@ def _draw_histogram(ax: Axes, run: Filled) -> None:
     n = np.arange(1, top + 1)
     ax.plot(n, len(run.rows) * rate * (1 - rate) ** (n - 1), color=ORANGE, lw=1.2, marker=".", ms=3)
     ax.set(xlabel="counter (steps)", ylabel="rows", yscale="log", ylim=(0.5, None))
-    ax.set_title("Counters (orange: were all\nsamples equally easy to leave)")
+    ax.set_title("Counters (orange: if all\nsamples were equally easy to leave)")

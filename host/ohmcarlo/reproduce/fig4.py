@@ -232,5 +232,7 @@ def _exactness(found: dict[str, list[Cell]]) -> Picture:
         labels = [name.replace(", ", "\n", 1) for name in found]
         ax.set_xticks(range(len(found)), labels, fontsize=8)
         ax.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("Is it the posterior? A point a seed (right: a point a weight)", fontsize=11)
+    figure.suptitle(
+        "Error against the exact posterior: one point per seed (right: per weight)", fontsize=11
+    )
     return figure

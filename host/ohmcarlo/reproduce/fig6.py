@@ -172,7 +172,7 @@ def _picture(by_array: dict[str, list[Cell]]) -> Picture:
     shown = policy_of(cells[SHOWN_SEED])
     image = draw_action_map(actions, shown, _test_path(shown, SHOWN_SEED))
     figure.colorbar(image, ax=actions).set_label("samples that push to the right")
-    actions.set_title("What one run's policy does (green: a test episode)")
+    actions.set_title("Actions of the policy of one run (green: a test episode)")
     learnt, untaught = (
         [np.concatenate([c[key] for c in cs]) for cs in by_array.values()]
         for key in ("tested", "untaught")

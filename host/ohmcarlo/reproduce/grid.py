@@ -43,8 +43,8 @@ class GridPosterior:
         return np.sqrt(self.mass @ (self.weights - self.mean) ** 2)
 
     def first_marginal(self) -> tuple[FloatArray, FloatArray]:
-        """Density of the first weight, which alone takes a step along the first axis of the grid:
-        its values (nodes along an axis,) and the density there."""
+        """Density of the first weight: its values (nodes along an axis,) and the density there.
+        Only this weight changes along the first axis of the grid."""
         along = round(len(self.mass) ** (1 / self.weights.shape[1]))
         values = self.weights.reshape(along, -1, self.weights.shape[1])[:, 0, 0]
         mass = self.mass.reshape(along, -1).sum(axis=1)

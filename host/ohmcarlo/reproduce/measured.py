@@ -129,7 +129,7 @@ def draw(by_case: dict[tuple[str, str], list[Cell]]) -> Picture:
     panels: Any = figure.subplots(1, 3, width_ratios=[1.5, 1, 1])
     draw_dots(panels[0], by_case, "balanced_accuracy", 100.0, with_software=True)
     panels[0].set(xlabel="balanced accuracy on held-out data (%)")
-    panels[0].set_title("What real cells learn: one dot a seed, mean ± sd")
+    panels[0].set_title("Accuracy on real cells: one dot a seed, mean ± sd")
     draw_dots(panels[1], by_case, "ece", 1.0)
     panels[1].set(xlabel="expected calibration error", yticklabels=[])
     panels[1].set_title("Calibration")

@@ -272,7 +272,7 @@ def _reliability(task: str, cells: list[Cell]) -> Picture:
     together, repeats = pooled(cells)
     positive = load(get_task(task).dataset).class_names[1]
     draw_reliability(ax, together["label"], together["probability"], positive, repeats)
-    ax.set_title(f"{SETS[task]}: are the probabilities right? ({len(cells)} splits pooled)")
+    ax.set_title(f"{SETS[task]}: calibration ({len(cells)} splits pooled)")
     return figure
 
 

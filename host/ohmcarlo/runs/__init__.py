@@ -1,1 +1,1 @@
-"""A training run: configuration, set-up, sampling loop, outcome and its folder."""
+"""A training run: configuration, set-up, chain run, result, and the folder of the run."""

@@ -164,7 +164,7 @@ def device_preset(name: str) -> DevicePreset:
             number = float(value)
         except ValueError:
             raise UsageError(
-                f"preset: {change!r} is no change of a constant; write constant=number, one of "
+                f"preset: {change!r} is not a change of a constant; write constant=number, one of "
                 f"{', '.join(device.constants())}"
             ) from None
         device = device.with_values(**{constant.strip(): number})

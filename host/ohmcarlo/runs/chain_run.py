@@ -39,7 +39,7 @@ class Observer(Protocol):
     def say(self, text: str) -> None: ...
 
     def wait(self, text: str) -> None:
-        """Something takes long, until ``end``."""
+        """Show that a long operation runs, until ``end``."""
         ...
 
     def begin(self, steps: int, total: int) -> None:

@@ -104,7 +104,8 @@ class DeviceOutputs:
     plots: Path | None = None
 
     def check(self) -> None:
-        """Refuse a file that could not be written or read again, before any work is done."""
+        """Raise an error for a file that could not be written or read again, before any work is
+        done."""
         if self.preset is not None and self.preset.suffix != ".json":
             raise UsageError(f"--preset-out {self.preset}: the name must end in .json")
         for path in (self.trim, self.preset):
@@ -182,7 +183,7 @@ def _devices(found: Characterization) -> dict[str, Any]:
 
 
 def advice(untrimmed: Characterization, trimmed: Characterization) -> str:
-    """One sentence: which kernel the array can carry."""
+    """One sentence: the kernel that suits the array."""
     if untrimmed.random_walk:
         return "any kernel works on this array, trimmed or not"
     if trimmed.random_walk:

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 
 class Experiment(Protocol):
-    """What a run works with: a chain's setup and the data that it learns from."""
+    """The inputs of a run: the set-up of its chains, and the data that it learns from."""
 
     @property
     def setup(self) -> ChainSetup: ...
 
     def description(self) -> list[str]:
-        """Lines that tell a person what the run will do."""
+        """Lines of text that describe the run."""
         ...
 
     def manifest(self) -> dict[str, Any]:
-        """The run folder's record of how the run was made."""
+        """The record of the data in the run folder."""
         ...
 
     def require_same_data(self, manifest: dict[str, Any]) -> None:
@@ -77,7 +77,7 @@ class Predictions(Protocol):
         ...
 
     def notes(self) -> list[str]:
-        """Lines for a person: the meaning of the columns, accuracy, extrapolated rows."""
+        """Lines of text: the meaning of the columns, accuracy, extrapolated rows."""
         ...
 
     def values(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class RunKind(Protocol[E, R_co]):
         ...
 
     def build(self, config: TrainConfig, say: Say) -> E:
-        """Everything that a run with this configuration works with; close it after use."""
+        """Set up a run with this configuration; close the result after use."""
         ...
 
     def evaluate(self, experiment: E, streamed: Block, seconds: float) -> R_co:
@@ -119,11 +119,11 @@ class RunKind(Protocol[E, R_co]):
         ...
 
     def rows(self, values: Mapping[str, Any]) -> Rows:
-        """The result as a table for a person."""
+        """The result as a table."""
         ...
 
     def warnings(self, values: Mapping[str, Any]) -> list[str]:
-        """Conclusions that the result does not support, with a remedy each."""
+        """Warnings about conclusions that the result does not support, with a remedy each."""
         ...
 
     def figures(self, path: Path, values: Mapping[str, Any]) -> dict[str, Figure]:

@@ -1,4 +1,4 @@
-"""Where a run comes from: versions, git state, configuration, and the digest of its data."""
+"""Provenance of a run: versions, git state, configuration, and the digest of its data."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def wear(v: Mapping[str, Any]) -> str:
 def _energy(v: Mapping[str, Any]) -> str:
     low, high = v["energy"]["total"]["low"], v["energy"]["total"]["high"]
     return (
-        f"{si(v['energy_joules'], 'J')} by a model of published parts, which allow "
+        f"{si(v['energy_joules'], 'J')} modelled from published constants, range "
         f"{si(low, 'J')} to {si(high, 'J')}{_characterisation(v)}"
     )
 

@@ -34,7 +34,7 @@ def intact(path: Path) -> Iterator[None]:
 
 
 def damaged(path: Path, problem: str) -> OhmcarloError:
-    """The error for a damaged file of a run, with its remedy."""
+    """The error for a damaged file of a run, with a remedy."""
     run = path.parent
     if path.name == MANIFEST:
         remedy = "train again, with another --out"
@@ -46,7 +46,7 @@ def damaged(path: Path, problem: str) -> OhmcarloError:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as .npz, whole or not at all."""
+    """Write arrays as .npz, atomically."""
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     write_bytes(path, buffer.getvalue())
@@ -60,7 +60,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise OhmcarloError(f"{explain(error, path)}: cannot read this file of the run") from error
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise damaged(path, "it is no .npz file") from error
+        raise damaged(path, "it is not an .npz file") from error
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise damaged(path, str(error)) from error
     if not isinstance(content, dict):
-        raise damaged(path, "it holds no JSON object")
+        raise damaged(path, "it does not hold a JSON object")
     return content
 
 
@@ -80,7 +80,7 @@ def require_run(path: Path) -> None:
     """Raise UsageError unless ``path`` is a run folder that can be read."""
     try:
         if not path.is_dir():
-            raise UsageError(f"{path} is no run folder: give the folder of `train --out`")
+            raise UsageError(f"{path} is not a run folder: give the folder of `train --out`")
         if not (path / MANIFEST).is_file():
             raise UsageError(f"{path} holds no run ({MANIFEST} is missing): check the path")
     except PermissionError as error:

@@ -1,4 +1,4 @@
-"""The decisions and samples of a run, and the views that statistics need."""
+"""The decisions and samples of a run, in the forms that statistics need."""
 
 from __future__ import annotations
 

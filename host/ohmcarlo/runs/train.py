@@ -54,7 +54,7 @@ class Outputs:
     checkpoint_seconds: float = 2.0
 
     def check(self) -> None:
-        """Refuse a file that could not be written, before any work is done."""
+        """Raise an error for a file that could not be written, before any work is done."""
         for path in (self.trace, self.json):
             if path is not None:
                 check_file(path)

@@ -131,7 +131,7 @@ def check_chain(config: TrainConfig) -> Finding:
     same = [name for name in ours if np.array_equal(ours[name], models[name])]
     if len(same) < len(ours):
         return False, f"not the model's: {', '.join(sorted(ours.keys() - set(same)))}"
-    return True, f"{len(ours['accepted'])} steps, to the bit those of the golden model"
+    return True, f"{len(ours['accepted'])} steps, bit-identical to the golden model"
 
 
 def _trace_of(config: TrainConfig) -> dict[str, Any]:

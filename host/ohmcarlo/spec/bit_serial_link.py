@@ -1,7 +1,8 @@
 """The bytes between a bit-serial board and its host on a serial line (8N1).
 
-The host sends a request and waits for the answer before the next one. Bytes that are no request are
-ignored, so that LONGEST_REQUEST zeros end an unfinished request. Numbers are little-endian.
+The host sends a request and waits for the answer before the next one. Bytes that do not form a
+request are ignored, so that LONGEST_REQUEST zeros end an unfinished request. Numbers are
+little-endian.
 
 | request | bytes | answer |
 |---|---|---|

@@ -57,8 +57,8 @@ def _shortened(coefficients: tuple[float, ...], top: float) -> tuple[float, ...]
     return tuple(np.array(kept) - last / chebyshev[-1] * chebyshev[:-1])
 
 
-# sin a = a + a s (SIN1 + s SIN2), cos a = COS0 + s (COS1 + s COS2), s = a²: series that are right
-# to a fifth of an LSB of the state for angles within the limit
+# sin a = a + a s (SIN1 + s SIN2), cos a = COS0 + s (COS1 + s COS2), s = a². The series are accurate
+# to a fifth of an LSB of the state for angles within the limit.
 _top = _angle_limit**2
 SIN1, SIN2 = (_coef(c) for c in _shortened((-1 / 6, 1 / 120, -1 / 5040), _top))
 COS0, COS1, COS2 = (_coef(c) for c in _shortened((1.0, -1 / 2, 1 / 24, -1 / 720), _top))
@@ -72,7 +72,7 @@ INVERSE0, INVERSE1, INVERSE2 = (
 )
 
 # -- the policy ------------------------------------------------------------------------------
-# The array sees int8 inputs: each state variable over what full scale stands for, and a bias.
+# Inputs of the array are int8: each state variable divided by its full scale, and a bias.
 INPUT_NAMES = ("position", "speed", "angle", "angular speed", "bias")
 _full_scale = (2.4, 3.0, 0.2095, 3.5, 12.7)  # m, m/s, rad, rad/s; of the bias, whose input is 1
 POLICY_INPUTS = len(_full_scale)

@@ -16,7 +16,7 @@ VIRTUAL_GROUND_V = 1.25  # chosen: room for the read voltage on both sides
 RAILS_V: Mapping[str, float] = {
     "gate_reset": 4.0,  # RADAR "4-15-20"
     "gate_read": VIRTUAL_GROUND_V + 2.0,  # RADAR "11-15-19": 2 V above the source
-    "bit_line_form": 0.0,  # chosen: nothing is formed unless somebody sets it for a die
+    "bit_line_form": 0.0,  # chosen: FORM stays off until it is set for a die
     "bit_line_set": 2.0,  # RADAR set-sweep-wl-inner-5-31-20: where the preset was measured
     "source_line_reset": 2.3,  # RADAR "4-15-20"
     "bit_line_read": 0.2,  # RADAR "11-15-19"; above the virtual ground

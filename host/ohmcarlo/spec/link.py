@@ -1,7 +1,7 @@
-"""The serial link between host and board: frames, messages, and what they can name.
+"""The serial link between host and board: frames, messages, and the fields and windows they name.
 
-``firmware/PROTOCOL.md`` explains it; every number in there and in the firmware comes from here.
-All integers are little-endian.
+``firmware/PROTOCOL.md`` describes it. All numbers on that page and in the firmware are defined
+here. All integers are little-endian.
 
 A frame on the wire is ``COBS(header, payload, crc32)`` and a zero byte. The CRC-32 (IEEE 802.3) is
 of header and payload.
@@ -23,7 +23,7 @@ WINDOW = 8  # data frames under way in each direction
 
 
 class Kind(IntEnum):
-    """What a frame is."""
+    """Kind of a frame."""
 
     OPEN = 1  # host: begin a session; payload OPEN_FORMAT
     OPENED = 2  # board: the session has begun; payload IDENTIFICATION_FORMAT
@@ -31,7 +31,7 @@ class Kind(IntEnum):
     ACK = 4  # acknowledgement without data
     NACK = 5  # send again, from the frame that is expected on
     POLL = 6  # host: answer at once with an ACK
-    UNKNOWN = 7  # board: there is no such session (the board was restarted, or another host came)
+    UNKNOWN = 7  # board: unknown session (the board was restarted, or another host opened one)
 
 
 OPEN_FORMAT = "<I"
@@ -97,7 +97,7 @@ class Message(IntEnum):
 
 
 class Status(IntEnum):
-    """How a request ended.
+    """Status of a request.
 
     After anything but OK nothing was changed, with one exception: a FAULT in the course of OPERATE
     or READ_ROW, whose earlier operations were done.
@@ -114,7 +114,7 @@ class Status(IntEnum):
 
 
 class Command(IntEnum):
-    """What a COMMAND tells the controller. Those up to PREDICT take time and end with FINISHED."""
+    """Command of a COMMAND message. Those up to PREDICT take time and end with FINISHED."""
 
     START = 1  # test the coin, then program the first sample of every region
     RUN = 2  # argument: steps, all regions together
@@ -129,7 +129,7 @@ class Command(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why the controller stands still: FINISHED, and field status.state.reason."""
+    """Reason why the controller stopped: in FINISHED and in field status.state.reason."""
 
     RUNNING = 0
     EXHAUSTED = 1
@@ -140,7 +140,7 @@ class Reason(IntEnum):
 
 
 class FaultCause(IntEnum):
-    """Why the sequencer has stopped: FINISHED, and field status.state.fault_cause.
+    """Reason why the sequencer stopped: in FINISHED and in field status.state.fault_cause.
 
     Of causes in the same clock the one listed first is kept.
     """
@@ -149,16 +149,16 @@ class FaultCause(IntEnum):
     OFF = 1
     """The command or the input ``off``."""
     UNKNOWN_OPERATION = 2
-    """A command whose code is no operation."""
+    """A command with an unknown operation."""
     REQUEST_TIMEOUT = 3
-    """The array did not take a request within the watchdog's time."""
+    """The array did not accept a request within the time of the watchdog."""
     RESPONSE_TIMEOUT = 4
-    """The array owed a response and sent none within the watchdog's time."""
+    """An expected response did not arrive within the time of the watchdog."""
     SPURIOUS_RESPONSE = 5
-    """The array sent a response that it did not owe."""
+    """The array sent a response without a request."""
 
 
-# Words lie on multiples of four bytes of a message, for the processor's sake.
+# Words are aligned to four bytes of a message, because the processor needs it.
 WRITE_FORMAT = "<H2xI"  # field, value
 WINDOW_FORMAT = "<H2xI"  # window, first word
 OPERATION_FORMAT = "<BBHHH"  # operation (FORM 1, RESET 2, SET 3, READ 4), 0, row, device, DAC code

@@ -180,7 +180,7 @@ def identity_dac() -> NDArray[np.int32]:
 
 # -- tables in memory ------------------------------------------------------------------------------
 def segments_of(nodes: Iterable[Any]) -> list[tuple[int, int]]:
-    """What a memory of linear segments holds: first node and step of each, from n + 1 nodes."""
+    """Content of a memory of linear segments: first node and step of each, from n + 1 nodes."""
     return [(int(a), int(b) - int(a)) for a, b in pairwise(nodes)]
 
 

@@ -81,7 +81,7 @@ def test_a_worn_array_is_asked_for_by_name():
 def test_constants_of_a_preset_are_moved_by_name():
     assert device_preset("rram-1t1r,stuck_fraction=0.03").stuck_fraction.value == 0.03
     for wrong, message in (
-        ("rram-1t1r,stuck_fraction", "no change of a constant"),
+        ("rram-1t1r,stuck_fraction", "not a change of a constant"),
         ("rram-1t1r,nonsense=1", "has no constant"),
         ("rram-1t1r,stuck_fraction=0.9", "outside its range"),
     ):

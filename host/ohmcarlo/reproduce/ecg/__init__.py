@@ -1,4 +1,4 @@
-"""Figure 5, heart arrhythmia, in parts: models, judging, five classes, tables, pictures."""
+"""Figure 5, heart arrhythmia, in parts: models, evaluation, five classes, tables, pictures."""
 
 from .figure import make
 

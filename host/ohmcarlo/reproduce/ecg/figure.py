@@ -4,8 +4,8 @@ Every seed draws 400 beats of 21 patients (DS1) and makes an array; the test is 
 ventricular beats of 22 other patients (DS2). Fusion and supraventricular beats are in neither; a
 well-calibrated model is uncertain about them.
 
-The measure of uncertainty is chosen on patients of DS1 alone, each left out of the training in
-turn, and so were the features, the width of the prior and the settings of the models. S and F beats
+The measure of uncertainty is chosen on patients of DS1, each left out of the training in turn.
+Features, width of the prior and settings of the models were chosen in the same way. S and F beats
 of DS1 served for this choice only, never for training. The software models have the same beats and
 features; the penalty of the reference MLP was chosen on DS1, too.
 """
@@ -90,8 +90,11 @@ def make(bench: Bench) -> Figure:
 
 
 def telling_strip() -> tuple[int, int, int]:
-    """Record, first and last sample of the part of DS2 with the most classes, and of those the one
-    whose unusual beats are nearest to half. It is chosen before any training."""
+    """Record, first and last sample of the excerpt of DS2 that the picture shows.
+
+    It has the most classes; of several, its share of unusual beats is nearest to one half. The
+    choice is made before any training.
+    """
     table = ecg.beat_table()
     best: tuple[tuple[float, float], tuple[int, int, int]] | None = None
     for record in ecg.DS2:

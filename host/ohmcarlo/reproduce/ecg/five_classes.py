@@ -17,8 +17,10 @@ PER_CLASS_AAMI = 200
 
 
 def five_classes(seed: int) -> Cell:
-    """A cell: the AAMI classes one against the rest, five chains one after the other on the same
-    beats, the largest probability wins; beside multinomial logistic regression."""
+    """A cell: the AAMI classes, one against the rest, and multinomial logistic regression.
+
+    Five chains run one after the other on the same beats; the largest probability decides.
+    """
     from sklearn.linear_model import LogisticRegression
 
     table = ecg.beat_table()
@@ -60,7 +62,7 @@ def _some(
     n: int,
     rng: np.random.Generator,
 ) -> NDArray[np.int64]:
-    """Up to ``n`` random rows of ``among``, groups taking turns."""
+    """Up to ``n`` random rows of ``among``, one of each group in turn."""
     rows = rng.permutation(np.flatnonzero(among))
     return rows[take_turns(groups[rows], rng)[:n]]
 

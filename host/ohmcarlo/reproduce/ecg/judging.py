@@ -1,4 +1,4 @@
-"""Judging a model on the beats of patients that it never saw."""
+"""Evaluation of a model on the beats of unseen patients."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def unseen_auroc(classes: NDArray[np.str_], unsure: FloatArray) -> dict[str, flo
 def within_patients(
     classes: NDArray[np.str_], records: NDArray[np.int64], unsure: FloatArray
 ) -> dict[str, float]:
-    """The same within each patient with at least MIN_UNSEEN such beats, mean over patients."""
+    """Mean over patients of the area within each patient with at least MIN_UNSEEN such beats."""
     found = {}
     for name in UNSEEN:
         areas = []

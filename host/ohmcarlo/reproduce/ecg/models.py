@@ -1,4 +1,4 @@
-"""The models that learn beats: in the array, and in software beside it."""
+"""The models that learn beats: in the array, and in software for comparison."""
 
 from __future__ import annotations
 

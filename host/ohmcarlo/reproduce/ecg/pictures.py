@@ -91,7 +91,7 @@ def draw_strip(signal: Axes, answer: Axes, cell: Cell, strip: tuple[int, int, in
         for c in ecg.CLASSES
         if c in set(truths)
     )
-    signal.set_title(f"A patient who was never seen (record {record}): {seen}")
+    signal.set_title(f"An unseen patient (record {record}): {seen}")
     answer.set(xlabel="time (s)", ylabel="P(V) ± spread", ylim=(-0.06, 1.06))
 
 
@@ -184,7 +184,7 @@ def draw_doubt(ax: Axes, cells: list[Cell], name: str, measure: str) -> None:
 
 
 def confusions(five: list[Cell]) -> Picture:
-    """Rows: true class; the share of it that got each answer, mean over the seeds."""
+    """Rows: true class; share of each answer, mean over the seeds."""
     figure, first = new_figure()
     first.remove()
     figure.set_size_inches(10.5, 4.8)

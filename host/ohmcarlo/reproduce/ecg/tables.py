@@ -104,21 +104,22 @@ def notes(measure: str, by_model: dict[str, list[Cell]]) -> list[str]:
     return [
         f"Training: {2 * ecg.PER_CLASS} beats of {len(ecg.training_records())} patients, half of "
         f"them V; test: all N and V beats of {len(ecg.DS2)} other patients. Record {ecg.TWICE} "
-        "(DS1) is of the same person as 202 (DS2) and is not learnt from.",
-        "Features are relative to each record's own median beats, taken without labels of the "
-        "whole record: a monitor would have to watch a new patient for a while first. P wave, "
+        "(DS1) is from the same person as 202 (DS2) and is not used for training.",
+        "Features are relative to the median beats of the whole record, taken without labels. A "
+        "monitor would have to observe a new patient for some time first. P wave, "
         "repolarisation and intervals are relative to the beats after the longest intervals, "
-        "because the usual beat of a record may be supraventricular. That this is so in record 232 "
-        "was known before the reference was chosen, on DS1.",
+        "because the usual beat of a record may be supraventricular. Record 232 was known "
+        "to be such a record before the reference was chosen on DS1.",
         "Decisions at P = 1/2 of the balanced training. 'For the share of V in DS1': "
         f"probabilities with the odds of {ventricular_share():.1%} instead of half.",
         f"Doubt in the array's models: {measure}, the best of {len(MEASURES)} on patients of DS1 "
         f"left out in turn ({VALIDATION_SEEDS} seeds); in software: the entropy of the answer. "
-        "S and F beats were never learnt from; those of DS1 chose features, prior and measure.",
+        "S and F beats are not used for training; those of DS1 served to choose features, prior "
+        "and measure.",
         f"{RIVAL}: alpha = {SOFTWARE_MODELS[RIVAL].penalty:g}, which has the largest area for S "
-        "and F on DS1; stopped early, it did worse there. The other MLPs are scikit-learn's.",
+        "and F on DS1; early stopping was worse there. The other MLPs are scikit-learn's.",
         "In DS2 three quarters of S are of record 232, where they are the usual beat, and "
-        "nearly all F are of record 213: those areas hang on few patients. 'Within "
+        "nearly all F are of record 213: those areas depend on few patients. 'Within "
         "a patient' is the mean over patients with "
         f"{MIN_UNSEEN} such beats or more.",
         f"Network: {np.mean([c['chain']['ess_log_posterior'] for c in cells]):.0f} effective "

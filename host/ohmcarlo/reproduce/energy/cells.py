@@ -91,7 +91,7 @@ def _geometry(geometry: Geometry) -> dict[str, int]:
 
 
 class CountingJudge(EpisodeLikelihood):
-    """The likelihood of its parent, with a count of the steps of all episodes."""
+    """The parent's likelihood, with a count of the steps of all episodes."""
 
     played: list[int]
 

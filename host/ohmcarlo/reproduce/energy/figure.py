@@ -73,25 +73,27 @@ def make(bench: Bench) -> Figure:
             "energy": {f"{t}, {k}": s.values() for (t, k), s in spent.items()},
         },
         notes=[
-            "Nothing is measured: operations are counted, their energies are published or "
-            "estimated (array/energy.py), and no device was at hand.",
+            "No energy is measured: operations are counted, and their energies are published or "
+            "estimated (array/energy.py).",
             f"Number of steps: the least of {', '.join(map(str, CHOICES))} from which on the mean "
             f"accuracy over seeds {TUNING_FROM} to {TUNING_FROM + TUNING_SEEDS - 1} stays within "
             f"{TOLERANCE:.1%} of that after {CHOICES[-1]:,}, and never less than "
-            f"{LEAST_STEPS:,}, because a posterior is wanted; cartpole: its 1,200 episodes.",
+            f"{LEAST_STEPS:,}, because a posterior needs more steps than a class; "
+            "cartpole: its 1,200 episodes.",
             "Ranges: 90 % of trainings priced with constants drawn between their bounds, each on "
             "its own, triangular over the logarithm.",
-            "Whitened: the computer fits the mode first; that energy is not in the array's.",
+            "Whitened: the computer fits the mode first; that energy is not included.",
             "Cartpole: actions are computed from the codes that were read back, by the processor, "
-            "which is not priced here. `if the array acted` prices an access per control step. No "
-            "ratio of times: the golden model's time is mostly that of the cart.",
+            "which is not priced here. `if the array acted` prices an access per control step. A "
+            "ratio of times is not given, because most time of the golden model is spent on the "
+            "cart.",
             "CPU: time of one core (golden model, which also plays the devices; NumPy: the bare "
             "algorithm) at an assumed 10 W [4, 20]; operations at 0.5 nJ [0.05, 2]. Cortex-M4: 5 "
             "cycles [2.5, 10] an operation at 288 pJ [122, 300]. Random numbers not counted there. "
             "45 nm logic: 8-bit multipliers, weights and data in SRAM, a counter-based generator.",
-            "The published factor of about 10⁵ (press coverage) does not say what CMOS it means; "
-            "against a processor the ratio is that of software to logic, against logic made for "
-            "the same algorithm it is of order one.",
+            "The published factor of about 10⁵ (press coverage) does not name its CMOS reference. "
+            "Against a processor, the ratio is mostly that of software to logic. Against logic "
+            "made for the same algorithm, it is of order one.",
             *notes,
         ],
     )

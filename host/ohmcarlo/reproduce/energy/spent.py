@@ -61,7 +61,7 @@ class Spent:
         self.mean = energy(self.ledger, self.geometry)
         self.drawn = monte_carlo(self.ledger, self.geometry, DRAWS)
         seconds = min(c["cpu_seconds"] for c in self.runs)
-        acts = get_task(self.runs[0]["task"]).kind == POLICY  # most of its time is the cart's
+        acts = get_task(self.runs[0]["task"]).kind == POLICY  # mostly the time of the cart
         self.software = software_energy(self.ledger, self.geometry, seconds)
         if acts:
             del self.software["cpu_time"]

@@ -17,7 +17,7 @@ SOFTWARE = {
     "cpu_time": "CPU core, golden model's time × power",
     "cpu_operations": "CPU core, operations × price",
     "mcu": "Cortex-M4, operations × price",
-    "logic": "45 nm logic made for it",
+    "logic": "dedicated 45 nm logic",
 }
 
 
@@ -26,7 +26,7 @@ def micro(values: Sequence[float]) -> list[float]:
 
 
 def array_goal(task: str, joules: Sequence[float], name: str = "array + converter") -> Goal:
-    """At most 10 µJ on average, for the tasks that it is set for."""
+    """Goal: at most 10 µJ on average, for the tasks that the goal is set for."""
     wanted = task in GOAL_TASKS
     return Goal(
         name,

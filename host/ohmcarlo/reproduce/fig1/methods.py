@@ -1,4 +1,4 @@
-"""The strategies that the figure compares, and the devices that they are tried on."""
+"""The strategies of the figure, and the devices that they are compared on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Kind(NamedTuple):
-    """Devices that the strategies are tried on."""
+    """Devices that the strategies are compared on."""
 
     title: str
     colour: str

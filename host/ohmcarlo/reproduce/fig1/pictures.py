@@ -107,7 +107,7 @@ def _draw_values(
 def _draw_header(axes: NDArray[Any]) -> None:
     """A drawing of each family."""
     texts = (
-        "row n + 1 is a noisy copy of row n;\nkept or taken again: the rows are the posterior",
+        "row n + 1 is a noisy copy of row n,\naccepted or rejected: the rows are samples",
         "read, move down the slope,\nprogram again: noise at every step",
         "one result of a computer,\nprogrammed into every row",
         "as many parameters\nas devices hold samples",

@@ -81,7 +81,8 @@ def age_cell(seed: int) -> Cell:
 
 
 def cover_cell(seed: int, wrong: bool = False) -> Cell:
-    """Whether each interval of a small array holds the constant; ``wrong``: one 1.2 times it."""
+    """Whether each interval of a small array contains the constant; ``wrong``: 1.2 times the
+    constant."""
     preset = get_preset(PRESET)
     constants = _measured(COVER_ROWS, seed, preset).constants
     truth = truth_of(preset)

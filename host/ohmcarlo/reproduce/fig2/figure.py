@@ -44,8 +44,8 @@ def make(bench: Bench) -> Figure:
     if sweep is not None:
         tables.insert(1, sweep_table(sweep))
     return Figure(
-        title="Electrical characterisation: cycle to cycle, device to device, and what they are "
-        "worth as a random number",
+        title="Electrical characterisation: cycle-to-cycle and device-to-device spread, and their "
+        "quality as a source of random numbers",
         tables=[*tables, age_table(ages)],
         pictures={"fig2": draw(array, sweep, ages)},
         values={
@@ -56,14 +56,15 @@ def make(bench: Bench) -> Figure:
         },
         notes=[
             "Brackets: 95 % intervals, by a bootstrap over devices (shares: Clopper and Pearson).",
-            "`published` beside the model is the constant it was built with; beside the cells what "
-            "is derived from the same file without intervals (array/presets.py), or the source "
+            "`published`: for the model, the constant that it was built with; for the cells, the "
+            "value derived from the same file without intervals (array/presets.py), or the source "
             "named.",
-            "Shape: deviations over the spread of their own 20 repeats, which pulls in the tails "
-            "of a normal distribution, too: compare with the model, which is normal.",
-            "The model shows only its own effects: its shape is normal, its ageing is assumed.",
-            "The cells' memory is no single exponential: what is fitted is the best one, with "
-            "the devices' own means accounted for; pulses 10 mV apart count as pulses of one kind.",
+            "Shape: deviations are divided by the spread of their own 20 repeats. This shortens "
+            "the tails of a normal distribution, too: compare with the model, which is normal.",
+            "The model has only its own effects: its shape is normal, and its ageing is assumed.",
+            "The memory of the cells is not a single exponential. The best one is fitted, "
+            "corrected for the means of the devices. Pulses 10 mV apart count as pulses of one "
+            "kind.",
             *notes,
         ],
     )

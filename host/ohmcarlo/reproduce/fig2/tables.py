@@ -91,7 +91,8 @@ def sweep_table(sweep: Cell) -> Table:
 
 
 def least_hits(number: int, level: float = LEVEL, chance: float = 0.001) -> int:
-    """Hits below which ``number`` intervals of that level fall with less than this chance."""
+    """Number of hits that ``number`` intervals of that level undercut with less than this
+    probability."""
     return int(stats.binom.ppf(chance, number, level))
 
 

@@ -38,18 +38,18 @@ def policy_rows(v: Mapping[str, Any]) -> Rows:
 
 
 def policy_warnings(v: Mapping[str, Any]) -> list[str]:
-    """Conclusions that the result does not support, with a remedy each."""
+    """Warnings about conclusions that the result does not support, with a remedy each."""
     warnings = []
     if not v["accepted"]:
         warnings.append(
             "no proposal was accepted: the policy is the first, random one; `ohmcarlo "
-            "characterize` shows which kernel this array can carry"
+            "characterize` shows which kernel suits this array"
         )
     elif v["training"]["episodes_to_full_return"] is None:
         warnings.append("no policy stood to the end in training: use more --steps, another --seed")
     if v["ess_min"] is None or v["ess_min"] < ESS_LIMIT:
         warnings.append(
-            f"{v['ess_min'] or 0:.0f} effective samples for the worst weight: this is a search, "
-            "its samples say little about how far the weights could be changed"
+            f"{v['ess_min'] or 0:.0f} effective samples for the worst weight: the run "
+            "is a search, and its samples do not show the uncertainty of the weights"
         )
     return warnings + out_of_service(v)

@@ -162,7 +162,7 @@ class ClassPredictions:
         ]
 
     def notes(self) -> list[str]:
-        """Lines for a person: the meaning of the columns, accuracy, extrapolated rows."""
+        """Lines of text: the meaning of the columns, accuracy, extrapolated rows."""
         positive = self.class_names[1]
         notes = [
             f"probability: of class {positive!r}; spread: its posterior standard deviation",

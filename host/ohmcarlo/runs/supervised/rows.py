@@ -77,7 +77,7 @@ def _mixing(v: Mapping[str, Any]) -> str:
 
 
 def result_warnings(v: Mapping[str, Any]) -> list[str]:
-    """Conclusions that the result does not support, with a remedy each."""
+    """Warnings about conclusions that the result does not support, with a remedy each."""
     return [*_mixing_warnings(v), *_kernel_warnings(v), *out_of_service(v)]
 
 
@@ -87,7 +87,7 @@ def _mixing_warnings(v: Mapping[str, Any]) -> list[str]:
         return [
             "no proposal was accepted: every answer is that of the "
             f"{'fit that the computer began with' if v['whiten'] else 'first, random weights'}, "
-            "nothing was learnt by the array; do not trust weights and uncertainties of this run; "
+            "and the array learnt nothing; do not trust weights and uncertainties of this run; "
             f"try {better}"
         ]
     if rhat is None or rhat > RHAT_LIMIT:
@@ -100,7 +100,7 @@ def _mixing_warnings(v: Mapping[str, Any]) -> list[str]:
     if ess is None or ess < ESS_LIMIT:
         return [
             f"only {0 if ess is None else ess:.0f} effective samples for the worst weight "
-            f"({ESS_LIMIT} are wanted): intervals are rough; try {better}"
+            f"({ESS_LIMIT} are needed): intervals are rough; try {better}"
         ]
     return []
 
@@ -110,7 +110,7 @@ def _kernel_warnings(v: Mapping[str, Any]) -> list[str]:
     if 0 < v["acceptance_rate"] < LOW_ACCEPTANCE:
         warnings.append(
             f"only {v['acceptance_rate']:.1%} of the proposals were accepted: `ohmcarlo "
-            "characterize` shows which kernel this array can carry"
+            "characterize` shows which kernel suits this array"
         )
     if v["kernel"] == "published":
         warnings.append(
