@@ -1,4 +1,4 @@
-"""Writes the fuzzers' first inputs, from ``ohmcarlo.spec.link``: the same bytes each time.
+"""Writes the fuzzers' initial inputs from ``ohmcarlo.spec.link``; the bytes are reproducible.
 
     .venv/bin/python firmware/fuzz/corpus.py            renew firmware/fuzz/corpus
 

@@ -1,5 +1,5 @@
-// Fuzzer of the messages: a host that keeps to the link's rules and asks for anything. Most bodies
-// are nearly right, so that they get past the first check.
+// Fuzzer of the messages: a host that follows the rules of the link and sends any request. Most
+// bodies are nearly correct, so that they pass the first check.
 #include <string.h>
 
 #include "host.h"
@@ -7,7 +7,7 @@
 
 #define MESSAGES 48
 #define POLL_CLOCKS 2500u
-#define FIELDS_AND_ONE 96u // more than there are
+#define FIELDS_AND_ONE 96u // one more than the number of fields
 #define WINDOWS_AND_ONE 24u
 #define ROWS_AND_TWO (OHMCARLO__ID__ROWS__VALUE_reset + 2u)
 #define DEVICES_AND_TWO (2u * OHMCARLO__ID__PAIRS__VALUE_reset + 2u)
@@ -25,7 +25,7 @@ static void add(struct text *text, uint32_t value, size_t bytes)
         text->bytes[text->length++] = (uint8_t)(value >> 8 * i);
 }
 
-// A number that is small as often as not
+// A number that is small in half of the cases
 static uint32_t any32(struct input *input)
 {
     const uint8_t choice = take8(input);
@@ -173,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             happen(&host, choice & 7);
         else
             ask(&host, &input, i);
-        if ((choice & 7) != 7) // now and then the next one follows at once
+        if ((choice & 7) != 7) // sometimes the next request follows at once
             host_poll(&host, POLL_CLOCKS);
         if ((choice & 8) != 0)
             host_acknowledge(&host);

@@ -1,5 +1,5 @@
-// Fuzzer of the wire: pieces of the input reach the board as they are, or as a frame with any
-// header and a right checksum, or as such a frame with an error in it.
+// Fuzzer of the wire: pieces of the input reach the board unchanged, as a frame with any header and
+// a correct checksum, or as such a frame with an error.
 #include "host.h"
 
 #define PIECES 64

@@ -126,7 +126,7 @@ static void send(const struct host *host, uint8_t kind, uint16_t sequence, const
     native_receive(wire, (uint32_t)make_frame(&header, payload, length, wire));
 }
 
-// -- what the board says -------------------------------------------------------------------------
+// -- frames of the board -------------------------------------------------------------------------
 static size_t unstuff(const uint8_t *wire, size_t count, uint8_t *bytes)
 {
     size_t length = 0;
@@ -248,7 +248,7 @@ void host_settle(struct host *host)
     native_hang(0);
     native_mismatch(0, 0);
     uint8_t zero = 0;
-    native_receive(&zero, 1); // ends what was left of a frame
+    native_receive(&zero, 1); // ends an incomplete frame
     host_open(host, (uint16_t)(host->session + 1));
     for (int i = 0; i < SETTLE_POLLS && !(host->open && native_idle()); i++)
         host_poll(host, PATIENCE);

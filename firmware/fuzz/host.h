@@ -1,5 +1,5 @@
-// A small host for the fuzzers: makes frames, takes the board's apart, and aborts when a rule of
-// the link is broken.
+// A small host for the fuzzers: makes frames, decodes those of the board, and aborts when the board
+// breaks a rule of the link.
 #ifndef HOST_H
 #define HOST_H
 
@@ -10,7 +10,7 @@
 #include "native.h"
 #include "spec_link.h"
 
-// One input, consumed from the front; zeros when it has ended
+// One input, consumed from the front, followed by zeros
 struct input {
     const uint8_t *data;
     size_t left;
@@ -19,7 +19,7 @@ struct input {
 uint8_t take8(struct input *input);
 uint16_t take16(struct input *input);
 uint32_t take32(struct input *input);
-size_t take_bytes(struct input *input, uint8_t *to, size_t limit); // how many there were
+size_t take_bytes(struct input *input, uint8_t *to, size_t limit); // returns the number of bytes
 
 struct header {
     uint8_t version;
@@ -29,20 +29,20 @@ struct header {
     uint16_t acknowledgement;
 };
 
-// COBS(header, payload, CRC), zero: its length. `wire` has room for LINK_MAX_WIRE + 8
+// COBS(header, payload, CRC), zero; returns its length. `wire` has room for LINK_MAX_WIRE + 8
 size_t make_frame(const struct header *header, const uint8_t *payload, size_t length,
                   uint8_t *wire);
 
-// What the host knows of the session
+// The state of the session in the host
 struct host {
     uint16_t session;
     bool open;
     uint16_t sequence;     // of its next message
     uint16_t expected;     // next message of the board
-    uint16_t acknowledged; // what the board was told last
-    bool deaf;             // frames of the board are lost
+    uint16_t acknowledged; // the last acknowledgement that was sent
+    bool deaf;             // the frames of the board are dropped
     bool running;          // a command that takes time was accepted and has not finished
-    bool numbered;         // words of the record stream have come, up to `number`
+    bool numbered;         // words of the record stream were received, up to `number`
     uint32_t number;
     uint64_t long_requests; // bit n: request n is such a command
 };
@@ -50,9 +50,9 @@ struct host {
 void host_open(struct host *host, uint16_t session);
 void host_message(struct host *host, const uint8_t *message, size_t length);
 void host_acknowledge(struct host *host);
-// Lets the board work, and takes what it sent
+// Runs the board, and decodes its frames
 void host_poll(struct host *host, uint32_t clocks);
-// Ends whatever goes on; the board must come to rest
+// Ends all activity; the board must become idle
 void host_settle(struct host *host);
 
 void check(bool holds, const char *rule);

@@ -1,6 +1,5 @@
-// A model of the controller in C. It obeys the same commands at the same addresses, counts every
-// operation on its array, and streams records that are well-formed and made up: numbers from a
-// hash.
+// A model of the controller in C. It executes the same commands at the same addresses, counts every
+// operation on its array, and streams well-formed records whose numbers come from a hash.
 #include <string.h>
 
 #include "model.h"
@@ -30,7 +29,7 @@ enum counter {
 struct controller {
     enum activity activity;
     enum reason reason;
-    uint64_t next;      // clock of the next thing to happen
+    uint64_t next;      // clock of the next event
     uint32_t remaining; // steps, regions or points
     uint32_t steps_done;
     uint32_t turn;
@@ -42,8 +41,8 @@ struct controller {
     bool raw_valid;
     uint32_t raw_result;
     bool external_given;
-    uint32_t hang; // the operation from now on that is the first without an answer; 0: none
-    bool hanging;  // that is the present one
+    uint32_t hang; // operations until the first one without an answer; 0: none
+    bool hanging;  // the present operation has no answer
     uint32_t upper;
     uint64_t count[COUNTERS];
     uint32_t record[SAMPLE_WORDS];
@@ -108,7 +107,7 @@ static void append(uint32_t word)
         controller.record[controller.record_words++] = word;
 }
 
-// False: words still wait for room in the ring, and the controller for them
+// False: words wait for room in the ring, and the controller waits for them
 static bool records_out(void)
 {
     while (controller.record_sent < controller.record_words) {
@@ -159,7 +158,7 @@ static void append_step(bool accepted)
         append_sample(controller.turn, 0);
 }
 
-// -- what takes time -----------------------------------------------------------------------------
+// -- activities that take time -------------------------------------------------------------------
 static void end(enum reason reason)
 {
     controller.activity = IDLE;
@@ -352,7 +351,7 @@ void controller_command(uint32_t strobes)
         controller.remaining = 1;
 }
 
-// -- registers that it drives --------------------------------------------------------------------
+// -- registers that the controller drives --------------------------------------------------------
 static bool counter_answers(uint32_t at, uint32_t *value)
 {
     const uint32_t first = OHMCARLO__COUNTERS__CLOCKS__LO_addr;
@@ -380,7 +379,7 @@ bool controller_answers(uint32_t at, uint32_t *value)
     case OHMCARLO__RAW__RESULT_addr:
         *value = controller.raw_result;
         return true;
-    case OHMCARLO__ROW__WEAR_addr: // what it is asked about tells it apart
+    case OHMCARLO__ROW__WEAR_addr: // differs for each selected row
         *value = SET_TO(ROW__SELECT);
         return true;
     default:

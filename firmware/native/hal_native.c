@@ -11,7 +11,7 @@
 
 #define CLOCK_HZ 50000000u
 #define ACCESS_CLOCKS 8u
-#define HANGING_CLOCKS (1u << 16) // while an operation hangs, so that waiting for it ends
+#define HANGING_CLOCKS (1u << 16) // of an access while an operation hangs, so that waiting ends
 #define REGISTER_SPACE 0x1000u    // bytes of either map that hold registers
 #define REGION_BITS 0xC0000000u
 #define NO_REGISTER 0xFFFFu
@@ -37,8 +37,8 @@ struct bus {
     uint32_t unsafe;
     const char *reason;
     uint32_t lost;
-    bool image;     // the processor runs it
-    bool told_idle; // by the last register that was written, as on the board
+    bool image;     // the processor runs an image
+    bool told_idle; // set by the last register write, as on the board
 };
 
 static struct bus bus;
@@ -156,7 +156,7 @@ static void pass_time(uint32_t clocks)
     controller_work(bus.clock);
 }
 
-// Natively only an access takes time; the processor knows how long its instructions take
+// Natively only an access takes time; the processor counts the clocks of its instructions
 static void pass_access(void)
 {
     bus.accesses++;
@@ -263,7 +263,7 @@ static void write_map(struct map *map, uint32_t at, uint32_t value)
     const struct native_register *const found = register_at(map, at);
     uint32_t *word = 0;
     if (found != 0 && found->writable != 0) {
-        // what software only reads may stand in what it writes back, hardware ignores it
+        // read-only bits may be set in a written word; the hardware ignores them
         if ((value & ~(found->writable | found->readable)) != 0)
             unsafe("bits written that do not exist");
         if (map == &bus.board)

@@ -4,42 +4,43 @@
 
 #include <stdint.h>
 
-// Power-up: hardware and firmware as new
+// Power-up: hardware and firmware in their initial state
 void native_reset(void);
-// The processor begins anew, the hardware stays as it is
+// Restarts the processor; the hardware keeps its state
 void native_restart(void);
 
 // From now on the processor runs this image of the board's memory instead, until the next reset
 void native_image(const uint8_t *image, uint32_t bytes);
 uint64_t native_instructions(void);
-uint32_t native_stack(void); // bytes, at its deepest
+uint32_t native_stack(void); // largest depth of the stack in bytes
 
-// Bytes from the wire; those that find the ring full are lost, as on the board
+// Bytes from the wire; bytes that arrive while the ring is full are lost, as on the board
 void native_receive(const uint8_t *bytes, uint32_t count);
-// Bytes to the wire, at most `limit`: how many
+// Bytes to the wire, at most `limit`; returns their number
 uint32_t native_send(uint8_t *bytes, uint32_t limit);
-// The firmware runs for so many clocks, or until it is idle, which ends them early
+// Runs the firmware for this number of clocks, or until it is idle
 void native_poll(uint32_t clocks);
 
 // Operations that reached a device, by their code (FORM 1, RESET 2, SET 3, READ 4); RESET counts at
 // device 0
 uint32_t native_pulses(uint32_t operation, uint32_t row, uint32_t device);
-// What must never happen: an operation outside the array or while the controller is busy or
-// stopped, a command that cannot be obeyed, a write to a place or with bits that do not exist
+// Errors that must never occur: an operation outside the array or while the controller is busy or
+// stopped, a command that cannot be executed, a write to an address or to bits that do not exist
 uint32_t native_unsafe(void);
-const char *native_unsafe_reason(void); // of the first
-uint32_t native_lost(void);             // bytes that found the ring full
+const char *native_unsafe_reason(void); // reason of the first error
+uint32_t native_lost(void);             // bytes that were lost because the ring was full
 uint32_t native_idle(void);
 uint64_t native_clocks(void);
 uint64_t native_accesses(void); // reads and writes of the hardware
-// A register or a word of a window, by its byte address in the controller's map; without effects
+// A register or a word of a window, by its byte address in the controller's map; without side
+// effects
 uint32_t native_peek(uint32_t address);
 
-// What tests make happen
+// Events that tests cause
 void native_fault(uint32_t cause); // the sequencer stops
 void native_alarm(void);           // the coin fails its test
 void native_hang(
-    uint32_t hang); // the hang-th operation from now and later ones are never answered; 0: all are
-void native_mismatch(uint32_t controller, uint32_t board); // map hashes are others (1: yes)
+    uint32_t hang); // the hang-th operation from now and all later ones get no answer; 0: none
+void native_mismatch(uint32_t controller, uint32_t board); // wrong map hashes (1: yes)
 
 #endif // NATIVE_H

@@ -1,6 +1,6 @@
-// The board's processor: RV32IM without division, over the model's bus. So tests run the image that
-// the board runs, and count its clocks. Clocks of an instruction are those of PicoRV32's manual,
-// with its barrel shifter and its one-bit multiplier, and memory that answers at once.
+// The board's processor: RV32IM without division, over the model's bus. With it, tests run the
+// image of the board and count its clocks. The clocks of an instruction come from PicoRV32's
+// manual, for its barrel shifter, its one-bit multiplier, and memory without wait states.
 #include "processor.h"
 
 #include <string.h>
@@ -14,7 +14,7 @@
 struct processor {
     uint32_t x[REGISTERS];
     uint32_t pc;
-    uint32_t lowest; // that the stack pointer was
+    uint32_t lowest; // least value of the stack pointer
     uint64_t instructions;
     bool stopped;
     uint32_t ram[WORDS];
@@ -188,7 +188,7 @@ static void set(uint32_t rd, uint32_t value)
         cpu.lowest = value;
 }
 
-// One instruction: its clocks
+// Executes one instruction; returns its clocks
 static uint32_t execute(uint32_t word)
 {
     const uint32_t rd = word >> 7 & 31, kind = word >> 12 & 7;

@@ -6,8 +6,8 @@
 
 void processor_load(const uint8_t *image, uint32_t bytes);
 void processor_restart(void);
-uint32_t processor_step(void); // executes one instruction: its clocks
+uint32_t processor_step(void); // executes one instruction; returns its clocks
 uint64_t processor_instructions(void);
-uint32_t processor_stack(void); // bytes, at its deepest since the restart
+uint32_t processor_stack(void); // largest depth since the restart, in bytes
 
 #endif // PROCESSOR_H

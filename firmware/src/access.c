@@ -74,7 +74,7 @@ enum status access_read(const struct request *request, struct answer *answer)
 }
 
 // -- windows -------------------------------------------------------------------------------------
-// The window that the request names, or null
+// The window of the request, or null
 static const struct link_window *window_of(const struct request *request)
 {
     const uint16_t number = get16(request->body + WINDOW_WINDOW_at);

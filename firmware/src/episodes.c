@@ -13,7 +13,7 @@
 _Static_assert(EPISODE_RESULT_bytes + MAX_EPISODES * STEPS_bytes <= LINK_MAX_BODY,
                "one message holds the result");
 
-// What the episodes serve
+// Purpose of the episodes
 enum purpose { NOTHING, ANSWER, PROPOSAL };
 
 struct episodes {
@@ -28,7 +28,7 @@ struct episodes {
     struct cartpole state;
 };
 
-// How proposals are judged; without episodes (count 0) the host judges
+// Evaluation of proposals; without episodes (count 0), the host evaluates them
 struct policy {
     uint32_t seed;
     uint32_t first;
@@ -169,7 +169,7 @@ static void give_log_likelihood(void)
         (uint32_t)cartpole_log_likelihood(all_steps(), episodes.count, policy.scale));
 }
 
-// -- both ----------------------------------------------------------------------------------------
+// -- both purposes -------------------------------------------------------------------------------
 static void end(void)
 {
     if (episodes.purpose == PROPOSAL)

@@ -5,7 +5,7 @@
 #include "hal.h"
 
 #define PAYLOAD_WORDS (LINK_MAX_PAYLOAD / 4)
-#define HALF 0x8000u // a sequence number that is further ahead than this lies behind
+#define HALF 0x8000u // a sequence number that is further ahead counts as one behind
 
 _Static_assert(LINK_MAX_PAYLOAD % 4 == 0, "payloads are copied as words");
 _Static_assert((LINK_WINDOW & (LINK_WINDOW - 1)) == 0, "the window is a power of two");

@@ -1,8 +1,9 @@
 // The board as a program: the Verilated board, its serial line behind a pseudo-terminal.
 //
-// Prints "port /dev/pts/N" and runs until SIGTERM, SIGINT or the end of its standard input. The line
-// is a real one at both ends, with BOARD_DIVISOR clocks a bit. The program sleeps while the board
-// waits for bytes and none come. Its memory is loaded from the file firmware.bin beside the program.
+// Prints "port /dev/pts/N" and runs until SIGTERM, SIGINT or the end of its standard input. The
+// line is simulated bit by bit at both ends, with BOARD_DIVISOR clocks per bit. The program sleeps
+// while the board waits for bytes. Its memory is loaded from the file firmware.bin beside the
+// program.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -27,8 +28,8 @@
 namespace {
 
 constexpr unsigned kDivisor = BOARD_DIVISOR;  // clocks of a bit
-constexpr unsigned kBatch = 256;              // clocks between two looks at the pseudo-terminal
-constexpr unsigned kBatchesPerCheck = 256;    // batches between two looks at standard input
+constexpr unsigned kBatch = 256;              // clocks between two polls of the pseudo-terminal
+constexpr unsigned kBatchesPerCheck = 256;    // batches between two polls of standard input
 
 volatile sig_atomic_t stop_requested = 0;
 
@@ -45,14 +46,14 @@ double seconds() {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-// The board's end of a pseudo-terminal. What the other end does not take yet is kept.
+// The board's end of a pseudo-terminal. Bytes that the other end does not take yet are kept.
 class Terminal {
  public:
   Terminal() {
     master_ = posix_openpt(O_RDWR | O_NOCTTY);
     if (master_ < 0 || grantpt(master_) != 0 || unlockpt(master_) != 0) fail("no pseudo-terminal");
     name_ = ptsname(master_);
-    // kept open: the settings live as long as somebody has it open, and a host may come and go
+    // kept open, because the settings last while any process has it open, and hosts come and go
     slave_ = open(name_.c_str(), O_RDWR | O_NOCTTY);
     termios settings;
     if (slave_ < 0 || tcgetattr(slave_, &settings) != 0) fail("no pseudo-terminal");
@@ -121,7 +122,7 @@ class Shifter {
 class Sampler {
  public:
   bool idle() const { return left_ == 0; }
-  // Takes the line of a clock; true: `byte()` has come.
+  // Takes the level of one clock; true: `byte()` is complete.
   bool clock(bool level) {
     if (left_ == 0) {
       if (level) return false;
@@ -149,7 +150,7 @@ class Board {
     auto &memory = top_->rootp->board__DOT__soc__DOT__memory;
     std::FILE *file = std::fopen(firmware.c_str(), "rb");
     if (file == nullptr) fail(firmware.c_str());
-    // little-endian words, on the board and here
+    // little-endian words, on the board and on this machine
     const size_t count = std::fread(&memory[0], 1, sizeof memory, file);
     if (count == 0 || std::fgetc(file) != EOF) {
       std::fprintf(stderr, "board: %s: no firmware for %zu bytes of memory\n", firmware.c_str(),
@@ -160,7 +161,7 @@ class Board {
   }
   ~Board() { top_->final(); }
 
-  // One clock with the line `rx` at `level`. The controller's clock comes only when it is wanted.
+  // One clock with the line `rx` at `level`. The controller is clocked only if the board wants it.
   void clock(bool level) {
     const bool core = top_->core_wanted;
     top_->rx = level;
@@ -232,8 +233,8 @@ class Program {
     terminal_.flush();
   }
 
-  // Waits at most `milliseconds` (-1: for ever) for bytes, or room for bytes; false: it is time to
-  // end.
+  // Waits at most `milliseconds` (-1: for ever) for bytes, or room for bytes; false: the program
+  // has to end.
   bool wait(int milliseconds) {
     const short write = terminal_.has_backlog() ? POLLOUT : 0;
     pollfd watched[] = {{terminal_.descriptor(), static_cast<short>(POLLIN | write), 0},
@@ -241,7 +242,7 @@ class Program {
     const timespec limit = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
     sigset_t none;
     sigemptyset(&none);
-    // signals are let through in here only, so none can slip in between a look and the sleep
+    // signals are unblocked only here, so that none is missed between a poll and the sleep
     const int ready = ppoll(watched, 2, milliseconds < 0 ? nullptr : &limit, &none);
     if (ready < 0 && errno != EINTR) fail("poll");
     if (stop_requested) return false;
