@@ -24,8 +24,8 @@ def user_cache() -> Path:
 def explained(folder: Path, needed: str, option: str) -> Iterator[None]:
     """Turn a full disk or a refused write below ``folder`` into an OhmcarloError of one line.
 
-    ``needed``: the room that the work takes, as "100 MB". ``option``: the command-line option that
-    names another folder.
+    ``needed``: the disk space that the work takes, as "100 MB". ``option``: the command-line option
+    that names another folder.
     """
     try:
         yield

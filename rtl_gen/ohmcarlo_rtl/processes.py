@@ -1,4 +1,4 @@
-"""Tools that run as processes of their own and end with the call that started them."""
+"""Tools that run as separate processes and end with the call that started them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _thread = threading.local()
 
 
 class ToolFailed(OhmcarloError):
-    """A tool that ended with an error; ``printed``: everything that it printed."""
+    """A tool that ended with an error; ``printed``: its whole output."""
 
     def __init__(self, message: str, printed: str) -> None:
         super().__init__(message)
@@ -121,9 +121,9 @@ def run(
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt within the block, as Ctrl-C does, so that all is tidied up.
+    """SIGTERM raises KeyboardInterrupt within the block, as Ctrl-C does, so that it is cleaned up.
 
-    Without effect outside the main thread, where Python handles no signals.
+    It has no effect outside the main thread, because Python handles signals only there.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What a build needs beside this package: Python packages, each with its extra, and compilers."""
+"""Requirements of a build: Python packages, each with its extra, and compilers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BITSTREAM = (*HARDWARE, "amaranth_boards")
 
 
 class MissingTools(UsageError):
-    """A Python package or a compiler is missing; the message contains what to install."""
+    """A Python package or a compiler is missing; the message states the package to install."""
 
 
 def require_packages(modules: Collection[str]) -> None:
@@ -41,7 +41,7 @@ def require_packages(modules: Collection[str]) -> None:
 
 
 def require_compiler() -> None:
-    """Raise MissingTools, with what to install, where there is no C++ compiler."""
+    """Raise MissingTools, with the packages to install, if there is no C++ compiler."""
     if shutil.which("g++") is None:
         raise MissingTools(
             "no C++ compiler: install g++ (Debian, Ubuntu: apt install g++; Fedora: dnf install "

@@ -1,4 +1,4 @@
-"""The sources that outputs are made from: where they are, and their digests."""
+"""The sources of all outputs: their folders and their digests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ohmcarlo_hdl.soc.design import files_digest
 
 PACKAGE = Path(__file__).parent
 REPOSITORY = PACKAGE.parents[1]
-"""The root of the checkout; without meaning in an installed package."""
+"""The root of the checkout; meaningless in an installed package."""
 
 
 def in_checkout() -> bool:

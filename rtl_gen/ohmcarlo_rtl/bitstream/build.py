@@ -43,18 +43,18 @@ MILESTONES = {
     "Info: Running simulated annealing": "placement, refined ...",
     "Info: Routing": "routing ...",
 }
-"""Beginning of a line of nextpnr → the stage that it announces."""
+"""Beginning of a line of nextpnr's output → the stage that begins there."""
 
 
 def build(request: Request, out: Path, say: Say, *, force: bool = False) -> dict[str, Any]:
-    """The manifest of the bitstream in ``out``, which is built unless it is up to date.
+    """Build the bitstream in ``out`` unless it is up to date; return its manifest.
 
     ``say`` gets a line for each stage. If a clock is just missed, the next of the request's seeds
     is tried. A build that fails, or whose process is killed, leaves ``out`` as it was. The logs of
     a build that fails are kept beside it, in ``…-failed``.
 
-    Raises UsageError for missing tools or a folder of something else, OhmcarloError when the design
-    does not fit, is too slow, or a tool fails.
+    Raises UsageError for missing tools or a folder with other content, OhmcarloError when the
+    design does not fit, is too slow, or a tool fails.
     """
     tools = find_tools(request.board.flow.tools)
     require_ours(out)
@@ -92,7 +92,7 @@ def up_to_date(out: Path, key: str) -> dict[str, Any] | None:
 
 
 def product_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """File, size and hash of the bitstream, or of the Verilog that a vendor's tool is to build."""
+    """File, size and hash of the bitstream, or of the Verilog for the vendor's tool."""
     found: dict[str, Any] = manifest.get(BITSTREAM) or manifest[VERILOG]
     return found
 
@@ -112,13 +112,13 @@ def _prepare(request: Request, work: Path, say: Say) -> Plan:
 
 
 def _run(request: Request, plan: Plan, tools: list[Tool], work: Path, say: Say) -> int:
-    """Run the tools one after the other; return the seed with which the clock was met.
+    """Run the tools one after the other; return the seed that met the clock.
 
     Raises OhmcarloError with the error of the tool that failed.
     """
     seed = request.seed
     if not tools:
-        return seed  # the vendor's tool is to run the commands
+        return seed  # the vendor's tool runs the commands
     for tool, (name, *arguments) in zip(tools, plan.commands, strict=True):
         assert tool.name == name
         if name.startswith("nextpnr"):
@@ -136,7 +136,7 @@ def _run(request: Request, plan: Plan, tools: list[Tool], work: Path, say: Say) 
 def _place_and_route(
     request: Request, tool: Tool, arguments: list[str], work: Path, say: Say
 ) -> int:
-    """The first of the request's seeds with which the clock is met."""
+    """The first of the request's seeds that meets the clock."""
     at = arguments.index(seed_words(request.seed)[0])
     seed, last = request.seed, request.seed + request.tries - 1
     while True:

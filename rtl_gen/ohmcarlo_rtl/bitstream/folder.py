@@ -14,10 +14,10 @@ from ohmcarlo.errors import UsageError
 from ..folders import explained
 
 NEEDED = "200 MB"
-"""Room that a build takes at most; the result takes a tenth."""
+"""Largest disk space of a build; the result takes a tenth."""
 OPTION = "--out"
 MARK = "manifest.json"
-"""The file by which a folder is recognised as the result of a build."""
+"""The file that marks a folder as the result of a build."""
 
 
 @contextmanager
@@ -27,8 +27,8 @@ def replaced(target: Path) -> Iterator[Path]:
     If the block raises, the new folder is removed. Leftovers of a killed process are removed by the
     next build. If two builds have the same target, the second one waits.
 
-    Raises UsageError when ``target`` holds something else than a build, OhmcarloError when it
-    cannot be written or the disk is full.
+    Raises UsageError when ``target`` holds other content than a build, OhmcarloError when it cannot
+    be written or the disk is full.
     """
     with explained(target.parent, NEEDED, OPTION):
         target.parent.mkdir(parents=True, exist_ok=True)

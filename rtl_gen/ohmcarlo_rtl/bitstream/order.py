@@ -33,7 +33,8 @@ def make_bitstream(
     say : callable
         Gets a line for each stage.
     out : Path
-        Default: ``build/NAME`` in the current folder; NAME is the board and what differs from it.
+        Default: ``build/NAME`` in the current folder; NAME is the board and the options that differ
+        from its defaults.
     force : bool
         Build it even if it is up to date.
     load : bool
@@ -44,8 +45,8 @@ def make_bitstream(
     Raises
     ------
     UsageError
-        For an unknown board, an impossible array or clock, missing tools, a folder of something
-        else.
+        For an unknown board, an impossible array or clock, missing tools, a folder with other
+        content.
     OhmcarloError
         When the design does not fit or is too slow, a tool fails, or no board can be programmed.
     """

@@ -17,7 +17,7 @@ SECONDS = 300
 
 
 def command_of(board: Board, bitstream: Path) -> list[str]:
-    """The command that loads it; the board loses it when it is switched off."""
+    """The command that loads the bitstream; it is lost when the board is switched off."""
     return [os.environ.get(LOADER_VARIABLE) or LOADER, *board.loader, str(bitstream)]
 
 

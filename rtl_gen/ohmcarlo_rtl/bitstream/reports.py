@@ -22,7 +22,7 @@ PACKED = re.compile(r"Info:\s+(\d+) LCs used as (LUT4 only|LUT4 and DFF|DFF only
 
 
 JUST_MISSED = 0.85
-"""The least share of a clock that another seed may bring to the whole."""
+"""The least share of the required clock at which another seed is tried."""
 
 
 class TimingMissed(OhmcarloError):

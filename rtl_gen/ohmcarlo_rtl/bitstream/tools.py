@@ -26,7 +26,7 @@ PACKAGES = {
 }
 """Tool → the Python package that installs it."""
 VERSION_SECONDS = 300
-"""Time that a tool may take to print its version; a YoWASP tool compiles itself at first use."""
+"""Time limit for printing the version; a YoWASP tool is compiled at its first start."""
 PROBE_BYTES = 65536
 NO_SPACE = re.compile(r"no space left|disk quota|file too large", re.I)
 
@@ -95,7 +95,7 @@ def run_tool(
     """Run a tool in ``folder``, which its arguments are relative to.
 
     Returns its exit code and what it printed. ``log`` gets each line at once, ``on_line`` too. The
-    tool ends with this call, even if an exception ends the call.
+    tool has ended when this call returns or raises.
 
     Raises OhmcarloError when the tool does not start, OSError when it reports a full disk.
     """
@@ -113,9 +113,9 @@ def run_tool(
 
 
 def require_room(folder: Path) -> None:
-    """Raise OSError when a file as long as the longest of ``folder`` could not grow.
+    """Raise OSError if the disk has no room for another file as long as the longest of ``folder``.
 
-    Yosys, for one, does not report that its output was cut off.
+    Yosys, for example, does not report a truncated output.
     """
     longest = max((path.stat().st_size for path in folder.iterdir()), default=0)
     probe = folder / "probe"

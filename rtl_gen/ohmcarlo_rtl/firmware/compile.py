@@ -1,4 +1,4 @@
-"""The firmware's C sources, and how a compiler is run over them."""
+"""The firmware's C sources, and calls of a compiler."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..sources import FIRMWARE_SUFFIXES, firmware_sources, require_checkout
 from .headers import headers
 
 SOURCES = "src"
-"""The only folder of C sources that an installed package has."""
+"""The only folder of C sources in an installed package."""
 ZIG = (sys.executable, "-m", "ziglang")
 WARNINGS = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-Wconversion", "-Wshadow", "-Wvla")
 

@@ -18,7 +18,8 @@ LONGEST_INPUT = 1000
 
 
 def run(name: str, runs: int, seconds: int) -> int:
-    """Exit code of one fuzzer; the inputs that it finds stay in ``build/firmware``."""
+    """Run one fuzzer and return its exit code; the inputs that it finds stay in
+    ``build/firmware``."""
     program = build_fuzzer(name, config_of(CONFIG), libfuzzer=True)
     found = BUILT / f"{name}-found"
     found.mkdir(parents=True, exist_ok=True)

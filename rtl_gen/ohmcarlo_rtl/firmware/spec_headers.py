@@ -130,7 +130,7 @@ def spec_link_header() -> str:
 def field_of(layout: RegisterMap, path: str) -> tuple[Register, Field] | None:
     """Register and field of a name in ``link.FIELDS``; None for a rail of an array without rails.
 
-    OhmcarloError where the map lacks another one.
+    Raises OhmcarloError if the map lacks any other field.
     """
     name, _, member = path.rpartition(".")
     for register in layout.registers:

@@ -14,7 +14,7 @@ from .markers import renewed
 
 
 def pages() -> dict[Path, str]:
-    """File → its text, with every generated part as the sources give it."""
+    """File → its text, with all generated parts renewed."""
     made = {constraints.FOLDER / name: text for name, text in constraints.files().items()}
     for room in (daughterboard, formats, protocol):
         made[room.PAGE] = renewed(room.PAGE.read_text(encoding="utf-8"), room.tables())

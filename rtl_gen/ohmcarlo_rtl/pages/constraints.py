@@ -1,4 +1,4 @@
-"""``constraints/<board>/``: pins, clocks and I/O timing, for flows of the reader's own."""
+"""``constraints/<board>/``: pins, clocks and I/O timing, for the users' own FPGA flows."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def read_results() -> dict[str, Any]:
 
 
 def write_results(results: Mapping[str, Any]) -> None:
-    """Replace the results in one step: a reader finds the old or the new ones."""
+    """Replace the results in one step: a reader gets either the old or the new ones."""
     part = RESULTS.with_suffix(".part")
     part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8", newline="\n")
     part.replace(RESULTS)

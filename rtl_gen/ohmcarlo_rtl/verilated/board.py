@@ -1,6 +1,6 @@
 """The board of a configuration as a program: found in the cache, or built there.
 
-Finding one needs no hardware tool: this module imports them when it builds.
+A cached program needs no hardware tool: the module imports the tools only to build.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def simulated_board(
     device_calibration: bool = True,
     cache: Path | None = None,
 ) -> Path:
-    """Path of the program, which is built unless ``cache`` has it.
+    """Return the path of the program; build it unless ``cache`` contains it.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def simulated_board(
     Raises
     ------
     UsageError
-        For sizes that do not go together, or where a tool is missing.
+        For incompatible sizes, or a missing tool.
     OhmcarloError
         When a tool fails or the cache cannot be written.
     """
@@ -109,7 +109,7 @@ def simulated_board(
 
 
 def config_of(given: Mapping[str, Any]) -> CoreConfig:
-    """The configuration; raises UsageError for sizes that do not go together."""
+    """The configuration; raises UsageError for incompatible sizes."""
     from ohmcarlo.spec import Geometry
     from ohmcarlo_hdl.config import CoreConfig
 
@@ -121,7 +121,7 @@ def config_of(given: Mapping[str, Any]) -> CoreConfig:
 
 
 def keys(given: Mapping[str, Any]) -> tuple[str, str]:
-    """Hashes of everything that the program, and program with firmware, are made from."""
+    """Hashes of all inputs of the program, without and with the firmware."""
     model = [
         design_hash(dict(given)),
         generator_digest(["verilated"]),

