@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from link_client import Client
     from native_board import NativeBoard
 
-# The helpers are imported where they are used: they need the hardware tools.
+# The helpers are imported inside functions, because they need the hardware tools.
 
 
 @pytest.fixture(

@@ -18,8 +18,8 @@ Say = Callable[[str], None]
 def simulated_board(sizes: Mapping[str, int], say: Say) -> Path:
     """The program of the simulated board for an array of these sizes; built at its first use.
 
-    ``say`` is called with a line for each stage of the build. Raises UsageError, with what to
-    install, where a tool is missing; OhmcarloError when the build fails.
+    ``say`` is called with a line for each stage of the build. Raises UsageError, which names what
+    to install, if a tool is missing; OhmcarloError if the build fails.
     """
     from ohmcarlo_rtl.requirements import MissingTools
     from ohmcarlo_rtl.verilated.board import simulated_board

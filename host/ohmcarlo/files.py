@@ -24,7 +24,7 @@ def explain(error: OSError, path: Path) -> str:
 def make_folder(path: Path, option: str) -> None:
     """Make a folder if it does not exist.
 
-    Raises OhmcarloError, which tells the user to change ``option``, when that is impossible.
+    Raises OhmcarloError, which names ``option`` as the remedy, if that is impossible.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)

@@ -209,7 +209,7 @@ def test_nonsense_acknowledgements(client: Client) -> None:
     assert len(client.messages(wire)) == 1
 
 
-# -- sending again -------------------------------------------------------------------------------
+# -- retransmission ------------------------------------------------------------------------------
 def test_sends_again_by_the_clock(client: Client) -> None:
     """A message is sent again after the time given in OPEN, not earlier, until it is
     acknowledged."""

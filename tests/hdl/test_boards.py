@@ -316,7 +316,7 @@ def test_clocks_that_make_no_link(clock_hz: int, message: str) -> None:
         uart_divisor(clock_hz)
 
 
-# -- what can be asked for -----------------------------------------------------------------------
+# -- invalid requests ----------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("options", "message"),
     [

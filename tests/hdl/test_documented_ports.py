@@ -108,7 +108,7 @@ def made() -> Made:
 def documented(text: str | None) -> dict[str, tuple[str, str, str]]:
     """Port → (direction, width, signature that documents it) from a section ``Attributes``.
 
-    Raises ValueError for a line that is no header, a port named twice, or one without meaning.
+    Raises ValueError for a line that is not a header, a port named twice, or one without meaning.
     """
     section = inspect.cleandoc(text or "").partition("\nAttributes\n----------\n")[2]
     ports: dict[str, tuple[str, str, str]] = {}

@@ -1,4 +1,4 @@
-"""Constant registers whose fields are inputs: what a bus read returns."""
+"""Bus reads of constant registers whose fields are inputs."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class Client:
         return made
 
     def messages(self, wire: bytes = b"", clocks: int = CLOCKS) -> list[Content]:
-        """Messages that come, in order; they are acknowledged by the next frame."""
+        """Messages that arrive, in order; the next frame acknowledges them."""
         found = []
         for item in self.exchange(wire, clocks):
             if item.kind == Kind.DATA and item.sequence == self.got:

@@ -60,7 +60,7 @@ class NativeBoard:
         """Run the firmware for this number of clocks, or until it is idle."""
         self._library.native_poll(ctypes.c_uint32(clocks))
 
-    # -- looks inside ------------------------------------------------------------------------------
+    # -- inspection --------------------------------------------------------------------------------
     def pulses(self, operation: int, row: int, device: int = 0) -> int:
         """Operations that reached a device (FORM 1, RESET 2, SET 3, READ 4); RESET: device 0."""
         return self._library.native_pulses(operation, row, device)
@@ -107,7 +107,7 @@ class NativeBoard:
         """A register of the controller, or a word of a window, by its byte address."""
         return self._library.native_peek(address)
 
-    # -- what a test makes happen ------------------------------------------------------------------
+    # -- events that a test causes -----------------------------------------------------------------
     def reset(self) -> None:
         """Power up."""
         self._library.native_reset()

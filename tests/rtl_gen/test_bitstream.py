@@ -259,7 +259,7 @@ def test_verilog_for_a_vendors_tool(loopback: None, tmp_path: Path) -> None:
     assert names >= {"ohmcarlo.v", "ohmcarlo.xdc", "ohmcarlo.tcl"}
 
 
-# -- what can go wrong -----------------------------------------------------------------------------
+# -- failures --------------------------------------------------------------------------------------
 def test_a_clock_that_is_not_met(loopback: None, tmp_path: Path) -> None:
     with pytest.raises(OhmcarloError, match=r"reaches ([\d.]+) MHz, 270.* --clock (\d+) or less"):
         build(request_of("icebreaker", clock_mhz=270), tmp_path / "out", quiet)
@@ -401,7 +401,7 @@ def test_killed_between_two_renames(
     assert (out / "manifest.json").is_file()
 
 
-# -- what place and route says ---------------------------------------------------------------------
+# -- messages of place and route -------------------------------------------------------------------
 def test_what_ran_out() -> None:
     log = """\
 Info: Device utilisation:

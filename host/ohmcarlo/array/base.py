@@ -24,7 +24,7 @@ class Ledger:
     counts : int64 (8,)
         Running totals; read them through the properties below.
     wear : int32 (rows, row_devices)
-        SET pulses that each device has seen.
+        SET pulses of each device.
     """
 
     def __init__(self, geometry: Geometry) -> None:

@@ -226,7 +226,7 @@ class Operations:
 
 
 def operations(ledger: Ledger, model: EnergyModel | None = None) -> Operations:
-    """Operations of ``ledger``: a MAC per pair driven, the rest as in the digital part."""
+    """Operations of ``ledger``: a MAC per pair driven, other operations as in the digital part."""
     m = model or EnergyModel()
     per_access = (m.mults_per_access, m.adds_per_access, m.tables_per_access)
     per_device = (m.mults_per_device, m.adds_per_device, m.tables_per_device)
@@ -281,7 +281,7 @@ def monte_carlo(
 ) -> dict[str, NDArray[np.float64]]:
     """``total``, ``array``, ``digital`` and each part under drawn constants, J: float64 (draws,).
 
-    Equal seeds draw equal constants, whatever the ledger.
+    Equal seeds draw equal constants for every ledger.
     """
     rng = np.random.default_rng(seed)
     out: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""Measured cells in place of a model: every SET draws one of the repeats of a real cell."""
+"""Measured cells: every SET draws one of the repeats of a real cell, without a model."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class MeasuredArray:
         """Median over cells of the mean conductance at each voltage, rising; (voltages,).
 
         Beyond its last complete voltage a cell keeps the value there, as when it is programmed. The
-        calibration half is used whatever half is drawn: both share one conductance→DAC table.
+        calibration half is used for both halves, which share one conductance→DAC table.
         """
         level = np.minimum(np.arange(calibration_us.shape[1])[None, :], top[:, None])
         means = np.take_along_axis(calibration_us, level[:, :, None], axis=1).mean(axis=2)

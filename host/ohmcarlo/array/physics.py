@@ -60,7 +60,7 @@ class PhysicsArray:
         Equal seeds give equal arrays, and switching an effect off leaves the draws of the others
         as they are.
     cycles : float
-        Endurance cycles that every device has seen before the first pulse of this object.
+        Endurance cycles of every device before the first pulse of this object.
     **switches : bool
         Fields of ``Effects``; all are on unless switched off.
 

@@ -22,7 +22,7 @@ class BoardLost(OhmcarloError):
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """What a board streamed while it ran some steps.
+    """The output stream of a board over some steps.
 
     Steps are in execution order; with several chains they interleave (chain 0, 1, … of the first
     step, then of the second, …).

@@ -93,7 +93,7 @@ class BitSerialClient:
         found = self.get("id.map_hash.value")
         if found != layout["hash"]:
             raise UsageError(
-                f"the board has register map {found:08x}, this program knows {layout['hash']:08x}: "
+                f"the board has register map {found:08x}, this program has {layout['hash']:08x}: "
                 "load the bitstream that belongs to it"
             )
 

@@ -129,7 +129,7 @@ def _main(arguments: Sequence[str] | None) -> int:
         complain("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader closed the pipe (`| head`); this keeps Python quiet at exit, too
+        # The reader closed the pipe (`| head`). This keeps Python quiet at exit, too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except OSError as error:

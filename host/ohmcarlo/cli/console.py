@@ -44,7 +44,7 @@ class Console:
         self.out.print(f"[yellow]note:[/yellow] {escape(text)}", soft_wrap=True)
 
     def table(self, title: str, rows: Rows) -> None:
-        """A table of names and values; brackets in them are no markup."""
+        """A table of names and values; brackets in them are not markup."""
         table = Table(
             title=escape(title), title_justify="left", show_header=False, title_style="bold"
         )

@@ -15,7 +15,7 @@ Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True, eq=False)
 class GroupSplit:
-    """A division that belongs to a data set. No group is on both sides.
+    """The own division of a data set. No group is on both sides.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ def take_turns(
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A two-class problem, as read: nothing is scaled or selected yet.
+    """A two-class problem as read, without scaling or selection.
 
     Attributes
     ----------

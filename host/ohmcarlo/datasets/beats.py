@@ -103,7 +103,7 @@ class Recording:
 def features(recording: Recording) -> FloatArray:
     """Every beat's FEATURES: float64 (b, 14).
 
-    The median beats and quantiles are taken of the whole recording, later beats included.
+    The median beats and quantiles are those of the whole recording, including later beats.
     """
     beat_rhythm = rhythm(recording.beats / recording.rate_hz)
     usual = align(recording, np.ones(len(recording.beats), np.bool_))

@@ -64,12 +64,12 @@ def wbc_original() -> Dataset:
 
 
 def toy2d() -> Dataset:
-    """Two parallel elongated clouds of 100 points each. The classes overlap in the middle, and
-    there are no data beyond the ends, which shows where a model is uncertain."""
+    """Two parallel elongated clouds of 100 points each. The classes overlap in the middle. Beyond
+    the ends there are no data, so that a model must be uncertain there."""
     rng = np.random.default_rng(TOY_SEED)
     y = np.arange(TOY_POINTS, dtype=np.int64) % 2
     along = rng.uniform(-1.5, 1.5, TOY_POINTS)
-    # there are no points in the middle third, so that the boundary there is uncertain
+    # without points in the middle third, the boundary there is uncertain
     along += np.where(along >= 0, 0.75, -0.75)
     across = rng.normal(0.0, 0.7, TOY_POINTS) + np.where(y == 1, 0.8, -0.8)
     x = np.stack([0.8 * along + 0.6 * across, -0.6 * along + 0.8 * across], axis=1)

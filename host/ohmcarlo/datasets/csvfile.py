@@ -73,7 +73,7 @@ class Table:
         )
 
     def check(self, needed: Sequence[str] | None = None) -> None:
-        """Every column has a name of its own, every line is as long as the header.
+        """Check that column names are unique and that every line is as long as the header.
 
         With ``needed``, only these columns are required. By default features and a label are
         required. Raises UsageError.
@@ -230,7 +230,7 @@ def _ranks(values: list[float] | list[str]) -> NDArray[np.int64]:
 
 
 def _number(cell: str) -> float | None:
-    """The number that a cell holds (infinities included), or None. Python's 1_000 is none."""
+    """The number in a cell (infinities included), or None. Python's 1_000 is not a number here."""
     try:
         value = float(cell) if "_" not in cell else math.nan
     except ValueError:

@@ -178,7 +178,7 @@ def _coefficient(name: str, setting: float, value: float, frac: int) -> tuple[in
     try:
         return coefficient(value, frac)
     except UsageError as error:
-        raise UsageError(f"{name} = {setting:g} is outside what the registers hold") from error
+        raise UsageError(f"{name} = {setting:g} is outside the range of the registers") from error
 
 
 @dataclass(frozen=True, eq=False)

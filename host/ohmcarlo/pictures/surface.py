@@ -93,7 +93,7 @@ class Surface:
 
     @property
     def aleatoric(self) -> FloatArray:
-        """The part of it that comes from overlapping classes, (GRID, GRID)."""
+        """The part of the variance that overlapping classes cause, (GRID, GRID)."""
         return np.maximum(self.total - self.variance, 0.0)
 
     # -- drawing -------------------------------------------------------------------------------

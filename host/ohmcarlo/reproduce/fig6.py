@@ -139,7 +139,7 @@ def _table(name: str, cells: list[Cell]) -> Table:
         ),
         Goal("worst of all test episodes, steps", [c["test"]["least"] for c in cells]),
         Goal(
-            f"training episodes until a sample stands for {EPISODE_STEPS} steps",
+            f"training episodes until a sample lasts {EPISODE_STEPS} steps",
             [e for e in first if e is not None] or [np.nan],
         ),
         Goal("return in training after burn-in", _training(cells, "mean_return_after_burn_in")),

@@ -152,8 +152,8 @@ def open_array(
 def device_preset(name: str) -> DevicePreset:
     """A preset by name, or one fitted to the measurements in a CSV file.
 
-    Constants can be moved: ``rram-1t1r,stuck_fraction=0.01``. Raises UsageError, with what exists,
-    for a name that is neither, an unknown constant, or one outside its range.
+    Constants can be moved: ``rram-1t1r,stuck_fraction=0.01``. Raises UsageError, which lists the
+    choices, for an unknown name or constant, or a value outside its range.
     """
     name, *changes = name.split(",")
     path = Path(name)

@@ -217,7 +217,8 @@ class ChainRun:
         self._saved, self._kept_steps = len(self._blocks), self.steps
 
     def resume_hint(self) -> str:
-        """One line for the user of a run that is interrupted now: what is kept, how to resume."""
+        """A line for the user of an interrupted run: the steps that are kept, and the command to
+        resume."""
         where = f"interrupted after {self.steps} of {self.setup.config.steps} steps"
         if self.folder is None:
             return f"{where}; nothing was kept: with --out RUN an interrupted run can be resumed"
@@ -230,7 +231,7 @@ class ChainRun:
 
 @contextmanager
 def _ctrl_c() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; a second one interrupts at once."""
+    """An event that the first Ctrl-C sets; the second one interrupts immediately."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop

@@ -116,7 +116,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """An existing run; raises UsageError when ``path`` holds none."""
+        """An existing run; raises UsageError if ``path`` does not contain a run."""
         require_run(path)
         return cls(path)
 

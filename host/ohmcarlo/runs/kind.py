@@ -33,7 +33,7 @@ class Experiment(Protocol):
         ...
 
     def manifest(self) -> dict[str, Any]:
-        """The record of the data in the run folder."""
+        """The part of the manifest that identifies configuration and data."""
         ...
 
     def require_same_data(self, manifest: dict[str, Any]) -> None:
@@ -131,6 +131,6 @@ class RunKind(Protocol[E, R_co]):
         ...
 
     def predict(self, path: Path, data: Path) -> Predictions:
-        """Answers of the complete run in ``path`` for a CSV file; UsageError where there are
+        """Answers of the complete run in ``path`` for a CSV file; UsageError if the kind has
         none."""
         ...

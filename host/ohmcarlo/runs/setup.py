@@ -21,7 +21,7 @@ WHITENED_RHO = 0.8
 
 @dataclass(frozen=True, eq=False)
 class ChainSetup:
-    """What a chain runs with; two built from equal configurations are equal.
+    """The inputs of a chain; equal configurations give equal ones.
 
     Attributes
     ----------
@@ -120,8 +120,8 @@ def choose_settings(
 ) -> SamplerSettings:
     """The settings that the user chose; defaults that suit task and devices for the others.
 
-    A proposal should move a weight by the same amount whatever the devices: gamma follows the
-    spread of the array. ``unit`` is the posterior spread of a whitened weight.
+    Gamma follows the spread of the array, so that a proposal moves a weight by the same amount on
+    all devices. ``unit`` is the posterior spread of a whitened weight.
     """
     rel = opened.rel()
     low, high = opened.window_us
@@ -152,7 +152,7 @@ def choose_settings(
 def warm_up(setup: ChainSetup, announce: Callable[[], None]) -> float | None:
     """Compile what the run needs, so that the run's time is the time of its chain.
 
-    The golden model runs one step and is then set back, bit for bit. ``announce`` is called before
+    The golden model runs one step and is then restored, bit for bit. ``announce`` is called before
     anything is compiled. Returns the seconds of compilation, or None if the cache on disk holds
     all machine code.
     """

@@ -36,7 +36,7 @@ R = TypeVar("R", bound=RunResult)
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the files of a run go; None: not written.
+    """Paths of the files of a run; None: not written.
 
     Attributes
     ----------

@@ -36,7 +36,7 @@ def layout_of(backend: str, array: Array, say: Callable[[str], None]) -> Layout 
 
 
 def check_link(board: SerialBoard, seed: int) -> Finding:
-    """Echoes are equal to the messages, whatever their length; the detail has speed and errors."""
+    """Echoes equal messages of any length; the detail has speed and errors."""
     rng = np.random.default_rng(seed)
     bodies = [rng.bytes(n) for n in rng.integers(0, MAX_BODY + 1, ECHOES)] + [bytes(MAX_BODY)]
     sent = sum(map(len, bodies))

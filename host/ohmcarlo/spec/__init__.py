@@ -1,6 +1,6 @@
 """Geometry, number formats, tables and frame constants, each defined once.
 
-The names that many modules use are exported here; the rest is in the modules of this package.
+Names that many modules use are exported here; other names are in the modules of this package.
 """
 
 from .formats import (

@@ -38,7 +38,7 @@ OPEN_FORMAT = "<I"
 """Clocks after which the board sends unacknowledged frames again; they count while nothing waits in
 its ring of bytes to send."""
 MIN_PATIENCE, MAX_PATIENCE = 1_000, 1 << 30  # … are clipped to this range
-BAUD = 1_000_000  # of a board that is no simulation: 8 data bits, no parity, one stop bit
+BAUD = 1_000_000  # of a physical board: 8 data bits, no parity, one stop bit
 
 IDENTIFICATION_FORMAT = "<HBBBBIIIIIIQ14I"
 IDENTIFICATION = (
@@ -187,7 +187,7 @@ DIE_FIELDS = (
 """Pulses and rails of a real array; a controller without one has no rails."""
 
 FIELDS = (
-    # what the host sets (register group.register.field of the register map) …
+    # fields that the host sets (register group.register.field of the register map) …
     "control.steps.value",
     "model.points.value",
     "model.features.value",
@@ -229,7 +229,7 @@ FIELDS = (
     "emulator.first_pulse_lo.value",
     "emulator.first_pulse_hi.value",
     "row.select.value",
-    # … and what it can only read
+    # … and fields that it can only read
     "status.state.busy",
     "status.state.started",
     "status.state.reason",

@@ -251,7 +251,8 @@ def health_cutoffs(min_entropy: float) -> tuple[int, int, int]:
     rct_symbol = 1 + int(np.ceil(REPETITION_ALPHA_LOG2 / (min_entropy * SYMBOL_BITS)))
     # the window's first bit is the one counted, so APT_WINDOW - 1 trials remain
     trials = APT_WINDOW - 1
-    # the binomial's survival function; scipy.stats has it, too, and takes a second to import
+    # The survival function of the binomial distribution. The import of scipy.stats, which has it,
+    # takes a second.
     above = scipy.special.bdtrc(np.arange(APT_WINDOW), trials, 2.0**-min_entropy)
     critical = int(np.argmax(above <= 2.0**-ALPHA_LOG2))
     return rct, rct_symbol, 2 + critical

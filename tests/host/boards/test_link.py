@@ -118,7 +118,7 @@ def test_without_delimiters_nothing_is_kept_for_ever() -> None:
     assert len(decoder._rest) <= spec.MAX_WIRE
 
 
-# -- a line that spoils frames ---------------------------------------------------------------------
+# -- a faulty line ---------------------------------------------------------------------------------
 
 
 @pytest.fixture

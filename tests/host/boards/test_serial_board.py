@@ -73,7 +73,7 @@ def registers(
     )
 
 
-# -- refused before anything is sent ---------------------------------------------------------------
+# -- requests rejected before anything is sent -----------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_identity(board: SerialBoard) -> None:
     assert board.clock_hz == found["clock_hz"] == 50_000_000
 
 
-# -- what is loaded --------------------------------------------------------------------------------
+# -- loaded data -----------------------------------------------------------------------------------
 
 
 def test_names_are_those_of_the_link() -> None:
@@ -383,7 +383,7 @@ def test_predictions_come_in_parts_and_leave_the_data_alone(board: SerialBoard) 
     assert board.remote.read_one("model.points.value") == before == 40
 
 
-# -- what can happen to it -------------------------------------------------------------------------
+# -- faults during a run ---------------------------------------------------------------------------
 
 
 def test_a_fault_says_its_cause(board: SerialBoard, native: NativeBoard) -> None:
@@ -467,7 +467,7 @@ def test_an_array_of_another_shape_is_not_touched(native: NativeBoard) -> None:
         board.raw_array()
 
 
-# -- what it costs ---------------------------------------------------------------------------------
+# -- ledger ----------------------------------------------------------------------------------------
 
 
 def test_the_ledger_is_that_of_the_model() -> None:

@@ -70,7 +70,7 @@ def table(n: int = 60, features: int = 2, seed: int = 0) -> list[list[object]]:
     return [[*names, "label"], *body]
 
 
-# -- what works --------------------------------------------------------------------------------
+# -- valid commands ----------------------------------------------------------------------------
 
 
 def test_json_and_trace_keep_their_promise(call: Call, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ def test_help_names_every_option(call: Call) -> None:
         assert option in out
 
 
-# -- what is refused ---------------------------------------------------------------------------
+# -- rejected commands -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

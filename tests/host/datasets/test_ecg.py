@@ -31,7 +31,7 @@ def mitdb() -> Path:
     return find("mitdb")
 
 
-# -- made by hand ------------------------------------------------------------------------------
+# -- synthetic beats ---------------------------------------------------------------------------
 
 
 def made(
@@ -265,7 +265,7 @@ def test_a_damaged_cache_is_made_again(
     assert kept.stat().st_size == len(whole)
 
 
-# -- learnt ------------------------------------------------------------------------------------
+# -- training ----------------------------------------------------------------------------------
 
 
 @pytest.mark.data("mitdb")
@@ -310,7 +310,7 @@ def test_settings_of_the_network(mitdb: Path) -> None:
     assert setup.settings.sigma_p == task.sigma_p
 
 
-# -- doubt -------------------------------------------------------------------------------------
+# -- uncertainty -------------------------------------------------------------------------------
 
 
 def test_samples_that_disagree() -> None:

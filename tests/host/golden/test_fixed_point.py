@@ -144,7 +144,7 @@ def _float_delta(made, old: np.ndarray, new: np.ndarray, points: Points) -> floa
 
     def log_q(b: np.ndarray, a: np.ndarray) -> float:
         target = np.array([target_of(int(k), m.mid, m.rho, m.lo, m.hi) for k in a])
-        mu = target * TARGET_LSB_US  # the target that the DAC really gets
+        mu = target * TARGET_LSB_US  # the target after rounding to a DAC code
         sigma = rel * mu
         return float((-((b * CODE_LSB_US - mu) ** 2) / 2 / sigma**2 - np.log(sigma)).sum())
 

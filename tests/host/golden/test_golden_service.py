@@ -326,7 +326,7 @@ def test_a_chain_enters_what_it_did() -> None:
     assert ledger.dot_devices - before[DOT_DEVICES] == used * t["points"].sum()
 
 
-# -- prediction over what the array holds ------------------------------------------------------
+# -- prediction over the held samples ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("hidden", [0, 2])

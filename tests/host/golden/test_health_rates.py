@@ -72,7 +72,7 @@ def run_within(bits: int, length: int) -> float:
 def _alarms(m: Machine, state: State, windows: int, seed: int, ones: int) -> int:
     """Alarms in ``windows`` windows of bits that are one with probability ones / 256.
 
-    Threefry with key ``seed`` gives the bits; every alarm begins the tests anew.
+    Threefry with key ``seed`` gives the bits; every alarm restarts the tests.
     """
     s, codes = state.scalars, state.coin_codes
     word, left, counter = 0, 0, 0

@@ -61,7 +61,7 @@ def written(name: str, made: Any, folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / f"{name}.json").read_text()))
 
 
-# -- worn arrays -----------------------------------------------------------------------------------
+# -- aged arrays -----------------------------------------------------------------------------------
 
 
 def test_a_worn_array_is_asked_for_by_name():

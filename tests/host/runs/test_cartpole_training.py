@@ -187,7 +187,7 @@ def test_resumed_after_an_interruption(tmp_path: Path, monkeypatch: pytest.Monke
     assert values["training"]["episodes"] == 4 * (SHORT.steps + 1)
 
 
-# -- does it learn, and from the returns ---------------------------------------------------------
+# -- learning from the returns -------------------------------------------------------------------
 def test_the_returns_of_its_samples(tmp_path: Path) -> None:
     """Log-posterior minus log-prior, by hand, is 10 log of the mean return of the current
     sample."""

@@ -101,7 +101,7 @@ class Link:
         return self._transport.counters
 
     def open(self) -> dict[str, int]:
-        """Begin a session, whatever the board did before; returns its identification by name.
+        """Begin a session in any state of the board; returns its identification by name.
 
         Two sessions are opened. The answer to the first one states the clock frequency of the
         board. The patience of the second one follows from it.

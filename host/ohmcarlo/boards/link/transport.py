@@ -115,7 +115,7 @@ class Transport:
     # -- sessions ------------------------------------------------------------------------------
 
     def open(self, patience: int) -> bytes:
-        """Begin a session, whatever the board did before; returns its identification.
+        """Begin a session in any state of the board; returns its identification.
 
         ``patience``: clocks after which the board sends unacknowledged messages again. Raises
         BoardLost if there is no answer, OhmcarloError if the answer has another version of the

@@ -1,4 +1,4 @@
-"""A chain's whole state: the golden model's ``state_dict()`` and a controller's memory windows.
+"""The state of a chain: ``state_dict()`` of the golden model, and memory windows of a controller.
 
 To save a chain while no command runs, read every window of ``SAVED``, then every code by READ
 operations (the counters come first, because READs are counted), and the other arguments of

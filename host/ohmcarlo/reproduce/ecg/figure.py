@@ -1,4 +1,4 @@
-"""Figure 5, heart arrhythmia: ventricular beats of patients that were never seen.
+"""Figure 5, heart arrhythmia: ventricular beats of unseen patients.
 
 Every seed draws 400 beats of 21 patients (DS1) and makes an array; the test is on all normal and
 ventricular beats of 22 other patients (DS2). Fusion and supraventricular beats are in neither; a
@@ -66,7 +66,7 @@ def make(bench: Bench) -> Figure:
     used = {name: measure if name in ARRAY_MODELS else ENTROPY for name in MODELS}
     five = bench.map("five classes", five_classes, [{"seed": seed} for seed in seeds])
     return Figure(
-        title="Figure 5, heart arrhythmia: ventricular beats of 22 patients that were never seen",
+        title="Figure 5, heart arrhythmia: ventricular beats of 22 unseen patients",
         tables=[
             accuracy_table(by_model),
             unseen_table(by_model, used, measure),

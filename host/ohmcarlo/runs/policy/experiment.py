@@ -23,7 +23,7 @@ DATA_OPTIONS = ("whiten", "features", "hidden")
 
 @dataclass(frozen=True, eq=False)
 class PolicyExperiment:
-    """Everything a run works with; two built from equal configurations are equal.
+    """The inputs of a run; equal configurations give equal ones.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class PolicyExperiment:
         self.setup.close()
 
     def manifest(self) -> dict[str, Any]:
-        """The run folder's record of how the run was made."""
+        """The part of the manifest that identifies configuration and episodes."""
         return {
             **origin_of(self.setup),
             "data": {"sha256": "", "episodes": vars(self.episodes)},
@@ -56,7 +56,7 @@ class PolicyExperiment:
             )
 
     def description(self) -> list[str]:
-        """Lines that tell a person what the run will do."""
+        """Lines of text that describe the run."""
         config, per_policy = self.setup.config, self.episodes.episodes
         return [
             f"{config.task}: {per_policy} episodes a policy, the same start states for all; "

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 ENVIRONMENT = "CartPole-v1"
 TEST_EPISODES = 100
 TEST_SEED = 1_000_000
-"""Added to a run's seed: start states that no training has seen (from another generator, too)."""
+"""Added to a run's seed: start states that differ from those of the training (another generator,
+too)."""
 
 
 def environment(**options: Any) -> gymnasium.Env[Any, Any]:

@@ -57,7 +57,7 @@ class PolicyResult:
     tested : int64 (test episodes,)
         Returns in Gymnasium.
     wear : int32 (rows, row_devices)
-        SET pulses that each device has seen.
+        SET pulses of each device.
     draws : float32 (chains, steps, weights)
         The weights, step by step.
     weight_names : list of str

@@ -22,7 +22,7 @@ from ..setup import ChainSetup, set_up_chain
 
 @dataclass(frozen=True, eq=False)
 class SupervisedExperiment:
-    """Everything a supervised run works with; two built from equal configurations are equal.
+    """The inputs of a supervised run; equal configurations give equal ones.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class SupervisedExperiment:
         }
 
     def manifest(self) -> dict[str, Any]:
-        """The run folder's record of how the run was made."""
+        """The part of the manifest that identifies configuration, data and encoder."""
         return {
             **origin_of(self.setup),
             "data": {
@@ -117,7 +117,7 @@ class SupervisedExperiment:
             )
 
     def description(self) -> list[str]:
-        """Lines that tell a person what the run will do."""
+        """Lines of text that describe the run."""
         return [
             f"{self.setup.config.task}: {len(self.train)} points to learn from, "
             f"{len(self.test)} held out, {len(self.encoder.columns)} of "

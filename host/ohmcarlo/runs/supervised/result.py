@@ -56,7 +56,7 @@ class SupervisedResult:
     inputs, labels : float64 (held-out points, features), int (held-out points,)
         The held-out points before encoding.
     wear : int32 (rows, row_devices)
-        SET pulses that each device has seen.
+        SET pulses of each device.
     draws : float32 (chains, steps, weights)
         The weights, step by step.
     weight_names : list of str
