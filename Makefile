@@ -1,4 +1,4 @@
-# Everything below works on a machine with Python 3.11, g++ and make. `make help` lists the targets.
+# The targets need Python 3.11 or newer, g++ and make. `make help` lists the targets.
 PYTHON ?= python3
 JOBS ?= 2
 VENV := .venv
@@ -13,7 +13,7 @@ BEGIN = @mkdir -p build && date +%s > build/.began-$(@F)
 TIMED = @trap 'echo "$(@F): $$(($$(date +%s) - $$(cat build/.began-$(@F)))) s"' EXIT
 MAKE_BOTH = @$(MAKE) --no-print-directory --jobs=$(JOBS)
 
-# Data that cannot ship is looked for here first (docs/guide.md, "Data sets").
+# This folder is searched first for data that cannot ship (docs/guide.md, "Data sets").
 ifneq ($(wildcard ../shared/data),)
 OHMCARLO_DATA ?= $(abspath ../shared/data)
 endif
@@ -24,7 +24,7 @@ endif
 .DEFAULT_GOAL := help
 .PHONY: help train check test verify lint warm format rtl bitstream formal netlist fuzz coverage bench bench-one clean
 
-help:  ## this list
+help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/python:
@@ -45,13 +45,13 @@ $(VENV)/.installed-fpga: $(VENV)/.installed
 
 $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BEGIN)
-	@echo "installing what the tests need into $(VENV) (once) ..."
+	@echo "installing the packages of the tests into $(VENV) (once) ..."
 	$(PIP) install --editable '.[dev,reproduce,fpga,sim]'
 	@echo "compiling the synthesis tools for this machine (once, 1 minute) ..."
 	$(BIN)/python -m verif.harness.prewarm
 	$(TIMED); touch $@
 
-train: $(VENV)/.installed  ## an array learns to recognise malignant tissue (breast-cancer)
+train: $(VENV)/.installed  ## train an array to recognise malignant tissue (breast-cancer)
 	$(BIN)/ohmcarlo train breast-cancer --whiten --rho 0.8 --chains 4
 
 check: $(VENV)/.installed-dev  ## lint, types, unit tests of the host; no hardware build (3 minutes)
@@ -59,7 +59,7 @@ check: $(VENV)/.installed-dev  ## lint, types, unit tests of the host; no hardwa
 	$(MAKE_BOTH) lint warm
 	$(TIMED); $(PYTEST) -m "not hdl and not slow and not verify" tests
 
-test: $(VENV)/.installed-dev  ## what a change needs to pass: every promise but the longest (15 minutes)
+test: $(VENV)/.installed-dev  ## all tests that a change must pass: every promise except the longest (15 minutes)
 	$(BEGIN)
 	$(MAKE_BOTH) lint warm
 	$(TIMED); $(PYTEST) -m "not verify"
@@ -82,41 +82,41 @@ lint: $(VENV)/.installed-dev  ## ruff (lint and format) and mypy
 warm: $(VENV)/.installed-dev
 	$(BIN)/ohmcarlo train toy2d --steps 10 > /dev/null
 
-format: $(VENV)/.installed-dev  ## let ruff put imports and layout right
+format: $(VENV)/.installed-dev  ## sort imports and format with ruff
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-rtl: $(VENV)/.installed-dev  ## Verilog, memory images, C header, register page: rtl_gen/reference
+rtl: $(VENV)/.installed-dev  ## renew rtl_gen/reference: Verilog, memory images, C header, register page
 	$(BIN)/python -m ohmcarlo_rtl
 
-bitstream: $(VENV)/.installed-fpga  ## a board's bitstream with open tools: make bitstream BOARD=ulx3s-85f
+bitstream: $(VENV)/.installed-fpga  ## build a bitstream with open tools: make bitstream BOARD=ulx3s-85f
 	$(BIN)/ohmcarlo build $(or $(BOARD),$(error which board? make bitstream BOARD=ulx3s-85f; ohmcarlo build --help lists them))
 
-formal: $(VENV)/.installed-dev  ## interlocks of the sequencer, proved
+formal: $(VENV)/.installed-dev  ## prove the interlocks of the sequencer
 	$(BIN)/python -m pytest verif/test_formal.py
 
-bench-one: $(VENV)/.installed-dev  ## one bench alone: make bench-one BLOCK=sequencer WAVES=1 SEED=7 [TEST=words of -k]
+bench-one: $(VENV)/.installed-dev  ## run a single bench: make bench-one BLOCK=sequencer WAVES=1 SEED=7 [TEST=words of -k]
 	WAVES=$(WAVES) SEED=$(SEED) $(BIN)/python -m pytest \
 	  verif/test_$(or $(BLOCK),$(error which bench? make bench-one BLOCK=sequencer runs verif/test_sequencer.py)).py \
 	  $(if $(TEST),-k '$(TEST)')
 
-netlist: $(VENV)/.installed-dev  ## the benches on synthesised netlists, iCE40 and ECP5 (30 minutes)
+netlist: $(VENV)/.installed-dev  ## run the benches on synthesised netlists, iCE40 and ECP5 (30 minutes)
 	$(PYTEST) verif/test_netlist.py verif/test_netlist_models.py
 
 fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; FUZZ_SECONDS each)
 	@if command -v clang > /dev/null; then \
 	$(BIN)/python -m ohmcarlo_rtl.firmware.fuzz --seconds $(FUZZ_SECONDS); \
-	else echo "fuzz: no clang here; the tests replay the corpus only (apt install clang)"; fi
+	else echo "fuzz: clang is not installed; the tests replay the corpus only (apt install clang)"; fi
 
-coverage: $(VENV)/.installed-dev  ## line and toggle coverage of the core (15 minutes)
+coverage: $(VENV)/.installed-dev  ## measure line and toggle coverage of the core (15 minutes)
 	$(BIN)/python -m verif.coverage --clean
 	COVERAGE=1 $(PYTEST) verif/test_core.py verif/test_core_service.py
 	$(BIN)/python -m verif.coverage
 
-bench: $(VENV)/.installed-dev  ## accuracy, speed, clocks and the link: tables of docs/results.md (15 minutes)
+bench: $(VENV)/.installed-dev  ## measure accuracy, speed, clocks and the link: tables of docs/results.md (15 minutes)
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
-clean:  ## remove what was built and installed
+clean:  ## remove all builds and installations
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name '*.egg-info' -prune -exec rm -rf {} +
 	find . -name __pycache__ -prune -exec rm -rf {} +

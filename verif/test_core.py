@@ -55,7 +55,7 @@ def points_of(case: Case) -> Points:
 
 
 def calibration_of(case: Case, geometry: Geometry) -> Calibration | None:
-    """Random trims and centres for every device, if the case asks for them."""
+    """Random trims and centres for every device, if the case requires them."""
     if not case.get("calibrated"):
         return None
     rng = array_stimuli(3)

@@ -386,7 +386,7 @@ async def bad_coins_alarm_in_time(dut) -> None:  # type: ignore[no-untyped-def]
         before = int(dut.alarms.value)
         taken = await rounds(with_columns(fault(rng, columns), columns), limit)
         assert int(dut.alarm.value), f"{fault.__name__}: no alarm in {taken} rounds"
-        # it stays, whatever follows, and counts once
+        # it stays with any following symbols, and is counted once
         await rounds(with_columns(good(rng, columns), columns), 1)
         for _ in range(20):
             await rounds(with_columns(stuck(rng, columns), columns), 1)

@@ -36,7 +36,7 @@ async def equals_the_table(dut) -> None:  # type: ignore[no-untyped-def]
         dut.word.value = word
         await RisingEdge(dut.clk)
         found.append(dut.normal.value.to_signed())
-    # an edge sees what was written one clock before it
+    # an edge samples the values of one clock before it
     found = found[Gauss.LATENCY :][: len(words)]
     assert found == [gauss(nodes, w) for w in words]
 

@@ -1,4 +1,5 @@
-"""Likelihood: terms and prediction sums equal the golden model's, whatever the array's timing."""
+"""Likelihood: terms and prediction sums equal those of the golden model, for any timing of the
+array."""
 
 from __future__ import annotations
 

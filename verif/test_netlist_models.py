@@ -27,8 +27,9 @@ CLOCKS = 1500
 class Shape:
     """A memory with a read port and perhaps a write port.
 
-    ``granularity``: bits of an enable, 0 for one enable; ``transparent``: a read sees what is
-    written in the same clock; ``one_address``: both ports have the address of the read port.
+    ``granularity``: bits of an enable, 0 for one enable; ``transparent``: a read returns the word
+    that is written in the same clock; ``one_address``: both ports have the address of the read
+    port.
     """
 
     depth: int

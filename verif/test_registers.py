@@ -564,7 +564,7 @@ def test_window_sizes() -> None:
 
 
 def test_the_state_is_the_hosts() -> None:
-    """``boards.memory.state`` knows the windows, their sizes, and the order of the counters."""
+    """``boards.memory.state`` has the windows, their sizes, and the order of the counters."""
     for config, emulator in CONFIGS.values():
         compiled = register_map(config, emulator)
         state = {w.name: w for w in compiled.windows if w.name.startswith("state_")}

@@ -44,7 +44,7 @@ class Reader:
                 dut.window__r_stb.value = 1
                 dut.window__r_addr.value = len(self.items) % ITEMS
                 self._asked = 2
-            # several at once, now and then
+            # sometimes several at once
             if self.rng.random() < 0.3:
                 self.taken = len(self.items)
         dut.taken.value = self.taken

@@ -169,7 +169,7 @@ async def memory(dut) -> None:  # type: ignore[no-untyped-def]
     assert await host.words(8) == wanted
     await host.settle()
     if host.when == "wanted":
-        assert host.core_clocks < 100, "nobody needs the controller"
+        assert host.core_clocks < 100, "the controller runs without need"
 
 
 @cocotb.test()
@@ -267,7 +267,7 @@ async def trap(dut) -> None:  # type: ignore[no-untyped-def]
         await host.clock()
     for _ in range(2000):
         await host.clock()
-        assert int(dut.trap.value) and not int(dut.core_wanted.value), "the controller stands still"
+        assert int(dut.trap.value) and not int(dut.core_wanted.value), "the controller still runs"
         assert not int(dut.idle.value)
 
 

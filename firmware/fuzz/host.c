@@ -252,6 +252,6 @@ void host_settle(struct host *host)
     host_open(host, (uint16_t)(host->session + 1));
     for (int i = 0; i < SETTLE_POLLS && !(host->open && native_idle()); i++)
         host_poll(host, PATIENCE);
-    check(host->open, "a new session begins whatever went on");
+    check(host->open, "a new session begins during any activity");
     check(native_idle(), "the board comes to rest");
 }

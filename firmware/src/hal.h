@@ -1,4 +1,4 @@
-// The hardware as the firmware sees it: registers and windows of the controller and of the board.
+// Access of the firmware to the hardware: registers and windows of the controller and of the board.
 // On the board, they are memory-mapped. Natively, a model replaces them (native/hal_native.c).
 #ifndef HAL_H
 #define HAL_H

@@ -24,7 +24,7 @@ class CoreConfig:
     ----------
     geometry : Geometry
         Rows, pairs, entropy pairs, access bits, tiles and converter of the array. Its
-        ``row_group`` and ``regions`` are registers of the hardware and play no part here.
+        ``row_group`` and ``regions`` are registers of the hardware and have no effect here.
     max_points : int
         Data points that the data memory holds, a power of two.
     max_group_rows : int
@@ -35,7 +35,7 @@ class CoreConfig:
     device_calibration : bool
         Whether every device has a trim and a centre of its own (28 bits of memory per device).
     phy : PhyConfig, optional
-        Of the interface to a real array on a daughterboard; None: the array is emulated.
+        Interface to a real array on a daughterboard; None: the array is emulated.
     """
 
     bit_serial: ClassVar[bool] = False
@@ -142,7 +142,7 @@ class CoreConfig:
 
     @property
     def max_sample_pairs(self) -> int:
-        """Device pairs of the largest sample; some more than any network has."""
+        """Upper bound of the device pairs of a sample."""
         return self.max_group_rows * (self.max_features + 1)
 
     @property

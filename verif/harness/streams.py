@@ -63,8 +63,8 @@ async def start_clock(dut: Any) -> None:
 class Clocked:
     """Calls ``tick()`` of each of its parts at every rising edge of the clock.
 
-    A part sees the values before the edge and writes those after it, like a register.
-    ``cycle`` counts edges.
+    A part reads the values before the edge and writes those after it, like a register. ``cycle``
+    counts edges.
     """
 
     def __init__(self, dut: Any, *parts: Any) -> None:

@@ -49,7 +49,7 @@ class DeviceCache(wiring.Component):
     use : In(1)
         The request is accepted; its row is the one in use from now on.
     hint : In(1)
-        The row of the request comes next.
+        Hint: the row of the request is used next.
     known : Out(1)
         The properties of the device are in a bank.
     bank : Out(1)
@@ -65,9 +65,9 @@ class DeviceCache(wiring.Component):
     found : In(flow of FOUND)
         Their properties, in order.
     off : In(1)
-        All devices are alike: nothing is hashed.
+        All devices have equal properties, and no device is hashed.
     restart : In(1)
-        Drop everything.
+        Drop all properties and jobs.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -108,13 +108,13 @@ class DeviceCache(wiring.Component):
         coin_done = [Signal(name=f"coin_done_{b}") for b in range(2)]
         done = [Signal(name=f"done_{b}") for b in range(2)]
 
-        # -- the request at the head: looked up in the clock before, for the present request and for
-        # the one behind it
+        # -- the request at the head: looked up one clock ahead, for the present request and for the
+        # next one
         hit = Signal(2)
         known = Signal(2)
         advanced = Signal()
         m.d.sync += advanced.eq(self.advance)
-        begins = Signal(2)  # a row is begun in the bank
+        begins = Signal(2)  # hashing of a row begins in the bank
         begun_row = Signal(config.row_bits)
         found_hit, found_known = Signal(4), Signal(4)
         for side, row, device in (
@@ -139,7 +139,7 @@ class DeviceCache(wiring.Component):
         current, other = Signal(), Signal()
         with m.If(self.use & hit.any()):
             m.d.sync += current.eq(hit[1])
-        # the bank in use is about to change: nothing is begun in this clock
+        # the bank in use is about to change: no row begins in this clock
         m.d.comb += other.eq(self.need & hit.any() & (hit[1] != current))
 
         # -- the row to be hashed next
@@ -150,7 +150,7 @@ class DeviceCache(wiring.Component):
         m.d.comb += [spare.eq(~current), begun_row.eq(row)]
         there = Cat(valid[b] & (tag[b] == row) for b in range(2)).any()
         free = Array(done[b] | ~valid[b] for b in range(2))[spare]
-        # Computed in the clock before, in which no operand changed.
+        # Computed one clock ahead, when no operand changed.
         ready, present = Signal(), Signal()
         missing = self.need & ~self.off & ~hit.any()
         same = ~other & ~self.hint & ~(missing & ~need) & ~self.restart

@@ -55,7 +55,7 @@ class EmulatorRegisters(wiring.Signature):
     first_pulse : Out(64)
         Number of the next SET pulse after ``restart``.
     restart : Out(1)
-        Set the pulse counter, and drop what was made ahead.
+        Set the pulse counter, and drop prepared normals and properties.
     pulses : In(64)
         Number of the next SET pulse.
     idle : In(1)
@@ -103,8 +103,8 @@ class Emulator(wiring.Component):
     zero; SELECT has these properties hashed ahead. Two requests can wait at the entrance.
 
     Keys, spreads, gains and tables are quasi-static. After a change, and before the next request,
-    one clock of ``restart`` sets the pulse counter and drops what was made ahead with the old
-    values. ``restart`` is allowed only while ``idle`` is high; it leaves the codes alone.
+    one clock of ``restart`` sets the pulse counter and drops everything that was prepared with the
+    old values. ``restart`` is allowed only while ``idle`` is high; it does not change the codes.
 
     Twin: ``ohmcarlo.array.EmulatedArray``.
 
@@ -127,7 +127,7 @@ class Emulator(wiring.Component):
 
     ENTRY_LATENCY = 1
     READ_LATENCY = ENTRY_LATENCY + PulseLaw.LATENCY
-    # A READ fetches its row late, so that only the two pulses before it are not yet in memory
+    # A READ fetches its row late, so that at most the two pulses before it are not yet in memory
     FETCH_AT = PulseLaw.LATENCY - 3
     SLOTS = 16
     """Answers under way or waiting; more than the latency, so that the rate is not limited."""
@@ -308,7 +308,7 @@ class Emulator(wiring.Component):
     def _make_noise(
         self, m: Module, generator: Generator, normals: NormalQueue, devices: DeviceCache
     ) -> None:
-        """Device properties first, normals in the clocks between."""
+        """Device properties have priority; normals use the other clocks."""
         job: Any = devices.ask.payload
         counter: Any = generator.input.payload
         m.d.comb += [

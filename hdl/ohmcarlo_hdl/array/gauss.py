@@ -63,7 +63,7 @@ class Gauss(wiring.Component):
             table.index.eq((base << GAUSS_SUB_BITS) + norm[TOP_SHIFT:]),
             table.fraction.eq(norm[TOP_SHIFT - GAUSS_INTERP_BITS : TOP_SHIFT]),
         ]
-        # the sign waits for the table
+        # the sign is delayed as long as the table
         sign = self.word[TAIL_BITS]
         for stage in range(self.LATENCY - 1):
             later = Signal(name=f"sign_{stage}")

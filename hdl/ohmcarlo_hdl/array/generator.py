@@ -48,7 +48,7 @@ class Generator(wiring.Component):
     stuck_level : In(STUCK_BITS + 1)
         Fraction of stuck devices, LSB 2**-STUCK_BITS.
     restart : In(1)
-        Drop everything inside.
+        Drop all counters and results inside.
     """
 
     def __init__(self, fast: bool = True) -> None:
@@ -107,7 +107,7 @@ class Generator(wiring.Component):
 
 
 class NormalQueue(wiring.Component):
-    """Normals made ahead, at most ``DEPTH``, for the pulses since ``restart``.
+    """Prepared normals, at most ``DEPTH``, for the pulses since ``restart``.
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class NormalQueue(wiring.Component):
     normal : Out(signed(NORMAL_BITS))
         That normal, one clock after ``pop``.
     restart : In(1)
-        Drop everything; the next pulse has number ``first``.
+        Drop all normals; the next pulse has number ``first``.
     first : In(64)
         Number of the next pulse after ``restart``.
     """

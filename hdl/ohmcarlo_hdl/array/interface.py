@@ -25,7 +25,7 @@ class Op(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     DOT = 5
     """One access: Σ inputs · (code⁺ - code⁻) over one tile of a row; answered with a reading."""
     SELECT = 6
-    """Hint that this row comes next. It changes nothing; an array may prepare for it."""
+    """Hint: this row is used next. It changes no code; an array may prepare for the row."""
 
 
 def array_request(config: CoreConfig) -> data.StructLayout:

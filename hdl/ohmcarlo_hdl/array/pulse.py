@@ -62,7 +62,7 @@ class PulseLaw(wiring.Component):
     normal : In(signed(NORMAL_BITS))
         Normal of the pulse.
     force : In(1)
-        The code becomes ``forced``, whatever the pulse did.
+        The code becomes ``forced``, independent of the pulse.
     forced : In(CODE_BITS)
         Code of a device that is stuck or reset.
     median_gain : In(MEDIAN_GAIN_BITS)
@@ -119,7 +119,7 @@ class PulseLaw(wiring.Component):
         whole = Signal(MEDIAN_BITS)
         m.d.sync += whole.eq(fresh)
         m.d.comb += own.eq((drift >> D2D_FRAC) + drift[D2D_FRAC - 1])
-        # a median below zero stays there under any gain, and is clipped there in the end
+        # a negative median stays negative under any gain, and is clipped to zero at the end
         shifted = Signal(signed(MEDIAN_BITS + 2))
         median = Signal(MEDIAN_BITS + 1)
         m.d.comb += shifted.eq(whole + own)

@@ -83,7 +83,7 @@ class Phase(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
 
 
 class Sequencer(wiring.Component):
-    """Commands go to the array one by one, in order, each with its pulse on ``lines``.
+    """Passes commands to the array one by one, in order, each with its pulse on ``lines``.
 
     A command is offered on ``requests`` one clock after it was taken (LATENCY), or as soon as the
     lines are free. If the array takes the request in clock T, the operation's address (row, device
@@ -93,15 +93,15 @@ class Sequencer(wiring.Component):
     affect a pulse that runs. Without guards and with width 1 this is one operation per clock. Two
     equal operations in a row are then one long pulse on the wire, so a physical array needs
     ``min_guard`` ≥ 1, with which an enable falls between any two operations.
-    SELECT is passed on in its turn and changes no line.
+    SELECT is passed on in order and changes no line.
 
     Responses pass through combinationally, from the clock after their request was taken.
 
     A fault switches all enables off in the next clock and is latched, together with its first
     cause. The address stays for the ``guard_after`` of a pulse that was cut off. While ``fault`` is
-    high no command is taken; a command that was not yet offered to the array is dropped; a request
-    that was offered stays, but causes no pulse; responses still pass. After a response timeout
-    no response is owed any more: a late response is spurious, and dropped.
+    high no command is taken, and a command that was not yet offered to the array is dropped. An
+    offered request stays, but causes no pulse. Responses still pass. After a response timeout no
+    response is owed any more: a late response is spurious, and dropped.
 
     Parameters
     ----------
@@ -225,8 +225,8 @@ class Sequencer(wiring.Component):
             trip.eq(self.off | unknown | request_timeout | response_timeout | spurious),
         ]
 
-        # Commands to requests: one register. An offer is never withdrawn: while it stands,
-        # the lines stay free and the number of outstanding responses does not grow.
+        # Commands to requests: one register. An offer is never withdrawn: during an offer, the
+        # lines stay free and the number of outstanding responses does not grow.
         free = Signal()
         owes, full = self.owes, self.full
         ends = self.last

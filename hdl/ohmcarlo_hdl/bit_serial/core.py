@@ -35,7 +35,7 @@ from .proposal import BitSerialProposal
 class BitSerialCore(wiring.Component):
     """``EmulatedCore`` in its bit-serial form: the same chain for the same seed, bit for bit.
 
-    These functions are left out, with their registers: predictions, log-likelihoods from software,
+    These functions are omitted, with their registers: predictions, log-likelihoods from software,
     raw operations, state windows, counters, timing of pulses (one clock, no guards, no watchdog),
     bad rows, differences between devices. Registers that software writes cannot be read back.
 

@@ -53,12 +53,12 @@ class Product(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
 
 
 class BitSerialEmulator(wiring.Component):
-    """``Emulator`` of devices that are all alike: no spread between devices, none stuck, no age.
+    """``Emulator`` of uniform devices: no spread between devices, no stuck devices, no ageing.
 
-    An operation is accepted when it is done: a SET takes some 600 clocks, a DOT and a RESET one
-    for each device of the row. The row's inputs are on or off (``access_bits`` = 1), in one tile,
-    and the converter has full resolution. Pulses are counted with PULSE_BITS bits. Key and tables
-    are stable while the array is not ``idle``.
+    An operation is accepted at its end: a SET takes some 600 clocks, a DOT and a RESET take one
+    clock for each device of the row. The row's inputs are on or off (``access_bits`` = 1), in one
+    tile, and the converter has full resolution. Pulses are counted with PULSE_BITS bits. Key and
+    tables are stable while the array is not ``idle``.
 
     Twin: ``ohmcarlo.array.EmulatedArray``.
 
@@ -284,7 +284,7 @@ class _Pulse:
                     times.shift.eq(MEDIAN_SEGMENT_SHIFT),
                 ]
             with m.Case(Product.SPREAD):
-                # the last bits are dropped after the sum; rounding down first changes nothing
+                # the last bits are dropped after the sum; rounding first gives no other result
                 m.d.comb += [
                     times.a.eq(self.sigma),
                     times.b.eq(Mux(self.negative, -self.normal, self.normal)),

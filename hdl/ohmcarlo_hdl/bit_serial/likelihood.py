@@ -48,7 +48,7 @@ class Product(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
 
 
 class BitSerialLikelihood(wiring.Component):
-    """``Likelihood`` without a pipe: an access begins when the one before it was answered.
+    """``Likelihood`` without a pipe: an access begins after the response to the one before.
 
     Logistic regression only (``max_group_rows`` = 1), all inputs in one tile, and no predictions:
     jobs with ``predict`` are not allowed.
@@ -184,7 +184,7 @@ class BitSerialLikelihood(wiring.Component):
 
 
 class _Data:
-    """Order table and data memory, as loaded: one word at a time; and the place in both."""
+    """Order table and data memory, as loaded: one word at a time; and the position in both."""
 
     def __init__(self, m: Module, block: BitSerialLikelihood) -> None:
         config = block.config

@@ -19,8 +19,8 @@ class SerialThreefry(wiring.Component):
     """One counter at a time, in some 400 clocks; ``device`` must be 0.
 
     The words of both halves pass the same adder: a word of the key is added to one half, which then
-    changes places with the other. After ``flush`` it is busy until the words of the dropped counter
-    would have been complete.
+    changes places with the other. After ``flush``, it stays busy for the rest of the dropped
+    counter.
 
     Twin: ``ohmcarlo.array.threefry.threefry2x32``.
 

@@ -19,7 +19,7 @@ BOARDS: Mapping[str, Board] = {
 
 
 def board_of(name: str) -> Board:
-    """The board of a name; UsageError lists those that there are."""
+    """The board of this name. Raises UsageError, with a list of all names, if it is unknown."""
     if name not in BOARDS:
         raise UsageError(f"board {name!r} is unknown: choose among {', '.join(BOARDS)}")
     return BOARDS[name]

@@ -1,6 +1,6 @@
 """Digilent Arty A7-100T: an Artix-7, 100 MHz, FT2232HQ, a reset button.
 
-No open tool that installs with the others makes its bitstream: Verilog and XDC are for Vivado.
+None of the installed open tools makes its bitstream; Verilog and XDC are for Vivado.
 """
 
 from __future__ import annotations

@@ -16,9 +16,9 @@ from ..soc.uart import DIVISOR_BITS, LEAST_DIVISOR
 from .pll import ARTIX7, ECP5, ICE40, Artix7Pll, Ecp5Pll, Ice40Pll, Pll, PllLimits, megahertz
 
 BAUD_ERROR = 0.02
-"""Largest deviation of the serial link's speed. A receiver samples up to 9.5 bits after the edge
-that it started from, so that 5 % is where it breaks; the other side is exact (USB bridges divide
-3 MHz or 12 MHz by a whole number)."""
+"""Largest deviation of the serial link's speed. A receiver samples up to 9.5 bits after its start
+edge, and therefore fails at 5 %. The other side is exact (USB bridges divide 3 MHz or 12 MHz by a
+whole number)."""
 
 Resource = tuple[str, int]
 """Name and number of a resource of amaranth-boards; ``name.part`` for a part of one."""
@@ -26,13 +26,13 @@ Resource = tuple[str, int]
 
 @dataclass(frozen=True)
 class Flow:
-    """How a family's bitstreams are made.
+    """The tool flow of an FPGA family.
 
     Attributes
     ----------
     tools : tuple of str
-        What runs, in this order: synthesis, place and route, packing. Empty: Verilog and
-        constraints are all there is.
+        Tools in their order: synthesis, place and route, packing. Empty: only Verilog and
+        constraints are generated.
     pll : PllLimits
     primitive : type
         The component of that PLL.
@@ -67,7 +67,7 @@ ECP5_FLOW = Flow(
     toolchain="Trellis",
     # The static placer leaves shorter wires than heap: a third more speed, half the routing time.
     options={
-        # ABC9 stumbles over a wire ``x[1]`` beside a wire ``x``, as fields of arrays are called
+        # ABC9 fails if there is a wire ``x[1]`` beside a wire ``x``, as fields of arrays are named
         "script_after_read": "rename -hide w:*[[]*",
         "synth_opts": "-abc9",
         "nextpnr_opts": "--placer static",
@@ -159,7 +159,7 @@ class Board:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def platform(self) -> Any:
-        """A fresh platform of Amaranth, which builds one design."""
+        """A new platform of Amaranth, for one design."""
         module, name = self.platform_class.split(":")
         made = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
         return made(toolchain=self.flow.toolchain)

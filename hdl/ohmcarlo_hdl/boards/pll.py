@@ -32,7 +32,7 @@ class PllSettings:
     reference, output : int
         Dividers before the phase detector and after the VCO.
     feedback : int
-        How much faster than the phase detector the VCO runs.
+        Ratio of the frequencies of VCO and phase detector.
     vco_hz, clock_hz : Fraction
         Frequencies of VCO and output.
     """
@@ -46,7 +46,7 @@ class PllSettings:
 
 @dataclass(frozen=True)
 class PllLimits:
-    """What a family's PLL allows, in Hz. Ranges hold both of their ends.
+    """Limits of a family's PLL, in Hz. Ranges include both ends.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class PllLimits:
     input, detector, vco, clock : tuple of int
         Lowest and highest frequency of input, phase detector, VCO and output.
     references, outputs : tuple of int
-        Dividers that there are.
+        Available dividers.
     feedbacks : tuple of int
         Lowest and highest multiplier.
     within_output : bool
@@ -134,7 +134,7 @@ class PllLimits:
 
 
 def megahertz(hz: int | Fraction) -> str:
-    """A frequency as people write it, to a hertz."""
+    """A frequency in MHz as text, with a resolution of 1 Hz."""
     return f"{float(hz) / MHZ:.6f}".rstrip("0").rstrip(".")
 
 
@@ -176,8 +176,8 @@ ARTIX7 = PllLimits(
 class Pll(wiring.Component):
     """PLL primitive of an FPGA family.
 
-    If ``GATED``, ``clk`` stands still until the PLL is locked: the design starts as it was
-    configured, and needs no reset.
+    If ``GATED``, ``clk`` is stopped until the PLL is locked: the design starts in its configured
+    state and needs no reset.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ class Ecp5Pll(Pll):
             "EHXPLLL",
             a_FREQUENCY_PIN_CLKI=megahertz(self.input_hz),
             a_FREQUENCY_PIN_CLKOP=megahertz(s.clock_hz),
-            # loop filter: what the vendor's generator gives for loops over the output
+            # loop filter: the values of the vendor's generator for loops over the output
             a_ICP_CURRENT="12",
             a_LPF_RESISTOR="8",
             a_MFG_ENABLE_FILTEROPAMP="1",
@@ -257,7 +257,7 @@ class Ecp5Pll(Pll):
 
 
 class Ice40Pll(Pll):
-    """SB_PLL40_PAD, which takes its input straight from its own pin."""
+    """SB_PLL40_PAD, whose input is its own pin."""
 
     FILTER_RANGES = ((17, 1), (26, 2), (44, 3), (66, 4), (101, 5), (133, 6))
     """Highest frequency of the phase detector, MHz → ``FILTER_RANGE`` (as icepll chooses)."""
@@ -286,7 +286,7 @@ class Ice40Pll(Pll):
 
 
 class Ice40CorePll(Ice40Pll):
-    """SB_PLL40_CORE, for boards whose oscillator is at another pin than the PLL's."""
+    """SB_PLL40_CORE, for boards whose oscillator is not connected to the pin of the PLL."""
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -32,7 +32,7 @@ ULX3S_12F = replace(
     ULX3S_85F,
     name="ulx3s-12f",
     title="Radiona ULX3S 12F",
-    # the open tools use all of its die, which is that of a 25F
+    # the die is that of a 25F, and the open tools use all of it
     device="LFE5U-12F-6BG381C",
     platform_class="ulx3s:ULX3S_12F_Platform",
     config=BIT_SERIAL,

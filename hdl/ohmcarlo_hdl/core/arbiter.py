@@ -14,13 +14,13 @@ from .programmer import Reader, program, tag
 
 
 class CommandArbiter(wiring.Component):
-    """Programmer first, then raw operations, then accesses of the likelihood.
+    """Fixed priority: programmer, then raw operations, then accesses of the likelihood.
 
     An offer stays until it is taken, even if a source of higher priority has a command. Every READ
-    and DOT leaves a tag for the result router, in order, and waits for room for it before it is
-    offered, since an offer must not be withdrawn. The programmer's tag comes with its command, the
-    others are made here. ``tile``, ``top`` and ``inputs`` of a command are always those of the
-    access that waits; they are meaningful in a DOT only.
+    and DOT leaves a tag for the result router, in order. It is offered only when there is room for
+    the tag, because an offer must not be withdrawn. The programmer's tag comes with its command;
+    the arbiter makes the others. ``tile``, ``top`` and ``inputs`` of a command are always those of
+    the waiting access; they are meaningful in a DOT only.
 
     Attributes
     ----------

@@ -1,6 +1,7 @@
 """Connections of a controller's blocks with each other and with the register bank.
 
-``Core`` and ``BitSerialCore`` have the same blocks in two forms; this is what both connect alike.
+``Core`` and ``BitSerialCore`` have the same blocks in two forms. This module holds the connections
+that both share.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def connect_step(m: Module, bank: Any, step: Any, faulted: Signal) -> None:
 def connect_status(
     m: Module, bank: Any, step: Any, entropy: Any, sequencer: Any, faulted: Signal
 ) -> None:
-    """Status that every controller shows."""
+    """Status registers that every controller has."""
     state, status = bank.status_state, step.status
     m.d.comb += [
         state.busy.eq(status.busy),

@@ -64,7 +64,7 @@ class ControllerPorts(wiring.Signature):
         Emergency stop, like the command of that name, for as long as it is high.
     busy : Out(1)
         A command is executed, or the array is active. While it is low, only ``bus`` and ``off``
-        change anything.
+        change the state.
     sample_pairs : Out(range(max_sample_pairs + 1))
         Device pairs of a sample record, from the registers of the group ``model``.
     """
@@ -87,7 +87,7 @@ class ControllerPorts(wiring.Signature):
 class _Blocks:
     """The blocks of a controller in ``m``; ``restart`` resets everything but registers and tables.
 
-    Registers stand between blocks with handshakes: targets, dots, commands, results, terms and the
+    Registers separate blocks with handshakes: targets, dots, commands, results, terms and the
     three streams that leave the controller.
     """
 
@@ -140,7 +140,7 @@ class Core(wiring.Component):
     hold : Out(1)
         The driver of a real array must switch it off (fault, emergency stop, restart).
     restart : Out(1)
-        Everything but registers and tables is reset; answers under way are dropped.
+        Everything but registers and tables is reset; outstanding responses are dropped.
     emulator : Out(EmulatorRegisters)
         Registers of the emulator; only with ``emulator``.
     rails : Out(phy_voltages())
@@ -180,7 +180,7 @@ class Core(wiring.Component):
         self._connect_settings(m, bank, blocks, faulted)
         self._connect_sequencer(m, bank, blocks, faulted)
         self._connect_status(m, bank, blocks, faulted)
-        # a clock old: no command is given while software uses a state window
+        # one clock late, because software gives no command while it uses a state window
         quiet = Signal()
         m.d.sync += quiet.eq(~blocks.step.status.busy)
         self._connect_state(m, bank, blocks, quiet)
@@ -291,7 +291,7 @@ class Core(wiring.Component):
             m.d.comb += getattr(bank, f"entropy_{name}").eq(getattr(entropy, name))
         for i in range(len(bank.entropy_symbol_counts)):
             m.d.comb += bank.entropy_symbol_counts[i].eq(entropy.symbol_counts[i])
-        # the answers of the query come out of memories: a register behind them
+        # the answers of the query come from memories, so a register follows
         m.d.sync += [
             bank.row_status.bad.eq(step.query.bad),
             bank.row_status.failures.eq(step.query.failures),
@@ -304,7 +304,7 @@ class Core(wiring.Component):
             counters.request.eq(self.requests.valid & self.requests.ready),
             counters.op.eq(self.requests.payload.op),
         ]
-        # the counters see a step one clock later
+        # the counters count a step one clock later
         m.d.sync += [
             counters.step.eq(step.step_ends),
             counters.valid.eq(step.step.valid),
@@ -315,7 +315,7 @@ class Core(wiring.Component):
             m.d.comb += getattr(bank, f"counters_{name}").eq(getattr(counters, name))
 
     def _connect_state(self, m: Module, bank: RegisterBank, blocks: _Blocks, quiet: Signal) -> None:
-        """State is read and loaded only while the chain stands still."""
+        """State is read and loaded only while no command runs."""
         step = blocks.step
         for name, window in {
             **{name: getattr(step.state, name) for name in StepState(self.config).members},

@@ -36,7 +36,7 @@ class Counters(wiring.Component):
     busy : In(1)
         Count ``clocks``.
     request : In(1)
-        An operation went to the array.
+        An operation was sent to the array.
     op : In(3)
         That operation.
     step : In(1)

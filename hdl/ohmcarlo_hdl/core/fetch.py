@@ -73,8 +73,8 @@ class Fetch(wiring.Component):
 
     LATENCY = 4
     LOOP = 6
-    """Clocks from the issue of a point, through the memories, to the issue that its departure
-    allows. A point takes at least as many clocks as it has bit planes."""
+    """Clocks from the issue of a point, through the memories, to the next issue that it permits. A
+    point takes at least as many clocks as it has bit planes."""
 
     def __init__(self, config: CoreConfig, credits: int) -> None:
         self.config, self.credits = config, credits

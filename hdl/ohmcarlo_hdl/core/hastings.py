@@ -44,7 +44,7 @@ SQUARE_SHIFT = 2 * Z_FRAC + 1 - LOGLIK_FRAC
 SEGMENT_INDEX_BITS = (SEGMENTS - 1).bit_length()
 
 LOOKUP = data.StructLayout({"back": unsigned(1), "first": unsigned(1)})
-"""Travels with a lookup: its direction, and whether it is the first one of a proposal."""
+"""Tag of a lookup: its direction, and whether it is the first one of a proposal."""
 
 
 class Hastings(wiring.Component):

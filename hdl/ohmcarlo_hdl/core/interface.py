@@ -42,7 +42,7 @@ SEGMENT_ADDRESS_BITS = 1 + (SEGMENTS - 1).bit_length()
 
 # -- payloads --------------------------------------------------------------------------------
 class Kind(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
-    """What an order does to a device, or to a row."""
+    """Effect of an order on a device or on a row."""
 
     WALK = 0
     """Program a device of the sample around its present code."""
@@ -51,9 +51,9 @@ class Kind(enum.Enum, shape=unsigned(3)):  # type: ignore[call-arg]
     COIN = 2
     """Program an entropy device to the middle."""
     RESET = 3
-    """RESET the row; no device is meant."""
+    """RESET the row; the device is ignored."""
     SELECT = 4
-    """Hint that the row comes next; no device is meant."""
+    """Hint: the row is used next; the device is ignored."""
 
 
 class Activity(enum.Enum, shape=unsigned(4)):  # type: ignore[call-arg]
@@ -218,7 +218,7 @@ class RowsSettings(wiring.Signature):
     rows_per_region : Out(range(rows + 1))
         Distance between the first rows of two regions.
     min_free : Out(4)
-        Free groups below which the oldest retired sample gives its rows back.
+        Number of free groups below which the rows of the oldest retired sample are recycled.
     stream : Out(1)
         Retired samples may be recycled, because the host has their records.
     retries : Out(RETRY_BITS)
@@ -264,7 +264,7 @@ class RowsState(wiring.Signature):
 
 
 class StepState(wiring.Signature):
-    """Windows of everything that the step controller keeps between runs.
+    """Windows of the whole state that the step controller keeps between runs.
 
     Attributes
     ----------
@@ -330,7 +330,7 @@ class StepSettings(wiring.Signature):
 
 
 class StepCommands(wiring.Signature):
-    """Commands to the step controller: strobes, but for ``closed`` and ``raw_operation``.
+    """Commands to the step controller. All are strobes, except ``closed`` and ``raw_operation``.
 
     Attributes
     ----------
@@ -500,9 +500,9 @@ class ProposalPorts(wiring.Signature):
     Attributes
     ----------
     orders : In(stream of device_order)
-        What is to be programmed, in order.
+        Orders to program, in sequence.
     targets : Out(stream of device_target)
-        The same, with DAC code and centre.
+        The same orders, with DAC code and centre.
     rho : In(RHO_FRAC + 1)
         Autocorrelation of the proposal, RHO_FRAC fraction bits.
     mid : In(DAC_BITS)

@@ -20,7 +20,7 @@ class Issue(wiring.Component):
 
     A dot product visits the tiles that hold inputs, and in each tile the bit planes, least
     significant first. A point's row (``hidden`` = 0) or its hidden rows come from ``points``,
-    its output row from ``layers``; between two rows a finished hidden layer goes first.
+    its output row from ``layers``; between two rows, a finished hidden layer has priority.
 
     Each access is noted in the clock before its request is offered.
 
@@ -31,7 +31,7 @@ class Issue(wiring.Component):
     features : In(range(max_features + 1))
         Inputs of a point, the bias among them.
     halt : In(1)
-        Start nothing, and drop the row in progress; a request that is offered stays.
+        Start no access, and drop the row in progress; an offered request stays.
     points : In(stream of fetched_point)
         Points to evaluate.
     note : Out(1)
@@ -161,7 +161,7 @@ class Issue(wiring.Component):
         return m
 
     def _last_tile(self, m: Module, name: str, inputs: Value) -> Signal:
-        """The last tile that a row with so many ``inputs`` needs; settings stand still."""
+        """The last tile that a row with so many ``inputs`` needs; settings are constant."""
         last_tile = Signal(range(max(self.config.tiles, 2)), name=name)
         firsts = range(self.config.tile_pairs, self.config.max_features, self.config.tile_pairs)
         m.d.sync += last_tile.eq(sum((inputs > first for first in firsts), Const(0)))

@@ -35,13 +35,13 @@ class Likelihood(wiring.Component):
     streams), readings under way are discarded, then the pipe is ``idle``. A request that is already
     offered stays. ``stop`` does not affect predictions in progress.
 
-    Points in flight have credits, so nothing behind the array ever stalls: readings are taken in
+    Points in flight have credits, so no stage behind the array ever stalls: readings are taken in
     the clock in which they arrive, and FIFOs hold what ``terms`` and ``predictions`` do not take.
     ``POINTS_IN_FLIGHT`` points and ``DotAccumulator.DEPTH`` accesses keep one access per clock up
     to an array latency of some 30 clocks.
 
-    For a network (``hidden`` = H > 0) hidden rows run ahead of output rows: the activations of a
-    point wait in a FIFO, and a finished hidden layer goes before the next hidden row.
+    For a network (``hidden`` = H > 0), hidden rows are issued ahead of output rows: the activations
+    of a point wait in a FIFO, and a finished hidden layer has priority over the next hidden row.
 
     Settings are stable while the pipe is not idle. ``load_points`` and ``load_order``: see
     ``Fetch``.

@@ -30,7 +30,7 @@ class OrderIssuer(wiring.Component):
     coin, sample : In(1)
         Issue the orders of the coin, or of the sample; only while ``busy`` is low.
     ahead : In(1)
-        The coin's row is programmed later.
+        The row of the coin is programmed later: announce it.
     cold : In(1)
         Program the sample at the centre.
     row : In(row_bits)
@@ -71,7 +71,7 @@ class OrderIssuer(wiring.Component):
         bank, cold, odd = Signal(), Signal(), Signal()
         column = Signal(range(config.coin_devices))
         order = self.orders.payload
-        # the pair that the state DEVICE offers: the one before the walk's
+        # the pair that the state DEVICE offers: the one before that of the walk
         offered_pair = Signal(config.device_bits - 1)
         offered_end, offered_row_end = Signal(), Signal()
         read_along(m, self, walk, region, bank)

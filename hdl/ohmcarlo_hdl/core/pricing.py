@@ -20,12 +20,11 @@ SHORTEST = 2 * DEVICE_CLOCKS
 
 
 class Pricing(wiring.Component):
-    """Sums over the devices of a proposal as they are programmed; a price after its ``last`` one.
+    """Sums over the devices of a proposal as they are programmed; then offers its price.
 
     One device every two clocks; the price is offered ``LATENCY`` clocks after the last device was
-    taken. Proposals may follow each other at once; devices stall while as many prices wait as a
-    pipeline full of one-pair proposals makes. Registers and tables must not change while devices
-    are inside.
+    taken. Proposals may follow each other at once; devices stall while the FIFO of prices could
+    overflow with one-pair proposals. Registers and tables must not change while devices are inside.
 
     ``load_inv_sigma`` and ``load_log_sigma`` have the nodes of ``spec.hastings_tables``, as in
     ``SegmentTable``. ``stuck`` is computed for every proposal; it is meaningful for proposals with

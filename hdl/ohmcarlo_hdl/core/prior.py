@@ -20,7 +20,7 @@ LIMB_BITS = 18
 """Widest part of a sum that one hardware multiplier takes."""
 
 TAG = data.StructLayout({"common": unsigned(1), "last": unsigned(1)})
-"""Travels with a square and with a sum: which of the two it is, and whether the proposal ends."""
+"""Tag of a square and of a sum: its kind, and whether the proposal ends."""
 
 
 class Prior(wiring.Component):

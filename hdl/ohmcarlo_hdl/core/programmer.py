@@ -53,8 +53,9 @@ class Programmer(wiring.Component):
     """Turns targets into RESET, SET + READ and SELECT: two clocks per device, one per row.
 
     Entropy devices, and the RESET before them, wait for ``allow_coin``; devices of the sample, and
-    the RESETs among them, wait for ``allow_sample``. A SELECT goes at any time. The ``last`` device
-    of either kind ends its permission: nothing follows until the permission was low for a clock.
+    the RESETs among them, wait for ``allow_sample``. A SELECT needs no permission. The ``last``
+    device of either kind ends its permission: no further device follows until the permission was
+    low for a clock.
 
     Attributes
     ----------
@@ -209,8 +210,8 @@ class ResultRouter(wiring.Component):
             m.submodules.next = following = StreamRegister(tag(self.config))
             wiring.connect(m, head, following.input)
             head = following.output
-        # Offers of READs and DOTs depend on room, so it should be early. For a power of two it is a
-        # bit of a register.
+        # Offers of READs and DOTs depend on this signal, so it should be early. For a power of two,
+        # it is a bit of a register.
         inside = Signal(range(self.depth + 1))
         m.d.comb += [
             waiting.input.valid.eq(self.tags.valid & self.tags.ready),

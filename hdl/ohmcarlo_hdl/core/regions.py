@@ -41,13 +41,13 @@ def shapes(config: CoreConfig) -> dict[str, ShapeLike]:
 
 
 class Regions:
-    """The registers of all regions. Only those of ``target`` change in a clock: all registers of
-    one name have one source, and an enable each.
+    """The registers of all regions. Only those of ``target`` change in a clock. All registers of
+    one name share one source, and each has an enable.
 
     Parameters
     ----------
     m : Module
-        In which the registers are.
+        The module that holds the registers.
     config : CoreConfig
     here : Value
         The region at work; the ``target`` unless another one is given.

@@ -29,7 +29,7 @@ class Rows(wiring.Component):
     A group is named by its first row. A ring has room for ``region_groups`` groups and starts at
     the first row of its region.
 
-    - ``init``: forget everything; every group without a bad row becomes free. ``busy`` until done.
+    - ``init``: clear all state; every group without a bad row becomes free. ``busy`` until done.
     - ``take``: the group at the head of the queue of ``region`` leaves it. One or four clocks
       later ``taken`` (``row`` is valid from then on) or ``none`` (the run must end) is high for
       one clock.
@@ -39,8 +39,9 @@ class Rows(wiring.Component):
       in one clock, at the earliest two clocks after ``taken``.
     - ``put_back``: ``row`` goes to the tail of the queue unchanged.
 
-    Between operations the state windows show and load everything but ``bad_groups``. A word
-    of ``state_regions`` is read from the region at ``region`` in the clock of its ``r_data``.
+    Between operations, software reads and loads everything except ``bad_groups`` through the state
+    windows. A word of ``state_regions`` is read from the region at ``region`` in the clock of its
+    ``r_data``.
 
     Twin: ``golden.rows``, and ``golden.machine.build_state`` for ``init``.
 
@@ -173,7 +174,7 @@ class Rows(wiring.Component):
                     m.next = "TAKE"
                     few = here["free_count"] < self.min_free
                     with m.If(self.stream & few & (here["retired_count"] != 0)):
-                        # recycle the oldest retired sample; its record was streamed long before
+                        # recycle the oldest retired sample, whose record was streamed long before
                         m.next = "FIND"
             self._take(m, memories, here, queue)
             self._initialise(m, memories, here, init)

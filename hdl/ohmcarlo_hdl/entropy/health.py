@@ -80,7 +80,7 @@ class HealthPorts(wiring.Signature):
     symbol : In(SYMBOL_BITS)
         That symbol.
     restart : In(1)
-        Forget the past; in a clock without a symbol.
+        Clear the state; in a clock without a symbol.
     cutoff : In(cutoff_bits)
         Count that fails.
     failed : Out(1)
@@ -126,7 +126,7 @@ def _reaches(m: Module, test: Any, more: ValueLike, total: Value, fresh_count: V
 
 
 def _attach(m: Module, test: Any, registers: dict[str, Signal]) -> None:
-    """Show the ``registers`` of ``test`` in its ``state``, and load them. Call it last."""
+    """Connect the ``registers`` of ``test`` with ``state`` and ``loaded``. Call it last."""
     for name, register in registers.items():
         m.d.comb += test.state[name].eq(register)
         with m.If(test.load):
@@ -136,7 +136,7 @@ def _attach(m: Module, test: Any, registers: dict[str, Signal]) -> None:
 class RepetitionCount(wiring.Component):
     """Repetition count test (4.4.1) over raw bits.
 
-    A run of one bit repeats nothing and does not fail, whatever the cut-off.
+    A run of one bit is no repetition and passes with any cut-off.
 
     Attributes
     ----------
@@ -227,7 +227,7 @@ class SymbolRepetition(wiring.Component):
     """Repetition count test (4.4.1) over the symbols of each column.
 
     Last symbol and run of a column are in a memory. A separate bit per column marks them valid, so
-    that a restart forgets all columns at once.
+    that a restart clears all columns at once.
 
     Attributes
     ----------
@@ -238,7 +238,7 @@ class SymbolRepetition(wiring.Component):
     column : In(range(columns))
         Its column.
     restart : In(1)
-        Forget the past; in a clock without a symbol.
+        Clear the state; in a clock without a symbol.
     cutoff : In(RCT_SYMBOL_BITS)
         Length of a run that fails.
     failed : Out(1)
@@ -328,8 +328,7 @@ class HealthTests(wiring.Component):
     column : In(range(columns))
         Its column.
     restart : In(1)
-        Forget the past of the tests and clear the alarm, not ``alarms``; in a clock without a
-        symbol.
+        Clear the tests and the alarm, but not ``alarms``; in a clock without a symbol.
     rct_cutoff : In(RCT_BITS)
         Cut-off of the repetition count test of bits.
     rct_symbol_cutoff : In(RCT_SYMBOL_BITS)
@@ -390,7 +389,7 @@ class HealthTests(wiring.Component):
             m.d.sync += [self.alarm.eq(1), self.alarms.eq(self.alarms + 1)]
         with m.If(apt.closes):
             m.d.sync += self.clean_windows.eq(capped(self.clean_windows + 1, CLEAN_WINDOWS_BITS))
-        # after the above: symbols tested before the restart still count as an alarm
+        # last, so that symbols tested before the restart still count as an alarm
         with m.If(self.restart):
             m.d.sync += [self.alarm.eq(0), self.clean_windows.eq(0)]
 

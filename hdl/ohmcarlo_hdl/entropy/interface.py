@@ -41,7 +41,7 @@ class Coin(wiring.Signature):
     Attributes
     ----------
     begin : Out(1)
-        Discard what is left of the last coin.
+        Discard the rest of the last coin.
     restart : Out(1)
         Begin the start-up test.
     ready : In(1)

@@ -54,7 +54,7 @@ class EntropyUnit(wiring.Component):
     codes : In(stream of coin_code)
         Read-backs of entropy devices.
     begin : In(1)
-        Discard what is left of the last coin.
+        Discard the rest of the last coin.
     restart : In(1)
         Begin the start-up test.
     rct_cutoff : In(RCT_BITS)

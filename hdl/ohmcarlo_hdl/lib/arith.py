@@ -30,5 +30,5 @@ def clip(value: ValueLike, low: ValueLike, high: ValueLike) -> Value:
     value = Value.cast(value)
     below_top = Mux(value > high, high, value)
     if isinstance(low, int) and low == 0 and not value.shape().signed:
-        return below_top  # no comparison that is always false
+        return below_top  # avoids a comparison that is always false
     return Mux(value < low, low, below_top)

@@ -73,7 +73,7 @@ class SerialMultiplier(wiring.Component):
             self.busy.eq((to_add != 0) | (to_shift != 0)),
             self.value.eq(Cat(lower, upper)),
         ]
-        # a one below, and a one more to be added there, make the carry of a subtraction
+        # an appended one in both operands makes the carry of a subtraction
         after = Signal(signed(self.a_bits + 1))
         total = Cat(Const(1, 1), upper).as_signed() + Cat(minus, operand).as_signed()
         m.d.comb += after.eq(total >> 1)

@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out
 def delayed(
     m: Module, value: Value | ValueCastable, clocks: int, name: str, *, reset: bool = False
 ) -> Any:
-    """``value``, ``clocks`` clocks later; ``reset`` for valid bits, data need none."""
+    """``value``, delayed by ``clocks`` clocks; ``reset`` is for valid bits, data need none."""
     for clock in range(1, clocks + 1):
         later = Signal(value.shape(), name=f"{name}_{clock}", reset_less=not reset)
         m.d.sync += later.eq(value)

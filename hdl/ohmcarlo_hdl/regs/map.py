@@ -196,7 +196,7 @@ def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
 
 
 def _phy_parameters(config: CoreConfig) -> dict[str, Any]:
-    """What a real array's registers hold after a reset; nothing where it is emulated."""
+    """Reset values of the registers of a real array; empty for an emulated array."""
     phy = config.phy
     if phy is None:
         return {}

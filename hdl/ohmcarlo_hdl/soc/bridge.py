@@ -52,7 +52,7 @@ class Ram(wiring.Signature):
 
 
 class Bridge(wiring.Component):
-    """Answers the processor: memory in the next clock, board and controller when their data arrive.
+    """Answers the processor: memory in the next clock, board and controller after their latency.
 
     Registers are read and written as whole words. A shorter write to a register has no effect, nor
     has an access to an unused address; reads from there give 0.

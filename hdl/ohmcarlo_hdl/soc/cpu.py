@@ -14,7 +14,7 @@ from ohmcarlo.errors import UsageError
 from .memory_map import RAM_BASE, RAM_BYTES
 
 START_CLOCKS = 15
-"""Clocks of reset of the processor: memories of some FPGAs are not readable at once."""
+"""Clocks of reset of the processor: memories of some FPGAs are not readable immediately."""
 
 
 def picorv32_verilog() -> str:

@@ -33,8 +33,8 @@ class Soc(wiring.Component):
 
     There are two clock domains of one frequency: ``sync``, and ``core`` for the controller. On an
     FPGA both have the same clock. A simulator may skip an edge of ``core`` if ``core_wanted`` is
-    low before it. Then nothing but time changes for the controller, and no other block observes a
-    difference, except in ``counters.clocks`` while a proposal waits for its log-likelihood.
+    low before it. The state of the controller does not change then. The only visible difference is
+    ``counters.clocks`` while a proposal waits for its log-likelihood.
 
     Parameters
     ----------
@@ -55,10 +55,10 @@ class Soc(wiring.Component):
     tx : Out(1)
         Serial line to the host.
     trap : Out(1)
-        The processor stopped; this also stops the array, until reset.
+        The processor has stopped; this also stops the array until a reset.
     idle : Out(1)
-        Software waits for bytes from the host and nothing else is in progress: with no byte on
-        ``rx``, a simulator may stop both clocks.
+        Software waits for bytes from the host, and no other activity is in progress: with no byte
+        on ``rx``, a simulator may stop both clocks.
     core_wanted : Out(1)
         The controller needs the next edge of its clock.
     pins : Out(pins_signature)

@@ -25,7 +25,7 @@ NAME = "ohmcarlo"
 REPORT = "report.json"
 SCRIPT = f"build_{NAME}.json"
 SCRIPTS = (SCRIPT, f"build_{NAME}.bat", f"{NAME}.debug.v")
-"""Files of Amaranth that are left out: this program runs the commands itself."""
+"""Files of Amaranth that are omitted, because this package runs the commands itself."""
 QUIET = "--quiet"
 
 

@@ -44,7 +44,7 @@ class Clock:
 
 
 def clocks_of(report: Path) -> dict[str, Clock]:
-    """Clock net → frequencies, from nextpnr's report. A net without a constraint is left out."""
+    """Clock net → frequencies, from nextpnr's report. Nets without a constraint are omitted."""
     found = json.loads(report.read_text())["fmax"]
     return {
         net: Clock(round(f["constraint"], 3), round(f["achieved"], 3))

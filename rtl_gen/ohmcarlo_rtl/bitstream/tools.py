@@ -94,8 +94,8 @@ def run_tool(
 ) -> tuple[int, str]:
     """Run a tool in ``folder``, which its arguments are relative to.
 
-    Returns its exit code and what it printed. ``log`` gets each line at once, ``on_line`` too. The
-    tool has ended when this call returns or raises.
+    Returns its exit code and its output. ``log`` gets each line at once, ``on_line`` too. The tool
+    has ended when this call returns or raises.
 
     Raises OhmcarloError when the tool does not start, OSError when it reports a full disk.
     """

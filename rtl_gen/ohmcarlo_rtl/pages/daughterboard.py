@@ -64,7 +64,7 @@ def _wires() -> str:
         )
         for pin in PINS
     ]
-    head = ("wire", "", "part", "what it does", "pull", "ULX3S (ball)", "ECPIX-5 (ball)")
+    head = ("wire", "", "part", "function", "pull", "ULX3S (ball)", "ECPIX-5 (ball)")
     return markdown_table(head, rows)
 
 
@@ -91,7 +91,7 @@ def _pulses() -> str:
     read_ns = PhyTiming().front_end_ns + READ_HOLD_NS
     widths = {f"`sequencer.{name}.width`": ns for name, ns in PROGRAM_NS.items()}
     widths |= dict.fromkeys(("`sequencer.read.width`", "`sequencer.dot.width`"), read_ns)
-    widths |= {"guards of all of them": GUARD_NS, "`sequencer.watchdog`": WATCHDOG_NS}
+    widths |= {"guard times of all operations": GUARD_NS, "`sequencer.watchdog`": WATCHDOG_NS}
     return markdown_table(("register", "ns"), [(name, f"{ns:,}") for name, ns in widths.items()])
 
 
@@ -108,7 +108,7 @@ def _times() -> str:
         (f"`{f.name}`", f"{getattr(default, f.name):,}", meanings[f.name].rstrip("."))
         for f in fields(PhyTiming)
     ]
-    return markdown_table(("setting", "ns", "what for"), rows)
+    return markdown_table(("setting", "ns", "meaning"), rows)
 
 
 def tables() -> dict[str, str]:

@@ -78,7 +78,7 @@ def _sizes() -> str:
         "MAX_PATIENCE": "clocks, longest",
     }
     rows = [(name, str(getattr(link, name)), text) for name, text in names.items()]
-    return markdown_table(("number", "value", "what it is"), rows)
+    return markdown_table(("number", "value", "meaning"), rows)
 
 
 def _stuffed(content: bytes) -> bytes:

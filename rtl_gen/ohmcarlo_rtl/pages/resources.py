@@ -57,7 +57,7 @@ def request(name: str) -> Request:
 
 
 def read_results() -> dict[str, Any]:
-    """Row → the kept part of its manifest; rows without a build are left out."""
+    """Row → the kept part of its manifest; rows without a build are omitted."""
     text = RESULTS.read_text(encoding="utf-8") if RESULTS.is_file() else "{}"
     found: dict[str, Any] = json.loads(text)
     return {name: found[name] for name in REQUESTS if name in found}

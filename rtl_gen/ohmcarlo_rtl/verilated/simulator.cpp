@@ -161,7 +161,8 @@ class Board {
   }
   ~Board() { top_->final(); }
 
-  // One clock with the line `rx` at `level`. The controller is clocked only if the board wants it.
+  // One clock with the line `rx` at `level`. The controller is clocked only while `core_wanted` is
+  // high.
   void clock(bool level) {
     const bool core = top_->core_wanted;
     top_->rx = level;

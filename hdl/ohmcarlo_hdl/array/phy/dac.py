@@ -57,7 +57,7 @@ class Rails(wiring.Component):
 
     After ``power_up_ns`` the DAC is reset and its reference switched on. From then on, while ``go``
     is high, a frame is sent for each channel that is needed and has another code. Other channels
-    are left alone.
+    keep their codes.
 
     Attributes
     ----------

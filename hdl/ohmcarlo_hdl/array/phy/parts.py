@@ -1,7 +1,7 @@
 """Parts of the daughterboard, and the timing that the Phy guarantees for them.
 
-The parts are stocked by every distributor, come in packages that can be soldered by hand, and run
-from 3.3 V logic. Their frames need no set-up beyond two commands after power-up.
+The parts are widely available, have packages for hand soldering, and accept 3.3 V logic. Apart from
+two commands to the DAC after power-up, they need no set-up.
 
 * **DAC7568** (Texas Instruments SBAS430F): eight channels of 12 bits, one
   per rail, so that only the gate of the next SET changes. Drop-in parts with more bits: DAC8168,
@@ -119,7 +119,7 @@ class PhyTiming:
     line_settle_ns : int
         From a latch to a pulse: register, level shifter, multiplexer, the array's lines.
     front_end_ns : int
-        From the begin of a read pulse to the sample: lines, amplifier, the ADC's input.
+        From the start of a read pulse to the sample: lines, amplifier, the ADC's input.
     adc_convert_ns : int
         From the sample to the first bit's CONVST low.
     """
@@ -169,7 +169,7 @@ class PhyTiming:
 
 @dataclass(frozen=True)
 class PhyConfig:
-    """The interface of a real array, and what its registers hold after a reset.
+    """The interface of a real array, and the reset values of its registers.
 
     Attributes
     ----------
@@ -199,12 +199,12 @@ class PhyConfig:
         return clocks(GUARD_NS, self.clock_hz) + MIN_GUARD
 
     def watchdog(self) -> int:
-        """Clocks without progress that are a fault."""
+        """Clocks without progress that cause a fault."""
         return clocks(WATCHDOG_NS, self.clock_hz)
 
 
 def check_clock(clock_hz: int) -> None:
-    """UsageError unless the Phy can keep time with such a clock."""
+    """Raise UsageError unless the Phy can keep its times with this clock."""
     if not MIN_CLOCK_HZ <= clock_hz <= MAX_CLOCK_HZ:
         raise UsageError(
             f"clock_hz = {clock_hz}: choose {MIN_CLOCK_HZ} to {MAX_CLOCK_HZ} Hz, the frequency of "

@@ -68,11 +68,12 @@ class Phy(wiring.Component):
 
     A request is taken once the rails, the line selects and the inputs that it needs are sent and
     have settled. Then the sequencer makes its pulse, which is on the pins one clock after it is on
-    ``lines``. Unchanged values are not sent again: a DOT on the row of the last one costs its
-    inputs, a READ of the device that was SET costs nothing. Nothing moves from the clock in which
-    a request is taken to the one in which the next is offered. SELECT is taken at once.
+    ``lines``. Unchanged values are not sent again: a DOT on the row of the last operation sends
+    only its inputs, and a READ of the device that was SET sends nothing. Rails and lines are stable
+    from the clock in which a request is taken until the next request is offered. SELECT is taken at
+    once.
 
-    The ADC samples ``front_end_ns`` after the begin of a READ or DOT pulse; conversion and bits of
+    The ADC samples ``front_end_ns`` after the start of a READ or DOT pulse; conversion and bits of
     a sample overlap with the preparation of the next request. A reading is the code less mid-scale:
     a READ is clipped to 0..CODE_MAX, a DOT to the converter's ``dot_bits``, both rounded like
     ``array.PhysicsArray``. The *top* bits of a DOT are negative: the board swaps its read rails
@@ -171,7 +172,7 @@ class Phy(wiring.Component):
             ]
         offered = Signal()
         m.d.comb += [
-            # only an offer that stalls: nothing moves in the clock in which it is taken
+            # only a stalled offer: rails and lines are stable in the clock in which it is taken
             offered.eq(self.requests.valid & ~self.prepared & ~pins.hold_off & ~hold),
             address.wanted.eq(Value.cast(wanted)),
             address.need.eq(pulsed),

@@ -103,8 +103,8 @@ class Blocks:
         m.d.comb += [
             rows.group_rows.eq(settings.hidden + 1),
             rows.region.eq(turn.here),
-            # the head of the queue is that of the region whose turn it is, except while the next
-            # step's coin is prepared
+            # the head of the queue is that of the present region, except while the next step's coin
+            # is prepared
             rows.next_region.eq(Mux(progress.preparing, turn.next_region, turn.region)),
             issuer.region.eq(turn.region),
             issuer.bank.eq(current.bank),

@@ -52,7 +52,8 @@ class StepController(wiring.Component):
     step that follows.
 
     Commands are strobes, accepted between runs (``status.busy`` low), except ``halt``. While
-    ``status.busy`` is low, the windows of ``state`` show and load all that the next run depends on.
+    ``status.busy`` is low, the windows of ``state`` give access to all state that the next run
+    depends on.
 
     Twins: ``golden.controller.Controller`` and ``golden.chain``.
 
@@ -123,8 +124,8 @@ class StepController(wiring.Component):
     def __init__(self, config: CoreConfig, acceptance: Any = None) -> None:
         self.config = config
         self._acceptance = acceptance or Acceptance(config)
-        # Every coin fits one round of harvest, all-zero words apart: then targets of the sample
-        # are worth computing before the coin is known.
+        # Every coin fits one round of harvest, except after all-zero words. Only then are targets
+        # of the sample computed before the coin is known.
         self.one_round = config.geometry.coin_rounds == 1
         super().__init__(
             {
@@ -179,7 +180,7 @@ class StepController(wiring.Component):
         fsm = sequence.elaborate()
         outcome.conclude(m, jobs, back, count)
         jobs.offer(m, fsm)
-        # The windows come last: what software loads takes precedence.
+        # The windows come last, so that writes of software take precedence.
         attach_regions(
             m,
             state.state_regions,

@@ -25,14 +25,14 @@ class Outcome:
     Attributes
     ----------
     ending : Signal
-        Everything that the end of the proposal needs is there: it ends in this clock.
+        All inputs for the end of the proposal are valid: it ends in this clock.
     room : Signal
         The step's record, if there is one, is taken.
     drop : Signal
         The rest of the evaluation is dropped; also driven by the state machine.
     recorder_free, rows_free : Signal
-        The recorder and the row groups were idle in the clock before. Neither begins anything by
-        itself.
+        The recorder and the row groups were idle in the clock before. Neither starts an operation
+        by itself.
     """
 
     def __init__(self, m: Module, ports: Any, parts: Parts) -> None:

@@ -19,7 +19,7 @@ class Parts:
     blocks : Blocks
         Submodules.
     turn : Turn
-        The region whose turn it is.
+        The present region.
     current : CurrentSamples
         Registers of the current samples.
     progress : Progress

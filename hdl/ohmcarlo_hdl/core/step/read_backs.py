@@ -26,7 +26,7 @@ class ReadBacks:
     Attributes
     ----------
     clear : Signal
-        Forget the read-backs so far; driven by the state machine.
+        Discard earlier read-backs; driven by the state machine.
     all_valid : Signal
         Every code since ``clear`` was in the valid window.
     all_back : Signal

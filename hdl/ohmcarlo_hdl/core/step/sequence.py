@@ -115,7 +115,7 @@ class Sequence:
         asked = (
             commands.start | commands.run | commands.flush | commands.predict | commands.raw_start
         )
-        # high from the strobe on: software that gives a command and polls at once finds it busy
+        # high from the strobe on, so that software can poll at once after a command
         m.d.comb += status.busy.eq((~fsm.ongoing("IDLE") | asked) & ~commands.closed)
         with m.State("IDLE"):
             m.d.comb += turn.looking.eq(~asked)
@@ -162,7 +162,7 @@ class Sequence:
             m.next = "BEGIN"
 
     def _between_proposals(self) -> None:
-        """The next proposal gets a row group, or the run ends."""
+        """Take a row group for the next proposal, or end the run."""
         m, turn, status = self._m, self._turn, self._status
         rows, progress, count = self._blocks.rows, self._progress, self._count
 

@@ -27,9 +27,9 @@ class Turn:
     Attributes
     ----------
     region : Signal
-        Whose turn it is.
+        The present region.
     here : Signal
-        ``region``; between runs the region that software reads. It is a register of its own
+        ``region``; between runs, the region that software reads. It is a register of its own
         because it selects among the registers of all regions.
     next_region, last_region, settled : Signal
         They follow ``region`` a clock later: the region after it, whether it is the last one, and
