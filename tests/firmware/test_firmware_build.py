@@ -42,7 +42,8 @@ STACK_USED = 1024  # bytes; the linker keeps four times as many
 
 # -- includes --------------------------------------------------------------------------------------
 def order_of_modules(files: dict[str, str]) -> list[str]:
-    """Modules of ``src`` (a .c file with its header), included ones first; CycleError for none."""
+    """Modules of ``src`` (a .c file with its header) in the order of inclusion; CycleError for a
+    cycle."""
     names = {Path(path).stem for path in files}
     graph: dict[str, set[str]] = {name: set() for name in names}
     for path, text in files.items():
@@ -244,7 +245,7 @@ def test_example_of_the_page() -> None:
 
 # -- fuzzers -------------------------------------------------------------------------------------
 def plant(monkeypatch: pytest.MonkeyPatch, path: str, good: str, bad: str) -> None:
-    """Build from sources with a bug in them."""
+    """Build from sources with a planted bug."""
     files = compiling.sources("src", "native", "fuzz")
     assert files[path].count(good) == 1
     files[path] = files[path].replace(good, bad)

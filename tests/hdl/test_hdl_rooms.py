@@ -25,7 +25,7 @@ ROOMS = [
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}
 APART = [("array", "entropy"), ("array", "regs"), ("entropy", "regs")]
-"""Rooms of one level that do not know each other."""
+"""Rooms of one level that do not import each other."""
 
 MAX_ELABORATE, MAX_LINES = 250, 120
 

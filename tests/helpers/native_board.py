@@ -95,7 +95,7 @@ class NativeBoard:
 
     @property
     def instructions(self) -> int:
-        """Of the image, so far."""
+        """Clocks of the image so far."""
         return self._library.native_instructions()
 
     @property

@@ -39,9 +39,8 @@ def xor_points(n: int = 200, seed: int = 0) -> Points:
 
 
 class SlowArray:
-    """An emulated array that the controller cannot recognise: it is driven operation by operation.
-
-    ``exact`` False makes the controller ask the array for its dot products as well.
+    """An emulated array without the compiled loop: the controller drives it operation by operation.
+    With ``exact`` False, the array computes the dot products, too.
     """
 
     name = "slow"

@@ -1,4 +1,5 @@
-"""The wheel and the sdist: complete, equal from a checkout and from the sdist, and usable."""
+"""The wheel and the sdist: complete and usable; the wheel from the sdist equals that of a
+checkout."""
 
 from __future__ import annotations
 
@@ -72,7 +73,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_the_wheel_is_complete(wheel: Path) -> None:
-    """Every file of the four packages, byte for byte, and nothing but them."""
+    """The wheel contains every file of the four packages, byte for byte, and no other file."""
     found = contents(wheel)
     expected = {
         f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()
@@ -113,7 +114,7 @@ def test_the_sdist_has_the_tests_and_the_pages(sdist: Path) -> None:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's packages in a folder of their own."""
+    """The packages of the wheel in a separate folder."""
     folder = tmp_path_factory.mktemp("installed")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder)
@@ -121,7 +122,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_in(packages: str, folder: Path, *arguments: str) -> str:
-    """What Python prints in ``folder`` with the packages of that path."""
+    """Output of Python in ``folder`` with the packages of ``path``."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=folder,
@@ -135,7 +136,8 @@ def run_in(packages: str, folder: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_hashes_are_those_of_the_checkout(installed: Path, tmp_path: Path) -> None:
-    """A design, a simulated board and a bitstream of the wheel have the keys of the checkout's."""
+    """A design, a simulated board and a bitstream of the wheel have the same keys as in the
+    checkout."""
     checkout = os.pathsep.join(str(ROOT / name) for name in ("host", "hdl", "rtl_gen"))
     (_, here, wanted), (file, there, found) = (
         json.loads(run_in(path, tmp_path, "-c", KEYS)) for path in (checkout, str(installed))
@@ -147,7 +149,7 @@ def test_hashes_are_those_of_the_checkout(installed: Path, tmp_path: Path) -> No
 @pytest.mark.hdl
 @pytest.mark.slow
 def test_the_wheel_builds_the_firmware(installed: Path, tmp_path: Path) -> None:
-    """In an empty folder; the image is that of the checkout."""
+    """A build in an empty folder gives the image of the checkout."""
     from ohmcarlo_rtl.configs import config_of
     from ohmcarlo_rtl.firmware.image import build_image
 
@@ -160,7 +162,7 @@ def test_the_wheel_builds_the_firmware(installed: Path, tmp_path: Path) -> None:
 @pytest.mark.hdl
 @pytest.mark.slow
 def test_a_simulated_board_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
-    """Installed by pip, in an empty folder with an empty cache."""
+    """The wheel is installed by pip and used in an empty folder with an empty cache."""
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / "bin"
     empty = tmp_path / "empty"

@@ -1,4 +1,4 @@
-"""The rooms of ``ohmcarlo_rtl``: imports point one way, and no two files import each other."""
+"""The rooms of ``ohmcarlo_rtl``: imports point one way, and there is no import cycle."""
 
 from __future__ import annotations
 

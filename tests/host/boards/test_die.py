@@ -159,7 +159,7 @@ def test_a_die_is_behind_a_board(backend: str) -> None:
 
 @pytest.fixture
 def at_port(port: NativePort, monkeypatch: pytest.MonkeyPatch) -> NativePort:
-    """The board is found at any serial port."""
+    """A board with a die can be opened at any serial port."""
     for module in (boards, checks, board_checks):
         monkeypatch.setattr(module, "open_serial", lambda name, array, *_: board_at(port, array))
     return port

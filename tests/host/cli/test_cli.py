@@ -44,7 +44,8 @@ Call = Callable[..., tuple[int, str, str]]
 
 
 def assert_refused(answer: tuple[int, str, str], code: int, *words: str) -> None:
-    """One line on standard error that holds ``words``, nothing on standard output."""
+    """Check for one line on standard error that contains ``words``, and an empty standard
+    output."""
     got, out, err = answer
     assert got == code, err
     assert out == ""

@@ -125,7 +125,7 @@ def test_gain_does_not_matter_and_polarity_of_the_usual_beat_does_not() -> None:
     # the only differences are floors of some hundredths of a millivolt
     assert np.abs(one - other).max() < 0.15
     inverted = beats.features(made(widths, [*heights[:11], -1.4, *heights[12:]], [0.8] * 30))
-    # shifted as far as may be, a triangle does not correlate with its mirror image; with itself: 1
+    # at the largest shift, a triangle does not correlate with its mirror image; with itself: 1
     unlike = column(inverted, beats.UNLIKE)
     assert np.log(0.7) < unlike[11] <= np.log(2 + beats.FLOOR_CORRELATION)
     assert np.delete(unlike, 11) == pytest.approx(np.log(beats.FLOOR_CORRELATION), abs=0.3)

@@ -205,7 +205,7 @@ def test_whitening_leaves_the_posterior_alone(seed: int, features: int, sigma_p:
     shift, ratio, covariance = compare(points)
     assert shift < 0.003
     assert np.abs(ratio - 1).max() < 0.01
-    # and v is round, with the spread that the encoder claims
+    # v is round, with the spread that the encoder states
     spreads = np.sqrt(np.diag(covariance)) / encoder.spread
     assert spreads.min() > 0.8 and spreads.max() < 1.2
     # the controls: rows rounded to the nearest, and no prior at all
@@ -239,7 +239,7 @@ def test_error_of_the_log_posterior(seed: int, features: int, sigma_p: float) ->
 
 
 def test_whitened_logits_are_the_logits() -> None:
-    """Held-out points: mean probabilities differ by the rounding of the rows only."""
+    """Mean probabilities of held-out points differ only by the rounding of the rows."""
     x, y, x_test, _ = halves()
     encoder = Encoder.fit(x, y, features=15, whiten=True)
     plain = Encoder.fit(x, y, features=15)
@@ -263,7 +263,7 @@ def test_many_points_use_the_whole_range() -> None:
 
 
 def test_equal_columns_and_separated_classes() -> None:
-    """Equal eigenvalues and a likelihood without a maximum: the prior settles both."""
+    """The prior resolves equal eigenvalues and a likelihood without a maximum."""
     rng = np.random.default_rng(3)
     x = np.repeat(rng.normal(size=(40, 2)), 3, axis=1)
     y = (x[:, 0] > 0).astype(int)

@@ -179,7 +179,7 @@ def test_whole_log_posterior_and_decisions(case: str) -> None:
             exact = _float_delta(made, old, state.proposed.astype(int), points)
             prior = log_prior(m, state.proposed) - log_prior(m, old)
             delta = loglik - loglik_old + prior + log_hastings(m, state, 0, 0)
-            if abs(exact) < 30:  # beyond, no coin can turn the decision
+            if abs(exact) < 30:  # beyond this, no coin can change the decision
                 errors.append(delta / LL - exact)
             s = state.scalars
             s[ZEROS_BEFORE], s[WORD] = 0, rng.integers(1, 1 << COIN_BITS)

@@ -102,7 +102,7 @@ def test_targets_go_through_each_devices_own_trim(hidden: int, cold: bool) -> No
         for n in ("trim_offset", "trim_gain", "centre")
     )
     target = centre if cold else targets(made, made.state.codes[0], centre)
-    mid = 110 * 16  # targets per µS; trims turn around the common centre
+    mid = 110 * 16  # targets per µS; gains of trims apply about the common centre
     trimmed = np.clip(target + 4 * offset + half_up((target - mid) * gain / 128), 0, 4095)
     assert calibration.dac is not None
     exact = np.interp(trimmed / 16, np.arange(257), calibration.dac)

@@ -144,7 +144,7 @@ def test_the_compiled_loop_accepts_at_equality(short: int, accepted: bool) -> No
 
 @pytest.mark.parametrize("slow", [None, True])
 def test_the_current_sample_has_its_own_price(slow: bool | None) -> None:
-    """Log-likelihood and prior are those of the codes, from the first sample on."""
+    """From the first sample on, log-likelihood and prior belong to the codes."""
     points = few_points()
     made = controller(points, geometry=Geometry(rows=32, pairs=12, regions=2), slow=slow)
     changed = 0
@@ -217,7 +217,8 @@ def test_an_alarm_is_latched_and_counted_once() -> None:
 
 
 def test_each_entropy_device_has_its_own_symbol_count() -> None:
-    """H = 1: C = 1 + ⌈40 / 3⌉ = 15 equal symbols of one device, while the other one moves."""
+    """H = 1: C = 1 + ⌈40 / 3⌉ = 15 equal symbols of one device raise the alarm, while the other one
+    varies."""
     for rounds, alarm in ((14, False), (15, True)):
         m, state = parts(Geometry(rows=16, pairs=12, entropy_pairs=1), min_entropy=1.0)
         for i in range(rounds):

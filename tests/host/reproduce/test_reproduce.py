@@ -261,7 +261,8 @@ def test_pulses_are_within_the_budget() -> None:
 
 
 def test_transfer_is_read_back_as_the_weights() -> None:
-    """σ = 5 % of g: one copy is off by its noise, the mean of 32 rows by a sixth of that."""
+    """σ = 5 % of g: the error of one copy is its noise, that of the mean of 32 rows a sixth of
+    it."""
     w = np.array([1.5, -0.75, 0.3])
     s = synapses(rel=0.05)
     gamma = transfer(s, w, s.rows)
@@ -340,7 +341,7 @@ def test_readings_of_equal_memory() -> None:
 
 def importance(model: Model, draws: int = 200_000) -> tuple[np.ndarray, np.ndarray]:
     """Mean and sd of the same posterior by self-normalised importance sampling from a wide
-    multivariate t around scikit-learn's mode: no grid, no Hessian of the project."""
+    multivariate t around scikit-learn's mode, without grid or Hessian of the project."""
     mode = scikit_mode(model)
     p = 1 / (1 + np.exp(-model.x @ mode))
     hessian = (model.x.T * (p * (1 - p))) @ model.x + np.eye(len(mode)) / model.sigma_p**2

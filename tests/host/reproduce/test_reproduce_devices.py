@@ -137,7 +137,7 @@ def test_endurance_of_two_seeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def ledger(sets: int = 0, dots: int = 0) -> Ledger:
-    """SETs, and accesses of 16 pairs."""
+    """A ledger of SETs, and of accesses of 16 pairs."""
     made = Ledger(Geometry())
     made.counts[SET], made.counts[DOT], made.counts[DOT_DEVICES] = sets, dots, 32 * dots
     return made

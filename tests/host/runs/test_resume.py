@@ -1,4 +1,4 @@
-"""A run killed at any moment and resumed ends with the trace of an uninterrupted run."""
+"""A run that is killed at any moment and resumed has the trace of an uninterrupted run."""
 
 from __future__ import annotations
 
