@@ -78,12 +78,15 @@ class Compiled:
     def inner(self) -> Any:
         """Numba's dispatcher for calls from compiled code, without the interface to Python.
 
-        The cached machine code of the caller contains it. All constants of one type share one
-        version: LLVM folds a constant where it copies the function into its caller.
+        The cached machine code of the caller contains it. A small function that is copied into its
+        callers has a version for each constant, which makes loops over points faster. All other
+        functions have one version for all constants of a type, which makes compilation faster.
         """
         from numba.core.types.misc import unliteral
 
         dispatcher = self._dispatcher(no_cpython_wrapper=True, forceinline=self.inline)
+        if self.inline:
+            return dispatcher
         template_of = dispatcher.get_call_template
         dispatcher.get_call_template = lambda arguments, keywords: template_of(
             tuple(unliteral(a) for a in arguments), keywords

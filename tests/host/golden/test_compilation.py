@@ -33,6 +33,7 @@ from ohmcarlo.jit import Compiled
 
 def versions(kind):
     found = [f for f in gc.get_objects() if isinstance(f, Compiled) and kind in vars(f)]
+    found = [f for f in found if not f.inline]  # these have a version for each constant
     return {f.__name__: len(getattr(f, kind).signatures) for f in found}
 
 print("first", file=sys.stderr)
@@ -117,7 +118,8 @@ def test_one_version_of_every_function(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     inner, later, entries = json.loads(done.stdout.splitlines()[-1])
     assert entries == dict.fromkeys(ENTRIES, 1)
-    assert {name: n for name, n in inner.items() if n != 1} == VERSIONS
+    assert {name: n for name, n in inner.items() if n != 1} == {}
+    assert "sum_of_points" in inner
     assert later == inner
     first, _, others = done.stderr.partition("next\n")
     assert first.index(COMPILING) < first.index("compiled the sampler in")
