@@ -122,7 +122,7 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
 
     await command("emulator_restart")
     assert await command("start") is Reason.DONE
-    first = case["steps"] // 3  # two runs: what was prepared for a next step is dropped
+    first = case["steps"] // 3  # two runs: the prepared next step is dropped
     for steps in (first, case["steps"] - first):
         await bus.set("control.steps", steps)
         assert await command("run") is Reason.DONE

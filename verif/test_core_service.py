@@ -330,7 +330,7 @@ async def false_alarm(dut) -> None:  # type: ignore[no-untyped-def]
     assert not (where := first_difference(expected, driver.trace())), where
     again = golden_start(made)
     assert await driver.start() == again
-    if again == Reason.DONE:  # the chain goes on from its sample
+    if again == Reason.DONE:  # the chain continues from its sample
         steps = len(expected["accepted"])
         more = trace(made, 20)
         await driver.run(20)

@@ -1,4 +1,4 @@
-"""The coverage report: its parser, what it counts as a line, and a real build."""
+"""The coverage report: its parser, the lines that it counts, and a real build."""
 
 from __future__ import annotations
 

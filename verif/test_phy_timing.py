@@ -1,4 +1,4 @@
-"""Phy with the times of its datasheets: frames bit by bit, what is not sent, hold, wrong settings.
+"""Phy with the times of its datasheets: frames bit by bit, omitted frames, hold, wrong settings.
 
 The board's limits are the datasheets' figures (verif/daughterboard/limits.py), not the Phy's.
 """

@@ -101,7 +101,7 @@ def machine(registers: Registers, tables: dict[str, np.ndarray], dac: np.ndarray
 
 
 def expected(made: Machine, state: State, orders: list[Order]) -> list[Order]:
-    """What the golden model programs for each order."""
+    """The orders, with DAC code and centre of the golden model."""
     found: list[Order] = [order | {"dac": 0, "centre": 0} for order in orders]
 
     def chosen(kind: Kind) -> list[int]:

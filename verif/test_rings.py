@@ -79,7 +79,7 @@ class Writer:
         sent = int(dut.sent.value)
         assert sent <= self.put
         dut.window__stb.value = 0
-        # what is counted was written a clock ago at least
+        # a counted item was written at least one clock ago
         if self.rng.random() < 0.4:
             self.put = self.written
         dut.put.value = self.put

@@ -103,7 +103,7 @@ class Host:
         if int(dut.idle.value):
             # two clocks from the line to the receiver, one more to the pins
             assert self.sending < 4 and not self.sampling, "idle while bytes are on the line"
-            assert not self.owed or self.line, "idle while we wait for an answer"
+            assert not self.owed or self.line, "idle while an answer is outstanding"
 
     def _sample(self, level: int) -> None:
         if not self.sampling:
@@ -210,7 +210,7 @@ async def flood(dut) -> None:  # type: ignore[no-untyped-def]
     data = stimuli(6).randbytes(RING_BYTES + 5)
     host.send(bytes([ord("f"), 31]) + data)  # 31 × 4096 clocks: longer than the bytes take
     inside, lost, total = await host.words(3, 600_000)
-    # the ring was full but for what software had taken
+    # the ring was full, except for the bytes that software had taken
     assert (inside, lost) == (RING_BYTES, 5)
     wanted = 0
     for byte in data[:RING_BYTES]:
@@ -230,7 +230,7 @@ async def chain(dut) -> None:  # type: ignore[no-untyped-def]
     words: list[int] = []
     while not words or words[-1] != MASK:
         words += await host.words(1, 400_000)
-    assert words[-2] >> 6 == 4, "the steps asked for are made"
+    assert words[-2] >> 6 == 4, "all requested steps are made"
     found = split(words[:-2])
     steps, samples = found[1], found[2]
     assert not found[3]

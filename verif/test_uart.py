@@ -134,7 +134,7 @@ async def noise(dut) -> None:  # type: ignore[no-untyped-def]
     for _ in range(10):
         line = [rng.randrange(2) for _ in range(rng.randrange(20 * divisor))]
         sent = [rng.randrange(256) for _ in range(4)]
-        line += [1] * (11 * divisor)  # longer than what the noise may have begun
+        line += [1] * (11 * divisor)  # longer than a frame that the noise may have started
         for byte in sent:
             line += levels(frame(byte), divisor, 0)
         found = await receive(dut, line)

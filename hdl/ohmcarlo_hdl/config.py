@@ -122,7 +122,7 @@ class CoreConfig:
 
     @property
     def reading_bits(self) -> int:
-        """Signed width of what an access returns; a READ returns a code in the same field."""
+        """Signed width of the result of an access; a READ returns a code in the same field."""
         if self.geometry.dot_bits:
             return max(self.geometry.dot_bits, CODE_BITS + 1)
         return self.access_bits + (CODE_BITS + 1) + bits_for(self.tile_pairs)

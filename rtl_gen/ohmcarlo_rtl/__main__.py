@@ -89,7 +89,7 @@ def _one(name: str, options: argparse.Namespace) -> int:
                 advice = f"compare with Python {other}, on which the names of wires depend"
             print(f"{difference}: {advice}", file=sys.stderr)
             return 1
-        print(f"{folder}: {len(files)} files are equal to what the sources give")
+        print(f"{folder}: {len(files)} files match the sources")
         return 0
     write(files, folder)
     if options.site:

@@ -79,7 +79,7 @@ def run(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] = lambda line: None,
 ) -> tuple[int, str]:
-    """Run a tool in ``folder``; return its exit code and what it printed.
+    """Run a tool in ``folder``; return its exit code and its output.
 
     ``on_line`` gets each line, without its end, as soon as it is printed. An exception (Ctrl-C,
     or one of ``on_line``) ends the tool. Raises OhmcarloError when it does not start.

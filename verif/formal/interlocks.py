@@ -92,7 +92,7 @@ class Interlocks:
     def _count(self, m: Module) -> None:
         """``high``: clocks with an enable in this operation, this one included; ``since``: clocks
         since its begin; ``low``: clocks without an enable just before this one; ``dead``: the
-        operation was cut off, or there is none."""
+        operation was cut off, or no operation was begun."""
         self.high_before, self.high = Signal(CLOCKS), Signal(CLOCKS)
         self.since_before, self.since = Signal(CLOCKS), Signal(CLOCKS)
         self.low = Signal(GUARD_CLOCKS)

@@ -156,7 +156,7 @@ class PhyProof(DrivenPhy):
         checks.implies("inv.offer", self.phy.prepared, self.sequencer.requests.valid)
 
     def _asked(self, name: str) -> Value:
-        """The request on offer is a pulse that uses what ``name`` keeps."""
+        """The offered request is a pulse that uses the outputs of ``name``."""
         op = self.sequencer.requests.payload.op
         if name == "inputs":
             return op == PULSES["dot"].value

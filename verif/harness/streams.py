@@ -19,7 +19,7 @@ CERTAIN = 1e-9
 
 
 class Stalls:
-    """Counts what a driver with stalls did, so that a bench cannot pass without them.
+    """Counts the stalls of a driver, so that a bench cannot pass without stalls.
 
     ``chance(p)`` notes a draw that stalls an item with probability ``p``, independent of the
     others; ``happened`` counts the clocks in which an item waited.

@@ -56,7 +56,7 @@ class BitSerialNegLog(wiring.Component):
         word = Signal(COIN_BITS)
         low = Signal(node_bits)
         second = Signal()
-        worth = Signal(range(LN2 + 1))  # of the leading one and what follows it
+        worth = Signal(range(LN2 + 1))  # of the leading one and the bits after it
         t = Signal(T_BITS + 1)
         m.d.comb += [
             read.addr.eq(word[fraction_bits:MANTISSA_BITS] + second),

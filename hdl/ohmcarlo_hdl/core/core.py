@@ -331,7 +331,7 @@ class Core(wiring.Component):
             ]
 
     def _constants(self) -> dict[str, Value]:
-        """The bits of ``id.features`` that depend on what is connected to this component."""
+        """The bits of ``id.features`` that depend on the blocks connected to this component."""
         return {"id.features.emulator": self.emulator.present} if self.has_emulator else {}
 
     def _connect_emulator(self, m: Module, bank: RegisterBank, quiet: Signal) -> None:

@@ -36,7 +36,7 @@ class Likelihood(wiring.Component):
     offered stays. ``stop`` does not affect predictions in progress.
 
     Points in flight have credits, so no stage behind the array ever stalls: readings are taken in
-    the clock in which they arrive, and FIFOs hold what ``terms`` and ``predictions`` do not take.
+    the clock in which they arrive, and FIFOs hold results while ``terms`` or ``predictions`` stall.
     ``POINTS_IN_FLIGHT`` points and ``DotAccumulator.DEPTH`` accesses keep one access per clock up
     to an array latency of some 30 clocks.
 

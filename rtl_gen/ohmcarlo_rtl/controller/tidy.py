@@ -1,4 +1,4 @@
-"""Four corrections of Yosys' Verilog, none of which changes its meaning.
+"""Four corrections of Yosys' Verilog that do not change the hardware.
 
 * Initial words of memories, most of them zero, are half of the text of a controller. Runs of equal
   words become loops.

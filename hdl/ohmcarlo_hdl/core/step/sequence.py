@@ -62,7 +62,7 @@ class Sequence:
         self._progress, self._count, self._back = parts.progress, count, back
         self._raw, self._jobs, self._outcome = raw, jobs, outcome
         self._take = Signal(name="take")
-        self._discard = Signal(name="discard")  # drop what was ordered
+        self._discard = Signal(name="discard")  # drop all issued orders
         self._put_back = Signal(name="put_back")
         self._coin_begin = Signal(name="begin")
         self._coin_restart = Signal(name="restart")
@@ -261,7 +261,7 @@ class Sequence:
                 m.next = "ORDER COIN"
 
     def _turned_down(self) -> None:
-        """A row with a stuck entropy device, or with coins of the start-up test, is given back."""
+        """Return a row with a stuck entropy device, or with coins of the start-up test."""
         m, progress, count = self._m, self._progress, self._count
         with m.State("DROP"):
             m.d.comb += self._discard.eq(1)
