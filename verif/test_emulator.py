@@ -456,7 +456,7 @@ async def clocks(dut) -> None:  # type: ignore[no-untyped-def]
     long = [wait for wait in waits if wait > 1]
     assert len(long) == 1 and long[0] <= PREPARE < devices
 
-    # DOT: one a clock
+    # DOT: one per clock
     traffic = Traffic(model, rng)
     items = [traffic.dot(rng.randrange(8)) for _ in range(100)]
     await bench.run(model, items)

@@ -23,7 +23,7 @@ async def keeps_order(dut) -> None:  # type: ignore[no-untyped-def]
     await bench.until(lambda: len(sink.items) == ITEMS, 20 * ITEMS, "the FIFO")
     assert sink.items == items
     if not case["source"] and not case["sink"]:
-        assert bench.cycle <= ITEMS + 6, "one item a clock"
+        assert bench.cycle <= ITEMS + 6, "one item per clock"
 
 
 STALLS = [

@@ -215,7 +215,7 @@ async def sums_predictions(dut) -> None:  # type: ignore[no-untyped-def]
         await bench.until(lambda n=count: len(sink.items) == n, 5000, "the sums")
         assert sink.items == expected
         if not source.stall and not sink.stall:
-            assert moved.clocks[-1] - moved.clocks[0] == len(items) - 1, "one a clock"
+            assert moved.clocks[-1] - moved.clocks[0] == len(items) - 1, "one per clock"
             assert given.clocks[-1] - moved.clocks[-1] == PredictionSums.LATENCY
         for _ in range(3):
             await bench.until(lambda now=bench.cycle: bench.cycle > now, 5)

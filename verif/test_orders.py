@@ -233,7 +233,7 @@ async def issues(dut) -> None:  # type: ignore[no-untyped-def]
     for found, wanted in zip(sink.items, player.expected, strict=True):
         assert found == wanted
     if not stall:
-        # an order a clock; the last row of a sample is not followed by a row to be announced
+        # one order per clock; the last row of a sample is not followed by a row to be announced
         assert all(clocks <= count + 1 for count, clocks in player.spans), player.spans
     for _ in range(4):
         await RisingEdge(dut.clk)

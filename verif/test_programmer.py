@@ -348,7 +348,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
                 if alone:
                     times = watch.transfers[first:]
                     # RESET and three devices (a SELECT may have gone before)
-                    assert times[-1] - times[-7] == 6, "two clocks a device, one a row"
+                    assert times[-1] - times[-7] == 6, "two clocks per device, one per row"
             if way < 0.4:
                 await discard()
             else:

@@ -208,7 +208,7 @@ async def follows_the_golden_model(dut) -> None:  # type: ignore[no-untyped-def]
         if not source.stall and not sink.stall and not bit_serial:
             times = zip(taken.clocks, offered.clocks, strict=True)
             assert {end - start for start, end in times} == {Proposal.LATENCY}
-            assert taken.clocks[-1] - taken.clocks[0] == ORDERS - 1, "one order a clock"
+            assert taken.clocks[-1] - taken.clocks[0] == ORDERS - 1, "one order per clock"
     assert {(Kind.WALK.value, clipped) for clipped in (False, True)} <= seen
 
 

@@ -45,7 +45,7 @@ async def records(dut) -> None:  # type: ignore[no-untyped-def]
     for found, wanted in zip(sink.items, player.expected, strict=True):
         assert found == wanted
     if not stall:
-        assert all(clocks == count for count, clocks in player.spans), "a word a clock"
+        assert all(clocks == count for count, clocks in player.spans), "one word per clock"
     for _ in range(4):
         await RisingEdge(dut.clk)
     assert not int(dut.recording.value) and len(sink.items) == len(player.expected)

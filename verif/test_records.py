@@ -90,7 +90,7 @@ async def merges(dut) -> None:  # type: ignore[no-untyped-def]
     await bench.until(lambda: bench.cycle >= end, 40)
     assert len(sink.items) == total
     if not (case["stall"] or case["sink"] or case["steps"]):
-        assert bench.cycle <= total + 30, "a word a clock"
+        assert bench.cycle <= total + 30, "one word per clock"
     found = split(sink.items)
     assert found[1] == [step_words(s) for s in steps]
     assert found[2] == [[0x2000_0000 | 4 + pairs, *sample] for sample in samples]

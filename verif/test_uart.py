@@ -30,7 +30,7 @@ def levels(bits: list[int], clocks: float, start: float) -> Iterator[int]:
 
 
 class Line:
-    """Drives ``rx`` from a list of levels, one a clock."""
+    """Drives ``rx`` from a list of levels, one per clock."""
 
     def __init__(self, dut: Any) -> None:
         self.rx = dut.rx

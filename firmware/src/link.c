@@ -29,7 +29,7 @@ struct header {
 struct link {
     enum phase phase;
     uint16_t session;
-    bool fresh;        // this session has not carried a message in either direction
+    bool fresh;        // no message was exchanged in this session yet
     uint32_t patience; // clocks until messages are sent again
     uint32_t since;    // clock at the start of waiting for an acknowledgement
 
@@ -40,7 +40,7 @@ struct link {
 
     uint16_t expected; // next message of the host
     bool asked_again;  // a NACK for `expected` was sent
-    bool turned_away;  // that message was discarded, because there was no room for its answer
+    bool turned_away;  // that message was discarded, because the window had no room for its answer
 
     bool owe_ack;
     bool owe_nack;

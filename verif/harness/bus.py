@@ -75,7 +75,7 @@ class BusDriver:
         return high["value"] << 32 | low["value"]
 
     async def load(self, window: str, words: Iterable[int]) -> None:
-        """Fill a memory window from its first word on, one word a clock."""
+        """Fill a memory window from its first word on, one word per clock."""
         assert self.layout is not None
         address = self.layout.window(window).address
         for word in words:
@@ -83,7 +83,7 @@ class BusDriver:
             address += WORD_BYTES
 
     async def unload(self, window: str) -> list[int]:
-        """Read a whole memory window, one word a clock."""
+        """Read a whole memory window, one word per clock."""
         assert self.layout is not None
         found = self.layout.window(window)
         first = found.address // WORD_BYTES

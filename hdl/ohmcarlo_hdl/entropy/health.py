@@ -1,4 +1,4 @@
-"""Health tests of the raw bits (NIST SP 800-90B, 4.4), one symbol of SYMBOL_BITS bits a clock.
+"""Health tests of the raw bits (NIST SP 800-90B, 4.4), one symbol of SYMBOL_BITS bits per clock.
 
 Twins: the tests within ``ohmcarlo.golden.entropy.harvest``, and ``restart_tests``.
 

@@ -34,5 +34,5 @@ def table_words() -> Mapping[str, list[int]]:
 
 
 def readmemh(words: Sequence[int]) -> str:
-    """Words as ``$readmemh`` reads them, one a line."""
+    """Words as ``$readmemh`` reads them, one per line."""
     return "".join(f"{word & 0xFFFFFFFF:08x}\n" for word in words)

@@ -88,7 +88,7 @@ def _stuffed(content: bytes) -> bytes:
 
 
 def example() -> dict[str, bytes]:
-    """A host's OPEN and its first message, step by step."""
+    """The parts of a host's OPEN and of its first message."""
     opening = struct.pack(
         link.HEADER_FORMAT, link.PROTOCOL_VERSION, link.Kind.OPEN, EXAMPLE_SESSION, 0, 0
     )
