@@ -1,6 +1,6 @@
-"""The option of all tests: ``--cpu-times FILE``, the processor time that each test took.
+"""The option of all tests: ``--cpu-times=FILE``, the processor time that each test took.
 
-``python -m pytest --cpu-times build/cpu.txt verif/test_fifo.py`` writes one line a test, the most
+``python -m pytest --cpu-times=build/cpu.txt verif/test_fifo.py`` writes one line a test, the most
 expensive first: CPU seconds of the test's process and of every process that it started and waited
 for, then a line for each file. The times do not depend on how busy the machine is, unlike those of
 ``--durations``. The last line is the sum with imports and collection.
