@@ -223,7 +223,13 @@ def _run(command: list[str], folder: Path, more: dict[str, str] | None = None) -
     environment = os.environ | (more or {})
     try:
         ended = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",  # Verilator may cut a character of a long message in two
+            check=False,
         )
     except FileNotFoundError:
         raise AssertionError(f"{command[0]} is not installed") from None

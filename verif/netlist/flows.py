@@ -146,7 +146,9 @@ def _synthesise(flow: Flow, component: wiring.Component) -> str:
             made.unlink(missing_ok=True)
             # the tool gets no absolute path; it may exit with 0 without a netlist
             command = [YOSYS, "-q", "-l", "synth.log", "synth.ys"]
-            ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+            ended = subprocess.run(
+                command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
+            )
             said = f"Yosys ended with {ended.returncode}: {(ended.stdout + ended.stderr)[-2000:]}"
             assert ended.returncode == 0 and made.exists(), f"no netlist in {folder}; {said}"
             text = made.read_text()

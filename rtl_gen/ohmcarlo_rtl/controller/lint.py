@@ -26,6 +26,6 @@ def lint(verilog: str, top: str) -> str:
         Path(folder, "below.v").write_text("\n".join(modules.values()))
         command = [str(binary), "--lint-only", "-Wall", "--top-module", top, str(WAIVERS)]
         command += [f"{top}.v", "-v", "below.v"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", cwd=folder)
     printed = (done.stdout + done.stderr).strip()
     return printed if done.returncode or "%Warning" in printed else ""
