@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,45 @@ from .setup import ChainSetup
 from .trace import Trace
 
 COMPLETE = "complete"
+
+
+@dataclass(frozen=True, eq=False)
+class ChainResult:
+    """The part of a finished run that every kind has; each kind adds its own fields.
+
+    Attributes
+    ----------
+    EVALUATION : dict
+        Name and number of dimensions of each array that ``evaluation`` returns.
+    values : dict
+        Content of the JSON file.
+    trace : Trace
+    burn_in : int
+        Steps of every chain that are left out of all averages.
+    wear : int32 (rows, row_devices)
+        SET pulses of each device.
+    draws : float32 (chains, steps, weights)
+        The weights, step by step.
+    weight_names : list of str
+    """
+
+    EVALUATION: ClassVar[Mapping[str, int]]
+
+    values: dict[str, Any]
+    trace: Trace
+    burn_in: int
+    wear: NDArray[np.int32]
+    draws: NDArray[np.float32]
+    weight_names: list[str]
+
+    @property
+    def posterior(self) -> bytes:
+        """The posterior as a NetCDF file."""
+        return posterior_file(self.trace, self.draws, self.burn_in, self.weight_names)
+
+    def evaluation(self) -> dict[str, NDArray[Any]]:
+        """The arrays that the pictures of a report need beside the trace."""
+        return {name: getattr(self, name) for name in self.EVALUATION}
 
 
 def burn_in_of(trace: Trace) -> int:

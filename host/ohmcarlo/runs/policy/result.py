@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,11 @@ from ...spec import CODE_LSB_US
 from ...spec.cartpole import EPISODE_STEPS, INPUT_NAMES, beta
 from ..stored import check_dimensions
 from ..summary import (
+    ChainResult,
     burn_in_of,
     chain_of,
     cost_of,
     mixing,
-    posterior_file,
     request_of,
     state_of,
 )
@@ -39,16 +39,11 @@ EVALUATION = {"returns": 2, "played": 1, "tested": 1, "wear": 2}  # dimensions
 
 
 @dataclass(frozen=True, eq=False)
-class PolicyResult:
-    """A finished run.
+class PolicyResult(ChainResult):
+    """A finished run; the fields of ``ChainResult``, and:
 
     Attributes
     ----------
-    values : dict
-        Content of the JSON file.
-    trace : Trace
-    burn_in : int
-        Steps of every chain that are left out of the policy.
     policy : Policy
     returns : int64 (samples, episodes)
         Steps that each sample's training episodes lasted.
@@ -56,32 +51,14 @@ class PolicyResult:
         Training episodes so far, all chains together, after each step.
     tested : int64 (test episodes,)
         Returns in Gymnasium.
-    wear : int32 (rows, row_devices)
-        SET pulses of each device.
-    draws : float32 (chains, steps, weights)
-        The weights, step by step.
-    weight_names : list of str
     """
 
-    values: dict[str, Any]
-    trace: Trace
-    burn_in: int
+    EVALUATION: ClassVar = EVALUATION
+
     policy: Policy
     returns: NDArray[np.int64]
     played: NDArray[np.int64]
     tested: NDArray[np.int64]
-    wear: NDArray[np.int32]
-    draws: NDArray[np.float32]
-    weight_names: list[str]
-
-    @property
-    def posterior(self) -> bytes:
-        """The posterior as a NetCDF file."""
-        return posterior_file(self.trace, self.draws, self.burn_in, self.weight_names)
-
-    def evaluation(self) -> dict[str, NDArray[Any]]:
-        """The arrays that the pictures of a report need beside the trace."""
-        return {name: getattr(self, name) for name in EVALUATION}
 
 
 def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:

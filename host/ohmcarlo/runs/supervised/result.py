@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,11 @@ from ...files import json_ready
 from ...golden import predict
 from ..stored import check_dimensions
 from ..summary import (
+    ChainResult,
     burn_in_of,
     chain_of,
     cost_of,
     mixing,
-    posterior_file,
     request_of,
     state_of,
 )
@@ -41,46 +41,23 @@ PER_POINT = ("probability", "variance", "inputs", "labels")
 
 
 @dataclass(frozen=True, eq=False)
-class SupervisedResult:
-    """A finished run.
+class SupervisedResult(ChainResult):
+    """A finished run; the fields of ``ChainResult``, and:
 
     Attributes
     ----------
-    values : dict
-        Content of the JSON file.
-    trace : Trace
-    burn_in : int
-        Steps of every chain that are left out of all averages.
     probability, variance : float64 (held-out points,)
         Posterior mean and variance (epistemic) of the probability of class 1.
     inputs, labels : float64 (held-out points, features), int (held-out points,)
         The held-out points before encoding.
-    wear : int32 (rows, row_devices)
-        SET pulses of each device.
-    draws : float32 (chains, steps, weights)
-        The weights, step by step.
-    weight_names : list of str
     """
 
-    values: dict[str, Any]
-    trace: Trace
-    burn_in: int
+    EVALUATION: ClassVar = EVALUATION
+
     probability: NDArray[np.float64]
     variance: NDArray[np.float64]
     inputs: NDArray[np.float64]
     labels: NDArray[np.integer[Any]]
-    wear: NDArray[np.int32]
-    draws: NDArray[np.float32]
-    weight_names: list[str]
-
-    @property
-    def posterior(self) -> bytes:
-        """The posterior as a NetCDF file."""
-        return posterior_file(self.trace, self.draws, self.burn_in, self.weight_names)
-
-    def evaluation(self) -> dict[str, NDArray[Any]]:
-        """The arrays that the pictures of a report need beside the trace."""
-        return {name: getattr(self, name) for name in EVALUATION}
 
 
 def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:
