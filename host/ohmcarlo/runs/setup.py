@@ -11,6 +11,7 @@ from ..array.die import Die
 from ..boards import MODEL, Board, Say, SerialBoard, open_board
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
 from ..jit import before_compilation
+from ..posterior_error import PosteriorError
 from ..spec import Geometry, Points
 from ..tasks import Task
 from .arrays import OpenedArray, calibration_of, open_array
@@ -34,6 +35,8 @@ class ChainSetup:
         Configured, not started.
     trimmed : bool
         The array was characterised and its devices corrected.
+    errors : tuple of PosteriorError
+        Predicted errors of the posterior: of the encoding, and of the devices.
     """
 
     config: TrainConfig
@@ -42,6 +45,7 @@ class ChainSetup:
     points: Points
     board: Board
     trimmed: bool
+    errors: tuple[PosteriorError, ...] = ()
 
     def close(self) -> None:
         """Release the board."""

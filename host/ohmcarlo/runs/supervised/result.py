@@ -14,6 +14,7 @@ from ...boards import Block
 from ...diagnostics import certain_first, wilson_interval
 from ...files import json_ready
 from ...golden import predict
+from ...posterior_error import errors_to_dict
 from ..stored import check_dimensions
 from ..summary import (
     ChainResult,
@@ -89,6 +90,7 @@ def evaluate_supervised(
         **_accesses(experiment, streamed),
         **cost_of(setup, sampling_seconds),
         **mixing(draws[:, burn_in:]),
+        "posterior_error": errors_to_dict(setup.errors),
         **state_of(setup, streamed),
     }
     return SupervisedResult(
