@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +17,9 @@ from typing import Any
 from .errors import OhmcarloError, UsageError
 
 TEMPORARY = ".partial"  # suffix of a file that is still being written
+STANDARD_OUTPUT = 1  # its file descriptor
+DESCRIPTORS = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+NAMED_DESCRIPTORS = {"/dev/stdout": STANDARD_OUTPUT, "/dev/stderr": 2}
 
 
 def explain(error: OSError, path: Path) -> str:
@@ -32,6 +39,18 @@ def make_folder(path: Path, option: str) -> None:
         raise OhmcarloError(f"{explain(error, path)}: choose another {option}") from error
 
 
+def descriptor_of(path: Path) -> int | None:
+    """The open file descriptor that a path such as ``/dev/stdout`` or ``/dev/fd/3`` stands for."""
+    name = os.path.normpath(path)
+    found = DESCRIPTORS.fullmatch(name)
+    return int(found[1]) if found else NAMED_DESCRIPTORS.get(name)
+
+
+def in_place(path: Path) -> bool:
+    """Whether ``path`` is a device, a pipe or a descriptor: written to, never replaced."""
+    return descriptor_of(path) is not None or (path.exists() and not path.is_file())
+
+
 def check_file(path: Path) -> None:
     """Raise an error, before any work is done, if a file cannot be written.
 
@@ -39,10 +58,29 @@ def check_file(path: Path) -> None:
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder: give a file name")
-    folder = path.absolute().parent
+    if in_place(path):
+        _check_stream(path)
+        return
+    folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
-        raise UsageError(f"{path}: the folder {path.parent} does not exist; make it first")
+        shown = folder if path.is_symlink() else path.parent
+        raise UsageError(f"{path}: the folder {shown} does not exist; make it first")
     if not os.access(folder, os.W_OK):
+        raise OhmcarloError(f"{path}: no permission to write there; choose another place")
+
+
+def _check_stream(path: Path) -> None:
+    """``check_file`` for what is written in place."""
+    descriptor = descriptor_of(path)
+    try:
+        mode = os.fstat(descriptor).st_mode if descriptor is not None else path.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"{explain(error, path)}: choose a file or an open pipe") from error
+    if descriptor is not None:
+        return
+    if not (stat.S_ISCHR(mode) or stat.S_ISFIFO(mode)):
+        raise UsageError(f"{path} is neither a file nor a pipe: choose another file")
+    if not os.access(path, os.W_OK):
         raise OhmcarloError(f"{path}: no permission to write there; choose another place")
 
 
@@ -50,23 +88,43 @@ def check_file(path: Path) -> None:
 def atomic(path: Path) -> Iterator[Path]:
     """A temporary path that replaces ``path`` when the block succeeds and is removed otherwise.
 
-    Raises OhmcarloError, naming ``path``, for any OSError inside.
+    A symbolic link stays: the file that it points to is replaced. The content is copied into a
+    device, a pipe or a descriptor. Raises OhmcarloError, naming ``path``, for any OSError inside.
     """
-    temporary = path.with_name(path.name + TEMPORARY)
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        with _copied(path) if in_place(path) else _renamed(path) as temporary:
+            yield temporary
     except OSError as error:
         raise OhmcarloError(
             f"{explain(error, path)}: free some space or choose another place; "
             "no partial file was left"
         ) from error
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[Path]:
+    final = Path(os.path.realpath(path)) if path.is_symlink() else path
+    temporary = final.with_name(final.name + TEMPORARY)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(final)
+        sync_folder(final.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _copied(path: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder) / path.name
+        yield temporary
+        descriptor = descriptor_of(path)
+        stream = path.open("wb") if descriptor is None else os.fdopen(os.dup(descriptor), "wb")
+        with stream, temporary.open("rb") as content:
+            shutil.copyfileobj(content, stream)
 
 
 def sync_folder(folder: Path) -> None:
@@ -88,12 +146,16 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write ``content``, which ``json_ready`` made, as JSON."""
-    write_bytes(path, to_json(content).encode())
+    try:
+        text = to_json(content).encode()
+    except UnicodeEncodeError:  # a name with bytes that are no text
+        text = to_json(content, ascii_only=True).encode()
+    write_bytes(path, text)
 
 
-def to_json(content: Mapping[str, Any]) -> str:
-    """The text of a JSON file."""
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+def to_json(content: Mapping[str, Any], ascii_only: bool = False) -> str:
+    """The text of a JSON file; ``ascii_only`` escapes every other character, as JSON does."""
+    return json.dumps(content, indent=2, ensure_ascii=ascii_only) + "\n"
 
 
 def json_ready(value: Any) -> Any:

@@ -20,6 +20,7 @@ from .. import __version__
 from ..errors import OhmcarloError
 from . import bitstreams, data, devices, figures, results, training
 from .exit_codes import BAD_USE, DONE, FAILED, INTERRUPTED
+from .streams import replace_what_cannot_be_written
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -100,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     # a last search for garbage at exit takes half a second; the process ends anyway
     atexit.register(gc.freeze)
+    replace_what_cannot_be_written()
     with warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("always")

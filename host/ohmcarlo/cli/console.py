@@ -10,8 +10,9 @@ from rich.console import Console as Rich
 from rich.markup import escape
 from rich.table import Table
 
-from ..files import check_file, to_json, write_json
+from ..files import STANDARD_OUTPUT, check_file, descriptor_of, to_json, write_json
 from ..readable import brief
+from .streams import writable
 
 Rows = list[tuple[str, str]]
 
@@ -22,14 +23,18 @@ class Console:
     Parameters
     ----------
     json : str or None
-        ``--json``: a file, or ``-`` for standard output (tables then go to standard error).
+        ``--json``: a file, or ``-`` or ``/dev/stdout`` for standard output (tables then go to
+        standard error).
 
     Raises UsageError, before any work is done, when the file could not be written.
     """
 
     def __init__(self, json: str | None) -> None:
-        self.json_on_stdout = json == "-"
-        self.json_file = None if json is None or json == "-" else Path(json)
+        path = None if json is None or json == "-" else Path(json)
+        self.json_on_stdout = json == "-" or (
+            path is not None and descriptor_of(path) == STANDARD_OUTPUT
+        )
+        self.json_file = None if self.json_on_stdout else path
         if self.json_file is not None:
             check_file(self.json_file)
         self.err = Rich(stderr=True, highlight=False)
@@ -61,6 +66,7 @@ class Console:
     def json(self, values: Mapping[str, Any]) -> None:
         """Write the result as JSON, if ``--json`` was given."""
         if self.json_on_stdout:
-            print(to_json(values), end="")
+            text = to_json(values)
+            print(text if writable(text) else to_json(values, ascii_only=True), end="")
         elif self.json_file is not None:
             write_json(self.json_file, values)

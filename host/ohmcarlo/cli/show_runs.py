@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..files import write_bytes
 from .console import Console
+from .streams import write_data
 
 if TYPE_CHECKING:
     from ..runs.kind import Predictions, RunKind
@@ -29,10 +30,10 @@ def show_predictions(console: Console, predictions: Predictions, out: Path | Non
     writer.writerow(predictions.header)
     writer.writerows(predictions.table())
     if out is not None:
-        write_bytes(out, text.getvalue().encode())
+        write_bytes(out, text.getvalue().encode("utf-8", "surrogateescape"))
         console.say(f"wrote {out}")
     elif not console.json_on_stdout:
-        print(text.getvalue(), end="")
+        write_data(text.getvalue())
     console.json(predictions.values())
     for note in predictions.notes():
         console.say(note)

@@ -38,7 +38,12 @@ def program(board: Board, bitstream: Path) -> None:
         )
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=SECONDS,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise OhmcarloError(f"{LOADER} failed ({error}); the command was: {shown}") from error

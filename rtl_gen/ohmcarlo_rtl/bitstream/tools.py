@@ -80,7 +80,13 @@ def _version(name: str, path: str) -> str:
         except PackageNotFoundError:
             pass  # of another Python
     option = "--help" if name == "icepack" else "--version"
-    done = subprocess.run([path, option], capture_output=True, text=True, timeout=VERSION_SECONDS)
+    done = subprocess.run(
+        [path, option],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=VERSION_SECONDS,
+    )
     lines = (done.stdout + done.stderr).strip().splitlines() or ["unknown"]
     return lines[0]
 
