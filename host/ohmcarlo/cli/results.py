@@ -22,12 +22,32 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE", help="Write the predictions as CSV (default: print them)."),
     ] = None,
+    comments: Annotated[
+        bool,
+        typer.Option(
+            "--comments",
+            help="Begin the CSV with the meaning of its columns, the accuracy and the warnings, in "
+            "lines that start with #.",
+        ),
+    ] = False,
     json: JsonOption = None,
 ) -> None:
     """Classify new data with a finished run, with an uncertainty for every answer.
 
-    `probability` is that of the second class. `spread` is the epistemic uncertainty: its standard
-    deviation over the samples of the posterior.
+    Columns of the CSV, and keys of a prediction in the JSON:
+
+    - `row`: number of the case in DATA, from 1
+
+    - `class`: the more probable class
+
+    - `p_NAME`, one column for each class: probability of class NAME, the mean over the posterior
+
+    - `spread`: standard deviation of that probability over the posterior (epistemic uncertainty)
+
+    - `extrapolated`: `true` where an input lies beyond the range of the training data; trust
+      neither probability nor spread there
+
+    Accuracy (if DATA has labels) and warnings go to standard error.
 
     Example: `ohmcarlo predict runs/first new-cases.csv --out answers.csv`
     """
@@ -40,7 +60,7 @@ def predict(
     if out is not None:
         check_file(out)
     kind, _ = read_complete(run)
-    show_predictions(console, kind.predict(run, data), out)
+    show_predictions(console, kind.predict(run, data), out, comments)
 
 
 def report(

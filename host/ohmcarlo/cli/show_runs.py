@@ -23,17 +23,27 @@ def show_result(console: Console, kind: RunKind[Any, Any], values: Mapping[str, 
         console.note(warning)
 
 
-def show_predictions(console: Console, predictions: Predictions, out: Path | None) -> None:
-    """Predictions as CSV; their notes on standard error."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(predictions.header)
-    writer.writerows(predictions.table())
+def show_predictions(
+    console: Console, predictions: Predictions, out: Path | None, comments: bool
+) -> None:
+    """Predictions as CSV; their notes on standard error, and in the CSV as ``comments``."""
+    content = predictions_csv(predictions, comments)
     if out is not None:
-        write_bytes(out, text.getvalue().encode("utf-8", "surrogateescape"))
+        write_bytes(out, content.encode("utf-8", "surrogateescape"))
         console.say(f"wrote {out}")
     elif not console.json_on_stdout:
-        write_data(text.getvalue())
+        write_data(content)
     console.json(predictions.values())
     for note in predictions.notes():
         console.say(note)
+
+
+def predictions_csv(predictions: Predictions, comments: bool) -> str:
+    """Predictions as CSV, after their notes as lines that begin with ``#`` if asked for."""
+    text = io.StringIO()
+    if comments:
+        text.writelines(f"# {' '.join(note.split())}\n" for note in predictions.notes())
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(predictions.header)
+    writer.writerows(predictions.table())
+    return text.getvalue()

@@ -147,7 +147,10 @@ def test_run_folder_report_and_predict(call: Call, tmp_path: Path) -> None:
     assert code == 0
     lines = list(csv.DictReader(out.splitlines()))
     assert len(lines) == 60
-    assert all(0 <= float(line["probability"]) <= 1 for line in lines)
+    assert list(lines[0]) == ["row", "class", "p_0", "p_1", "spread", "extrapolated"]
+    for line in lines:
+        p = {name: float(line[f"p_{name}"]) for name in "01"}
+        assert sum(p.values()) == pytest.approx(1) and line["class"] == max(p, key=lambda c: p[c])
     assert call("predict", run, data, "--json", tmp_path / "p.json")[0] == 0
     assert json.loads((tmp_path / "p.json").read_text())["accuracy"] > 0.6
 
@@ -182,7 +185,7 @@ def test_predict_knows_the_label_of_the_training_file(call: Call, tmp_path: Path
     assert call("train", write_csv(tmp_path / "d.csv", rows), *SMALL, "--out", run)[0] == 0
     as_floats = [rows[0], *[[*r[:2], f"{r[2]}.0"] for r in rows[1:]]]
     first = call("predict", run, tmp_path / "d.csv")
-    assert "accuracy" in first[2] and "of class '1'" in first[2]
+    assert "accuracy" in first[2] and "p_1: probability of class 1" in first[2]
     assert call("predict", run, write_csv(tmp_path / "f.csv", as_floats)) == first
     remarks = [[*r[:2], "remark" if i == 0 else "?"] for i, r in enumerate(rows)]
     assert "accuracy" not in call("predict", run, write_csv(tmp_path / "r.csv", remarks))[2]
@@ -193,11 +196,30 @@ def test_predict_says_what_is_extrapolated(call: Call, tmp_path: Path) -> None:
     assert call("train", write_csv(tmp_path / "d.csv", table()), *SMALL, "--out", run)[0] == 0
     data = write_csv(tmp_path / "n.csv", [["f0", "f1"], [0.5, 0.5], [1e9, 0.5]])
     code, out, err = call("predict", run, data, "--json", tmp_path / "p.json")
-    assert code == 0 and len(out.splitlines()) == 3
+    assert code == 0
+    assert [line["extrapolated"] for line in csv.DictReader(out.splitlines())] == ["false", "true"]
     assert "note: 1 row beyond the range" in err and "(2)" in err
     answers = json.loads((tmp_path / "p.json").read_text())
     assert [p["extrapolated"] for p in answers["predictions"]] == [False, True]
-    assert answers["probability_of"] == "1"
+    assert set(answers["columns"]) == set(answers["predictions"][0])
+    _, commented, _ = call("predict", run, data, "--comments")
+    comments = [line for line in commented.splitlines() if line.startswith("# ")]
+    assert commented == "\n".join([*comments, out])
+    assert any(line.startswith("# extrapolated: true") for line in comments)
+    assert any("1 row beyond the range" in line for line in comments)
+
+
+def test_predict_names_the_class_of_each_probability(call: Call, tmp_path: Path) -> None:
+    """A case that is clearly of one class has the larger number under the name of that class,
+    whichever class comes first in the file or in the alphabet."""
+    rows = [[*row[:2], "label" if i == 0 else ("well", "sick")[int(str(row[2]))]]
+            for i, row in enumerate(table())]  # fmt: skip
+    run = tmp_path / "run"
+    assert call("train", write_csv(tmp_path / "d.csv", rows), *SMALL, "--out", run)[0] == 0
+    clear = write_csv(tmp_path / "n.csv", [["f0", "f1"], [3, 3], [-3, -3]])
+    sick, well = csv.DictReader(call("predict", run, clear)[1].splitlines())
+    assert (sick["class"], well["class"]) == ("sick", "well")
+    assert float(sick["p_sick"]) > 0.9 and float(well["p_well"]) > 0.9
 
 
 def test_report_of_a_network_and_of_a_perfect_run(call: Call, tmp_path: Path) -> None:

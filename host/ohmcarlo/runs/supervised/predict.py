@@ -138,7 +138,26 @@ class ClassPredictions:
     clipped: NDArray[np.bool_]
     labels: NDArray[np.int64] | None = None
 
-    header = ("row", "class", "probability", "spread")
+    @property
+    def columns(self) -> dict[str, str]:
+        """Columns of the table, in their order, and what each holds."""
+        return {
+            "row": "number of the case in the file, from 1",
+            "class": "the more probable class",
+            **{
+                probability_column(name): f"probability of class {name}, the mean over the "
+                "posterior"
+                for name in self.class_names
+            },
+            "spread": "standard deviation of that probability over the posterior: the epistemic "
+            "uncertainty",
+            "extrapolated": "true: an input lies beyond the range of the training data, where "
+            "neither probability nor spread can be trusted",
+        }
+
+    @property
+    def header(self) -> list[str]:
+        return list(self.columns)
 
     @property
     def answers(self) -> NDArray[np.int64]:
@@ -149,24 +168,23 @@ class ClassPredictions:
         """Share of right answers, None without labels."""
         return None if self.labels is None else float((self.answers == self.labels).mean())
 
-    def _answers(self) -> Iterator[tuple[str, float, float]]:
-        """Class name, probability of class 1 and spread of every point."""
-        for answer, p, s in zip(self.answers, self.probability, self.spread, strict=True):
-            yield self.class_names[answer], float(p), float(s)
+    def _cases(self) -> Iterator[tuple[int, str, float, float, float, bool]]:
+        """Row, class, probability of either class, spread, extrapolated: one for each point."""
+        for i, answer in enumerate(self.answers):
+            p = float(self.probability[i])
+            name, spread = self.class_names[answer], float(self.spread[i])
+            yield i + 1, name, 1 - p, p, spread, bool(self.clipped[i])
 
     def table(self) -> list[list[str]]:
         """Cells under ``header``, a row for every point."""
         return [
-            [f"{i}", name, f"{p:.6f}", f"{s:.6f}"]
-            for i, (name, p, s) in enumerate(self._answers(), start=1)
+            [f"{row}", name, f"{p0:.6f}", f"{p1:.6f}", f"{spread:.6f}", str(beyond).lower()]
+            for row, name, p0, p1, spread, beyond in self._cases()
         ]
 
     def notes(self) -> list[str]:
         """Lines of text: the meaning of the columns, accuracy, extrapolated rows."""
-        positive = self.class_names[1]
-        notes = [
-            f"probability: of class {positive!r}; spread: its posterior standard deviation",
-        ]
+        notes = [f"{name}: {meaning}" for name, meaning in self.columns.items()]
         if self.accuracy is not None:
             notes.append(f"accuracy on these {len(self.probability)}: {self.accuracy:.1%}")
         if rows := [i for i, beyond in enumerate(self.clipped, start=1) if beyond]:
@@ -180,13 +198,16 @@ class ClassPredictions:
         """Content of the JSON file."""
         return {
             "class_names": self.class_names,
-            "probability_of": self.class_names[1],
+            "columns": self.columns,
             "accuracy": self.accuracy,
-            "predictions": [
-                {"class": name, "probability": p, "spread": s, "extrapolated": bool(c)}
-                for (name, p, s), c in zip(self._answers(), self.clipped, strict=True)
-            ],
+            "extrapolated": int(self.clipped.sum()),
+            "predictions": [dict(zip(self.header, case, strict=True)) for case in self._cases()],
         }
+
+
+def probability_column(class_name: str) -> str:
+    """The column with the probability of a class."""
+    return f"p_{class_name}"
 
 
 def predict_file(run: Path, data: Path) -> ClassPredictions:
