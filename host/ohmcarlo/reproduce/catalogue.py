@@ -31,6 +31,9 @@ ENTRIES: dict[str, Entry] = {
         Entry("endurance", "accuracy over the life of the array, with and without recalibration"),
         Entry("energy", "energy per training, what dominates, and what early rejection saved"),
         Entry("measured", "the supervised tasks on recorded real cells"),
+        Entry(
+            "exactness", "the sampled posterior against NUTS: seven problems, three arrays", False
+        ),
         Entry("backends", "every task on the simulated hardware: the trace of the model", False),
     )
 }
