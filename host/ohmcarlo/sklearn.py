@@ -50,6 +50,8 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         Sample whitened weights (ignored with hidden units).
     rho : float or None
         Autoregression of the proposal; None: 0.8 whitened, else 1 (random walk).
+    wide_every : int or None
+        Every so many steps, one uses rho = 1; 0 or None: none.
     hidden : int
         Hidden units; 0: logistic regression.
     features : int or None
@@ -85,6 +87,7 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         kernel: str = "corrected",
         whiten: bool = True,
         rho: float | None = None,
+        wide_every: int | None = None,
         hidden: int = 0,
         features: int | None = None,
         rows: int = 256,
@@ -99,6 +102,7 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         self.kernel = kernel
         self.whiten = whiten
         self.rho = rho
+        self.wide_every = wide_every
         self.hidden = hidden
         self.features = features
         self.rows = rows
@@ -143,6 +147,7 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
             preset=self.preset,
             kernel=self.kernel,
             rho=self.rho,
+            wide_every=self.wide_every,
             whiten=self.whiten and not self.hidden,
             rows=self.rows,
             pairs=self._pairs(kept) if self.pairs == "auto" else int(self.pairs),

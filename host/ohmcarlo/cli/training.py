@@ -47,6 +47,14 @@ def train(
             rich_help_panel="Chain",
         ),
     ] = None,
+    wide_every: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Every N steps, one uses rho = 1, which frees a chain from a far tail; 0: none.",
+            rich_help_panel="Chain",
+        ),
+    ] = None,
     whiten: Annotated[
         bool,
         typer.Option(
@@ -165,6 +173,7 @@ def train(
         preset=preset,
         kernel=kernel,
         rho=rho,
+        wide_every=wide_every,
         whiten=whiten,
         rows=rows,
         pairs=pairs,

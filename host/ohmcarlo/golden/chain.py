@@ -19,6 +19,7 @@ from .machine import (
     ALARM,
     CLEAN_WINDOWS,
     COIN_READY,
+    ROUND,
     STEPS,
     TURN,
     Data,
@@ -88,6 +89,16 @@ def conclude(
     out.cursor[0] = step + 1
     state.scalars[STEPS] += 1
     state.scalars[TURN] = (region + 1) % m.regions
+    if region + 1 == m.regions:
+        count_round(m, state.scalars)
+
+
+@compiled
+def count_round(m: Machine, s: Any) -> None:
+    """Count a round over the regions; the round after a wide one is the first again."""
+    s[ROUND] += 1
+    if s[ROUND] >= m.wide_every:
+        s[ROUND] = 0
 
 
 @compiled

@@ -35,7 +35,8 @@ WORD = 11  # the coin's word so far, its bits, and leading zeros from earlier wo
 WORD_BITS = 12
 ZEROS_BEFORE = 13
 COIN_READY = 14
-SCALARS = 15
+ROUND = 15  # rounds over the regions since the last wide one
+SCALARS = 16
 NO_BIT = 2
 
 
@@ -70,6 +71,7 @@ class Machine(NamedTuple):
     early_reject: int
     hastings: int
     rho: int
+    wide_every: int
     mid: int
     lo: int
     hi: int
@@ -205,6 +207,7 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
         early_reject=int(r.early_reject),
         hastings=int(r.hastings),
         rho=r.rho,
+        wide_every=r.wide_every,
         mid=r.centre,
         lo=r.lo,
         hi=r.hi,

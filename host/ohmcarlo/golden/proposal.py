@@ -22,7 +22,7 @@ from ..spec import (
     saturate,
     shift_round,
 )
-from .machine import Machine, State
+from .machine import ROUND, Machine, State
 
 
 @compiled
@@ -41,15 +41,23 @@ def target_of(code: int, centre: int, rho: int, lo: int, hi: int) -> int:
 
 
 @compiled
+def step_rho(m: Machine, state: State) -> int:
+    """ρ of the present step: 1 in a wide step."""
+    wide = m.wide_every > 0 and state.scalars[ROUND] + 1 >= m.wide_every
+    return 1 << RHO_FRAC if wide else m.rho
+
+
+@compiled
 def propose(m: Machine, state: State, region: int, row: int, cold: bool) -> None:
     """DAC codes of every device of the sample, into ``state.dac``; ``cold``: at the centre."""
     centres, offsets, gains, nodes = m.centre, m.trim_offset, m.trim_gain, m.dac
     rows, devices, codes, out = m.slot_row, m.slot_device, state.codes, state.dac
+    rho = step_rho(m, state)
     for i in range(len(devices)):
         place, device = row + rows[i], devices[i]
         target = per_device(centres, place, device)
         if not cold:
-            target = target_of(np.int64(codes[region, i]), target, m.rho, m.lo, m.hi)
+            target = target_of(np.int64(codes[region, i]), target, rho, m.lo, m.hi)
         offset, gain = per_device(offsets, place, device), per_device(gains, place, device)
         out[i] = dac_of(nodes, m.mid, offset, gain, target)
 
@@ -80,12 +88,13 @@ def is_stuck(m: Machine, state: State, region: int, row: int) -> bool:
     """
     centres, rows, devices = m.centre, m.slot_row, m.slot_device
     codes, proposed, inv_sigma = state.codes, state.proposed, m.inv_sigma
+    rho = step_rho(m, state)
     stuck = False
     for i in range(len(devices)):
         new = np.int64(proposed[i])
         if new < m.valid_lo or new > m.valid_hi:
             centre = per_device(centres, row + rows[i], devices[i])
-            target = target_of(np.int64(codes[region, i]), centre, m.rho, m.lo, m.hi)
+            target = target_of(np.int64(codes[region, i]), centre, rho, m.lo, m.hi)
             stuck = stuck or abs(deviation(inv_sigma, new, target)) > STUCK_Z << Z_FRAC
     return stuck
 
@@ -115,13 +124,14 @@ def log_hastings(m: Machine, state: State, region: int, row: int) -> int:
     """
     centres, rows, devices = m.centre, m.slot_row, m.slot_device
     codes, proposed, inv_sigma, log_sigma = state.codes, state.proposed, m.inv_sigma, m.log_sigma
+    rho = step_rho(m, state)
     squares = 0
     logs = 0
     for i in range(len(devices)):
         centre = per_device(centres, row + rows[i], devices[i])
         old, new = np.int64(codes[region, i]), np.int64(proposed[i])
-        there = target_of(old, centre, m.rho, m.lo, m.hi)
-        back = target_of(new, centre, m.rho, m.lo, m.hi)
+        there = target_of(old, centre, rho, m.lo, m.hi)
+        back = target_of(new, centre, rho, m.lo, m.hi)
         z_there = deviation(inv_sigma, new, there)
         z_back = deviation(inv_sigma, old, back)
         squares += z_there * z_there - z_back * z_back

@@ -22,6 +22,7 @@ from ..spec import (
     TARGET_LSB_US,
     VALID_HI_CODE,
     VALID_LO_CODE,
+    WIDE_EVERY_MAX,
     Geometry,
     coefficient,
     hastings_tables,
@@ -42,6 +43,8 @@ class SamplerSettings:
         the common-mode prior, as the paper does.
     rho : float
         The proposal is centred at ``c + rho (k - c)``; 1 is the plain random walk.
+    wide_every : int
+        Every so many steps of a chain, one is *wide*: it uses rho = 1. 0: none.
     gamma_us : float
         µS per unit of weight.
     sigma_p : float
@@ -64,6 +67,7 @@ class SamplerSettings:
 
     kernel: str = "corrected"
     rho: float = 1.0
+    wide_every: int = 0
     gamma_us: float = 25.0
     sigma_p: float = 1.0
     tau_us: float = 40.0
@@ -81,6 +85,11 @@ class SamplerSettings:
             raise UsageError(f"kernel {self.kernel!r} is unknown: choose one of {KERNELS}")
         if not 0 < self.rho <= 1:
             raise UsageError(f"rho = {self.rho:g}: choose a value in (0, 1]; 1 is the random walk")
+        if not 0 <= self.wide_every <= WIDE_EVERY_MAX:
+            raise UsageError(
+                f"wide_every = {self.wide_every}: choose 1 to {WIDE_EVERY_MAX}, or 0 for no wide "
+                "steps"
+            )
         for name in ("gamma_us", "sigma_p", "tau_us"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} = {getattr(self, name):g} must be positive")
@@ -154,6 +163,7 @@ class SamplerSettings:
             hastings=exact,
             gamma_us=gamma,
             rho=int(np.rint(self.rho * (1 << RHO_FRAC))),
+            wide_every=self.wide_every,
             centre=int(np.rint(self.centre_us / TARGET_LSB_US)),
             lo=int(np.rint(self.lo_us / TARGET_LSB_US)),
             hi=int(np.rint(self.hi_us / TARGET_LSB_US)),
@@ -219,6 +229,7 @@ class Registers:
     hastings: bool
     gamma_us: float
     rho: int
+    wide_every: int
     centre: int
     lo: int
     hi: int

@@ -8,6 +8,7 @@ from typing import Any
 from ..boards import check_backend
 from ..errors import UsageError
 from ..golden import KERNELS
+from ..spec import WIDE_EVERY_MAX
 from .arrays import check_array_name
 
 MAX_STEPS = 100_000_000
@@ -33,6 +34,8 @@ class TrainConfig:
         ``corrected`` (exact) or ``published`` (as in the paper).
     rho : float or None
         Autoregression of the proposal, (0, 1]; 1 is the random walk.
+    wide_every : int or None
+        Every so many steps of a chain, one uses rho = 1; 0: none.
     whiten : bool
         Sample whitened weights: far better mixing.
     rows, pairs, entropy_pairs : int
@@ -59,6 +62,7 @@ class TrainConfig:
     preset: str | None = None
     kernel: str = "corrected"
     rho: float | None = None
+    wide_every: int | None = None
     whiten: bool = False
     rows: int = 256
     pairs: int = 32
@@ -89,6 +93,11 @@ class TrainConfig:
             raise UsageError(f"seed = {self.seed}: choose 0 to {(1 << 32) - 1}")
         if self.rho is not None and not 0 < self.rho <= 1:
             raise UsageError(f"rho = {self.rho:g}: choose a value in (0, 1]; 1 is the random walk")
+        if self.wide_every is not None and not 0 <= self.wide_every <= WIDE_EVERY_MAX:
+            raise UsageError(
+                f"wide_every = {self.wide_every}: choose 1 to {WIDE_EVERY_MAX}, or 0 for no wide "
+                "steps"
+            )
         if self.features is not None and self.features < 1:
             raise UsageError(f"features = {self.features}: keep at least one")
         if self.hidden is not None and not 0 <= self.hidden <= 63:

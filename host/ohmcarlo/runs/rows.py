@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..readable import count, first_few, si
+from .setup import proposal_name
 from .summary import COMPLETE
 
 Rows = list[tuple[str, str]]
@@ -22,8 +23,7 @@ def closing_rows(v: Mapping[str, Any]) -> Rows:
 
 def method(v: Mapping[str, Any]) -> str:
     """Kernel and proposal."""
-    walk = "random walk" if v["rho"] == 1 else f"rho {v['rho']:g}"
-    return f"{v['kernel']} kernel, {walk}"
+    return f"{v['kernel']} kernel, {proposal_name(v['rho'], v['wide_every'])}"
 
 
 def chains(v: Mapping[str, Any]) -> str:

@@ -53,14 +53,22 @@ class ChainSetup:
 
     def describe_array(self) -> str:
         """One line about the array and its chains."""
-        geometry = self.registers.geometry
+        geometry, settings = self.registers.geometry, self.settings
         chains = "1 chain" if geometry.regions == 1 else f"{geometry.regions} chains"
         return (
             f"array: {geometry.rows} rows × {geometry.pairs} pairs "
             f"({geometry.devices:,} devices), {chains} of "
-            f"{self.config.steps:,} steps, rho {self.settings.rho:g}, "
+            f"{self.config.steps:,} steps, {proposal_name(settings.rho, settings.wide_every)}, "
             f"gamma {self.registers.gamma_us:.3g} µS"
         )
+
+
+def proposal_name(rho: float, wide_every: int) -> str:
+    """The proposal, in a few words."""
+    if rho == 1:
+        return "random walk"
+    every = f", 1 every {wide_every} steps" if wide_every else ""
+    return f"rho {rho:g}{every}"
 
 
 def set_up_chain(
@@ -150,7 +158,7 @@ def choose_settings(
         scales = (1.0, 1.0)
     gamma = settings.gamma_us * scales[0] if config.gamma is None else config.gamma
     tau = settings.tau_us * scales[1] if config.tau is None else config.tau
-    return replace(settings, gamma_us=gamma / unit, tau_us=tau)
+    return replace(settings, gamma_us=gamma / unit, tau_us=tau, wide_every=config.wide_every or 0)
 
 
 def warm_up(setup: ChainSetup, announce: Callable[[], None]) -> float | None:

@@ -76,6 +76,7 @@ def request_of(setup: ChainSetup) -> dict[str, Any]:
         "preset": config.preset,
         "kernel": config.kernel,
         "rho": setup.settings.rho,
+        "wide_every": setup.settings.wide_every,
         "gamma_us": setup.registers.gamma_us,
         "trimmed": setup.trimmed,
         "seed": config.seed,

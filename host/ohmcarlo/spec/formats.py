@@ -28,6 +28,7 @@ DEFAULT_LO_US, DEFAULT_HI_US = 30.0, 250.0
 
 # -- proposal --------------------------------------------------------------------------------
 RHO_FRAC = 8  # rho = 256 / 256 is the plain random walk
+WIDE_EVERY_MAX = 255  # steps of a chain from one wide step to the next
 SEGMENT_BITS = 8  # tables over the target have 256 linear segments …
 SEGMENTS = 1 << SEGMENT_BITS
 SEGMENT_FRAC = DAC_BITS - SEGMENT_BITS  # … of 16 targets each

@@ -13,7 +13,7 @@ import pytest
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import EXHAUSTED, Calibration, terms
 from ohmcarlo.golden.rows import first_row
-from ohmcarlo.spec import LOGLIK_FRAC, Geometry, Points
+from ohmcarlo.spec import LOGLIK_FRAC, TARGET_FRAC, Geometry, Points
 from paths import HELPERS
 from problems import controller, same_trace, trace, wdbc_points, xor_points
 
@@ -58,6 +58,7 @@ def test_order_table_must_be_a_permutation() -> None:
     [
         {},
         {"rho": 0.8},
+        {"rho": 0.8, "wide_every": 3, "geometry": Geometry(regions=2)},
         {"kernel": "published"},
         {"geometry": Geometry(regions=3)},
         {"geometry": Geometry(entropy_pairs=1)},
@@ -73,6 +74,39 @@ def test_operation_by_operation_gives_the_compiled_trace(case: dict, exact: bool
     assert same_trace(trace(fast, 250), trace(slow, 250))
     assert np.array_equal(fast.array.ledger.counts, slow.array.ledger.counts)
     assert np.array_equal(fast.array.ledger.wear, slow.array.ledger.wear)
+
+
+def test_wide_steps_come_to_every_chain_alike() -> None:
+    """One step in ``n`` of each chain, although ``n`` and the number of chains share a factor."""
+    regions, every = 2, 4
+    geometry = Geometry(regions=regions)
+    made = controller(wdbc_points(), geometry, slow=True, rho=0.8, wide_every=every)
+    seen = []
+    program = made.array.inner.program
+
+    def note(row: int, devices: np.ndarray, dac: np.ndarray) -> np.ndarray:
+        if devices[0] == 0:  # the sample, not the coin
+            region, code = row // 128, made.state.codes[row // 128, 0]
+            target = dac[0] / (1 << TARGET_FRAC)  # an ideal array's table is the identity
+            middle = made.machine.mid / (1 << TARGET_FRAC)
+            seen.append((region, abs(target - code) < abs(target - middle - 0.8 * (code - middle))))
+        return program(row, devices, dac)
+
+    made.array.program = note
+    for _ in range(6 * every):  # in runs of one step
+        trace(made, 1)
+    order = [(i % regions, i // regions % every == every - 1) for i in range(len(seen))]
+    assert len(seen) == 6 * every * regions and seen == order
+
+
+def test_without_wide_steps_the_trace_is_that_of_rho_alone() -> None:
+    """Wide steps change an autoregressive chain, and a random walk not at all."""
+    points = wdbc_points()
+    for rho in (1.0, 0.8):
+        plain, mixed = (
+            trace(controller(points, rho=rho, wide_every=every), 200) for every in (0, 5)
+        )
+        assert same_trace(plain, mixed) == (rho == 1.0)
 
 
 def test_other_seed_other_trace() -> None:
@@ -98,7 +132,7 @@ def test_uncompiled_python_gives_the_compiled_trace(tmp_path: Path) -> None:
 
 def test_checkpoint_goes_on_bit_for_bit() -> None:
     points = wdbc_points()
-    case = {"geometry": Geometry(regions=2), "array": {"stuck": 0.01}}
+    case = {"geometry": Geometry(regions=2), "array": {"stuck": 0.01}, "rho": 0.8, "wide_every": 7}
     straight = controller(points, **case)
     first = trace(straight, 200)
     resumed = controller(points, **case)

@@ -58,6 +58,7 @@ def test_row_groups_do_not_overlap_and_stay_in_their_region() -> None:
         ({"kernel": "gibbs"}, "corrected"),
         ({"rho": 0}, "random walk"),
         ({"rho": 1.2}, "random walk"),
+        ({"wide_every": 256}, "1 to 255"),
         ({"gamma_us": 0}, "positive"),
         ({"tau_us": float("nan")}, "positive"),
         ({"lo_us": 200.0}, "lo < centre < hi"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...array.base import Array
 from ...array.emulated import EmulatedArray
 from ...array.threefry import MASK
+from ...errors import UsageError
 from ...golden import Registers
 from ...golden.machine import Machine, build_machine, build_state
 from ...spec import TRIM_GAIN_BITS, TRIM_OFFSET_BITS, Geometry, Points, segment_words
@@ -47,6 +48,8 @@ def controller_image(
     """
     r, g = registers, registers.geometry
     machine = build_machine(r, array)
+    if r.wide_every:
+        raise UsageError("a board has no wide steps: leave out --wide-every")
     trimmed = r.calibration.trim_offset is not None or r.calibration.trim_gain is not None
     centred = r.calibration.centre is not None
     fields = {

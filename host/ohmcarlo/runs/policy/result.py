@@ -30,10 +30,10 @@ from .gymnasium_episodes import TEST_EPISODES, gymnasium_returns
 
 RULE = "mean weights of the samples after burn-in, each as often as it was current"
 RESULT_KEYS = (  # read by tables, warnings and pictures
-    "task", "backend", "array", "preset", "kernel", "rho", "gamma_us", "trimmed", "seed",
-    "geometry", "chains", "steps", "burn_in", "accepted", "acceptance_rate", "samples", "training",
-    "policy", "test", "wear", "energy_joules", "energy", "wall_seconds", "ess_min", "rhat_max",
-    "entropy", "retired_rows", "status",
+    "task", "backend", "array", "preset", "kernel", "rho", "wide_every", "gamma_us", "trimmed",
+    "seed", "geometry", "chains", "steps", "burn_in", "accepted", "acceptance_rate", "samples",
+    "training", "policy", "test", "wear", "energy_joules", "energy", "wall_seconds", "ess_min",
+    "rhat_max", "entropy", "retired_rows", "status",
 )  # fmt: skip
 EVALUATION = {"returns": 2, "played": 1, "tested": 1, "wear": 2}  # dimensions
 

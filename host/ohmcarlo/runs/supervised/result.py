@@ -30,12 +30,12 @@ from .experiment import SupervisedExperiment
 
 REFERRED = 0.1  # share of the least certain cases that are left to a person
 RESULT_KEYS = (  # read by tables, warnings and pictures
-    "task", "backend", "array", "preset", "kernel", "rho", "whiten", "gamma_us", "trimmed",
-    "seed", "geometry", "features", "hidden", "train_points", "test_points", "chains", "steps",
-    "burn_in", "accepted", "acceptance_rate", "samples", "accuracy", "accuracy_interval_95",
-    "balanced_accuracy", "log_loss", "ece", "referral", "baseline", "accesses",
-    "accesses_without_early_reject", "wear", "energy_joules", "energy", "wall_seconds", "ess_min",
-    "ess_min_per_1000_steps", "rhat_max", "entropy", "retired_rows", "status",
+    "task", "backend", "array", "preset", "kernel", "rho", "wide_every", "whiten", "gamma_us",
+    "trimmed", "seed", "geometry", "features", "hidden", "train_points", "test_points", "chains",
+    "steps", "burn_in", "accepted", "acceptance_rate", "samples", "accuracy",
+    "accuracy_interval_95", "balanced_accuracy", "log_loss", "ece", "referral", "baseline",
+    "accesses", "accesses_without_early_reject", "wear", "energy_joules", "energy", "wall_seconds",
+    "ess_min", "ess_min_per_1000_steps", "rhat_max", "entropy", "retired_rows", "status",
 )  # fmt: skip
 EVALUATION = {"probability": 1, "variance": 1, "inputs": 2, "labels": 1, "wear": 2}  # dimensions
 PER_POINT = ("probability", "variance", "inputs", "labels")
