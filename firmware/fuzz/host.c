@@ -114,7 +114,8 @@ size_t make_frame(const struct header *header, const uint8_t *payload, size_t le
         memcpy(frame + LINK_HEADER_BYTES, payload, length);
     const size_t count = LINK_HEADER_BYTES + length;
     put(frame + count, crc32_of(frame, count), LINK_CRC_BYTES);
-    return stuff(frame, count + LINK_CRC_BYTES, wire);
+    wire[0] = 0;
+    return 1 + stuff(frame, count + LINK_CRC_BYTES, wire + 1);
 }
 
 static void send(const struct host *host, uint8_t kind, uint16_t sequence, const uint8_t *payload,
@@ -237,7 +238,8 @@ void host_poll(struct host *host, uint32_t clocks)
     for (const uint8_t *at = wire; at < wire + count;) {
         const uint8_t *const end = memchr(at, 0, (size_t)(wire + count - at));
         check(end != 0, "the board sends whole frames");
-        take_frame(host, at, (size_t)(end - at));
+        if (end != at) // a zero precedes each frame
+            take_frame(host, at, (size_t)(end - at));
         at = end + 1;
     }
     check_safe();
@@ -247,8 +249,6 @@ void host_settle(struct host *host)
 {
     native_hang(0);
     native_mismatch(0, 0);
-    uint8_t zero = 0;
-    native_receive(&zero, 1); // ends an incomplete frame
     host_open(host, (uint16_t)(host->session + 1));
     for (int i = 0; i < SETTLE_POLLS && !(host->open && native_idle()); i++)
         host_poll(host, PATIENCE);

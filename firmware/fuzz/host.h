@@ -29,7 +29,7 @@ struct header {
     uint16_t acknowledgement;
 };
 
-// COBS(header, payload, CRC), zero; returns its length. `wire` has room for LINK_MAX_WIRE + 8
+// Zero, COBS(header, payload, CRC), zero; returns its length. `wire` has room for LINK_MAX_WIRE + 8
 size_t make_frame(const struct header *header, const uint8_t *payload, size_t length,
                   uint8_t *wire);
 

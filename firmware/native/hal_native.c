@@ -5,6 +5,7 @@
 
 #include "firmware.h"
 #include "model.h"
+#include "mutant.h"
 #include "native.h"
 #include "native_map.h"
 #include "processor.h"
@@ -41,6 +42,7 @@ struct bus {
     bool told_idle; // set by the last register write, as on the board
 };
 
+enum mutant chosen_mutant;
 static struct bus bus;
 static uint32_t core_words[CORE_WINDOW_WORDS];
 static uint32_t board_words[BOARD_WINDOW_WORDS];
@@ -413,6 +415,11 @@ uint32_t native_peek(uint32_t address)
         return value;
     }
     return window_at(&bus.core, address, &word) != 0 ? *word : 0;
+}
+
+void native_mutant(uint32_t number)
+{
+    chosen_mutant = (enum mutant)number;
 }
 
 void native_mismatch(uint32_t controller, uint32_t board)

@@ -42,5 +42,6 @@ void native_alarm(void);           // the coin fails its test
 void native_hang(
     uint32_t hang); // the hang-th operation from now and all later ones get no answer; 0: none
 void native_mismatch(uint32_t controller, uint32_t board); // wrong map hashes (1: yes)
+void native_mutant(uint32_t number); // a planted bug (src/mutant.h), until the next call; 0: none
 
 #endif // NATIVE_H

@@ -1,6 +1,7 @@
 #include "frame.h"
 
 #include "hal.h"
+#include "mutant.h"
 
 _Static_assert(OHMCARLO_BOARD__TX_words >= LINK_MAX_WIRE, "a frame must fit into the ring");
 _Static_assert(OHMCARLO_BOARD__RX_words >= LINK_WINDOW * LINK_MAX_WIRE,
@@ -216,7 +217,9 @@ void frame_send(const uint32_t *words, uint32_t length)
 {
     const uint8_t *byte = (const uint8_t *)words;
     const uint32_t put = board_read(OHMCARLO_BOARD__UART__PUT_addr);
-    struct sender to = {.put = put + 1u, .code_at = put};
+    const uint32_t first = put + MUTANT(NO_ZERO_BEFORE_A_FRAME, 1u, 0u);
+    struct sender to = {.put = first + 1u, .code_at = first};
+    board_write(RING_AT(TX, put), 0); // ends noise that the host received on the idle line
     crc_begin();
     for (const uint8_t *end = byte + length; byte != end; byte++) {
         const uint8_t value = *byte;

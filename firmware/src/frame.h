@@ -1,5 +1,5 @@
-// Frames on the wire: COBS, CRC-32, a zero byte. They are read from the receive ring and written to
-// the transmit ring.
+// Frames on the wire: COBS of content and CRC-32, between two zero bytes. They are read from the
+// receive ring and written to the transmit ring.
 #ifndef FRAME_H
 #define FRAME_H
 

@@ -1,14 +1,22 @@
-"""A faulty line: frames of a byte port are damaged, lost, doubled, cut, swapped or delayed."""
+"""Faulty lines: frames of a byte port are damaged, lost, doubled, cut, swapped or delayed, or there
+are bursts of noise."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
 
+from board_ports import NativePort
+from native_board import NativeBoard
 from ohmcarlo.boards.link.transport import Port
 
 FAULTS = ("flip", "drop", "double", "cut", "swap", "delay")
 REACH = 7  # frames that a swapped or delayed one falls back by, at the most
+
+
+def framed(coded: bytes) -> bytes:
+    """A frame with the zero on either side."""
+    return b"\0" + coded + b"\0"
 
 
 class Line:
@@ -77,7 +85,7 @@ class FaultyPort:
     def write(self, data: bytes) -> None:
         *frames, rest = data.split(b"\0")
         assert not rest, "frames are written whole"
-        self.port.write(b"".join(self._there.carry(frame + b"\0") for frame in frames))
+        self.port.write(b"".join(self._there.carry(framed(frame)) for frame in frames if frame))
 
     def read(self, timeout_s: float) -> bytes:
         received = self.port.read(timeout_s)
@@ -85,7 +93,90 @@ class FaultyPort:
             self.port.write(self._there.rest())
             return self._back.rest()
         *frames, self._rest = (self._rest + received).split(b"\0")
-        return b"".join(self._back.carry(frame + b"\0") for frame in frames)
+        return b"".join(self._back.carry(framed(frame)) for frame in frames if frame)
 
     def close(self) -> None:
         self.port.close()
+
+
+BURSTS = ("random", "zeros", "flips", "cut")
+BURST_S = 0.05
+"""Duration of a burst."""
+
+
+class NoisyPort(NativePort):
+    """A port to a native board whose line has bursts of noise, in both directions at once.
+
+    A burst adds bytes to an idle line, or damages the bytes that are sent during the burst.
+
+    Parameters
+    ----------
+    board : NativeBoard
+    bursts_a_second : float
+        0: a quiet line.
+    seed : int
+    kinds : tuple of str
+        Kinds of the bursts.
+
+    Attributes
+    ----------
+    done : Counter
+        Number of bursts of each kind, in each direction.
+    """
+
+    def __init__(
+        self,
+        board: NativeBoard,
+        bursts_a_second: float,
+        seed: int,
+        kinds: tuple[str, ...] = BURSTS,
+    ) -> None:
+        super().__init__(board)
+        self.kinds = kinds
+        self.bursts_a_second = bursts_a_second
+        self.done: Counter[str] = Counter()
+        self.before_poll = self._strike
+        self._rng = random.Random(seed)
+        self._next = 0.0
+        self._there = self._back = ("", 0.0)  # burst that damages bytes of a direction, its end
+        self._noise = b""  # on its way to the host
+
+    def _strike(self) -> None:
+        while self.bursts_a_second and self.now >= self._next:
+            pause = self._rng.uniform(0.5, 1.5) / self.bursts_a_second
+            self._next = max(self._next, self.now) + pause
+            self.board.write(self._burst("_there"))
+            self._noise += self._burst("_back")
+
+    def _burst(self, direction: str) -> bytes:
+        """Noise on the idle line, or none for a burst that damages bytes."""
+        kind = self._rng.choice(self.kinds)
+        self.done[kind] += 1
+        if kind == "random":
+            return bytes(self._rng.randint(1, 255) for _ in range(self._rng.randint(1, 12)))
+        if kind == "zeros":
+            return bytes(self._rng.randint(1, 3))
+        setattr(self, direction, (kind, self.now + BURST_S))
+        return b""
+
+    def _spoilt(self, burst: tuple[str, float], data: bytes) -> bytes:
+        kind, end = burst
+        if self.now > end:
+            return data
+        spoilt = bytearray(data)
+        place = self._rng.randrange(len(data))
+        if kind == "flips":
+            spoilt[place] ^= self._rng.randint(1, 255)
+        elif kind == "cut":
+            del spoilt[place : place + self._rng.randint(1, 9)]
+        return bytes(spoilt)
+
+    def write(self, data: bytes) -> None:
+        super().write(self._spoilt(self._there, data))
+
+    def read(self, timeout_s: float) -> bytes:
+        data = super().read(timeout_s)
+        if data:
+            data = self._spoilt(self._back, data)
+        noise, self._noise = self._noise, b""
+        return noise + data

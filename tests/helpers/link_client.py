@@ -46,7 +46,7 @@ def frame(
     """Bytes on the wire."""
     header = struct.pack(HEADER_FORMAT, version, kind, session, sequence, acknowledgement)
     content = header + payload
-    return cobs.encode(content + struct.pack("<I", zlib.crc32(content))) + b"\0"
+    return b"\0" + cobs.encode(content + struct.pack("<I", zlib.crc32(content))) + b"\0"
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,8 @@ class Frame:
 def frames(wire: bytes) -> list[Frame]:
     """Whole frames, each with a right checksum and of a permitted length."""
     found = []
-    assert not wire or wire.endswith(b"\0")
-    for part in wire.split(b"\0")[:-1]:
+    assert not wire or (wire.startswith(b"\0") and wire.endswith(b"\0"))
+    for part in filter(None, wire.split(b"\0")):
         content = cobs.decode(part)
         assert len(content) <= MAX_FRAME
         assert content[-4:] == struct.pack("<I", zlib.crc32(content[:-4]))

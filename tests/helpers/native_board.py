@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,9 +13,16 @@ from pathlib import Path
 from ohmcarlo_hdl.config import REFERENCE, CoreConfig
 from ohmcarlo_rtl.firmware.image import build_image
 from ohmcarlo_rtl.firmware.native import build_native
+from ohmcarlo_rtl.sources import firmware_sources
 
 FORM, RESET, SET, READ = 1, 2, 3, 4
 POLL_CLOCKS = 100_000
+
+
+def mutants() -> list[str]:
+    """Names of the planted bugs, by number. The first one is none."""
+    text = (firmware_sources() / "mutant.h").read_text("utf-8")
+    return re.findall(r"^    (\w+),$", text, re.M)
 
 
 class NativeBoard:
@@ -134,6 +142,11 @@ class NativeBoard:
     def mismatch(self, controller: bool = False, board: bool = False) -> None:
         """Give the board other register maps than those of the firmware."""
         self._library.native_mismatch(int(controller), int(board))
+
+    def plant(self, mutant: str) -> None:
+        """Plant a bug of firmware/src/mutant.h in the firmware; it stays until the board is
+        closed."""
+        self._library.native_mutant(mutants().index(mutant))
 
     def close(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -9,7 +9,7 @@ from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..errors import UsageError
 from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Board, BoardLost
-from .link.transport import Port
+from .link.transport import LINK_TIMEOUT_S, SIMULATED_TIMEOUT_S, Port, link_timeout_s
 from .model import ModelBoard
 from .serial_board import SerialBoard
 
@@ -91,8 +91,9 @@ def open_serial(backend: str, array: Array, say: Say = silent) -> SerialBoard:
     from .link.ports import SerialPort, SimulatedPort, build_simulated
 
     port: Port
+    timeout_s = link_timeout_s(SIMULATED_TIMEOUT_S if backend == RTL else LINK_TIMEOUT_S)
     if backend == RTL:
-        port = SimulatedPort(build_simulated(array.geometry, say))
+        port = SimulatedPort(build_simulated(array.geometry, say), timeout_s)
     else:
-        port = SerialPort(backend.removeprefix(SERIAL))
-    return SerialBoard(port, array, backend)
+        port = SerialPort(backend.removeprefix(SERIAL), timeout_s)
+    return SerialBoard(port, array, backend, timeout_s=timeout_s)

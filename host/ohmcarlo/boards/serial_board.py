@@ -20,7 +20,7 @@ from ..spec.link import Command, FaultCause, Reason
 from .base import Block
 from .link.messages import Finished, Link
 from .link.remote import RemoteController
-from .link.transport import Clock, Port
+from .link.transport import LINK_TIMEOUT_S, Clock, Port
 from .memory.identity import (
     behind_a_board,
     describe,
@@ -62,15 +62,24 @@ class SerialBoard:
         Name of the backend, as the user gave it.
     clock : callable
         Seconds, monotonic.
+    timeout_s : float
+        Time after which a board that does not answer is regarded as lost.
 
     Raises OhmcarloError if no board of this version answers, UsageError for another array. The port
     is then closed.
     """
 
-    def __init__(self, port: Port, array: Array, name: str, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        port: Port,
+        array: Array,
+        name: str,
+        clock: Clock = time.monotonic,
+        timeout_s: float = LINK_TIMEOUT_S,
+    ) -> None:
         self.name = name
         self.place = port.name
-        self.link = Link(port, clock)
+        self.link = Link(port, clock, timeout_s)
         try:
             self.array = behind_a_board(array, self.place)
             self.identification = self.link.open()

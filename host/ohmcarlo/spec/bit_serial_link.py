@@ -1,8 +1,8 @@
 """The bytes between a bit-serial board and its host on a serial line (8N1).
 
 The host sends a request and waits for the answer before the next one. Bytes that do not form a
-request are ignored, so that LONGEST_REQUEST zeros end an unfinished request. Numbers are
-little-endian.
+request are ignored, so that LONGEST_REQUEST zeros end an unfinished request. There are neither
+frames nor checksums: noise on the line can form a request. Numbers are little-endian.
 
 | request | bytes | answer |
 |---|---|---|

@@ -3,8 +3,8 @@
 ``firmware/PROTOCOL.md`` describes it. All numbers on that page and in the firmware are defined
 here. All integers are little-endian.
 
-A frame on the wire is ``COBS(header, payload, crc32)`` and a zero byte. The CRC-32 (IEEE 802.3) is
-of header and payload.
+A frame on the wire is ``COBS(header, payload, crc32)`` between two zero bytes. The first one ends
+noise that arrived on the idle line. The CRC-32 (IEEE 802.3) is of header and payload.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CRC_FORMAT = "<I"
 HEADER_BYTES, CRC_BYTES = 8, 4
 MAX_PAYLOAD = 480
 MAX_FRAME = HEADER_BYTES + MAX_PAYLOAD + CRC_BYTES
-MAX_WIRE = MAX_FRAME + -(-MAX_FRAME // 254) + 1  # COBS adds a byte in 254, and the delimiter
+MAX_WIRE = MAX_FRAME + -(-MAX_FRAME // 254) + 2  # COBS adds a byte in 254; a zero on either side
 WINDOW = 8  # data frames under way in each direction
 
 

@@ -72,7 +72,7 @@ def _sizes() -> str:
     names = {
         "PROTOCOL_VERSION": "version of this protocol",
         "MAX_PAYLOAD": "bytes of a payload, at most",
-        "MAX_WIRE": "bytes of a frame on the wire, at most, its zero included",
+        "MAX_WIRE": "bytes of a frame on the wire, at most, its zeros included",
         "WINDOW": "messages under way in each direction, at most",
         "MIN_PATIENCE": "clocks, least time until messages are sent again",
         "MAX_PATIENCE": "clocks, longest",
@@ -82,9 +82,9 @@ def _sizes() -> str:
 
 
 def _stuffed(content: bytes) -> bytes:
-    """COBS encoding of less than 254 bytes."""
+    """COBS encoding of less than 254 bytes, between its zeros."""
     parts = content.split(b"\0")
-    return b"".join(bytes([len(part) + 1]) + part for part in parts) + b"\0"
+    return b"\0" + b"".join(bytes([len(part) + 1]) + part for part in parts) + b"\0"
 
 
 def example() -> dict[str, bytes]:

@@ -45,7 +45,10 @@ class Frame:
     version: int = PROTOCOL_VERSION
 
     def encode(self) -> bytes:
-        """The bytes on the wire, with the delimiter at the end."""
+        """The bytes on the wire, with a delimiter at either end.
+
+        The first one ends noise that arrived on the idle line.
+        """
         if len(self.payload) > MAX_PAYLOAD:
             raise ValueError(f"a payload of {len(self.payload)} bytes: at most {MAX_PAYLOAD}")
         header = struct.pack(
@@ -57,7 +60,8 @@ class Frame:
             self.acknowledgement,
         )
         content = header + self.payload
-        return cobs.encode(content + struct.pack(CRC_FORMAT, zlib.crc32(content))) + DELIMITER
+        checksum = struct.pack(CRC_FORMAT, zlib.crc32(content))
+        return DELIMITER + cobs.encode(content + checksum) + DELIMITER
 
 
 def decode(wire: bytes) -> Frame | None:

@@ -26,12 +26,11 @@ from ...spec.link import (
     Message,
     Status,
 )
-from .transport import SEQUENCES, Clock, Counters, Port, Transport
+from .transport import LINK_TIMEOUT_S, SEQUENCES, Clock, Counters, Port, Transport
 
 FIRST_PATIENCE = 1_000_000  # clocks, before the board is identified
 SIMULATED_PATIENCE = 400_000  # a simulated board makes some million clocks per second
 PATIENCE_S = 0.1  # of a board with a clock of its own
-ANSWER_S = 30.0
 WORDS = 1 << 32
 
 REFUSALS = {
@@ -74,6 +73,8 @@ class Link:
     port : Port
     clock : callable
         Seconds, monotonic.
+    timeout_s : float
+        Time after which a board that does not answer is regarded as lost.
 
     Attributes
     ----------
@@ -81,10 +82,12 @@ class Link:
         Longest time of a request.
     """
 
-    def __init__(self, port: Port, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, port: Port, clock: Clock = time.monotonic, timeout_s: float = LINK_TIMEOUT_S
+    ) -> None:
         self.port = port
-        self.answer_s = ANSWER_S
-        self._transport = Transport(port, self._deliver, clock)
+        self._transport = Transport(port, self._deliver, clock, timeout_s)
+        self.answer_s = self._transport.stuck_s
         self._numbers = itertools.count(1)
         self._begin()
 

@@ -16,7 +16,7 @@ from ...errors import OhmcarloError
 from ...spec import Geometry
 from ...spec.link import BAUD
 from ..base import BoardLost
-from .transport import LINK_TIMEOUT_S
+from .transport import LINK_TIMEOUT_S, SIMULATED_TIMEOUT_S
 
 READ_SLICE_S = 0.02
 EXIT_S = 2.0
@@ -35,14 +35,14 @@ SHAPE = (
 class SerialPort:
     """The port ``name``: 8 data bits, no parity, one stop bit.
 
-    Raises OhmcarloError with advice if it cannot be opened.
+    ``timeout_s``: longest time of a write. Raises OhmcarloError with advice if it cannot be opened.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, timeout_s: float = LINK_TIMEOUT_S) -> None:
         self.name = name
         try:
             self._port = serial.Serial(
-                name, BAUD, timeout=READ_SLICE_S, write_timeout=LINK_TIMEOUT_S, exclusive=True
+                name, BAUD, timeout=READ_SLICE_S, write_timeout=timeout_s, exclusive=True
             )
         except (serial.SerialException, OSError, ValueError) as error:
             raise OhmcarloError(_explain(name, error)) from error
@@ -95,11 +95,13 @@ class SimulatedPort:
     ----------
     program : Path
         Prints ``port NAME`` when that port can be opened, and ends when its standard input ends.
+    timeout_s : float
+        Longest time of a write.
 
     Raises OhmcarloError if it does not start.
     """
 
-    def __init__(self, program: Path) -> None:
+    def __init__(self, program: Path, timeout_s: float = SIMULATED_TIMEOUT_S) -> None:
         self.name = "the simulated board"
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the board
         try:
@@ -115,7 +117,7 @@ class SimulatedPort:
         try:
             place = self._place()
             try:
-                self._port = SerialPort(place)
+                self._port = SerialPort(place, timeout_s)
             except OhmcarloError as error:
                 if self.process.poll() is None:
                     raise

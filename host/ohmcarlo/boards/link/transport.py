@@ -6,6 +6,7 @@ Frames are numbered and acknowledged (``spec.link``). Lost and damaged frames ar
 from __future__ import annotations
 
 import math
+import os
 import random
 import struct
 import time
@@ -14,21 +15,42 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Protocol
 
-from ...errors import OhmcarloError
+from ...errors import OhmcarloError, UsageError
 from ...spec.link import OPEN_FORMAT, PROTOCOL_VERSION, WINDOW, Kind
 from ..base import BoardLost
-from .frames import DELIMITER, Decoder, Frame
+from .frames import Decoder, Frame
 
 LINK_TIMEOUT_S = 5.0
 """Time after which a board that does not answer polls is regarded as lost, s."""
-STUCK_S = 30.0
-"""Time after which a board that answers but accepts no message is regarded as lost, s."""
+SIMULATED_TIMEOUT_S = 30.0
+"""The same for a simulated board, whose speed depends on the load of the computer."""
+STUCK_TIMEOUTS = 6
+"""Such times after which a board that answers but accepts no message is regarded as lost."""
+TIMEOUT_VARIABLE = "OHMCARLO_LINK_TIMEOUT"
+"""Environment variable that replaces both times, in seconds."""
 POLL_S = 0.5  # silence after which the board is polled
 OPEN_S = 0.25  # between two attempts to open a session
 FIRST_RESEND_S, MIN_RESEND_S, MAX_RESEND_S = 0.5, 0.02, 1.0  # wait for an acknowledgement
 READ_S = 0.1  # longest time between looks at the clock
 SEQUENCES = 1 << 16
 Clock = Callable[[], float]
+
+
+def link_timeout_s(default: float) -> float:
+    """The value of ``TIMEOUT_VARIABLE`` if it is set, otherwise ``default``.
+
+    Raises UsageError unless it is a positive number.
+    """
+    text = os.environ.get(TIMEOUT_VARIABLE, "")
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{TIMEOUT_VARIABLE}={text!r}: give a number of seconds, such as 30")
+    return seconds
 
 
 class Port(Protocol):
@@ -85,12 +107,19 @@ class Transport:
         Receives the messages of the board, each once and in order.
     clock : callable
         Seconds, monotonic.
+    timeout_s : float
+        Time after which a board that does not answer polls is regarded as lost.
     """
 
     def __init__(
-        self, port: Port, deliver: Callable[[bytes], None], clock: Clock = time.monotonic
+        self,
+        port: Port,
+        deliver: Callable[[bytes], None],
+        clock: Clock = time.monotonic,
+        timeout_s: float = LINK_TIMEOUT_S,
     ) -> None:
         self.port = port
+        self.timeout_s = timeout_s
         self.counters = Counters()
         self._deliver = deliver
         self._clock = clock
@@ -128,15 +157,19 @@ class Transport:
         began, asked, damaged = self._clock(), -OPEN_S, self.counters.damaged
         while self._opened is None:
             now = self._clock()
-            if now - began > LINK_TIMEOUT_S:
+            if now - began > self.timeout_s:
                 raise BoardLost(self._no_answer(self.counters.damaged > damaged))
             if now - asked >= OPEN_S:
-                # the delimiter ends an incomplete frame of an interrupted session
-                self._write(DELIMITER + request.encode())
+                self._write(request.encode())
                 asked = now
             self._receive(min(READ_S, OPEN_S))
         self._heard = self._progress = self._clock()
         return self._opened
+
+    @property
+    def stuck_s(self) -> float:
+        """Longest time without an accepted message or an answer, s."""
+        return STUCK_TIMEOUTS * self.timeout_s
 
     def _no_answer(self, noise: bool) -> str:
         if noise:
@@ -145,7 +178,7 @@ class Transport:
                 "is connected there, and the cable"
             )
         return (
-            f"no answer from {self.port.name} within {LINK_TIMEOUT_S:g} s: check that the board is "
+            f"no answer from {self.port.name} within {self.timeout_s:g} s: check that the board is "
             "powered and runs the ohmcarlo firmware"
         )
 
@@ -159,7 +192,7 @@ class Transport:
     def until(self, done: Callable[[], bool], limit_s: float = math.inf) -> None:
         """Serve the link until ``done``.
 
-        Raises BoardLost after LINK_TIMEOUT_S of silence, and if the board sends no message for
+        Raises BoardLost after ``timeout_s`` of silence, and if the board sends no message for
         ``limit_s`` although it answers polls.
         """
         now = self._clock()
@@ -182,16 +215,16 @@ class Transport:
             self.counters.timeouts += 1
             self._resend_s = min(2 * self._resend_s, MAX_RESEND_S)
             self._go_back(now)
-        if self._under_way and now - self._advanced > STUCK_S:
+        if self._under_way and now - self._advanced > self.stuck_s:
             raise BoardLost(
                 f"the board at {self.port.name} answers, but has accepted no message for "
-                f"{STUCK_S:g} s: restart it"
+                f"{self.stuck_s:g} s: restart it"
             )
         silent = now - self._heard
-        if silent > LINK_TIMEOUT_S:
+        if silent > self.timeout_s:
             raise BoardLost(
-                f"the board at {self.port.name} has not answered for {LINK_TIMEOUT_S:g} s: check "
-                "its power and its cable"
+                f"the board at {self.port.name} has not answered for {self.timeout_s:g} s: check "
+                f"its power and its cable, or set {TIMEOUT_VARIABLE} to a longer time"
             )
         if silent > POLL_S and now - self._asked > POLL_S:
             self._asked = now
