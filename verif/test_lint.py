@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
 from ohmcarlo_rtl.controller.lint import WAIVERS, lint
-from ohmcarlo_rtl.controller.modules import CORE, EMULATED_CORE, EMULATOR, MODULES, complete_text
+from ohmcarlo_rtl.controller.modules import EMULATED_CORE, MODULES, complete_text
 from verif.harness.verilog import without_garbage_collection
 
 
@@ -69,17 +68,3 @@ def test_lint_sees(rule: str, where: str) -> None:
 def test_lint_of_nothing() -> None:
     """Without a fault, the lint is clean."""
     assert not lint(CLEAN.format(top="", below=""), "top")
-
-
-def test_example_of_the_readme() -> None:
-    """The instantiation in reference/README.md fits the committed Verilog, port for port."""
-    folder = Path(__file__).parents[1] / "rtl_gen" / REFERENCE
-    example = re.search(r"```verilog\n(.*?)```", (folder / "README.md").read_text(), re.S)
-    assert example is not None
-    files = [(folder / f"{name}.v").read_text() for name in (EMULATED_CORE, CORE, EMULATOR)]
-    core = "\n".join(files)
-    said = lint(example[1] + core, "board")
-    assert set(re.findall(r"%Warning-(\w+)", said)) <= {"PINCONNECTEMPTY"}, said
-    assert "%Error:" not in said.replace("%Error: Exiting due to", "")
-    broken = example[1].replace(".samples__ready(", ".sample_ready(")
-    assert "PINNOTFOUND" in lint(broken + core, "board")

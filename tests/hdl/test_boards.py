@@ -205,6 +205,15 @@ def test_constraints_are_what_the_boards_give(tmp_path: Path) -> None:
     assert there <= made.keys()
 
 
+def test_the_commands_of_a_page_read_the_processor_that_the_board_has() -> None:
+    """Boards with the bit-serial controller have no processor, and no file of one."""
+    folder = ROOT / "constraints"
+    without = {
+        name for name in BOARDS if "picorv32" not in (folder / name / "README.md").read_text()
+    }
+    assert without == {"hx8k", "icebreaker", "ulx3s-12f"}
+
+
 def test_no_pin_twice() -> None:
     for board in BOARDS.values():
         place = pairs(PATTERNS[board.flow.constraints][0], committed(board))

@@ -212,9 +212,10 @@ def _compile(optimisation: str, probe: Probe) -> list[str]:
 
 def _visible_ports(text: str) -> str:
     """Verilator options that make the ports of the top module visible to cocotb."""
-    found = re.search(rf"^module {TOP}\((.*?)\);", text, re.M | re.S)
+    found = re.search(rf"^module {TOP} ?\((.*?)\);", text, re.M | re.S)
     assert found is not None
-    ports = [name.strip().removeprefix("\\") for name in found[1].split(",")]
+    # a port list of names, or of declarations
+    ports = [declared.split()[-1].removeprefix("\\") for declared in found[1].split(",")]
     lines = [f'public_flat_rw -module "{TOP}" -var "{port}"' for port in ports]
     return "\n".join(["`verilator_config", *lines, ""])
 

@@ -170,28 +170,39 @@ def xdc(board: Board, ports: list[Port]) -> str:
 
 
 WRITERS: Mapping[str, Callable[[Board, list[Port]], str]] = {"lpf": lpf, "pcf": pcf, "xdc": xdc}
+CPU = "picorv32.v"
 COMMANDS = {
     ECP5_FLOW.constraints: (
-        "    yosys -p 'read_verilog picorv32.v; read_rtlil ohmcarlo.il; synth_ecp5 -top ohmcarlo "
+        "    yosys -p '{cpu}read_rtlil ohmcarlo.il; synth_ecp5 -top ohmcarlo "
         "-json ohmcarlo.json'\n"
         "    nextpnr-ecp5 {options} --json ohmcarlo.json --lpf ohmcarlo.lpf --textcfg "
         "ohmcarlo.config\n"
         "    ecppack --compress ohmcarlo.config ohmcarlo.bit\n"
     ),
     ICE40_FLOW.constraints: (
-        "    yosys -p 'read_verilog picorv32.v; read_rtlil ohmcarlo.il; synth_ice40 -top ohmcarlo "
+        "    yosys -p '{cpu}read_rtlil ohmcarlo.il; synth_ice40 -top ohmcarlo "
         "-json ohmcarlo.json'\n"
         "    nextpnr-ice40 {options} --json ohmcarlo.json --pcf ohmcarlo.pcf --asc ohmcarlo.asc\n"
         "    icepack ohmcarlo.asc ohmcarlo.bin\n"
     ),
     ARTIX7_FLOW.constraints: (
         "    create_project -part {options} ohmcarlo\n"
-        "    add_files {{ohmcarlo.v picorv32.v}}\n"
+        "    add_files {{ohmcarlo.v{cpu_file}}}\n"
         "    read_xdc ohmcarlo.xdc\n"
         "    synth_design -top ohmcarlo; opt_design; place_design; route_design\n"
         "    report_timing_summary; write_bitstream ohmcarlo.bit\n"
     ),
 }
+
+
+def commands(board: Board) -> str:
+    """Synthesis, place and route; only a board with a processor needs its Verilog."""
+    processor = not board.config.bit_serial
+    return COMMANDS[board.flow.constraints].format(
+        options=board.tool_options,
+        cpu=f"read_verilog {CPU}; " if processor else "",
+        cpu_file=f" {CPU}" if processor else "",
+    )
 
 
 def page(board: Board, ports: list[Port]) -> str:
@@ -209,7 +220,7 @@ def page(board: Board, ports: list[Port]) -> str:
         "",
         f"With the files of `build/{board.name}/sources` and this one:",
         "",
-        COMMANDS[suffix].format(options=board.tool_options),
+        commands(board),
     ]
     if board.header and not board.config.bit_serial:
         lines += [
