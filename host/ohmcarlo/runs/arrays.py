@@ -33,6 +33,7 @@ MEASURED_WINDOW_US = (45.0, 165.0)  # reached by the weaker cells of the sweep
 # mode keeps the devices inside the window. The result is gamma 35, tau 20 µS at rho 0.8.
 MEASURED_WHITENED_SCALES = (1.53, 0.74)
 DEFAULT_PHYSICS = "rram-1t1r"
+PRESET_FILES = (".csv", ".json")
 TARGETS = 7
 TOP_TARGET_US = 215.0  # above it, the ADC saturates and the mean appears too low
 Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -48,6 +49,17 @@ def check_array_name(name: str) -> None:
         )
     if name == MEASURED:
         raise UsageError(f"--array {MEASURED}FILE needs the name of a sweep file")
+
+
+def sweep_of(array: str) -> Path | None:
+    """The sweep file of an array's name, if it has one."""
+    return Path(array.removeprefix(MEASURED)) if array.startswith(MEASURED) else None
+
+
+def preset_file_of(preset: str | None) -> Path | None:
+    """The file of a preset's name, if it has one."""
+    path = Path((preset or "").partition(",")[0])
+    return path if path.suffix.lower() in PRESET_FILES else None
 
 
 def recorded_cells() -> str:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 from ..boards import check_backend
+from ..datasets import is_path
 from ..errors import UsageError
 from ..golden import KERNELS
 from ..spec import WIDE_EVERY_MAX
-from .arrays import check_array_name
+from ..tasks import TASKS
+from .arrays import MEASURED, check_array_name, preset_file_of, sweep_of
 
+DATA_FILE, PRESET_FILE, SWEEP_FILE = "data file", "preset file", "sweep file"
 MAX_STEPS = 100_000_000
 # Ranges of the fixed-point coefficients, whatever the values of the other two.
 RANGES = {"gamma": (5.0, 2000.0, "µS"), "sigma_p": (0.05, 1000.0, ""), "tau": (0.1, 1e4, "µS")}
@@ -110,6 +114,28 @@ class TrainConfig:
             raise UsageError(
                 "whitening needs a logistic model: leave out --whiten or use --hidden 0"
             )
+
+    def files(self) -> dict[str, Path]:
+        """The files of the user that the run reads, by their role."""
+        found = {
+            DATA_FILE: Path(self.task) if self.task not in TASKS and is_path(self.task) else None,
+            PRESET_FILE: preset_file_of(self.preset),
+            SWEEP_FILE: sweep_of(self.array),
+        }
+        return {role: path for role, path in found.items() if path is not None}
+
+    def located(self) -> TrainConfig:
+        """The same run with absolute names of its files: it can be resumed from any folder."""
+        files = {role: path.absolute() for role, path in self.files().items()}
+        changes: dict[str, Any] = {}
+        if DATA_FILE in files:
+            changes["task"] = str(files[DATA_FILE])
+        if PRESET_FILE in files and self.preset is not None:
+            _, comma, constants = self.preset.partition(",")
+            changes["preset"] = f"{files[PRESET_FILE]}{comma}{constants}"
+        if SWEEP_FILE in files:
+            changes["array"] = f"{MEASURED}{files[SWEEP_FILE]}"
+        return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

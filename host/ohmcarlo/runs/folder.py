@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ..boards.base import Block
 from ..errors import OhmcarloError, UsageError
-from ..files import TEMPORARY, explain, write_json
+from ..files import TEMPORARY, explain
 from .stored import (
     CHECKPOINT,
     FORMAT,
@@ -35,6 +35,7 @@ from .stored import (
     read_manifest,
     require_run,
     write_arrays,
+    write_manifest,
 )
 
 try:  # absent on Windows, where two processes in one folder are not noticed
@@ -106,7 +107,7 @@ class RunFolder:
             ) from error
         run = cls(path)
         try:
-            write_json(path / MANIFEST, {"format": FORMAT, **manifest})
+            write_manifest(path, manifest)
         except OhmcarloError:
             run.close()
             with suppress(OSError):

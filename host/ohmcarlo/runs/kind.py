@@ -36,8 +36,8 @@ class Experiment(Protocol):
         """The part of the manifest that identifies configuration and data."""
         ...
 
-    def require_same_data(self, manifest: dict[str, Any]) -> None:
-        """Raise UsageError when the data differ from those that the run began with."""
+    def inputs(self) -> dict[str, str]:
+        """SHA-256 of all inputs, by name."""
         ...
 
     def close(self) -> None:

@@ -1,18 +1,22 @@
-"""Provenance of a run: versions, git state, configuration, and the digest of its data."""
+"""Provenance of a run: versions, git state, configuration, and digests of all its inputs."""
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import __version__
-from ..datasets import Dataset
+from ..array.base import Array
+from ..array.die import Die
+from ..array.emulated import EmulatedArray
+from ..array.physics import PhysicsArray
+from ..errors import OhmcarloError, UsageError
+from .config import DATA_FILE, TrainConfig
+from .digests import digest_of, file_digest
 from .setup import ChainSetup
 
 PACKAGE = Path(__file__).parents[1]
@@ -27,7 +31,90 @@ def origin_of(setup: ChainSetup) -> dict[str, Any]:
         "versions": versions(),
         "git": git_state(),
         "board": setup.board.identify(),
+        "files": {
+            role: {"path": str(path.absolute()), "sha256": file_digest(path, role)}
+            for role, path in setup.config.files().items()
+        },
     }
+
+
+# -- inputs --------------------------------------------------------------------------------------
+
+DATA = "data"
+"""Name of the digest of what a run learns from."""
+
+
+def chain_inputs(setup: ChainSetup) -> dict[str, str]:
+    """SHA-256 of everything that decides a chain, by name."""
+    return {
+        "settings": digest_of(setup.settings),
+        "registers": digest_of(setup.registers),
+        "geometry": digest_of(setup.registers.geometry),
+        "points": digest_of(setup.points),
+        "array": digest_of(_content_of(setup.array)),
+    }
+
+
+def _content_of(array: Array) -> Any:
+    """What decides the devices of an array; those of a die are outside this program."""
+    if isinstance(array, Die):
+        return array.preset
+    if isinstance(array, EmulatedArray):
+        return array.state
+    preset = array.preset if isinstance(array, PhysicsArray) else None
+    return [preset, array.state_dict()]
+
+
+def require_same_version(manifest: Mapping[str, Any]) -> list[str]:
+    """Raise OhmcarloError when another version of the package began the run.
+
+    Returns lines of text about other packages whose version has changed.
+    """
+    began, now = manifest["versions"], versions()
+    if began["ohmcarlo"] != now["ohmcarlo"]:
+        raise OhmcarloError(
+            f"ohmcarlo {began['ohmcarlo']} began this run, this is ohmcarlo {now['ohmcarlo']}: "
+            f"resume it with {began['ohmcarlo']}, or start a new run"
+        )
+    changed = [
+        f"{name} {began.get(name)} → {now[name]}" for name in now if began.get(name) != now[name]
+    ]
+    if not changed:
+        return []
+    return [f"note: versions have changed since the run began ({', '.join(changed)})"]
+
+
+def require_same_files(config: TrainConfig, manifest: Mapping[str, Any]) -> None:
+    """Raise UsageError when a file of the user is not the one that the run began with.
+
+    A data file may be written in another way: its numbers are compared, not its bytes.
+    """
+    for role, path in config.files().items():
+        began = manifest["files"][role]["sha256"]
+        if file_digest(path, role) != began and role != DATA_FILE:
+            raise UsageError(
+                f"the {role} {path} is not the one that this run began with (SHA-256 {began[:12]}…"
+                "): put the old file back, or start a new run"
+            )
+
+
+def require_same_inputs(manifest: Mapping[str, Any], found: Mapping[str, str]) -> None:
+    """Raise UsageError unless ``found`` are the digests of the inputs that the run began with."""
+    began = manifest["inputs"]
+    if found[DATA] != began[DATA]:
+        raise UsageError(
+            f"the data of {manifest['config']['task']} have changed since this run began: put the "
+            "old data back, or start a new run"
+        )
+    differ = [name for name in found if found[name] != began.get(name)]
+    if differ:
+        raise UsageError(
+            f"this machine builds other inputs ({', '.join(differ)}) than those that the run began "
+            "with: use the versions in its manifest.json, or start a new run"
+        )
+
+
+# -- versions ------------------------------------------------------------------------------------
 
 
 def versions() -> dict[str, str]:
@@ -58,11 +145,3 @@ def _git(*arguments: str) -> str:
         timeout=10,
     )
     return done.stdout.strip()
-
-
-def data_digest(dataset: Dataset) -> str:
-    """SHA-256 of the training and test data."""
-    digest = hashlib.sha256()
-    digest.update(np.ascontiguousarray(dataset.x, np.float64).tobytes())
-    digest.update(np.ascontiguousarray(dataset.y, np.int64).tobytes())
-    return digest.hexdigest()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..array.base import Array
 from ..array.die import Die
 from ..boards import MODEL, Board, Say, SerialBoard, open_board
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
@@ -35,6 +36,8 @@ class ChainSetup:
         Configured, not started.
     trimmed : bool
         The array was characterised and its devices corrected.
+    array : Array
+        The array, before its first step: behind the board, loaded into it, or its description.
     errors : tuple of PosteriorError
         Predicted errors of the posterior: of the encoding, and of the devices.
     """
@@ -45,6 +48,7 @@ class ChainSetup:
     points: Points
     board: Board
     trimmed: bool
+    array: Array
     errors: tuple[PosteriorError, ...] = ()
 
     def close(self) -> None:
@@ -118,7 +122,7 @@ def set_up_chain(
     except BaseException:
         board.close()
         raise
-    return ChainSetup(config, settings, registers, points, board, trimmed)
+    return ChainSetup(config, settings, registers, points, board, trimmed, opened.array)
 
 
 def devices_in_use(geometry: Geometry, inputs: int) -> list[int]:

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OhmcarloError, UsageError
-from ..files import explain, write_bytes
+from ..files import explain, write_bytes, write_json
+from .digests import has_seal, sealed
 from .trace import Trace
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, CHECKPOINT, RESULT = "manifest.json", "checkpoint.npz", "result.json"
 POSTERIOR, TRACE, EVALUATION = "posterior.nc", "trace.npz", "evaluation.npz"
+MANIFEST_KEYS = ("config", "versions", "files", "inputs", "data")
 
 
 @contextmanager
@@ -87,16 +89,39 @@ def require_run(path: Path) -> None:
         raise OhmcarloError(f"{explain(error, path)}: cannot read this folder") from error
 
 
+def write_manifest(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the manifest of a new run into the folder ``path``."""
+    write_json(path / MANIFEST, sealed({"format": FORMAT, **content}))
+
+
 def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of the run in ``path``."""
+    """The manifest of the run in ``path``, which nobody has changed."""
     require_run(path)
     manifest = read_json(path / MANIFEST)
     if manifest.get("format") != FORMAT:
         raise OhmcarloError(
             f"{path} was written in run format {manifest.get('format')}, this version reads "
-            f"{FORMAT}: use the version of ohmcarlo that wrote it"
+            f"{FORMAT}: use the version of ohmcarlo that wrote it{_writer_of(manifest)}, or train "
+            "again, with another --out"
         )
+    require_seal(path / MANIFEST, manifest)
+    with intact(path / MANIFEST):
+        for name in MANIFEST_KEYS:
+            if not isinstance(manifest[name], dict):
+                raise ValueError(f"{name} is not a JSON object")
     return manifest
+
+
+def _writer_of(manifest: Mapping[str, Any]) -> str:
+    versions = manifest.get("versions")
+    version = versions.get("ohmcarlo") if isinstance(versions, dict) else None
+    return f" ({version})" if isinstance(version, str) else ""
+
+
+def require_seal(path: Path, values: Mapping[str, Any]) -> None:
+    """Raise OhmcarloError unless the JSON file ``path`` holds what was written into it."""
+    if not has_seal(values):
+        raise damaged(path, "its content does not have the SHA-256 that was written with it")
 
 
 def read_trace(path: Path) -> Trace:

@@ -16,13 +16,12 @@ from .folder import RunFolder, check_free
 from .kind import Experiment, RunKind, RunResult
 from .kinds import POLICY, SUPERVISED, kind_of, read_complete
 from .policy.result import PolicyResult
+from .provenance import require_same_files, require_same_inputs, require_same_version
 from .stored import (
     EVALUATION,
-    MANIFEST,
     POSTERIOR,
     RESULT,
     TRACE,
-    intact,
     read_manifest,
     read_trace,
     require_run,
@@ -84,6 +83,7 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
     outputs.check()
     if outputs.folder is not None:
         check_free(outputs.folder)
+        config = config.located()
     kind = kind_of(config.task)
     with closing(kind.build(config, observer.say)) as experiment:
         if outputs.folder is None:
@@ -104,14 +104,13 @@ def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
             observer.say(f"the run in {path} is complete already")
             return _write_complete(path, outputs)
         manifest = read_manifest(path)
-        with intact(path / MANIFEST):
-            config, digest = manifest["config"], manifest["data"]["sha256"]
-            if not isinstance(config, dict) or not isinstance(digest, str):
-                raise ValueError("it lacks a valid configuration or data digest")
-        known = TrainConfig.from_dict(config)
+        known = TrainConfig.from_dict(manifest["config"])
+        for line in require_same_version(manifest):
+            observer.say(line)
+        require_same_files(known, manifest)
         kind = kind_of(known.task)
         with closing(kind.build(known, observer.say)) as experiment:
-            experiment.require_same_data(manifest)
+            require_same_inputs(manifest, experiment.inputs())
             return _complete(kind, experiment, folder, outputs, observer).values
 
 

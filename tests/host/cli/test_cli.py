@@ -18,6 +18,7 @@ import pytest
 from ohmcarlo.cli import app as cli
 from ohmcarlo.files import TEMPORARY
 from ohmcarlo.runs import provenance, stored
+from ohmcarlo.runs.digests import sealed
 
 SMALL = ["--rows", "64", "--pairs", "16", "--chains", "2", "--steps", "120"]
 KEYS = {
@@ -133,7 +134,7 @@ def test_run_folder_report_and_predict(call: Call, tmp_path: Path) -> None:
     manifest = json.loads((run / stored.MANIFEST).read_text())
     assert manifest["config"]["seed"] == 0
     assert {"ohmcarlo", "python", "numpy"} <= set(manifest["versions"])
-    assert len(manifest["data"]["sha256"]) == 64
+    assert len(manifest["inputs"]["data"]) == 64
 
     code, out, _ = call("report", run)
     assert code == 0 and "accuracy" in out
@@ -505,10 +506,15 @@ def test_predict_refuses_what_does_not_fit(call: Call, tmp_path: Path) -> None:
             assert_refused(call("predict", run, data, option, target), cli.BAD_USE, word)
 
 
+EMPTY_MANIFEST = json.dumps(
+    sealed({"format": stored.FORMAT, **{name: {} for name in stored.MANIFEST_KEYS}})
+).encode()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        (stored.MANIFEST, b'{"format": 1}', ["encoder", "train again"]),
+        (stored.MANIFEST, EMPTY_MANIFEST, ["encoder", "train again"]),
         (stored.RESULT, b"{}", ["no 'task'", "resume"]),
         (stored.RESULT, b"[1]", ["JSON object", "resume"]),
         (stored.TRACE, b"garbage", ["resume"]),

@@ -255,6 +255,6 @@ def test_a_damaged_file_costs_time_but_no_sample(name: str, how: str, tmp_path: 
 def test_a_manifest_without_its_configuration(tmp_path: Path) -> None:
     train_run(CONFIG, Outputs(tmp_path / "run"), Silence())
     (tmp_path / "run" / stored.RESULT).unlink()
-    (tmp_path / "run" / stored.MANIFEST).write_text('{"format": 1}')
+    stored.write_manifest(tmp_path / "run", {})
     with pytest.raises(OhmcarloError, match=r"config.*train again"):
         resume_run(Outputs(tmp_path / "run"), Silence())

@@ -14,7 +14,8 @@ from ...spec import Geometry, Points
 from ...spec.cartpole import INPUT_NAMES, POLICY_INPUTS
 from ...tasks import get_task
 from ..config import TrainConfig
-from ..provenance import origin_of
+from ..digests import digest_of
+from ..provenance import DATA, chain_inputs, origin_of
 from ..setup import ChainSetup, set_up_chain
 from .gymnasium_episodes import environment
 
@@ -39,21 +40,18 @@ class PolicyExperiment:
         """Release the board."""
         self.setup.close()
 
+    def inputs(self) -> dict[str, str]:
+        """SHA-256 of all inputs, by name; the episodes take the place of the data."""
+        return {DATA: digest_of(self.episodes), **chain_inputs(self.setup)}
+
     def manifest(self) -> dict[str, Any]:
         """The part of the manifest that identifies configuration and episodes."""
         return {
             **origin_of(self.setup),
-            "data": {"sha256": "", "episodes": vars(self.episodes)},
+            "inputs": self.inputs(),
+            "data": {"episodes": vars(self.episodes)},
             "weight_names": list(INPUT_NAMES),
         }
-
-    def require_same_data(self, manifest: dict[str, Any]) -> None:
-        """Raise UsageError when the episodes differ from those that the run began with."""
-        if manifest["data"].get("episodes") != vars(self.episodes):
-            raise UsageError(
-                f"the episodes of {self.setup.config.task} are not those that this run began with: "
-                "use the version of ohmcarlo that wrote it, or start a new run"
-            )
 
     def description(self) -> list[str]:
         """Lines of text that describe the run."""

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ...boards import Say, silent
 from ...datasets import Dataset, Encoder, load
-from ...errors import UsageError
 from ...golden import Registers
 from ...spec import Geometry, Points
 from ...tasks import Task, get_task
 from ..config import TrainConfig
-from ..provenance import data_digest, origin_of
+from ..digests import digest_of
+from ..provenance import DATA, chain_inputs, origin_of
 from ..setup import ChainSetup, set_up_chain
 
 
@@ -95,26 +95,27 @@ class SupervisedExperiment:
             "balanced_accuracy": float(balanced_accuracy_score(self.test_labels, answers)),
         }
 
+    def inputs(self) -> dict[str, str]:
+        """SHA-256 of all inputs, by name."""
+        d = self.dataset
+        return {
+            DATA: digest_of([d.x, d.y, d.feature_names, d.class_names], exact=True),
+            "encoder": digest_of(self.encoder),
+            **chain_inputs(self.setup),
+        }
+
     def manifest(self) -> dict[str, Any]:
         """The part of the manifest that identifies configuration, data and encoder."""
         return {
             **origin_of(self.setup),
+            "inputs": self.inputs(),
             "data": {
-                "sha256": data_digest(self.dataset),
                 "feature_names": list(self.dataset.feature_names),
                 "class_names": list(self.dataset.class_names),
             },
             "encoder": self.encoder.to_dict(),
             "weight_names": self.weight_names,
         }
-
-    def require_same_data(self, manifest: dict[str, Any]) -> None:
-        """Raise UsageError when the data differ from those that the run began with."""
-        if data_digest(self.dataset) != manifest["data"]["sha256"]:
-            raise UsageError(
-                f"the data of {self.setup.config.task} have changed since this run began: "
-                "put the old data back, or start a new run"
-            )
 
     def description(self) -> list[str]:
         """Lines of text that describe the run."""

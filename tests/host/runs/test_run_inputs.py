@@ -1,0 +1,277 @@
+"""A run can only be resumed with all the inputs that it began with."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, make_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ohmcarlo.array.presets import get_preset
+from ohmcarlo.datasets import Encoder
+from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo.golden import Calibration, SamplerSettings
+from ohmcarlo.runs import digests, provenance, stored
+from ohmcarlo.runs.chain_run import Interrupted, Silence
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.digests import digest_of
+from ohmcarlo.runs.train import Outputs, resume_run, train_run
+from ohmcarlo.spec import Geometry
+
+SMALL = TrainConfig("toy2d", steps=60, rows=32, pairs=8, seed=3)
+RELATIVE = {"task": "data.csv", "array": "physics", "preset": "mine.json,read_noise_rel=0.01"}
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals")
+
+
+class StopsEarly(Silence):
+    """Presses Ctrl-C after the first block."""
+
+    def advance(self, steps: int, acceptance: float) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def begin(config: TrainConfig, folder: Path) -> None:
+    with pytest.raises(Interrupted):
+        train_run(config, Outputs(folder), StopsEarly())
+
+
+def trace_of(folder: Path) -> dict[str, np.ndarray]:
+    return stored.read_trace(folder).arrays()
+
+
+def same(a: Path, b: Path) -> bool:
+    one, other = trace_of(a), trace_of(b)
+    return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
+
+
+def write_data(path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = np.c_[rng.normal(size=(40, 2)), np.arange(40) % 2]
+    np.savetxt(path, table, delimiter=",", header="a,b,label", comments="")
+
+
+def write_sweep(path: Path, factor: float = 1.0) -> None:
+    """Three cells, 400 sweeps of five voltages; ``factor`` multiplies the resistances."""
+    rng = np.random.default_rng(1)
+    lines = []
+    for cell in range(3):
+        for _ in range(400):
+            for level in range(5):
+                us = 50 + 30 * level + rng.normal(0, 5)
+                volts, after = 2.0 + 0.1 * level, factor * 1e6 / us
+                lines.append(f"{cell}\t100\t2\t{volts:.1f}\t100000\t{after:.1f}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working directory with a data file, a preset file and a sweep file."""
+    write_data(tmp_path / "data.csv")
+    get_preset("rram-1t1r").save(tmp_path / "mine.json")
+    write_sweep(tmp_path / "sweep.tsv")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+
+
+def changed(config: TrainConfig, **changes: Any) -> TrainConfig:
+    return TrainConfig(**(config.to_dict() | changes))
+
+
+# -- files of the user -----------------------------------------------------------------------------
+
+
+def edit_preset(path: Path) -> None:
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["read_noise_rel"]["value"] *= 1.01
+    path.write_text(json.dumps(values), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "edit"),
+    [
+        ({"array": "measured:sweep.tsv", "trim": False}, "sweep.tsv", lambda p: write_sweep(p, 2)),
+        ({"preset": "mine.json"}, "mine.json", edit_preset),
+        ({"array": "physics", "preset": "mine.json", "trim": False}, "mine.json", edit_preset),
+        ({"array": "measured:sweep.tsv", "trim": False}, "sweep.tsv", Path.unlink),
+        ({"preset": "mine.json"}, "mine.json", Path.unlink),
+    ],
+)
+def test_an_edited_file_is_refused(
+    changes: dict[str, Any], name: str, edit: Any, folder: Path
+) -> None:
+    config = changed(SMALL, **changes)
+    begin(config, folder / "run")
+    shutil.copytree(folder / "run", folder / "other")
+    before = (folder / name).read_bytes()
+    edit(folder / name)
+    with pytest.raises(UsageError, match=rf"{name}.*put the (old )?file back"):
+        resume_run(Outputs(folder / "run"), Silence())
+    (folder / name).write_bytes(before)
+    resume_run(Outputs(folder / "other"), Silence())  # the control: the old file is back
+    train_run(config, Outputs(folder / "whole"), Silence())
+    assert same(folder / "other", folder / "whole")
+
+
+def test_other_data_are_refused_and_another_notation_is_not(folder: Path) -> None:
+    begin(changed(SMALL, task="data.csv"), folder / "run")
+    text = (folder / "data.csv").read_text()
+    (folder / "data.csv").write_text(text.replace("a,b,label", "b,a,label"))
+    with pytest.raises(UsageError, match=r"data.*have changed"):
+        resume_run(Outputs(folder / "run"), Silence())
+    (folder / "data.csv").write_text(text + "\n")
+    resume_run(Outputs(folder / "run"), Silence())
+
+
+def test_resumed_from_another_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = changed(SMALL, **RELATIVE, trim=False)
+    begin(config, folder / "run")
+    train_run(config, Outputs(folder / "whole"), Silence())
+    (folder / "elsewhere").mkdir()
+    monkeypatch.chdir(folder / "elsewhere")
+    resume_run(Outputs(Path("../run")), Silence())
+    assert same(folder / "run", folder / "whole")
+    known = TrainConfig.from_dict(stored.read_manifest(folder / "run")["config"])
+    assert known.preset == f"{folder}/mine.json,read_noise_rel=0.01"
+    assert known.task == f"{folder}/data.csv"
+
+
+# -- the manifest ----------------------------------------------------------------------------------
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Paths to all numbers, texts, flags and nulls in a JSON value."""
+    if isinstance(value, dict | list) and value:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path
+
+
+def edited(value: Any) -> Any:
+    """Another value of the same kind."""
+    if isinstance(value, bool) or value is None:
+        return not value
+    return value + 1 if isinstance(value, int | float) else f"{value}0"
+
+
+def test_every_field_of_the_manifest_is_protected(tmp_path: Path) -> None:
+    begin(SMALL, tmp_path / "run")
+    path = tmp_path / "run" / stored.MANIFEST
+    original = path.read_text(encoding="utf-8")
+    found = list(leaves(json.loads(original)))
+    assert len(found) > 50
+    for leaf in found:
+        values = json.loads(original)
+        inner = values
+        for key in leaf[:-1]:
+            inner = inner[key]
+        inner[leaf[-1]] = edited(inner[leaf[-1]])
+        path.write_text(json.dumps(values), encoding="utf-8")
+        with pytest.raises(OhmcarloError, match=r"manifest\.json.*train again|run format"):
+            stored.read_manifest(tmp_path / "run")
+    path.write_text(json.dumps(json.loads(original)), encoding="utf-8")  # the control: same values
+    resume_run(Outputs(tmp_path / "run"), Silence())
+
+
+@pytest.mark.parametrize("changes", [{"seed": 4}, {"rho": 0.5}, {"rows": 64}])
+def test_an_edited_configuration_with_a_new_seal_has_other_inputs(
+    changes: dict[str, Any], tmp_path: Path
+) -> None:
+    """The digests of the inputs notice what the seal of the manifest does not."""
+    begin(SMALL, tmp_path / "run")
+    path = tmp_path / "run" / stored.MANIFEST
+    values = json.loads(path.read_text(encoding="utf-8"))
+    del values[digests.SEAL]
+    values["config"] |= changes
+    path.write_text(json.dumps(digests.sealed(values)), encoding="utf-8")
+    with pytest.raises(OhmcarloError):
+        resume_run(Outputs(tmp_path / "run"), Silence())
+
+
+def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(SMALL, tmp_path / "run")
+    now = provenance.versions()
+    monkeypatch.setattr(provenance, "versions", lambda: now | {"ohmcarlo": "99.0.0"})
+    with pytest.raises(OhmcarloError, match=rf"resume it with {now['ohmcarlo']}"):
+        resume_run(Outputs(tmp_path / "run"), Silence())
+    said: list[str] = []
+    observer = Silence()
+    monkeypatch.setattr(observer, "say", said.append)
+    monkeypatch.setattr(provenance, "versions", lambda: now | {"numpy": "99.0.0"})
+    resume_run(Outputs(tmp_path / "run"), observer)
+    assert any("numpy" in line and "99.0.0" in line for line in said)
+
+
+def test_a_folder_of_an_older_version(tmp_path: Path) -> None:
+    begin(SMALL, tmp_path / "run")
+    old = '{"format": 1, "versions": {"ohmcarlo": "0.9.0"}, "config": {}}'
+    (tmp_path / "run" / stored.MANIFEST).write_text(old)
+    with pytest.raises(OhmcarloError, match=r"run format 1.*\(0\.9\.0\).*train again"):
+        resume_run(Outputs(tmp_path / "run"), Silence())
+
+
+# -- digests ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Old:
+    number: int = 1
+
+
+def test_a_digest_covers_every_field() -> None:
+    new = make_dataclass("Old", [("number", int, 1), ("other", float, 0.5)], frozen=True)
+    found = [digest_of(v) for v in (Old(), Old(2), new(), new(1, 0.25))]
+    assert len(set(found)) == 4
+    assert digest_of(Old()) == found[0]
+
+
+def test_registers_count_with_their_tables() -> None:
+    def registers(**calibration: Any) -> Any:
+        geometry = Geometry(rows=32, pairs=8)
+        return SamplerSettings().registers(
+            geometry, 3, lambda g: 0.05 * g, Calibration(**calibration)
+        )
+
+    trim = np.zeros((32, 16), np.int16)
+    other = trim.copy()
+    other[7, 3] = 1
+    found = {digest_of(registers(trim_offset=t)) for t in (None, trim, other)}
+    assert len(found) == 3
+
+
+def test_values_of_other_kinds_differ() -> None:
+    values: list[Any] = [
+        None, False, 0, "0", "", [], [[]], {}, [0], ["0"], np.zeros(1, np.int32), np.zeros(1),
+        np.zeros(1, np.int64), np.zeros((1, 1), np.int64), np.zeros(2, np.int64), 1.0, -1.0, 2.0,
+        10.0, 1e300, float("inf"), float("-inf"), float("nan"), {"a": 1}, {"b": 1}, ["ab"],
+        ["a", "b"],
+    ]  # fmt: skip
+    assert len({digest_of(v) for v in values}) == len(values)
+    with pytest.raises(TypeError, match="set"):
+        digest_of({1})
+
+
+def test_last_bits_of_floats() -> None:
+    """They differ between processors, so that only an exact digest counts them."""
+    x = np.array([0.1, -3.0, 1e-17])
+    near = x * (1 + 1e-15) + [0, 0, 1e-17]
+    assert digest_of(x) == digest_of(near)
+    assert digest_of(x, exact=True) != digest_of(near, exact=True)
+    assert digest_of(x) != digest_of(x * (1 + 1e-7))
+    assert digest_of(1.0) == digest_of(1 - 1e-15) == digest_of(1 + 1e-15)
+
+
+def test_an_encoder_counts_with_its_scale() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(40, 2)), np.arange(40) % 2
+    found = {digest_of(Encoder.fit(x * factor, y)) for factor in (1, [1, 2])}
+    assert len(found) == 2
