@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,6 +39,11 @@ class PosteriorError:
     remedy: str = ""
 
     @property
+    def size(self) -> float:
+        """The larger of the two errors, ``mean_sd`` and the logarithm of ``spread``."""
+        return max(self.mean_sd, abs(math.log(self.spread)))
+
+    @property
     def trusted(self) -> bool:
         """Whether a run with this error can be called settled."""
         return self.mean_sd <= TRUSTED_SD and abs(self.spread - 1) <= TRUSTED_SPREAD
@@ -45,6 +51,26 @@ class PosteriorError:
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON."""
         return asdict(self) | {"trusted": self.trusted}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PosteriorError:
+        """Restore what ``to_dict`` gave; KeyError, TypeError or ValueError otherwise."""
+        return cls(
+            source=str(values["source"]),
+            mean_sd=float(values["mean_sd"]),
+            mean_sd_rms=float(values["mean_sd_rms"]),
+            spread=float(values["spread"]),
+            remedy=str(values["remedy"]),
+        )
+
+
+def describe_error(error: PosteriorError) -> str:
+    """One line about a predicted error, with the remedy."""
+    remedy = f"; {error.remedy}" if error.remedy else ""
+    return (
+        f"predicted error from the {error.source}: means within {error.mean_sd:.3f} posterior sd "
+        f"(rms {error.mean_sd_rms:.3f}), spreads × {error.spread:.3f}{remedy}"
+    )
 
 
 def errors_to_dict(errors: Sequence[PosteriorError]) -> dict[str, Any]:

@@ -97,10 +97,11 @@ def same_trace(
 
 
 def wdbc_half() -> Points:
-    """The half of WDBC that `train breast-cancer --seed 0` learns from: 284 points, 16 inputs."""
+    """The half of WDBC that `train breast-cancer --seed 0` learns from: 284 points, 16 inputs,
+    all with the scale 1."""
     dataset = load("breast-cancer")
     rows, _ = split_half(dataset.y, 0)
-    encoder = Encoder.fit(dataset.x[rows], dataset.y[rows], features=15)
+    encoder = Encoder.fit(dataset.x[rows], dataset.y[rows], features=15, scaled=False)
     return encoder.encode(dataset.x[rows], dataset.y[rows])
 
 

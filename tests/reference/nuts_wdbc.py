@@ -1,11 +1,13 @@
-"""The reference posterior of WDBC, from NumPyro's NUTS: writes tests/data/nuts_wdbc.npz.
+"""The reference posteriors of WDBC, from NumPyro's NUTS: writes two files into tests/data.
 
     python -m venv ref && ref/bin/pip install -e . numpyro
     ref/bin/python tests/reference/nuts_wdbc.py
 
-Target, in float64: w ~ N(0, σ_p² I), y ~ Bernoulli(sigmoid(x·w)), x the quantised inputs (int8 /
-32) of the training half, bias included. No sampler of ohmcarlo is used. The data come from its
-encoder. Their SHA-256 is stored with the result, so that a comparison with other data is detected.
+Target, in float64: w ~ N(0, σ_p² I), y ~ Bernoulli(sigmoid(x·w)), x the standard scores of the
+training half and a bias. For nuts_wdbc_exact.npz, x is float64. For nuts_wdbc.npz, x is rounded to
+int8 / 32 and clipped, as the points of tests/helpers/problems.py are. No sampler and no encoder of
+ohmcarlo is used. The SHA-256 of the rounded data is stored with the result, so that a comparison
+with other data is detected.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ FEATURES = 15
 SPLIT_SEED = 0
 CHAINS, WARM_UP, DRAWS = 4, 2000, 25_000
 NUTS_SEED = 2021
-OUT = Path(__file__).parents[1] / "data" / "nuts_wdbc.npz"
+DATA = Path(__file__).parents[1] / "data"
+FILES = {"rounded": DATA / "nuts_wdbc.npz", "exact": DATA / "nuts_wdbc_exact.npz"}
 
 
 def digest(inputs: np.ndarray, labels: np.ndarray) -> str:
@@ -31,12 +34,57 @@ def digest(inputs: np.ndarray, labels: np.ndarray) -> str:
     return hashlib.sha256(inputs.tobytes() + labels.tobytes()).hexdigest()
 
 
+def training_half() -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Standard scores with a bias float64 (n, FEATURES + 1), labels uint8 (n,), names."""
+    from sklearn.feature_selection import SelectKBest, chi2
+    from sklearn.preprocessing import StandardScaler
+
+    from ohmcarlo.datasets import load, split_half
+
+    data = load("breast-cancer")
+    train, _ = split_half(data.y, SPLIT_SEED)
+    x, y = data.x[train], data.y[train]
+    columns = SelectKBest(chi2, k=FEATURES).fit(x, y).get_support(indices=True)
+    scores = StandardScaler().fit_transform(x[:, columns])
+    names = [*(data.feature_names[c] for c in columns), "bias"]
+    return np.c_[scores, np.ones(len(y))], y.astype(np.uint8), names
+
+
+def rounded(x: np.ndarray) -> np.ndarray:
+    """int8 inputs of standard scores, LSB 1/32."""
+    return np.clip(np.rint(32 * x), -127, 127).astype(np.int8)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--only", choices=FILES, help="write one of the two files")
     parser.add_argument("--draws", type=int, default=DRAWS, help="per chain")
     arguments = parser.parse_args()
+    scores, labels, names = training_half()
+    for kind in [arguments.only] if arguments.only else FILES:
+        x = rounded(scores) / 32 if kind == "rounded" else scores
+        found = posterior(x, labels, arguments.draws)
+        np.savez(
+            FILES[kind],
+            **found,
+            names=np.array(names),
+            data_sha256=np.array(digest(rounded(scores), labels)),
+            sigma_p=SIGMA_P,
+            features=FEATURES,
+            split_seed=SPLIT_SEED,
+            points=len(labels),
+            chains=CHAINS,
+            warm_up=WARM_UP,
+            draws=arguments.draws,
+            seed=NUTS_SEED,
+        )
+        ess, rhat = found["ess"], found["rhat"]
+        print(f"{kind}: ESS {ess.min():.0f} or more, R-hat {rhat.max():.5f} or less")
+        print(f"{found['divergent']} divergent; error {1 / np.sqrt(ess.min()):.4f} sd or less")
 
+
+def posterior(inputs: np.ndarray, labels: np.ndarray, draws: int) -> dict[str, np.ndarray]:
+    """Moments and diagnostics of a logistic posterior: inputs (n, m), labels (n,)."""
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={CHAINS}"
     import jax
     import numpyro
@@ -44,16 +92,8 @@ def main() -> None:
     from jax import numpy as jnp
     from numpyro.infer import MCMC, NUTS
 
-    from ohmcarlo.datasets import Encoder, load, split_half
-
     numpyro.enable_x64()
-    data = load("breast-cancer")
-    train, _ = split_half(data.y, SPLIT_SEED)
-    encoder = Encoder.fit(
-        data.x[train], data.y[train], feature_names=data.feature_names, features=FEATURES
-    )
-    points = encoder.training_points(data.x[train], data.y[train])
-    x, y = jnp.asarray(points.inputs / 32.0), jnp.asarray(points.labels)
+    x, y = jnp.asarray(inputs), jnp.asarray(labels)
 
     def model() -> None:
         w = numpyro.sample("w", dist.Normal(0, SIGMA_P).expand([x.shape[1]]).to_event(1))
@@ -62,42 +102,23 @@ def main() -> None:
     sampler = MCMC(
         NUTS(model, target_accept_prob=0.9),
         num_warmup=WARM_UP,
-        num_samples=arguments.draws,
+        num_samples=draws,
         num_chains=CHAINS,
         progress_bar=False,
     )
     sampler.run(jax.random.PRNGKey(NUTS_SEED))
-    draws = np.asarray(sampler.get_samples(group_by_chain=True)["w"])
-    divergent = int(np.asarray(sampler.get_extra_fields()["diverging"]).sum())
-    ess = numpyro.diagnostics.effective_sample_size(draws)
-    rhat = numpyro.diagnostics.split_gelman_rubin(draws)
-    flat = draws.reshape(-1, draws.shape[-1])
-    arguments.out.parent.mkdir(exist_ok=True)
-    np.savez(
-        arguments.out,
-        mean=flat.mean(axis=0),
-        sd=flat.std(axis=0, ddof=1),
-        covariance=np.cov(flat.T),
-        ess=ess,
-        rhat=rhat,
-        names=np.array([*encoder.feature_names, "bias"]),
-        data_sha256=np.array(digest(points.inputs, points.labels)),
-        sigma_p=SIGMA_P,
-        features=FEATURES,
-        split_seed=SPLIT_SEED,
-        points=len(points),
-        chains=CHAINS,
-        warm_up=WARM_UP,
-        draws=arguments.draws,
-        seed=NUTS_SEED,
-        divergent=divergent,
-        versions=np.array(
-            [f"{m.__name__} {m.__version__}" for m in (numpyro, jax, np)]
-            + [f"python {platform.python_version()}"]
-        ),
-    )
-    print(f"{len(flat)} draws, ESS {ess.min():.0f} or more, R-hat {rhat.max():.5f} or less")
-    print(f"{divergent} divergent; Monte Carlo error {1 / np.sqrt(ess.min()):.4f} sd or less")
+    sampled = np.asarray(sampler.get_samples(group_by_chain=True)["w"])
+    flat = sampled.reshape(-1, sampled.shape[-1])
+    versions = [f"{m.__name__} {m.__version__}" for m in (numpyro, jax, np)]
+    return {
+        "mean": flat.mean(axis=0),
+        "sd": flat.std(axis=0, ddof=1),
+        "covariance": np.cov(flat.T),
+        "ess": numpyro.diagnostics.effective_sample_size(sampled),
+        "rhat": numpyro.diagnostics.split_gelman_rubin(sampled),
+        "divergent": np.array(int(np.asarray(sampler.get_extra_fields()["diverging"]).sum())),
+        "versions": np.array([*versions, f"python {platform.python_version()}"]),
+    }
 
 
 if __name__ == "__main__":

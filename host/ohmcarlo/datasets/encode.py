@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import OhmcarloError, UsageError
-from ..spec import FEATURE_FRAC, FEATURE_MAX, Points
+from ..posterior_error import PosteriorError
+from ..spec import Points
 from .csvfile import MAX_MAGNITUDE
-from .whitening import INPUT_ONE, Whitening
+from .laplace import Fit, laplace_of_points
+from .scaling import Scaling
+from .whitening import Whitening
 
-FORMAT = 1  # version of to_dict
+FORMAT = 2  # version of to_dict
 ALIKE = 1e-12  # a column with a smaller relative spread is constant up to rounding
 SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie
 
@@ -24,10 +27,9 @@ SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie
 class Encoder:
     """An encoding fitted to the training half: selected features, scale and rotation.
 
-    Unwhitened, the inputs of a point are its standardised features, rounded to the grid of
-    FEATURE_FRAC fraction bits and clipped to ±FEATURE_MAX, and a bias input of 1.0 at the end.
-    Whitened, they are the coordinates of ``whitening.Whitening``. Either way the integers are
-    the same on every machine.
+    The inputs of a point are its standardised features and a bias, each with its own scale (see
+    ``scaling``), or whitened (see ``whitening``). No training input saturates, unless that would
+    move the posterior more. The integers are the same on every machine.
 
     Attributes
     ----------
@@ -37,14 +39,18 @@ class Encoder:
         The selected columns, in the order of the data.
     mean, scale : float64 (k,)
         Of the training half, in units of the data; scale is the standard deviation (1/n).
-    whitening : Whitening or None
+    error : PosteriorError
+        By how much the integers move the posterior of the training half.
+    coordinates : Scaling or Whitening
+        From standardised features to inputs, and from sampled weights to those of the features.
     """
 
     data_names: tuple[str, ...]
     columns: NDArray[np.int64]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
-    whitening: Whitening | None = None
+    error: PosteriorError
+    coordinates: Scaling | Whitening
 
     @classmethod
     def fit(
@@ -56,6 +62,7 @@ class Encoder:
         features: int | None = None,
         whiten: bool = False,
         sigma_p: float = 1.0,
+        scaled: bool = True,
     ) -> Encoder:
         """Fit an encoding to the training half.
 
@@ -74,8 +81,11 @@ class Encoder:
             result may have fewer features.
         whiten : bool
         sigma_p : float
-            Standard deviation of the weight prior, per standardised feature; only whitening
-            needs it here.
+            Standard deviation of the weight prior, per standardised feature.
+        scaled : bool
+            Columns have scales of their own. Otherwise all scales are 1, and extreme inputs are
+            clipped. A network needs that, because quadratic points cannot hold the prior of a
+            hidden layer; ``error`` is that of a logistic model.
 
         Raises UsageError for data that cannot be used.
         """
@@ -91,11 +101,16 @@ class Encoder:
         if not len(varying):
             raise UsageError("no feature differs between the training points: nothing to learn")
         columns = _select(x, labels, varying, features)
-        encoder = cls(names, columns, mean[columns], scale[columns])
-        if not whiten:
-            return encoder
-        whitening = Whitening.fit(encoder._inputs(x), labels, sigma_p)
-        return cls(names, columns, mean[columns], scale[columns], whitening)
+        mean, scale = mean[columns], scale[columns]
+        standard = _standardised(x[:, columns], mean, scale)
+        coordinates: Scaling | Whitening
+        if whiten:
+            coordinates, error = Whitening.fit(standard, labels, sigma_p)
+        else:
+            coordinates, error = Scaling.fit(standard, labels, sigma_p, scaled=scaled)
+        found = cls(names, columns, mean, scale, error, coordinates)
+        remedy = found._remedy(standard, scaled)
+        return found if error.trusted else replace(found, error=replace(error, remedy=remedy))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -108,37 +123,55 @@ class Encoder:
         return len(self.columns) + 1
 
     @property
+    def whitening(self) -> Whitening | None:
+        """The coordinates if they are whitened."""
+        return self.coordinates if isinstance(self.coordinates, Whitening) else None
+
+    @property
     def spread(self) -> float:
         """Approximate posterior standard deviation of a sampled weight; 1 without whitening.
 
         Divide a gamma that suits weights of unit spread by it.
         """
-        return 1.0 if self.whitening is None else self.whitening.spread
+        return self.coordinates.spread
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the prior of a sampled weight that the registers must hold.
+
+        ``inf``: the whole prior is in the training points.
+        """
+        return self.coordinates.sigma
 
     def encode(self, x: ArrayLike, y: ArrayLike | None = None) -> Points:
         """Points of x (n, d), columns as in the data that were fitted; labels zero without y.
 
         Raises UsageError if the columns differ or a value is not finite.
         """
-        inputs = self._inputs(_table(x))
-        labels = None if y is None else _classes(y, len(inputs), both=False).astype(np.uint8)
-        if self.whitening is None:
-            return Points.of(inputs, labels)
-        return Points.of(self.whitening.inputs(inputs), labels, self.whitening.offsets(inputs))
+        standard = self._standard(_table(x))
+        labels = None if y is None else _classes(y, len(standard), both=False).astype(np.uint8)
+        coordinates = self.coordinates
+        return Points.of(coordinates.inputs(standard), labels, coordinates.offsets(standard))
 
     def training_points(self, x: ArrayLike, y: ArrayLike) -> Points:
         """The points of a chain: the training half, x (n, d) and y (n,).
 
-        With whitening, the inputs differ from ``encode`` in single LSBs (see ``whitening``), and
-        the prior follows as quadratic points. The chain then has no prior of its own
-        (sigma_p = inf).
+        The inputs can differ from ``encode`` in single LSBs (see ``rounding``), and the part of
+        the prior that the registers do not hold follows as quadratic points.
         """
         points = self.encode(x, y)
-        if self.whitening is None:
-            return points
-        balanced = self.whitening.training_inputs(self._inputs(_table(x)), points.labels)
+        balanced = self.coordinates.training_inputs(self._standard(_table(x)), points.labels)
         learnt = Points(balanced, points.labels, points.offsets)
-        return learnt.joined(self.whitening.prior_points())
+        return learnt.joined(self.coordinates.prior_points())
+
+    def posterior(self, x: ArrayLike, y: ArrayLike) -> Fit:
+        """Laplace fit of the sampled weights, given the training half."""
+        points = self.training_points(x, y)
+        return laplace_of_points(points, np.zeros(self.inputs), 1 / self.sigma**2)
+
+    def saturates(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Points of x (n, d) with an input beyond the range of 8 bits, which is cut off there."""
+        return self.coordinates.saturates(self._standard(_table(x)))
 
     def weights_to_original(self, v: ArrayLike) -> NDArray[np.float64]:
         """Weights per standardised feature, bias last, from sampled weights.
@@ -148,7 +181,7 @@ class Encoder:
         sampled = np.asarray(v, np.float64)
         if sampled.shape[-1] != self.inputs:
             raise UsageError(f"{sampled.shape[-1]} weights per sample, expected {self.inputs}")
-        return sampled.copy() if self.whitening is None else self.whitening.weights(sampled)
+        return self.coordinates.weights(sampled)
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON, from which ``from_dict`` restores the same bits."""
@@ -158,7 +191,9 @@ class Encoder:
             "columns": self.columns.tolist(),
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
-            "whitening": None if self.whitening is None else self.whitening.to_dict(),
+            "error": self.error.to_dict(),
+            "whitened": self.whitening is not None,
+            "coordinates": self.coordinates.to_dict(),
         }
 
     @classmethod
@@ -167,13 +202,14 @@ class Encoder:
         try:
             if values["format"] != FORMAT:
                 raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
-            whitening = values["whitening"]
+            kind = Whitening if values["whitened"] else Scaling
             found = cls(
                 data_names=tuple(str(name) for name in values["data_names"]),
                 columns=np.array(values["columns"], np.int64),
                 mean=np.array(values["mean"], np.float64),
                 scale=np.array(values["scale"], np.float64),
-                whitening=None if whitening is None else Whitening.from_dict(whitening),
+                error=PosteriorError.from_dict(values["error"]),
+                coordinates=kind.from_dict(values["coordinates"]),
             )
             found._validate()
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -190,23 +226,28 @@ class Encoder:
             raise ValueError(f"columns {self.columns.tolist()} of {d}")
         if not (np.isfinite(self.mean).all() and (self.scale > 0).all()):
             raise ValueError("means must be finite and scales positive")
-        if self.whitening is not None and len(self.whitening.centre) != k + 1:
-            raise ValueError(f"whitening of {len(self.whitening.centre)} weights, not {k + 1}")
+        if len(self.coordinates.prior_inputs) != k + 1:
+            raise ValueError(f"{len(self.coordinates.prior_inputs)} weights, not {k + 1}")
 
-    def _inputs(self, x: NDArray[np.float64]) -> NDArray[np.int8]:
-        """Standardised and quantised, the bias at the end: float64 (n, d) → int8 (n, k + 1).
+    def _remedy(self, standard: NDArray[np.float64], scaled: bool) -> str:
+        """What a user can do if the integers move the posterior."""
+        top = np.abs(standard[:, :-1]).max(axis=0)
+        worst = int(top.argmax())
+        other = "" if self.whitening or not scaled else ", or whiten the weights (--whiten)"
+        return (
+            f"column {self.feature_names[worst]!r} reaches {top[worst]:.1f} standard deviations, "
+            "too far for 8-bit inputs: take its logarithm or its ranks, drop the outlying rows"
+            f"{other}"
+        )
 
-        Every operation is correctly rounded by IEEE 754, so that all machines agree.
-        """
+    def _standard(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``_standardised`` of the selected columns of x (n, d)."""
         if x.shape[1] != len(self.data_names):
             raise UsageError(
                 f"the data have {x.shape[1]} columns, the encoder was fitted on "
                 f"{len(self.data_names)}: {_shortened(self.data_names)}"
             )
-        standard = (x[:, self.columns] - self.mean) / self.scale
-        quantised = np.clip(np.rint(standard * INPUT_ONE), -FEATURE_MAX, FEATURE_MAX)
-        bias = np.full((len(x), 1), 1 << FEATURE_FRAC)
-        return np.hstack([quantised, bias]).astype(np.int8)
+        return _standardised(x[:, self.columns], self.mean, self.scale)
 
 
 def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:
@@ -270,6 +311,16 @@ def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.fl
         # relative to the largest, squares neither overflow nor vanish
         scale[j] = largest * math.sqrt(math.fsum((deviation / largest) ** 2) / n)
     return mean, scale
+
+
+def _standardised(
+    x: NDArray[np.float64], mean: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Standard scores, the bias 1 at the end: (n, k + 1).
+
+    Every operation is correctly rounded by IEEE 754, so that all machines agree.
+    """
+    return np.hstack([(x - mean) / scale, np.ones((len(x), 1))])
 
 
 def _select(

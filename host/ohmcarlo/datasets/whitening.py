@@ -1,6 +1,6 @@
 """Coordinates in which a logistic posterior is round, chosen so that its prior is exact in int8.
 
-With x the quantised inputs of a point (bias among them) and w its weights, the posterior is
+With x the standardised features of a point (bias among them) and w its weights, the posterior is
 
     p(w | data) ∝ N(w; 0, σ_p² I) Π sigmoid(±x·w).
 
@@ -15,10 +15,18 @@ Laplace fit (w₀, H) and H = Q Λ Qᵀ take A = σ_p Q D, D diagonal. Then
 one quadratic point per weight with a single input d_k. d_k is rounded to the int8 grid, and
 Qᵀw₀/σ_p to the grid of the offsets, *before* A and w₀ are computed from them. This makes the prior
 exact; the posterior of v is only slightly less round. Only the rows of the data are rounded
-afterwards.
+afterwards. Where the prior is so wide that d_k is below the smallest input, the quadratic point has
+that input and the offset that keeps the slope of the prior; the curvature that it adds is at most
+1/(32 s)² of that of the posterior.
 
 D = s Λ^(-1/2)/σ_p gives v a posterior standard deviation of about 1/s. The scale s is chosen so
-that the largest input just fits into int8, which minimises the rounding error.
+that the largest input just fits into int8, which minimises the rounding error and clips nothing. An
+extreme row can make s so small that the other rows are rounded coarsely. Larger scales, which clip
+extreme rows, are then tried, too, and the one whose Laplace fit moves the posterior least is taken.
+
+A logit saturates at ±32, and so does an offset. A row whose offset would be larger is multiplied
+by a factor below 1, inputs and offset alike. Its logit then keeps its sign for every v, and its
+size wherever that matters.
 
 An error e_i of a row moves the mode by Σ (y_i - p_i) e_i, to first order. Rounded to the nearest,
 the rows of WDBC move it by up to 0.06 posterior standard deviations. A few inputs of the training
@@ -30,28 +38,31 @@ both figures.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..spec import FEATURE_FRAC, FEATURE_MAX, LABEL_QUADRATIC, OFFSET_FRAC, OFFSET_MAX, Points
+from ..posterior_error import PosteriorError
+from ..spec import FEATURE_MAX, LABEL_QUADRATIC, OFFSET_FRAC, OFFSET_MAX, Points
+from .laplace import LARGER_SCALES, Fit, encoding_error, laplace, laplace_of_points, least_moved
+from .rounding import (
+    INPUT_ONE,
+    FloatArray,
+    balanced,
+    beyond,
+    limit_of,
+    nearest,
+    on_standard_grid,
+    on_weight_grid,
+)
 
-INPUT_ONE = 1 << FEATURE_FRAC
 OFFSET_ONE = 1 << OFFSET_FRAC
-# A and w₀ are multiples of 2**-32: their products with int8 inputs are then exact in float64, and
-# the sum does not depend on its order, so that all machines round the same numbers.
-GRID = 2.0**32
 # With equal eigenvalues, the eigenvectors depend on the linear algebra of the machine. A slight
 # tilt of H separates them. It is small against H (>= 1/σ_p²); whitening need not be perfect.
 TILT = 2.0**-10
 SCALE_STEPS = 64  # the scale is rounded down to a multiple of 1/64
-HEADROOM = 0.9  # room for points that were not in the training half
-UNDECIDED = 0.25  # LSB from the nearest integer: beyond, an input may go to the next-nearest
-BALANCED = 0.02  # LSB: a smaller sum of weighted errors is not corrected
-RESIDUAL_ONE = 1 << 16  # residuals are rounded, so that sums of them are exact
-FIT_TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,61 +81,76 @@ class Whitening:
         The one input that is not zero of each quadratic point, LSB 2**-FEATURE_FRAC.
     prior_offsets : int16 (m,)
         LSB 2**-OFFSET_FRAC.
+    limit : float
+        Standardised features are cut off at ± this power of two, beyond all training points.
+    reach : float
+        Largest |x A| of a training point.
     """
 
-    matrix: NDArray[np.float64]
-    centre: NDArray[np.float64]
+    matrix: FloatArray
+    centre: FloatArray
     spread: float
     prior_inputs: NDArray[np.int8]
     prior_offsets: NDArray[np.int16]
+    limit: float
+    reach: float
 
     @classmethod
     def fit(
-        cls, inputs: NDArray[np.int8], y: NDArray[np.integer[Any]], sigma_p: float
-    ) -> Whitening:
-        """From quantised training points, int8 (n, m), and their classes 0/1 (n,)."""
-        x = inputs / INPUT_ONE
-        mode, hessian = laplace(x, y, sigma_p)
-        m = len(mode)
-        tilted = hessian + TILT * np.diag(hessian.diagonal() * np.arange(m) / m)
-        eigenvalues, q = np.linalg.eigh(tilted)
-        # the sign of an eigenvector is arbitrary, so its largest entry is made positive
-        largest = np.take_along_axis(q, np.abs(q).argmax(axis=0)[None], axis=0)
-        q = q * np.sign(largest)
-        unit = 1 / (sigma_p * np.sqrt(eigenvalues))  # D at s = 1
-        reach = sigma_p * np.abs(x @ q).max(axis=0)
-        scale, prior_inputs = _scale(reach, unit)
-        prior_offsets = np.clip(np.rint(q.T @ mode / sigma_p * OFFSET_ONE), -OFFSET_MAX, OFFSET_MAX)
-        return cls(
-            matrix=_on_grid(sigma_p * q * (prior_inputs / INPUT_ONE)),
-            centre=_on_grid(sigma_p * q @ (prior_offsets / OFFSET_ONE)),
-            spread=1 / scale,
-            prior_inputs=prior_inputs.astype(np.int8),
-            prior_offsets=prior_offsets.astype(np.int16),
-        )
+        cls, x: FloatArray, y: NDArray[np.integer[Any]], sigma_p: float
+    ) -> tuple[Whitening, PosteriorError]:
+        """The whitening of training points that moves the posterior least, and by how much.
 
-    def inputs(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-        """x A, rounded and saturated: int8 (n, m) → int8 (n, m)."""
-        return _saturated(np.rint(inputs.astype(np.float64) @ self.matrix)).astype(np.int8)
+        x float64 (n, m) with the bias at the end, y 0/1 (n,).
+        """
+        exact = laplace(x, y, sigma_p)
+        frame = _Frame.of(exact, x, sigma_p)
+        safe, largest = frame.scales()
+        larger = (safe * factor for factor in LARGER_SCALES if safe * factor <= largest)
+        candidates = (frame.whitening(scale) for scale in (safe, *larger))
+        return least_moved(candidates, lambda found: found.error(exact, x, y))
 
-    def training_inputs(
-        self, inputs: NDArray[np.int8], y: NDArray[np.integer[Any]]
-    ) -> NDArray[np.int8]:
+    @property
+    def sigma(self) -> float:
+        """``inf``: the whole prior is in the points, none is left to the registers."""
+        return float("inf")
+
+    def error(self, exact: Fit, x: FloatArray, y: NDArray[np.integer[Any]]) -> PosteriorError:
+        """By how much this whitening moves the posterior of training points with the Laplace fit
+        ``exact``."""
+        labels = y.astype(np.uint8)
+        points = Points(self.training_inputs(x, y), labels, self.offsets(x))
+        fit = laplace_of_points(points.joined(self.prior_points()), np.zeros(len(self.centre)))
+        return encoding_error(exact, fit, self.matrix, self.centre)
+
+    def inputs(self, x: FloatArray) -> NDArray[np.int8]:
+        """x A, rounded and saturated: float64 (n, m) → int8 (n, m)."""
+        return nearest(self._exact(x))
+
+    def training_inputs(self, x: FloatArray, y: NDArray[np.integer[Any]]) -> NDArray[np.int8]:
         """Like ``inputs``, rounded so that the mode does not move; y 0/1 (n,)."""
-        from scipy.special import expit
+        return balanced(self._exact(x), self._logits(x), y)
 
-        exact = inputs.astype(np.float64) @ self.matrix
-        rounded = _saturated(np.rint(exact))
-        residual = y - expit(inputs @ self.centre / INPUT_ONE)
-        residual = np.rint(residual * RESIDUAL_ONE) / RESIDUAL_ONE
-        for k in range(exact.shape[1]):
-            _balance(exact[:, k], rounded[:, k], residual)
-        return rounded.astype(np.int8)
+    def saturates(self, x: FloatArray) -> NDArray[np.bool_]:
+        """Points that are cut off, or farther out than all training points: bool (n,)."""
+        far = np.abs(self._grid(x) @ self.matrix).max(axis=1) > self.reach
+        return np.asarray(far | beyond(self._exact(x)))
 
-    def offsets(self, inputs: NDArray[np.int8]) -> NDArray[np.int16]:
-        """x·w₀, rounded: int8 (n, m) → int16 (n,); saturates at ±32, as logits do."""
-        logits = inputs.astype(np.float64) @ self.centre * (OFFSET_ONE / INPUT_ONE)
-        return np.clip(np.rint(logits), -OFFSET_MAX, OFFSET_MAX).astype(np.int16)
+    def offsets(self, x: FloatArray) -> NDArray[np.int16]:
+        """x·w₀, rounded: float64 (n, m) → int16 (n,)."""
+        logits = self._logits(x)
+        return np.rint(logits * _factors_of_rows(logits) * OFFSET_ONE).astype(np.int16)
+
+    def _grid(self, x: FloatArray) -> FloatArray:
+        return np.clip(on_standard_grid(x), -self.limit, self.limit)
+
+    def _logits(self, x: FloatArray) -> FloatArray:
+        """x·w₀, (n,)."""
+        return self._grid(x) @ self.centre
+
+    def _exact(self, x: FloatArray) -> FloatArray:
+        """x A in LSB of the inputs, (n, m)."""
+        return self._grid(x) @ self.matrix * _factors_of_rows(self._logits(x))[:, None] * INPUT_ONE
 
     def prior_points(self) -> Points:
         """The prior: m quadratic points."""
@@ -133,7 +159,7 @@ class Whitening:
             np.diag(self.prior_inputs), np.full(m, LABEL_QUADRATIC, np.uint8), self.prior_offsets
         )
 
-    def weights(self, v: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    def weights(self, v: NDArray[np.floating[Any]]) -> FloatArray:
         """w of sampled v: (n, m) → float64 (n, m)."""
         return self.centre + v @ self.matrix.T
 
@@ -145,6 +171,8 @@ class Whitening:
             "spread": self.spread,
             "prior_inputs": self.prior_inputs.tolist(),
             "prior_offsets": self.prior_offsets.tolist(),
+            "limit": self.limit,
+            "reach": self.reach,
         }
 
     @classmethod
@@ -156,6 +184,8 @@ class Whitening:
             spread=float(values["spread"]),
             prior_inputs=np.array(values["prior_inputs"], np.int8),
             prior_offsets=np.array(values["prior_offsets"], np.int16),
+            limit=float(values["limit"]),
+            reach=float(values["reach"]),
         )
         m = len(found.centre)
         shapes = (found.matrix.shape, found.prior_inputs.shape, found.prior_offsets.shape)
@@ -164,68 +194,91 @@ class Whitening:
         return found
 
 
-def laplace(
-    x: NDArray[np.float64], y: NDArray[np.integer[Any]], sigma_p: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mode (m,) and Hessian (m, m) of the negative log-posterior of a logistic regression.
+class _Frame(NamedTuple):
+    """Directions of a whitening, before its scale is chosen.
 
-    x float64 (n, m) with the bias column, y 0/1 (n,), prior N(0, σ_p² I) on all weights.
+    Attributes
+    ----------
+    q : float64 (m, m)
+        Q.
+    centre : float64 (m,)
+        Qᵀw₀/σ_p.
+    unit : float64 (m,)
+        D at s = 1.
+    rows : float64 (n, m)
+        |σ_p x Q| of the data.
+    reach : float64 (n, m)
+        The same, rows with large offsets reduced.
+    sigma_p, limit : float
     """
-    from scipy.special import expit
-    from sklearn.linear_model import LogisticRegression
 
-    if not (sigma_p > 0 and np.isfinite(sigma_p)):
-        raise UsageError(f"sigma_p = {sigma_p:g}: whitening needs a positive, finite prior width")
-    model = LogisticRegression(
-        C=sigma_p**2, fit_intercept=False, solver="newton-cholesky", tol=FIT_TOLERANCE
-    )
-    mode = model.fit(x, y).coef_[0]
-    p = expit(x @ mode)
-    return mode, (x.T * (p * (1 - p))) @ x + np.eye(len(mode)) / sigma_p**2
+    q: FloatArray
+    centre: FloatArray
+    unit: FloatArray
+    rows: FloatArray
+    reach: FloatArray
+    sigma_p: float
+    limit: float
+
+    @classmethod
+    def of(cls, exact: Fit, x: FloatArray, sigma_p: float) -> _Frame:
+        m = len(exact.mode)
+        tilted = exact.hessian + TILT * np.diag(exact.hessian.diagonal() * np.arange(m) / m)
+        eigenvalues, q = np.linalg.eigh(tilted)
+        # the sign of an eigenvector is arbitrary, so its largest entry is made positive
+        largest = np.take_along_axis(q, np.abs(q).argmax(axis=0)[None], axis=0)
+        q = q * np.sign(largest)
+        rows = sigma_p * np.abs(x @ q)
+        return cls(
+            q=q,
+            centre=q.T @ exact.mode / sigma_p,
+            unit=1 / (sigma_p * np.sqrt(eigenvalues)),
+            rows=rows,
+            reach=rows * _factors_of_rows(x @ exact.mode)[:, None],
+            sigma_p=sigma_p,
+            limit=2 * limit_of(x),
+        )
+
+    def scales(self) -> tuple[float, float]:
+        """The largest s for which all inputs stay within int8, and for which those of the prior do.
+
+        Both are multiples of 1/SCALE_STEPS.
+        """
+        most = FEATURE_MAX / INPUT_ONE
+        largest = int(most / self.unit.max() * SCALE_STEPS)
+        reach = self.reach.max(axis=0)
+        first = int(most / float((reach * self.unit).max()) * SCALE_STEPS)
+        for steps in range(min(first, largest), 0, -1):
+            if (reach * self._factors(steps / SCALE_STEPS)).max() <= FEATURE_MAX:
+                return steps / SCALE_STEPS, largest / SCALE_STEPS
+        raise UsageError(
+            "the whitened data do not fit into int8, because the prior is so wide that the logit "
+            f"of a point varies by more than ±{SCALE_STEPS * FEATURE_MAX // INPUT_ONE}: choose a "
+            "smaller sigma_p, or drop the outlying rows"
+        )
+
+    def _factors(self, scale: float) -> FloatArray:
+        """32 D: integers, or below 1 where the prior is too wide for the smallest input."""
+        natural = scale * self.unit * INPUT_ONE
+        return np.where(natural < 1, natural, np.rint(natural))
+
+    def whitening(self, scale: float) -> Whitening:
+        """The whitening of scale s."""
+        factors = self._factors(scale)
+        prior_inputs = np.maximum(factors, 1)
+        centre = np.clip(np.rint(self.centre * OFFSET_ONE), -OFFSET_MAX, OFFSET_MAX)
+        return Whitening(
+            matrix=on_weight_grid(self.sigma_p * self.q * (factors / INPUT_ONE), self.limit),
+            centre=on_weight_grid(self.sigma_p * self.q @ (centre / OFFSET_ONE), self.limit),
+            spread=1 / scale,
+            prior_inputs=prior_inputs.astype(np.int8),
+            prior_offsets=np.rint(centre * (factors / prior_inputs)).astype(np.int16),
+            limit=self.limit,
+            reach=float((self.rows * factors).max() / INPUT_ONE) + 1 / INPUT_ONE,
+        )
 
 
-def _scale(
-    reach: NDArray[np.float64], unit: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
-    """The largest s for which all inputs, of data and prior, stay within int8; and 32 D, integers.
-
-    ``reach`` (m,) is the largest |σ_p x Q| of the data, ``unit`` (m,) is D at s = 1.
-    """
-    largest = max(float((reach * unit).max()) / HEADROOM, float(unit.max()))
-    first = int(FEATURE_MAX / INPUT_ONE / largest * SCALE_STEPS)
-    for steps in range(first, 0, -1):
-        scale = steps / SCALE_STEPS
-        prior_inputs = np.maximum(np.rint(scale * unit * INPUT_ONE), 1)
-        if (reach * prior_inputs).max() <= FEATURE_MAX:
-            return scale, prior_inputs
-    raise UsageError(
-        "the whitened data do not fit into int8, because the prior is so much wider than the "
-        "posterior: choose a smaller sigma_p, or do not whiten"
-    )
-
-
-def _saturated(inputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip(inputs, -FEATURE_MAX, FEATURE_MAX)
-
-
-def _balance(
-    exact: NDArray[np.float64], rounded: NDArray[np.float64], residual: NDArray[np.float64]
-) -> None:
-    """Change ``rounded`` in place until Σ residual (rounded - exact) vanishes; all are (n,).
-
-    The inputs nearest to halfway are changed first, because their own error grows least.
-    """
-    error = rounded - exact
-    other = _saturated(rounded - np.sign(error))
-    change = residual * (other - rounded)
-    total = float(residual @ error)
-    for i in np.argsort(-np.abs(error), kind="stable"):
-        if abs(total) <= BALANCED or abs(error[i]) < UNDECIDED:
-            return
-        if abs(total + change[i]) < abs(total):
-            total += change[i]
-            rounded[i] = other[i]
-
-
-def _on_grid(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.rint(values * GRID) / GRID
+def _factors_of_rows(logits: FloatArray) -> FloatArray:
+    """At most 1, so that offsets (n,) stay within their range."""
+    largest = OFFSET_MAX / OFFSET_ONE
+    return largest / np.maximum(np.abs(logits), largest)

@@ -66,7 +66,7 @@ def exact_posterior(experiment: SupervisedExperiment, first: int = 0) -> GridPos
     ``first``: index of the weight that is placed before the others.
     """
     x, y = experiment.dataset.x[experiment.train], experiment.dataset.y[experiment.train]
-    inputs = Encoder.fit(x, y).encode(x).inputs / 2.0**FEATURE_FRAC
+    inputs = Encoder.fit(x, y, scaled=False).encode(x).inputs / 2.0**FEATURE_FRAC
     order = [first, *(i for i in range(inputs.shape[1]) if i != first)]
     return grid_posterior(inputs[:, order], y, get_task(TASK).sigma_p)
 

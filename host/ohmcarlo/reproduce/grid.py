@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.whitening import laplace
+from ..datasets.laplace import laplace
 from ..errors import UsageError
 
 FloatArray = NDArray[np.float64]

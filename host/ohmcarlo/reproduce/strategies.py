@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from ..array.base import Array
 from ..array.characterize.measure import trimmed_dac
-from ..datasets.whitening import laplace
+from ..datasets.laplace import laplace
 from ..golden import Calibration
 from ..spec import CODE_LSB_US, DEFAULT_MID_US, FEATURE_FRAC, TARGET_LSB_US
 

@@ -84,6 +84,8 @@ def set_up_chain(
     *,
     hidden: int = 0,
     unit: float = 1.0,
+    sigma_p: float | None = None,
+    errors: tuple[PosteriorError, ...] = (),
     episodes: EpisodeLikelihood | None = None,
 ) -> ChainSetup:
     """Open and calibrate the array, and configure its board.
@@ -98,6 +100,10 @@ def set_up_chain(
         Hidden units of the model.
     unit : float
         Posterior spread of a whitened weight, as for ``choose_settings``.
+    sigma_p : float or None
+        Standard deviation of the prior in the registers; None: that of the weights.
+    errors : tuple of PosteriorError
+        Predicted errors of the posterior that are known before the array is opened.
     episodes : EpisodeLikelihood or None
         Computes log-likelihoods from episodes in place of ``points``.
 
@@ -107,6 +113,8 @@ def set_up_chain(
     opened = open_array(config.array, config.preset, geometry, config.seed, task.rel)
     geometry = opened.array.geometry
     settings = choose_settings(config, task, opened, hidden, unit)
+    if sigma_p is not None:
+        settings = replace(settings, sigma_p=sigma_p)
     sigma, calibration = opened.array.sigma_us, Calibration()
     trimmed = config.trim and not opened.ideal
     board = open_board(config.backend, opened.array, say)
@@ -122,7 +130,7 @@ def set_up_chain(
     except BaseException:
         board.close()
         raise
-    return ChainSetup(config, settings, registers, points, board, trimmed, opened.array)
+    return ChainSetup(config, settings, registers, points, board, trimmed, opened.array, errors)
 
 
 def devices_in_use(geometry: Geometry, inputs: int) -> list[int]:

@@ -52,7 +52,7 @@ def test_selection_where_values_are_negative() -> None:
 
 def test_quantisation_is_the_standard_score_on_the_grid() -> None:
     x, y, x_test, y_test = halves()
-    encoder = Encoder.fit(x, y)
+    encoder = Encoder.fit(x, y, scaled=False)
     scaler = StandardScaler().fit(x)
     points = encoder.encode(x_test, y_test)
     assert points.inputs.shape == (285, 31) and points.inputs.dtype == np.int8
@@ -77,7 +77,7 @@ def test_accuracy_of_quantised_features() -> None:
     right = []
     for seed in range(20):
         x, y, x_test, y_test = halves(seed)
-        encoder = Encoder.fit(x, y, features=15)
+        encoder = Encoder.fit(x, y, features=15, scaled=False)
         model = LogisticRegression(fit_intercept=False, max_iter=1000)
         model.fit(encoder.encode(x).inputs / 32, y)
         right.append((model.predict(encoder.encode(x_test).inputs / 32) == y_test).mean())
@@ -159,10 +159,15 @@ def test_new_data_with_other_columns() -> None:
 # -- whitening ---------------------------------------------------------------------------------
 
 
-def original(encoder: Encoder, plain: Points, sigma_p: float, v: np.ndarray) -> np.ndarray:
-    """Log-posterior of the original problem at the weights that v (n, m) stands for."""
-    w = encoder.weights_to_original(v)
-    return log_likelihood(plain, w) - (w**2).sum(axis=1) / 2 / sigma_p**2
+def standard_scores(x: np.ndarray, encoder: Encoder) -> np.ndarray:
+    """Those of the encoder's columns, of scikit-learn, with a bias: float64 (n, m)."""
+    return np.c_[StandardScaler().fit_transform(x[:, encoder.columns]), np.ones(len(x))]
+
+
+def log_posterior(x: np.ndarray, y: np.ndarray, sigma_p: float, w: np.ndarray) -> np.ndarray:
+    """Log-posterior of scores x (n, m) and classes y at the weights w (k, m), float64 (k,)."""
+    prior = (w**2).sum(axis=1) / 2 / sigma_p**2
+    return log_expit(np.where(y == 1, 1, -1) * (w @ x.T)).sum(axis=1) - prior
 
 
 def mode_and_covariance(log_density, m: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[no-untyped-def]
@@ -187,7 +192,7 @@ def test_whitening_leaves_the_posterior_alone(seed: int, features: int, sigma_p:
     """After whitening, the mode is within 0.003 posterior spreads and each spread within 1 %."""
     x, y, *_ = halves(seed)
     encoder = Encoder.fit(x, y, features=features, whiten=True, sigma_p=sigma_p)
-    plain = Encoder.fit(x, y, features=features).encode(x, y)
+    scores = standard_scores(x, encoder)
     points = encoder.training_points(x, y)
     a = encoder.weights_to_original(np.eye(encoder.inputs)) - encoder.weights_to_original(
         np.zeros((1, encoder.inputs))
@@ -196,7 +201,8 @@ def test_whitening_leaves_the_posterior_alone(seed: int, features: int, sigma_p:
     def compare(of: Points) -> tuple[float, np.ndarray, np.ndarray]:
         mode, covariance = mode_and_covariance(lambda v: log_likelihood(of, v), encoder.inputs)
         exact, exact_covariance = mode_and_covariance(
-            lambda v: original(encoder, plain, sigma_p, v), encoder.inputs
+            lambda v: log_posterior(scores, y, sigma_p, encoder.weights_to_original(v)),
+            encoder.inputs,
         )
         sd = np.sqrt(np.diag(a.T @ exact_covariance @ a))
         ratio = np.sqrt(np.diag(a.T @ covariance @ a)) / sd
@@ -227,14 +233,13 @@ def test_error_of_the_log_posterior(seed: int, features: int, sigma_p: float) ->
     the rows of the data are int8. The prior is exact."""
     x, y, *_ = halves(seed)
     encoder = Encoder.fit(x, y, features=features, whiten=True, sigma_p=sigma_p)
-    plain = Encoder.fit(x, y, features=features).encode(x, y)
     points = encoder.training_points(x, y)
     assert points.labels.tolist() == [*y, *[2] * encoder.inputs]
     v = encoder.spread * np.random.default_rng(0).standard_normal((2000, encoder.inputs))
-    error = log_likelihood(points, v) - original(encoder, plain, sigma_p, v)
+    w = encoder.weights_to_original(v)
+    error = log_likelihood(points, v) - log_posterior(standard_scores(x, encoder), y, sigma_p, w)
     assert error.std() < 0.1
     prior = Points(points.inputs[len(x) :], points.labels[len(x) :], points.offsets[len(x) :])
-    w = encoder.weights_to_original(v)
     assert np.abs(log_likelihood(prior, v) + (w**2).sum(axis=1) / 2 / sigma_p**2).max() < 1e-6
 
 
@@ -242,11 +247,12 @@ def test_whitened_logits_are_the_logits() -> None:
     """Mean probabilities of held-out points differ only by the rounding of the rows."""
     x, y, x_test, _ = halves()
     encoder = Encoder.fit(x, y, features=15, whiten=True)
-    plain = Encoder.fit(x, y, features=15)
+    scaler = StandardScaler().fit(x[:, encoder.columns])
+    scores = np.c_[scaler.transform(x_test[:, encoder.columns]), np.ones(len(x_test))]
     v = encoder.spread * np.random.default_rng(1).standard_normal((2000, 16))
     points = encoder.encode(x_test)
     z = v @ (points.inputs / 32.0).T + points.offsets / 1024.0
-    exact = encoder.weights_to_original(v) @ (plain.encode(x_test).inputs / 32.0).T
+    exact = encoder.weights_to_original(v) @ scores.T
     assert np.abs(expit(z).mean(axis=0) - expit(exact).mean(axis=0)).max() < 0.01
     assert np.median((z - exact).std(axis=0)) < 0.05
 
@@ -278,13 +284,13 @@ def test_a_prior_too_wide_to_whiten() -> None:
     x = rng.normal(size=(50, 3))
     y = (x[:, 0] > 0).astype(int)
     assert Encoder.fit(x, y, whiten=True, sigma_p=1.0).spread < 2
-    with pytest.raises(UsageError, match="choose a smaller sigma_p, or do not whiten"):
+    with pytest.raises(UsageError, match="choose a smaller sigma_p, or drop the outlying rows"):
         Encoder.fit(x, y, whiten=True, sigma_p=1000.0)
 
 
 def test_weights_to_original_without_whitening() -> None:
     x, y, *_ = halves()
-    encoder = Encoder.fit(x, y, features=3)
+    encoder = Encoder.fit(x, y, features=3, scaled=False)
     v = np.random.default_rng(0).normal(size=(5, 4))
     assert np.array_equal(encoder.weights_to_original(v), v) and encoder.spread == 1
     with pytest.raises(UsageError, match="3 weights per sample, expected 4"):
@@ -319,8 +325,10 @@ def test_round_trip_through_json(whiten: bool) -> None:
         {"scale": [1.0, 0.0, 1.0]},
         {"mean": [1.0]},
         {"mean": None},
-        {"whitening": {"matrix": [[1.0]]}},
-        {"whitening": 3},
+        {"coordinates": {"scales": [1.0]}},
+        {"coordinates": 3},
+        {"whitened": True},
+        {"error": {}},
     ],
 )
 def test_a_damaged_encoder(change: dict) -> None:
@@ -337,7 +345,7 @@ def test_a_damaged_whitening() -> None:
     x, y, *_ = halves()
     for key, value in (("prior_inputs", [1]), ("prior_inputs", [300] * 4), ("matrix", [[0.0]])):
         values = Encoder.fit(x, y, features=3, whiten=True).to_dict()
-        values["whitening"][key] = value
+        values["coordinates"][key] = value
         with pytest.raises(OhmcarloError, match="train again"):
             Encoder.from_dict(values)
 
@@ -357,7 +365,7 @@ def test_reference_posterior_is_of_these_data() -> None:
     """The file in tests/data was made from the integers of the present encoder. Its Monte Carlo
     error is at most 0.005 posterior spreads."""
     x, y, *_ = halves(SPLIT_SEED)
-    points = Encoder.fit(x, y, features=FEATURES).training_points(x, y)
+    points = Encoder.fit(x, y, features=FEATURES, scaled=False).training_points(x, y)
     with np.load(NUTS) as reference:
         assert str(reference["data_sha256"]) == digest(points.inputs, points.labels)
         assert reference["sigma_p"] == SIGMA_P and reference["points"] == len(points) == 284

@@ -42,7 +42,7 @@ def five_classes(seed: int) -> Cell:
         ],
         axis=1,
     )
-    encoder = Encoder.fit(x, (truth == "V").astype(np.int64), feature_names=FEATURES)
+    encoder = Encoder.fit(x, (truth == "V").astype(np.int64), feature_names=FEATURES, scaled=False)
     scale = 1 << FEATURE_FRAC
     multinomial = LogisticRegression(C=get_task(TASK).sigma_p ** 2, max_iter=3000)
     multinomial.fit(encoder.encode(x).inputs / scale, truth)

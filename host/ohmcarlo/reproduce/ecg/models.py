@@ -174,7 +174,7 @@ def software(kind: Software, x: FloatArray, y: Any, tested: FloatArray, seed: in
     from sklearn.neural_network import MLPClassifier
 
     task = get_task(TASK).with_hidden(kind.hidden)
-    encoder = Encoder.fit(x, y, feature_names=FEATURES, features=task.features)
+    encoder = Encoder.fit(x, y, feature_names=FEATURES, features=task.features, scaled=False)
 
     def inputs(table: FloatArray) -> FloatArray:
         return encoder.encode(table).inputs[:, :-1] / (1 << FEATURE_FRAC)

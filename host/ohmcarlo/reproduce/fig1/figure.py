@@ -12,7 +12,7 @@ from ...array.emulated import EmulatedArray
 from ...array.measured import MeasuredArray
 from ...array.physics import PhysicsArray
 from ...datasets import Encoder
-from ...datasets.whitening import laplace
+from ...datasets.laplace import laplace
 from ...pictures.style import BLUE, GREEN, ORANGE
 from ...runs.arrays import recorded_cells
 from ...runs.config import TrainConfig
@@ -104,7 +104,7 @@ def _judged(experiment: SupervisedExperiment, probability: NDArray[np.float64]) 
 def _others(experiment: SupervisedExperiment, task: str, seed: int) -> Cell:
     """Gradient descent and transfer, in the array of the finished chain."""
     x, y = experiment.dataset.x[experiment.train], experiment.dataset.y[experiment.train]
-    encoder = Encoder.fit(x, y, features=len(experiment.encoder.columns))
+    encoder = Encoder.fit(x, y, features=len(experiment.encoder.columns), scaled=False)
     inputs, held_out = encoder.encode(x).inputs, encoder.encode(experiment.test_inputs).inputs
     model = Model(inputs / 2.0**FEATURE_FRAC, y, get_task(task).sigma_p)
     synapses = Synapses(

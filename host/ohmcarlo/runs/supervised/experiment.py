@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...boards import Say, silent
 from ...datasets import Dataset, Encoder, load
 from ...golden import Registers
+from ...posterior_error import describe_error
 from ...spec import Geometry, Points
 from ...tasks import Task, get_task
 from ..config import TrainConfig
@@ -123,6 +124,7 @@ class SupervisedExperiment:
             f"{self.setup.config.task}: {len(self.train)} points to learn from, "
             f"{len(self.test)} held out, {len(self.encoder.columns)} of "
             f"{self.dataset.x.shape[1]} features",
+            *(describe_error(error) for error in self.setup.errors),
             self.setup.describe_array(),
         ]
 
@@ -132,7 +134,7 @@ def standardised_weights(
 ) -> NDArray[np.float64]:
     """Weights of the standardised features: uint16 (n, devices) → float64 (n, weights)."""
     sampled = registers.weights(codes)
-    return sampled if encoder.whitening is None else encoder.weights_to_original(sampled)
+    return sampled if registers.hidden else encoder.weights_to_original(sampled)
 
 
 def prepare(
@@ -166,10 +168,21 @@ def prepare(
         features=features if config.features is None else config.features,
         whiten=config.whiten,
         sigma_p=config.sigma_p or task.sigma_p,
+        scaled=not hidden,
     )
     geometry.require_features(max(encoder.inputs, hidden + 1))
     points = encoder.training_points(x, y)
-    setup = set_up_chain(config, task, geometry, points, say, hidden=hidden, unit=encoder.spread)
+    setup = set_up_chain(
+        config,
+        task,
+        geometry,
+        points,
+        say,
+        hidden=hidden,
+        unit=encoder.spread,
+        sigma_p=encoder.sigma,
+        errors=(encoder.error,),
+    )
     return setup, encoder
 
 

@@ -15,7 +15,7 @@ from ...datasets.csvfile import Table
 from ...errors import UsageError
 from ...golden import Registers, SamplerSettings, predict
 from ...readable import count, first_few
-from ...spec import FEATURE_FRAC, FEATURE_MAX, Geometry
+from ...spec import Geometry
 from ..stored import (
     MANIFEST,
     RESULT,
@@ -29,7 +29,6 @@ from .experiment import standardised_weights
 from .result import RESULT_KEYS, check_evaluation
 
 FloatArray = NDArray[np.float64]
-INPUT_LIMIT_SD = FEATURE_MAX / (1 << FEATURE_FRAC)  # an 8-bit input ends here, standard deviations
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +84,7 @@ class Predictor:
     def clipped(self, x: FloatArray) -> NDArray[np.bool_]:
         """Points with a feature beyond the machine's 8-bit inputs, which are cut off there: x
         float64 (n, features) → bool (n,). Neither probability nor spread shows it."""
-        used = x[:, self.encoder.columns]
-        standard = (used - self.encoder.mean) / self.encoder.scale
-        return np.asarray(np.abs(standard).max(axis=1) > INPUT_LIMIT_SD)
+        return self.encoder.saturates(x)
 
     def weights(self) -> FloatArray:
         """Weights of the standardised features after burn-in, float64 (steps, weights)."""

@@ -1,0 +1,135 @@
+"""Laplace fits of logistic posteriors, and the error that an encoding causes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..posterior_error import PosteriorError
+from ..spec import FEATURE_FRAC, LABEL_POSITIVE, LABEL_QUADRATIC, OFFSET_FRAC, Points
+
+FIT_TOLERANCE = 1e-10
+NEWTON_STEPS = 50
+HALVINGS = 30
+SOURCE = "encoding"
+LARGER_SCALES = tuple(2.0 ** (k / 2) for k in range(1, 11))
+"""Scales of inputs to try, relative to the largest one that clips nothing."""
+GOOD_ENOUGH = 0.02
+"""No other encoding is tried if the error of the first one is smaller."""
+T = TypeVar("T")
+FloatArray = NDArray[np.float64]
+
+
+class Fit(NamedTuple):
+    """A Laplace fit.
+
+    Attributes
+    ----------
+    mode : float64 (m,)
+    hessian : float64 (m, m)
+        Of the negative log-posterior at the mode.
+    """
+
+    mode: FloatArray
+    hessian: FloatArray
+
+    def covariance(self) -> FloatArray:
+        """Inverse of the Hessian, (m, m)."""
+        return np.asarray(np.linalg.inv(self.hessian), np.float64)
+
+
+def laplace(x: FloatArray, y: NDArray[np.integer[Any]], sigma_p: float) -> Fit:
+    """Laplace fit of a logistic regression.
+
+    x float64 (n, m) with the bias column, y 0/1 (n,), prior N(0, σ_p² I) on all weights.
+    """
+    from scipy.special import expit
+    from sklearn.linear_model import LogisticRegression
+
+    if not (sigma_p > 0 and np.isfinite(sigma_p)):
+        raise UsageError(f"sigma_p = {sigma_p:g}: encoding needs a positive, finite prior width")
+    model = LogisticRegression(
+        C=sigma_p**2, fit_intercept=False, solver="newton-cholesky", tol=FIT_TOLERANCE
+    )
+    mode = model.fit(x, y).coef_[0]
+    p = expit(x @ mode)
+    return Fit(mode, (x.T * (p * (1 - p))) @ x + np.eye(len(mode)) / sigma_p**2)
+
+
+def laplace_of_points(points: Points, start: FloatArray, precision: float = 0.0) -> Fit:
+    """Laplace fit of what a chain samples, by Newton's method from ``start`` (m,).
+
+    ``precision`` is that of the prior in the registers, 1/σ² of every sampled weight.
+    """
+    x = points.inputs / 2.0**FEATURE_FRAC
+    offsets = points.offsets / 2.0**OFFSET_FRAC
+    quadratic = points.labels == LABEL_QUADRATIC
+    sign = np.where(points.labels == LABEL_POSITIVE, 1.0, -1.0)
+
+    def loss(v: FloatArray) -> float:
+        z = x @ v + offsets
+        terms = np.where(quadratic, z**2 / 2, np.logaddexp(0, -sign * z))
+        return float(terms.sum() + precision * (v @ v) / 2)
+
+    def derivatives(v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        from scipy.special import expit
+
+        z = x @ v + offsets
+        wrong = expit(-sign * z)
+        slope = np.where(quadratic, z, -sign * wrong)
+        curvature = np.where(quadratic, 1.0, wrong * (1 - wrong))
+        hessian = (x.T * curvature) @ x + precision * np.eye(len(v))
+        return x.T @ slope + precision * v, hessian
+
+    mode = start.astype(np.float64)
+    for _ in range(NEWTON_STEPS):
+        gradient, hessian = derivatives(mode)
+        step = np.asarray(np.linalg.solve(hessian, gradient), np.float64)
+        if gradient @ step < FIT_TOLERANCE:
+            break
+        mode = _descended(loss, mode, step)
+    return Fit(mode, hessian)
+
+
+def _descended(loss: Any, mode: FloatArray, step: FloatArray) -> FloatArray:
+    """A full Newton step, or the largest of its halves that does not raise the loss."""
+    before = loss(mode)
+    for _ in range(HALVINGS):
+        if loss(mode - step) <= before:
+            return mode - step
+        step = step / 2
+    return mode
+
+
+def encoding_error(
+    exact: Fit, encoded: Fit, matrix: FloatArray, centre: FloatArray
+) -> PosteriorError:
+    """By how much an encoding moves the posterior of w = centre + matrix · v.
+
+    ``exact`` is the fit of the standardised data in w, ``encoded`` that of the points in v.
+    """
+    sd = np.sqrt(np.diag(exact.covariance()))
+    shift = np.abs(centre + matrix @ encoded.mode - exact.mode) / sd
+    ratio = np.sqrt(np.diag(matrix @ encoded.covariance() @ matrix.T)) / sd
+    return PosteriorError(
+        source=SOURCE,
+        mean_sd=float(shift.max()),
+        mean_sd_rms=float(np.sqrt((shift**2).mean())),
+        spread=float(ratio[np.abs(np.log(ratio)).argmax()]),
+    )
+
+
+def least_moved(
+    candidates: Iterable[T], error: Callable[[T], PosteriorError]
+) -> tuple[T, PosteriorError]:
+    """The candidate with the smallest error, and the error; the first one if it is good enough."""
+    found: list[tuple[T, PosteriorError]] = []
+    for candidate in candidates:
+        found.append((candidate, error(candidate)))
+        if found[0][1].size <= GOOD_ENOUGH:
+            break
+    return min(found, key=lambda pair: pair[1].size)
