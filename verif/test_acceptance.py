@@ -13,7 +13,7 @@ from ohmcarlo.golden.likelihood import NEVER, sum_of_logits, term_of
 from ohmcarlo.spec import ACC_MAX, LABEL_QUADRATIC, LOGIT_MAX, saturate, softplus_table
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.acceptance import Acceptance
-from ohmcarlo_hdl.core.interface import PRICE, TERM, TERM_BITS, Mode, decision
+from ohmcarlo_hdl.core.interface import PRICE, T_BITS, TERM, TERM_BITS, Mode, decision
 from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock, stimuli
 
 CONFIG = CoreConfig()
@@ -118,11 +118,13 @@ async def decides(dut) -> None:  # type: ignore[no-untyped-def]
     early_stops = 0
     for _ in range(PROPOSALS):
         p = proposal(rng)
-        for name in ("loglik", "prior", "t", "empty", "external", "external_loglik"):
-            getattr(dut, name).value = p[name] & 0xFFFFFFFF if name in ("t",) else p[name]
+        for name in ("loglik", "prior", "empty", "external", "external_loglik"):
+            getattr(dut, name).value = p[name]
         dut.mode.value = p["mode"].value
         dut.early_reject.value = p["early"]
-        dut.t_valid.value = int(rng.random() < 0.5)
+        t_early = rng.random() < 0.5
+        dut.t_valid.value = int(t_early)
+        dut.t.value = p["t"] if t_early else rng.randrange(1 << T_BITS)  # any before it is valid
         dut.start.value = 1
         await edge
         dut.start.value = 0
@@ -137,12 +139,10 @@ async def decides(dut) -> None:  # type: ignore[no-untyped-def]
         price.put([p["price"]])
         for _ in range(rng.randrange(3)):
             await edge
-        dut.t_valid.value = 1
+        dut.t_valid.value, dut.t.value = 1, p["t"]
         await bench.until(lambda: sink.items, 3000, "a decision")
         # the source of the terms drops the rest
-        terms.pending.clear()
-        terms._offering = False
-        terms.valid.value = 0
+        terms.drop()
         found, wanted = sink.items.pop(), expected(p)
         assert {name: found[name] for name in wanted} == wanted, p
         summed = p["mode"] != Mode.INVALID and not p["external"] and not p["empty"]

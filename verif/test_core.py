@@ -22,7 +22,6 @@ from ohmcarlo_hdl.core.step import controller as controller_module
 from ohmcarlo_hdl.core.step import sequence
 from ohmcarlo_rtl.controller.modules import EMULATED_CORE, complete_text
 from problems import controller, trace, xor_points
-from verif.formal.mutants import mutant
 from verif.harness import (
     BenchFailure,
     Case,
@@ -36,6 +35,7 @@ from verif.harness.core import CoreDriver, CoreTrace
 from verif.harness.points import wdbc_half
 from verif.harness.seeds import SEED
 from verif.harness.verilog import kept_verilog
+from verif.mutants.source import mutant
 
 REASONS = {RUNNING: Reason.DONE, EXHAUSTED: Reason.EXHAUSTED}
 

@@ -19,9 +19,9 @@ from ohmcarlo_hdl.array import sequencer
 from ohmcarlo_hdl.array.sequencer import Sequencer
 from ohmcarlo_hdl.config import REFERENCE
 from verif.formal.checks import rtlil_of
-from verif.formal.mutants import mutant
 from verif.formal.sby import TOOLS, run_sby
 from verif.formal.sequencer import CONFIG, SMALL, SequencerProof
+from verif.mutants.source import mutant
 
 PROOFS: dict[str, Sequencer] = {
     "small": Sequencer(CONFIG, **SMALL),

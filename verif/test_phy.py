@@ -9,7 +9,7 @@ import cocotb
 import numpy as np
 import pytest
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, Timer
 
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.array.interface import Op, array_request, array_response
@@ -44,6 +44,8 @@ SHORT = {
     "adc_sclk_ns": 20,
 }
 SHORT_LIMITS = Limits(dac_settle_ns=300, line_settle_ns=100, front_end_ns=300)
+CLOCKS = 900
+"""Clocks from the first frame to the last answer, at most."""
 SETTINGS, VOLTAGES = Packer(sequencer_settings()), Packer(phy_voltages())
 RAIL_CODES = {
     "gate_reset": 3000, "gate_read": 4095, "bit_line_form": 3500, "bit_line_set": 2048,
@@ -89,6 +91,10 @@ class Bench:
         )
         self.clocked = Clocked(dut, self.source, self.sink).start()
         return self
+
+    def rails(self, **codes: int) -> None:
+        """Change registers of the rails."""
+        self.dut.voltages.value = VOLTAGES.pack(RAIL_CODES | codes)
 
     def request(self, op: Op, row: int, **fields: Any) -> dict[str, Any]:
         blank = {"device": 0, "dac": 0, "tile": 0, "top": 0, "inputs": [0] * self.config.tile_pairs}
@@ -166,8 +172,64 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     assert all(bench.board.seen[name] > 10 for name in ("form", "reset", "set", "read", "dot"))
 
 
+async def _strike(bench: Bench, clocks: int) -> None:
+    """``off`` for one clock, so many clocks from now; drop what was not begun, and clear."""
+    dut, edge = bench.dut, RisingEdge(bench.dut.clk)
+    await Timer(clocks * bench.period_ns, "ns")
+    await edge
+    dut.off.value = 1
+    await edge
+    dut.off.value = 0
+    bench.source.drop()
+    dut.clear.value = 1
+    await edge
+    await bench.clocked.until(lambda: not int(dut.fault.value), 300, "the fault")
+    dut.clear.value = 0
+    await bench.clocked.until(lambda: int(dut.idle.value), 300, "the Phy")
+    bench.sink.items.clear()
+    # pulses before the cut changed the array, not the twin
+    bench.twin.load_state_dict(bench.array.state_dict())
+    bench.twin._programmed[:] = bench.array._programmed
+
+
+@cocotb.test()
+async def holds_anywhere(dut) -> None:  # type: ignore[no-untyped-def]
+    """A hold of a few clocks at any time: every answer is given, and everything is sent again.
+
+    It is shorter than a frame, so it also ends in mid-frame, and within a reading with another
+    READ behind it.
+    """
+    rng = stimuli(9)
+    config = CONFIGS[case_parameters()["config"]]
+    bench = await Bench(dut, config, SHORT_LIMITS).start()
+    board, seen = bench.board, bench.board.seen
+    ones = {"inputs": [1] * config.tile_pairs}
+    for row in range(config.geometry.rows):
+        program = bench.request(Op.SET, row, device=3, dac=1500 + 150 * row)
+        reads = [bench.request(Op.READ, row, device=d) for d in (3, 5)]
+        await bench.run([bench.request(Op.RESET, row), program, *reads])
+    for clocks in range(2, case_parameters()["clocks"], 17):
+        # all that is sent changes: the row, the gate code, rails and inputs
+        row, dac = rng.randrange(config.geometry.rows), rng.randrange(1200, 4096)
+        bench.rails(bit_line_set=rng.randrange(4096), bit_line_read=rng.randrange(4096))
+        program = bench.request(Op.SET, row, device=3, dac=dac)
+        reads = [bench.request(Op.READ, row, device=d) for d in (3, 5, 3)]
+        bits = [rng.randrange(2) for _ in range(config.tile_pairs)]
+        bench.source.put([program, *reads, bench.request(Op.DOT, row, inputs=bits)])
+        await _strike(bench, clocks)
+        before = seen["address latch"], seen["inputs latch"], seen["dac frame"]
+        await bench.run([program, reads[0], bench.request(Op.DOT, row, **ones)])
+        sent = seen["address latch"], seen["inputs latch"], seen["dac frame"]
+        assert [s - b for s, b in zip(sent, before, strict=True)] == [1, 1, 5], clocks
+    assert not board.faults and not board.task.done()
+
+
+def hardware(config: str) -> Wired:
+    return Wired(DrivenPhy(Phy(CONFIGS[config], 100_000_000, PhyTiming(**SHORT))))
+
+
 @pytest.mark.parametrize("config", CONFIGS)
 def test_operations(config: str) -> None:
-    phy = Phy(CONFIGS[config], 100_000_000, PhyTiming(**SHORT))
-    case = {"config": config, "seed": 3, "items": 120}
-    run_bench(Wired(DrivenPhy(phy)), __name__, case, testcase="operations")
+    case = {"config": config, "seed": 3, "items": 120, "tests": "operations"}
+    held = {"config": config, "clocks": CLOCKS, "tests": "holds_anywhere"}
+    run_bench(hardware(config), __name__, [case, held] if config == "whole" else case)

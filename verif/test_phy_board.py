@@ -22,7 +22,7 @@ CONFIG = CoreConfig(Geometry(rows=16, pairs=12, entropy_pairs=2, access_bits=1),
 OUTPUTS = [pin.name for pin in PINS if pin.direction == "o"]
 LIMITS = Limits(
     dac_settle_ns=500, line_settle_ns=200, front_end_ns=300, guard_ns=40, chain_level_ns=20,
-    dac_level_ns=20, adc_level_ns=20,
+    dac_level_ns=20, adc_level_ns=20, quiet_ns=40,
     longest_ns=dict.fromkeys(("form", "reset", "set", "read", "dot"), 2000),
 )  # fmt: skip
 HALF = 20  # ns, of every serial clock
@@ -258,6 +258,7 @@ WRONG: dict[str, tuple[Callable[[Hand], Awaitable[None]], str]] = {
     "15 bits of the converter": (lambda h: again(h, bits=15), "15 bits of the ADC were read"),
     "converter's clock": (lambda h: again(h, half=10, rest=900), "clock of adc is too fast: 10 ns"),
     "no acquisition": (lambda h: again(h, bits=4, rest=10), "no time to acquire"),
+    "no quiet time": (lambda h: again(h, rest=10), "samples 30 ns after its last bit"),
     "31 bits for the DAC": (lambda h: h.dac(0, bits=31), "a frame of the DAC has 31 bits"),
     "DAC's clock": (lambda h: h.dac(0x0300_0000, half=10), "clock of dac is too fast: 10 ns"),
     "frames without a rest": (tight_sync, "SYNC of the DAC is high for too short"),

@@ -29,10 +29,10 @@ from ohmcarlo_hdl.core import core
 from ohmcarlo_hdl.core.phy_core import PhyCore
 from problems import trace
 from verif.daughterboard import Daughterboard, KeyedArray, Limits, Wired
-from verif.formal.mutants import mutant
 from verif.harness import Case, case_parameters, run_bench, start_clock
 from verif.harness.core import CoreDriver
 from verif.harness.verilog import verilog_of
+from verif.mutants.source import mutant
 from verif.test_core import first_difference
 from verif.test_phy import RAIL_CODES, SHORT
 

@@ -102,9 +102,7 @@ async def holds(dut) -> None:  # type: ignore[no-untyped-def]
         await Timer(9000, "ns")
         assert int(dut.watched.value) & 0b11_1111 == 0b10_0000 and int(dut.fault.value)
         dut.off.value = 0
-        bench.source.pending.clear()
-        bench.source._offering = False
-        dut.commands__valid.value = 0
+        bench.source.drop()
         await RisingEdge(dut.clk)
         assert int(dut.idle.value)
         dut.clear.value = 1

@@ -73,6 +73,7 @@ class ArrayPath(wiring.Component):
                 "programming": Out(1),  # an operation of the programmer is offered
                 "enters": Out(1),  # the operation that the programmer transfers
                 "entering": Out(array_request(config)),
+                "offers": Out(1),  # the programmer offers an operation
             }
         )
 
@@ -108,6 +109,7 @@ class ArrayPath(wiring.Component):
             self.programming.eq(programs.output.valid),
             self.enters.eq(programmer.commands.valid & programmer.commands.ready),
             self.entering.eq(programmer.commands.payload.request),
+            self.offers.eq(programmer.commands.valid),
         ]
         return m
 
@@ -135,10 +137,12 @@ class Watch:
         self.between = False  # the same, on the way out of the arbiter
         self.on_the_way: deque[Any] = deque()  # commands between the two, and tags of READs
         self.waiting = False  # the clock before had an offer that was not taken
+        self.offered: int | None = None  # such an offer of the programmer
         self.spent = False  # the last device of a permission went
         self.ended = 0  # permissions that did
         self.outstanding = 0
         self.dropped = self.held_up = self.most = 0
+        self.stopped = 0  # discards while the programmer offered an operation
         self.cycle, self.transfers = 0, list[int]()
 
     def get(self, name: str) -> int:
@@ -176,6 +180,12 @@ class Watch:
                 self.answer(Reader.LIKELIHOOD, self.rng.randrange(-1000, 1000))
             elif command["op"] == Op.READ.value:
                 self.answer(Reader.RAW, self.rng.randrange(1024))
+        # without the register stage of a controller, the arbiter depends on this
+        entering_bits = self.get("entering") if self.get("offers") else None
+        assert self.offered in (None, entering_bits), "the programmer withdrew an offer"
+        kept = self.offered is not None and not self.reading
+        self.stopped += kept and bool(self.get("discard"))
+        self.offered = None if self.get("enters") else entering_bits
         if self.get("enters"):
             entering = self.command.unpack(self.get("entering"))
             target_done = self.program(entering, done)
@@ -332,14 +342,14 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
         for _ in range(rng.randrange(6)):
             await edge
         way = 1.0 if alone else rng.random()
-        if way < 0.1:  # in the middle of a coin
+        if way < 0.3:  # in the middle of a coin, often while an operation is offered
             dut.allow_coin.value = 1
             for _ in range(rng.randrange(12)):
                 await edge
             await discard()
             dut.allow_coin.value = 0
             await edge
-        elif way < 0.2:
+        elif way < 0.4:
             await discard()
         else:
             for _ in range(rounds):
@@ -349,7 +359,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
                     times = watch.transfers[first:]
                     # RESET and three devices (a SELECT may have gone before)
                     assert times[-1] - times[-7] == 6, "two clocks per device, one per row"
-            if way < 0.4:
+            if way < 0.6:
                 await discard()
             else:
                 ahead = rng.random() < 0.5
@@ -365,6 +375,7 @@ async def operations(dut) -> None:  # type: ignore[no-untyped-def]
     assert watch.sent == {"raw": [told(r) for r in raws], "dots": accesses} or alone
     assert watch.most == DEPTH or not stall
     assert alone or (watch.dropped > 30 and watch.held_up > 100)
+    assert watch.stopped or not stall
 
 
 def test_operations() -> None:

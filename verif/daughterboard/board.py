@@ -235,6 +235,9 @@ class Daughterboard:
             self._clock("adc", limits.adc_level_ns, new, now)
             if bits != 16:
                 self._shout(f"{bits} bits of the ADC were read, not 16", new, now)
+            quiet = int(self.dut.adc_since.value) * self.period_ns
+            if quiet < limits.quiet_ns:
+                self._shout(f"the ADC samples {quiet} ns after its last bit", new, now)
         if now - self.sampled < limits.cycle_ns or now - self.converted < limits.acquire_ns:
             self._shout("the ADC had no time to acquire", new, now)
         self.sampled, self.converted = now, now + limits.convert_ns

@@ -34,8 +34,8 @@ class Limits:
         From a change of a rail or of the lines to a pulse.
     guard_ns : int
         Least time between the edge of a pulse and a change of rail or line.
-    convert_ns, acquire_ns, cycle_ns : int
-        ADS8860: tconv, tACQ, time between samples.
+    convert_ns, acquire_ns, cycle_ns, quiet_ns : int
+        ADS8860: tconv, tACQ, time between samples, tquiet (last SCLK to the next sample).
     front_end_ns : int
         From the begin of a read pulse to a sample.
     shortest_ns, longest_ns : mapping
@@ -52,6 +52,7 @@ class Limits:
     convert_ns: int = 710
     acquire_ns: int = 290
     cycle_ns: int = 1000
+    quiet_ns: int = 20
     front_end_ns: int = 1000
     shortest_ns: Mapping[str, int] = field(default_factory=_shortest)
     longest_ns: Mapping[str, int] = field(default_factory=_longest)

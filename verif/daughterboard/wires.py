@@ -32,7 +32,7 @@ class Receiver(wiring.Component):
 
     ``word`` holds the last bits, the latest one lowest. Since ``begin`` was high, ``bits`` counts
     the bits, ``level`` is the shortest half period of ``clock`` in clocks, and ``unsteady`` is high
-    if a bit moved at the edge that samples it.
+    if a bit moved at the edge that samples it. ``since`` counts clocks since the last edge.
     """
 
     def __init__(self, width: int, falling: bool) -> None:
@@ -46,13 +46,14 @@ class Receiver(wiring.Component):
                 "bits": Out(BITS),
                 "level": Out(LEVEL, init=(1 << LEVEL) - 1),
                 "unsteady": Out(1),
+                "since": Out(LEVEL, init=1),
             }
         )
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         old_clock, old_data = Signal(), Signal()
-        since = Signal(LEVEL, init=1)
+        since = self.since
         edges = Signal(2)
         edge = self.clock != old_clock
         takes = edge & (~self.clock if self.falling else self.clock)
@@ -100,6 +101,7 @@ class Wired(wiring.Component):
                 f"{name}_bits": Out(BITS),
                 f"{name}_level": Out(LEVEL),
                 f"{name}_unsteady": Out(1),
+                f"{name}_since": Out(LEVEL),
             }
         ports["adc_code"] = In(16)
         super().__init__(ports)
@@ -145,6 +147,7 @@ class Wired(wiring.Component):
                 getattr(self, f"{name}_bits").eq(receiver.bits),
                 getattr(self, f"{name}_level").eq(receiver.level),
                 getattr(self, f"{name}_unsteady").eq(receiver.unsteady),
+                getattr(self, f"{name}_since").eq(receiver.since),
             ]
             if name in FRAMES:
                 m.d.comb += getattr(self, f"{name}_word").eq(receiver.word)

@@ -4,7 +4,8 @@
 induction. Groups of assertions here: ``one`` (never two pulses on the pins), ``length`` (none too
 long), ``stable`` (rails and lines move neither during a pulse nor within its guards, and have
 settled before it), ``quiet`` (all off after reset, fault and off, the array held off), ``sample``
-(the ADC samples in read pulses only), ``stream`` (an answer stays until it is taken), and ``inv``.
+(the ADC samples in read pulses only), ``stream`` (an answer stays until it is taken), ``sent``
+(nothing that a pulse uses is older than the last ``hold``; ``sent.py``), and ``inv``.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ohmcarlo_hdl.config import CoreConfig
 from ..daughterboard.driven import DrivenPhy
 from .checks import Checks
 from .interlocks import CLOCKS, GUARD_CLOCKS
+from .sent import check_sent
 from .sequencer import SequencerProof
 
 CONFIG = CoreConfig(
@@ -78,6 +80,7 @@ class PhyProof(DrivenPhy):
         self._quiet(m, checks)
         self._stable(m, checks, keepers)
         self._sample(m, checks)
+        check_sent(m, checks, self)
         return m
 
     def _pulses(self, m: Module, checks: Checks) -> None:

@@ -2,7 +2,7 @@
 
 from ohmcarlo.spec import segment_words
 
-from .bench import BenchFailure, Case, run_bench
+from .bench import BenchFailure, Case, bench_outcomes, run_bench
 from .cases import case_parameters
 from .model import building
 from .packing import Packer
@@ -17,6 +17,7 @@ __all__ = [
     "Sink",
     "Source",
     "array_stimuli",
+    "bench_outcomes",
     "building",
     "case_parameters",
     "load_window",

@@ -17,8 +17,8 @@ import shutil
 import sys
 import uuid
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -76,6 +76,36 @@ def run_bench(
     Raises BenchFailure with the first failure's own message when a test failed, AssertionError when
     nothing was tested.
     """
+    cases = [case or {}] if case is None or isinstance(case, dict) else list(case)
+    with _simulation(component, module, cases, seed, testcase, verilog_text) as (outcomes, work):
+        _judge(outcomes, work)
+
+
+def bench_outcomes(
+    name: str,
+    module: str,
+    cases: Sequence[Case],
+    *,
+    verilog_text: str,
+    seed: int = 1,
+    testcase: str | None = None,
+) -> dict[str, str | None]:
+    """As ``run_bench``, but return the message of each failed test, and None for the others."""
+    with _simulation(name, module, cases, seed, testcase, verilog_text) as (outcomes, _):
+        return outcomes
+
+
+@contextmanager
+def _simulation(
+    component: wiring.Component | Callable[[], wiring.Component] | str,
+    module: str,
+    cases: Sequence[Case],
+    seed: int,
+    testcase: str | None,
+    verilog_text: str | None,
+) -> Iterator[tuple[dict[str, str | None], Path]]:
+    """Outcomes of the tests, by name, and the folder of the simulation."""
+    __tracebackhide__ = True
     name, target = str(component), current_target()
     text = verilog_text if target is SOURCE else None
     if not isinstance(component, str):
@@ -91,14 +121,13 @@ def run_bench(
     work.mkdir(parents=True)
     if probe.coverage:  # for the lines of the report
         shutil.copyfile(model / f"{TOP}.v", work.parent / f"{TOP}.v")
-    cases = [case or {}] if case is None or isinstance(case, dict) else list(case)
     waves = work / f"waves.{probe.waves}" if probe.waves else None
     environment = {MODULE: module, CASES: json.dumps(cases), TESTS: testcase or ""}
     results = _simulate(model, work, environment, seed_of(seed), waves)
     if waves is not None and waves.exists():
         waves_written.append(waves)
     try:
-        _judge(results, module, work)
+        yield _outcomes(results, module, work), work
     except AssertionError:
         print((work / LOG).read_text(errors="replace"))  # for pytest's report
         raise
@@ -150,7 +179,8 @@ def _simulate(
     return results
 
 
-def _judge(results: Path, module: str, work: Path) -> None:
+def _outcomes(results: Path, module: str, work: Path) -> dict[str, str | None]:
+    """The message of each failed test, and None for the others."""
     __tracebackhide__ = True
     if not results.exists():
         last = (work / LOG).read_text(errors="replace").strip().splitlines()[-1:]
@@ -158,9 +188,14 @@ def _judge(results: Path, module: str, work: Path) -> None:
     found = list(ET.parse(results).getroot().iter("testcase"))
     ran = [test for test in found if test.find("skipped") is None]
     assert ran, f"{module} has no cocotb test to run: nothing was checked"
-    failures = [(test.get("name"), test.find("failure")) for test in ran]
-    failed = [(name, failure) for name, failure in failures if failure is not None]
+    failures = {str(test.get("name")): test.find("failure") for test in ran}
+    return {n: None if f is None else str(f.get("message")) for n, f in failures.items()}
+
+
+def _judge(outcomes: dict[str, str | None], work: Path) -> None:
+    __tracebackhide__ = True
+    failed = [(name, message) for name, message in outcomes.items() if message is not None]
     if failed:
-        name, failure = failed[0]
+        name, message = failed[0]
         others = f" (and {len(failed) - 1} more tests)" if len(failed) > 1 else ""
-        raise BenchFailure(f"{name}: {failure.get('message')}{others}; see {work}")
+        raise BenchFailure(f"{name}: {message}{others}; see {work}")

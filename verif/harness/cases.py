@@ -2,7 +2,8 @@
 
 ``run_bench`` names module, tests and cases in the environment. A test of several cases appears as
 ``test[0]``, ``test[1]``, ..., or ``test[name]`` if the case has a "name". All of them run in one
-simulation, one after the other.
+simulation, one after the other. A case with "tests" takes part in these tests only, separated by
+``|``. A "mutant" of a case is the value of the block's input of that name.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ def _once(test: Any, case: dict[str, Any], name: str) -> Any:
         _current.clear()
         _current.update(case)
         Stalls.made.clear()
+        if "mutant" in case:
+            dut.mutant.value = case["mutant"]
         await test.func(dut)
         check_stalls()
 
@@ -45,11 +48,13 @@ def cocotb_tests() -> dict[str, Any]:
     chosen = os.environ[TESTS].split("|") if os.environ[TESTS] else None
     kind = type(cocotb.test()(_once))
     found = [test for test in vars(module).values() if isinstance(test, kind)]
-    assert all(name in [test.name for test in found] for name in chosen or []), chosen
+    names = [test.name for test in found]
     made = {}
     for index, case in enumerate(cases):
+        of_case = case["tests"].split("|") if "tests" in case else chosen
+        assert all(name in names for name in of_case or []), of_case
         for test in found:
-            if chosen is None or test.name in chosen:
+            if of_case is None or test.name in of_case:
                 label = case.get("name", index)
                 name = f"{test.name}[{label}]" if len(cases) > 1 else test.name
                 made[name] = _once(test, case, name)

@@ -128,6 +128,12 @@ class Source:
     def done(self) -> bool:
         return not self.pending
 
+    def drop(self) -> None:
+        """Withdraw the offer, and drop all items that were not taken."""
+        self.pending.clear()
+        self._offering = False
+        self.valid.value = 0
+
     def tick(self) -> None:
         if self._offering and int(self.ready.value):
             self.pending.pop()

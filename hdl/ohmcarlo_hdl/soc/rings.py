@@ -26,6 +26,8 @@ class ReceiveRing(wiring.Component):
     ----------
     width, items : int
         Bits of an item, and number of items, a power of two.
+    first : int
+        Number of the first item, which both sides count from.
 
     Attributes
     ----------
@@ -39,12 +41,12 @@ class ReceiveRing(wiring.Component):
         The ring.
     """
 
-    def __init__(self, width: int, items: int) -> None:
+    def __init__(self, width: int, items: int, first: int = 0) -> None:
         self.width, self.items = width, items
         super().__init__(
             {
                 "input": In(stream.Signature(width)),
-                "received": Out(COUNT_BITS),
+                "received": Out(COUNT_BITS, init=first),
                 "taken": In(COUNT_BITS),
                 "window": In(Access(bits_for(items - 1))),
             }
@@ -76,6 +78,8 @@ class TransmitRing(wiring.Component):
     ----------
     width, items : int
         Bits of an item, and number of items, a power of two.
+    first : int
+        Number of the first item, which both sides count from.
 
     Attributes
     ----------
@@ -89,13 +93,13 @@ class TransmitRing(wiring.Component):
         The items, in order.
     """
 
-    def __init__(self, width: int, items: int) -> None:
+    def __init__(self, width: int, items: int, first: int = 0) -> None:
         self.width, self.items = width, items
         super().__init__(
             {
                 "window": In(Window(bits_for(items - 1))),
                 "put": In(COUNT_BITS),
-                "sent": Out(COUNT_BITS),
+                "sent": Out(COUNT_BITS, init=first),
                 "output": Out(stream.Signature(width)),
             }
         )

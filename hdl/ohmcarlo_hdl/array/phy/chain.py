@@ -67,14 +67,15 @@ class LineChain(wiring.Component):
                 "latch": Out(1),
             }
         )
+        # The state is on the object for the proofs.
         self.known = Signal()
+        self.lost = Signal()  # ``forget`` in the middle of a frame
         self.wait = Signal(bits_for(self.settle))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.shifter = shifter = self.shifter
-        known, wait = self.known, self.wait
-        lost = Signal()  # ``forget`` in the middle of a frame
+        known, lost, wait = self.known, self.lost, self.wait
         same, start = Signal(), Signal()
         m.d.comb += [
             same.eq(known & (self.sent == self.wanted)),

@@ -1,0 +1,334 @@
+"""The mutants of the hardware's blocks, each with the test of a bench that must fail for it.
+
+A *bed* is one build of a block with all its mutants. Without a mutant it passes its tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from amaranth.lib import wiring
+
+from ohmcarlo_hdl.array import sequencer
+from ohmcarlo_hdl.array.phy import adc, chain, dac, phy
+from ohmcarlo_hdl.core import acceptance, hastings, prior, programmer
+from ohmcarlo_hdl.entropy import health
+from ohmcarlo_hdl.soc import rings
+from verif import (
+    test_acceptance,
+    test_entropy_unit,
+    test_phy,
+    test_phy_adc,
+    test_pricing,
+    test_programmer,
+    test_rings,
+    test_sequencer,
+)
+
+from .switch import Mutant
+
+
+@dataclass(frozen=True)
+class Bed:
+    """A block under its bench, with its mutants.
+
+    Attributes
+    ----------
+    bench : module
+        The bench.
+    make : callable
+        Makes the block. It takes the class from ``bench``, where a mutant can replace it.
+    mutants : sequence of Mutant
+    case : dict
+        Case of the bench.
+    verify : bool
+        It is too long for ``make test``.
+    """
+
+    bench: ModuleType
+    make: Callable[[], wiring.Component]
+    mutants: Sequence[Mutant]
+    case: dict[str, Any] = field(default_factory=dict)
+    verify: bool = False
+
+
+ACCEPTANCE = Bed(
+    test_acceptance,
+    lambda: test_acceptance.Acceptance(test_acceptance.CONFIG),
+    [
+        Mutant(
+            "a sum equal to the threshold is rejected",
+            acceptance,
+            "total < threshold",
+            "total <= threshold",
+            "decides",
+        ),
+        Mutant(
+            "the Hastings term has the other sign",
+            acceptance,
+            "-price.hastings - self.t",
+            "price.hastings - self.t",
+            "decides",
+        ),
+        Mutant(
+            "the threshold does not wait for t",
+            acceptance,
+            "self.t_valid | (mode != Mode.STEP)",
+            "1",
+            "decides",
+        ),
+        Mutant(
+            "the sum stops early though this is disabled",
+            acceptance,
+            "below & self.early_reject",
+            "below",
+            "decides",
+        ),
+        Mutant(
+            "the sum never stops early",
+            acceptance,
+            "below & self.early_reject",
+            "0",
+            "decides",
+        ),
+    ],
+    {"stall": 0.5},
+)
+
+PRICING = Bed(
+    test_pricing,
+    lambda: test_pricing.Pricing(test_pricing.CONFIGS["reference"]),
+    [
+        Mutant(
+            "log sigma is added on the way back",
+            hastings,
+            "logs_so_far - log",
+            "logs_so_far + log",
+            "prices_many_one_pair_proposals_without_a_gap",
+        ),
+        Mutant(
+            "squares are added on the way back",
+            hastings,
+            "squares_so_far - square",
+            "squares_so_far + square",
+            "prices_many_one_pair_proposals_without_a_gap",
+        ),
+        Mutant(
+            "the common mode of a pair costs nothing",
+            prior,
+            "Mux(common_8, total_9, 0) + rounded_8",
+            "Mux(common_8, total_9, rounded_8)",
+            "prices_many_one_pair_proposals_without_a_gap",
+        ),
+        Mutant(
+            "a device at six sigma is stuck",
+            hastings,
+            "(z > limit) | (z < -limit)",
+            "(z >= limit) | (z <= -limit)",
+            "counts_from_just_more_than_six_sigma",
+        ),
+    ],
+    {"config": "reference"},
+    verify=True,
+)
+
+PROGRAMMER = Bed(
+    test_programmer,
+    lambda: test_programmer.ArrayPath(),
+    [
+        Mutant(
+            "discard withdraws an offer",
+            programmer,
+            "~(self.discard & ~reading & ~offered)",
+            "~(self.discard & ~reading)",
+            "operations",
+        ),
+        Mutant(
+            "a row follows the last device of a permission",
+            programmer,
+            "(self.allow_coin | self.allow_sample) & ~exhausted",
+            "self.allow_coin | self.allow_sample",
+            "operations",
+        ),
+    ],
+    {"stall": 0.5, "alone": False},
+    verify=True,
+)
+
+RECEIVE_RING = Bed(
+    test_rings,
+    lambda: test_rings.receive_ring(),
+    [
+        Mutant(
+            "the ring is full when its counts wrap",
+            rings,
+            "self.received - self.taken",
+            "Mux(self.received < self.taken, self.items, self.received - self.taken)",
+            "receives",
+        ),
+        Mutant(
+            "the ring takes an item too many",
+            rings,
+            "inside < self.items",
+            "inside <= self.items",
+            "receives",
+        ),
+    ],
+    {"stall": 0.0, "pause": 0.9, "seed": 3},
+    verify=True,
+)
+
+TRANSMIT_RING = Bed(
+    test_rings,
+    lambda: test_rings.transmit_ring(),
+    [
+        Mutant(
+            "nothing is sent when the counts wrap",
+            rings,
+            "self.put != self.sent",
+            "self.put > self.sent",
+            "transmits",
+        ),
+    ],
+    {"stall": 0.5, "pause": 0.5, "seed": 4},
+    verify=True,
+)
+
+PHY = Bed(
+    test_phy,
+    lambda: test_phy.hardware("whole"),
+    [
+        Mutant(
+            "lines count as known though hold struck in mid-frame",
+            chain,
+            "~lost",
+            "1",
+            "holds_anywhere",
+        ),
+        Mutant(
+            "a rail counts as sent though hold struck in mid-frame",
+            dac,
+            "[known.eq(0), sending.eq(0)]",
+            "[known.eq(0), sending.eq(Mux({on}, sending, 0))]",
+            "holds_anywhere",
+        ),
+        Mutant(
+            "hold takes a second READ while a reading is owed",
+            phy,
+            "hold & ~(answered & owed)",
+            "hold",
+            "holds_anywhere",
+        ),
+        Mutant(
+            "a changed rail is not sent",
+            dac,
+            "known[i] & (self.sent[i] == self.codes[i])",
+            "known[i]",
+            "holds_anywhere",
+        ),
+    ],
+    {"config": "whole", "clocks": test_phy.CLOCKS},
+    verify=True,
+)
+
+SEQUENCER = Bed(
+    test_sequencer,
+    lambda: test_sequencer.Sequencer(**test_sequencer.BLOCKS["guarded"]),
+    [
+        Mutant(
+            "a pulse has no longest width",
+            sequencer,
+            "Mux(setting > limit, limit, setting)",
+            "setting",
+            "full_pulse",
+        ),
+        Mutant(
+            "RESET comes with every SET",
+            sequencer,
+            "enables.eq(self.kind)",
+            "enables.eq(self.kind | (({on} & self.kind[2]) << 1))",
+            "full_pulse",
+        ),
+        Mutant(
+            "off is ignored",
+            sequencer,
+            "self.off | unknown |",
+            "Mux({on}, 0, self.off) | unknown |",
+            "emergency_off",
+        ),
+        Mutant(
+            "the watchdog is one clock late",
+            sequencer,
+            "clocks >= watchdog",
+            "clocks > watchdog",
+            "watchdogs",
+        ),
+    ],
+    {"block": "guarded"},
+)
+
+HEALTH = Bed(
+    test_entropy_unit,
+    lambda: test_entropy_unit.EntropyUnit(test_entropy_unit.configured(4)),
+    [
+        Mutant(
+            "a count at its cut-off passes",
+            health,
+            "old >= test.cutoff",
+            "old > test.cutoff",
+            "counters_at_their_ends",
+        ),
+        Mutant(
+            "frozen columns pass",
+            health,
+            "run >= self.cutoff",
+            "0",
+            "bad_coins_alarm_in_time",
+        ),
+    ],
+    {"entropy_pairs": 4},
+    verify=True,
+)
+
+ADC = Bed(
+    test_phy_adc,
+    lambda: test_phy_adc.Readers(),
+    [
+        Mutant(
+            "the ADC has no quiet time",
+            adc,
+            "left.eq(self.quiet)",
+            "left.eq(Mux({on}, 1, self.quiet))",
+            "keeps_the_times",
+        ),
+        Mutant(
+            "the first bit is read too early",
+            adc,
+            "left.eq(self.enable)",
+            "left.eq(Mux({on}, 1, self.enable))",
+            "keeps_the_times",
+        ),
+        Mutant(
+            "the last bit is not read",
+            adc,
+            "bits.eq(ADC.bits - 1)",
+            "bits.eq(ADC.bits - 1 - {on})",
+            "keeps_the_times",
+        ),
+    ],
+)
+
+BEDS = {
+    "acceptance": ACCEPTANCE,
+    "pricing": PRICING,
+    "programmer": PROGRAMMER,
+    "health tests": HEALTH,
+    "sequencer": SEQUENCER,
+    "phy": PHY,
+    "adc": ADC,
+    "receive ring": RECEIVE_RING,
+    "transmit ring": TRANSMIT_RING,
+}
