@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Array, Cat, Module, Signal, Value
+from amaranth import Cat, Module, Signal, Value
 from amaranth.lib import data
 
 from ohmcarlo_hdl.array.phy.chain import LineChain
@@ -52,30 +52,30 @@ class _Lines:
 
 
 class _Codes:
-    """Channels of the DAC, as ``_Lines``."""
+    """Channels of the DAC, as ``_Lines``, and the code of the gate of SET and FORM."""
 
     def __init__(self, m: Module, checks: Checks, rails: Rails, hold: Value) -> None:
         shifter = rails.shifter
         frame = _Frame(m, shifter, hold, "rails")
         self.intact = Signal(DAC.channels, name="intact_rails")
-        self.codes = Array(Signal(DAC.code_bits, name=f"rail_{c}") for c in range(DAC.channels))
+        self.gate = Signal(DAC.code_bits)
         writes = frame.word[24:] == COMMAND_WRITE
         channel, code = frame.word[20:23], frame.word[20 - DAC.code_bits : 20]
         with m.If(shifter.done & writes):
-            m.d.sync += [
-                self.codes[channel].eq(code),
-                self.intact.bit_select(channel, 1).eq(frame.fresh),
-            ]
+            m.d.sync += self.intact.bit_select(channel, 1).eq(frame.fresh)
+            with m.If(channel == Channel.GATE_PROGRAM):
+                m.d.sync += self.gate.eq(code)
         with m.If(hold):
             m.d.sync += self.intact.eq(0)
-        for c in range(DAC.channels):
-            name = Channel(c).name.lower()
-            there = self.intact[c] & (self.codes[c] == rails.sent[c])
-            checks.implies(f"sent.known_{name}", rails.known[c], there)
+        for c in Channel:
+            name = c.name.lower()
+            checks.implies(f"sent.known_{name}", rails.known[c], self.intact[c])
             of_frame = shifter.busy & writes & (channel == c)
             checks.implies(f"inv.unknown_{name}", of_frame, ~rails.known[c])
-            same = of_frame & frame.fresh & (code == rails.sent[c])
-            checks.implies(f"inv.under_way_{name}", rails.sending[c], same)
+            checks.implies(f"inv.under_way_{name}", rails.sending[c], of_frame & frame.fresh)
+        sent = rails.sent[Channel.GATE_PROGRAM]
+        checks.implies("sent.known_code", rails.known[Channel.GATE_PROGRAM], self.gate == sent)
+        checks.implies("inv.code", rails.sending[Channel.GATE_PROGRAM], code == sent)
 
 
 def check_sent(m: Module, checks: Checks, proof: Any) -> None:
@@ -104,7 +104,7 @@ def check_sent(m: Module, checks: Checks, proof: Any) -> None:
     in_pulses("row", PULSES, lambda s: address.intact & (chosen.row == s.row))
     in_pulses("device", OF_DEVICE, lambda s: chosen.device == s.device)
     in_pulses("inputs", ("dot",), lambda s: inputs.intact)
-    in_pulses("gate", WITH_GATE_CODE, lambda s: rails.codes[Channel.GATE_PROGRAM] == s.dac)
+    in_pulses("gate", WITH_GATE_CODE, lambda s: rails.gate == s.dac)
     for channel in Channel:
         users = [name for name, op in PULSES.items() if channel in USED[op]]
         in_pulses(channel.name.lower(), users, lambda s, c=channel: rails.intact[c])

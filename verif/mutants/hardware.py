@@ -268,6 +268,7 @@ SEQUENCER = Bed(
         ),
     ],
     {"block": "guarded"},
+    verify=True,
 )
 
 HEALTH = Bed(
