@@ -85,14 +85,16 @@ def _check_stream(path: Path) -> None:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, keep_old_as: Path | None = None) -> Iterator[Path]:
     """A temporary path that replaces ``path`` when the block succeeds and is removed otherwise.
+
+    ``keep_old_as``: a name for the file that is replaced, in the same folder.
 
     A symbolic link stays: the file that it points to is replaced. The content is copied into a
     device, a pipe or a descriptor. Raises OhmcarloError, naming ``path``, for any OSError inside.
     """
     try:
-        with _copied(path) if in_place(path) else _renamed(path) as temporary:
+        with _copied(path) if in_place(path) else _renamed(path, keep_old_as) as temporary:
             yield temporary
     except OSError as error:
         raise OhmcarloError(
@@ -102,13 +104,15 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _renamed(path: Path) -> Iterator[Path]:
+def _renamed(path: Path, keep_old_as: Path | None) -> Iterator[Path]:
     final = Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary = final.with_name(final.name + TEMPORARY)
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
+        if keep_old_as is not None and final.exists():
+            final.replace(keep_old_as)
         temporary.replace(final)
         sync_folder(final.parent)
     finally:
@@ -138,9 +142,9 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically."""
-    with atomic(path) as temporary:
+def write_bytes(path: Path, content: bytes, *, keep_old_as: Path | None = None) -> None:
+    """Write a file atomically. See ``atomic`` for ``keep_old_as``."""
+    with atomic(path, keep_old_as) as temporary:
         temporary.write_bytes(content)
 
 

@@ -98,7 +98,7 @@ class ChainRun:
         self._checkpoint_seconds = checkpoint_seconds
         self._blocks: list[Block] = []  # everything streamed
         self._saved = 0  # blocks on disk
-        self._chunks = 0  # chunk files that hold them
+        self._kept = False  # a checkpoint is on disk
         self._kept_steps = 0  # steps of every chain on disk
         self._saving_seconds = 0.0  # time of the last read of the board's state
         self._block_steps = FIRST_BLOCK
@@ -145,14 +145,16 @@ class ChainRun:
         return join_blocks(self._blocks)
 
     def _restore_or_start(self) -> None:
-        found = self.folder.checkpoint() if self.folder else None
-        if self.folder is None or found is None:
+        if self.folder is None:
             self._start()
             return
-        self._blocks = self.folder.blocks(found.chunks)
-        self._saved, self._chunks = len(self._blocks), found.chunks
+        found, self._blocks = self.folder.resume(self.observer.say)
+        if found is None:
+            self._start()
+            return
+        self._saved = len(self._blocks)
         self.steps, self.seconds, self.status = found.steps, found.seconds, found.status
-        self._kept_steps = found.steps
+        self._kept_steps, self._kept = found.steps, True
         with intact(self.folder.path / CHECKPOINT):
             self.board.load_state_dict(found.state)
         if self.status == ENTROPY_ALARM:
@@ -200,21 +202,23 @@ class ChainRun:
         return max(self._checkpoint_seconds, self._saving_seconds / SAVING_SHARE)
 
     def _checkpoint(self) -> None:
-        if self.folder is None:
+        fresh = self._blocks[self._saved :]
+        if self.folder is None or (self._kept and not fresh):
             return
         began = time.monotonic()
         state = self.board.state_dict()
         self._saving_seconds = time.monotonic() - began
-        fresh = self._blocks[self._saved :]
-        self._chunks = self.folder.save(
-            join_blocks(fresh) if fresh else None,
-            steps=self.steps,
-            chunks=self._chunks,
-            seconds=self.seconds,
-            status=self.status,
-            state=state,
-        )
-        self._saved, self._kept_steps = len(self._blocks), self.steps
+        try:
+            self.folder.save(
+                join_blocks(fresh) if fresh else None,
+                steps=self.steps,
+                seconds=self.seconds,
+                status=self.status,
+                state=state,
+            )
+        except OhmcarloError as error:
+            raise OhmcarloError(f"{error}; {self.resume_hint()}") from error
+        self._saved, self._kept_steps, self._kept = len(self._blocks), self.steps, True
 
     def resume_hint(self) -> str:
         """A line for the user of an interrupted run: the steps that are kept, and the command to

@@ -56,6 +56,7 @@ def has_seal(values: Mapping[str, Any]) -> bool:
 
 
 def _json_digest(values: Mapping[str, Any]) -> str:
+    values = json.loads(json.dumps(values))  # as it is read again: lists, texts as keys
     text = json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -86,8 +87,9 @@ def _feed_array(digest: Any, array: np.ndarray[Any, Any], exact: bool) -> None:
     if array.dtype.kind == "f" and not exact:
         exponent, array = _coarse(array)
         _add(digest, "exponent", str(exponent).encode())
-    array = array.astype(array.dtype.newbyteorder("<"))
-    _add(digest, f"{array.dtype.str}{array.shape}", array.tobytes())
+    kind = array.dtype.newbyteorder("<")
+    content = np.ascontiguousarray(array, kind).reshape(-1).view(np.uint8)
+    _add(digest, f"{kind.str}{array.shape}", content.data)
 
 
 def _coarse(array: np.ndarray[Any, Any]) -> tuple[int, np.ndarray[Any, Any]]:
@@ -101,6 +103,6 @@ def _coarse(array: np.ndarray[Any, Any]) -> tuple[int, np.ndarray[Any, Any]]:
     return exponent, np.where(finite, numbers, special).astype("<i8")
 
 
-def _add(digest: Any, kind: str, content: bytes) -> None:
+def _add(digest: Any, kind: str, content: bytes | memoryview) -> None:
     digest.update(f"{kind}:{len(content)}:".encode())
     digest.update(content)

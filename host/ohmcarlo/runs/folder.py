@@ -1,14 +1,20 @@
 """The folder of a run: configuration, streamed blocks, and the state to resume from.
 
-    manifest.json      configuration, versions, data digest; written first, never changed
+    manifest.json      configuration, versions, digests of all inputs; written first, never changed
     chunk-000000.npz   streamed steps and samples, append only
     checkpoint.npz     the board's complete state and the number of chunks before it
+    checkpoint-previous.npz     the checkpoint before that
     posterior.nc  trace.npz  evaluation.npz  result.json   once complete, result.json last
 
 A file appears whole or not at all: it is written under a temporary name, synced and renamed.
 A chunk is on disk before the checkpoint that counts it. A process that is killed at any moment
 therefore leaves a checkpoint and exactly the steps before it. Later chunks are written again,
 identically.
+
+The files are a hash chain: each holds the SHA-256 of its own content, the number of its run, and
+the SHA-256 of the file before it. The manifest comes before the first chunk, a chunk before the
+next one, the last chunk before the checkpoint. If the newest checkpoint or chunk is damaged, the
+run resumes from the checkpoint before it. A file of another run or in another place is refused.
 """
 
 from __future__ import annotations
@@ -17,24 +23,31 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boards.base import Block
+from ..boards import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Say
 from ..errors import OhmcarloError, UsageError
 from ..files import TEMPORARY, explain
+from .digests import SEAL
 from .stored import (
     CHECKPOINT,
-    FORMAT,
     MANIFEST,
+    PREVIOUS,
+    RUN,
+    Damaged,
+    Link,
+    damaged,
+    from_the_first_step,
     intact,
-    read_arrays,
+    read_linked,
     read_manifest,
     require_run,
-    write_arrays,
+    write_linked,
     write_manifest,
 )
 
@@ -44,6 +57,20 @@ except ImportError:  # pragma: no cover
     fcntl = None  # type: ignore[assignment]
 
 STATE = "board."
+STATUSES = (RUNNING, EXHAUSTED, ENTROPY_ALARM)
+PER_STEP = ("accepted", "valid", "log_posterior", "chain", "points")
+PER_SAMPLE = ("codes", "multiplicity", "sample_chain", "sample_log_posterior")
+KINDS: dict[str, tuple[type[np.generic], int]] = {  # dtype and dimensions of the arrays of a block
+    "accepted": (np.bool_, 1),
+    "valid": (np.bool_, 1),
+    "log_posterior": (np.int64, 1),
+    "chain": (np.uint8, 1),
+    "points": (np.int32, 1),
+    "codes": (np.uint16, 2),
+    "multiplicity": (np.int32, 1),
+    "sample_chain": (np.uint8, 1),
+    "sample_log_posterior": (np.int64, 1),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +83,8 @@ class Checkpoint:
         Steps of every chain so far.
     chunks : int
         Chunk files that belong to it.
+    records, samples : int
+        Steps of all chains, and retired samples, in these chunks.
     seconds : float
         Sampling time so far.
     status : str
@@ -66,9 +95,54 @@ class Checkpoint:
 
     steps: int
     chunks: int
+    records: int
+    samples: int
     seconds: float
     status: str
     state: dict[str, NDArray[Any]]
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "chunks", "records", "samples"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is negative")
+        if not 0 <= self.seconds < np.inf:
+            raise ValueError("seconds is not a time")
+        if self.status not in STATUSES:
+            raise ValueError(f"status {self.status!r} is unknown")
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Checkpoint:
+        """KeyError, TypeError or ValueError if ``arrays`` are not those of a checkpoint."""
+        kinds = {"seconds": float, "status": str}
+        scalars: dict[str, Any] = {}
+        for name in (f.name for f in fields(cls) if f.name != "state"):
+            scalars[name] = arrays[name].item()
+            if type(scalars[name]) is not kinds.get(name, int):
+                raise TypeError(f"{name} has type {arrays[name].dtype}")
+        state = {k.removeprefix(STATE): v for k, v in arrays.items() if k.startswith(STATE)}
+        return cls(**scalars, state=state)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays of a checkpoint file, by name."""
+        scalars = {f.name: np.array(getattr(self, f.name)) for f in fields(self)}
+        del scalars["state"]
+        return scalars | {STATE + name: value for name, value in self.state.items()}
+
+
+@dataclass
+class _Chain:
+    """The chunks of a run so far: how many, the SHA-256 of the last, and their content."""
+
+    last: str
+    chunks: int = 0
+    records: int = 0
+    samples: int = 0
+
+    def add(self, digest: str, chunk: Block) -> None:
+        self.last = digest
+        self.chunks += 1
+        self.records += len(chunk.accepted)
+        self.samples += len(chunk.codes)
 
 
 class RunFolder:
@@ -132,47 +206,128 @@ class RunFolder:
         chunk: Block | None,
         *,
         steps: int,
-        chunks: int,
         seconds: float,
         status: str,
         state: Mapping[str, NDArray[Any]],
-    ) -> int:
-        """Append a chunk, then the checkpoint after it; returns the new number of chunks."""
+    ) -> None:
+        """Append a chunk, then the checkpoint after it."""
+        chain = self._so_far
         if chunk is not None:
-            write_arrays(self._chunk(chunks), _block_arrays(chunk))
-            chunks += 1
-        scalars = {
-            "format": np.array(FORMAT),
-            "steps": np.array(steps),
-            "chunks": np.array(chunks),
-            "seconds": np.array(seconds),
-            "status": np.array(status),
-        }
-        named = {STATE + name: value for name, value in state.items()}
-        write_arrays(self.path / CHECKPOINT, scalars | named)
-        return chunks
+            link = Link(self._run, chain.last)
+            chain.add(write_linked(self._chunk(chain.chunks), _block_arrays(chunk), link), chunk)
+        checkpoint = Checkpoint(
+            steps=steps,
+            chunks=chain.chunks,
+            records=chain.records,
+            samples=chain.samples,
+            seconds=seconds,
+            status=status,
+            state=dict(state),
+        )
+        write_linked(
+            self.path / CHECKPOINT,
+            checkpoint.arrays(),
+            Link(self._run, chain.last),
+            keep_old_as=self.path / PREVIOUS,
+        )
+
+    @cached_property
+    def _run(self) -> str:
+        return str(self.manifest()[RUN])
+
+    @cached_property
+    def _so_far(self) -> _Chain:
+        return _Chain(self.manifest()[SEAL])
+
+    # -- resuming ------------------------------------------------------------------------------
 
     def checkpoint(self) -> Checkpoint | None:
-        """The last checkpoint, or None when the run was stopped before its first."""
+        """The newest checkpoint, or None when the run was stopped before its first."""
         path = self.path / CHECKPOINT
-        if not path.exists():
-            return None
-        stored = read_arrays(path)
+        return self._read_checkpoint(path)[0] if path.exists() else None
+
+    def resume(self, say: Say) -> tuple[Checkpoint | None, list[Block]]:
+        """The newest intact checkpoint, and the chunks before it.
+
+        All later files are removed; their steps are made again. ``say`` is called with a line of
+        text if the newest checkpoint cannot be used. Raises OhmcarloError, which names a file and
+        a remedy, when no checkpoint is intact, or when a file belongs elsewhere.
+        """
+        found, problem = [p for p in self._checkpoints() if p.exists()], None
+        blocks: list[Block] = []
+        self._so_far = _Chain(self.manifest()[SEAL])
+        for path in found:
+            try:
+                checkpoint = self._resume_from(path, blocks)
+            except Damaged as error:
+                problem = problem or error
+                continue
+            if problem is not None:
+                say(
+                    f"note: {problem.problem}; the run goes on from step {checkpoint.steps}, the "
+                    "checkpoint before it"
+                )
+            if path.name != CHECKPOINT:
+                path.replace(self.path / CHECKPOINT)
+            self._remove_chunks_from(checkpoint.chunks)
+            return checkpoint, blocks
+        if problem is not None:
+            raise problem
+        self._remove_chunks_from(0)
+        return None, []
+
+    def _checkpoints(self) -> list[Path]:
+        """Newest first."""
+        return [self.path / CHECKPOINT, self.path / PREVIOUS]
+
+    def _resume_from(self, path: Path, blocks: list[Block]) -> Checkpoint:
+        """A checkpoint; fills ``blocks`` with its chunks. They may hold those of another one."""
+        checkpoint, link = self._read_checkpoint(path)
+        blocks.clear()
+        chain = self._so_far = _Chain(self.manifest()[SEAL])
+        for index in range(checkpoint.chunks):
+            chunk, digest = self._read_chunk(self._chunk(index), chain.last)
+            blocks.append(chunk)
+            chain.add(digest, chunk)
+        self._require_place(path, link, chain.last)
         with intact(path):
-            return Checkpoint(
-                steps=int(stored["steps"]),
-                chunks=int(stored["chunks"]),
-                seconds=float(stored["seconds"]),
-                status=str(stored["status"]),
-                state={k.removeprefix(STATE): v for k, v in stored.items() if k.startswith(STATE)},
+            if (checkpoint.records, checkpoint.samples) != (chain.records, chain.samples):
+                raise ValueError("it counts other steps or samples than its chunks hold")
+        return checkpoint
+
+    def _read_checkpoint(self, path: Path) -> tuple[Checkpoint, Link]:
+        stored, link, _ = read_linked(path)
+        self._require_run(path, link)
+        with intact(path):
+            return Checkpoint.of(stored), link
+
+    def _read_chunk(self, path: Path, previous: str) -> tuple[Block, str]:
+        if not path.exists():
+            raise damaged(path, "it is missing")
+        stored, link, digest = read_linked(path)
+        self._require_run(path, link)
+        self._require_place(path, link, previous)
+        return _block_of(path, stored), digest
+
+    def _require_run(self, path: Path, link: Link) -> None:
+        if link.run != self._run:
+            raise OhmcarloError(
+                f"{path} belongs to another run: put the file of this run back, or "
+                f"{from_the_first_step(self.path)}"
             )
 
-    def blocks(self, chunks: int) -> list[Block]:
-        """The first ``chunks`` chunks; later ones, of a killed process, are removed."""
+    def _require_place(self, path: Path, link: Link, previous: str) -> None:
+        if link.previous != previous:
+            raise OhmcarloError(
+                f"{path} does not follow the file before it: files of this run were exchanged, "
+                f"copied or removed; put them back, or {from_the_first_step(self.path)}"
+            )
+
+    def _remove_chunks_from(self, chunks: int) -> None:
+        kept = {self._chunk(i) for i in range(chunks)}
         for path in self.path.glob("chunk-*.npz"):
-            if path not in {self._chunk(i) for i in range(chunks)}:
+            if path not in kept:
                 path.unlink(missing_ok=True)
-        return [_read_block(self._chunk(i)) for i in range(chunks)]
 
     def _chunk(self, index: int) -> Path:
         return self.path / f"chunk-{index:06d}.npz"
@@ -220,15 +375,23 @@ def _block_arrays(block: Block) -> dict[str, NDArray[Any]]:
     return {f.name: np.asarray(getattr(block, f.name)) for f in fields(Block)}
 
 
-def _read_block(path: Path) -> Block:
-    stored = read_arrays(path)
+def _block_of(path: Path, stored: Mapping[str, NDArray[Any]]) -> Block:
+    """The block of a chunk file; raises Damaged unless its arrays belong together."""
     with intact(path):
         values: dict[str, Any] = {f.name: stored[f.name] for f in fields(Block)}
-        for name in values:
-            dimensions = {"status": 0, "codes": 2}.get(name, 1)
-            if values[name].ndim != dimensions:
-                raise ValueError(f"{name} has {values[name].ndim} dimensions, not {dimensions}")
-    return Block(**(values | {"status": str(values["status"])}))
+        for name, (dtype, dimensions) in KINDS.items():
+            if values[name].dtype != dtype or values[name].ndim != dimensions:
+                raise ValueError(
+                    f"{name} is {values[name].dtype} with {values[name].ndim} dimensions, not "
+                    f"{np.dtype(dtype)} with {dimensions}"
+                )
+        for names in (PER_STEP, PER_SAMPLE):
+            if len({len(values[name]) for name in names}) != 1:
+                raise ValueError(f"{', '.join(names)} have different lengths")
+        if len(values["codes"]) != values["accepted"].sum():
+            raise ValueError("not every accepted step has a sample")
+        values["status"] = values["status"].item()
+        return Block(**values)
 
 
 def join_blocks(blocks: list[Block]) -> Block:

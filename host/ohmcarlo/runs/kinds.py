@@ -8,7 +8,7 @@ from typing import Any
 from ..tasks import get_task
 from .kind import RunKind
 from .policy.kind import PolicyKind
-from .stored import RESULT, intact, read_result, require_keys
+from .stored import POSTERIOR, RESULT, intact, read_result, require_keys, require_result_file
 from .supervised.kind import SupervisedKind
 
 SUPERVISED, POLICY = SupervisedKind(), PolicyKind()
@@ -29,4 +29,6 @@ def read_complete(path: Path) -> tuple[RunKind[Any, Any], dict[str, Any]]:
     with intact(path / RESULT):
         kind = kind_of(values["task"])
     require_keys(path, values, kind.result_keys)
+    if (path / POSTERIOR).exists():  # nothing here reads it, so it may be absent
+        require_result_file(path, POSTERIOR)
     return kind, values

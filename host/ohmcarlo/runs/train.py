@@ -26,6 +26,7 @@ from .stored import (
     read_trace,
     require_run,
     write_arrays,
+    write_result,
 )
 from .supervised.result import SupervisedResult
 
@@ -157,4 +158,4 @@ def _write(result: RunResult, folder: RunFolder | None, outputs: Outputs) -> Non
     if outputs.json is not None:
         write_json(outputs.json, result.values)
     if folder is not None:
-        write_json(folder.path / RESULT, result.values)
+        write_result(folder.path, result.values)

@@ -14,6 +14,7 @@ from ohmcarlo import diagnostics
 from ohmcarlo.boards import Block
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.folder import RunFolder
+from ohmcarlo.runs.stored import CHECKPOINT, MANIFEST_KEYS, PREVIOUS
 from ohmcarlo.runs.supervised.experiment import build_supervised
 from ohmcarlo.runs.supervised.result import SupervisedResult
 from ohmcarlo.runs.trace import Trace
@@ -123,26 +124,32 @@ def test_accesses_are_those_of_the_ledger(hidden: int) -> None:
 def test_chunks_after_the_checkpoint_are_removed(tmp_path: Path) -> None:
     """A killed process may have written a chunk that no checkpoint counts. The chunk is not part of
     the run, and it must be removed because a resume may number chunks differently."""
-    result = train(replace(CONFIG, steps=8))
-    t = result.trace
+    t = train(replace(CONFIG, steps=8)).trace
+    retired = int(t.accepted.sum())
     block = Block(
         accepted=t.accepted,
         valid=np.ones(16, bool),
         log_posterior=t.log_posterior,
         chain=t.chain,
         points=np.ones(16, np.int32),
-        codes=t.codes,
-        multiplicity=t.multiplicity,
-        sample_chain=t.sample_chain,
-        sample_log_posterior=np.zeros(len(t.codes), np.int64),
+        codes=t.codes[:retired],
+        multiplicity=t.multiplicity[:retired],
+        sample_chain=t.sample_chain[:retired],
+        sample_log_posterior=np.zeros(retired, np.int64),
         status="running",
     )
-    with RunFolder.create(tmp_path / "run", {}) as folder:
-        rest: dict[str, Any] = {"steps": 8, "seconds": 0.0, "status": "running"}
-        assert folder.save(block, chunks=0, state={"a": np.arange(3)}, **rest) == 1
-        folder.save(block, chunks=1, state={}, **rest)
-        stored = [p.name for p in sorted((tmp_path / "run").glob("chunk-*"))]
-        assert stored == ["chunk-000000.npz", "chunk-000001.npz"]
-        found = folder.blocks(1)
-        assert len(found) == 1 and np.array_equal(found[0].codes, t.codes)
-        assert [p.name for p in (tmp_path / "run").glob("chunk-*")] == ["chunk-000000.npz"]
+    run = tmp_path / "run"
+    rest: dict[str, Any] = {"seconds": 0.0, "status": "running"}
+    with RunFolder.create(run, {name: {} for name in MANIFEST_KEYS}) as folder:
+        folder.save(block, steps=8, state={"a": np.arange(3)}, **rest)
+        folder.save(block, steps=16, state={}, **rest)
+    assert sorted(p.name for p in run.glob("chunk-*")) == ["chunk-000000.npz", "chunk-000001.npz"]
+    (run / PREVIOUS).replace(run / CHECKPOINT)
+    with RunFolder.open(run) as folder:
+        found, blocks = folder.resume(print)
+        assert found is not None and found.steps == 8 and found.state["a"].tolist() == [0, 1, 2]
+        assert len(blocks) == 1 and np.array_equal(blocks[0].codes, block.codes)
+        assert [p.name for p in run.glob("chunk-*")] == ["chunk-000000.npz"]
+        folder.save(block, steps=16, state={}, **rest)
+        again, blocks = folder.resume(print)
+        assert again is not None and again.records == 32 and len(blocks) == 2
