@@ -61,6 +61,11 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         Geometry; "auto" takes the narrowest array that holds the features.
     sigma_p : float
         Standard deviation of the weight prior (standardised features).
+    dot_products : str or None
+        ``"array"`` or ``"codes"`` (digital, from the codes read back); None: as the read noise of
+        the array demands.
+    repeats : int
+        Reads and accesses that are averaged, a power of two.
     random_state : int, RandomState or None
         Seed of the array and of its noise.
 
@@ -93,6 +98,8 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         rows: int = 256,
         pairs: int | str = "auto",
         sigma_p: float = 1.0,
+        dot_products: str | None = None,
+        repeats: int = 1,
         random_state: Any = None,
     ) -> None:
         self.steps = steps
@@ -108,6 +115,8 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         self.rows = rows
         self.pairs = pairs
         self.sigma_p = sigma_p
+        self.dot_products = dot_products
+        self.repeats = repeats
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Tags:
@@ -157,6 +166,8 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
             features=self.features,
             hidden=self.hidden,
             sigma_p=self.sigma_p,
+            dot_products=self.dot_products,
+            repeats=self.repeats,
         )
 
     def _pairs(self, features: int) -> int:

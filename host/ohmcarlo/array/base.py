@@ -13,7 +13,8 @@ IntArray = NDArray[np.int32]
 
 
 # Indices of ``Ledger.counts``, which the compiled step loop increments, too.
-SET, RESET, READ, DOT, FORM, SET_CODES, DOT_CODES, DOT_DEVICES = range(8)
+SET, RESET, READ, DOT, FORM, SET_CODES, DOT_CODES, DOT_DEVICES, DIGITAL, DIGITAL_MACS = range(10)
+COUNTS = 10
 
 
 class Ledger:
@@ -21,14 +22,14 @@ class Ledger:
 
     Attributes
     ----------
-    counts : int64 (8,)
+    counts : int64 (COUNTS,)
         Running totals; read them through the properties below.
     wear : int32 (rows, row_devices)
         SET pulses of each device.
     """
 
     def __init__(self, geometry: Geometry) -> None:
-        self.counts = np.zeros(8, np.int64)
+        self.counts = np.zeros(COUNTS, np.int64)
         self.wear = np.zeros((geometry.rows, geometry.row_devices), np.int32)
 
     @property
@@ -62,6 +63,16 @@ class Ledger:
         return int(self.counts[DOT_DEVICES])
 
     @property
+    def digital(self) -> int:
+        """Dot products over a row that were computed from stored codes, without an access."""
+        return int(self.counts[DIGITAL])
+
+    @property
+    def digital_macs(self) -> int:
+        """Multiplications and additions of these dot products, one for each pair."""
+        return int(self.counts[DIGITAL_MACS])
+
+    @property
     def set_conductance_us(self) -> float:
         """Conductance reached, summed over the SET pulses (µS)."""
         return float(self.counts[SET_CODES]) * CODE_LSB_US
@@ -92,7 +103,9 @@ class Ledger:
         return {"counts": self.counts.copy(), "wear": self.wear.copy()}
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
-        self.counts[:] = state["counts"]
+        saved = state["counts"]
+        self.counts[:] = 0
+        self.counts[: len(saved)] = saved  # older checkpoints have fewer counts
         self.wear[:] = state["wear"]
 
 
@@ -100,7 +113,8 @@ class Array(Protocol):
     """A resistive-memory array seen through its sequencer.
 
     ``exact_dot`` is True when a dot product is the integer sum over the codes read back: the
-    golden model then computes it from the codes.
+    golden model then computes it from the codes. ``read_noise_rel`` is the standard deviation of
+    repeated reads of one state, a fraction of its conductance.
     """
 
     geometry: Geometry
@@ -108,8 +122,12 @@ class Array(Protocol):
     exact_dot: bool
     name: str
 
+    @property
+    def read_noise_rel(self) -> float: ...
+
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Cycle-to-cycle spread (µS) that the controller should assume at a target (µS)."""
+        """Spread (µS) of the code read back at a target (µS), the noise of one read included: the
+        proposal density that the controller should assume."""
         ...
 
     def reset(self, row: int) -> None:

@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..spec import Geometry, target_nodes_us
 from .base import IntArray, Ledger
 from .device_preset import DevicePreset
+from .read_noise import with_read_noise
 
 
 class Die:
@@ -36,7 +37,11 @@ class Die:
         self.ledger = Ledger(self.geometry)
 
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.preset.c2c(target_us)
+        return with_read_noise(self.preset.c2c, self.read_noise_rel)(target_us)
+
+    @property
+    def read_noise_rel(self) -> float:
+        return self.preset.read_noise_rel.value
 
     def dac_of_target(self) -> IntArray:
         return self.preset.dac_of_us(target_nodes_us())

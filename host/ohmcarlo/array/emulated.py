@@ -167,6 +167,7 @@ class EmulatedArray:
 
     name = "emulator"
     exact_dot = True
+    read_noise_rel = 0.0
 
     def __init__(
         self,

@@ -13,6 +13,8 @@ from .base import Ledger
 from .device_preset import Tag, Value
 
 PJ = 1e-12
+DIGITAL_PARTS = ("digital", "digital_dot")
+CODE_BITS_OF_A_PAIR, INPUT_BITS = 20, 8
 
 
 def _v(
@@ -71,6 +73,12 @@ class EnergyModel:
     memory_word_pj: Value = field(
         default=_v(5, 2.5, 25, "pJ/32 bit", Tag.FOUND, "EIE", "32 KB SRAM, 45 nm")
     )
+    mac_pj: Value = field(
+        default=_v(
+            0.38, 0.19, 1.9, "pJ/MAC", Tag.DERIVED, "HOROWITZ",
+            "8 × 11 bits: 8-bit multiplier 0.2 pJ × 11/8, 32-bit adder 0.1 pJ; 45 nm",
+        )
+    )  # fmt: skip
     mults_per_access: Value = field(default=_v(2, 1, 3, "operations", Tag.ASSUMED, "ESTIMATE"))
     adds_per_access: Value = field(default=_v(6, 3, 12, "operations", Tag.ASSUMED, "ESTIMATE"))
     tables_per_access: Value = field(default=_v(1, 0, 1, "operations", Tag.ASSUMED, "ESTIMATE"))
@@ -121,7 +129,7 @@ class EnergyReport:
     ----------
     parts : dict of str to Joules
         ``set``, ``reset``, ``form``, ``read_devices``, ``read_adc``, ``dot_devices``, ``dot_adc``,
-        ``dot_lines``, ``word_line``, ``digital``.
+        ``dot_lines``, ``word_line``, ``digital``, ``digital_dot``.
     """
 
     parts: dict[str, Joules]
@@ -134,12 +142,13 @@ class EnergyReport:
     @property
     def array(self) -> Joules:
         """Without the digital part: devices, converters, drivers, word lines."""
-        return sum((v for k, v in self.parts.items() if k != "digital"), Joules(0.0, 0.0, 0.0))
+        parts = (v for k, v in self.parts.items() if k not in DIGITAL_PARTS)
+        return sum(parts, Joules(0.0, 0.0, 0.0))
 
     @property
     def digital(self) -> Joules:
         """Logic and memory around the array."""
-        return self.parts["digital"]
+        return sum((self.parts[name] for name in DIGITAL_PARTS), Joules(0.0, 0.0, 0.0))
 
     def to_dict(self) -> dict[str, Any]:
         """Total and parts with bounds, for JSON."""
@@ -172,7 +181,8 @@ def energy(ledger: Ledger, geometry: Geometry, model: EnergyModel | None = None)
     A RESET is counted per device, its word-line pulse per row. A read takes the mean conductance
     that the SET pulses reached. A DOT access drives one line per pair at full read voltage (an
     upper bound for multi-bit inputs) and needs one conversion: 8 bits where the geometry's
-    converter has at most 8, else 10.
+    converter has at most 8, else 10. A digital dot product reads both codes and the input of each
+    pair from memory.
     """
     m = model or EnergyModel()
     mean_us = ledger.set_conductance_us / ledger.set if ledger.set else 0.0
@@ -180,6 +190,7 @@ def energy(ledger: Ledger, geometry: Geometry, model: EnergyModel | None = None)
     line = m.line_driver_pj if geometry.access_bits == 1 else m.line_dac_pj
     lines = ledger.dot_devices / 2
     pulses = ledger.set + ledger.read + ledger.reset / geometry.row_devices + ledger.form
+    words = (CODE_BITS_OF_A_PAIR + INPUT_BITS) / 32
     fetched = lines * geometry.access_bits / 32
     costs = (m.mult_32_pj, m.add_32_pj, m.table_pj)
     per_access = (m.mults_per_access, m.adds_per_access, m.tables_per_access)
@@ -195,7 +206,10 @@ def energy(ledger: Ledger, geometry: Geometry, model: EnergyModel | None = None)
             "dot_adc": _sum((ledger.dot, adc)),
             "dot_lines": _sum((lines, line)),
             "word_line": _sum((pulses + ledger.dot, m.word_line_pj)),
-            "digital": _operations(ledger.dot, per_access, costs)
+            "digital_dot": _sum(
+                (ledger.digital_macs, m.mac_pj), (ledger.digital_macs * words, m.memory_word_pj)
+            ),
+            "digital": _operations(ledger.dot + ledger.digital, per_access, costs)
             + _operations(ledger.set, per_device, costs)
             + _sum((fetched, m.memory_word_pj)),
         }
@@ -230,9 +244,10 @@ def operations(ledger: Ledger, model: EnergyModel | None = None) -> Operations:
     m = model or EnergyModel()
     per_access = (m.mults_per_access, m.adds_per_access, m.tables_per_access)
     per_device = (m.mults_per_device, m.adds_per_device, m.tables_per_device)
-    others = ledger.dot * sum(v.value for v in per_access)
+    others = (ledger.dot + ledger.digital) * sum(v.value for v in per_access)
     others += ledger.set * sum(v.value for v in per_device)
-    return Operations(ledger.dot_devices / 2, others, float(ledger.set))
+    macs = ledger.dot_devices / 2 + ledger.digital_macs
+    return Operations(macs, others, float(ledger.set))
 
 
 def software_energy(
@@ -252,7 +267,7 @@ def software_energy(
         "cpu_time": Joules(*(seconds * w for w in (s.cpu_w.value, s.cpu_w.low, s.cpu_w.high))),
         "cpu_operations": _sum((work.total, s.cpu_operation_pj)),
         "mcu": _operations(work.total, (cycles,), (cycle,)),
-        "logic": energy(ledger, geometry, m).digital
+        "logic": energy(ledger, geometry, m).parts["digital"]
         + _sum((work.macs, s.mult_8_pj), (work.macs, m.add_32_pj), (memory, m.memory_word_pj))
         + _operations(work.normals, (s.adds_per_normal,), (m.add_32_pj,))
         + _sum((work.normals, m.table_pj)),

@@ -47,6 +47,7 @@ class MeasuredArray:
 
     name = "measured"
     exact_dot = True
+    read_noise_rel = 0.0
 
     def __init__(
         self,

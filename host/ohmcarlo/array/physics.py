@@ -20,6 +20,7 @@ from .base import IntArray, Ledger
 from .device_preset import DevicePreset, FloatArray
 from .generator import pack_generator, philox, unpack_generator
 from .presets import get_preset
+from .read_noise import with_read_noise
 
 PULSES, READS = range(2)  # generators, so that reads leave the draws of pulses unchanged
 STUCK_HRS_US, STUCK_LRS_US = 1.0, 400.0  # read 4 and full scale, outside the valid codes
@@ -142,8 +143,13 @@ class PhysicsArray:
     # -- the array interface ----------------------------------------------------------------
 
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The preset's c2c law for a fresh device; an aged array must be characterised again."""
-        return self.preset.c2c(target_us)
+        """The preset's c2c law and read noise for a fresh device; an aged array must be
+        characterised again."""
+        return with_read_noise(self.preset.c2c, self._read_rel)(target_us)
+
+    @property
+    def read_noise_rel(self) -> float:
+        return self._read_rel
 
     def dac_of_target(self) -> IntArray:
         return self.preset.dac_of_us(target_nodes_us())

@@ -65,6 +65,9 @@ class Board(Protocol):
     pseudo_random: bool
     """Whether the coin is pseudo-random. The coin of a real array is not."""
 
+    dot_products: tuple[str, ...]
+    """Where the board can compute dot products: among ``array.read_noise.DOT_PRODUCTS``."""
+
     @property
     def ledger(self) -> Ledger:
         """Counts of the operations of the array."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..array.base import Array, Ledger
+from ..array.read_noise import DOT_PRODUCTS
 from ..diagnostics import min_entropy_mcv
 from ..errors import UsageError
 from ..golden import ENTROPY_ALARM as ALARM_STATUS
@@ -31,6 +32,7 @@ class ModelBoard:
     name = "model"
     pseudo_random = True  # computed, for any array
     clock_hz = None
+    dot_products: tuple[str, ...] = DOT_PRODUCTS
 
     def __init__(self, array: Array) -> None:
         self.array = array

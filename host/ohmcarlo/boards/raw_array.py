@@ -36,6 +36,10 @@ class RawArray:
         self.name = twin.name
         self._resets: list[int] = []
 
+    @property
+    def read_noise_rel(self) -> float:
+        return self.twin.read_noise_rel
+
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.twin.sigma_us(target_us)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..array.base import Array, Ledger
 from ..array.emulated import EmulatedArray
+from ..array.read_noise import ARRAY, CODES
 from ..diagnostics import min_entropy_mcv
 from ..errors import OhmcarloError, UsageError
 from ..golden import EntropyAlarm, EpisodeLikelihood, Registers
@@ -92,6 +93,7 @@ class SerialBoard:
         self.remote = RemoteController(self.link)
         self.geometry = array.geometry
         self.pseudo_random = self.layout.emulator
+        self.dot_products: tuple[str, ...] = (ARRAY, CODES) if self.layout.digital else (ARRAY,)
         self._configured: ChainStream | None = None
         self._points = Points.of(np.zeros((0, 1), np.int8))
         self._order = np.zeros(0, np.int32)

@@ -135,6 +135,24 @@ def train(
             rich_help_panel="Array",
         ),
     ] = True,
+    dot_products: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="array: accesses of the array, as in the paper; codes: computed digitally from "
+            "the codes read back, so that read noise does not change the posterior (default: codes "
+            "where read noise would widen the posterior by more than 2 %).",
+            rich_help_panel="Array",
+        ),
+    ] = None,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            help="Reads of each device and accesses of each dot product that are averaged: 1, 2, "
+            "4, 8 or 16.",
+            rich_help_panel="Array",
+        ),
+    ] = 1,
     out: Annotated[
         Path | None,
         typer.Option(metavar="RUN", help="Keep the run in this new folder (resume, report)."),
@@ -188,6 +206,8 @@ def train(
         tau=tau,
         early_reject=early_reject,
         trim=trim,
+        dot_products=dot_products,
+        repeats=repeats,
     )
     console = Console(json)
     outputs = Outputs(out, trace, console.json_file)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..array.base import DOT, DOT_CODES, DOT_DEVICES
+from ..array.base import DIGITAL, DIGITAL_MACS, DOT, DOT_CODES, DOT_DEVICES
 from ..array.emulated import Emulator, emulator_program, emulator_reset
 from ..jit import compiled
 from ..spec import STARTUP_WINDOWS
@@ -103,8 +103,12 @@ def count_round(m: Machine, s: Any) -> None:
 
 @compiled
 def count_dots(m: Machine, counts: Any, codes: Any, points: int) -> None:
-    """Add the accesses of ``points`` evaluated points to the counts of a ledger."""
-    planes = 8 // m.converter.access_bits
+    """Add the accesses, or the digital dot products, of ``points`` points to a ledger's counts."""
+    if m.digital:
+        counts[DIGITAL] += points * m.group_rows
+        counts[DIGITAL_MACS] += points * (len(codes) // 2)
+        return
+    planes = (8 // m.converter.access_bits) << m.log_repeats
     width = 2 * m.features
     for row in range(m.group_rows):
         start = row * width

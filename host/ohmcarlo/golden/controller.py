@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..array.base import Array
 from ..array.emulated import EmulatedArray
+from ..array.read_noise import RepeatedReads
 from ..errors import OhmcarloError, UsageError
 from ..spec import ACC_MAX, PROB_FRAC, STARTUP_WINDOWS, Points
 from .chain import (
@@ -93,6 +94,9 @@ class Controller:
         self.registers = registers
         self.array = array
         self.points = points
+        self._operated: Any = array
+        if registers.log_repeats:
+            self._operated = RepeatedReads(array, registers.log_repeats)
         self.machine = build_machine(registers, array)
         self.state = build_state(registers)
         self.data = build_data(points)
@@ -102,6 +106,11 @@ class Controller:
         ]
         self._inputs = np.zeros((len(points), registers.geometry.pairs), np.int8)
         self._inputs[:, : registers.features] = points.inputs
+        # the codes of the samples in the array, where a READ may give others
+        self._stored: NDArray[np.int32] | None = None
+        if registers.digital and not array.exact_dot:
+            shape = (registers.geometry.rows, registers.geometry.row_devices)
+            self._stored = np.zeros(shape, np.int32)
 
     # -- running -----------------------------------------------------------------------------
 
@@ -165,7 +174,8 @@ class Controller:
 
     def _emulated(self) -> bool:
         """Whether one compiled loop runs the whole chain."""
-        return isinstance(self.array, EmulatedArray) and self.external is None
+        single = not self.registers.log_repeats
+        return isinstance(self.array, EmulatedArray) and self.external is None and single
 
     def _run_emulated(self, out: Stream, steps: int, start: bool) -> int:
         array: Any = self.array
@@ -224,7 +234,7 @@ class Controller:
     def _harvest(self, row: int) -> None:
         """RESET ``row``, program and read its entropy devices once, test and take the bits."""
         self.array.reset(row)
-        codes = self.array.program(row, self.machine.coin_devices, self.state.coin_dac)
+        codes = self._operated.program(row, self.machine.coin_devices, self.state.coin_dac)
         self.state.coin_codes[:] = codes
         harvest(self.machine, self.state)
 
@@ -234,7 +244,10 @@ class Controller:
             if i:
                 self.array.reset(row + i)
             devices = self.machine.slot_device[slots]
-            self.state.proposed[slots] = self.array.program(row + i, devices, self.state.dac[slots])
+            codes = self._operated.program(row + i, devices, self.state.dac[slots])
+            self.state.proposed[slots] = codes
+            if self._stored is not None:
+                self._stored[row + i, devices] = codes
 
     def _evaluate(self, row: int, threshold: int) -> tuple[int, int]:
         """Log-likelihood of the proposal in ``row``; stops early below ``threshold``."""
@@ -245,7 +258,7 @@ class Controller:
                 raise OhmcarloError(f"external log-likelihood {loglik} does not fit 32 bits")
             return loglik, 0
         logits = no_logits(self.machine)
-        if not self.array.exact_dot:
+        if not (self.array.exact_dot or self.machine.digital):
             logits = np.empty(len(self.points), np.int64)
             self._logits(row, self._inputs, self.data.offsets, logits)
         loglik, points = evaluate(self.machine, self.data, proposed, logits, threshold)
@@ -262,11 +275,11 @@ class Controller:
         """Logits computed by the array: inputs int8 (n, pairs) → ``out``, int64 (n,)."""
         m = self.machine
         if m.hidden:
-            dots = np.stack([self.array.dot(row + h, inputs) for h in range(m.hidden)])
+            dots = np.stack([self._operated.dot(row + h, inputs) for h in range(m.hidden)])
             hidden = np.zeros_like(inputs)
             hidden_layer(m, dots, hidden)
             inputs = hidden
-        logits_from_dots(m, self.array.dot(row + m.group_rows - 1, inputs), offsets, out)
+        logits_from_dots(m, self._operated.dot(row + m.group_rows - 1, inputs), offsets, out)
 
     # -- inspection --------------------------------------------------------------------------
 
@@ -279,7 +292,8 @@ class Controller:
     def held_samples(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
         """Samples in the array, including the current ones.
 
-        First rows (n,), multiplicities (n,) and codes read back from the rows (n, sample devices).
+        First rows (n,), multiplicities (n,) and codes (n, sample devices): those read back when the
+        sample was programmed if dot products are digital, otherwise those of new READs.
         """
         m, state = self.machine, self.state
         held = state.held.copy()
@@ -290,7 +304,11 @@ class Controller:
         codes = np.zeros((len(groups), self.registers.sample_devices), np.int32)
         for i, row in enumerate(rows):
             for j, slots in enumerate(self._rows):
-                codes[i, slots] = self.array.read(int(row) + j, m.slot_device[slots])
+                place, devices = int(row) + j, m.slot_device[slots]
+                if self._stored is None:
+                    codes[i, slots] = self._operated.read(place, devices)
+                else:
+                    codes[i, slots] = self._stored[place, devices]
         return rows, held[groups], codes
 
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -323,6 +341,8 @@ class Controller:
         """Controller and array, complete."""
         state = {f"controller.{k}": v for k, v in self.state.state_dict().items()}
         state["controller.order"] = self.data.order.copy()
+        if self._stored is not None:
+            state["controller.stored"] = self._stored.copy()
         state |= {f"array.{k}": v for k, v in self.array.state_dict().items()}
         return state
 
@@ -330,6 +350,8 @@ class Controller:
         """Load the ``state_dict()`` of a controller with the same registers, array and data."""
         own = {k.removeprefix("controller."): v for k, v in state.items() if k[:3] == "con"}
         self.set_order(own.pop("order"))
+        if self._stored is not None:
+            self._stored[...] = own.pop("stored")
         self.state.load_state_dict(own)
         self.array.load_state_dict(
             {k.removeprefix("array."): v for k, v in state.items() if k[:3] == "arr"}

@@ -83,6 +83,8 @@ class Machine(NamedTuple):
     rct_cutoff: int
     rct_symbol_cutoff: int
     apt_cutoff: int
+    digital: int
+    log_repeats: int
     converter: Converter
     centre: NDArray[np.int32]  # (rows, row_devices), or (1, 1): the same for all
     trim_offset: NDArray[np.int32]  # likewise
@@ -219,6 +221,8 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
         rct_cutoff=r.rct_cutoff,
         rct_symbol_cutoff=r.rct_symbol_cutoff,
         apt_cutoff=r.apt_cutoff,
+        digital=int(r.digital),
+        log_repeats=r.log_repeats,
         converter=Converter(g.access_bits, g.tile_pairs or g.pairs, g.dot_shift, g.dot_limit),
         centre=_per_device(c.centre, r.centre),
         trim_offset=_per_device(c.trim_offset, 0),

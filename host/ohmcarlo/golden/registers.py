@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..array.read_noise import ARRAY, CODES, DOT_PRODUCTS
 from ..errors import UsageError
 from ..spec import (
     CODE_LSB_US,
@@ -30,6 +31,7 @@ from ..spec import (
 )
 
 KERNELS = ("corrected", "published")
+MAX_REPEATS = 16
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ class SamplerSettings:
         A row is retired after so many invalid read-backs in succession.
     min_entropy : float
         Bits of min-entropy per raw bit that the health tests assume.
+    dot_products : {"array", "codes"}
+        ``array``: dot products are accesses of the array, as in the paper. ``codes``: they are
+        computed digitally from the codes read back, so that read noise does not change the
+        posterior.
+    repeats : int
+        Number of READs of a device and of accesses of a dot product that are averaged, a power
+        of two.
     """
 
     kernel: str = "corrected"
@@ -79,6 +88,8 @@ class SamplerSettings:
     stream: bool = True
     retries: int = 3
     min_entropy: float = 0.98
+    dot_products: str = ARRAY
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         if self.kernel not in KERNELS:
@@ -103,6 +114,7 @@ class SamplerSettings:
             raise UsageError(f"hidden = {self.hidden}: choose 0 (none) to 63 hidden units")
         if not 1 <= self.retries <= 7:
             raise UsageError(f"retries = {self.retries}: choose 1 to 7")
+        require_dot_products(self.dot_products, self.repeats)
         if not 0.1 <= self.min_entropy <= 1:
             raise UsageError(f"min_entropy = {self.min_entropy:g}: choose 0.1 to 1 bit per bit")
 
@@ -136,8 +148,8 @@ class SamplerSettings:
         """The integers that the controller computes with.
 
         ``features`` counts the inputs of a point, bias included; ``sigma_us`` maps a target (µS)
-        to the spread (µS) that the Hastings term assumes (an array's ``sigma_us``, or a measured
-        one).
+        to the spread (µS) of a read-back that the Hastings term assumes: an array's ``sigma_us``,
+        or a measured one; with ``repeats``, that of ``averaged_law``.
         """
         if self.hidden and geometry.row_group != self.hidden + 1:
             raise UsageError(
@@ -181,7 +193,19 @@ class SamplerSettings:
             rct_symbol_cutoff=rct_symbol,
             apt_cutoff=apt,
             calibration=calibration or Calibration(),
+            digital=self.dot_products == CODES,
+            log_repeats=self.repeats.bit_length() - 1,
         )
+
+
+def require_dot_products(dot_products: str | None, repeats: int) -> None:
+    """Raise UsageError, which lists the choices, unless both can be used (None: a default)."""
+    if dot_products is not None and dot_products not in DOT_PRODUCTS:
+        raise UsageError(
+            f"dot_products {dot_products!r} is unknown: choose {' or '.join(DOT_PRODUCTS)}"
+        )
+    if not 1 <= repeats <= MAX_REPEATS or repeats & (repeats - 1):
+        raise UsageError(f"repeats = {repeats}: choose a power of two from 1 to {MAX_REPEATS}")
 
 
 def _coefficient(name: str, setting: float, value: float, frac: int) -> tuple[int, int]:
@@ -220,7 +244,8 @@ class Registers:
     """The integers of one chain: the register file and the tables of the controller.
 
     Targets (``centre``, ``lo``, ``hi``) have TARGET_FRAC fraction bits; a ``*_coef`` is a mantissa
-    and a right shift; ``inv_sigma`` and ``log_sigma`` are 257 nodes over the target.
+    and a right shift; ``inv_sigma`` and ``log_sigma`` are 257 nodes over the target. ``digital``
+    stands for dot products from codes; ``2**log_repeats`` READs or accesses are averaged.
     """
 
     geometry: Geometry
@@ -247,6 +272,8 @@ class Registers:
     rct_symbol_cutoff: int
     apt_cutoff: int
     calibration: Calibration = field(default_factory=Calibration)
+    digital: bool = False
+    log_repeats: int = 0
 
     @property
     def sample_devices(self) -> int:

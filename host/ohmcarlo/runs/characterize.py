@@ -19,6 +19,7 @@ from ..array.characterize.evaluation import DEFAULT_CYCLES, DEFAULT_TARGETS_US, 
 from ..array.characterize.fit import fit_file, preset_of
 from ..array.characterize.measure import measure
 from ..array.physics import PhysicsArray, ValidityWarning
+from ..array.read_noise import ARRAY, CODES
 from ..boards import MODEL, check_backend, open_serial
 from ..errors import UsageError
 from ..files import atomic, check_file, json_ready, make_folder
@@ -78,6 +79,8 @@ def characterize_array(
             "rows_without_dead_devices": int((~found.bad_rows).sum()),
             "untrimmed": _devices(found),
             "trimmed": _devices(left),
+            "excess_spread": found.excess_spread,
+            "dot_products": found.dot_products,
             "advice": advice(found, left),
             "fit": estimates.to_dict(),
             "ages": ages,
@@ -183,7 +186,18 @@ def _devices(found: Characterization) -> dict[str, Any]:
 
 
 def advice(untrimmed: Characterization, trimmed: Characterization) -> str:
-    """One sentence: the kernel that suits the array."""
+    """The kernel and the dot products that suit the array."""
+    advised = _kernel_advice(untrimmed, trimmed)
+    if untrimmed.dot_products == ARRAY:
+        return advised
+    return (
+        f"{advised}; use --dot-products {CODES} (train does, unless told otherwise): with dot "
+        f"products of the array, read noise would widen the posterior by "
+        f"{untrimmed.excess_spread:.0%}"
+    )
+
+
+def _kernel_advice(untrimmed: Characterization, trimmed: Characterization) -> str:
     if untrimmed.random_walk:
         return "any kernel works on this array, trimmed or not"
     if trimmed.random_walk:

@@ -10,6 +10,7 @@ from ..boards import check_backend
 from ..datasets import is_path
 from ..errors import UsageError
 from ..golden import KERNELS
+from ..golden.registers import require_dot_products
 from ..spec import WIDE_EVERY_MAX
 from ..tasks import TASKS
 from .arrays import MEASURED, check_array_name, preset_file_of, sweep_of
@@ -56,6 +57,11 @@ class TrainConfig:
         µS per unit of weight; weight prior's standard deviation; common-mode prior's, µS.
     early_reject : bool
         Stop reading data once a proposal can no longer be accepted (the decisions are the same).
+    dot_products : str or None
+        ``array`` (accesses of the array, as in the paper) or ``codes`` (digital, from the codes
+        read back); None: whichever suits the read noise of the array.
+    repeats : int
+        READs and accesses that are averaged, a power of two.
     trim : bool
         Characterise the array and correct its devices first (measured arrays).
     """
@@ -81,6 +87,8 @@ class TrainConfig:
     tau: float | None = None
     early_reject: bool = True
     trim: bool = True
+    dot_products: str | None = None
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         self.validate()
@@ -106,6 +114,7 @@ class TrainConfig:
             raise UsageError(f"features = {self.features}: keep at least one")
         if self.hidden is not None and not 0 <= self.hidden <= 63:
             raise UsageError(f"hidden = {self.hidden}: choose 0 (none) to 63")
+        require_dot_products(self.dot_products, self.repeats)
         for name, (low, high, unit) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

@@ -17,6 +17,7 @@ from ..spec import Geometry, Points
 from ..tasks import Task
 from .arrays import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
+from .dot_products import ReadBack, choose_dot_products, read_noise_error
 
 WHITENED_RHO = 0.8
 
@@ -115,21 +116,29 @@ def set_up_chain(
     settings = choose_settings(config, task, opened, hidden, unit)
     if sigma_p is not None:
         settings = replace(settings, sigma_p=sigma_p)
-    sigma, calibration = opened.array.sigma_us, Calibration()
+    calibration = Calibration()
     trimmed = config.trim and not opened.ideal
     board = open_board(config.backend, opened.array, say)
     try:
         if isinstance(board, SerialBoard) and isinstance(opened.array, Die):
             opened = replace(opened, calibration_array=board.raw_array())
+        found = None
         if trimmed:
             say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
             found = opened.characterize(devices_in_use(geometry, max(points.features, hidden + 1)))
-            sigma, calibration = found.sigma_us, calibration_of(found)
+            calibration = calibration_of(found)
+        read_back = ReadBack.of(opened, found)
+        dot_products = choose_dot_products(config, read_back, board, episodes is not None)
+        settings = replace(settings, dot_products=dot_products, repeats=config.repeats)
+        sigma = read_back.averaged(config.repeats)
         registers = settings.registers(geometry, points.features, sigma, calibration)
         board.configure(registers, points, episodes)
     except BaseException:
         board.close()
         raise
+    if episodes is None:  # a policy is that of the codes
+        can = board.dot_products
+        errors += read_noise_error(dot_products, config.repeats, read_back, can)
     return ChainSetup(config, settings, registers, points, board, trimmed, opened.array, errors)
 
 

@@ -79,6 +79,8 @@ def request_of(setup: ChainSetup) -> dict[str, Any]:
         "wide_every": setup.settings.wide_every,
         "gamma_us": setup.registers.gamma_us,
         "trimmed": setup.trimmed,
+        "dot_products": setup.settings.dot_products,
+        "repeats": setup.settings.repeats,
         "seed": config.seed,
         "geometry": _shape(setup.registers.geometry),
     }
@@ -116,6 +118,7 @@ def cost_of(setup: ChainSetup, seconds: float) -> dict[str, Any]:
             "reset": ledger.reset,
             "read": ledger.read,
             "dot": ledger.dot,
+            "digital_dot": ledger.digital,
         },
         "wear": {"mean": float(ledger.wear.mean()), "max": int(ledger.wear.max())},
         "energy_joules": report.total.joules,

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ...spec import target_nodes_us
+from ...spec import DEFAULT_MID_US, target_nodes_us
+from ..read_noise import excess_spread, suited
 from .measure import FloatArray, Trim
 
 RANDOM_WALK_OFFSET, RANDOM_WALK_D2D = 0.003, 0.02
@@ -93,6 +94,17 @@ class Characterization:
         """Whether the plain random walk works on the array as it was characterised."""
         return abs(self.common_offset_rel) <= RANDOM_WALK_OFFSET and self.d2d_rel <= RANDOM_WALK_D2D
 
+    @property
+    def excess_spread(self) -> float:
+        """Relative error of the posterior's spreads with dot products of the array."""
+        sigma = float(self.sigma_us(np.array([DEFAULT_MID_US]))[0])
+        return excess_spread(sigma, self.read_noise_rel * DEFAULT_MID_US)
+
+    @property
+    def dot_products(self) -> str:
+        """Where dot products should be computed: ``array`` or ``codes``."""
+        return suited(self.excess_spread)
+
     def summary(self) -> list[str]:
         """The result as lines of text."""
         lines = [
@@ -114,6 +126,8 @@ class Characterization:
             if self.random_walk
             else "kernel: use rho < 1; the plain random walk needs |common offset| <= "
             f"{RANDOM_WALK_OFFSET:.1%} and device-to-device <= {RANDOM_WALK_D2D:.0%} (trim first)",
+            f"dot products: use {self.dot_products}; those of the array change the spreads of the "
+            f"posterior by {self.excess_spread:+.1%}",
         ]
         return lines
 

@@ -132,10 +132,22 @@ def require_fit(registers: Registers, points: Points, layout: Layout, place: str
             f"{layout.max_regions} or less"
         )
     require_room(points, layout, place)
+    _require_dot_products(registers, layout, place)
     c = registers.calibration
     tables = (c.trim_offset, c.trim_gain, c.centre)
     if not layout.device_calibration and any(table is not None for table in tables):
         raise UsageError(f"{place} was built without a trim for each device: use --no-trim")
+
+
+def _require_dot_products(registers: Registers, layout: Layout, place: str) -> None:
+    """Raise UsageError unless the controller has the dot products and averages of the chain."""
+    if registers.digital and not layout.digital:
+        raise UsageError(
+            f"{place} was built without digital dot products: use --dot-products array, or a "
+            "bitstream of `ohmcarlo build BOARD --dot-products codes`"
+        )
+    if registers.log_repeats and not layout.repeats:
+        raise UsageError(f"{place} was built without repeated reads: use --repeats 1")
 
 
 def require_room(points: Points, layout: Layout, place: str) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ...spec import Geometry
 
-FEATURE_CALIBRATION, FEATURE_EMULATOR, FEATURE_PHY = range(3)  # bits of id.features
+FEATURE_CALIBRATION, FEATURE_EMULATOR, FEATURE_PHY, FEATURE_DIGITAL, FEATURE_REPEATS = range(5)
+"""Bits of id.features."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Layout:
     device_calibration, emulator, phy : bool
         Whether every device has a trim and a centre; whether the array is the emulator; whether it
         is a real one.
+    digital, repeats : bool
+        Whether the controller can compute dot products from codes, and average repeated reads.
     """
 
     rows: int
@@ -38,6 +41,8 @@ class Layout:
     device_calibration: bool
     emulator: bool
     phy: bool = False
+    digital: bool = False
+    repeats: bool = False
 
     @classmethod
     def of(cls, identification: Mapping[str, int]) -> Layout:
@@ -49,6 +54,8 @@ class Layout:
             device_calibration=bool(features >> FEATURE_CALIBRATION & 1),
             emulator=bool(features >> FEATURE_EMULATOR & 1),
             phy=bool(features >> FEATURE_PHY & 1),
+            digital=bool(features >> FEATURE_DIGITAL & 1),
+            repeats=bool(features >> FEATURE_REPEATS & 1),
         )
 
     @property

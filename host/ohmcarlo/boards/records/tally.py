@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...array.base import (
+    DIGITAL,
+    DIGITAL_MACS,
     DOT,
     DOT_CODES,
     DOT_DEVICES,
@@ -32,6 +34,7 @@ class Tally:
 
     - A SET reaches the mean code of the samples so far (an entropy device: its target), and a DOT
       drives those means.
+    - Digital dot products are those of the points that were evaluated in steps.
     - Each use of a row group wears every device of its sample once, and every entropy device once
       for each regular round of a coin. This overestimates the start-up test, which programs the
       coin alone, and underestimates coins that took more rounds.
@@ -43,7 +46,7 @@ class Tally:
     registers : Registers
     """
 
-    COUNTED = ("form", "reset", "set", "read", "dot")
+    COUNTED = ("form", "reset", "set", "read", "dot", "points")
 
     def __init__(self, array: Array, registers: Registers) -> None:
         self._registers = registers
@@ -91,6 +94,10 @@ class Tally:
         ledger.counts[SET_CODES] += n["set"] * reached // (len(mean) + coin)
         per_point = np.zeros_like(ledger.counts)
         count_dots(build_machine(self._registers), per_point, mean, 1)
+        if self._registers.digital:
+            for place in (DIGITAL, DIGITAL_MACS):
+                ledger.counts[place] += n["points"] * int(per_point[place])
+            return
         ledger.counts[DOT] += n["dot"]
         for place in (DOT_CODES, DOT_DEVICES):
             ledger.counts[place] += n["dot"] * int(per_point[place]) // int(per_point[DOT])

@@ -21,7 +21,7 @@ GROUPS = {
     "dot products: devices, lines": ("dot_devices", "dot_lines"),
     "dot products: converter": ("dot_adc",),
     "word lines": ("word_line",),
-    "digital": ("digital",),
+    "digital": ("digital", "digital_dot"),
 }
 
 
@@ -29,7 +29,7 @@ def ledger_of(counts: Sequence[float], geometry: dict[str, int]) -> tuple[Ledger
     """A ledger with these counts (means over seeds are rounded), and its geometry."""
     shape = Geometry(**geometry)
     ledger = Ledger(shape)
-    ledger.counts[:] = np.rint(np.asarray(counts)).astype(np.int64)
+    ledger.counts[: len(counts)] = np.rint(np.asarray(counts)).astype(np.int64)
     return ledger, shape
 
 

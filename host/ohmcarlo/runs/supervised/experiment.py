@@ -59,12 +59,16 @@ class SupervisedExperiment:
 
     @property
     def accesses_per_point(self) -> int:
-        """Array accesses that the evaluation of one point costs."""
+        """Array accesses that the evaluation of one point costs; digital dot products if they are
+        not computed in the array."""
         registers, geometry = self.setup.registers, self.setup.registers.geometry
+        if registers.digital:
+            return geometry.row_group
         first = geometry.accesses_per_row(registers.features)
-        if not registers.hidden:
-            return first
-        return registers.hidden * first + geometry.accesses_per_row(registers.hidden + 1)
+        if registers.hidden:
+            first *= registers.hidden
+            first += geometry.accesses_per_row(registers.hidden + 1)
+        return first << registers.log_repeats
 
     @property
     def weight_names(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...array.read_noise import CODES
 from ...diagnostics import ESS_LIMIT, RHAT_LIMIT
 from ...readable import count
 from ..rows import Rows, array, chains, closing_rows, method, out_of_service, wear
@@ -48,12 +49,18 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
         ("array", array(v)),
         ("wear", wear(v)),
         (
-            "array reads for the data",
+            "digital dot products"
+            if v.get("dot_products") == CODES
+            else "array reads for the data",
             f"{v['accesses']:,} = {v['accesses'] / max(1, v['accesses_without_early_reject']):.0%} "
             "of those without early rejection",
         ),
         *closing_rows(v),
     ]
+
+
+def _evaluations(v: Mapping[str, Any]) -> str:
+    return "digital dot products" if v.get("dot_products") == CODES else "array reads for the data"
 
 
 def _method(v: Mapping[str, Any]) -> str:
