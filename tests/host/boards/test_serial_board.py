@@ -486,6 +486,7 @@ def test_the_ledger_is_that_of_the_model() -> None:
         "counters.set": golden.set,
         "counters.read": golden.read,
         "counters.dot": golden.dot,
+        "counters.points": golden.dot,
     }
     found = tally.ledger(counts, golden.wear[:, 0].astype(np.uint32))
     for name in ("set", "reset", "read", "dot", "form", "dot_devices"):
@@ -495,6 +496,15 @@ def test_the_ledger_is_that_of_the_model() -> None:
     sampled, coin = slice(0, 2 * FEATURES), slice(56, 64)
     assert np.array_equal(found.wear[:, sampled], golden.wear[:, sampled])
     assert found.wear[:, coin].mean() == pytest.approx(golden.wear[:, coin].mean(), rel=0.05)
+
+
+def test_digital_dot_products_follow_from_the_points() -> None:
+    chain = replace(registers(Geometry(rows=64)), digital=True)
+    found = Tally(EmulatedArray(Geometry(rows=64), 3), chain).ledger(
+        dict.fromkeys((f"counters.{name}" for name in Tally.COUNTED), 0) | {"counters.points": 50},
+        np.zeros(64, np.uint32),
+    )
+    assert (found.dot, found.digital, found.digital_macs) == (0, 50, 50 * FEATURES)
 
 
 # -- the self-test ---------------------------------------------------------------------------------
