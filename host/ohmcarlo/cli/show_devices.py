@@ -59,6 +59,7 @@ def characterization_rows(v: Mapping[str, Any]) -> Rows:
         ),
         ("successive pulses", f"correlation {v['cycle_correlation']:.2f}"),
         ("read noise", f"{v['read_noise_rel']:.2%} of the conductance"),
+        ("coin", _coin(v["raw_bits"])),
         ("advice", v["advice"]),
     ]
 
@@ -81,6 +82,12 @@ def age_rows(ages: Sequence[Mapping[str, Any]]) -> Rows:
         )
         for age in ages
     ]
+
+
+def _coin(raw: Mapping[str, Any]) -> str:
+    fold = raw["fold"]
+    folded = f"a fair one needs the XOR of {fold} of them" if fold else "too few for a fair coin"
+    return f"{raw['min_entropy']:.2f} bit of min-entropy per raw bit; {folded}"
 
 
 def _spread(v: Mapping[str, Any]) -> str:

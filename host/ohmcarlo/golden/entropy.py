@@ -26,6 +26,8 @@ from .machine import (
     APT_SEEN,
     CLEAN_WINDOWS,
     COIN_READY,
+    FOLD_SEEN,
+    FOLDED,
     NO_BIT,
     RAW_BITS,
     RCT_LAST,
@@ -61,6 +63,8 @@ def begin_coin(state: State) -> None:
     s[WORD_BITS] = 0
     s[ZEROS_BEFORE] = 0
     s[COIN_READY] = 0
+    s[FOLDED] = 0
+    s[FOLD_SEEN] = 0
 
 
 @compiled
@@ -86,10 +90,26 @@ def _take_bit(s: Any, bit: int) -> None:
 
 
 @compiled
+def _fold(m: Machine, s: Any, symbol: int) -> None:
+    """XOR a raw symbol to those that wait; the last one of a fold gives its bits to the coin."""
+    s[FOLDED] ^= symbol
+    s[FOLD_SEEN] += 1
+    if s[FOLD_SEEN] < m.fold:
+        return
+    for i in range(SYMBOL_BITS):
+        if not s[COIN_READY]:
+            _take_bit(s, (s[FOLDED] >> i) & 1)
+    s[FOLDED] = 0
+    s[FOLD_SEEN] = 0
+
+
+@compiled
 def harvest(m: Machine, state: State) -> None:
     """Take the low bits of ``state.coin_codes``, least significant first, device after device.
 
-    Sets COIN_READY when a word other than zero is complete, ALARM when a health test fails.
+    The tests see every raw bit. The coin takes the exclusive or of the symbols of ``m.fold``
+    successive devices. Sets COIN_READY when a word other than zero is complete, ALARM when a health
+    test fails.
     """
     s, codes, counts = state.scalars, state.coin_codes, state.symbol_counts
     last, run = state.symbol_last, state.symbol_run
@@ -113,8 +133,7 @@ def harvest(m: Machine, state: State) -> None:
             if seen == APT_WINDOW:
                 seen = matches = 0
                 s[CLEAN_WINDOWS] += 1
-            if not s[COIN_READY]:
-                _take_bit(s, bit)
+        _fold(m, s, symbol)
         if failed and not s[ALARM]:
             s[ALARM] = 1
             s[ALARMS] += 1

@@ -36,7 +36,9 @@ WORD_BITS = 12
 ZEROS_BEFORE = 13
 COIN_READY = 14
 ROUND = 15  # rounds over the regions since the last wide one
-SCALARS = 16
+FOLDED = 16  # exclusive or of the raw symbols that wait to be folded, and their number
+FOLD_SEEN = 17
+SCALARS = 18
 NO_BIT = 2
 
 
@@ -80,6 +82,7 @@ class Machine(NamedTuple):
     logit: Scale
     weight: Scale
     common: Scale
+    fold: int
     rct_cutoff: int
     rct_symbol_cutoff: int
     apt_cutoff: int
@@ -218,6 +221,7 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
         logit=Scale(*r.logit_coef),
         weight=Scale(*r.weight_coef),
         common=Scale(*r.common_coef),
+        fold=r.fold,
         rct_cutoff=r.rct_cutoff,
         rct_symbol_cutoff=r.rct_symbol_cutoff,
         apt_cutoff=r.apt_cutoff,

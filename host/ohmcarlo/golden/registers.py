@@ -17,8 +17,10 @@ from ..spec import (
     DEFAULT_LO_US,
     DEFAULT_MID_US,
     FEATURE_FRAC,
+    FOLD_MAX,
     LOGIT_FRAC,
     LOGLIK_FRAC,
+    RAW_MIN_ENTROPY,
     RHO_FRAC,
     TARGET_LSB_US,
     VALID_HI_CODE,
@@ -72,6 +74,9 @@ class SamplerSettings:
     repeats : int
         Number of READs of a device and of accesses of a dot product that are averaged, a power
         of two.
+    fold : int
+        The raw symbols of so many entropy devices are XORed into one symbol of the coin; 1: each
+        raw symbol is used as it is.
     """
 
     kernel: str = "corrected"
@@ -87,9 +92,10 @@ class SamplerSettings:
     early_reject: bool = True
     stream: bool = True
     retries: int = 3
-    min_entropy: float = 0.98
     dot_products: str = ARRAY
     repeats: int = 1
+    min_entropy: float = RAW_MIN_ENTROPY
+    fold: int = 1
 
     def __post_init__(self) -> None:
         if self.kernel not in KERNELS:
@@ -117,6 +123,8 @@ class SamplerSettings:
         require_dot_products(self.dot_products, self.repeats)
         if not 0.1 <= self.min_entropy <= 1:
             raise UsageError(f"min_entropy = {self.min_entropy:g}: choose 0.1 to 1 bit per bit")
+        if not 1 <= self.fold <= FOLD_MAX:
+            raise UsageError(f"fold = {self.fold}: choose 1 to {FOLD_MAX} raw symbols")
 
     @classmethod
     def whitened(cls, rel: float, rho: float = 0.8, **others: object) -> SamplerSettings:
@@ -189,6 +197,7 @@ class SamplerSettings:
             early_reject=self.early_reject,
             stream=self.stream,
             retries=self.retries,
+            fold=self.fold,
             rct_cutoff=rct,
             rct_symbol_cutoff=rct_symbol,
             apt_cutoff=apt,
@@ -268,12 +277,18 @@ class Registers:
     early_reject: bool
     stream: bool
     retries: int
+    fold: int
     rct_cutoff: int
     rct_symbol_cutoff: int
     apt_cutoff: int
     calibration: Calibration = field(default_factory=Calibration)
     digital: bool = False
     log_repeats: int = 0
+
+    @property
+    def coin_rounds(self) -> int:
+        """Rounds of programming the entropy devices of a row for one coin."""
+        return self.geometry.coin_rounds(self.fold)
 
     @property
     def sample_devices(self) -> int:

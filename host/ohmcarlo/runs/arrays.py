@@ -19,6 +19,7 @@ from ..array.emulated import EmulatedArray
 from ..array.measured import MeasuredArray
 from ..array.physics import AGED_LIMIT, PhysicsArray
 from ..array.presets import get_preset
+from ..array.raw_bits import RawBits, law_raw_bits
 from ..datasets.fetch import SWEEP, find
 from ..errors import UsageError
 from ..golden import Calibration
@@ -117,6 +118,18 @@ class OpenedArray:
         """Cycle-to-cycle spread at the centre, as a fraction of the conductance."""
         centre = np.array([DEFAULT_MID_US])
         return float(self.array.sigma_us(centre)[0] / DEFAULT_MID_US)
+
+    def raw_bits(self, found: Characterization | None) -> RawBits:
+        """Quality of the coin's raw bits: as measured, or from the law of the spread.
+
+        Recorded cells that are not trimmed are measured on the repeats for calibration.
+        """
+        if found is not None:
+            return found.raw_bits
+        if self.array.name == MeasuredArray.name:
+            g = self.array.geometry
+            return self.characterize(range(2 * g.max_features, g.row_devices)).raw_bits
+        return law_raw_bits(self.rel() * DEFAULT_MID_US)
 
     def characterize(self, devices: Sequence[int] | None = None) -> Characterization:
         """Learn offset, spread, trim and bad rows of ``devices`` (default: all) of every row."""

@@ -75,6 +75,7 @@ def characterize_array(
             "sigma_spread_ln": found.sigma_spread_ln,
             "cycle_correlation": found.cycle_correlation,
             "read_noise_rel": found.read_noise_rel,
+            "raw_bits": found.raw_bits.to_dict(),
             "dead_devices": int(found.dead.sum()),
             "rows_without_dead_devices": int((~found.bad_rows).sum()),
             "untrimmed": _devices(found),

@@ -77,9 +77,11 @@ def _characterisation(v: Mapping[str, Any]) -> str:
 
 def _coin(entropy: Mapping[str, Any]) -> str:
     source = " (emulated: pseudo-random by construction)" if entropy["pseudo_random"] else ""
+    fold = entropy["fold"]
+    folded = f"each bit is the XOR of {fold} raw bits, " if fold > 1 else ""
     return (
-        f"{entropy['min_entropy']:.3f} bit of min-entropy per raw bit, "
-        f"{entropy['alarms']} alarms{source}"
+        f"{entropy['min_entropy']:.3f} bit of min-entropy per raw bit, {folded}tested for "
+        f"{entropy['tested_min_entropy']:.2f}, {entropy['alarms']} alarms{source}"
     )
 
 

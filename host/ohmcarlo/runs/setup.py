@@ -131,6 +131,8 @@ def set_up_chain(
         dot_products = choose_dot_products(config, read_back, board, episodes is not None)
         settings = replace(settings, dot_products=dot_products, repeats=config.repeats)
         sigma = read_back.averaged(config.repeats)
+        raw = opened.raw_bits(found)
+        settings = replace(settings, fold=raw.fold, min_entropy=raw.min_entropy)
         registers = settings.registers(geometry, points.features, sigma, calibration)
         board.configure(registers, points, episodes)
     except BaseException:

@@ -144,8 +144,10 @@ def mixing(draws: NDArray[np.float32]) -> dict[str, Any]:
 
 def state_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:
     """Entropy, retired rows, and whether the chains made all their steps."""
+    settings = setup.settings
+    coin = {"fold": settings.fold, "tested_min_entropy": settings.min_entropy}
     return {
-        "entropy": setup.board.entropy() | {"pseudo_random": setup.board.pseudo_random},
+        "entropy": setup.board.entropy() | {"pseudo_random": setup.board.pseudo_random} | coin,
         "retired_rows": setup.board.retired_rows(),
         "status": COMPLETE if streamed.status == RUNNING else streamed.status,
     }

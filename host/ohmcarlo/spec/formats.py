@@ -57,6 +57,7 @@ LABEL_NEGATIVE, LABEL_POSITIVE, LABEL_QUADRATIC = 0, 1, 2
 # -- coin ------------------------------------------------------------------------------------
 COIN_BITS = 24  # bits of one uniform word u
 SYMBOL_BITS = 3  # low bits taken from one entropy device
+FOLD_MAX = 8  # raw symbols that are folded into one of the coin
 
 # -- emulator --------------------------------------------------------------------------------
 MEDIAN_FRAC = 6  # device median in codes

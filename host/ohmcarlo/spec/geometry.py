@@ -55,11 +55,10 @@ class Geometry:
     def groups(self) -> int:
         return self.region_groups * self.regions
 
-    @property
-    def coin_rounds(self) -> int:
-        """Rounds of programming the entropy devices of a row for one 24-bit coin."""
-        per_round = 2 * self.entropy_pairs * SYMBOL_BITS
-        return -(-COIN_BITS // per_round)
+    def coin_rounds(self, fold: int = 1) -> int:
+        """Rounds of programming the entropy devices of a row for one 24-bit coin, of whose symbols
+        each is folded from ``fold`` devices."""
+        return -(-fold * COIN_BITS // (2 * self.entropy_pairs * SYMBOL_BITS))
 
     @property
     def dot_limit(self) -> int:

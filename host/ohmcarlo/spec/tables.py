@@ -64,6 +64,7 @@ LN2 = int(np.rint(np.log(2) * (1 << LOGLIK_FRAC)))
 ALPHA_LOG2 = 30  # false alarms: fewer than 2**-30 per window, all tests together …
 REPETITION_ALPHA_LOG2 = 40  # … so 2**-40 per bit or symbol, of which a window holds a thousand
 APT_WINDOW = 1024  # binary source
+RAW_MIN_ENTROPY = 0.98  # bits per raw bit that are assumed of devices that are not measured
 STARTUP_WINDOWS = 2
 
 

@@ -118,6 +118,23 @@ def test_the_coin_is_the_low_bits_in_order() -> None:
     assert made.state.scalars[WORD] == int("".join(map(str, bits)), 2)
 
 
+def test_a_folded_coin_is_the_xor_of_successive_devices() -> None:
+    """Five devices a symbol, over the rounds of programming: the tests still see every raw bit."""
+    made = controller(wdbc_points(4), fold=5)
+    counted = made.entropy()["raw_bits"]
+    begin_coin(made.state)
+    codes = np.random.default_rng(1).integers(400, 520, 40)
+    for n in range(5):
+        assert not made.state.scalars[COIN_READY]
+        made.state.coin_codes[:] = codes[8 * n :][:8]
+        harvest(made.machine, made.state)
+    symbols = np.bitwise_xor.reduce(codes.reshape(8, 5) % 8, axis=1)
+    bits = [(int(s) >> i) & 1 for s in symbols for i in range(3)]
+    assert made.state.scalars[COIN_READY]
+    assert made.state.scalars[WORD] == int("".join(map(str, bits)), 2)
+    assert made.entropy()["raw_bits"] == counted + 3 * 40
+
+
 def test_an_all_zero_word_asks_for_more() -> None:
     made = controller(wdbc_points(4))
     begin_coin(made.state)
@@ -131,10 +148,11 @@ def test_an_all_zero_word_asks_for_more() -> None:
 
 
 def test_few_entropy_pairs_are_programmed_more_often() -> None:
-    for pairs, rounds in ((1, 4), (2, 2), (4, 1), (6, 1)):
+    cases = ((1, 1, 4), (2, 1, 2), (4, 1, 1), (6, 1, 1), (4, 5, 5), (6, 5, 4), (1, 2, 8))
+    for pairs, fold, rounds in cases:
         g = Geometry(entropy_pairs=pairs)
-        assert g.coin_rounds == rounds
-        made = controller(wdbc_points(4), geometry=g)
+        assert g.coin_rounds(fold) == rounds
+        made = controller(wdbc_points(4), geometry=g, fold=fold)
         before = made.array.ledger.set
         trace(made, 100)
         per_step = (made.array.ledger.set - before) / 100

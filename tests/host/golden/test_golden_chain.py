@@ -62,6 +62,7 @@ def test_order_table_must_be_a_permutation() -> None:
         {"kernel": "published"},
         {"geometry": Geometry(regions=3)},
         {"geometry": Geometry(entropy_pairs=1)},
+        {"fold": 3, "min_entropy": 0.7},
         {"array": {"stuck": 0.02, "d2d_rel": 0.02}},
         NETWORK,
     ],

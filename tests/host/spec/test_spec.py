@@ -66,6 +66,7 @@ def test_row_groups_do_not_overlap_and_stay_in_their_region() -> None:
         ({"hidden": 64}, "hidden units"),
         ({"retries": 0}, "retries"),
         ({"min_entropy": 0.0}, "min_entropy"),
+        ({"fold": 9}, "1 to 8 raw"),
     ],
 )
 def test_settings(settings: dict, message: str) -> None:

@@ -126,7 +126,7 @@ class StepController(wiring.Component):
         self._acceptance = acceptance or Acceptance(config)
         # Every coin fits one round of harvest, except after all-zero words. Only then are targets
         # of the sample computed before the coin is known.
-        self.one_round = config.geometry.coin_rounds == 1
+        self.one_round = config.geometry.coin_rounds() == 1
         super().__init__(
             {
                 "settings": In(StepSettings(config)),

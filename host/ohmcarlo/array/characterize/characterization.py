@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...spec import DEFAULT_MID_US, target_nodes_us
+from ..raw_bits import RawBits
 from ..read_noise import excess_spread, suited
 from .measure import FloatArray, Trim
 
@@ -45,6 +46,9 @@ class Characterization:
         per device appear as device offsets and are not included.
     read_noise_rel : float
         Standard deviation of repeated reads, fraction of g; ADC rounding removed.
+    raw_bias, raw_min_entropy : float
+        ``RawBits`` of the coin's devices near the centre (of all devices, if none of the coin was
+        measured).
     sigma_nodes_us : float (257,)
         Spread (µS) to assume over the target.
     dac : int32 (257,)
@@ -70,6 +74,8 @@ class Characterization:
     sigma_spread_ln: float
     cycle_correlation: float
     read_noise_rel: float
+    raw_bias: float
+    raw_min_entropy: float
     sigma_nodes_us: FloatArray
     dac: NDArray[np.int32]
     trim_offset: NDArray[np.int16]
@@ -83,6 +89,11 @@ class Characterization:
     def sigma_us(self, target_us: FloatArray) -> FloatArray:
         """The measured spread (µS) over the target (µS), for ``Registers``."""
         return np.interp(target_us, target_nodes_us(), self.sigma_nodes_us)
+
+    @property
+    def raw_bits(self) -> RawBits:
+        """Quality of the raw bits of the coin."""
+        return RawBits(self.raw_bias, self.raw_min_entropy)
 
     @property
     def trim(self) -> Trim:

@@ -21,6 +21,7 @@ from ...spec import (
     target_nodes_us,
 )
 from ..base import Array
+from ..raw_bits import RawBits, law_raw_bits, measured_raw_bits, worse
 from .characterization import Characterization
 from .measure import SLOPE_LIMIT, FloatArray, Measurement, Progress, measure
 
@@ -99,6 +100,9 @@ def evaluate(
     dac = _corrected_dac(np.asarray(base, np.int64), targets, mean_us)
     trim_offset, trim_gain = _trims(means, sigma, live, targets, mean_us, centre_us, cycles)
 
+    sigma_centre = float(np.interp(centre_us, targets, sigma_at))
+    raw = worse(_raw_bits(seen, geometry, centre_us), law_raw_bits(sigma_centre, spread_ln))
+
     shape = (geometry.rows, geometry.row_devices)
     place = np.ix_(seen.rows, seen.devices)
     all_offset, all_gain = np.zeros(shape, np.int16), np.zeros(shape, np.int8)
@@ -115,6 +119,8 @@ def evaluate(
         sigma_spread_ln=spread_ln,
         cycle_correlation=_correlation(g[:, :, live]),
         read_noise_rel=_read_noise(seen.reads[-1][:, live]),
+        raw_bias=raw.bias,
+        raw_min_entropy=raw.min_entropy,
         sigma_nodes_us=_sigma_nodes(targets, sigma_at),
         dac=dac,
         trim_offset=all_offset,
@@ -141,6 +147,15 @@ def _spread(sigma: FloatArray, cycles: int) -> tuple[FloatArray, float]:
     scatter = np.log(variance).var() / 4
     expected = 0.5 / (free * len(sigma))
     return np.maximum(at, MIN_SIGMA_US), float(np.sqrt(max(scatter - expected, 0.0)))
+
+
+def _raw_bits(seen: Measurement, geometry: Geometry, centre_us: float) -> RawBits:
+    """Raw bits of live entropy devices at the two targets beside the centre."""
+    nearest = np.argsort(np.abs(seen.targets_us - centre_us))[:2]
+    coin = seen.devices >= 2 * geometry.max_features
+    wanted = ~seen.dead & (coin if coin.any() else True)
+    codes = seen.codes[:, nearest][:, :, wanted if wanted.any() else ~seen.dead]
+    return measured_raw_bits(codes.reshape(len(codes), -1))
 
 
 def _device_spread(means: FloatArray, sigma: FloatArray, cycles: int) -> FloatArray:

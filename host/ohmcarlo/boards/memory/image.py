@@ -50,6 +50,8 @@ def controller_image(
     machine = build_machine(r, array)
     if r.wide_every:
         raise UsageError("a board has no wide steps: leave out --wide-every")
+    if r.fold > 1:
+        raise UsageError("a board cannot fold raw bits: use --backend model for this array")
     trimmed = r.calibration.trim_offset is not None or r.calibration.trim_gain is not None
     centred = r.calibration.centre is not None
     fields = {

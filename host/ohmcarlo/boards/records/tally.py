@@ -89,7 +89,7 @@ class Tally:
 
     def _add_conductances(self, ledger: Ledger, n: dict[str, int]) -> None:
         mean, g = self._mean_codes(), self._geometry
-        coin = 2 * g.entropy_pairs * g.coin_rounds
+        coin = 2 * g.entropy_pairs * self._registers.coin_rounds
         reached = int(mean.sum()) + coin * (self._registers.centre >> TARGET_FRAC)
         ledger.counts[SET_CODES] += n["set"] * reached // (len(mean) + coin)
         per_point = np.zeros_like(ledger.counts)
@@ -105,8 +105,8 @@ class Tally:
     def _add_wear(self, ledger: Ledger, wear: NDArray[np.uint32]) -> None:
         machine, g = build_machine(self._registers), self._geometry
         first = np.array([g.group_row(group) for group in range(g.groups)])
-        taken = wear[first].astype(np.int32)
+        taken, rounds = wear[first].astype(np.int32), self._registers.coin_rounds
         for row in range(g.row_group):
             devices = machine.slot_device[machine.slot_row == row]
             ledger.wear[np.ix_(first + row, devices)] += taken[:, None]
-        ledger.wear[np.ix_(first, machine.coin_devices)] += taken[:, None] * g.coin_rounds
+        ledger.wear[np.ix_(first, machine.coin_devices)] += taken[:, None] * rounds
