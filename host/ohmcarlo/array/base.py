@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..spec import CODE_LSB_US, Geometry
+from .checks import COUNT_MAX, check_array
 
 IntArray = NDArray[np.int32]
 
@@ -102,11 +104,21 @@ class Ledger:
     def state_dict(self) -> dict[str, NDArray[Any]]:
         return {"counts": self.counts.copy(), "wear": self.wear.copy()}
 
-    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
-        saved = state["counts"]
-        self.counts[:] = 0
-        self.counts[: len(saved)] = saved  # older checkpoints have fewer counts
+    def check_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Raise UsageError unless ``state`` can be loaded."""
+        check_array(state, "counts", self.counts, 0, COUNT_MAX)
+        check_array(state, "wear", self.wear, 0)
+
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.check_state_dict(state)
+        self.counts[:] = state["counts"]
         self.wear[:] = state["wear"]
+
+
+def ledger_of(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The ledger's part of an array's ``state_dict()``."""
+    prefix = "ledger."
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 class Array(Protocol):
@@ -161,4 +173,7 @@ class Array(Protocol):
         """The complete state, for a checkpoint."""
         ...
 
-    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None: ...
+    def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        """Continue from a ``state_dict()``. Raises UsageError, and changes nothing, if its values
+        are impossible."""
+        ...

@@ -38,7 +38,8 @@ from ..spec import (
     sigma_table,
     to_fixed,
 )
-from .base import READ, RESET, SET, SET_CODES, IntArray, Ledger
+from .base import READ, RESET, SET, SET_CODES, IntArray, Ledger, ledger_of
+from .checks import COUNT_MAX, check_array
 from .threefry import MASK, threefry2x32
 
 NOT_STUCK = -1
@@ -261,6 +262,8 @@ class EmulatedArray:
         }
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        check_array(state, "counter", self.state.counter, 0, COUNT_MAX)
+        check_array(state, "codes", self.state.codes, 0, CODE_MAX)
+        self.ledger.load_state_dict(ledger_of(state))
         self.state.counter[:] = state["counter"]
         self.state.codes[:] = state["codes"]
-        self.ledger.load_state_dict({k: state[f"ledger.{k}"] for k in ("counts", "wear")})

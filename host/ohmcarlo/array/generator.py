@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UsageError
+from .checks import check_array
+
 Generator = np.random.Generator
+BUFFER = 4  # words that a Philox generator keeps; its C code reads there without a check
 
 
 def philox(seed: int, count: int) -> list[Generator]:
@@ -22,6 +27,15 @@ def pack_generator(generator: Generator) -> NDArray[np.uint64]:
     inner = state["state"]
     parts = (inner["counter"], inner["key"], state["buffer"], np.array(tail, np.uint64))
     return np.concatenate(parts).astype(np.uint64)
+
+
+def check_generator(name: str, state: Mapping[str, NDArray[Any]]) -> None:
+    """Raise UsageError unless ``state[name]`` is that of a Philox generator."""
+    like = pack_generator(Generator(np.random.Philox(0)))
+    check_array(state, name, like, 0)
+    buffer_pos, has_uint32, uinteger = (int(v) for v in state[name][10:])
+    if buffer_pos > BUFFER or has_uint32 > 1 or uinteger >> 32:
+        raise UsageError(f"the checkpoint's {name} is not the state of a generator")
 
 
 def unpack_generator(generator: Generator, packed: NDArray[np.uint64]) -> None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
-from .base import IntArray, Ledger
-from .generator import pack_generator, philox, unpack_generator
+from .base import IntArray, Ledger, ledger_of
+from .checks import check_array
+from .generator import check_generator, pack_generator, philox, unpack_generator
 from .sweep import HRS_LIMIT_OHM, FloatArray, Sweep, load_sweep
 
 HALVES = ("calibration", "operation", "all")
@@ -188,13 +189,14 @@ class MeasuredArray:
         }
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
-        if state["codes"].shape != self._state.shape or not np.array_equal(
-            state["cells"], self.cell
-        ):
+        check_array(state, "cells", self.cell)
+        if not np.array_equal(state["cells"], self.cell):
             raise UsageError(
                 "the checkpoint belongs to another measured array: build this one with the same "
-                f"sweep file, geometry and seed (seed {int(state['seed'][0])})"
+                f"sweep file, geometry and seed (this one has seed {self.seed})"
             )
+        check_array(state, "codes", self._state, 0, CODE_MAX)
+        check_generator("pulses", state)
+        self.ledger.load_state_dict(ledger_of(state))
         self._state[...] = state["codes"]
         unpack_generator(self._generator, state["pulses"])
-        self.ledger.load_state_dict({k: state[f"ledger.{k}"] for k in ("counts", "wear")})

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
-from .base import IntArray, Ledger
+from .base import IntArray, Ledger, ledger_of
+from .checks import check_array
 from .device_preset import DevicePreset, FloatArray
-from .generator import pack_generator, philox, unpack_generator
+from .generator import check_generator, pack_generator, philox, unpack_generator
 from .presets import get_preset
 from .read_noise import with_read_noise
 
+SIGNED = ("slow", "relax")  # arrays of the state that may be negative
 PULSES, READS = range(2)  # generators, so that reads leave the draws of pulses unchanged
 STUCK_HRS_US, STUCK_LRS_US = 1.0, 400.0  # read 4 and full scale, outside the valid codes
 AGED_LIMIT = 1e8  # cycles: the ageing table ends here
@@ -393,20 +395,26 @@ class PhysicsArray:
         }
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        self._check_state_dict(state)
+        self.ledger.load_state_dict(ledger_of(state))
+        for name, value in self._arrays().items():
+            value[...] = state[name]
+        unpack_generator(self._generators[PULSES], state["pulses"])
+        unpack_generator(self._generators[READS], state["reads"])
+
+    def _check_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
+        """Raise UsageError unless ``state`` is one of this array."""
         own = self.state_dict()
         for key in ("seed", "cycles", "effects"):
+            check_array(state, key, own[key])
             if not np.array_equal(own[key], state[key]):
                 raise UsageError(
                     f"the checkpoint belongs to an array with {key} = {state[key].tolist()}, this "
                     f"one has {own[key].tolist()}: build the array as it was built then"
                 )
         for name, value in self._arrays().items():
-            if state[name].shape != value.shape:
-                raise UsageError(
-                    f"the checkpoint's {name} has shape {state[name].shape}, this array needs "
-                    f"{value.shape}"
-                )
-            value[...] = state[name]
-        unpack_generator(self._generators[PULSES], state["pulses"])
-        unpack_generator(self._generators[READS], state["reads"])
-        self.ledger.load_state_dict({k: state[f"ledger.{k}"] for k in ("counts", "wear")})
+            check_array(state, name, value, -np.inf if name in SIGNED else 0)
+        if state["time_s"].max() > state["clock_s"][0]:
+            raise UsageError("the checkpoint has devices that were programmed in the future")
+        for name in ("pulses", "reads"):
+            check_generator(name, state)

@@ -14,7 +14,7 @@ from ..array.emulated import EmulatedArray
 from ..array.read_noise import ARRAY, CODES
 from ..diagnostics import min_entropy_mcv
 from ..errors import OhmcarloError, UsageError
-from ..golden import EntropyAlarm, EpisodeLikelihood, Registers
+from ..golden import EntropyAlarm, EpisodeLikelihood, Registers, check_order
 from ..golden.machine import STEPS
 from ..spec import PROB_FRAC, SYMBOL_BITS, Points
 from ..spec.link import Command, FaultCause, Reason
@@ -37,6 +37,7 @@ from .memory.state import (
     BOARD_COUNTERS,
     REGION_WORDS,
     SAVED,
+    check_board_state,
     first_pulse_of,
     sizes,
     state_of,
@@ -178,8 +179,7 @@ class SerialBoard:
             pass
 
     def set_order(self, order: NDArray[np.int32]) -> None:
-        if not np.array_equal(np.sort(order), np.arange(len(self._points))):
-            raise UsageError("the order table must name every point once")
+        check_order(order, len(self._points))
         self.remote.load("order", order.astype(np.uint32))
         self._order = order.astype(np.int32)
 
@@ -335,6 +335,7 @@ class SerialBoard:
                 f"a chain on the die at {self.place} cannot be taken up again: its samples are in "
                 "devices that were programmed since; start a new run"
             )
+        check_board_state(state, self.registers, len(self._points), self.layout)
         words = windows_of(state, self.registers, self.layout)
         pulse = first_pulse_of(state)
         self.remote.write(

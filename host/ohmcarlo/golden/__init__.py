@@ -5,6 +5,7 @@ from .chain import ENTROPY_ALARM, EXHAUSTED, RUNNING
 from .controller import Controller, EntropyAlarm, predict, terms
 from .machine import Machine, Stream, build_machine
 from .registers import KERNELS, Calibration, Registers, SamplerSettings
+from .state_checks import check_order, check_state
 
 __all__ = [
     "ENTROPY_ALARM",
@@ -20,6 +21,8 @@ __all__ = [
     "SamplerSettings",
     "Stream",
     "build_machine",
+    "check_order",
+    "check_state",
     "predict",
     "terms",
 ]

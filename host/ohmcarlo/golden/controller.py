@@ -50,6 +50,7 @@ from .machine import (
 from .proposal import is_stuck, is_valid, propose, propose_coin
 from .registers import Registers
 from .rows import NO_GROUP, first_row, give_back, push_free, take_free
+from .state_checks import check_order, check_state
 
 External = Callable[[NDArray[np.int32]], int]
 
@@ -285,8 +286,7 @@ class Controller:
 
     def set_order(self, order: NDArray[np.int32]) -> None:
         """Load the order table: a permutation of the points."""
-        if not np.array_equal(np.sort(order), np.arange(len(self.points))):
-            raise UsageError("the order table must name every point once")
+        check_order(order, len(self.points))
         self.data.order[:] = order
 
     def held_samples(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
@@ -347,15 +347,19 @@ class Controller:
         return state
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
-        """Load the ``state_dict()`` of a controller with the same registers, array and data."""
-        own = {k.removeprefix("controller."): v for k, v in state.items() if k[:3] == "con"}
-        self.set_order(own.pop("order"))
-        if self._stored is not None:
-            self._stored[...] = own.pop("stored")
-        self.state.load_state_dict(own)
-        self.array.load_state_dict(
-            {k.removeprefix("array."): v for k, v in state.items() if k[:3] == "arr"}
+        """Load the ``state_dict()`` of a controller with the same registers, array and data.
+
+        Raises UsageError, and changes nothing, if the values cannot be those of such a state.
+        """
+        own, array = (
+            {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            for prefix in ("controller.", "array.")
         )
+        check_state(own, self.registers)
+        check_order(own.get("order", np.zeros(0)), len(self.points))
+        self.array.load_state_dict(array)
+        self.set_order(own["order"])
+        self.state.load_state_dict(own)
 
 
 def predict(

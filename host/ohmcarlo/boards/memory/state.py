@@ -29,11 +29,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...array.base import DOT, FORM, READ, RESET, SET, Ledger
+from ...array.base import DOT, FORM, READ, RESET, SET, Ledger, ledger_of
+from ...array.checks import COUNT_MAX, check_array
 from ...errors import UsageError
-from ...golden import Registers
+from ...golden import Registers, check_order, check_state
 from ...golden import machine as golden
-from ...spec import Geometry
+from ...spec import CODE_MAX, Geometry
 from ...spec.link import FIELDS, WINDOWS
 from .layout import Layout
 from .words import COLUMNS_AT, State, coin_words, packed, pairs_of, read_coin, row_words, unpacked
@@ -72,6 +73,24 @@ def sizes(layout: Layout) -> dict[str, int]:
 def first_pulse_of(state: State) -> int:
     """Number of the emulator's next SET pulse."""
     return int(state["array.counter"][0])
+
+
+def check_board_state(state: State, registers: Registers, points: int, layout: Layout) -> None:
+    """Raise UsageError unless ``state`` is one that a chain with these registers, over so many
+    points, can have: of the golden model over an ``EmulatedArray``, or ``state_of``."""
+    own, array = (
+        {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+        for prefix in ("controller.", "array.")
+    )
+    check_state(own, registers)
+    check_order(own.get("order", np.zeros(0)), points)
+    codes = np.zeros((layout.rows, 2 * layout.pairs), np.int32)
+    check_array(array, "codes", codes, 0, CODE_MAX)
+    check_array(array, "counter", np.zeros(1, np.int64), 0, COUNT_MAX)
+    Ledger(registers.geometry).check_state_dict(ledger_of(array))
+    for name, size in ((BOARD_COUNTERS, len(COUNTERS)), (BOARD_WEAR, layout.rows)):
+        if name in state:
+            check_array(state, name, np.zeros(size, np.int64), 0, COUNT_MAX)
 
 
 def windows_of(state: State, registers: Registers, layout: Layout) -> Words:
