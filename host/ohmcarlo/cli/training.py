@@ -219,13 +219,21 @@ def train(
 
 def resume(
     run: RunArgument,
+    backend: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Board that takes the run over: model, rtl or serial:PORT (default: the one that "
+            "it began on). Use it for a port that came back under another name.",
+        ),
+    ] = None,
     trace: TraceOption = None,
     json: JsonOption = None,
 ) -> None:
     """Finish an interrupted run without losing or repeating a sample.
 
     The trace equals that of an uninterrupted run. A run can be interrupted in any way: Ctrl-C, a
-    crash, a power cut.
+    crash, a power cut. It needs the inputs that it began with; an edited file is refused.
     """
     from ..runs.kinds import kind_of
     from ..runs.train import Outputs, resume_run
@@ -235,7 +243,7 @@ def resume(
 
     console = Console(json)
     outputs = Outputs(run, trace, console.json_file)
-    values = resume_run(outputs, RunProgress(console))
+    values = resume_run(outputs, RunProgress(console), backend)
     if console.json_on_stdout:
         console.json(values)
     show_result(console, kind_of(values["task"]), values)

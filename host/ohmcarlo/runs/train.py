@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,8 +93,12 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
             return _complete(kind, experiment, folder, outputs, observer).values
 
 
-def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
-    """Finish the run in ``outputs.folder``; a complete one is only shown again."""
+def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None) -> dict[str, Any]:
+    """Finish the run in ``outputs.folder``; a complete one is only shown again.
+
+    ``backend``: the board that takes the run over, None for the one that it began on. The chain is
+    the same on every board that can have its array.
+    """
     outputs.check()
     path = outputs.folder
     if path is None:
@@ -106,6 +110,8 @@ def resume_run(outputs: Outputs, observer: Observer) -> dict[str, Any]:
             return _write_complete(path, outputs)
         manifest = read_manifest(path)
         known = TrainConfig.from_dict(manifest["config"])
+        if backend is not None:
+            known = replace(known, backend=backend)
         for line in require_same_version(manifest):
             observer.say(line)
         require_same_files(known, manifest)

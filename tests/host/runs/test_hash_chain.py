@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 
 from ohmcarlo import files
-from ohmcarlo.boards import Block
+from ohmcarlo.array.base import Array
+from ohmcarlo.boards import Block, ModelBoard
 from ohmcarlo.cli import app as cli
 from ohmcarlo.errors import OhmcarloError
-from ohmcarlo.runs import chain_run, stored
+from ohmcarlo.runs import chain_run, setup, stored
 from ohmcarlo.runs.chain_run import Interrupted, Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.folder import Checkpoint, RunFolder
@@ -343,6 +344,36 @@ def test_a_damaged_run_ends_as_an_intact_one(
     resume_run(outputs, observer)
     assert any(path.name in line for line in said)
     assert same(run, whole)
+
+
+def test_another_board_takes_a_run_over(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port that came back under another name; the stand-in is a model behind that name."""
+    run = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train_run(SMALL, Outputs(run), StopsAfter(10))
+    opened = []
+
+    def open_board(backend: str, array: Array, say: object) -> ModelBoard:
+        opened.append(backend)
+        return ModelBoard(array)
+
+    monkeypatch.setattr(setup, "open_board", open_board)
+    found = resume_run(Outputs(run), Silence(), "serial:/dev/ttyUSB7")
+    assert opened == ["serial:/dev/ttyUSB7"] and found["backend"] == opened[0]
+    assert same(run, whole)
+
+
+def test_a_board_that_cannot_have_the_array(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        train_run(replace(SMALL, array="physics", trim=False), Outputs(run), StopsAfter(10))
+    assert cli.main(["resume", str(run), "--backend", "rtl"]) == 2
+    assert "a board holds the emulated array" in capsys.readouterr().err
+    assert cli.main(["resume", str(run), "--backend", "model"]) == 0
 
 
 @pytest.mark.parametrize("nth", [2, 3, 4, 5, 6])
