@@ -45,8 +45,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[SimulatedPort]]:
     found: list[SimulatedPort] = []
     begin = SimulatedPort.__init__
 
-    def note(self: SimulatedPort, program: Path) -> None:
-        begin(self, program)
+    def note(self: SimulatedPort, program: Path, *others: float) -> None:
+        begin(self, program, *others)
         found.append(self)
 
     monkeypatch.setattr(ports.SimulatedPort, "__init__", note)
