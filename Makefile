@@ -52,7 +52,7 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(TIMED); touch $@
 
 train: $(VENV)/.installed  ## train an array to recognise malignant tissue (breast-cancer)
-	$(BIN)/ohmcarlo train breast-cancer --whiten --rho 0.8 --chains 4
+	$(BIN)/ohmcarlo train breast-cancer
 
 check: $(VENV)/.installed-dev  ## lint, types, unit tests of the host; no hardware build (3 minutes)
 	$(BEGIN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import closing
 from typing import Any
 
@@ -17,6 +18,7 @@ from .datasets import Encoder
 from .golden import predict
 from .runs.chain_run import ChainRun
 from .runs.config import TrainConfig
+from .runs.defaults import complete
 from .runs.setup import ChainSetup
 from .runs.summary import burn_in_of
 from .runs.supervised.experiment import prepare, standardised_weights
@@ -37,17 +39,18 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    steps : int
-        Metropolis-Hastings steps of each chain; burn-in is cut off.
-    chains : int
-        Independent chains, in equal shares of the rows.
+    steps : int or None
+        Metropolis-Hastings steps of each chain; burn-in is cut off. None: as ``ohmcarlo train``.
+    chains : int or None
+        Independent chains, in equal shares of the rows. None: 4, fewer in a small array.
     array : str
         ``"emulator"``, ``"physics"`` or ``"measured:FILE"``.
     preset : str or None
         Device preset of the array.
     kernel : {"corrected", "published"}
-    whiten : bool
-        Sample whitened weights (ignored with hidden units).
+    whiten : bool or None
+        Sample whitened weights (ignored with hidden units). None: yes, but not with the published
+        kernel or ``rho=1``.
     rho : float or None
         Autoregression of the proposal; None: 0.8 whitened, else 1 (random walk).
     wide_every : int or None
@@ -84,13 +87,13 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        steps: int = 2000,
+        steps: int | None = None,
         *,
-        chains: int = 1,
+        chains: int | None = None,
         array: str = "emulator",
         preset: str | None = None,
         kernel: str = "corrected",
-        whiten: bool = True,
+        whiten: bool | None = None,
         rho: float | None = None,
         wide_every: int | None = None,
         hidden: int = 0,
@@ -150,25 +153,28 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
     def _config(self, features: int) -> TrainConfig:
         kept = features if self.features is None else self.features
         seed = check_random_state(self.random_state).randint(1 << 31)
-        return TrainConfig(
-            task=TASK.name,
-            array=self.array,
-            preset=self.preset,
-            kernel=self.kernel,
-            rho=self.rho,
-            wide_every=self.wide_every,
-            whiten=self.whiten and not self.hidden,
-            rows=self.rows,
-            pairs=self._pairs(kept) if self.pairs == "auto" else int(self.pairs),
-            chains=self.chains,
-            steps=self.steps,
-            seed=seed,
-            features=self.features,
-            hidden=self.hidden,
-            sigma_p=self.sigma_p,
-            dot_products=self.dot_products,
-            repeats=self.repeats,
-        )
+        chosen: dict[str, Any] = {
+            "array": self.array,
+            "preset": self.preset,
+            "kernel": self.kernel,
+            "rho": self.rho,
+            "wide_every": self.wide_every,
+            "whiten": False if self.hidden else self.whiten,
+            "rows": self.rows,
+            "pairs": self._pairs(kept) if self.pairs == "auto" else int(self.pairs),
+            "chains": self.chains,
+            "steps": self.steps,
+            "seed": seed,
+            "features": self.features,
+            "hidden": self.hidden,
+            "sigma_p": self.sigma_p,
+            "dot_products": self.dot_products,
+            "repeats": self.repeats,
+        }
+        completed = complete(TASK, chosen)
+        for note in completed.notes:
+            warnings.warn(note, stacklevel=3)
+        return completed.config
 
     def _pairs(self, features: int) -> int:
         coin = Geometry().entropy_pairs

@@ -47,7 +47,7 @@ class Task:
     hidden : int
         Hidden units; 0: logistic regression.
     steps : int
-        Steps of a chain.
+        Steps of a chain; a multiple of those that suffice for ESS_LIMIT on whitened data.
     kind : str
         Kind of run: SUPERVISED learns from a data set, POLICY from the episodes that it plays.
     network : Network or None
@@ -63,7 +63,7 @@ class Task:
     gamma_us: float = 25.0
     sigma_p: float = 1.0
     hidden: int = 0
-    steps: int = 2000
+    steps: int = 10_000
     kind: str = SUPERVISED
     network: Network | None = None
 

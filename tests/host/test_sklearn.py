@@ -15,15 +15,17 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from ohmcarlo.errors import UsageError
 from ohmcarlo.sklearn import MemristorClassifier
 
+SHORT = {"chains": 1, "steps": 2000}
 
-@parametrize_with_checks([MemristorClassifier(steps=300)])
+
+@parametrize_with_checks([MemristorClassifier(steps=300, chains=1)])
 def test_check_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
 
 
 def test_as_good_as_logistic_regression_on_wdbc() -> None:
     x, y = load_breast_cancer(return_X_y=True)
-    ours = cross_val_score(MemristorClassifier(random_state=0), x, y, cv=5)
+    ours = cross_val_score(MemristorClassifier(**SHORT, random_state=0), x, y, cv=5)
     theirs = cross_val_score(
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)), x, y, cv=5
     )
@@ -33,7 +35,7 @@ def test_as_good_as_logistic_regression_on_wdbc() -> None:
 def test_uncertainty_flags_the_errors() -> None:
     x, y = load_breast_cancer(return_X_y=True)
     xa, xb, ya, yb = train_test_split(x, y, test_size=0.5, stratify=y, random_state=0)
-    model = MemristorClassifier(random_state=0).fit(xa, ya)
+    model = MemristorClassifier(**SHORT, random_state=0).fit(xa, ya)
     wrong = model.predict(xb) != yb
     spread = model.predict_uncertainty(xb)
     assert wrong.any() and spread[wrong].mean() > 3 * spread[~wrong].mean()
@@ -43,7 +45,7 @@ def test_uncertainty_flags_the_errors() -> None:
 
 def test_same_seed_same_model_other_seed_other_samples() -> None:
     x, y = make_moons(80, noise=0.2, random_state=0)
-    a, b, c = (MemristorClassifier(300, random_state=s).fit(x, y) for s in (1, 1, 2))
+    a, b, c = (MemristorClassifier(300, chains=1, random_state=s).fit(x, y) for s in (1, 1, 2))
     assert np.array_equal(a.codes_, b.codes_)
     assert not np.array_equal(a.codes_, c.codes_)
     assert a.convergence()["rhat_max"] < 1.5
@@ -51,16 +53,16 @@ def test_same_seed_same_model_other_seed_other_samples() -> None:
 
 def test_hidden_units_learn_the_moons() -> None:
     x, y = make_moons(300, noise=0.15, random_state=0)
-    straight = MemristorClassifier(3000, random_state=0).fit(x, y).score(x, y)
-    bent = MemristorClassifier(8000, hidden=4, sigma_p=2.0, random_state=0).fit(x, y).score(x, y)
-    assert bent > straight + 0.03
+    straight = MemristorClassifier(3000, chains=1, random_state=0).fit(x, y).score(x, y)
+    network = MemristorClassifier(8000, chains=1, hidden=4, sigma_p=2.0, random_state=0)
+    assert network.fit(x, y).score(x, y) > straight + 0.03
 
 
 def test_more_classes_one_against_the_rest() -> None:
     from sklearn.datasets import load_iris
 
     x, y = load_iris(return_X_y=True)
-    ours = OneVsRestClassifier(MemristorClassifier(1000, random_state=0))
+    ours = OneVsRestClassifier(MemristorClassifier(1000, chains=1, random_state=0))
     theirs = OneVsRestClassifier(make_pipeline(StandardScaler(), LogisticRegression()))
     assert cross_val_score(ours, x, y, cv=3).mean() > (
         cross_val_score(theirs, x, y, cv=3).mean() - 0.03

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,8 +42,8 @@ def train(
         float | None,
         typer.Option(
             metavar="R",
-            help="Proposals are centred at c + R (g - c). 1 is the random walk; 0.8 mixes best on "
-            "whitened data and is the default there.",
+            help="Proposals are centred at c + R (g - c). 1 is the random walk, without whitening; "
+            "0.8 mixes best on whitened data and is the default there.",
             rich_help_panel="Chain",
         ),
     ] = None,
@@ -56,11 +56,20 @@ def train(
         ),
     ] = None,
     whiten: Annotated[
+        bool | None,
+        typer.Option(
+            "--whiten/--no-whiten",
+            help="Fit the mode on the computer first, and sample around it: the same posterior "
+            "with ten times the effective samples (default for logistic models; networks cannot).",
+            rich_help_panel="Chain",
+        ),
+    ] = None,
+    paper: Annotated[
         bool,
         typer.Option(
-            "--whiten",
-            help="Fit the mode on the computer first, and sample around it: the same posterior "
-            "with ten times the effective samples.",
+            "--paper",
+            help="The paper's way: one chain of 2,000 steps, a random walk on the features as they "
+            "are. It is the default of --kernel published.",
             rich_help_panel="Chain",
         ),
     ] = False,
@@ -71,15 +80,15 @@ def train(
         typer.Option(help="Pairs of every row whose bits are the coin.", rich_help_panel="Array"),
     ] = 4,
     chains: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Independent chains, in equal shares of the rows; with 4, R-hat shows whether "
-            "they agree."
+            help="Independent chains, in equal shares of the rows (default 4, which R-hat needs; "
+            "fewer in a small array; cartpole: 1)."
         ),
-    ] = 1,
+    ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(help="Steps of each chain (default 2,000; cartpole: 299, 1,200 episodes)."),
+        typer.Option(help="Steps of each chain (default 10,000; cartpole: 299, 1,200 episodes)."),
     ] = None,
     seed: SeedOption = 0,
     features: Annotated[
@@ -164,19 +173,21 @@ def train(
 
     Examples:
 
-    - `ohmcarlo train breast-cancer --whiten --rho 0.8`: the fast, well-mixing settings
+    - `ohmcarlo train breast-cancer`: four whitened chains, enough for intervals
+
+    - `ohmcarlo train breast-cancer --paper`: as in the paper, one random walk
 
     - `ohmcarlo train breast-cancer --out runs/first`: keep the run, for `resume` after a crash
 
-    - `ohmcarlo train my-data.csv --whiten --chains 4`: your own data; the label is the column
-      named label, class, target or y, otherwise the last one
+    - `ohmcarlo train my-data.csv`: your own data; the label is the column named label, class,
+      target or y, otherwise the last one
 
     - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
 
     Half of the data are held out for the test. `--out` keeps what `predict`, `report` and
     `resume` need.
     """
-    from ..runs.config import TrainConfig
+    from ..runs.defaults import complete
     from ..runs.kinds import kind_of
     from ..runs.train import Outputs, train_run
     from ..tasks import get_task
@@ -184,37 +195,39 @@ def train(
     from .progress import RunProgress
     from .show_runs import show_result
 
-    config = TrainConfig(
-        task=task,
-        backend=backend,
-        array=array,
-        preset=preset,
-        kernel=kernel,
-        rho=rho,
-        wide_every=wide_every,
-        whiten=whiten,
-        rows=rows,
-        pairs=pairs,
-        entropy_pairs=entropy_pairs,
-        chains=chains,
-        steps=get_task(task).steps if steps is None else steps,
-        seed=seed,
-        features=features,
-        hidden=hidden,
-        gamma=gamma,
-        sigma_p=sigma_p,
-        tau=tau,
-        early_reject=early_reject,
-        trim=trim,
-        dot_products=dot_products,
-        repeats=repeats,
-    )
+    chosen: dict[str, Any] = {
+        "backend": backend,
+        "array": array,
+        "preset": preset,
+        "kernel": kernel,
+        "rho": rho,
+        "wide_every": wide_every,
+        "whiten": whiten,
+        "rows": rows,
+        "pairs": pairs,
+        "entropy_pairs": entropy_pairs,
+        "chains": chains,
+        "steps": steps,
+        "seed": seed,
+        "features": features,
+        "hidden": hidden,
+        "gamma": gamma,
+        "sigma_p": sigma_p,
+        "tau": tau,
+        "early_reject": early_reject,
+        "trim": trim,
+        "dot_products": dot_products,
+        "repeats": repeats,
+    }
+    completed = complete(get_task(task), chosen, paper)
     console = Console(json)
+    for note in completed.notes:
+        console.say(note)
     outputs = Outputs(out, trace, console.json_file)
-    values = train_run(config, outputs, RunProgress(console))
+    values = train_run(completed.config, outputs, RunProgress(console))
     if console.json_on_stdout:
         console.json(values)
-    show_result(console, kind_of(config.task), values)
+    show_result(console, kind_of(task), values)
 
 
 def resume(

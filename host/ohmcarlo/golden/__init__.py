@@ -4,13 +4,14 @@ from .cartpole import EpisodeLikelihood
 from .chain import ENTROPY_ALARM, EXHAUSTED, RUNNING
 from .controller import Controller, EntropyAlarm, predict, terms
 from .machine import Machine, Stream, build_machine
-from .registers import KERNELS, Calibration, Registers, SamplerSettings
+from .registers import KERNELS, PUBLISHED, Calibration, Registers, SamplerSettings
 from .state_checks import check_order, check_state
 
 __all__ = [
     "ENTROPY_ALARM",
     "EXHAUSTED",
     "KERNELS",
+    "PUBLISHED",
     "RUNNING",
     "Calibration",
     "Controller",

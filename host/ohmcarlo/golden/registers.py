@@ -32,7 +32,7 @@ from ..spec import (
     health_cutoffs,
 )
 
-KERNELS = ("corrected", "published")
+CORRECTED, PUBLISHED = KERNELS = ("corrected", "published")
 MAX_REPEATS = 16
 
 

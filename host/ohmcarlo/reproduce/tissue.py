@@ -68,6 +68,7 @@ def _validation_loss(task: str, seed: int, options: dict[str, Any]) -> float:
     train, _ = dataset.split(seed)
     model = MemristorClassifier(
         CHOOSING_STEPS,
+        chains=1,
         features=None if "pairs" in options else known.features,
         random_state=seed,
         **options,

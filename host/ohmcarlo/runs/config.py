@@ -11,7 +11,7 @@ from ..datasets import is_path
 from ..errors import UsageError
 from ..golden import KERNELS
 from ..golden.registers import require_dot_products
-from ..spec import WIDE_EVERY_MAX
+from ..spec import WIDE_EVERY_MAX, Geometry
 from ..tasks import TASKS
 from .arrays import MEASURED, check_array_name, preset_file_of, sweep_of
 
@@ -123,6 +123,16 @@ class TrainConfig:
             raise UsageError(
                 "whitening needs a logistic model: leave out --whiten or use --hidden 0"
             )
+
+    def geometry(self, hidden: int = 0) -> Geometry:
+        """The array of a model with so many hidden units; UsageError if it is impossible."""
+        return Geometry(
+            rows=self.rows,
+            pairs=self.pairs,
+            entropy_pairs=self.entropy_pairs,
+            row_group=hidden + 1 if hidden else 1,
+            regions=self.chains,
+        )
 
     def files(self) -> dict[str, Path]:
         """The files of the user that the run reads, by their role."""

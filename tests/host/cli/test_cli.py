@@ -19,7 +19,7 @@ from ohmcarlo.cli import app as cli
 from ohmcarlo.files import TEMPORARY
 from ohmcarlo.runs import provenance, stored
 
-SMALL = ["--rows", "64", "--pairs", "16", "--chains", "2", "--steps", "120"]
+SMALL = ["--rows", "64", "--pairs", "16", "--chains", "2", "--steps", "120", "--no-whiten"]
 KEYS = {
     "task", "backend", "array", "kernel", "seed", "geometry", "chains", "steps", "accepted",
     "acceptance_rate", "samples", "accuracy", "balanced_accuracy", "log_loss", "ece", "accesses",
@@ -75,7 +75,7 @@ def table(n: int = 60, features: int = 2, seed: int = 0) -> list[list[object]]:
 
 
 def test_json_and_trace_keep_their_promise(call: Call, tmp_path: Path) -> None:
-    arguments = ["train", "breast-cancer", "--features", 9, "--whiten", "--rho", 0.8, *SMALL]
+    arguments = ["train", "breast-cancer", *SMALL, "--features", 9, "--whiten", "--rho", 0.8]
     code, out, _ = call(
         *arguments, "--json", tmp_path / "r.json", "--trace", tmp_path / "t.npz", "--seed", 3
     )
@@ -237,9 +237,9 @@ def test_report_of_a_network_and_of_a_perfect_run(call: Call, tmp_path: Path) ->
 def test_the_result_says_how_far_to_trust_it(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """A short random walk of one chain is reported as unreliable, four whitened chains are not."""
     monkeypatch.setenv("COLUMNS", "200")
-    _, walk, _ = call("train", "breast-cancer", "--steps", 500)
-    _, good, _ = call("train", "toy2d", "--whiten", "--chains", 4, "--steps", 3000)
-    _, still, _ = call("train", "toy2d", "--whiten", "--steps", 1)
+    _, walk, _ = call("train", "breast-cancer", "--paper", "--steps", 500)
+    _, good, _ = call("train", "toy2d", "--steps", 3000)
+    _, still, _ = call("train", "toy2d", "--steps", 1)
     assert "DO NOT TRUST" in walk and "two halves of the chain do not agree" in walk
     assert "95 % interval" in walk and "energy, not measured" in walk
     assert "settled: " in good and "DO NOT TRUST" not in good and "note:" not in good
@@ -311,8 +311,8 @@ def test_help_names_every_option(call: Call) -> None:
     code, out, _ = call("train", "--help")
     assert code == 0
     for option in ("--backend", "--array", "--preset", "--kernel", "--rho", "--whiten", "--rows",
-                   "--pairs", "--chains", "--steps", "--seed", "--out", "--trace", "--json",
-                   "--no-early-reject"):  # fmt: skip
+                   "--pairs", "--chains", "--steps", "--paper", "--seed", "--out", "--trace",
+                   "--json", "--no-early-reject"):  # fmt: skip
         assert option in out
 
 
@@ -351,6 +351,7 @@ def test_help_names_every_option(call: Call) -> None:
         (["train", "toy2d", "--seed", "-1"], ["seed"]),
         (["train", "toy2d", "--hidden", "99"], ["hidden"]),
         (["train", "toy2d", "--whiten", "--hidden", "3"], ["whiten"]),
+        (["train", "toy2d", "--whiten", "--paper"], ["leave out --paper"]),
         (["train", "toy2d", "--features", "0"], ["features"]),
         (["train", "breast-cancer", "--features", "30", "--pairs", "32"], ["--pairs 35"]),
         (["train", "toy2d", "--trace", "no/such/folder/t.npz"], ["folder"]),

@@ -319,8 +319,8 @@ def test_characterize_writes_preset_trim_and_pictures(tmp_path: Path):
     assert values["fit"]["constants"]["read_noise_rel"]["value"] == pytest.approx(0.01, rel=0.05)
     assert [a["cycles"] for a in values["ages"]][-1] == 1e8
     assert trim.exists() and list(plots.glob("*.png"))
-    train = ["train", "toy2d", "--array", "physics", "--preset", str(preset), "--rows", "16",
-             "--steps", "30"]  # fmt: skip
+    train = ["train", "toy2d", "--paper", "--array", "physics", "--preset", str(preset),
+             "--rows", "16", "--steps", "30"]  # fmt: skip
     assert main(train) == 0
 
 

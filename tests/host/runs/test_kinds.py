@@ -22,7 +22,7 @@ from ohmcarlo.runs.supervised.kind import SupervisedKind
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SMALL = ["--rows", "64", "--pairs", "16", "--steps", "20"]
+SMALL = ["--paper", "--rows", "64", "--pairs", "16", "--steps", "20"]
 
 
 class MadeUp(SupervisedKind):

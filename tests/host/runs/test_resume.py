@@ -178,7 +178,7 @@ def test_ctrl_c_keeps_a_checkpoint(
 
 
 def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
-    arguments = ["train", "toy2d", "--steps", "3000000", "--out", str(tmp_path / "run")]
+    arguments = ["train", "toy2d", "--paper", "--steps", "3000000", "--out", str(tmp_path / "run")]
     process = subprocess.Popen(
         [sys.executable, "-m", "ohmcarlo.cli.app", *arguments], stderr=subprocess.PIPE, text=True
     )

@@ -10,7 +10,7 @@ import numpy as np
 from ...boards import Say, silent
 from ...errors import UsageError
 from ...golden import EpisodeLikelihood
-from ...spec import Geometry, Points
+from ...spec import Points
 from ...spec.cartpole import INPUT_NAMES, POLICY_INPUTS
 from ...tasks import get_task
 from ..config import TrainConfig
@@ -79,12 +79,7 @@ def build_policy(config: TrainConfig, say: Say = silent) -> PolicyExperiment:
         if getattr(config, name):
             raise UsageError(f"{task.name} learns from no data: leave out --{name}")
     environment().close()  # a missing Gymnasium is an error before the run, not after it
-    geometry = Geometry(
-        rows=config.rows,
-        pairs=config.pairs,
-        entropy_pairs=config.entropy_pairs,
-        regions=config.chains,
-    )
+    geometry = config.geometry()
     geometry.require_features(POLICY_INPUTS)
     episodes = EpisodeLikelihood(config.seed)
     setup = set_up_chain(config, task, geometry, no_points(), say, episodes=episodes)

@@ -13,7 +13,7 @@ from ...boards import Say, silent
 from ...datasets import Dataset, Encoder, load
 from ...golden import Registers
 from ...posterior_error import describe_error
-from ...spec import Geometry, Points
+from ...spec import Points
 from ...tasks import Task, get_task
 from ..config import TrainConfig
 from ..digests import digest_of
@@ -157,13 +157,7 @@ def prepare(
     """
     hidden = task.hidden if config.hidden is None else config.hidden
     task = task.with_hidden(hidden)
-    geometry = Geometry(
-        rows=config.rows,
-        pairs=config.pairs,
-        entropy_pairs=config.entropy_pairs,
-        row_group=hidden + 1 if hidden else 1,
-        regions=config.chains,
-    )
+    geometry = config.geometry(hidden)
     features = task.features_for(geometry.max_features)
     encoder = Encoder.fit(
         x,

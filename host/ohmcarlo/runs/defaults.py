@@ -1,0 +1,80 @@
+"""The settings of a run that the user did not choose: those that end in a settled posterior.
+
+A logistic model is whitened and sampled by ``CHAINS`` chains. The paper's way is one random walk on
+the features as they are. It is the default with ``paper``, and for the published kernel, which is
+for comparison with the paper. A network and a policy cannot be whitened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import UsageError
+from ..golden import PUBLISHED
+from ..tasks import SUPERVISED, Task
+from .config import TrainConfig
+
+CHAINS = 4
+"""R-hat is reliable with four chains (Vehtari et al. 2021, doi 10.1214/20-BA1221)."""
+CHAIN_GROUPS = 8
+"""Row groups for each of several chains, so that rows can be retired without ending a chain."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A configuration, and lines of text about choices that the user may want to know."""
+
+    config: TrainConfig
+    notes: tuple[str, ...] = ()
+
+
+def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Completed:
+    """The configuration of a run on ``task``.
+
+    Parameters
+    ----------
+    chosen : mapping
+        Fields of ``TrainConfig``. ``whiten``, ``chains`` and ``steps`` may be None: not chosen.
+    paper : bool
+        Use the paper's way for what is not chosen.
+
+    Raises UsageError for a request that cannot be met.
+    """
+    options = dict(chosen)
+    if paper and options["whiten"]:
+        raise UsageError("--paper samples the features as they are: leave out --paper or --whiten")
+    hidden = int(task.hidden if options["hidden"] is None else options["hidden"])
+    plain = paper or options["kernel"] == PUBLISHED
+    supervised = task.kind == SUPERVISED
+    notes: list[str] = []
+    if options["whiten"] is None:
+        options["whiten"] = supervised and not (plain or hidden or options["rho"] == 1)
+    if options["chains"] is None:
+        wanted = CHAINS if supervised and not plain else 1
+        options["chains"] = chains = _fitting(int(options["rows"]), wanted, hidden)
+        if chains < wanted:
+            notes.append(_fewer_chains(options["rows"], chains, wanted, hidden))
+    if options["steps"] is None:
+        plain_steps = plain and supervised
+        options["steps"] = TrainConfig.steps if plain_steps else task.steps
+    config = TrainConfig(task=task.name, **options)
+    config.geometry(hidden)  # an impossible one is refused before any note
+    return Completed(config, tuple(notes))
+
+
+def _fitting(rows: int, wanted: int, hidden: int) -> int:
+    """The largest power of two up to ``wanted`` for which every chain has enough rows."""
+    chains = wanted
+    while chains > 1 and rows // chains < CHAIN_GROUPS * (hidden + 1):
+        chains //= 2
+    return chains
+
+
+def _fewer_chains(rows: int, chains: int, wanted: int, hidden: int) -> str:
+    shown = "1 chain" if chains == 1 else f"{chains} chains"
+    return (
+        f"{rows} rows are too few for {wanted} chains: {shown} instead "
+        f"(--rows {wanted * CHAIN_GROUPS * (hidden + 1)} for {wanted})"
+    )

@@ -1,0 +1,74 @@
+"""The settings that a run gets when the user chooses none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ohmcarlo.errors import UsageError
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.defaults import complete
+from ohmcarlo.tasks import get_task
+
+OPEN: dict[str, Any] = {
+    "kernel": "corrected", "rho": None, "whiten": None, "rows": 256, "pairs": 128, "chains": None,
+    "steps": None, "hidden": None,
+}  # fmt: skip
+
+
+def chosen(task: str, *, paper: bool = False, **changes: Any) -> tuple[bool, int, int]:
+    config = complete(get_task(task), OPEN | changes, paper).config
+    assert config.task == task
+    return config.whiten, config.chains, config.steps
+
+
+def test_a_logistic_model_is_whitened_and_has_four_chains() -> None:
+    assert chosen("breast-cancer") == (True, 4, 10_000)
+    assert chosen("own.csv") == (True, 4, 10_000)
+    assert chosen("toy2d", whiten=False, chains=3, steps=7) == (False, 3, 7)
+
+
+@pytest.mark.parametrize(
+    ("paper", "changes"), [(True, {}), (False, {"kernel": "published"}), (True, {"rho": 1.0})]
+)
+def test_the_way_of_the_paper_is_one_option(paper: bool, changes: dict[str, Any]) -> None:
+    """It is the configuration that had no options in version 0.1.0."""
+    plain = TrainConfig("breast-cancer")
+    assert chosen("breast-cancer", paper=paper, **changes) == (
+        plain.whiten, plain.chains, plain.steps,
+    )  # fmt: skip
+    assert chosen("breast-cancer", paper=True, chains=4) == (False, 4, 2000)
+    with pytest.raises(UsageError, match="leave out --paper"):
+        chosen("breast-cancer", paper=True, whiten=True)
+
+
+def test_networks_policies_and_random_walks_are_not_whitened() -> None:
+    assert chosen("toy2d", hidden=4)[:2] == (False, 4)
+    assert chosen("toy2d", rho=1.0)[:2] == (False, 4)
+    assert chosen("cartpole") == chosen("cartpole", paper=True) == (False, 1, 299)
+
+
+@pytest.mark.parametrize(
+    ("rows", "hidden", "chains"),
+    [
+        (256, 0, 4), (32, 0, 4), (31, 0, 2), (15, 0, 1), (4, 0, 1),
+        (64, 4, 1), (160, 4, 4), (256, 7, 4), (256, 63, 1),
+    ],
+)  # fmt: skip
+def test_a_small_array_gets_fewer_chains_and_says_so(rows: int, hidden: int, chains: int) -> None:
+    completed = complete(get_task("toy2d"), OPEN | {"rows": rows, "hidden": hidden})
+    assert completed.config.chains == chains
+    assert len(completed.notes) == (chains < 4)
+    if chains < 4:
+        needed = 32 * (hidden + 1)
+        assert f"--rows {needed} for 4" in completed.notes[0]
+        again = complete(get_task("toy2d"), OPEN | {"rows": needed, "hidden": hidden})
+        assert again.config.chains == 4 and not again.notes
+
+
+def test_a_number_that_the_user_chose_is_never_changed() -> None:
+    asked = complete(get_task("toy2d"), OPEN | {"rows": 16, "chains": 4})
+    assert asked.config.chains == 4 and not asked.notes
+    with pytest.raises(UsageError, match="fewer chains"):
+        complete(get_task("toy2d"), OPEN | {"rows": 15, "chains": 4})
