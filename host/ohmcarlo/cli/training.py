@@ -88,7 +88,9 @@ def train(
     ] = None,
     steps: Annotated[
         int | None,
-        typer.Option(help="Steps of each chain (default 10,000; cartpole: 299, 1,200 episodes)."),
+        typer.Option(
+            help="Steps of each chain (default that of the task, mostly 10,000; cartpole: 299, 1,200 episodes)."
+        ),
     ] = None,
     seed: SeedOption = 0,
     features: Annotated[
