@@ -112,7 +112,7 @@ TASKS: dict[str, Task] = {
             description="MIT-BIH: ventricular or normal heart beat? unseen patients; "
             "`ohmcarlo data fetch mitdb` gets it",
             all_features=14,
-            steps=30_000,  # its worst weight mixes five times more slowly than those of the others
+            steps=30_000,  # its worst weight mixes five times more slowly than others
             # width of the prior as found on patients of DS1 that were left out
             sigma_p=0.6,
             # a network needs smaller steps, 163 rel / gamma = 0.18
