@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -16,9 +17,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from . import diagnostics
 from .datasets import Encoder
 from .golden import predict
+from .posterior_error import describe_error, errors_to_dict
 from .runs.chain_run import ChainRun
 from .runs.config import TrainConfig
 from .runs.defaults import complete
+from .runs.reach import LOW_ACCEPTANCE
 from .runs.setup import ChainSetup
 from .runs.summary import burn_in_of
 from .runs.supervised.experiment import prepare, standardised_weights
@@ -81,6 +84,9 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
     weights_ : float64 (n, weights)
         The same samples as weights of the standardised features, bias last.
     acceptance_rate_ : float
+    posterior_error_ : dict
+        Predicted errors of the posterior by source (``encoding``, ``window``, …): see
+        ``PosteriorError``.
     trace_ : Trace
         Every step.
     """
@@ -148,6 +154,7 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
             run = ChainRun(setup)
             run.run()
             self._keep(setup, encoder, Trace.of(run.streamed(), setup.board.current()))
+        self._warn(setup)
         return self
 
     def _config(self, features: int) -> TrainConfig:
@@ -188,8 +195,26 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         self.codes_, self.multiplicity_ = trace.after(self.burn_in_)
         self.weights_ = standardised_weights(setup.registers, encoder, self.codes_)
         self.acceptance_rate_ = float(trace.accepted.mean())
+        self.posterior_error_ = errors_to_dict(setup.errors)
         weights = standardised_weights(setup.registers, encoder, trace.codes)
         self._draws = weights[trace.draws()][:, self.burn_in_ :]
+
+    def _warn(self, setup: ChainSetup) -> None:
+        """ConvergenceWarning about a chain that hardly moved, or a posterior that is moved."""
+        for text in setup.cautions:
+            warnings.warn(text.replace("--whiten", "whiten=True"), ConvergenceWarning, stacklevel=3)
+        if not setup.cautions and self.acceptance_rate_ < LOW_ACCEPTANCE:
+            better = "a narrower prior (sigma_p)" if self.hidden else "whiten=True"
+            warnings.warn(
+                f"only {self.acceptance_rate_:.2%} of the proposals were accepted: the samples are "
+                f"not the posterior; use more steps, {better}, or fewer features",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        for error in setup.errors:
+            if not error.trusted:
+                text = describe_error(error).replace("--whiten", "whiten=True")
+                warnings.warn(text, ConvergenceWarning, stacklevel=3)
 
     def _probability(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         check_is_fitted(self)

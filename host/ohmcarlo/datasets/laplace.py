@@ -105,6 +105,22 @@ def _descended(loss: Any, mode: FloatArray, step: FloatArray) -> FloatArray:
     return mode
 
 
+def skewed_mean(points: Points, fit: Fit) -> FloatArray:
+    """Mean (m,) of a posterior to the third order of the log-posterior around its mode.
+
+    Quadratic points and the prior have no third derivative.
+    """
+    from scipy.special import expit
+
+    learnt = points.labels != LABEL_QUADRATIC
+    x = points.inputs[learnt] / 2.0**FEATURE_FRAC
+    covariance = fit.covariance()
+    p = expit(x @ fit.mode + points.offsets[learnt] / 2.0**OFFSET_FRAC)
+    variance = ((x @ covariance) * x).sum(axis=1)
+    third = p * (1 - p) * (1 - 2 * p)
+    return np.asarray(fit.mode - covariance @ (x.T @ (third * variance)) / 2, np.float64)
+
+
 def encoding_error(
     exact: Fit, encoded: Fit, matrix: FloatArray, centre: FloatArray
 ) -> PosteriorError:

@@ -18,6 +18,7 @@ from ..tasks import Task
 from .arrays import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
 from .dot_products import ReadBack, choose_dot_products, read_noise_error
+from .reach import Expected, step_cautions, suitable_gamma, window_errors
 
 WHITENED_RHO = 0.8
 
@@ -40,7 +41,10 @@ class ChainSetup:
     array : Array
         The array, before its first step: behind the board, loaded into it, or its description.
     errors : tuple of PosteriorError
-        Predicted errors of the posterior: of the encoding, and of the devices.
+        Predicted errors of the posterior: of the encoding, of the window of the devices, and of
+        the devices.
+    cautions : tuple of str
+        Reasons why this chain will hardly move, with a remedy each.
     """
 
     config: TrainConfig
@@ -51,6 +55,7 @@ class ChainSetup:
     trimmed: bool
     array: Array
     errors: tuple[PosteriorError, ...] = ()
+    cautions: tuple[str, ...] = ()
 
     def close(self) -> None:
         """Release the board."""
@@ -86,6 +91,7 @@ def set_up_chain(
     hidden: int = 0,
     unit: float = 1.0,
     sigma_p: float | None = None,
+    expected: Expected | None = None,
     errors: tuple[PosteriorError, ...] = (),
     episodes: EpisodeLikelihood | None = None,
 ) -> ChainSetup:
@@ -103,6 +109,8 @@ def set_up_chain(
         Posterior spread of a whitened weight, as for ``choose_settings``.
     sigma_p : float or None
         Standard deviation of the prior in the registers; None: that of the weights.
+    expected : Expected or None
+        What is known of the posterior of unwhitened weights, for a gamma that suits it.
     errors : tuple of PosteriorError
         Predicted errors of the posterior that are known before the array is opened.
     episodes : EpisodeLikelihood or None
@@ -116,6 +124,12 @@ def set_up_chain(
     settings = choose_settings(config, task, opened, hidden, unit)
     if sigma_p is not None:
         settings = replace(settings, sigma_p=sigma_p)
+    cautions: tuple[str, ...] = ()
+    if expected is not None:
+        if config.gamma is None:
+            settings = replace(settings, gamma_us=suitable_gamma(expected, settings, opened.rel()))
+        errors += window_errors(expected, settings)
+        cautions = step_cautions(expected, settings, opened.rel())
     calibration = Calibration()
     trimmed = config.trim and not opened.ideal
     board = open_board(config.backend, opened.array, say)
@@ -141,7 +155,9 @@ def set_up_chain(
     if episodes is None:  # a policy is that of the codes
         can = board.dot_products
         errors += read_noise_error(dot_products, config.repeats, read_back, can)
-    return ChainSetup(config, settings, registers, points, board, trimmed, opened.array, errors)
+    return ChainSetup(
+        config, settings, registers, points, board, trimmed, opened.array, errors, cautions
+    )
 
 
 def devices_in_use(geometry: Geometry, inputs: int) -> list[int]:

@@ -180,6 +180,18 @@ def test_the_scale_that_moves_the_posterior_least(whiten: bool) -> None:
     assert best < 0.5 * Encoder.fit(x, y, scaled=False).error.size
 
 
+@pytest.mark.parametrize("sigma_p", [10.0, 100.0, 1000.0])
+def test_a_wide_prior_whitened(sigma_p: float) -> None:
+    """Where the prior is weaker than the smallest input, its slope is kept and its curvature is
+    negligible."""
+    data = german()
+    encoder = Encoder.fit(data["x"], data["y"], whiten=True, sigma_p=sigma_p)
+    prior = encoder.training_points(data["x"], data["y"]).inputs[len(data["x"]) :]
+    assert (prior.max(axis=1) == 1).sum() > 5
+    shift, spread = moved(encoder, data["x"], data["y"], sigma_p)
+    assert shift < 0.02 and spread < 0.005
+
+
 def test_cases_beyond_the_range() -> None:
     x, y = wdbc()
     for whiten in (True, False):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...boards import Say, silent
 from ...datasets import Dataset, Encoder, load
+from ...datasets.laplace import skewed_mean
 from ...golden import Registers
 from ...posterior_error import describe_error
 from ...spec import Points
@@ -18,6 +19,7 @@ from ...tasks import Task, get_task
 from ..config import TrainConfig
 from ..digests import digest_of
 from ..provenance import DATA, chain_inputs, origin_of
+from ..reach import Expected
 from ..setup import ChainSetup, set_up_chain
 
 
@@ -129,6 +131,7 @@ class SupervisedExperiment:
             f"{len(self.test)} held out, {len(self.encoder.columns)} of "
             f"{self.dataset.x.shape[1]} features",
             *(describe_error(error) for error in self.setup.errors),
+            *self.setup.cautions,
             self.setup.describe_array(),
         ]
 
@@ -179,9 +182,27 @@ def prepare(
         hidden=hidden,
         unit=encoder.spread,
         sigma_p=encoder.sigma,
+        expected=_expected(config, task, encoder, x, y),
         errors=(encoder.error,),
     )
     return setup, encoder
+
+
+def _expected(
+    config: TrainConfig,
+    task: Task,
+    encoder: Encoder,
+    x: NDArray[np.float64],
+    y: NDArray[np.integer[Any]],
+) -> Expected | None:
+    """What is known of the posterior of unwhitened weights; None if they are whitened."""
+    if config.whiten:
+        return None
+    if task.hidden:
+        return Expected.of_prior(encoder.inputs, encoder.sigma)
+    fit = encoder.posterior(x, y)
+    mean = skewed_mean(encoder.training_points(x, y), fit)
+    return Expected(mean, np.sqrt(np.diag(fit.covariance())), fit.hessian)
 
 
 def build_supervised(config: TrainConfig, say: Say = silent) -> SupervisedExperiment:
