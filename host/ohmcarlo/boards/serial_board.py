@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..golden.machine import STEPS
 from ..spec import PROB_FRAC, SYMBOL_BITS, Points
 from ..spec.link import Command, FaultCause, Reason
 from .base import Block
+from .integrity import check_fields, check_log_posteriors
 from .link.messages import Finished, Link
 from .link.remote import RemoteController
 from .link.transport import LINK_TIMEOUT_S, Clock, Port
@@ -66,6 +68,9 @@ class SerialBoard:
         Seconds, monotonic.
     timeout_s : float
         Time after which a board that does not answer is regarded as lost.
+    check : bool
+        Compare what the board streams, and its settings, with what they must be (``integrity``).
+        A model of the hardware that streams arbitrary samples cannot pass.
 
     Raises OhmcarloError if no board of this version answers, UsageError for another array. The port
     is then closed.
@@ -78,8 +83,10 @@ class SerialBoard:
         name: str,
         clock: Clock = time.monotonic,
         timeout_s: float = LINK_TIMEOUT_S,
+        check: bool = True,
     ) -> None:
         self.name = name
+        self._check = check
         self.place = port.name
         self.link = Link(port, clock, timeout_s)
         try:
@@ -99,6 +106,8 @@ class SerialBoard:
         self._points = Points.of(np.zeros((0, 1), np.int8))
         self._order = np.zeros(0, np.int32)
         self._steps = 0
+        self._fields: dict[str, int] = {}
+        """Fields that were written, for the comparison with the board."""
         self.board_clocks = self.identification["clocks"]
         """Clocks of the whole board since power-up, at the end of the last long command. They
         include the work of the processor."""
@@ -147,17 +156,22 @@ class SerialBoard:
             )
         judged = judge is not None
         image = controller_image(registers, points, self.array, self.layout.geometry, judged)
+        self._fields = {}
         self._load(image)
         self.remote.judge(judge)
         self._load_array()
         self._points = points
         self._order = np.arange(len(points), dtype=np.int32)
         self._steps = 0
-        self._configured = ChainStream(registers, self.array, judged)
+        self._configured = ChainStream(registers, self.array, judged, self._check)
         self.geometry = registers.geometry
 
+    def _write(self, fields: Mapping[str, int]) -> None:
+        self._fields |= fields
+        self.remote.write(fields)
+
     def _load(self, image: Image) -> None:
-        self.remote.write(image.fields)
+        self._write(image.fields)
         for window, words in image.windows.items():
             self.remote.load(window, words)
 
@@ -198,7 +212,7 @@ class SerialBoard:
                 f"a region has no working rows left: {len(self.retired_rows())} row groups are "
                 "out of service"
             )
-        self._read_log_posterior()
+        self._read_current()
 
     def _execute(self, command: Command, argument: int = 0) -> Finished:
         """Execute a long command; raises OhmcarloError after a fault."""
@@ -213,9 +227,10 @@ class SerialBoard:
             )
         return ended
 
-    def _read_log_posterior(self) -> None:
-        regions = self._regions()
-        self._stream.log_posterior[:] = regions[:, LOGLIK].astype(np.int64) + regions[:, PRIOR]
+    def _read_current(self) -> None:
+        regions = self._regions().astype(np.int64)
+        self._stream.log_posterior[:] = regions[:, LOGLIK] + regions[:, PRIOR]
+        self._stream.multiplicity[:] = regions[:, MULTIPLICITY]
 
     def _regions(self) -> NDArray[np.int32]:
         """The words of state_regions for the regions in use, signed."""
@@ -232,12 +247,22 @@ class SerialBoard:
             if count == total or ended.reason != Reason.DONE:
                 break
         self._steps += count
-        return self._stream.block(self.link.take_records(), count, ended.reason)
+        block = self._stream.block(self.link.take_records(), count, ended.reason)
+        self._check_samples(block.codes, block.sample_log_posterior)
+        return block
+
+    def _check_samples(self, codes: NDArray[np.uint16], log_posterior: NDArray[np.int64]) -> None:
+        """Compare streamed log-posteriors with those of the codes, where the host can compute
+        them."""
+        exact = self.array.exact_dot or self.registers.digital
+        if self._check and exact and not self._stream.judged:
+            check_log_posteriors(self.registers, self._points, codes, log_posterior)
 
     def current(self) -> tuple[NDArray[np.uint16], NDArray[np.int32], NDArray[np.int64]]:
         self._execute(Command.FLUSH)
         found = Records(self.link.take_records()).samples(self.registers.sample_devices)
         by_region = np.argsort(found.region, kind="stable")
+        self._check_samples(found.codes, found.log_posterior)
         return (
             found.codes[by_region],
             found.multiplicity[by_region],
@@ -270,7 +295,7 @@ class SerialBoard:
     def _load_points(self, points: Points) -> None:
         require_room(points, self.layout, self.place)
         image = data_image(points, self.layout.geometry)
-        self.remote.write(image.fields)
+        self._write(image.fields)
         self.remote.load("points", image.windows["points"])
 
     def _held(self) -> int:
@@ -309,6 +334,8 @@ class SerialBoard:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
+        if self._check:
+            check_fields(self._fields, self.remote.read(list(self._fields)))
         size = sizes(self.layout)
         windows = {name: self.remote.unload(name, size[name]) for name in SAVED}
         codes, pulses = np.zeros((self.layout.rows, 2 * self.layout.pairs), np.int32), 0
@@ -338,7 +365,7 @@ class SerialBoard:
         check_board_state(state, self.registers, len(self._points), self.layout)
         words = windows_of(state, self.registers, self.layout)
         pulse = first_pulse_of(state)
-        self.remote.write(
+        self._write(
             {
                 "emulator.first_pulse_lo.value": pulse & 0xFFFFFFFF,
                 "emulator.first_pulse_hi.value": pulse >> 32,
@@ -351,7 +378,7 @@ class SerialBoard:
         self._steps = int(state["controller.scalars"][STEPS])
         self._stream.held.take(state)
         self._stream.tally.goes_on(counted_elsewhere=BOARD_COUNTERS not in state)
-        self._read_log_posterior()
+        self._read_current()
 
     # -- bring-up ------------------------------------------------------------------------------
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..array.base import DIGITAL, DIGITAL_MACS, DOT, DOT_CODES, DOT_DEVICES
 from ..array.emulated import Emulator, emulator_program, emulator_reset
-from ..jit import compiled
+from ..jit import allocating, compiled
 from ..spec import STARTUP_WINDOWS
 from .entropy import begin_coin, harvest, minus_log_u, restart_tests
 from .likelihood import NEVER, evaluate
@@ -128,6 +130,15 @@ def first_sample(m: Machine, state: State, region: int, group: int, loglik: int)
     settle(state, region, group)
     state.loglik[region] = loglik
     state.prior[region] = log_prior(m, state.proposed)
+
+
+@allocating
+def log_posteriors_of(m: Machine, data: Data, samples: Any, logits: Any, out: Any) -> None:
+    """Log-posterior of every sample (n, sample devices), into ``out`` (n,)."""
+    for s in range(len(samples)):
+        codes = samples[s].astype(np.int32)
+        loglik, _ = evaluate(m, data, codes, logits, NEVER)
+        out[s] = loglik + log_prior(m, codes)
 
 
 @compiled

@@ -20,6 +20,7 @@ from .chain import (
     conclude,
     count_dots,
     first_sample,
+    log_posteriors_of,
     run_emulated,
     threshold_of,
 )
@@ -379,6 +380,18 @@ def predict(
     predict_sums(build_machine(registers), data, np.ascontiguousarray(codes), multiplicity, sums)
     mean, square = (sums / (int(multiplicity.sum()) << PROB_FRAC)).T
     return mean, np.maximum(square - mean**2, 0.0)
+
+
+def log_posteriors(registers: Registers, points: Points, codes: NDArray[Any]) -> NDArray[np.int64]:
+    """Log-posterior of samples (n, sample devices), int64 (n,), LSB 2**-LOGLIK_FRAC.
+
+    The dot products are those of the codes, without read noise.
+    """
+    out = np.empty(len(codes), np.int64)
+    machine = build_machine(registers)
+    samples = np.ascontiguousarray(codes, np.uint16)
+    log_posteriors_of(machine, build_data(points), samples, no_logits(machine), out)
+    return out
 
 
 def terms(registers: Registers, points: Points, codes: NDArray[Any]) -> NDArray[np.int64]:

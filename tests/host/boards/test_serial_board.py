@@ -52,7 +52,8 @@ def board(native: NativeBoard) -> SerialBoard:
 
 
 def board_at(port: NativePort, geometry: Geometry | None = None) -> SerialBoard:
-    return SerialBoard(port, EmulatedArray(geometry or Geometry(), 3), "serial:port", port.clock)
+    array = EmulatedArray(geometry or Geometry(), 3)
+    return SerialBoard(port, array, "serial:port", port.clock, check=False)
 
 
 def points(count: int = 40, features: int = FEATURES) -> Points:

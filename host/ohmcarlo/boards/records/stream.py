@@ -10,6 +10,7 @@ from ...errors import OhmcarloError
 from ...golden import Registers
 from ...spec.link import SAMPLE_HEADER_WORDS, Reason
 from ..base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block
+from ..integrity import check_multiplicities
 from .decode import Records, Steps
 from .held import HeldSamples
 from .tally import Tally
@@ -33,21 +34,29 @@ class ChainStream:
         Its state at the start of the chain.
     judged : bool
         Whether log-likelihoods come from outside. Then every proposal is streamed, too.
+    check : bool
+        Compare the multiplicities of samples with the steps.
 
     Attributes
     ----------
     log_posterior : int64 (regions,)
         Of the current sample of each region. The caller sets it after start or load.
+    multiplicity : int64 (regions,)
+        Likewise.
     held : HeldSamples
         Samples in the rows.
     tally : Tally
         Ledger of the chain.
     """
 
-    def __init__(self, registers: Registers, array: Array, judged: bool = False) -> None:
+    def __init__(
+        self, registers: Registers, array: Array, judged: bool = False, check: bool = True
+    ) -> None:
         self.registers = registers
         self.judged = judged
+        self._check = check
         self.log_posterior = np.zeros(registers.geometry.regions, np.int64)
+        self.multiplicity = np.ones(registers.geometry.regions, np.int64)
         self.held = HeldSamples(registers)
         self.tally = Tally(array, registers)
 
@@ -64,7 +73,8 @@ class ChainStream:
     def block(self, words: NDArray[np.uint32], count: int, reason: int) -> Block:
         """The stream of ``count`` steps that ended with ``reason``, as a block.
 
-        Raises OhmcarloError if the records have another number of steps.
+        Raises OhmcarloError if the records have another number of steps, BoardUpset if steps and
+        samples contradict each other.
         """
         if reason not in STATUS:
             raise OhmcarloError(f"the board stopped for reason {reason}, which makes no sense")
@@ -74,6 +84,14 @@ class ChainStream:
             raise OhmcarloError(
                 f"the board made {count} steps and streamed {len(made.accepted)}: this should not "
                 "happen, please report it"
+            )
+        if self._check:
+            self.multiplicity = check_multiplicities(
+                self.multiplicity,
+                made.accepted,
+                made.region,
+                samples.multiplicity,
+                samples.region,
             )
         self.held.note(samples)
         self.tally.note(samples.codes)
