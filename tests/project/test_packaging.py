@@ -25,7 +25,7 @@ LAYERS = [
     {"array.characterize"},
     {"diagnostics"},
     {"golden"},
-    {"boards.base"},
+    {"boards.base", "boards.integrity"},
     {"boards.link"},
     {"boards.memory"},
     {"boards.records"},
