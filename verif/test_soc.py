@@ -18,6 +18,7 @@ from cocotb.triggers import FallingEdge
 
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import Geometry
+from ohmcarlo.spec.link import FaultCause
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.soc.cpu import picorv32_verilog
 from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
@@ -41,6 +42,7 @@ CONFIG = CoreConfig(
 DIVISOR = 3
 CLOCK_HZ, DESIGN_HASH = 12_345_678, 0xC0FFEE01
 RING_BYTES = 4096
+WATCHDOG_CLOCKS = 8_000
 MASK = (1 << 32) - 1
 # boards that are refused
 pytestmark = pytest.mark.filterwarnings("ignore:.*created but never used")
@@ -157,11 +159,9 @@ def begin(dut: Any) -> Host:
 
 @cocotb.test()
 async def memory(dut) -> None:  # type: ignore[no-untyped-def]
-    """Bytes, half words and words in memory, signed and not; every part of it."""
+    """Bytes, half words and words in memory, signed and not; all of it that the program leaves."""
     host = begin(dut)
     host.send(b"m")
-    stride = (RAM_BYTES // 2 - 4096) // 4 // 64
-    assert stride > 1
     total = 0
     for i in range(64):
         total = (total * 31 + i * 2654435761) & MASK
@@ -253,6 +253,27 @@ async def chain(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 @cocotb.test()
+async def watchdog(dut) -> None:  # type: ignore[no-untyped-def]
+    """A program that loops while a chain runs: the array is switched off in time, and the processor
+    is restarted. A processor that waits for the host is not."""
+    host = begin(dut)
+    host.send(b"w")
+    assert (await host.words(4))[:3] == [0, 0, 0], "restarts, busy, fault"
+    host.send(b"l")
+    assert await host.words(1, 400_000) == [1], "the chain runs"
+    for _ in range(WATCHDOG_CLOCKS - 2000):
+        await host.clock()
+    assert int(dut.core_wanted.value), "too early"
+    for _ in range(2000 + 400):
+        await host.clock()
+    assert not int(dut.core_wanted.value), "the controller still runs"
+    for _ in range(2 * WATCHDOG_CLOCKS):
+        await host.clock()
+    host.send(b"w")
+    assert await host.words(4) == [1, 0, 1, FaultCause.OFF]
+
+
+@cocotb.test()
 async def trap(dut) -> None:  # type: ignore[no-untyped-def]
     """An illegal instruction is reported on a pin, and ends the chain at once."""
     host = begin(dut)
@@ -273,7 +294,7 @@ async def trap(dut) -> None:  # type: ignore[no-untyped-def]
 
 def soc(config: CoreConfig = CONFIG, firmware: bytes = b"\x6f\0\0\0", **changes: int) -> Soc:
     told = {"clock_hz": CLOCK_HZ, "uart_divisor": DIVISOR, "design_hash": DESIGN_HASH} | changes
-    return Soc(config, firmware, simulated=True, **told)
+    return Soc(config, firmware, simulated=True, watchdog_clocks=WATCHDOG_CLOCKS, **told)
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +314,7 @@ def test_soc(board: str, tmp_path: Path) -> None:
     found = set()
     for when in WHEN:
         case = {"when": when, "words": str(tmp_path / when)}
-        more = "|flood" if when == "wanted" else ""
+        more = "|flood|watchdog" if when == "wanted" else ""
         run_bench("soc", __name__, case, testcase=tests + more, verilog_text=board)
         found.add((tmp_path / when).read_text())
     assert len(found) == 1

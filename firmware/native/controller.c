@@ -11,6 +11,7 @@
 #define HRS_CODE 8u
 #define SAMPLE_WORDS 512u
 #define COUNTERS 9u
+#define WAY_WORDS 16u
 
 enum activity { IDLE, STARTING, STEPPING, EXTERNAL, FLUSHING, PREDICTING, OPERATING };
 enum operation { FORM = 1, RESET = 2, SET = 3, READ = 4, OPERATIONS };
@@ -41,8 +42,13 @@ struct controller {
     bool raw_valid;
     uint32_t raw_result;
     bool external_given;
-    uint32_t hang; // operations until the first one without an answer; 0: none
-    bool hanging;  // the present operation has no answer
+    uint32_t hang;     // operations until the first one without an answer; 0: none
+    bool hanging;      // the present operation has no answer
+    bool frozen;       // the present step has no answer
+    uint32_t break_at; // operations until one stops the sequencer; 0: none
+    uint32_t delay;    // clocks of a record word between controller and ring
+    uint32_t slow;     // more clocks of a single operation and of a step
+    uint32_t way_first, way_count;
     uint32_t upper;
     uint64_t count[COUNTERS];
     uint32_t record[SAMPLE_WORDS];
@@ -50,7 +56,14 @@ struct controller {
     uint32_t record_sent;
 };
 
+// Record words between controller and ring, and the clock of their arrival
+struct way {
+    uint32_t word;
+    uint64_t due;
+};
+
 static struct controller controller;
+static struct way way[WAY_WORDS];
 static uint16_t codes[ROWS][DEVICES];
 static uint32_t pulses[OPERATIONS][ROWS][DEVICES];
 
@@ -68,7 +81,9 @@ static uint32_t hash(uint32_t word)
 static void forget(void)
 {
     const uint32_t hang = controller.hang;
-    controller = (struct controller){.hang = hang};
+    const bool frozen = controller.frozen;
+    const uint32_t delay = controller.delay;
+    controller = (struct controller){.hang = hang, .frozen = frozen, .delay = delay};
 }
 
 void controller_reset(void)
@@ -87,7 +102,14 @@ bool controller_busy(void)
 
 bool controller_hangs(void)
 {
-    return controller.hanging && controller.activity == OPERATING;
+    return controller_busy() &&
+           (controller.frozen ||
+            ((controller.hanging || controller.slow != 0) && controller.activity == OPERATING));
+}
+
+bool controller_started(void)
+{
+    return controller.started;
 }
 
 uint32_t controller_state(void)
@@ -107,11 +129,32 @@ static void append(uint32_t word)
         controller.record[controller.record_words++] = word;
 }
 
+static bool send_on_its_way(uint32_t word)
+{
+    if (controller.delay == 0)
+        return bus_record(word);
+    if (controller.way_count == WAY_WORDS)
+        return false;
+    const uint32_t place = (controller.way_first + controller.way_count) % WAY_WORDS;
+    way[place] = (struct way){.word = word, .due = bus_clock() + controller.delay};
+    controller.way_count++;
+    return true;
+}
+
+static void records_arrive(uint64_t clock)
+{
+    while (controller.way_count != 0 && way[controller.way_first].due <= clock &&
+           bus_record(way[controller.way_first].word)) {
+        controller.way_first = (controller.way_first + 1) % WAY_WORDS;
+        controller.way_count--;
+    }
+}
+
 // False: words wait for room in the ring, and the controller waits for them
 static bool records_out(void)
 {
     while (controller.record_sent < controller.record_words) {
-        if (!bus_record(controller.record[controller.record_sent]))
+        if (!send_on_its_way(controller.record[controller.record_sent]))
             return false;
         controller.record_sent++;
     }
@@ -233,6 +276,10 @@ static void act(void)
     case OPERATING:
         if (controller.hanging)
             return;
+        if (controller.break_at != 0 && --controller.break_at == 0) {
+            native_fault(FAULT_CAUSE_SPURIOUS_RESPONSE);
+            break;
+        }
         controller.raw_valid = true;
         controller.activity = IDLE;
         break;
@@ -244,9 +291,10 @@ static void act(void)
 
 void controller_work(uint64_t clock)
 {
-    while (records_out() && controller_busy() && controller.next <= clock) {
+    records_arrive(clock);
+    while (records_out() && controller_busy() && !controller.frozen && controller.next <= clock) {
         controller.count[CLOCKS] += STEP_CLOCKS;
-        controller.next += STEP_CLOCKS;
+        controller.next += STEP_CLOCKS + controller.slow;
         act();
     }
     if (controller.next < clock)
@@ -258,7 +306,8 @@ static void begin(enum activity activity, uint32_t remaining)
 {
     controller.activity = activity;
     controller.remaining = remaining;
-    controller.next = bus_clock() + (activity == OPERATING ? RAW_CLOCKS : STEP_CLOCKS);
+    controller.next =
+        bus_clock() + controller.slow + (activity == OPERATING ? RAW_CLOCKS : STEP_CLOCKS);
 }
 
 static void operate(void)
@@ -407,6 +456,26 @@ void native_alarm(void)
     controller.alarm = true;
     if (controller_busy())
         end(REASON_ENTROPY_ALARM);
+}
+
+void native_break(uint32_t operation)
+{
+    controller.break_at = operation;
+}
+
+void native_slow(uint32_t clocks)
+{
+    controller.slow = clocks;
+}
+
+void native_delay(uint32_t clocks)
+{
+    controller.delay = clocks;
+}
+
+void native_freeze(uint32_t frozen)
+{
+    controller.frozen = frozen != 0;
 }
 
 void native_hang(uint32_t hang)

@@ -38,8 +38,9 @@ struct bus {
     uint32_t unsafe;
     const char *reason;
     uint32_t lost;
-    bool image;     // the processor runs an image
-    bool told_idle; // set by the last register write, as on the board
+    bool image;      // the processor runs an image
+    bool told_idle;  // set by the last register write, as on the board
+    uint64_t kicked; // clock of the last write to the watchdog
 };
 
 enum mutant chosen_mutant;
@@ -154,6 +155,8 @@ bool bus_record(uint32_t word)
 // -- accesses ------------------------------------------------------------------------------------
 static void pass_time(uint32_t clocks)
 {
+    if (bus.clock - bus.kicked > OHMCARLO_BOARD__ID__WATCHDOG_CLOCKS__VALUE_reset)
+        unsafe("the watchdog was not kicked in time");
     bus.clock += controller_hangs() ? HANGING_CLOCKS : clocks;
     controller_work(bus.clock);
 }
@@ -220,6 +223,9 @@ static void write_board(uint32_t at, uint32_t value)
     case OHMCARLO_BOARD__CRC__START_addr:
         bus.crc = UINT32_MAX;
         break;
+    case OHMCARLO_BOARD__WATCHDOG__KICK_addr:
+        bus.kicked = bus.clock;
+        break;
     case OHMCARLO_BOARD__CRC__BYTE_addr:
         if ((value & OHMCARLO_BOARD__CRC__BYTE__STROBE_bm) != 0)
             bus.crc = bus.crc >> 8 ^ crc_table[(bus.crc ^ value) & 0xFF];
@@ -250,8 +256,15 @@ static bool may_change_while_busy(uint32_t at)
     return at == OHMCARLO__CONTROL__COMMAND_addr || at == OHMCARLO__CONTROL__EXTERNAL_LOGLIK_addr;
 }
 
+static bool belongs_to_model(uint32_t at)
+{
+    return at >= OHMCARLO__MODEL__FEATURES_addr && at <= OHMCARLO__MODEL__OPTIONS_addr;
+}
+
 static void write_core(uint32_t at, uint32_t value)
 {
+    if (controller_started() && belongs_to_model(at))
+        unsafe("the model changed while a chain is started");
     if (controller_busy() && !may_change_while_busy(at))
         unsafe("a register written while the controller is busy");
     if (at == OHMCARLO__CONTROL__COMMAND_addr)
@@ -373,6 +386,7 @@ void native_poll(uint32_t clocks)
         else
             firmware_poll();
     } while (bus.clock < until && !asleep());
+    bus.kicked += bus.clock < until ? until - bus.clock : 0; // it sleeps, and polls on a board
     bus.clock = bus.clock < until ? until : bus.clock;
 }
 
@@ -415,6 +429,12 @@ uint32_t native_peek(uint32_t address)
         return value;
     }
     return window_at(&bus.core, address, &word) != 0 ? *word : 0;
+}
+
+void native_advance(uint64_t clocks, uint32_t counts)
+{
+    bus.clock += clocks;
+    bus.kicked += counts != 0 ? 0 : clocks;
 }
 
 void native_mutant(uint32_t number)

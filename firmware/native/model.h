@@ -22,7 +22,8 @@ void unsafe(const char *reason);
 void controller_reset(void);
 void controller_work(uint64_t clock); // advances the controller to this clock
 bool controller_busy(void);
-bool controller_hangs(void); // the present operation is never answered
+bool controller_started(void);
+bool controller_hangs(void); // the present operation or step is never answered
 uint32_t controller_state(void);
 bool controller_answers(uint32_t at, uint32_t *value); // registers that the controller drives
 void controller_command(uint32_t strobes);

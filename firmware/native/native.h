@@ -41,6 +41,12 @@ void native_fault(uint32_t cause); // the sequencer stops
 void native_alarm(void);           // the coin fails its test
 void native_hang(
     uint32_t hang); // the hang-th operation from now and all later ones get no answer; 0: none
+void native_break(uint32_t operation); // that operation from now on stops the sequencer; 0: none
+void native_delay(uint32_t clocks);    // of a record word between controller and ring
+void native_advance(uint64_t clocks,
+                    uint32_t counts); // the clock; the watchdog counts them (1: yes)
+void native_slow(uint32_t clocks);    // more clocks of a single operation and of a step
+void native_freeze(uint32_t frozen);  // the array of a chain does not answer (1: yes)
 void native_mismatch(uint32_t controller, uint32_t board); // wrong map hashes (1: yes)
 void native_mutant(uint32_t number); // a planted bug (src/mutant.h), until the next call; 0: none
 

@@ -6,6 +6,7 @@
 #include "chain.h"
 #include "hal.h"
 #include "link_tables.h"
+#include "mutant.h"
 
 #define FIELD_NUMBER_bytes 2u
 #define WORD_bytes 4u
@@ -34,6 +35,17 @@ static void write_field(const uint8_t *item)
     core_write(field->address, others | value);
 }
 
+// The model of a started chain is fixed; the number of points is not, because PREDICT has its own
+_Static_assert(OHMCARLO__MODEL__POINTS_addr < OHMCARLO__MODEL__FEATURES_addr &&
+                   OHMCARLO__MODEL__OPTIONS_addr < OHMCARLO__PROPOSAL__RHO_addr,
+               "the fields of the model lie between these addresses");
+
+static bool is_fixed(const uint8_t *item)
+{
+    const uint32_t at = FIELDS[get16(item + WRITE_FIELD_at)].address;
+    return at >= OHMCARLO__MODEL__FEATURES_addr && at < OHMCARLO__PROPOSAL__RHO_addr;
+}
+
 enum status access_write(const struct request *request, struct answer *answer)
 {
     (void)answer;
@@ -47,6 +59,10 @@ enum status access_write(const struct request *request, struct answer *answer)
     }
     if (chain_busy())
         return STATUS_BUSY;
+    const bool started = (core_state() & CORE_STATE(STARTED)) != 0;
+    for (const uint8_t *item = request->body; item != end; item += WRITE_bytes)
+        if (started && MUTANT(MODEL_OF_A_STARTED_CHAIN, is_fixed(item), false))
+            return STATUS_STARTED;
     for (const uint8_t *item = request->body; item != end; item += WRITE_bytes)
         write_field(item);
     return STATUS_OK;

@@ -3,11 +3,16 @@
 #include "bytes.h"
 #include "hal.h"
 #include "link.h"
+#include "mutant.h"
 #include "records.h"
 
 // Words of a record may still be under way to the ring when the controller is idle. The command has
 // ended after so many polls without a new word.
 #define EMPTY_POLLS 2u
+
+// Longer than any step: if a chain that is being ended makes no progress in this time, the array
+// does not answer, and everything is switched off
+#define QUIET_LIMIT_CLOCKS (1u << 27)
 
 struct chain {
     bool running;     // a long command was started, and FINISHED is not sent yet
@@ -15,6 +20,9 @@ struct chain {
     uint32_t waiting; // successive polls with a waiting proposal and no new record
     uint32_t records; // end of the records at the last such poll
     uint32_t inputs;  // features of a proposal that this processor judges; 0: the host judges
+    bool ending;      // the activity is being ended …
+    uint32_t since;   // … and has made no progress since this clock …
+    uint32_t reached; // … and this state
 };
 
 static struct chain chain;
@@ -47,13 +55,16 @@ static inline bool between(uint32_t value, uint32_t low, uint32_t high)
 static bool model_fits(void)
 {
     const uint32_t group_rows = MODEL(HIDDEN) + 1u;
-    return MODEL(POINTS) <= LIMIT(MAX_POINTS) &&
-           between(MODEL(FEATURES), 1, LIMIT(PAIRS) - LIMIT(ENTROPY_PAIRS)) &&
-           group_rows <= LIMIT(MAX_GROUP_ROWS) && between(MODEL(REGIONS), 1, LIMIT(MAX_REGIONS)) &&
+    const uint32_t features = LIMIT(PAIRS) - LIMIT(ENTROPY_PAIRS) - MUTANT(FEWER_FEATURES, 0u, 1u);
+    return MODEL(POINTS) <= LIMIT(MAX_POINTS) - MUTANT(FEWER_POINTS, 0u, 1u) &&
+           between(MODEL(FEATURES), 1, features) &&
+           group_rows <= LIMIT(MAX_GROUP_ROWS) - MUTANT(FEWER_GROUP_ROWS, 0u, 1u) &&
+           between(MODEL(REGIONS), 1, LIMIT(MAX_REGIONS) - MUTANT(FEWER_REGIONS, 0u, 1u)) &&
            MODEL(REGION_GROUPS) >= 4 &&
-           MODEL(REGION_GROUPS) * group_rows <= MODEL(ROWS_PER_REGION) &&
-           MODEL(REGIONS) * MODEL(ROWS_PER_REGION) <= LIMIT(ROWS) && MODEL(MIN_FREE) >= 2 &&
-           MODEL(RETRIES) >= 1;
+           MODEL(REGION_GROUPS) * group_rows <=
+               MODEL(ROWS_PER_REGION) - MUTANT(FEWER_GROUPS, 0u, 1u) &&
+           MODEL(REGIONS) * MODEL(ROWS_PER_REGION) <= LIMIT(ROWS) - MUTANT(FEWER_ROWS, 0u, 1u) &&
+           MODEL(MIN_FREE) >= 2 && MODEL(RETRIES) >= 1;
 }
 
 // Proposals that this processor judges are linear policies
@@ -186,7 +197,7 @@ static bool ended(void)
         chain.empty = 0;
     else if (chain.empty < EMPTY_POLLS)
         chain.empty++;
-    return chain.empty == EMPTY_POLLS;
+    return chain.empty >= MUTANT(FINISHED_TOO_EARLY, EMPTY_POLLS, 1u);
 }
 
 static inline uint8_t part(uint32_t state, uint32_t mask, uint32_t low)
@@ -209,8 +220,10 @@ static void report(void)
     body[FINISHED_FAULT_at] = STATE_PART(state, FAULT);
     body[FINISHED_FAULT_CAUSE_at] = STATE_PART(state, FAULT_CAUSE);
     put32(body + FINISHED_STEPS_DONE_at, core_read(OHMCARLO__STATUS__STEPS_DONE_addr));
-    put32(body + FINISHED_CLOCKS_at, hal_clocks()); // latches the upper half
-    put32(body + FINISHED_CLOCKS_at + 4, board_read(OHMCARLO_BOARD__TIMER__CLOCKS__HI_addr));
+    const uint32_t first = MUTANT(HALVES_SWAPPED_IN_FINISHED, hal_clocks(), hal_clocks_upper());
+    const uint32_t second = MUTANT(HALVES_SWAPPED_IN_FINISHED, hal_clocks_upper(), hal_clocks());
+    put32(body + FINISHED_CLOCKS_at, MUTANT(HALVES_SWAPPED_IN_FINISHED, first, second));
+    put32(body + FINISHED_CLOCKS_at + 4, MUTANT(HALVES_SWAPPED_IN_FINISHED, second, first));
     link_commit(MESSAGE_bytes + FINISHED_bytes);
 }
 
@@ -222,16 +235,38 @@ void chain_poll(void)
     }
 }
 
+// Changes while the activity goes on
+static uint32_t progress(void)
+{
+    return records_end() + core_read(OHMCARLO__STATUS__STEPS_DONE_addr);
+}
+
+static void watch_ending(void)
+{
+    const uint32_t reached = progress();
+    const uint32_t now = hal_clocks();
+    const bool late = MUTANT(QUIET_FOR_EVER, now - chain.since > QUIET_LIMIT_CLOCKS, false);
+    if (chain.ending && reached == chain.reached && !late)
+        return;
+    if (chain.ending && reached == chain.reached)
+        core_command(CORE_COMMAND(OFF));
+    chain.ending = true;
+    chain.since = now;
+    chain.reached = reached;
+}
+
 bool chain_quiet(void)
 {
     const uint32_t state = core_state();
+    watch_ending();
     if ((state & CORE_STATE(BUSY)) != 0)
         core_command(CORE_COMMAND(HALT));
-    if ((state & CORE_STATE(WAITING_EXTERNAL)) != 0)
-        chain_give_external((uint32_t)INT32_MIN); // rejects the proposal
+    if (MUTANT(PROPOSAL_LEFT_WAITING, (state & CORE_STATE(WAITING_EXTERNAL)) != 0, false))
+        chain_give_external(
+            MUTANT(PROPOSAL_ACCEPTED_AT_THE_END, (uint32_t)INT32_MIN, 0u)); // rejects
     records_drop();
     if (!ended())
         return false;
-    chain.running = false;
+    chain.running = chain.ending = false;
     return true;
 }

@@ -26,7 +26,8 @@ void chain_give_external(uint32_t loglik);
 // Reports the end of a long command after all of its records are sent
 void chain_poll(void);
 
-// Ends any activity and drops its records. True: nothing is active.
+// Ends any activity and drops its records; if the array does not answer, everything is switched
+// off. True: nothing is active.
 bool chain_quiet(void);
 
 #endif // CHAIN_H

@@ -8,6 +8,7 @@
 #include "episodes.h"
 #include "hal.h"
 #include "handler.h"
+#include "mutant.h"
 #include "raw.h"
 
 // -- identification ------------------------------------------------------------------------------
@@ -39,8 +40,12 @@ void commands_identify(uint8_t *identification)
     to = append32(to, board_read(OHMCARLO_BOARD__ID__MAP_HASH_addr));
     to = append32(to, board_read(OHMCARLO_BOARD__ID__DESIGN_HASH_addr));
     to = append32(to, board_read(OHMCARLO_BOARD__ID__CLOCK_HZ_addr));
-    to = append32(to, hal_clocks()); // latches the upper half
-    to = append32(to, board_read(OHMCARLO_BOARD__TIMER__CLOCKS__HI_addr));
+    const uint32_t first =
+        MUTANT(HALVES_SWAPPED_IN_IDENTIFICATION, hal_clocks(), hal_clocks_upper());
+    const uint32_t second =
+        MUTANT(HALVES_SWAPPED_IN_IDENTIFICATION, hal_clocks_upper(), hal_clocks());
+    to = append32(to, MUTANT(HALVES_SWAPPED_IN_IDENTIFICATION, first, second));
+    to = append32(to, MUTANT(HALVES_SWAPPED_IN_IDENTIFICATION, second, first));
     for (uint32_t at = OHMCARLO__ID__MAGIC_addr; at <= OHMCARLO__ID__MAX_REGIONS_addr; at += 4)
         to = append32(to, core_read(at));
 }

@@ -91,8 +91,10 @@ static enum frame_event end_frame(void)
 {
     const uint32_t count = receiver.count;
     const bool empty = !receiver.begun;
-    const bool whole = !receiver.damaged && count >= LINK_HEADER_BYTES + LINK_CRC_BYTES &&
-                       crc_fits(frame_bytes(), count);
+    const bool whole =
+        !receiver.damaged &&
+        count >= LINK_HEADER_BYTES + LINK_CRC_BYTES - MUTANT(SHORT_FRAME_TAKEN, 0u, 1u) &&
+        crc_fits(frame_bytes(), count);
     begin_frame();
     if (empty)
         return FRAME_NONE; // zeros between frames
@@ -114,7 +116,8 @@ static uint32_t take_run(uint32_t taken, uint32_t received)
     uint8_t *const start = (uint8_t *)receiver.words + receiver.count;
     const uint32_t room = LINK_MAX_FRAME - receiver.count;
     const uint32_t to_end = OHMCARLO_BOARD__RX_words - taken % OHMCARLO_BOARD__RX_words;
-    const uint32_t limit = least(least(receiver.left, received - taken), to_end);
+    const uint32_t here = MUTANT(RUN_BEYOND_THE_RING, to_end, UINT32_MAX);
+    const uint32_t limit = least(least(receiver.left, received - taken), here);
     receiver.damaged = limit > room;
     uint32_t at = RING_AT(RX, taken);
     uint8_t *to = start;
@@ -210,7 +213,9 @@ bool frame_room(void)
 {
     const uint32_t waiting =
         board_read(OHMCARLO_BOARD__UART__PUT_addr) - board_read(OHMCARLO_BOARD__UART__SENT_addr);
-    return waiting <= OHMCARLO_BOARD__TX_words - LINK_MAX_WIRE;
+    const uint32_t most = OHMCARLO_BOARD__TX_words - LINK_MAX_WIRE;
+    return waiting <= most + MUTANT(TOO_LITTLE_ROOM_FOR_A_FRAME, 0u, 1u) -
+                          MUTANT(TOO_MUCH_ROOM_FOR_A_FRAME, 0u, 1u);
 }
 
 void frame_send(const uint32_t *words, uint32_t length)

@@ -52,6 +52,18 @@ static inline uint32_t hal_clocks(void)
     return board_read(OHMCARLO_BOARD__TIMER__CLOCKS__LO_addr);
 }
 
+// The upper half at the last hal_clocks()
+static inline uint32_t hal_clocks_upper(void)
+{
+    return board_read(OHMCARLO_BOARD__TIMER__CLOCKS__HI_addr);
+}
+
+// Call it at least every id.watchdog_clocks clocks
+static inline void hal_kick(void)
+{
+    board_write(OHMCARLO_BOARD__WATCHDOG__KICK_addr, OHMCARLO_BOARD__WATCHDOG__KICK__KICK_bm);
+}
+
 // A word of a ring of the board. `number` is taken modulo the size of the ring, a power of two.
 #define RING_AT(name, number)                                                                      \
     (OHMCARLO_BOARD__##name##_addr + (((number) % OHMCARLO_BOARD__##name##_words) << 2))

@@ -3,6 +3,7 @@
 #include "bytes.h"
 #include "frame.h"
 #include "hal.h"
+#include "mutant.h"
 
 #define PAYLOAD_WORDS (LINK_MAX_PAYLOAD / 4)
 #define HALF 0x8000u // a sequence number that is further ahead counts as one behind
@@ -35,7 +36,8 @@ struct link {
 
     uint16_t base;   // first message that is not acknowledged
     uint16_t cursor; // next message to send
-    uint16_t next;   // next message to write: base ≤ cursor ≤ next ≤ base + window
+    uint16_t sent;   // first message that was never sent
+    uint16_t next;   // next message to write: base ≤ cursor ≤ sent ≤ next ≤ base + window
     bool went_back;  // messages from `base` on were repeated after a NACK
 
     uint16_t expected; // next message of the host
@@ -68,7 +70,7 @@ void link_reset(void)
 {
     frame_reset();
     link.phase = CLOSED;
-    link.base = link.cursor = link.next = 0;
+    link.base = link.cursor = link.sent = link.next = 0;
     link.owe_ack = link.owe_nack = link.owe_opened = link.owe_unknown = false;
 }
 
@@ -89,7 +91,7 @@ static void ask_to_open(uint16_t session, uint32_t patience)
     }
     link.phase = OPENING;
     link.session = session;
-    link.base = link.cursor = link.next = 0;
+    link.base = link.cursor = link.sent = link.next = 0;
     link.owe_ack = link.owe_nack = link.owe_opened = false;
 }
 
@@ -128,20 +130,20 @@ static bool acknowledge(uint16_t acknowledgement)
 {
     const uint16_t done = distance(link.base, acknowledgement);
     if (done == 0 || done >= HALF)
-        return true;
-    if (done > distance(link.base, link.next))
+        return MUTANT(OLD_ACKNOWLEDGEMENT_DISCARDED, true, done == 0);
+    if (done > distance(link.base, MUTANT(UNSENT_IS_ACKNOWLEDGED, link.sent, link.next)))
         return false;
-    if (done > distance(link.base, link.cursor))
+    if (MUTANT(CURSOR_STAYS_BEHIND, done, 0u) > distance(link.base, link.cursor))
         link.cursor = acknowledgement;
     link.base = acknowledgement;
-    link.went_back = false;
-    link.since = hal_clocks();
+    link.went_back = MUTANT(GOES_BACK_ONCE_ONLY, false, link.went_back);
+    link.since = MUTANT(PATIENCE_FROM_THE_FIRST_MESSAGE, hal_clocks(), link.since);
     return true;
 }
 
 static void ask_again(void)
 {
-    if (link.asked_again)
+    if (MUTANT(NACK_FOR_EVERY_FRAME, link.asked_again, false))
         return;
     link.asked_again = true;
     link.owe_nack = true;
@@ -149,7 +151,7 @@ static void ask_again(void)
 
 static void go_back(void)
 {
-    if (link.went_back)
+    if (MUTANT(GOES_BACK_AGAIN_AND_AGAIN, link.went_back, false))
         return;
     link.went_back = true;
     link.cursor = link.base;
@@ -165,13 +167,14 @@ static bool take_message(uint16_t sequence)
             link.owe_ack = true; // a repetition: it is acknowledged again and not executed
         return false;
     }
-    if (link_room() == 0) {
+    if (MUTANT(ANSWER_WITHOUT_ROOM, link_room() == 0, false)) {
         link.turned_away = true;
         return false;
     }
     link.expected++;
     link.fresh = false;
-    link.asked_again = link.turned_away = link.owe_nack = false;
+    link.asked_again = MUTANT(NACK_ONCE_ONLY, false, link.asked_again);
+    link.turned_away = link.owe_nack = false;
     link.owe_ack = true;
     return true;
 }
@@ -282,6 +285,8 @@ static void send_message(void)
 {
     struct slot *const slot = slot_of(link.cursor);
     send(slot->words, KIND_DATA, link.session, link.cursor, slot->length);
+    if (link.cursor == link.sent)
+        link.sent++;
     link.cursor++;
     link.owe_ack = false;
 }
@@ -290,7 +295,8 @@ static void send_message(void)
 static void watch_patience(void)
 {
     const uint32_t now = hal_clocks();
-    if (!link_unacknowledged() || link.cursor != link.next || !frame_all_sent())
+    const bool sending = MUTANT(PATIENCE_WHILE_SENDING, !frame_all_sent(), false);
+    if (!link_unacknowledged() || link.cursor != link.next || sending)
         link.since = now;
     else if (now - link.since > link.patience)
         link.cursor = link.base;

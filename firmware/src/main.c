@@ -7,6 +7,7 @@
 #include "frame.h"
 #include "hal.h"
 #include "link.h"
+#include "mutant.h"
 #include "records.h"
 
 void firmware_start(void)
@@ -41,6 +42,8 @@ static void tell_idle(void)
 
 void firmware_poll(void)
 {
+    if (MUTANT(NO_KICK_BY_POLLS, true, false))
+        hal_kick();
     if (link_receive())
         commands_execute(link_request());
     if (link_opening()) {

@@ -5,10 +5,14 @@
 #include "bytes.h"
 #include "chain.h"
 #include "hal.h"
+#include "mutant.h"
 
 // Longer than the longest operation that the watchdog of the sequencer (24 bits) allows
 #define RAW_LIMIT_CLOCKS (1u << 25)
 #define CODE_bytes 2u
+
+_Static_assert(RAW_LIMIT_CLOCKS < OHMCARLO_BOARD__ID__WATCHDOG_CLOCKS__VALUE_reset,
+               "the watchdog waits for an operation");
 
 enum operation { FORM = 1, RESET = 2, SET = 3, READ = 4 };
 
@@ -34,6 +38,8 @@ static enum status check_array(void)
 // second case everything is switched off, which is a fault, too.
 static bool execute(uint32_t operation, uint32_t row, uint32_t device, uint32_t dac)
 {
+    if (MUTANT(NO_KICK_BY_OPERATIONS, true, false))
+        hal_kick();
     core_write(OHMCARLO__RAW__DAC_addr, dac);
     core_write(OHMCARLO__RAW__COMMAND_addr, operation << OHMCARLO__RAW__COMMAND__OP_bp |
                                                 row << OHMCARLO__RAW__COMMAND__ROW_bp |
@@ -48,7 +54,7 @@ static bool execute(uint32_t operation, uint32_t row, uint32_t device, uint32_t 
         }
         state = core_state();
     }
-    return (state & CORE_STATE(FAULT)) == 0;
+    return MUTANT(FAULT_IS_OK, (state & CORE_STATE(FAULT)) == 0, true);
 }
 
 static inline uint16_t result(void)

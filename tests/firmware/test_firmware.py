@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from link_client import Client
+from link_client import PATIENCE, Client, frames
 from native_board import FORM, READ, RESET, SET, NativeBoard, opened
 from ohmcarlo.spec import DAC_MAX, Geometry
 from ohmcarlo.spec.link import (
@@ -32,6 +32,7 @@ from ohmcarlo.spec.link import (
     WINDOWS,
     WRITE_FORMAT,
     Command,
+    FaultCause,
     Kind,
     Message,
     Status,
@@ -118,6 +119,7 @@ class Stream:
 
 
 def started(client: Client, **fields: int) -> None:
+    assert client.command(Command.RESET_STATE) == Status.OK
     assert client.write(model__features=5, model__region_groups=8, **fields) == Status.OK
     assert stream(client, Command.START).words == []
 
@@ -438,7 +440,6 @@ def test_alarm_and_fault_in_a_run(client: Client) -> None:
 
 def test_model_must_fit(client: Client) -> None:
     """A model that does not fit into the array is never started."""
-    started(client)
     fitting = {"model.points.value": 9, "model.features.value": 5, "model.hidden.value": 0,
                "model.regions.value": 1, "model.region_groups.value": 8,
                "model.rows_per_region.value": ROWS, "model.min_free.value": 2,
@@ -452,7 +453,51 @@ def test_model_must_fit(client: Client) -> None:
         for command in (Command.START, Command.RUN, Command.FLUSH, Command.PREDICT):
             assert client.command(command) == Status.OUT_OF_RANGE, (name, bad)
     client.request(Message.WRITE, write(*((FIELDS.index(k), v) for k, v in fitting.items())))
+    assert stream(client, Command.START).words == []
     assert client.command(Command.PREDICT) == Status.OK
+
+
+def test_model_of_a_started_chain_is_fixed(client: Client) -> None:
+    """After START, only the number of points can be changed, until RESET_STATE."""
+    options = {f"model.options.{name}" for name in ("early_reject", "hastings", "stream",
+               "record_steps", "trim_enable", "centre_enable", "external")}  # fmt: skip
+    sizes = {f"model.{name}.value" for name in ("features", "hidden", "regions", "region_groups",
+             "rows_per_region", "min_free", "retries")}  # fmt: skip
+    started(client)
+    for path in options | sizes:
+        before = client.read(path)
+        points = (FIELDS.index("model.points.value"), 17)
+        item = (FIELDS.index(path), 1 - before[0] & 1)
+        assert client.request(Message.WRITE, write(points, item)) == (Status.STARTED, b""), path
+        assert client.read(path, "model.points.value") == [*before, 0]
+    assert client.write(model__points=9, proposal__rho=200) == Status.OK
+    assert client.command(Command.RUN, 3) == Status.OK
+    assert Stream(client, []).finished[4] == 3
+    assert client.command(Command.RESET_STATE) == Status.OK
+    assert client.write(model__features=7, model__options__hastings=0) == Status.OK
+    assert client.read("model.features.value", "model.options.hastings") == [7, 0]
+
+
+@pytest.mark.parametrize("board", [False], indirect=True, ids=["native"])
+@pytest.mark.parametrize("command", [Command.START, Command.RUN])
+def test_a_new_session_although_the_array_does_not_answer(client: Client, command: Command) -> None:
+    """Without the watchdog of the sequencer, a command cannot be ended. In a new session everything
+    is switched off, within three seconds of a board with 50 MHz."""
+    started(client)
+    client.board.freeze()
+    assert client.command(command, 1000) == Status.OK
+    client.session = 9
+    began = client.board.clocks
+    client.board.write(client.frame(Kind.OPEN, 0, struct.pack("<I", PATIENCE)))
+    while not (answer := frames(client.board.read())):
+        client.board.poll()
+        assert client.board.clocks - began < 3 * 50_000_000
+    assert answer[-1].kind == Kind.OPENED and answer[-1].session == 9
+    client.sent = client.got = 0
+    assert client.read("status.state.busy", "status.state.fault_cause") == [0, FaultCause.OFF]
+    client.board.freeze(False)
+    started(client)
+    assert client.command(Command.RUN, 3) == Status.OK
 
 
 def test_prediction_without_points(client: Client) -> None:

@@ -209,6 +209,29 @@ def test_nonsense_acknowledgements(client: Client) -> None:
     assert len(client.messages(wire)) == 1
 
 
+def test_an_acknowledgement_of_a_message_that_is_not_sent_yet(client: Client) -> None:
+    """An answer waits, because nobody reads the line. A frame that acknowledges it is discarded."""
+    for _ in range(WINDOW):
+        client.board.write(client.data(Message.ECHO, bytes(range(1, 255))))
+        client.board.poll(SHORT)
+    for _ in range(WINDOW):
+        client.got += 1
+        client.board.write(client.data(Message.ECHO, bytes(range(1, 255))))
+        client.board.poll(SHORT)
+    client.got = 2 * WINDOW
+    forged = client.data(Message.OPERATE, SET_ONE)
+    client.board.write(forged)
+    client.board.poll(SHORT)
+    assert client.board.pulses(SET, 3, 4) == 0
+    client.sent -= 1
+    arrived = []
+    while len(arrived) < 2 * WINDOW:
+        arrived += [f.sequence for f in client.exchange(clocks=SHORT) if f.kind == Kind.DATA]
+    assert arrived == list(range(2 * WINDOW))
+    assert len(client.messages(client.data(Message.OPERATE, SET_ONE))) == 1
+    assert client.board.pulses(SET, 3, 4) == 1
+
+
 # -- retransmission ------------------------------------------------------------------------------
 def test_sends_again_by_the_clock(client: Client) -> None:
     """A message is sent again after the time given in OPEN, not earlier, until it is

@@ -139,6 +139,26 @@ class NativeBoard:
         all."""
         self._library.native_hang(first)
 
+    def break_at(self, operation: int) -> None:
+        """Stop the sequencer in the course of that operation, counted from 1."""
+        self._library.native_break(operation)
+
+    def delay_records(self, clocks: int) -> None:
+        """Clocks of a record word between controller and ring."""
+        self._library.native_delay(clocks)
+
+    def advance(self, clocks: int, watched: bool = False) -> None:
+        """Advance the clock, without any work; ``watched``: the watchdog counts this time."""
+        self._library.native_advance(ctypes.c_uint64(clocks), int(watched))
+
+    def slow(self, clocks: int) -> None:
+        """More clocks of a single operation, and of a step of the chain."""
+        self._library.native_slow(clocks)
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Let the array answer no step of a chain, from now on."""
+        self._library.native_freeze(int(frozen))
+
     def mismatch(self, controller: bool = False, board: bool = False) -> None:
         """Give the board other register maps than those of the firmware."""
         self._library.native_mismatch(int(controller), int(board))

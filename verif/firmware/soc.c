@@ -9,11 +9,14 @@ static const uint32_t SCRIPT[][2] = {
 };
 
 static uint32_t taken, put;
+extern uint32_t _bss_end[]; // of the linker script
 
 static uint8_t receive(void)
 {
-    while (board_read(OHMCARLO_BOARD__UART__RECEIVED_addr) == taken)
+    while (board_read(OHMCARLO_BOARD__UART__RECEIVED_addr) == taken) {
+        hal_kick();
         board_write(OHMCARLO_BOARD__CONTROL__IDLE_addr, 1u);
+    }
     const uint8_t byte = (uint8_t)board_read(RING_AT(RX, taken));
     board_write(OHMCARLO_BOARD__UART__TAKEN_addr, ++taken);
     return byte;
@@ -44,15 +47,15 @@ static void memory(void)
     send(bytes[2]);
     send((uint32_t)(int16_t)halves[0]);
     send(halves[0]);
-    // every word once: a pattern over the upper half, below the stack
-    volatile uint32_t *upper = (volatile uint32_t *)(MEMORY_RAM_BYTES / 2u);
+    // a pattern over everything between the variables and the stack
+    volatile uint32_t *const free_words = _bss_end;
     const uint32_t count = 64u;
-    const uint32_t stride = (MEMORY_RAM_BYTES / 2u - 4096u) / 4u / count;
+    const uint32_t stride = (MEMORY_RAM_BYTES - 4096u - (uint32_t)_bss_end) / 4u / count;
     for (uint32_t i = 0; i < count; i++)
-        upper[i * stride] = i * 2654435761u;
+        free_words[i * stride] = i * 2654435761u;
     uint32_t sum = 0;
     for (uint32_t i = 0; i < count; i++)
-        sum = sum * 31u + upper[i * stride];
+        sum = sum * 31u + free_words[i * stride];
     send(sum);
 }
 
@@ -111,13 +114,15 @@ static void flood(void)
 {
     const uint32_t begin = hal_clocks(), clocks = receive() * 4096u;
     while (hal_clocks() - begin < clocks)
-        ;
+        hal_kick();
     const uint32_t received = board_read(OHMCARLO_BOARD__UART__RECEIVED_addr);
     send(received - taken);
     send(board_read(OHMCARLO_BOARD__UART__LOST_addr));
     uint32_t sum = 0;
-    while (taken != received)
+    while (taken != received) {
+        hal_kick();
         sum = sum * 31u + board_read(RING_AT(RX, taken++));
+    }
     board_write(OHMCARLO_BOARD__UART__TAKEN_addr, taken);
     send(sum);
 }
@@ -131,12 +136,14 @@ static void records(bool last)
 {
     uint32_t at = board_read(OHMCARLO_BOARD__RECORDS__TAKEN_addr);
     for (;;) {
+        hal_kick();
         const bool busy = (core_state() & CORE_STATE(BUSY)) != 0;
         for (; at != board_read(OHMCARLO_BOARD__RECORDS__RECEIVED_addr); at++) {
+            hal_kick();
             send(board_read(RING_AT(RECORDS_RING, at)));
             board_write(OHMCARLO_BOARD__RECORDS__TAKEN_addr, at + 1u);
             while (put - board_read(OHMCARLO_BOARD__UART__SENT_addr) > 4000u)
-                ;
+                hal_kick();
         }
         if (!busy || !last)
             return;
@@ -145,15 +152,17 @@ static void records(bool last)
 
 static void chain(uint32_t steps)
 {
-    for (uint32_t i = 0; i < sizeof SCRIPT / sizeof SCRIPT[0]; i++)
+    for (uint32_t i = 0; i < sizeof SCRIPT / sizeof SCRIPT[0]; i++) {
+        hal_kick();
         core_write(SCRIPT[i][0], SCRIPT[i][1]);
+    }
     command(OHMCARLO__CONTROL__COMMAND__RESET_STATE_bm);
     command(OHMCARLO__CONTROL__COMMAND__EMULATOR_RESTART_bm);
     while ((core_state() & CORE_STATE(EMULATOR_IDLE)) == 0)
-        ;
+        hal_kick();
     command(OHMCARLO__CONTROL__COMMAND__START_bm);
     while ((core_state() & CORE_STATE(BUSY)) != 0)
-        ;
+        hal_kick();
     core_write(OHMCARLO__CONTROL__STEPS_addr, steps);
     command(OHMCARLO__CONTROL__COMMAND__RUN_bm);
 }
@@ -182,10 +191,33 @@ static void trap(void)
     __asm__ volatile(".word 0");
 }
 
+// A program that loops while a chain runs
+static void loop(void)
+{
+    core_write(OHMCARLO__MODEL__OPTIONS_addr, 0u);
+    chain(1000000u);
+    hal_kick();
+    send(core_state() & CORE_STATE(BUSY));
+    for (;;)
+        ;
+}
+
+static void restarts(void)
+{
+    send(board_read(OHMCARLO_BOARD__WATCHDOG__RESTARTS_addr));
+    const uint32_t state = core_state();
+    send(state & CORE_STATE(BUSY));
+    send((state & CORE_STATE(FAULT)) != 0);
+    send((state & CORE_STATE(FAULT_CAUSE)) >> OHMCARLO__STATUS__STATE__FAULT_CAUSE_bp);
+}
+
 int main(void);
 
 int main(void)
 {
+    // after a restart, the rings go on
+    taken = board_read(OHMCARLO_BOARD__UART__TAKEN_addr);
+    put = board_read(OHMCARLO_BOARD__UART__PUT_addr);
     for (;;) {
         switch (receive()) {
         case 'm': memory(); break;
@@ -194,6 +226,8 @@ int main(void)
         case 't': timer(); break;
         case 'f': flood(); break;
         case 'g': run(); break;
+        case 'l': loop(); break;
+        case 'w': restarts(); break;
         case 'x': trap(); break;
         default: send(0xbad00badu); break;
         }

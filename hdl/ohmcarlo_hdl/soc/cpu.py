@@ -14,7 +14,8 @@ from ohmcarlo.errors import UsageError
 from .memory_map import RAM_BASE, RAM_BYTES
 
 START_CLOCKS = 15
-"""Clocks of reset of the processor: memories of some FPGAs are not readable immediately."""
+"""Clocks of reset of the processor: memories of some FPGAs are not readable immediately, and an
+access that a restart interrupts takes some clocks."""
 
 
 def picorv32_verilog() -> str:
@@ -72,13 +73,15 @@ class Cpu(wiring.Component):
     ----------
     memory : Out(MemoryBus)
         Accesses of the processor.
+    restart : In(1)
+        Resets the processor.
     trap : Out(1)
         An illegal instruction or a misaligned access stopped the processor until reset.
     """
 
     def __init__(self, ram_bytes: int = RAM_BYTES) -> None:
         self.ram_bytes = ram_bytes
-        super().__init__({"memory": Out(MemoryBus()), "trap": Out(1)})
+        super().__init__({"memory": Out(MemoryBus()), "restart": In(1), "trap": Out(1)})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -87,7 +90,9 @@ class Cpu(wiring.Component):
         started = Signal(range(START_CLOCKS + 1))
         running = Signal()
         m.d.sync += running.eq(started == START_CLOCKS)
-        with m.If(started != START_CLOCKS):
+        with m.If(self.restart):
+            m.d.sync += started.eq(0)
+        with m.Elif(started != START_CLOCKS):
             m.d.sync += started.eq(started + 1)
         memory = self.memory
         m.submodules.picorv32 = Instance(

@@ -15,15 +15,16 @@ from .crc import Crc32
 from .link import SerialLink
 from .records import WORD_BITS
 from .rings import ReceiveRing
+from .watchdog import Watchdog
 
 
 class Peripherals(wiring.Component):
-    """Register map ``ohmcarlo_board``: serial link, ring of records, checksum, clock.
+    """Register map ``ohmcarlo_board``: serial link, ring of records, checksum, clock, watchdog.
 
     Parameters
     ----------
     constants : dict
-        Values of the group ``id``, by field name ("clock_hz").
+        Values of the group ``id``, by field name ("clock_hz"), "watchdog_clocks" among them.
     divisor : int
         Reset value of ``uart.divisor``.
 
@@ -37,6 +38,10 @@ class Peripherals(wiring.Component):
         Serial line from the host.
     tx : Out(1)
         Serial line to the host.
+    trap : In(1)
+        The processor has stopped; the watchdog waits.
+    expired : Out(1)
+        The watchdog has expired; for one clock.
     waiting : Out(1)
         Software waits for bytes from the host: it set ``control.idle`` and has written no other
         register since, no byte has arrived, none is being sent, and no record waits.
@@ -47,12 +52,15 @@ class Peripherals(wiring.Component):
             board_map(),
             {f"id.{name}": value for name, value in constants.items()} | {"uart.divisor": divisor},
         )
+        self.watchdog = Watchdog(constants["watchdog_clocks"])
         super().__init__(
             {
                 "bus": In(Bus(board_map().addr_width)),
                 "records": In(stream.Signature(WORD_BITS)),
                 "rx": In(1, init=1),
                 "tx": Out(1, init=1),
+                "trap": In(1),
+                "expired": Out(1),
                 "waiting": Out(1),
             }
         )
@@ -68,6 +76,7 @@ class Peripherals(wiring.Component):
         m.submodules.link = link = SerialLink(words("rx"), words("tx"))
         m.submodules.records_ring = ring = ReceiveRing(WORD_BITS, words("records_ring"))
         m.submodules.crc = crc = Crc32()
+        m.submodules.watchdog = watchdog = self.watchdog
         wiring.connect(m, wiring.flipped(self.bus), bank.bus)
         wiring.connect(m, wiring.flipped(self.records), ring.input)
         wiring.connect(m, bank.access_rx, link.rx_window)
@@ -95,6 +104,10 @@ class Peripherals(wiring.Component):
             crc.data.eq(bank.crc_byte.data),
             bank.crc_value.eq(crc.value),
             bank.timer_clocks.eq(clocks),
+            watchdog.kick.eq(bank.watchdog_kick.kick),
+            watchdog.hold.eq(self.trap),
+            bank.watchdog_restarts.eq(watchdog.count),
+            self.expired.eq(watchdog.expired),
             told.eq(bank.control_idle & idle),
             self.waiting.eq(
                 told & link.quiet & ~self.records.valid & (ring.received == bank.records_taken)

@@ -14,7 +14,7 @@ from ohmcarlo.errors import UsageError
 
 from ..array.phy.pins import pins_signature
 from ..config import CoreConfig
-from ..regs.map import WORD_BYTES
+from ..regs.map import WORD_BYTES, board_map
 from .bridge import CONTROLLER_LATENCY, Bridge
 from .cpu import Cpu
 from .island import CoreIsland
@@ -47,6 +47,8 @@ class Soc(wiring.Component):
         Clocks of a bit of the serial link, at reset.
     ram_bytes : int
         Size of the memory, a power of two.
+    watchdog_clocks : int
+        Time of the processor's watchdog; by default the value of the register map.
 
     Attributes
     ----------
@@ -55,7 +57,8 @@ class Soc(wiring.Component):
     tx : Out(1)
         Serial line to the host.
     trap : Out(1)
-        The processor has stopped; this also stops the array until a reset.
+        The processor has stopped at an illegal instruction; this also stops the array until a
+        reset. The watchdog stops the array, too, and restarts the processor.
     idle : Out(1)
         Software waits for bytes from the host, and no other activity is in progress: with no byte
         on ``rx``, a simulator may stop both clocks.
@@ -75,6 +78,7 @@ class Soc(wiring.Component):
         simulated: bool,
         design_hash: int,
         ram_bytes: int = RAM_BYTES,
+        watchdog_clocks: int | None = None,
     ) -> None:
         if len(firmware) > ram_bytes:
             raise UsageError(
@@ -84,6 +88,7 @@ class Soc(wiring.Component):
         if not LEAST_DIVISOR <= uart_divisor < 1 << DIVISOR_BITS:
             most = (1 << DIVISOR_BITS) - 1
             raise UsageError(f"uart_divisor = {uart_divisor}: choose {LEAST_DIVISOR} to {most}")
+        default = board_map()["id.watchdog_clocks"].fields[0]
         self.config = config
         self.firmware = firmware
         self.uart_divisor = uart_divisor
@@ -93,6 +98,7 @@ class Soc(wiring.Component):
             "ram_bytes": ram_bytes,
             "simulated": int(simulated),
             "design_hash": design_hash,
+            "watchdog_clocks": watchdog_clocks or default.reset,
         }
         ports: dict[str, Any] = {
             "rx": In(1, init=1),
@@ -126,7 +132,7 @@ class Soc(wiring.Component):
         trapped, changes, reads = Signal(), Signal(), bridge.controller.r_stb
         wake = Signal(range(WAKE_CLOCKS + 1), init=WAKE_CLOCKS)
         m.d.sync += trapped.eq(cpu.trap)
-        m.d.comb += changes.eq(bridge.controller.w_stb | (cpu.trap & ~trapped))
+        m.d.comb += changes.eq(bridge.controller.w_stb | (cpu.trap & ~trapped) | board.expired)
         with m.If(changes):
             m.d.sync += wake.eq(WAKE_CLOCKS)
         with m.Elif(reads & (wake < READ_CLOCKS)):
@@ -137,7 +143,9 @@ class Soc(wiring.Component):
             board.rx.eq(self.rx),
             self.tx.eq(board.tx),
             self.trap.eq(cpu.trap),
-            island.off.eq(cpu.trap),
+            island.off.eq(cpu.trap | board.expired),
+            cpu.restart.eq(board.expired),
+            board.trap.eq(cpu.trap),
             self.core_wanted.eq(changes | reads | (wake != 0) | island.active),
             self.idle.eq(board.waiting & ~island.active),
         ]

@@ -157,6 +157,7 @@ class SerialBoard:
         judged = judge is not None
         image = controller_image(registers, points, self.array, self.layout.geometry, judged)
         self._fields = {}
+        self.remote.command(Command.RESET_STATE)  # the model of a started chain is fixed
         self._load(image)
         self.remote.judge(judge)
         self._load_array()

@@ -111,6 +111,7 @@ class Status(IntEnum):
     NOT_STARTED = 5  # RUN, FLUSH or PREDICT before START, or after an alarm
     FAULT = 6  # the sequencer has stopped (field status.state.fault)
     MISMATCH = 7  # the firmware was built for another register map; it executes ECHO only
+    STARTED = 8  # a field of model but model.points, while a chain is started (RESET_STATE first)
 
 
 class Command(IntEnum):

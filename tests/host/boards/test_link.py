@@ -339,6 +339,24 @@ def test_record_numbers_wrap(board: NativeBoard) -> None:
     assert link.take_records().tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("ahead", [1, 7, 32767])
+def test_a_frame_that_acknowledges_what_was_never_sent(board: NativeBoard, ahead: int) -> None:
+    """Its message is not delivered; the right one is. An old acknowledgement is harmless."""
+    link, _ = session(board)
+    end = link._transport
+    give_commands(link, 3)
+    records = struct.pack("<BBHII", Message.RECORDS, 0, 0, 0, 1)
+    expected, base = end._expected, end._base
+
+    def arrives(acknowledgement: int) -> list[int]:
+        acknowledgement %= transport.SEQUENCES
+        end._take(Frame(Kind.DATA, end._session, expected, acknowledgement, records))
+        return link.take_records().tolist()
+
+    assert arrives(base + ahead) == []
+    assert arrives(base - ahead) == [1]
+
+
 # -- requests --------------------------------------------------------------------------------------
 
 

@@ -40,6 +40,7 @@ REFUSALS = {
     Status.BUSY: "it is busy with another command",
     Status.NOT_STARTED: "its chains are not started: start() comes first",
     Status.FAULT: "its sequencer has stopped after a fault: configure the board again",
+    Status.STARTED: "the model of a started chain cannot be changed: reset its state first",
     Status.MISMATCH: "its firmware was built for other hardware: build both from one version",
 }
 

@@ -300,17 +300,22 @@ class Transport:
         self._heard = self._clock()
         if frame.kind not in (Kind.DATA, Kind.ACK, Kind.NACK):
             return
-        self._acknowledge(frame.acknowledgement)
+        if not self._acknowledge(frame.acknowledgement):
+            return
         if frame.kind == Kind.NACK and self._under_way and self._went_back != self._base:
             self._went_back = self._base
             self._go_back(self._heard)
         if frame.kind == Kind.DATA:
             self._take_message(frame)
 
-    def _acknowledge(self, acknowledgement: int) -> None:
+    def _acknowledge(self, acknowledgement: int) -> bool:
+        """False: the frame acknowledges a message that was never sent. An old acknowledgement, in a
+        repeated frame, has no effect."""
         done = (acknowledgement - self._base) % SEQUENCES
-        if not 0 < done <= len(self._under_way):
-            return
+        if done == 0 or done >= SEQUENCES // 2:
+            return True
+        if done > len(self._under_way):
+            return False
         for _ in range(done):
             last = self._under_way.popleft()
         self._base = acknowledgement
@@ -318,6 +323,7 @@ class Transport:
         self._went_back = -1
         if not last.again:  # the answer to a message that was sent twice is ambiguous
             self._note_delay(self._heard - last.since)
+        return True
 
     def _note_delay(self, seconds: float) -> None:
         """Update the time to wait for an acknowledgement: mean and four deviations (RFC 6298)."""
