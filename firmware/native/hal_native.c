@@ -258,7 +258,7 @@ static bool may_change_while_busy(uint32_t at)
 
 static bool belongs_to_model(uint32_t at)
 {
-    return at >= OHMCARLO__MODEL__FEATURES_addr && at <= OHMCARLO__MODEL__OPTIONS_addr;
+    return at >= OHMCARLO__MODEL__FEATURES_addr && at < OHMCARLO__PROPOSAL__RHO_addr;
 }
 
 static void write_core(uint32_t at, uint32_t value)
