@@ -29,10 +29,6 @@ KNOWN = (EmulatedArray.name, PhysicsArray.name, Die.name)
 MEASURED = f"{MeasuredArray.name}:"
 AGED = f"{PhysicsArray.name}:"
 MEASURED_WINDOW_US = (45.0, 165.0)  # reached by the weaker cells of the sweep
-# The trim leaves a difference between cells, which spreads the weights. More µS per unit of weight
-# reduces this spread (the posterior is 1.1 instead of 1.4 times too wide), and a tighter common
-# mode keeps the devices inside the window. The result is gamma 35, tau 20 µS at rho 0.8.
-MEASURED_WHITENED_SCALES = (1.53, 0.74)
 DEFAULT_PHYSICS = "rram-1t1r"
 PRESET_FILES = (".csv", ".json")
 TARGETS = 7
@@ -104,15 +100,12 @@ class OpenedArray:
         Limits of a programming target, µS.
     ideal : bool
         Devices are alike and hit their targets, so that no trim is needed.
-    whitened_scales : (float, float)
-        Factors of gamma and tau for whitened weights.
     """
 
     array: Array
     calibration_array: Array
     window_us: tuple[float, float]
     ideal: bool
-    whitened_scales: tuple[float, float] = (1.0, 1.0)
 
     def rel(self) -> float:
         """Cycle-to-cycle spread at the centre, as a fraction of the conductance."""
@@ -131,10 +124,16 @@ class OpenedArray:
             return self.characterize(range(2 * g.max_features, g.row_devices)).raw_bits
         return law_raw_bits(self.rel() * DEFAULT_MID_US)
 
-    def characterize(self, devices: Sequence[int] | None = None) -> Characterization:
-        """Learn offset, spread, trim and bad rows of ``devices`` (default: all) of every row."""
+    def characterize(
+        self, devices: Sequence[int] | None = None, reach_us: float = np.inf
+    ) -> Characterization:
+        """Learn offset, spread, trim and bad rows of ``devices`` (default: all) of every row.
+
+        ``reach_us`` is the distance from the centre that the targets of the chain keep within.
+        """
         low, high = self.window_us
-        targets = np.linspace(low, min(high, TOP_TARGET_US), TARGETS)
+        low = max(low, DEFAULT_MID_US - reach_us)
+        targets = np.linspace(low, min(high, TOP_TARGET_US, DEFAULT_MID_US + reach_us), TARGETS)
         return characterize(self.calibration_array, devices=devices, targets_us=tuple(targets))
 
 
@@ -201,13 +200,7 @@ def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int
         raise UsageError("a measured array has no preset: leave out --preset")
     array = MeasuredArray.from_sweep(path, geometry, seed, half="operation")
     calibration_array = MeasuredArray.from_sweep(path, geometry, seed, half="calibration")
-    return OpenedArray(
-        array,
-        calibration_array,
-        MEASURED_WINDOW_US,
-        False,
-        whitened_scales=MEASURED_WHITENED_SCALES,
-    )
+    return OpenedArray(array, calibration_array, MEASURED_WINDOW_US, ideal=False)
 
 
 def _open_aged(name: str, device: DevicePreset, geometry: Geometry, seed: int) -> OpenedArray:

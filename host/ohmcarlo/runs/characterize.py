@@ -204,7 +204,7 @@ def _kernel_advice(untrimmed: Characterization, trimmed: Characterization) -> st
     if trimmed.random_walk:
         return "trim this array (train does, unless --no-trim); then any kernel works"
     return (
-        "trim this array and use --whiten --rho 0.8: the plain random walk would stall or be "
+        "trim this array and use --whiten: the plain random walk would stall or be "
         f"biased (offset left {trimmed.common_offset_rel:+.1%}, device to device "
         f"{trimmed.d2d_rel:.1%})"
     )

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from ..array.base import Array
 from ..array.die import Die
 from ..boards import MODEL, Board, Say, SerialBoard, open_board
@@ -21,6 +23,10 @@ from .dot_products import ReadBack, choose_dot_products, read_noise_error
 from .reach import Expected, step_cautions, suitable_gamma, window_errors
 
 WHITENED_RHO = 0.8
+# A difference between devices moves a posterior mean in proportion to sqrt((1 + rho) / (1 - rho)).
+# Below 0.6, the acceptance on the recorded cells falls, and the posterior becomes too narrow.
+WHITENED_RHO_TRIMMED = 0.6
+REACH = 4.5  # standard deviations of a target under the proposal alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +145,8 @@ def set_up_chain(
         found = None
         if trimmed:
             say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
-            found = opened.characterize(devices_in_use(geometry, max(points.features, hidden + 1)))
+            devices = devices_in_use(geometry, max(points.features, hidden + 1))
+            found = opened.characterize(devices, reach_us(config, settings, opened))
             calibration = calibration_of(found)
         read_back = ReadBack.of(opened, found)
         dot_products = choose_dot_products(config, read_back, board, episodes is not None)
@@ -166,6 +173,17 @@ def devices_in_use(geometry: Geometry, inputs: int) -> list[int]:
     return [*range(2 * inputs), *coin]
 
 
+def reach_us(config: TrainConfig, settings: SamplerSettings, opened: OpenedArray) -> float:
+    """Distance from the centre that the targets of a chain keep within, µS.
+
+    It is finite for whitened weights, whose posterior is about as wide as the proposal.
+    """
+    if not config.whiten or settings.rho == 1:
+        return float(np.inf)
+    spread = opened.rel() * settings.centre_us / np.sqrt(1 - settings.rho**2)
+    return float(REACH * settings.rho * spread)
+
+
 def choose_settings(
     config: TrainConfig, task: Task, opened: OpenedArray, hidden: int, unit: float
 ) -> SamplerSettings:
@@ -183,9 +201,9 @@ def choose_settings(
         "hi_us": high,
     }
     if config.whiten:
-        rho = WHITENED_RHO if config.rho is None else config.rho
+        usual = WHITENED_RHO if opened.ideal else WHITENED_RHO_TRIMMED
+        rho = usual if config.rho is None else config.rho
         settings = SamplerSettings.whitened(rel, rho, **common)
-        scales = opened.whitened_scales
     else:
         settings = SamplerSettings(
             rho=1.0 if config.rho is None else config.rho,
@@ -194,9 +212,8 @@ def choose_settings(
             hidden=hidden,
             **common,
         )
-        scales = (1.0, 1.0)
-    gamma = settings.gamma_us * scales[0] if config.gamma is None else config.gamma
-    tau = settings.tau_us * scales[1] if config.tau is None else config.tau
+    gamma = settings.gamma_us if config.gamma is None else config.gamma
+    tau = settings.tau_us if config.tau is None else config.tau
     return replace(settings, gamma_us=gamma / unit, tau_us=tau, wide_every=config.wide_every or 0)
 
 

@@ -115,7 +115,7 @@ def check_devices(config: TrainConfig) -> Finding:
     geometry = Geometry(rows=config.rows, pairs=config.pairs)
     found = open_array(config.array, config.preset, geometry, config.seed).characterize()
     working = int((~found.bad_rows).sum())
-    kernel = "any kernel" if found.random_walk else "rho < 1 (--whiten --rho 0.8), trimmed"
+    kernel = "any kernel" if found.random_walk else "rho < 1 (--whiten), trimmed"
     return working >= CHECK_ROWS // 2, (
         f"{working} of {CHECK_ROWS} rows without a dead device; offset "
         f"{found.common_offset_rel:+.2%} ± {found.common_offset_error:.2%}, device to device "

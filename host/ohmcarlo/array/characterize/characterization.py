@@ -20,7 +20,7 @@ from .measure import FloatArray, Trim
 RANDOM_WALK_OFFSET, RANDOM_WALK_D2D = 0.003, 0.02
 """Largest |common offset| and d2d spread, fractions of g, that the plain random walk tolerates. The
 autoregressive proposal tolerates far more."""
-FILE_VERSION = 1
+FILE_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +49,17 @@ class Characterization:
     raw_bias, raw_min_entropy : float
         ``RawBits`` of the coin's devices near the centre (of all devices, if none of the coin was
         measured).
+    spread_us : float (T,)
+        Spread of a later read-back of a trimmed device about its target, µS: cycles, and the error
+        that the trim leaves.
+    static_us : float
+        The part of it that stays with a device, at the centre, µS.
+    tails : float
+        Fourth moment of these deviations over the squared second one; 3 for a normal distribution.
+    slow_share, slow_length : float
+        Share of the cycle-to-cycle variance that is a slow process, and its length in pulses.
     sigma_nodes_us : float (257,)
-        Spread (µS) to assume over the target.
+        ``spread_us`` over the target: the spread to assume.
     dac : int32 (257,)
         Conductance→DAC table with the common curve corrected.
     trim_offset : int16, codes; trim_gain : int8, LSB 2**-TRIM_GAIN_FRAC
@@ -76,6 +85,11 @@ class Characterization:
     read_noise_rel: float
     raw_bias: float
     raw_min_entropy: float
+    spread_us: FloatArray
+    static_us: float
+    tails: float
+    slow_share: float
+    slow_length: float
     sigma_nodes_us: FloatArray
     dac: NDArray[np.int32]
     trim_offset: NDArray[np.int16]
@@ -87,7 +101,7 @@ class Characterization:
     devices: int
 
     def sigma_us(self, target_us: FloatArray) -> FloatArray:
-        """The measured spread (µS) over the target (µS), for ``Registers``."""
+        """The spread (µS) to assume over the target (µS), for ``Registers``."""
         return np.interp(target_us, target_nodes_us(), self.sigma_nodes_us)
 
     @property

@@ -23,7 +23,10 @@ from ...spec import (
 from ..base import Array
 from ..raw_bits import RawBits, law_raw_bits, measured_raw_bits, worse
 from .characterization import Characterization
+from .lines import Lines, fit_lines
 from .measure import SLOPE_LIMIT, FloatArray, Measurement, Progress, measure
+from .residuals import residuals
+from .slow import slow_process
 
 DEFAULT_TARGETS_US = (45.0, 65.0, 85.0, 105.0, 125.0, 145.0, 165.0)
 DEFAULT_CYCLES = 20
@@ -98,7 +101,11 @@ def evaluate(
     offset_rel = mean_us / targets - 1
     error = d2d.mean() / targets.mean() * np.sqrt(np.pi / 2 / live.sum())
     dac = _corrected_dac(np.asarray(base, np.int64), targets, mean_us)
-    trim_offset, trim_gain = _trims(means, sigma, live, targets, mean_us, centre_us, cycles)
+    slow = slow_process(g[:, :, live], targets)
+    lines = fit_lines(means, sigma, live, mean_us - centre_us, slow, cycles)
+    trim_offset, trim_gain = _trims(lines, live)
+    middle = int(np.abs(targets - centre_us).argmin())
+    left = residuals(g - lines.reached(mean_us), lines, slow, middle, live)
 
     sigma_centre = float(np.interp(centre_us, targets, sigma_at))
     raw = worse(_raw_bits(seen, geometry, centre_us), law_raw_bits(sigma_centre, spread_ln))
@@ -121,7 +128,12 @@ def evaluate(
         read_noise_rel=_read_noise(seen.reads[-1][:, live]),
         raw_bias=raw.bias,
         raw_min_entropy=raw.min_entropy,
-        sigma_nodes_us=_sigma_nodes(targets, sigma_at),
+        spread_us=np.maximum(left.spread_us, MIN_SIGMA_US),
+        static_us=left.static_us,
+        tails=left.tails,
+        slow_share=slow.share,
+        slow_length=slow.length,
+        sigma_nodes_us=_sigma_nodes(targets, np.maximum(left.spread_us, MIN_SIGMA_US)),
         dac=dac,
         trim_offset=all_offset,
         trim_gain=all_gain,
@@ -224,34 +236,14 @@ def _corrected_dac(
     return np.clip(np.rint(dac), 0, SEGMENTS << SEGMENT_FRAC).astype(np.int32)
 
 
-def _trims(
-    means: FloatArray,
-    sigma: FloatArray,
-    live: NDArray[np.bool_],
-    targets_us: FloatArray,
-    mean_us: FloatArray,
-    centre_us: float,
-    cycles: int,
-) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+def _trims(lines: Lines, live: NDArray[np.bool_]) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
     """Offset and gain per device (R, D), relative to the common curve.
 
     Where a typical device reaches µ, let this one reach a + b (µ - c). It reaches t when it is
-    programmed to c + (t - a) / b: gain 1/b - 1, offset (c - a) / b. Both a and b are shrunk towards
-    the typical device by their signal-to-noise ratio over the population.
+    programmed to c + (t - a) / b: gain 1/b - 1, offset (c - a) / b.
     """
-    x = mean_us - centre_us  # the conductance that a typical device reaches
-    noise = (sigma[:, live] ** 2).mean(axis=1).clip(CODE_LSB_US**2) / cycles  # of a device's mean
-    weight = 1.0 / noise
-    total = weight.sum()
-    middle = (weight * x).sum() / total
-    sxx = (weight * (x - middle) ** 2).sum()
-    deviation = means - mean_us[:, None, None]
-    level = np.tensordot(weight, deviation, axes=1) / total  # at x = middle
-    tilt = np.tensordot(weight * (x - middle), deviation, axes=1) / sxx
-    level *= _trust(level[live], 1.0 / total)
-    tilt *= _trust(tilt[live], 1.0 / sxx)
-    slope = np.maximum(1.0 + tilt, SLOPE_LIMIT)
-    at_centre = level - tilt * middle
+    slope = np.maximum(1.0 + lines.tilt, SLOPE_LIMIT)
+    at_centre = lines.level - lines.tilt * lines.middle
     offset = np.where(live, -at_centre / slope / CODE_LSB_US, 0.0)
     gain = np.where(live, (1.0 / slope - 1.0) * (1 << TRIM_GAIN_FRAC), 0.0)
     offset_max, gain_max = (1 << (TRIM_OFFSET_BITS - 1)) - 1, (1 << (TRIM_GAIN_BITS - 1)) - 1
@@ -259,9 +251,3 @@ def _trims(
         np.clip(np.rint(offset), -offset_max, offset_max).astype(np.int16),
         np.clip(np.rint(gain), -gain_max, gain_max).astype(np.int8),
     )
-
-
-def _trust(estimates: FloatArray, noise_variance: float) -> float:
-    """Share of the variance of the estimates that is signal: the shrinkage factor."""
-    seen = float(np.mean(estimates**2))
-    return max(0.0, 1.0 - noise_variance / seen) if seen > 0 else 0.0

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from ...spec import CODE_LSB_US
 from .estimates import ABSENT, LEVEL, Estimate, Estimates, Pulses, interval
 from .measure import FloatArray
-from .moments import MEMORIES, DeviceSums, ExpectedMoments
+from .moments import MEMORIES, DeviceSums, ExpectedMoments, correlation_of, fit_memory
 
 ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
-FEW_PAIRS = 0.1  # least number of pairs at a lag, relative to the best lag
 BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain
 NODES, NODE_WEIGHTS = (v / s for v, s in zip(
     np.polynomial.hermite_e.hermegauss(9), (1.0, np.sqrt(2 * np.pi)), strict=True
@@ -39,13 +38,9 @@ class ModelFit:
         self.within = weight @ np.where(there, seen.variance, 0.0).T / number
         square = weight @ np.where(there, seen.mean**2, 0.0).T / number
         self.between = (square - self.mean**2) * number / np.maximum(number - 1, 1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pairs = seen.lag_count.sum(axis=1)
-            products = (weight @ seen.lag_sum.T) / (weight @ seen.lag_count.T)
-            products[:, pairs < FEW_PAIRS * pairs.max()] = np.nan
-            self.correlation = products / products[:, :1]  # (B, K)
+        self.correlation = correlation_of(seen, weight)
         self.noise = self._noise()
-        self.share_seen, self.memory = self._fit_memory()
+        self.share_seen, self.memory, self.grid = fit_memory(seen, expected, self.correlation)
         self._fit_spreads()
         self._fit_law()
 
@@ -54,49 +49,6 @@ class ModelFit:
         rel = self.pulses.read_noise_rel
         variance = (0.0 if rel is None else (rel.value * self.mean) ** 2) + np.zeros_like(self.mean)
         return variance + (ADC_VARIANCE if self.pulses.rounded else 0.0)
-
-    def _fit_memory(self) -> tuple[FloatArray, FloatArray]:
-        """Share of the measured variance that is slow, and its correlation length; (B,) each.
-
-        For share s, the expected product at lag k over that at lag 0 is ((1-s) w_k + s u_k) /
-        ((1-s) w_0 + s u_0), with w for no memory and u for the given length. It is linear in s for
-        that length.
-        """
-        lag = self.expected.lag
-        seen = self.correlation[:, 1:]
-        usable = np.isfinite(seen[0]) & np.isfinite(lag[:, 1:]).all(axis=0)
-        seen = seen[:, usable]
-        importance = (self.seen.lag_count.sum(axis=1)[1:])[usable]
-        white, slow = lag[0], lag[1:]
-        w0, wk = white[0], white[1:][usable]
-        shares, errors = [], []
-        for u in slow:
-            gain = (u[1:][usable] - wk)[None, :] - seen * (u[0] - w0)
-            rest = seen * w0 - wk[None, :]
-            s = (importance * gain * rest).sum(axis=1) / (importance * gain**2).sum(axis=1)
-            s = np.clip(s, 0.0, 1.0)
-            shares.append(s)
-            model = ((1 - s[:, None]) * wk + s[:, None] * u[1:][usable]) / (
-                (1 - s[:, None]) * w0 + s[:, None] * u[0]
-            )
-            errors.append((importance * (model - seen) ** 2).sum(axis=1))
-        share, error = np.array(shares), np.array(errors)  # (G, B)
-        best = np.argmin(error, axis=0)
-        middle = np.clip(best, 1, len(MEMORIES) - 2)
-        each = np.arange(error.shape[1])
-        left, here, right = (error[middle + d, each] for d in (-1, 0, 1))
-        curve = left - 2 * here + right
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shift = np.where(curve > 0, 0.5 * (left - right) / curve, 0.0)
-        shift = np.where(best == middle, np.clip(shift, -0.5, 0.5), best - middle)
-        x = middle + shift
-        step = np.log(MEMORIES[1] / MEMORIES[0])
-        memory = MEMORIES[0] * np.exp(x * step)
-        floor = np.clip(np.floor(x).astype(int), 0, len(MEMORIES) - 2)
-        part = x - floor
-        found = share[floor, each] * (1 - part) + share[floor + 1, each] * part
-        self.grid = x
-        return found, memory
 
     def _of(self, table: FloatArray) -> FloatArray:
         """An expectation (G + 1, T) for the share and memory of each replicate, (B, T)."""

@@ -21,6 +21,9 @@ MEMORIES = np.geomspace(0.3, 400, 30)  # candidate correlation lengths, pulses
 DENSE_LAGS, LONGEST_LAG = 13, 120
 
 
+FEW_PAIRS = 0.1  # least number of pairs at a lag, relative to the best lag
+
+
 class DeviceSums(NamedTuple):
     """Sums per level and device (T, D), or per lag and device (K, D)."""
 
@@ -43,6 +46,73 @@ class ExpectedMoments(NamedTuple):
     within: FloatArray
     between: FloatArray
     squares: FloatArray
+
+
+class Memory(NamedTuple):
+    """The slow part of the deviations; each (B,).
+
+    ``share``: of the measured variance; ``length``: correlation length, pulses; ``grid``: the same
+    as a fractional index of MEMORIES.
+    """
+
+    share: FloatArray
+    length: FloatArray
+    grid: FloatArray
+
+
+def correlation_of(seen: DeviceSums, weight: FloatArray) -> FloatArray:
+    """Mean product at every lag over that at lag 0 (B, K), NaN where few pairs have that lag."""
+    pairs = seen.lag_count.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        products = (weight @ seen.lag_sum.T) / (weight @ seen.lag_count.T)
+        products[:, pairs < FEW_PAIRS * pairs.max()] = np.nan
+        return products / products[:, :1]
+
+
+def fit_memory(seen: DeviceSums, expected: ExpectedMoments, correlation: FloatArray) -> Memory:
+    """Fit share and length of the slow part to a ``correlation`` (B, K).
+
+    For share s, the expected product at lag k over that at lag 0 is ((1-s) w_k + s u_k) /
+    ((1-s) w_0 + s u_0), with w for no memory and u for the given length. It is linear in s for
+    that length.
+    """
+    lag = expected.lag
+    after = correlation[:, 1:]
+    usable = np.isfinite(after[0]) & np.isfinite(lag[:, 1:]).all(axis=0)
+    after = after[:, usable]
+    importance = (seen.lag_count.sum(axis=1)[1:])[usable]
+    white, slow = lag[0], lag[1:]
+    w0, wk = white[0], white[1:][usable]
+    shares, errors = [], []
+    for u in slow:
+        gain = (u[1:][usable] - wk)[None, :] - after * (u[0] - w0)
+        rest = after * w0 - wk[None, :]
+        s = (importance * gain * rest).sum(axis=1) / (importance * gain**2).sum(axis=1)
+        s = np.clip(s, 0.0, 1.0)
+        shares.append(s)
+        model = ((1 - s[:, None]) * wk + s[:, None] * u[1:][usable]) / (
+            (1 - s[:, None]) * w0 + s[:, None] * u[0]
+        )
+        errors.append((importance * (model - after) ** 2).sum(axis=1))
+    return _best_memory(np.array(shares), np.array(errors))
+
+
+def _best_memory(share: FloatArray, error: FloatArray) -> Memory:
+    """The minimum of ``error`` (G, B) over MEMORIES, from a parabola through three points."""
+    best = np.argmin(error, axis=0)
+    middle = np.clip(best, 1, len(MEMORIES) - 2)
+    each = np.arange(error.shape[1])
+    left, here, right = (error[middle + d, each] for d in (-1, 0, 1))
+    curve = left - 2 * here + right
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shift = np.where(curve > 0, 0.5 * (left - right) / curve, 0.0)
+    shift = np.where(best == middle, np.clip(shift, -0.5, 0.5), best - middle)
+    x = middle + shift
+    step = np.log(MEMORIES[1] / MEMORIES[0])
+    floor = np.clip(np.floor(x).astype(int), 0, len(MEMORIES) - 2)
+    part = x - floor
+    found = share[floor, each] * (1 - part) + share[floor + 1, each] * part
+    return Memory(found, MEMORIES[0] * np.exp(x * step), x)
 
 
 def device_sums(pulses: Pulses) -> DeviceSums:
