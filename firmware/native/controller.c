@@ -12,9 +12,9 @@
 #define SAMPLE_WORDS 512u
 #define COUNTERS 9u
 #define WAY_WORDS 16u
+#define OPERATIONS (OPERATION_READ + 1)
 
 enum activity { IDLE, STARTING, STEPPING, EXTERNAL, FLUSHING, PREDICTING, OPERATING };
-enum operation { FORM = 1, RESET = 2, SET = 3, READ = 4, OPERATIONS };
 enum counter {
     CLOCKS,
     COUNT_FORM,
@@ -317,16 +317,16 @@ static void operate(void)
     const uint32_t row = BITS(word, RAW__COMMAND__ROW);
     const uint32_t device = BITS(word, RAW__COMMAND__DEVICE);
     const uint32_t dac = SET_TO(RAW__DAC);
-    if (operation < FORM || operation > READ || row >= ROWS || device >= DEVICES ||
-        dac > LINK_DAC_MAX) {
+    if (operation < OPERATION_FORM || operation > OPERATION_READ || row >= ROWS ||
+        device >= DEVICES || dac > LINK_DAC_MAX) {
         unsafe("an operation outside the array");
         return;
     }
-    pulses[operation][row][operation == RESET ? 0 : device]++;
+    pulses[operation][row][operation == OPERATION_RESET ? 0 : device]++;
     controller.count[operation]++; // CLOCKS, then the operations in the order of their codes
-    if (operation == SET)
+    if (operation == OPERATION_SET)
         codes[row][device] = (uint16_t)(dac >> 2);
-    for (uint32_t i = 0; operation == RESET && i < DEVICES; i++)
+    for (uint32_t i = 0; operation == OPERATION_RESET && i < DEVICES; i++)
         codes[row][i] = HRS_CODE;
     controller.raw_valid = false;
     controller.hanging = controller.hang == 1;

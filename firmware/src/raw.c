@@ -14,8 +14,6 @@
 _Static_assert(RAW_LIMIT_CLOCKS < OHMCARLO_BOARD__ID__WATCHDOG_CLOCKS__VALUE_reset,
                "the watchdog waits for an operation");
 
-enum operation { FORM = 1, RESET = 2, SET = 3, READ = 4 };
-
 static inline uint32_t devices_of_row(void)
 {
     return 2u * core_read(OHMCARLO__ID__PAIRS_addr);
@@ -65,7 +63,7 @@ static inline uint16_t result(void)
 static enum status check_operation(const uint8_t *item)
 {
     const uint8_t operation = item[OPERATION_OPERATION_at];
-    if (operation < FORM || operation > READ)
+    if (operation < OPERATION_FORM || operation > OPERATION_READ)
         return STATUS_UNKNOWN_NAME;
     if (item[OPERATION_ZERO_at] != 0 || !row_exists(get16(item + OPERATION_ROW_at)) ||
         get16(item + OPERATION_DEVICE_at) >= devices_of_row() ||
@@ -92,7 +90,7 @@ enum status raw_operate(const struct request *request, struct answer *answer)
         if (!execute(operation, get16(item + OPERATION_ROW_at), get16(item + OPERATION_DEVICE_at),
                      get16(item + OPERATION_DAC_at)))
             return STATUS_FAULT;
-        if (operation == READ) {
+        if (operation == OPERATION_READ) {
             put16(answer->body + answer->length, result());
             answer->length += CODE_bytes;
         }
@@ -114,7 +112,7 @@ enum status raw_read_row(const struct request *request, struct answer *answer)
     if (status != STATUS_OK)
         return status;
     for (uint32_t device = first; device < first + devices; device++) {
-        if (!execute(READ, row, device, 0))
+        if (!execute(OPERATION_READ, row, device, 0))
             return STATUS_FAULT;
         put16(answer->body + answer->length, result());
         answer->length += CODE_bytes;

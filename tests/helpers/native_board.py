@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ohmcarlo.spec.link import Operation
 from ohmcarlo_hdl.config import REFERENCE, CoreConfig
 from ohmcarlo_rtl.firmware.image import build_image
 from ohmcarlo_rtl.firmware.native import build_native
 from ohmcarlo_rtl.sources import firmware_sources
 
-FORM, RESET, SET, READ = 1, 2, 3, 4
+FORM, RESET, SET, READ = Operation
 POLL_CLOCKS = 100_000
 
 

@@ -129,6 +129,15 @@ class Command(IntEnum):
     EXTERNAL = 10  # argument: log-likelihood that the controller waits for (model.options.external)
 
 
+class Operation(IntEnum):
+    """Operation of an OPERATE message."""
+
+    FORM = 1  # one device, with a DAC code: once in its life
+    RESET = 2  # a whole row
+    SET = 3  # one device, with a DAC code
+    READ = 4  # one device; its code is in the answer
+
+
 class Reason(IntEnum):
     """Reason why the controller stopped: in FINISHED and in field status.state.reason."""
 
@@ -162,7 +171,7 @@ class FaultCause(IntEnum):
 # Words are aligned to four bytes of a message, because the processor needs it.
 WRITE_FORMAT = "<H2xI"  # field, value
 WINDOW_FORMAT = "<H2xI"  # window, first word
-OPERATION_FORMAT = "<BBHHH"  # operation (FORM 1, RESET 2, SET 3, READ 4), 0, row, device, DAC code
+OPERATION_FORMAT = "<BBHHH"  # operation, 0, row, device, DAC code
 READ_ROW_FORMAT = "<HHH"  # row, first device, devices
 COMMAND_FORMAT = "<H2xI"  # command, argument
 EPISODE_FORMAT = "<5hHII"  # weights (WEIGHT_MAX of spec.cartpole), episodes, seed, first episode

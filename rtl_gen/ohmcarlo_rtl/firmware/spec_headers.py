@@ -21,6 +21,7 @@ ENUMERATIONS: tuple[type[IntEnum], ...] = (
     link.Message,
     link.Status,
     link.Command,
+    link.Operation,
     link.Reason,
     link.FaultCause,
 )

@@ -24,6 +24,7 @@ from ...spec.link import (
     WRITE_FORMAT,
     Command,
     Message,
+    Operation,
 )
 from .messages import Finished, Link
 
@@ -31,7 +32,7 @@ Words = NDArray[np.uint32]
 FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS)}
 WINDOW_NUMBER = {name: number for number, name in enumerate(WINDOWS)}
 WORD_BYTES = 4
-FORM, RESET, SET, READ = 1, 2, 3, 4  # raw operations
+FORM, RESET, SET, READ = Operation
 OPERATION = np.dtype(
     [("operation", "u1"), ("zero", "u1"), ("row", "<u2"), ("device", "<u2"), ("dac", "<u2")]
 )
