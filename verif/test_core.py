@@ -230,6 +230,18 @@ def test_autoregressive_kernel() -> None:
     simulate({"steps": 700, "seed": (7 << 40) + 5, "settings": {"rho": 0.8}, "bounded": True})
 
 
+def test_wide_steps_and_folded_coins() -> None:
+    """Two chains whose every fourth step has rho = 1; a coin takes three rounds of programming."""
+    simulate(
+        {
+            "steps": 400,
+            "chain": {"regions": 2},
+            "settings": {"rho": 0.8, "wide_every": 4, "fold": 3, "min_entropy": 0.7},
+            "array": {"rel": 0.01},
+        }
+    )
+
+
 def test_three_regions() -> None:
     simulate({"steps": 300, "chain": {"regions": 3}, "bounded": True})
 

@@ -27,6 +27,7 @@ from ohmcarlo.spec import (
     APT_WINDOW,
     CODE_BITS,
     COIN_BITS,
+    FOLD_MAX,
     LN2,
     SYMBOL_BITS,
     Geometry,
@@ -62,6 +63,7 @@ class Twin:
         self.idle = self.ready_for = self.compared = self.coins = 0
         self.cycle = self.first_take = self.last_take = self.settled_at = 0
         dut.begin.value = dut.restart.value = 0
+        self.set_fold(1)
 
     def set_cutoffs(self, rct: int, symbol: int, apt: int) -> None:
         self.dut.rct_cutoff.value = rct
@@ -70,6 +72,10 @@ class Twin:
         self.machine = self.machine._replace(
             rct_cutoff=rct, rct_symbol_cutoff=symbol, apt_cutoff=apt
         )
+
+    def set_fold(self, fold: int) -> None:
+        self.dut.fold.value = fold
+        self.machine = self.machine._replace(fold=fold)
 
     def __getitem__(self, scalar: int) -> int:
         return int(self.state.scalars[scalar])
@@ -276,6 +282,7 @@ async def equals_golden(dut) -> None:  # type: ignore[no-untyped-def]
     edge = RisingEdge(dut.clk)
     for _ in range(case["epochs"]):
         twin.set_cutoffs(*some_cutoffs(rng))
+        twin.set_fold(rng.choice([1, 1, 1, 2, 3, FOLD_MAX]))
         source.stall = rng.choice(case["stalls"])
         for _ in range(rng.randrange(1, 6)):
             codes = rng.choice(KINDS)(rng, columns)

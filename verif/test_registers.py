@@ -33,6 +33,7 @@ from ohmcarlo.spec import (
     DEFAULT_HI_US,
     DEFAULT_LO_US,
     DEFAULT_MID_US,
+    FOLD_MAX,
     MEDIAN_GAIN_FRAC,
     RHO_FRAC,
     SIGMA_GAIN_FRAC,
@@ -40,6 +41,7 @@ from ohmcarlo.spec import (
     TARGET_LSB_US,
     VALID_HI_CODE,
     VALID_LO_CODE,
+    WIDE_EVERY_MAX,
     Geometry,
     health_cutoffs,
 )
@@ -609,6 +611,8 @@ def test_resets_are_the_specs() -> None:
             "entropy.rct_cutoff": rct,
             "entropy.rct_symbol_cutoff": rct_symbol,
             "entropy.apt_cutoff": apt,
+            "entropy.fold": 1,
+            "proposal.wide_every": 0,
             "emulator.median_gain": 1 << MEDIAN_GAIN_FRAC,
             "emulator.sigma_gain": 1 << SIGMA_GAIN_FRAC,
             "sequencer.watchdog": 0,
@@ -624,6 +628,8 @@ def test_resets_are_the_specs() -> None:
         assert width[f"proposal.{name}"]["value"] == DAC_BITS
     assert width["proposal.valid_lo"]["value"] == width["proposal.valid_hi"]["value"] == CODE_BITS
     assert width["proposal.rho"]["value"] == RHO_FRAC + 1
+    assert width["proposal.wide_every"]["value"] == WIDE_EVERY_MAX.bit_length()
+    assert width["entropy.fold"]["value"] == FOLD_MAX.bit_length()
     assert width["proposal.logit"]["mantissa"] == COEF_BITS
     assert width["entropy.apt_cutoff"]["value"] == APT_WINDOW.bit_length()
     assert sum(name.startswith("entropy.symbol_counts") for name in reset) == 1 << SYMBOL_BITS

@@ -20,6 +20,8 @@ from ohmcarlo.golden.machine import (
     ALARM,
     CLEAN_WINDOWS,
     COIN_READY,
+    FOLD_SEEN,
+    FOLDED,
     RAW_BITS,
     WORD,
     WORD_BITS,
@@ -39,7 +41,7 @@ SMALL = {
     "geometry": {"rows": 64, "pairs": 16, "access_bits": 8},
 }
 SCRATCH = ("proposed", "dac", "coin_dac", "coin_codes")
-COIN = [WORD, WORD_BITS, ZEROS_BEFORE, COIN_READY]
+COIN = [WORD, WORD_BITS, ZEROS_BEFORE, COIN_READY, FOLDED, FOLD_SEEN]
 
 
 def visible(made: Controller) -> State:
@@ -209,7 +211,13 @@ CASES: dict[str, Case] = {
         "steps": 30,
         "more": 40,
     },
-    "three regions": {"chain": {"regions": 3}, "features": 5, "steps": 60, "more": 40},
+    "three regions": {
+        "chain": {"regions": 3},
+        "features": 5,
+        "settings": {"rho": 0.8, "wide_every": 7},
+        "steps": 60,
+        "more": 40,
+    },
     "networks": {
         "chain": {"regions": 2, "row_group": 3},
         "data": "xor",
@@ -295,7 +303,7 @@ def bits_of(driver: CoreDriver) -> dict[str, list[int]]:
         "state_samples": [0x03FF03FF] * (c.max_regions * c.max_group_rows * pairs),
         "state_coin": coin + [0xFF0F] * (2 * g.entropy_pairs),
         "state_counters": [full] * 18,
-        "state_step": [0x300 | (c.max_regions - 1 or 1)],
+        "state_step": [0xFF0300 | (c.max_regions - 1 or 1)],
     }
 
 

@@ -57,7 +57,8 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
     rho : float or None
         Autoregression of the proposal; None: 0.8 whitened, else 1 (random walk).
     wide_every : int or None
-        Every so many steps, one uses rho = 1; 0 or None: none.
+        Every so many steps, one uses rho = 1; 0: none; None: 10 whitened on devices that are
+        alike, else 0.
     hidden : int
         Hidden units; 0: logistic regression.
     features : int or None

@@ -38,7 +38,7 @@ extern "C" {
 #define OHMCARLO__ID__MAP_HASH__VALUE_bm 0xffffffff
 #define OHMCARLO__ID__MAP_HASH__VALUE_bp 0
 #define OHMCARLO__ID__MAP_HASH__VALUE_bw 32
-#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0xf5190479
+#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0xb3ba0438
 
 // reg - ohmcarlo.id.features
 #define OHMCARLO__ID__FEATURES__DEVICE_CALIBRATION_bm 0x1
@@ -414,6 +414,12 @@ typedef struct {
 #define OHMCARLO__PROPOSAL__COMMON__SHIFT_bw 6
 #define OHMCARLO__PROPOSAL__COMMON__SHIFT_reset 0x0
 
+// reg - ohmcarlo.proposal.wide_every
+#define OHMCARLO__PROPOSAL__WIDE_EVERY__VALUE_bm 0xff
+#define OHMCARLO__PROPOSAL__WIDE_EVERY__VALUE_bp 0
+#define OHMCARLO__PROPOSAL__WIDE_EVERY__VALUE_bw 8
+#define OHMCARLO__PROPOSAL__WIDE_EVERY__VALUE_reset 0x0
+
 // regfile - ohmcarlo.proposal
 typedef struct {
     uint32_t rho;
@@ -425,6 +431,7 @@ typedef struct {
     uint32_t logit;
     uint32_t weight;
     uint32_t common;
+    uint32_t wide_every;
 } ohmcarlo__proposal_t;
 
 // reg - ohmcarlo.entropy.rct_cutoff
@@ -455,6 +462,12 @@ typedef struct {
 #define OHMCARLO__ENTROPY__CLEAN_WINDOWS__VALUE_bp 0
 #define OHMCARLO__ENTROPY__CLEAN_WINDOWS__VALUE_bw 8
 
+// reg - ohmcarlo.entropy.fold
+#define OHMCARLO__ENTROPY__FOLD__VALUE_bm 0xf
+#define OHMCARLO__ENTROPY__FOLD__VALUE_bp 0
+#define OHMCARLO__ENTROPY__FOLD__VALUE_bw 4
+#define OHMCARLO__ENTROPY__FOLD__VALUE_reset 0x1
+
 // reg - ohmcarlo.entropy.raw_bits.lo
 #define OHMCARLO__ENTROPY__RAW_BITS__LO__VALUE_bm 0xffffffff
 #define OHMCARLO__ENTROPY__RAW_BITS__LO__VALUE_bp 0
@@ -483,7 +496,7 @@ typedef struct {
     uint32_t apt_cutoff;
     uint32_t alarms;
     uint32_t clean_windows;
-    uint8_t RESERVED_14_17[0x4];
+    uint32_t fold;
     ohmcarlo__entropy__raw_bits_t raw_bits;
     uint32_t symbol_counts[8];
 } ohmcarlo__entropy_t;
@@ -978,7 +991,7 @@ typedef struct {
     ohmcarlo__model_t model;
     uint8_t RESERVED_128_13f[0x18];
     ohmcarlo__proposal_t proposal;
-    uint8_t RESERVED_164_17f[0x1c];
+    uint8_t RESERVED_168_17f[0x18];
     ohmcarlo__entropy_t entropy;
     uint8_t RESERVED_1c0_1ff[0x40];
     ohmcarlo__sequencer_t sequencer;
@@ -1060,11 +1073,13 @@ static_assert(sizeof(ohmcarlo_t) == 0x30000, "Packing error");
 #define OHMCARLO__PROPOSAL__LOGIT_addr 0x0158
 #define OHMCARLO__PROPOSAL__WEIGHT_addr 0x015c
 #define OHMCARLO__PROPOSAL__COMMON_addr 0x0160
+#define OHMCARLO__PROPOSAL__WIDE_EVERY_addr 0x0164
 #define OHMCARLO__ENTROPY__RCT_CUTOFF_addr 0x0180
 #define OHMCARLO__ENTROPY__RCT_SYMBOL_CUTOFF_addr 0x0184
 #define OHMCARLO__ENTROPY__APT_CUTOFF_addr 0x0188
 #define OHMCARLO__ENTROPY__ALARMS_addr 0x018c
 #define OHMCARLO__ENTROPY__CLEAN_WINDOWS_addr 0x0190
+#define OHMCARLO__ENTROPY__FOLD_addr 0x0194
 #define OHMCARLO__ENTROPY__RAW_BITS__LO_addr 0x0198
 #define OHMCARLO__ENTROPY__RAW_BITS__HI_addr 0x019c
 #define OHMCARLO__ENTROPY__SYMBOL_COUNTS_addr 0x01a0
@@ -1151,7 +1166,7 @@ static_assert(sizeof(ohmcarlo_t) == 0x30000, "Packing error");
 #define OHMCARLO__STATE_CODES_words 8192
 
 // The register map that this header describes: id.map_hash
-#define OHMCARLO__MAP_HASH 0xf5190479
+#define OHMCARLO__MAP_HASH 0xb3ba0438
 
 // Codes of enumerated fields
 #define OHMCARLO__STATUS__STATE__REASON__RUNNING_e 0

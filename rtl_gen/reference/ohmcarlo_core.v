@@ -7,30 +7,31 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
 , emulator__load_sigma__data, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__first_pulse, emulator__restart, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
-  reg \$10 ;
-  reg [3:0] \$11 ;
-  reg [31:0] \$12 ;
-  reg [31:0] \$13 ;
-  reg [7:0] \$14 ;
-  reg \$15 ;
-  reg \$16 ;
+  wire \$10 ;
+  reg \$11 ;
+  reg [8:0] \$12 ;
+  reg [3:0] \$13 ;
+  reg [31:0] \$14 ;
+  reg [31:0] \$15 ;
+  reg [7:0] \$16 ;
   reg \$17 ;
-  reg [10:0] \$18 ;
+  reg \$18 ;
   reg \$19 ;
   wire \$2 ;
-  reg \$20 ;
-  reg [12:0] \$21 ;
-  reg [31:0] \$22 ;
-  wire [15:0] \$23 ;
-  wire [3:0] \$24 ;
-  wire [4:0] \$25 ;
-  wire [25:0] \$26 ;
-  wire \$3 ;
-  wire [9:0] \$4 ;
-  wire [15:0] \$5 ;
-  wire [16:0] \$6 ;
+  reg [10:0] \$20 ;
+  reg \$21 ;
+  reg \$22 ;
+  reg [12:0] \$23 ;
+  reg [31:0] \$24 ;
+  wire [3:0] \$25 ;
+  wire [4:0] \$26 ;
+  wire [25:0] \$27 ;
+  wire [8:0] \$3 ;
+  wire \$4 ;
+  wire [9:0] \$5 ;
+  wire [15:0] \$6 ;
   wire [16:0] \$7 ;
-  wire \$8 ;
+  wire [16:0] \$8 ;
   wire \$9 ;
   reg accepted = 1'h0;
   wire [4:0] access_state_coin__addr;
@@ -108,7 +109,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \bus__w_stb$53 ;
   output busy;
   wire busy;
-  wire \busy$357 ;
+  wire \busy$362 ;
   wire centre_enable;
   wire [7:0] clean_windows;
   wire clear;
@@ -314,6 +315,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] entropy_alarms;
   wire [10:0] entropy_apt_cutoff;
   wire [7:0] entropy_clean_windows;
+  wire [3:0] entropy_fold;
   wire [63:0] entropy_raw_bits;
   wire [8:0] entropy_rct_cutoff;
   wire [7:0] entropy_rct_symbol_cutoff;
@@ -339,10 +341,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   (* init = 1'h0 *)
   wire faulted;
   wire [4:0] features;
+  wire [3:0] fold;
   wire [63:0] form;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$236 ;
+  wire [11:0] \hi$233 ;
   wire [2:0] hidden;
   output hold;
   wire hold;
@@ -495,15 +498,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire likelihood_idle;
   output [30:0] lines;
   wire [30:0] lines;
-  wire [30:0] \lines$324 ;
-  wire [11:0] \lines$324.dac ;
-  wire [5:0] \lines$324.device ;
-  wire \lines$324.dot ;
-  wire \lines$324.form ;
-  wire \lines$324.read ;
-  wire \lines$324.reset ;
-  wire [7:0] \lines$324.row ;
-  wire \lines$324.set ;
+  wire [30:0] \lines$329 ;
+  wire [11:0] \lines$329.dac ;
+  wire [5:0] \lines$329.device ;
+  wire \lines$329.dot ;
+  wire \lines$329.form ;
+  wire \lines$329.read ;
+  wire \lines$329.reset ;
+  wire [7:0] \lines$329.row ;
+  wire \lines$329.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -513,7 +516,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$235 ;
+  wire [11:0] \lo$232 ;
   wire [7:0] load_bad_rows__addr;
   wire [7:0] \load_bad_rows__addr$214 ;
   wire [31:0] load_bad_rows__data;
@@ -568,7 +571,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$234 ;
+  wire [11:0] \mid$231 ;
   wire [8:0] model_features;
   wire [5:0] model_hidden;
   wire [3:0] model_min_free;
@@ -587,7 +590,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] model_rows_per_region;
   input off;
   wire off;
-  wire \off$326 ;
+  wire \off$331 ;
   wire [2:0] op;
   wire [286:0] operations__payload;
   wire [11:0] \operations__payload.dac ;
@@ -788,7 +791,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__valid$173 ;
   wire \output__valid$182 ;
   wire [10:0] points;
-  wire [63:0] \points$377 ;
+  wire [63:0] \points$382 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
   wire [127:0] \predictions__payload$127 ;
@@ -837,6 +840,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [21:0] proposal_weight;
   wire [15:0] \proposal_weight.mantissa ;
   wire [5:0] \proposal_weight.shift ;
+  wire [7:0] proposal_wide_every;
   wire query__bad;
   wire [2:0] query__failures;
   wire [31:0] query__held;
@@ -849,7 +853,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$354 ;
+  wire [63:0] \raw_bits$359 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -1024,8 +1028,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \results__ready$156 ;
   wire results__valid;
   wire \results__valid$157 ;
-  wire [8:0] rho;
-  wire [8:0] \rho$233 ;
+  reg [8:0] rho = 9'h100;
+  (* init = 9'h100 *)
+  wire [8:0] \rho$247 ;
+  (* init = 9'h100 *)
+  wire [8:0] \rho$248 ;
   reg [31:0] row_held = 32'd0;
   wire [15:0] row_select;
   reg [3:0] row_status = 4'h0;
@@ -1104,23 +1111,25 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire settings__external;
   wire [31:0] settings__external_loglik;
   wire [4:0] settings__features;
+  wire settings__folds;
   wire [2:0] settings__hidden;
   wire [10:0] settings__points;
   wire settings__record_steps;
   wire [31:0] settings__steps;
   wire [9:0] settings__valid_hi;
   wire [9:0] settings__valid_lo;
+  wire [7:0] settings__wide_every;
   wire settled;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$475 ;
+  wire [4:0] \state__addr$480 ;
   wire [31:0] state__data;
-  wire [31:0] \state__data$477 ;
+  wire [31:0] \state__data$482 ;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$479 ;
+  wire [4:0] \state__r_addr$484 ;
   wire [31:0] state__r_data;
-  wire [31:0] \state__r_data$486 ;
+  wire [31:0] \state__r_data$491 ;
   wire state__r_stb;
-  wire \state__r_stb$483 ;
+  wire \state__r_stb$488 ;
   wire [7:0] state__state_groups__addr;
   wire [31:0] state__state_groups__data;
   wire [7:0] state__state_groups__r_addr;
@@ -1164,7 +1173,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire state__state_wear__r_stb;
   wire state__state_wear__stb;
   wire state__stb;
-  wire \state__stb$481 ;
+  wire \state__stb$486 ;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
   (* enum_value_0001 = "BETWEEN" *)
@@ -1205,13 +1214,13 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   reg step = 1'h0;
-  wire [78:0] \step$512 ;
-  wire \step$512.accepted ;
-  wire [31:0] \step$512.loglik ;
-  wire [10:0] \step$512.points ;
-  wire [31:0] \step$512.prior ;
-  wire [1:0] \step$512.region ;
-  wire \step$512.valid ;
+  wire [78:0] \step$519 ;
+  wire \step$519.accepted ;
+  wire [31:0] \step$519.loglik ;
+  wire [10:0] \step$519.points ;
+  wire [31:0] \step$519.prior ;
+  wire [1:0] \step$519.region ;
+  wire \step$519.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
@@ -1297,9 +1306,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [9:0] valid_lo;
   wire [15:0] weight_mantissa;
   wire [5:0] weight_shift;
+  wire wide;
+  assign settings__folds = entropy_fold > 1'h1;
   assign \$1  = control_command[7] | off;
-  assign \off$326  = \$1  | commands__closed;
-  assign \$2  = \off$326  | fault;
+  assign \off$331  = \$1  | commands__closed;
+  assign \$2  = \off$331  | fault;
   assign hold = \$2  | control_command[10];
   assign request = requests__valid & requests__ready;
   assign state__state_queues__stb = access_state_queues__stb & quiet;
@@ -1318,41 +1329,44 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign state__state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
-  assign \state__stb$481  = access_state_counters__stb & quiet;
-  assign \state__r_stb$483  = access_state_counters__r_stb & quiet;
-  assign \$3  = ! model_hidden;
-  assign \$4  = model_features + 1'h1;
-  assign \$5  = model_hidden * \$4 ;
-  assign \$6  = \$5  + 1'h1;
-  assign \$7  = \$3  ? { 8'h00, model_features } : \$6 ;
-  assign \$8  = ~ busy;
-  assign \$9  = load_state_codes__stb & quiet;
+  assign \state__stb$486  = access_state_counters__stb & quiet;
+  assign \state__r_stb$488  = access_state_counters__r_stb & quiet;
+  assign \$3  = wide ? 9'h100 : proposal_rho;
+  assign \$4  = ! model_hidden;
+  assign \$5  = model_features + 1'h1;
+  assign \$6  = model_hidden * \$5 ;
+  assign \$7  = \$6  + 1'h1;
+  assign \$8  = \$4  ? { 8'h00, model_features } : \$7 ;
+  assign \$9  = ~ busy;
+  assign \$10  = load_state_codes__stb & quiet;
   always @(posedge clk)
-    commands__closed <= \$10 ;
+    commands__closed <= \$11 ;
   always @(posedge clk)
-    row_status <= \$11 ;
+    rho <= \$12 ;
   always @(posedge clk)
-    row_held <= \$12 ;
+    row_status <= \$13 ;
   always @(posedge clk)
-    row_wear <= \$13 ;
+    row_held <= \$14 ;
   always @(posedge clk)
-    sample_pairs <= \$14 ;
+    row_wear <= \$15 ;
   always @(posedge clk)
-    step <= \$15 ;
+    sample_pairs <= \$16 ;
   always @(posedge clk)
-    valid <= \$16 ;
+    step <= \$17 ;
   always @(posedge clk)
-    accepted <= \$17 ;
+    valid <= \$18 ;
   always @(posedge clk)
-    evaluated <= \$18 ;
+    accepted <= \$19 ;
   always @(posedge clk)
-    quiet <= \$19 ;
+    evaluated <= \$20 ;
   always @(posedge clk)
-    emulator__load_state_codes__stb <= \$20 ;
+    quiet <= \$21 ;
   always @(posedge clk)
-    emulator__load_state_codes__addr <= \$21 ;
+    emulator__load_state_codes__stb <= \$22 ;
   always @(posedge clk)
-    emulator__load_state_codes__data <= \$22 ;
+    emulator__load_state_codes__addr <= \$23 ;
+  always @(posedge clk)
+    emulator__load_state_codes__data <= \$24 ;
   \ohmcarlo_core.commands  commands (
     .clk(clk),
     .control_command(control_command),
@@ -1401,9 +1415,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__payload(orders__payload),
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
-    .\port$1027$0 (\$23 ),
-    .\port$1654$0 (\$24 ),
-    .\port$4651$2 (model_options[3:2]),
+    .\port$1688$0 (\$25 ),
+    .\port$4696$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1425,10 +1438,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rst(rst),
     .samples__payload(\input__payload$165 ),
     .samples__valid(\input__valid$169 ),
+    .settings__folds(settings__folds),
     .settings__points(model_points[10:0]),
     .settings__steps(settings__steps),
     .settings__valid_hi(valid_hi),
     .settings__valid_lo(valid_lo),
+    .settings__wide_every(settings__wide_every),
     .state__state_groups__r_data(access_state_groups__r_data),
     .state__state_held__r_data(access_state_held__r_data),
     .state__state_queues__r_data(access_state_queues__r_data),
@@ -1439,6 +1454,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .state__state_samples__r_data(access_state_samples__r_data),
     .state__state_samples__r_stb(state__state_samples__r_stb),
     .state__state_step__data(state__state_step__data),
+    .state__state_step__r_data(access_state_step__r_data),
     .state__state_step__stb(state__state_step__stb),
     .state__state_wear__r_data(access_state_wear__r_data),
     .state_groups__addr(state__state_groups__addr),
@@ -1478,7 +1494,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .step_ends(step_ends),
     .step_records__ready(\step_records__ready$176 ),
     .step_records__valid(\input__valid$178 ),
-    .\stop$364 (stop),
+    .\stop$370 (stop),
     .t(t),
     .t_valid(t_valid),
     .targets__payload(\targets__payload$66 ),
@@ -1486,7 +1502,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .targets__valid(\targets__valid$70 ),
     .terms__payload(\terms__payload$102 ),
     .terms__ready(\output__ready$104 ),
-    .terms__valid(\terms__valid$106 )
+    .terms__valid(\terms__valid$106 ),
+    .wide(wide)
   );
   \ohmcarlo_core.counters  counters (
     .accepted(accepted),
@@ -1506,12 +1523,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
-    .state__addr(\state__addr$475 ),
-    .state__data(\state__data$477 ),
-    .state__r_addr(\state__r_addr$479 ),
+    .state__addr(\state__addr$480 ),
+    .state__data(\state__data$482 ),
+    .state__r_addr(\state__r_addr$484 ),
     .state__r_data(access_state_counters__r_data),
-    .state__r_stb(\state__r_stb$483 ),
-    .state__stb(\state__stb$481 ),
+    .state__r_stb(\state__r_stb$488 ),
+    .state__stb(\state__stb$486 ),
     .step(step),
     .valid(valid)
   );
@@ -1537,6 +1554,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .codes__ready(coin_codes__ready),
     .codes__valid(codes__valid),
     .control_command(control_command),
+    .fold(entropy_fold),
     .raw(raw_bits),
     .raw_bits(entropy_raw_bits),
     .rct_cutoff(rct_cutoff),
@@ -1571,7 +1589,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4665$0 (proposal_logit),
+    .\port$4710$0 (proposal_logit),
     .predictions__payload(\input__payload$126 ),
     .predictions__ready(\predictions__ready$128 ),
     .predictions__valid(\input__valid$130 ),
@@ -1615,8 +1633,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4667$0 (proposal_weight),
-    .\port$4669$0 (proposal_common),
+    .\port$4712$0 (proposal_weight),
+    .\port$4714$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1640,7 +1658,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4651$4 (model_options[5:4]),
+    .\port$4696$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -1653,9 +1671,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .access_state_coin__r_data(access_state_coin__r_data),
     .access_state_coin__r_stb(access_state_coin__r_stb),
     .access_state_coin__stb(access_state_coin__stb),
-    .access_state_counters__addr(\state__addr$475 ),
-    .access_state_counters__data(\state__data$477 ),
-    .access_state_counters__r_addr(\state__r_addr$479 ),
+    .access_state_counters__addr(\state__addr$480 ),
+    .access_state_counters__data(\state__data$482 ),
+    .access_state_counters__r_addr(\state__r_addr$484 ),
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
@@ -1692,6 +1710,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .access_state_step__addr(state__state_step__addr),
     .access_state_step__data(state__state_step__data),
     .access_state_step__r_addr(state__state_step__r_addr),
+    .access_state_step__r_data(access_state_step__r_data),
     .access_state_step__r_stb(access_state_step__r_stb),
     .access_state_step__stb(access_state_step__stb),
     .access_state_wear__addr(state__state_wear__addr),
@@ -1731,6 +1750,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .entropy_alarms(entropy_alarms),
     .entropy_apt_cutoff(apt_cutoff),
     .entropy_clean_windows(coin__clean_windows),
+    .entropy_fold(entropy_fold),
     .entropy_raw_bits(entropy_raw_bits),
     .entropy_rct_cutoff(rct_cutoff),
     .entropy_rct_symbol_cutoff(rct_symbol_cutoff),
@@ -1774,17 +1794,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_regions(model_regions),
     .model_retries(rows__retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$1027$0 (\$23 ),
-    .\port$5173$0 (status__turn),
+    .\port$5226$0 (status__turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
     .proposal_logit(proposal_logit),
     .proposal_mid(mid),
-    .proposal_rho(rho),
+    .proposal_rho(proposal_rho),
     .proposal_valid_hi(valid_hi),
     .proposal_valid_lo(valid_lo),
     .proposal_weight(proposal_weight),
+    .proposal_wide_every(settings__wide_every),
     .raw_command(raw_command),
     .raw_dac(raw_dac),
     .raw_result(raw_result),
@@ -1813,7 +1833,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .output__valid(\results__valid$157 ),
     .rst(rst)
   );
-  \ohmcarlo_core.samples$530  \samples$530  (
+  \ohmcarlo_core.samples$537  \samples$537  (
     .clk(clk),
     .control_command(control_command),
     .input__payload(\input__payload$165 ),
@@ -1832,9 +1852,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(\off$326 ),
-    .\port$6348$0 (\$25 ),
-    .\port$6352$0 (\$26 ),
+    .off(\off$331 ),
+    .\port$6409$0 (\$26 ),
+    .\port$6413$0 (\$27 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -1896,99 +1916,106 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$10  = commands__closed;
+    \$11  = commands__closed;
     if (control_command[10]) begin
-      \$10  = 1'h0;
+      \$11  = 1'h0;
     end else if (fault) begin
-      \$10  = 1'h1;
+      \$11  = 1'h1;
     end
     if (rst) begin
-      \$10  = 1'h0;
+      \$11  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$11 [0] = \$24 [0];
-    \$11 [3:1] = \$24 [3:1];
+    \$12  = \$3 ;
     if (rst) begin
-      \$11  = 4'h0;
+      \$12  = 9'h100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$12  = access_state_held__r_data;
+    \$13 [0] = \$25 [0];
+    \$13 [3:1] = \$25 [3:1];
     if (rst) begin
-      \$12  = 32'd0;
+      \$13  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$13  = access_state_wear__r_data;
+    \$14  = access_state_held__r_data;
     if (rst) begin
-      \$13  = 32'd0;
+      \$14  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$14  = \$7 [7:0];
+    \$15  = access_state_wear__r_data;
     if (rst) begin
-      \$14  = 8'h00;
+      \$15  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$15  = step_ends;
+    \$16  = \$8 [7:0];
     if (rst) begin
-      \$15  = 1'h0;
+      \$16  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$16  = \input__payload$174 [1];
-    if (rst) begin
-      \$16  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$17  = \input__payload$174 [0];
+    \$17  = step_ends;
     if (rst) begin
       \$17  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$18  = \input__payload$174 [14:4];
+    \$18  = \input__payload$174 [1];
     if (rst) begin
-      \$18  = 11'h000;
+      \$18  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$19  = \$8 ;
+    \$19  = \input__payload$174 [0];
     if (rst) begin
       \$19  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$20  = \$9 ;
+    \$20  = \input__payload$174 [14:4];
     if (rst) begin
-      \$20  = 1'h0;
+      \$20  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$21  = load_state_codes__addr;
+    \$21  = \$9 ;
     if (rst) begin
-      \$21  = 13'h0000;
+      \$21  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$22  = load_state_codes__data;
+    \$22  = \$10 ;
     if (rst) begin
-      \$22  = 32'd0;
+      \$22  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$23  = load_state_codes__addr;
+    if (rst) begin
+      \$23  = 13'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$24  = load_state_codes__data;
+    if (rst) begin
+      \$24  = 32'd0;
     end
   end
   assign \bus__addr$49  = bus__addr;
@@ -2091,14 +2118,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \load_calibration__addr$220  = load_calibration__addr;
   assign \load_calibration__data$222  = load_calibration__data;
   assign \load_calibration__stb$224  = load_calibration__stb;
-  assign proposal_rho = rho;
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
-  assign \rho$233  = rho;
-  assign \mid$234  = mid;
-  assign \lo$235  = lo;
-  assign \hi$236  = hi;
+  assign \mid$231  = mid;
+  assign \lo$232  = lo;
+  assign \hi$233  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -2106,6 +2131,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign weight_shift = proposal_weight[21:16];
   assign common_mantissa = proposal_common[15:0];
   assign common_shift = proposal_common[21:16];
+  assign \rho$247  = rho;
+  assign \rho$248  = rho;
   assign entropy_rct_cutoff = rct_cutoff;
   assign entropy_rct_symbol_cutoff = rct_symbol_cutoff;
   assign entropy_apt_cutoff = apt_cutoff;
@@ -2147,11 +2174,13 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign settings__record_steps = model_options[3];
   assign settings__external = model_options[6];
   assign control_external_loglik = settings__external_loglik;
+  assign proposal_wide_every = settings__wide_every;
+  assign fold = entropy_fold;
   assign commands__predict = control_command[4];
   assign commands__external_given = control_command[5];
   assign commands__raw_start = control_command[9];
   assign query__row = row_select[7:0];
-  assign \lines$324  = { \$26 , \$25  };
+  assign \lines$329  = { \$27 , \$26  };
   assign clear = control_command[6];
   assign status__busy = busy;
   assign status__steps_done = status_steps_done;
@@ -2160,8 +2189,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign raw = raw_bits;
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = coin__clean_windows;
-  assign \raw_bits$354  = entropy_raw_bits;
-  assign \busy$357  = busy;
+  assign \raw_bits$359  = entropy_raw_bits;
+  assign \busy$362  = busy;
   assign op = requests__payload[2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2171,7 +2200,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$377  = counters_points;
+  assign \points$382  = counters_points;
   assign access_state_queues__addr = state__state_queues__addr;
   assign access_state_queues__data = state__state_queues__data;
   assign access_state_queues__r_addr = state__state_queues__r_addr;
@@ -2199,16 +2228,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign access_state_step__addr = state__state_step__addr;
   assign access_state_step__data = state__state_step__data;
   assign access_state_step__r_addr = state__state_step__r_addr;
-  assign access_state_step__r_data = { 16'h0000, \$23  };
-  assign state__state_step__r_data = { 16'h0000, \$23  };
+  assign state__state_step__r_data = access_state_step__r_data;
   assign access_state_coin__addr = state__addr;
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
   assign state__r_data = access_state_coin__r_data;
-  assign access_state_counters__addr = \state__addr$475 ;
-  assign access_state_counters__data = \state__data$477 ;
-  assign access_state_counters__r_addr = \state__r_addr$479 ;
-  assign \state__r_data$486  = access_state_counters__r_data;
+  assign access_state_counters__addr = \state__addr$480 ;
+  assign access_state_counters__data = \state__data$482 ;
+  assign access_state_counters__r_addr = \state__r_addr$484 ;
+  assign \state__r_data$491  = access_state_counters__r_data;
   assign emulator_key0 = emulator__key0;
   assign emulator_key1 = emulator__key1;
   assign emulator_d2d_rel = emulator__d2d_rel;
@@ -2222,12 +2250,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign load_sigma__data = emulator__load_sigma__data;
   assign load_sigma__stb = emulator__load_sigma__stb;
   assign emulator_pulses = emulator__pulses;
-  assign query__bad = \$24 [0];
-  assign query__failures = \$24 [3:1];
+  assign query__bad = \$25 [0];
+  assign query__failures = \$25 [3:1];
   assign query__held = access_state_held__r_data;
   assign query__wear = access_state_wear__r_data;
-  assign \step$512  = \input__payload$174 ;
-  assign lines = { \$26 , \$25  };
+  assign \step$519  = \input__payload$174 ;
+  assign lines = { \$27 , \$26  };
   assign restart = control_command[10];
   assign emulator__first_pulse = { emulator_first_pulse_hi, emulator_first_pulse_lo };
   assign emulator__restart = control_command[8];
@@ -2284,14 +2312,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
   assign \responses__payload.value  = responses__payload;
-  assign \lines.form  = \$25 [0];
-  assign \lines.reset  = \$25 [1];
-  assign \lines.set  = \$25 [2];
-  assign \lines.read  = \$25 [3];
-  assign \lines.dot  = \$25 [4];
-  assign \lines.row  = \$26 [7:0];
-  assign \lines.device  = \$26 [13:8];
-  assign \lines.dac  = \$26 [25:14];
+  assign \lines.form  = \$26 [0];
+  assign \lines.reset  = \$26 [1];
+  assign \lines.set  = \$26 [2];
+  assign \lines.read  = \$26 [3];
+  assign \lines.dot  = \$26 [4];
+  assign \lines.row  = \$27 [7:0];
+  assign \lines.device  = \$27 [13:8];
+  assign \lines.dac  = \$27 [25:14];
   assign \orders__payload.kind  = orders__payload[2:0];
   assign \orders__payload.row  = orders__payload[10:3];
   assign \orders__payload.device  = orders__payload[16:11];
@@ -2787,14 +2815,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines$324.form  = \$25 [0];
-  assign \lines$324.reset  = \$25 [1];
-  assign \lines$324.set  = \$25 [2];
-  assign \lines$324.read  = \$25 [3];
-  assign \lines$324.dot  = \$25 [4];
-  assign \lines$324.row  = \$26 [7:0];
-  assign \lines$324.device  = \$26 [13:8];
-  assign \lines$324.dac  = \$26 [25:14];
+  assign \lines$329.form  = \$26 [0];
+  assign \lines$329.reset  = \$26 [1];
+  assign \lines$329.set  = \$26 [2];
+  assign \lines$329.read  = \$26 [3];
+  assign \lines$329.dot  = \$26 [4];
+  assign \lines$329.row  = \$27 [7:0];
+  assign \lines$329.device  = \$27 [13:8];
+  assign \lines$329.dac  = \$27 [25:14];
   assign \settings.form  = settings[31:0];
   assign \settings.form.width  = settings[15:0];
   assign \settings.form.guard_before  = settings[23:16];
@@ -2862,12 +2890,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \symbol_counts[7]  = symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$512.accepted  = \input__payload$174 [0];
-  assign \step$512.valid  = \input__payload$174 [1];
-  assign \step$512.region  = \input__payload$174 [3:2];
-  assign \step$512.points  = \input__payload$174 [14:4];
-  assign \step$512.loglik  = \input__payload$174 [46:15];
-  assign \step$512.prior  = \input__payload$174 [78:47];
+  assign \step$519.accepted  = \input__payload$174 [0];
+  assign \step$519.valid  = \input__payload$174 [1];
+  assign \step$519.region  = \input__payload$174 [3:2];
+  assign \step$519.points  = \input__payload$174 [14:4];
+  assign \step$519.loglik  = \input__payload$174 [46:15];
+  assign \step$519.prior  = \input__payload$174 [78:47];
   assign entropy_symbol_counts[255:224] = symbol_counts[255:224];
   assign entropy_symbol_counts[223:192] = symbol_counts[223:192];
   assign entropy_symbol_counts[191:160] = symbol_counts[191:160];
@@ -3325,36 +3353,36 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, \port$1027$0 , state__state_held__r_data, \port$1654$0 
-, state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions, region_groups
-, rows_per_region, min_free, retries, early_reject, \port$4651$2 , external, settings__valid_lo, settings__valid_hi, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
-, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state__state_samples__addr, state__state_samples__data, state__state_samples__r_addr, state__state_step__data, coin_codes__payload, programmed__payload, step, step_records__valid, status__activity, status__waiting_external, jobs__valid, jobs__payload, state__state_regions__r_data, state__state_samples__r_data, region
-, status__steps_done, status__raw_result, status__raw_valid, \stop$364 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, readings__valid, results__ready, price__ready, terms__ready, samples__valid
-, samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
+module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, state__state_step__r_data, state__state_held__r_data
+, \port$1688$0 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions
+, region_groups, rows_per_region, min_free, retries, early_reject, \port$4696$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
+, state_held__data, state_held__r_addr, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state__state_samples__addr, state__state_samples__data, state__state_samples__r_addr, state__state_step__data, coin_codes__payload, programmed__payload, step, step_records__valid, status__activity, status__waiting_external, jobs__valid, jobs__payload, state__state_regions__r_data
+, state__state_samples__r_data, region, status__steps_done, wide, status__raw_result, status__raw_valid, \stop$370 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, readings__valid, results__ready
+, price__ready, terms__ready, samples__valid, samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire \$1 ;
   wire [8:0] \$10 ;
-  wire [7:0] \$100 ;
-  wire [31:0] \$101 ;
+  wire \$100 ;
+  wire \$101 ;
   wire \$102 ;
-  wire [32:0] \$103 ;
-  wire \$104 ;
-  reg [31:0] \$105 ;
+  wire [7:0] \$103 ;
+  wire [31:0] \$104 ;
+  wire \$105 ;
   wire [32:0] \$106 ;
   wire \$107 ;
   reg [31:0] \$108 ;
-  reg \$109 ;
+  wire [32:0] \$109 ;
   wire [6:0] \$11 ;
-  reg \$110 ;
-  wire [15:0] \$111 ;
-  wire [15:0] \$112 ;
-  wire [15:0] \$113 ;
+  wire \$110 ;
+  reg [31:0] \$111 ;
+  reg \$112 ;
+  reg \$113 ;
   wire [15:0] \$114 ;
-  wire \$115 ;
-  wire \$116 ;
-  wire \$117 ;
-  wire \$118 ;
-  wire \$119 ;
+  wire [15:0] \$115 ;
+  wire [15:0] \$116 ;
+  wire [15:0] \$117 ;
+  wire [38:0] \$118 ;
+  wire [38:0] \$119 ;
   wire \$12 ;
   wire \$120 ;
   wire \$121 ;
@@ -3379,35 +3407,35 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$139 ;
   wire \$14 ;
   wire \$140 ;
-  wire [2:0] \$141 ;
+  wire \$141 ;
   wire \$142 ;
-  wire [2:0] \$143 ;
+  wire \$143 ;
   wire \$144 ;
-  wire [2:0] \$145 ;
+  wire \$145 ;
   wire [2:0] \$146 ;
-  wire [4:0] \$147 ;
-  wire [4:0] \$148 ;
+  wire \$147 ;
+  wire [2:0] \$148 ;
   wire \$149 ;
   wire \$15 ;
-  wire [8:0] \$150 ;
-  wire \$151 ;
-  wire [9:0] \$152 ;
-  wire \$153 ;
-  wire [32:0] \$154 ;
-  wire [32:0] \$155 ;
+  wire [2:0] \$150 ;
+  wire [2:0] \$151 ;
+  wire [4:0] \$152 ;
+  wire [4:0] \$153 ;
+  wire \$154 ;
+  wire [8:0] \$155 ;
   wire \$156 ;
-  wire \$157 ;
+  wire [9:0] \$157 ;
   wire \$158 ;
-  wire \$159 ;
+  wire [32:0] \$159 ;
   wire \$16 ;
-  wire \$160 ;
+  wire [32:0] \$160 ;
   wire \$161 ;
   wire \$162 ;
   wire \$163 ;
   wire \$164 ;
   wire \$165 ;
-  wire \$166 ;
-  wire \$167 ;
+  wire [8:0] \$166 ;
+  wire [8:0] \$167 ;
   wire \$168 ;
   wire \$169 ;
   wire \$17 ;
@@ -3452,9 +3480,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$204 ;
   wire \$205 ;
   wire \$206 ;
-  wire [9:0] \$207 ;
-  wire [11:0] \$208 ;
-  wire [11:0] \$209 ;
+  wire \$207 ;
+  wire \$208 ;
+  wire \$209 ;
   wire [5:0] \$21 ;
   wire \$210 ;
   wire \$211 ;
@@ -3465,96 +3493,110 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$216 ;
   wire \$217 ;
   wire \$218 ;
-  wire \$219 ;
-  wire [2:0] \$22 ;
-  wire \$220 ;
-  wire \$221 ;
+  wire [9:0] \$219 ;
+  wire [8:0] \$22 ;
+  wire [11:0] \$220 ;
+  wire [11:0] \$221 ;
   wire \$222 ;
   wire \$223 ;
-  reg \$224 ;
+  wire \$224 ;
   wire \$225 ;
   wire \$226 ;
   wire \$227 ;
   wire \$228 ;
-  wire [4:0] \$229 ;
-  wire [7:0] \$23 ;
-  wire [4:0] \$230 ;
+  wire \$229 ;
+  wire [2:0] \$23 ;
+  wire \$230 ;
   wire \$231 ;
   wire \$232 ;
   wire \$233 ;
-  wire [4:0] \$234 ;
-  wire [4:0] \$235 ;
-  reg [1:0] \$236 ;
-  reg \$237 ;
-  reg \$238 ;
-  reg [1:0] \$239 ;
-  wire [5:0] \$24 ;
-  reg [1:0] \$240 ;
-  reg [7:0] \$241 ;
-  reg \$242 ;
-  reg \$243 ;
-  reg [31:0] \$244 ;
-  reg [31:0] \$245 ;
-  reg \$246 ;
-  reg \$247 ;
-  reg \$248 ;
-  reg [31:0] \$249 ;
-  wire [11:0] \$25 ;
+  wire \$234 ;
+  wire \$235 ;
+  reg \$236 ;
+  wire \$237 ;
+  wire \$238 ;
+  wire \$239 ;
+  wire [7:0] \$24 ;
+  wire \$240 ;
+  wire [4:0] \$241 ;
+  wire [4:0] \$242 ;
+  wire \$243 ;
+  wire \$244 ;
+  wire \$245 ;
+  wire [4:0] \$246 ;
+  wire [4:0] \$247 ;
+  reg [1:0] \$248 ;
+  reg \$249 ;
+  wire [5:0] \$25 ;
   reg \$250 ;
-  reg \$251 ;
-  reg \$252 ;
-  reg \$253 ;
+  reg [1:0] \$251 ;
+  reg [1:0] \$252 ;
+  reg [7:0] \$253 ;
   reg \$254 ;
   reg \$255 ;
-  reg \$256 ;
-  reg \$257 ;
+  reg [31:0] \$256 ;
+  reg [31:0] \$257 ;
   reg \$258 ;
   reg \$259 ;
-  wire \$26 ;
+  wire [11:0] \$26 ;
   reg \$260 ;
-  reg [2:0] \$261 ;
-  reg [1:0] \$262 ;
-  reg \$263 ;
-  reg [1:0] \$264 ;
+  reg \$261 ;
+  reg [7:0] \$262 ;
+  reg [31:0] \$263 ;
+  reg \$264 ;
   reg \$265 ;
-  reg [4:0] \$266 ;
+  reg \$266 ;
   reg \$267 ;
-  reg [10:0] \$268 ;
-  reg [8:0] \$269 ;
+  reg \$268 ;
+  reg \$269 ;
   wire \$27 ;
   reg \$270 ;
   reg \$271 ;
   reg \$272 ;
   reg \$273 ;
   reg \$274 ;
-  reg \$275 ;
-  reg \$276 ;
+  reg [2:0] \$275 ;
+  reg [1:0] \$276 ;
   reg \$277 ;
-  reg \$278 ;
+  reg [1:0] \$278 ;
   reg \$279 ;
-  wire [255:0] \$28 ;
-  reg \$280 ;
+  wire \$28 ;
+  reg [4:0] \$280 ;
   reg \$281 ;
-  reg \$282 ;
-  reg \$283 ;
+  reg [10:0] \$282 ;
+  reg [8:0] \$283 ;
   reg \$284 ;
   reg \$285 ;
   reg \$286 ;
   reg \$287 ;
-  reg [4:0] \$288 ;
-  reg [31:0] \$289 ;
-  reg [31:0] \$29 ;
-  reg [31:0] \$290 ;
-  reg [31:0] \$291 ;
-  reg [31:0] \$292 ;
-  reg [31:0] \$293 ;
-  reg [31:0] \$294 ;
-  reg [31:0] \$295 ;
-  reg [31:0] \$296 ;
-  wire [3:0] \$297 ;
+  reg \$288 ;
+  reg \$289 ;
+  wire [255:0] \$29 ;
+  reg \$290 ;
+  reg \$291 ;
+  reg \$292 ;
+  reg \$293 ;
+  reg \$294 ;
+  reg \$295 ;
+  reg \$296 ;
+  reg \$297 ;
+  reg \$298 ;
+  reg \$299 ;
   wire \$3 ;
   reg [31:0] \$30 ;
-  wire \$31 ;
+  reg \$300 ;
+  reg \$301 ;
+  reg [4:0] \$302 ;
+  reg [31:0] \$303 ;
+  reg [31:0] \$304 ;
+  reg [31:0] \$305 ;
+  reg [31:0] \$306 ;
+  reg [31:0] \$307 ;
+  reg [31:0] \$308 ;
+  reg [31:0] \$309 ;
+  reg [31:0] \$31 ;
+  reg [31:0] \$310 ;
+  wire [3:0] \$311 ;
   wire \$32 ;
   wire \$33 ;
   wire \$34 ;
@@ -3603,10 +3645,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$73 ;
   wire \$74 ;
   wire \$75 ;
-  reg \$76 ;
+  wire \$76 ;
   wire \$77 ;
   wire \$78 ;
-  wire \$79 ;
+  reg \$79 ;
   wire \$8 ;
   wire \$80 ;
   wire \$81 ;
@@ -3615,11 +3657,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire [11:0] \$87 ;
+  wire \$87 ;
   wire \$88 ;
   wire \$89 ;
   wire \$9 ;
-  wire \$90 ;
+  wire [11:0] \$90 ;
   wire \$91 ;
   wire \$92 ;
   wire \$93 ;
@@ -3637,9 +3679,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   reg all_valid = 1'h0;
   reg allow_coin = 1'h0;
   (* init = 1'h0 *)
-  wire \allow_coin$252 ;
+  wire \allow_coin$257 ;
   wire allow_sample;
-  reg \allow_sample$254  = 1'h0;
+  reg \allow_sample$259  = 1'h0;
   reg bank;
   reg \bank$183 ;
   reg bank0 = 1'h0;
@@ -3648,8 +3690,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   reg bank3 = 1'h0;
   reg \begin ;
   wire busy;
-  wire \busy$296 ;
-  wire \busy$366 ;
+  wire \busy$302 ;
+  wire \busy$372 ;
   reg clean = 1'h0;
   reg clear_back;
   input clk;
@@ -3814,7 +3856,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \control_command.start ;
   reg counts;
   reg current;
-  reg \current$303  = 1'h0;
+  reg \current$309  = 1'h0;
   reg deciding = 1'h0;
   wire [76:0] decision__payload;
   wire \decision__payload.accepted ;
@@ -3826,7 +3868,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire decision__valid;
   reg declining = 1'h0;
   reg discard;
-  reg \discard$368  = 1'h0;
+  reg \discard$374  = 1'h0;
   input [286:0] dots__payload;
   wire [286:0] dots__payload;
   wire [286:0] \dots__payload$27 ;
@@ -3938,7 +3980,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [2:0] hidden;
   wire [2:0] \hidden$148 ;
   wire hold_dots;
-  reg \hold_dots$257  = 1'h0;
+  reg \hold_dots$262  = 1'h0;
   reg [8:0] index = 9'h000;
   reg init = 1'h0;
   reg initialised = 1'h0;
@@ -4009,6 +4051,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire jobs__ready;
   output jobs__valid;
   reg jobs__valid;
+  wire last;
   reg last_region = 1'h0;
   reg last_step = 1'h0;
   input likelihood_idle;
@@ -4059,6 +4102,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire none;
   reg none_left = 1'h0;
   wire nothing_ordered;
+  reg [7:0] number = 8'h00;
   output [286:0] operations__payload;
   wire [286:0] operations__payload;
   wire [11:0] \operations__payload.dac ;
@@ -4215,12 +4259,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [4:0] \place.pair ;
   wire [1:0] \place.region ;
   reg [10:0] point = 11'h000;
-  output [15:0] \port$1027$0 ;
-  wire [15:0] \port$1027$0 ;
-  output [3:0] \port$1654$0 ;
-  wire [3:0] \port$1654$0 ;
-  input [1:0] \port$4651$2 ;
-  wire [1:0] \port$4651$2 ;
+  output [3:0] \port$1688$0 ;
+  wire [3:0] \port$1688$0 ;
+  input [1:0] \port$4696$2 ;
+  wire [1:0] \port$4696$2 ;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
   input [64:0] price__payload;
@@ -4312,7 +4354,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire programmed__valid;
   reg proposal;
   reg put_back;
-  reg \put_back$369  = 1'h0;
+  reg \put_back$375  = 1'h0;
   reg put_loglik;
   reg put_prior;
   reg query = 1'h0;
@@ -4328,8 +4370,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [7:0] query_row;
   wire [31:0] query_wear;
   wire [286:0] raw__payload;
-  wire [24:0] \raw__payload$361 ;
-  wire [24:0] \raw__payload$361.value ;
+  wire [24:0] \raw__payload$367 ;
+  wire [24:0] \raw__payload$367.value ;
   wire [11:0] \raw__payload.dac ;
   wire [5:0] \raw__payload.device ;
   wire [255:0] \raw__payload.inputs ;
@@ -4370,9 +4412,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire \raw__payload.tile ;
   wire \raw__payload.top ;
   wire raw__ready;
-  wire \raw__ready$380 ;
+  wire \raw__ready$386 ;
   reg raw__valid = 1'h0;
-  wire \raw__valid$359 ;
+  wire \raw__valid$365 ;
   (* init = 1'h0 *)
   wire raw_waiting;
   wire read;
@@ -4477,6 +4519,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire settings__external;
   wire [31:0] settings__external_loglik;
   wire [4:0] settings__features;
+  input settings__folds;
+  wire settings__folds;
   wire [2:0] settings__hidden;
   input [10:0] settings__points;
   wire [10:0] settings__points;
@@ -4487,9 +4531,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire [9:0] settings__valid_hi;
   input [9:0] settings__valid_lo;
   wire [9:0] settings__valid_lo;
+  input [7:0] settings__wide_every;
+  wire [7:0] settings__wide_every;
   reg settled = 1'h0;
   reg start;
-  reg \start$297 ;
+  reg \start$303 ;
   wire [7:0] state__state_groups__addr;
   wire [31:0] state__state_groups__data;
   wire [7:0] state__state_groups__r_addr;
@@ -4531,6 +4577,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire state__state_samples__stb;
   input [31:0] state__state_step__data;
   wire [31:0] state__state_step__data;
+  output [31:0] state__state_step__r_data;
   wire [31:0] state__state_step__r_data;
   input state__state_step__stb;
   wire state__state_step__stb;
@@ -4656,8 +4703,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   reg step_records__valid;
   reg stepping = 1'h0;
   wire stop;
-  output \stop$364 ;
-  reg \stop$364  = 1'h0;
+  output \stop$370 ;
+  reg \stop$370  = 1'h0;
   wire stream;
   reg stuck;
   input [31:0] t;
@@ -4695,7 +4742,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   wire tags__valid;
   wire \tags__valid$43 ;
   reg take;
-  reg \take$275 ;
+  reg \take$280 ;
   wire taken;
   input [51:0] targets__payload;
   wire [51:0] targets__payload;
@@ -4745,6 +4792,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   input terms__valid;
   wire terms__valid;
   wire \terms__valid$67 ;
+  output wide;
+  reg wide = 1'h0;
+  (* init = 1'h0 *)
+  wire \wide$241 ;
   wire write;
   wire [9:0] write_code;
   wire write_odd;
@@ -4782,327 +4833,343 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \$18  = ~ \$17 ;
   assign write = \$16  & \$18 ;
   assign \$20  = ~ \$19 ;
-  assign \$31  = ~ stepping;
-  assign \$32  = ~ \port$4651$2 [1];
-  assign \$33  = \$31  | \$32 ;
-  assign room = \$33  | step_records__ready;
+  assign \$22  = number + 1'h1;
+  assign last = \$22  >= settings__wide_every;
+  assign \$32  = ~ stepping;
+  assign \$33  = ~ \port$4696$2 [1];
+  assign \$34  = \$32  | \$33 ;
+  assign room = \$34  | step_records__ready;
   assign step_ends = ending & stepping;
-  assign allow_sample = \allow_sample$254  & recorder_free;
-  assign \$34  = ~ all_back;
-  assign hold_dots = \hold_dots$257  & \$34 ;
-  assign \$35  = ~ \$115 ;
-  assign \$36  = control_command[0] | control_command[1];
-  assign \$37  = \$36  | control_command[3];
-  assign \$38  = \$37  | control_command[4];
-  assign \$39  = \$38  | control_command[9];
-  assign \$40  = \$35  | \$39 ;
-  assign \$41  = ~ closed;
-  assign status__busy = \$40  & \$41 ;
-  assign \$42  = control_command[0] | control_command[1];
-  assign \$43  = \$42  | control_command[3];
-  assign \$44  = \$43  | control_command[4];
-  assign \$45  = \$44  | control_command[9];
-  assign \$46  = ~ \$45 ;
-  assign \$47  = control_command[1] & status__started;
-  assign \$48  = \$47  & coin__alarm;
-  assign \$49  = control_command[1] & status__started;
-  assign \$50  = control_command[3] & status__started;
-  assign \$51  = control_command[4] & status__started;
-  assign \$52  = | settings__points;
-  assign \$53  = \$51  & \$52 ;
-  assign \$54  = ~ settled;
-  assign \$55  = ~ has_sample;
-  assign \$56  = none_left | halting;
-  assign \$57  = ~ busy;
+  assign allow_sample = \allow_sample$259  & recorder_free;
+  assign \$35  = ~ all_back;
+  assign hold_dots = \hold_dots$262  & \$35 ;
+  assign \$36  = ~ \$120 ;
+  assign \$37  = control_command[0] | control_command[1];
+  assign \$38  = \$37  | control_command[3];
+  assign \$39  = \$38  | control_command[4];
+  assign \$40  = \$39  | control_command[9];
+  assign \$41  = \$36  | \$40 ;
+  assign \$42  = ~ closed;
+  assign status__busy = \$41  & \$42 ;
+  assign \$43  = control_command[0] | control_command[1];
+  assign \$44  = \$43  | control_command[3];
+  assign \$45  = \$44  | control_command[4];
+  assign \$46  = \$45  | control_command[9];
+  assign \$47  = ~ \$46 ;
+  assign \$48  = control_command[1] & status__started;
+  assign \$49  = \$48  & coin__alarm;
+  assign \$50  = control_command[1] & status__started;
+  assign \$51  = control_command[3] & status__started;
+  assign \$52  = control_command[4] & status__started;
+  assign \$53  = | settings__points;
+  assign \$54  = \$52  & \$53 ;
+  assign \$55  = ~ settled;
+  assign \$56  = ~ has_sample;
+  assign \$57  = none_left | halting;
   assign \$58  = ~ busy;
-  assign \$59  = stepping & \$58 ;
-  assign \$60  = ~ sample_issued;
-  assign \$61  = \$59  & \$60 ;
-  assign \$62  = all_back & coin__settled;
-  assign \$63  = ! phase;
-  assign \$64  = ~ all_valid;
-  assign \$65  = ~ busy;
-  assign \$66  = stepping & more_to_come;
-  assign \$67  = ~ busy;
-  assign \$68  = \$66  & \$67 ;
-  assign \$69  = ~ next_issued;
-  assign \$70  = \$68  & \$69 ;
-  assign \$71  = ~ all_valid;
-  assign \$72  = all_back & \$71 ;
-  assign \$73  = ~ all_valid;
-  assign \$74  = phase == 1'h1;
-  assign \$75  = ~ \busy$296 ;
-  assign \$77  = ~ \$76 ;
-  assign \$78  = ~ \busy$296 ;
-  assign \$79  = ~ control_command[5];
-  assign \$80  = \$78  & \$79 ;
-  assign \$81  = ~ \busy$296 ;
-  assign \$82  = control_command[5] & \$81 ;
-  assign \$83  = phase == 1'h1;
-  assign \$84  = ~ \busy$296 ;
-  assign \$85  = \$84  & settled;
-  assign \$86  = ~ predicting;
-  assign \$87  = point + 1'h1;
-  assign \$88  = \$87  == settings__points;
-  assign \$89  = ~ all_valid;
-  assign \$90  = stepping & \port$4651$2 [1];
-  assign \$91  = ~ all_valid;
-  assign \$92  = stop | \$91 ;
-  assign \$93  = ready & stepping;
-  assign \$94  = \$93  & \port$4651$2 [1];
-  assign \$95  = ready & room;
-  assign \$96  = ~ all_valid;
-  assign \$97  = phase == 1'h1;
-  assign \$98  = decision__payload[1] | \$97 ;
-  assign \$99  = \$96  & \$98 ;
-  assign \$100  = \current$303  ? sample_row : held_row;
-  assign \$101  = \current$303  ? multiplicity : state__state_held__r_data;
-  assign \$102  = \current$303  & last_region;
-  assign \$103  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[33], decision__payload[33:2] };
-  assign \$104  = looked_at[2:0] == 3'h6;
-  assign \$106  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[65], decision__payload[65:34] };
-  assign \$107  = looked_at[2:0] == 3'h7;
-  assign \$112  = { 14'h0000, region } | \$111 ;
-  assign \$114  = \$112  | \$113 ;
-  assign \$115  = ! state_state;
-  assign \$116  = state_state == 1'h1;
-  assign \$117  = state_state == 2'h2;
-  assign \$118  = state_state == 2'h3;
-  assign \$119  = state_state == 3'h4;
-  assign \$120  = state_state == 3'h5;
-  assign \$121  = state_state == 3'h6;
-  assign \$122  = state_state == 3'h7;
-  assign \$123  = state_state == 4'h8;
-  assign \$124  = state_state == 4'h9;
-  assign \$125  = state_state == 4'ha;
-  assign \$126  = state_state == 4'hb;
-  assign \$127  = state_state == 4'hc;
-  assign \$128  = state_state == 4'hd;
-  assign \$129  = state_state == 4'he;
-  assign \$130  = state_state == 4'hf;
-  assign \$131  = state_state == 5'h10;
-  assign \$132  = state_state == 5'h11;
-  assign \$133  = state_state == 5'h12;
-  assign \$134  = state_state == 5'h13;
-  assign \$135  = state_state == 5'h14;
-  assign \$136  = state_state == 5'h15;
-  assign \$137  = state_state == 5'h16;
-  assign \$138  = state_state == 5'h17;
-  assign \$139  = state_state == 5'h18;
-  assign \$140  = _moved == region;
-  assign \$141  = region + 1'h1;
-  assign \$142  = \$141  >= regions;
-  assign \$143  = region + 1'h1;
-  assign \$144  = \$143  >= regions;
-  assign \$145  = region + 1'h1;
-  assign \$146  = \$144  ? 3'h0 : \$145 ;
-  assign \$148  = looking ? \$147  : { 3'h0, _moved };
-  assign \$149  = orders__valid & orders__ready;
-  assign \$150  = pending + \$149 ;
-  assign \$151  = targets__valid & targets__ready;
-  assign \$152  = \$150  - \$151 ;
-  assign \$153  = remaining <= 1'h1;
-  assign \$154  = remaining - 1'h1;
-  assign \$155  = status__steps_done + 1'h1;
-  assign \$156  = read_backs__valid & read_backs__ready;
-  assign \$157  = all_valid & code_valid;
-  assign \$158  = index == retired_count;
-  assign \$159  = ~ \busy$296 ;
-  assign \$160  = ~ \busy$366 ;
-  assign \$161  = coin__clean_windows >= 2'h2;
-  assign \$162  = control_command[1] & status__started;
-  assign \$163  = \$162  & coin__alarm;
-  assign \$164  = control_command[1] & status__started;
-  assign \$165  = control_command[3] & status__started;
-  assign \$166  = control_command[4] & status__started;
-  assign \$167  = | settings__points;
-  assign \$168  = \$166  & \$167 ;
-  assign \$169  = ~ initialised;
-  assign \$170  = ! settings__steps;
-  assign \$171  = init | \busy$366 ;
-  assign \$172  = \$171  | coin__restart;
-  assign \$173  = ~ \$172 ;
-  assign \$174  = \$173  & coin__settled;
-  assign \$175  = ~ settled;
-  assign \$176  = ~ has_sample;
-  assign \$177  = none_left | halting;
-  assign \$178  = phase == 1'h1;
-  assign \$179  = ~ busy;
-  assign \$180  = ~ busy;
-  assign \$181  = stepping & \$180 ;
-  assign \$182  = ~ sample_issued;
-  assign \$183  = \$181  & \$182 ;
-  assign \$184  = all_back & coin__settled;
-  assign \$185  = ! phase;
-  assign \$186  = ~ all_valid;
-  assign \$187  = ~ busy;
-  assign \$188  = stepping & more_to_come;
+  assign \$59  = ~ settings__folds;
+  assign \$60  = stepping & \$59 ;
+  assign \$61  = ~ busy;
+  assign \$62  = \$60  & \$61 ;
+  assign \$63  = ~ sample_issued;
+  assign \$64  = \$62  & \$63 ;
+  assign \$65  = all_back & coin__settled;
+  assign \$66  = ! phase;
+  assign \$67  = ~ all_valid;
+  assign \$68  = ~ busy;
+  assign \$69  = stepping & more_to_come;
+  assign \$70  = ~ busy;
+  assign \$71  = \$69  & \$70 ;
+  assign \$72  = ~ next_issued;
+  assign \$73  = \$71  & \$72 ;
+  assign \$74  = ~ all_valid;
+  assign \$75  = all_back & \$74 ;
+  assign \$76  = ~ all_valid;
+  assign \$77  = phase == 1'h1;
+  assign \$78  = ~ \busy$302 ;
+  assign \$80  = ~ \$79 ;
+  assign \$81  = ~ \busy$302 ;
+  assign \$82  = ~ control_command[5];
+  assign \$83  = \$81  & \$82 ;
+  assign \$84  = ~ \busy$302 ;
+  assign \$85  = control_command[5] & \$84 ;
+  assign \$86  = phase == 1'h1;
+  assign \$87  = ~ \busy$302 ;
+  assign \$88  = \$87  & settled;
+  assign \$89  = ~ predicting;
+  assign \$90  = point + 1'h1;
+  assign \$91  = \$90  == settings__points;
+  assign \$92  = ~ all_valid;
+  assign \$93  = stepping & \port$4696$2 [1];
+  assign \$94  = ~ all_valid;
+  assign \$95  = stop | \$94 ;
+  assign \$96  = ready & stepping;
+  assign \$97  = \$96  & \port$4696$2 [1];
+  assign \$98  = ready & room;
+  assign \$99  = ~ all_valid;
+  assign \$100  = phase == 1'h1;
+  assign \$101  = decision__payload[1] | \$100 ;
+  assign \$102  = \$99  & \$101 ;
+  assign \$103  = \current$309  ? sample_row : held_row;
+  assign \$104  = \current$309  ? multiplicity : state__state_held__r_data;
+  assign \$105  = \current$309  & last_region;
+  assign \$106  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[33], decision__payload[33:2] };
+  assign \$107  = looked_at[2:0] == 3'h6;
+  assign \$109  = state_regions__stb ? { 1'h0, state_regions__data } : { decision__payload[65], decision__payload[65:34] };
+  assign \$110  = looked_at[2:0] == 3'h7;
+  assign \$115  = { 14'h0000, region } | \$114 ;
+  assign \$117  = \$115  | \$116 ;
+  assign \$119  = { 23'h000000, \$117  } | \$118 ;
+  assign \$120  = ! state_state;
+  assign \$121  = state_state == 1'h1;
+  assign \$122  = state_state == 2'h2;
+  assign \$123  = state_state == 2'h3;
+  assign \$124  = state_state == 3'h4;
+  assign \$125  = state_state == 3'h5;
+  assign \$126  = state_state == 3'h6;
+  assign \$127  = state_state == 3'h7;
+  assign \$128  = state_state == 4'h8;
+  assign \$129  = state_state == 4'h9;
+  assign \$130  = state_state == 4'ha;
+  assign \$131  = state_state == 4'hb;
+  assign \$132  = state_state == 4'hc;
+  assign \$133  = state_state == 4'hd;
+  assign \$134  = state_state == 4'he;
+  assign \$135  = state_state == 4'hf;
+  assign \$136  = state_state == 5'h10;
+  assign \$137  = state_state == 5'h11;
+  assign \$138  = state_state == 5'h12;
+  assign \$139  = state_state == 5'h13;
+  assign \$140  = state_state == 5'h14;
+  assign \$141  = state_state == 5'h15;
+  assign \$142  = state_state == 5'h16;
+  assign \$143  = state_state == 5'h17;
+  assign \$144  = state_state == 5'h18;
+  assign \$145  = _moved == region;
+  assign \$146  = region + 1'h1;
+  assign \$147  = \$146  >= regions;
+  assign \$148  = region + 1'h1;
+  assign \$149  = \$148  >= regions;
+  assign \$150  = region + 1'h1;
+  assign \$151  = \$149  ? 3'h0 : \$150 ;
+  assign \$153  = looking ? \$152  : { 3'h0, _moved };
+  assign \$154  = orders__valid & orders__ready;
+  assign \$155  = pending + \$154 ;
+  assign \$156  = targets__valid & targets__ready;
+  assign \$157  = \$155  - \$156 ;
+  assign \$158  = remaining <= 1'h1;
+  assign \$159  = remaining - 1'h1;
+  assign \$160  = status__steps_done + 1'h1;
+  assign \$161  = read_backs__valid & read_backs__ready;
+  assign \$162  = all_valid & code_valid;
+  assign \$163  = | settings__wide_every;
+  assign \$164  = last & \$163 ;
+  assign \$165  = step_ends & last_region;
+  assign \$166  = number + 1'h1;
+  assign \$167  = last ? 9'h000 : \$166 ;
+  assign \$168  = index == retired_count;
+  assign \$169  = ~ \busy$302 ;
+  assign \$170  = ~ \busy$372 ;
+  assign \$171  = coin__clean_windows >= 2'h2;
+  assign \$172  = control_command[1] & status__started;
+  assign \$173  = \$172  & coin__alarm;
+  assign \$174  = control_command[1] & status__started;
+  assign \$175  = control_command[3] & status__started;
+  assign \$176  = control_command[4] & status__started;
+  assign \$177  = | settings__points;
+  assign \$178  = \$176  & \$177 ;
+  assign \$179  = ~ initialised;
+  assign \$180  = ! settings__steps;
+  assign \$181  = init | \busy$372 ;
+  assign \$182  = \$181  | coin__restart;
+  assign \$183  = ~ \$182 ;
+  assign \$184  = \$183  & coin__settled;
+  assign \$185  = ~ settled;
+  assign \$186  = ~ has_sample;
+  assign \$187  = none_left | halting;
+  assign \$188  = phase == 1'h1;
   assign \$189  = ~ busy;
-  assign \$190  = \$188  & \$189 ;
-  assign \$191  = ~ next_issued;
-  assign \$192  = \$190  & \$191 ;
-  assign \$193  = ~ external;
-  assign \$194  = | settings__points;
+  assign \$190  = ~ settings__folds;
+  assign \$191  = stepping & \$190 ;
+  assign \$192  = ~ busy;
+  assign \$193  = \$191  & \$192 ;
+  assign \$194  = ~ sample_issued;
   assign \$195  = \$193  & \$194 ;
-  assign \$196  = ~ all_valid;
-  assign \$197  = phase == 1'h1;
-  assign \$198  = ~ \busy$296 ;
-  assign \$199  = ~ \busy$296 ;
-  assign \$200  = control_command[5] & \$199 ;
-  assign \$201  = nothing_ordered & likelihood_idle;
-  assign \$202  = ~ \busy$296 ;
-  assign \$203  = \$201  & \$202 ;
-  assign \$204  = ~ \busy$296 ;
-  assign \$205  = \$204  & settled;
-  assign \$206  = ~ predicting;
-  assign \$207  = index + 1'h1;
-  assign \$208  = point + 1'h1;
-  assign \$209  = point + 1'h1;
-  assign \$210  = \$209  == settings__points;
-  assign \$211  = commands__raw_operation[2:0] != 3'h4;
-  assign \$212  = \$211  | status__raw_valid;
-  assign \$213  = \$212  | closed;
-  assign \$214  = \$124  | \$126 ;
-  assign \$215  = \$214  | \$129 ;
-  assign \$216  = ~ job_pending;
-  assign \$217  = stop & \$216 ;
-  assign \$218  = ~ decision__payload[0];
-  assign \$219  = \$218  | recorder_free;
-  assign \$220  = \$217  & \$219 ;
-  assign \$221  = \$220  & rows_free;
-  assign \$222  = ~ ending;
-  assign \$223  = \$221  & \$222 ;
-  assign \$225  = ~ \$224 ;
-  assign \$226  = state_regions__addr[2:0] == 3'h6;
-  assign \$227  = state_regions__stb & \$226 ;
-  assign \$228  = \$227  | put_loglik;
-  assign \$230  = state_regions__stb ? \$229  : { 3'h0, here };
-  assign \$231  = state_regions__addr[2:0] == 3'h7;
-  assign \$232  = state_regions__stb & \$231 ;
-  assign \$233  = \$232  | put_prior;
-  assign \$235  = state_regions__stb ? \$234  : { 3'h0, here };
+  assign \$196  = all_back & coin__settled;
+  assign \$197  = ! phase;
+  assign \$198  = ~ all_valid;
+  assign \$199  = ~ busy;
+  assign \$200  = stepping & more_to_come;
+  assign \$201  = ~ busy;
+  assign \$202  = \$200  & \$201 ;
+  assign \$203  = ~ next_issued;
+  assign \$204  = \$202  & \$203 ;
+  assign \$205  = ~ external;
+  assign \$206  = | settings__points;
+  assign \$207  = \$205  & \$206 ;
+  assign \$208  = ~ all_valid;
+  assign \$209  = phase == 1'h1;
+  assign \$210  = ~ \busy$302 ;
+  assign \$211  = ~ \busy$302 ;
+  assign \$212  = control_command[5] & \$211 ;
+  assign \$213  = nothing_ordered & likelihood_idle;
+  assign \$214  = ~ \busy$302 ;
+  assign \$215  = \$213  & \$214 ;
+  assign \$216  = ~ \busy$302 ;
+  assign \$217  = \$216  & settled;
+  assign \$218  = ~ predicting;
+  assign \$219  = index + 1'h1;
+  assign \$220  = point + 1'h1;
+  assign \$221  = point + 1'h1;
+  assign \$222  = \$221  == settings__points;
+  assign \$223  = commands__raw_operation[2:0] != 3'h4;
+  assign \$224  = \$223  | status__raw_valid;
+  assign \$225  = \$224  | closed;
+  assign \$226  = \$129  | \$131 ;
+  assign \$227  = \$226  | \$134 ;
+  assign \$228  = ~ job_pending;
+  assign \$229  = stop & \$228 ;
+  assign \$230  = ~ decision__payload[0];
+  assign \$231  = \$230  | recorder_free;
+  assign \$232  = \$229  & \$231 ;
+  assign \$233  = \$232  & rows_free;
+  assign \$234  = ~ ending;
+  assign \$235  = \$233  & \$234 ;
+  assign \$237  = ~ \$236 ;
+  assign \$238  = state_regions__addr[2:0] == 3'h6;
+  assign \$239  = state_regions__stb & \$238 ;
+  assign \$240  = \$239  | put_loglik;
+  assign \$242  = state_regions__stb ? \$241  : { 3'h0, here };
+  assign \$243  = state_regions__addr[2:0] == 3'h7;
+  assign \$244  = state_regions__stb & \$243 ;
+  assign \$245  = \$244  | put_prior;
+  assign \$247  = state_regions__stb ? \$246  : { 3'h0, here };
   always @(posedge clk)
-    region <= \$236 ;
+    region <= \$248 ;
   always @(posedge clk)
-    settled <= \$237 ;
+    settled <= \$249 ;
   always @(posedge clk)
-    last_region <= \$238 ;
+    last_region <= \$250 ;
   always @(posedge clk)
-    \next_region$181  <= \$239 ;
+    \next_region$181  <= \$251 ;
   always @(posedge clk)
-    here <= \$240 ;
+    here <= \$252 ;
   always @(posedge clk)
-    pending <= \$241 ;
+    pending <= \$253 ;
   always @(posedge clk)
-    last_step <= \$242 ;
+    last_step <= \$254 ;
   always @(posedge clk)
-    step_over <= \$243 ;
+    step_over <= \$255 ;
   always @(posedge clk)
-    remaining <= \$244 ;
+    remaining <= \$256 ;
   always @(posedge clk)
-    status__steps_done <= \$245 ;
+    status__steps_done <= \$257 ;
   always @(posedge clk)
-    halting <= \$246 ;
+    halting <= \$258 ;
   always @(posedge clk)
-    all_valid <= \$247 ;
+    all_valid <= \$259 ;
   always @(posedge clk)
-    all_back <= \$248 ;
+    all_back <= \$260 ;
   always @(posedge clk)
-    status__raw_result <= \$249 ;
+    wide <= \$261 ;
   always @(posedge clk)
-    status__raw_valid <= \$250 ;
+    number <= \$262 ;
   always @(posedge clk)
-    \current$303  <= \$251 ;
+    status__raw_result <= \$263 ;
   always @(posedge clk)
-    \stop$364  <= \$252 ;
+    status__raw_valid <= \$264 ;
   always @(posedge clk)
-    recorder_free <= \$253 ;
+    \current$309  <= \$265 ;
   always @(posedge clk)
-    rows_free <= \$254 ;
+    \stop$370  <= \$266 ;
   always @(posedge clk)
-    clean <= \$255 ;
+    recorder_free <= \$267 ;
   always @(posedge clk)
-    \discard$368  <= \$256 ;
+    rows_free <= \$268 ;
   always @(posedge clk)
-    \put_back$369  <= \$257 ;
+    clean <= \$269 ;
   always @(posedge clk)
-    coin__begin <= \$258 ;
+    \discard$374  <= \$270 ;
   always @(posedge clk)
-    coin__restart <= \$259 ;
+    \put_back$375  <= \$271 ;
   always @(posedge clk)
-    init <= \$260 ;
+    coin__begin <= \$272 ;
   always @(posedge clk)
-    status__reason <= \$261 ;
+    coin__restart <= \$273 ;
   always @(posedge clk)
-    phase <= \$262 ;
+    init <= \$274 ;
   always @(posedge clk)
-    stepping <= \$263 ;
+    status__reason <= \$275 ;
   always @(posedge clk)
-    _saved_region <= \$264 ;
+    phase <= \$276 ;
   always @(posedge clk)
-    initialised <= \$265 ;
+    stepping <= \$277 ;
   always @(posedge clk)
-    state_state <= \$266 ;
+    _saved_region <= \$278 ;
   always @(posedge clk)
-    none_left <= \$267 ;
+    initialised <= \$279 ;
   always @(posedge clk)
-    point <= \$268 ;
+    state_state <= \$280 ;
   always @(posedge clk)
-    index <= \$269 ;
+    none_left <= \$281 ;
   always @(posedge clk)
-    raw__valid <= \$270 ;
+    point <= \$282 ;
   always @(posedge clk)
-    sample_issued <= \$271 ;
+    index <= \$283 ;
   always @(posedge clk)
-    status__started <= \$272 ;
+    raw__valid <= \$284 ;
   always @(posedge clk)
-    next_issued <= \$273 ;
+    sample_issued <= \$285 ;
   always @(posedge clk)
-    allow_coin <= \$274 ;
+    status__started <= \$286 ;
   always @(posedge clk)
-    declining <= \$275 ;
+    next_issued <= \$287 ;
   always @(posedge clk)
-    \allow_sample$254  <= \$276 ;
+    allow_coin <= \$288 ;
   always @(posedge clk)
-    \hold_dots$257  <= \$277 ;
+    declining <= \$289 ;
   always @(posedge clk)
-    job_pending <= \$278 ;
+    \allow_sample$259  <= \$290 ;
   always @(posedge clk)
-    deciding <= \$279 ;
+    \hold_dots$262  <= \$291 ;
   always @(posedge clk)
-    predicting <= \$280 ;
+    job_pending <= \$292 ;
   always @(posedge clk)
-    preparing <= \$281 ;
+    deciding <= \$293 ;
   always @(posedge clk)
-    query <= \$282 ;
+    predicting <= \$294 ;
   always @(posedge clk)
-    ready <= \$283 ;
+    preparing <= \$295 ;
   always @(posedge clk)
-    bank0 <= \$284 ;
+    query <= \$296 ;
   always @(posedge clk)
-    bank1 <= \$285 ;
+    ready <= \$297 ;
   always @(posedge clk)
-    bank2 <= \$286 ;
+    bank0 <= \$298 ;
   always @(posedge clk)
-    bank3 <= \$287 ;
+    bank1 <= \$299 ;
   always @(posedge clk)
-    looked_at <= \$288 ;
+    bank2 <= \$300 ;
   always @(posedge clk)
-    loglik0 <= \$289 ;
+    bank3 <= \$301 ;
   always @(posedge clk)
-    loglik1 <= \$290 ;
+    looked_at <= \$302 ;
   always @(posedge clk)
-    loglik2 <= \$291 ;
+    loglik0 <= \$303 ;
   always @(posedge clk)
-    loglik3 <= \$292 ;
+    loglik1 <= \$304 ;
   always @(posedge clk)
-    prior0 <= \$293 ;
+    loglik2 <= \$305 ;
   always @(posedge clk)
-    prior1 <= \$294 ;
+    loglik3 <= \$306 ;
   always @(posedge clk)
-    prior2 <= \$295 ;
+    prior0 <= \$307 ;
   always @(posedge clk)
-    prior3 <= \$296 ;
+    prior1 <= \$308 ;
+  always @(posedge clk)
+    prior2 <= \$309 ;
+  always @(posedge clk)
+    prior3 <= \$310 ;
   \ohmcarlo_core.controller.acceptance  acceptance (
     .clk(clk),
     .control_command(control_command),
@@ -5138,17 +5205,17 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .dots__ready(dots__ready),
     .dots__valid(dots__valid),
     .hold_dots(hold_dots),
-    .\port$765$0 (\$22 ),
-    .\port$766$0 (\$23 ),
-    .\port$767$0 (\$24 ),
-    .\port$768$0 (\$25 ),
-    .\port$769$0 (1'h0),
-    .\port$770$0 (1'h0),
-    .\port$771$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
+    .\port$786$0 (\$23 ),
+    .\port$787$0 (\$24 ),
+    .\port$788$0 (\$25 ),
+    .\port$789$0 (\$26 ),
+    .\port$790$0 (1'h0),
+    .\port$791$0 (1'h0),
+    .\port$792$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
     .program__payload(program__payload),
     .program__ready(output__ready),
     .program__valid(program__valid),
-    .raw__ready(\raw__ready$380 ),
+    .raw__ready(\raw__ready$386 ),
     .raw__valid(raw__valid),
     .rst(rst),
     .tags__payload(tags__payload),
@@ -5202,7 +5269,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .commands__ready(commands__ready),
     .commands__valid(input__valid),
     .control_command(control_command),
-    .discard(\discard$368 ),
+    .discard(\discard$374 ),
     .rst(rst),
     .sample_done(sample_done),
     .targets__payload(targets__payload),
@@ -5222,7 +5289,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   );
   \ohmcarlo_core.controller.recorder  recorder (
     .\bank$30 (bank),
-    .busy(\busy$296 ),
+    .busy(\busy$302 ),
     .clk(clk),
     .codes(\codes$198 ),
     .control_command(control_command),
@@ -5240,13 +5307,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .record__valid(samples__valid),
     .\region$24 (region),
     .rst(rst),
-    .start(\start$297 )
+    .start(\start$303 )
   );
   \ohmcarlo_core.controller.router  router (
     .clk(clk),
     .control_command(control_command),
     .\input__payload$9 (tags__payload),
-    .raw__valid(\raw__valid$359 ),
+    .raw__valid(\raw__valid$365 ),
     .read_backs__payload(read_backs__payload),
     .read_backs__ready(read_backs__ready),
     .read_backs__valid(read_backs__valid),
@@ -5261,7 +5328,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   );
   \ohmcarlo_core.controller.rows  rows (
     .accepted(accepted),
-    .busy(\busy$366 ),
+    .busy(\busy$372 ),
     .clk(clk),
     .conclude(conclude),
     .control_command(control_command),
@@ -5280,8 +5347,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .next_region(next_region),
     .next_row(next_row),
     .none(none),
-    .\port$1654$0 (\$297 ),
-    .put_back(\put_back$369 ),
+    .\port$1688$0 (\$311 ),
+    .put_back(\put_back$375 ),
     .query(query),
     .query_row(query_row),
     .query_wear(state__state_wear__r_data),
@@ -5321,7 +5388,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4651$2 [0]),
+    .stream(\port$4696$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -5443,13 +5510,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     (* full_case = 32'd1 *)
     casez (here)
       2'h0:
-          \$29  = loglik0;
+          \$30  = loglik0;
       2'h1:
-          \$29  = loglik1;
+          \$30  = loglik1;
       2'h2:
-          \$29  = loglik2;
+          \$30  = loglik2;
       2'h3:
-          \$29  = loglik3;
+          \$30  = loglik3;
       default:
         ;
     endcase
@@ -5459,13 +5526,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     (* full_case = 32'd1 *)
     casez (here)
       2'h0:
-          \$30  = prior0;
+          \$31  = prior0;
       2'h1:
-          \$30  = prior1;
+          \$31  = prior1;
       2'h2:
-          \$30  = prior2;
+          \$31  = prior2;
       2'h3:
-          \$30  = prior3;
+          \$31  = prior3;
       default:
         ;
     endcase
@@ -5475,13 +5542,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     (* full_case = 32'd1 *)
     casez (here)
       2'h0:
-          \$76  = bank0;
+          \$79  = bank0;
       2'h1:
-          \$76  = bank1;
+          \$79  = bank1;
       2'h2:
-          \$76  = bank2;
+          \$79  = bank2;
       2'h3:
-          \$76  = bank3;
+          \$79  = bank3;
       default:
         ;
     endcase
@@ -5491,13 +5558,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     (* full_case = 32'd1 *)
     casez (here)
       2'h0:
-          \$105  = loglik0;
+          \$108  = loglik0;
       2'h1:
-          \$105  = loglik1;
+          \$108  = loglik1;
       2'h2:
-          \$105  = loglik2;
+          \$108  = loglik2;
       2'h3:
-          \$105  = loglik3;
+          \$108  = loglik3;
       default:
         ;
     endcase
@@ -5507,13 +5574,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     (* full_case = 32'd1 *)
     casez (here)
       2'h0:
-          \$108  = prior0;
+          \$111  = prior0;
       2'h1:
-          \$108  = prior1;
+          \$111  = prior1;
       2'h2:
-          \$108  = prior2;
+          \$111  = prior2;
       2'h3:
-          \$108  = prior3;
+          \$111  = prior3;
       default:
         ;
     endcase
@@ -5523,13 +5590,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     (* full_case = 32'd1 *)
     casez (state__state_samples__r_addr[9:8])
       2'h0:
-          \$109  = bank0;
+          \$112  = bank0;
       2'h1:
-          \$109  = bank1;
+          \$112  = bank1;
       2'h2:
-          \$109  = bank2;
+          \$112  = bank2;
       2'h3:
-          \$109  = bank3;
+          \$112  = bank3;
       default:
         ;
     endcase
@@ -5539,13 +5606,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     (* full_case = 32'd1 *)
     casez (state__state_samples__addr[9:8])
       2'h0:
-          \$110  = bank0;
+          \$113  = bank0;
       2'h1:
-          \$110  = bank1;
+          \$113  = bank1;
       2'h2:
-          \$110  = bank2;
+          \$113  = bank2;
       2'h3:
-          \$110  = bank3;
+          \$113  = bank3;
       default:
         ;
     endcase
@@ -5555,13 +5622,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     (* full_case = 32'd1 *)
     casez (here)
       2'h0:
-          \$224  = bank0;
+          \$236  = bank0;
       2'h1:
-          \$224  = bank1;
+          \$236  = bank1;
       2'h2:
-          \$224  = bank2;
+          \$236  = bank2;
       2'h3:
-          \$224  = bank3;
+          \$236  = bank3;
       default:
         ;
     endcase
@@ -5573,11 +5640,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$48 ) begin
           end else if (\$49 ) begin
           end else if (\$50 ) begin
+          end else if (\$51 ) begin
             _moved = 2'h0;
-          end else if (\$53 ) begin
+          end else if (\$54 ) begin
             _moved = 2'h0;
           end
       5'h01:
@@ -5590,8 +5657,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
                 end
             2'h1:
                 (* full_case = 32'd1 *)
-                if (\$54 ) begin
-                end else if (\$55 ) begin
+                if (\$55 ) begin
+                end else if (\$56 ) begin
                 end else if (last_region) begin
                   _moved = _saved_region;
                 end else begin
@@ -5631,7 +5698,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h07:
           /* empty */;
       5'h03:
-          if (\$85 ) begin
+          if (\$88 ) begin
             _moved = \next_region$181 ;
             if (last_region) begin
               _moved = _saved_region;
@@ -5646,11 +5713,11 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h16:
           /* empty */;
       5'h17:
-          if (\$86 ) begin
-            if (\current$303 ) begin
+          if (\$89 ) begin
+            if (\current$309 ) begin
               _moved = \next_region$181 ;
               if (last_region) begin
-                if (\$88 ) begin
+                if (\$91 ) begin
                   _moved = _saved_region;
                 end
               end
@@ -5701,8 +5768,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h10:
           /* empty */;
       5'h12:
-          if (\$75 ) begin
-            bank = \$77 ;
+          if (\$78 ) begin
+            bank = \$80 ;
           end
       default:
         ;
@@ -5735,7 +5802,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h08:
           /* empty */;
       5'h0e:
-          if (\$70 ) begin
+          if (\$73 ) begin
             row = next_row;
           end
       default:
@@ -5756,14 +5823,14 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       record_place[4:0] = state__state_samples__r_addr[4:0];
       record_place[7:5] = state__state_samples__r_addr[7:5];
       record_place[10:9] = state__state_samples__r_addr[9:8];
-      record_place[8] = \$109 ;
+      record_place[8] = \$112 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     { step[14:4], step[1:0] } = 13'h0000;
-    step[46:15] = \$29 ;
-    step[78:47] = \$30 ;
+    step[46:15] = \$30 ;
+    step[78:47] = \$31 ;
     if (deciding) begin
       step[0] = decision__payload[0];
       step[1] = all_valid;
@@ -5778,61 +5845,61 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     step_records__valid = 1'h0;
     if (declining) begin
-      step_records__valid = \$90 ;
+      step_records__valid = \$93 ;
     end
     if (deciding) begin
-      step_records__valid = \$94 ;
+      step_records__valid = \$97 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     status__activity = 4'h1;
-    if (\$115 ) begin
+    if (\$120 ) begin
       status__activity = 4'h0;
     end
-    if (\$124 ) begin
-      status__activity = 4'h2;
-    end
-    if (\$126 ) begin
-      status__activity = 4'h2;
-    end
     if (\$129 ) begin
-      status__activity = 4'h3;
+      status__activity = 4'h2;
     end
     if (\$131 ) begin
-      status__activity = 4'h3;
-    end
-    if (\$132 ) begin
-      status__activity = 4'h4;
-    end
-    if (\$133 ) begin
-      status__activity = 4'h5;
+      status__activity = 4'h2;
     end
     if (\$134 ) begin
-      status__activity = 4'h5;
-    end
-    if (\$118 ) begin
-      status__activity = 4'h6;
-    end
-    if (\$119 ) begin
-      status__activity = 4'h7;
-    end
-    if (\$135 ) begin
-      status__activity = 4'h7;
+      status__activity = 4'h3;
     end
     if (\$136 ) begin
-      status__activity = 4'h7;
+      status__activity = 4'h3;
     end
     if (\$137 ) begin
-      status__activity = 4'h7;
+      status__activity = 4'h4;
     end
     if (\$138 ) begin
-      status__activity = 4'h7;
-    end
-    if (\$120 ) begin
-      status__activity = 4'h8;
+      status__activity = 4'h5;
     end
     if (\$139 ) begin
+      status__activity = 4'h5;
+    end
+    if (\$123 ) begin
+      status__activity = 4'h6;
+    end
+    if (\$124 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$140 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$141 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$142 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$143 ) begin
+      status__activity = 4'h7;
+    end
+    if (\$125 ) begin
+      status__activity = 4'h8;
+    end
+    if (\$144 ) begin
       status__activity = 4'h8;
     end
   end
@@ -5841,7 +5908,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     looking = 1'h0;
     casez (state_state)
       5'h00:
-          looking = \$46 ;
+          looking = \$47 ;
       default:
         ;
     endcase
@@ -5876,10 +5943,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$62 ) begin
-            if (\$63 ) begin
+          if (\$65 ) begin
+            if (\$66 ) begin
             end else if (coin__alarm) begin
-            end else if (\$64 ) begin
+            end else if (\$67 ) begin
             end else if (coin__ready) begin
               clear_back = 1'h1;
             end
@@ -5919,14 +5986,14 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h01:
           /* empty */;
       5'h02:
-          take = \take$275 ;
+          take = \take$280 ;
       default:
         ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \take$275  = 1'h0;
+    \take$280  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -5939,18 +6006,18 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
                 (* full_case = 32'd1 *)
                 if (clean) begin
                 end else begin
-                  \take$275  = 1'h1;
+                  \take$280  = 1'h1;
                 end
             2'h1:
-                if (\$54 ) begin
-                end else if (\$55 ) begin
-                  \take$275  = 1'h1;
+                if (\$55 ) begin
+                end else if (\$56 ) begin
+                  \take$280  = 1'h1;
                 end
             default:
                 (* full_case = 32'd1 *)
-                if (\$56 ) begin
+                if (\$57 ) begin
                 end else begin
-                  \take$275  = 1'h1;
+                  \take$280  = 1'h1;
                 end
           endcase
       default:
@@ -5970,7 +6037,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h06:
           /* empty */;
       5'h0a:
-          if (\$57 ) begin
+          if (\$58 ) begin
             coin = 1'h1;
           end
       5'h09:
@@ -5986,7 +6053,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h08:
           /* empty */;
       5'h0e:
-          if (\$70 ) begin
+          if (\$73 ) begin
             coin = 1'h1;
           end
       default:
@@ -6008,7 +6075,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0a:
           /* empty */;
       5'h09:
-          if (\$61 ) begin
+          if (\$64 ) begin
             sample = 1'h1;
           end
       5'h0b:
@@ -6020,7 +6087,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0c:
           /* empty */;
       5'h08:
-          if (\$65 ) begin
+          if (\$68 ) begin
             sample = 1'h1;
           end
       default:
@@ -6044,8 +6111,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$62 ) begin
-            if (\$63 ) begin
+          if (\$65 ) begin
+            if (\$66 ) begin
             end else if (coin__alarm) begin
               put_back = 1'h1;
             end
@@ -6123,7 +6190,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h08:
           /* empty */;
       5'h0e:
-          if (\$70 ) begin
+          if (\$73 ) begin
             ahead = 1'h1;
           end
       default:
@@ -6159,12 +6226,12 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0e:
           /* empty */;
       5'h10:
-          drop = \$72 ;
+          drop = \$75 ;
       default:
         ;
     endcase
     if (deciding) begin
-      drop = \$92 ;
+      drop = \$95 ;
     end
   end
   always @* begin
@@ -6198,7 +6265,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h10:
           if (all_back) begin
             start = 1'h1;
-            if (\$73 ) begin
+            if (\$76 ) begin
             end else if (external) begin
               start = 1'h0;
             end
@@ -6206,7 +6273,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h12:
           /* empty */;
       5'h13:
-          if (\$82 ) begin
+          if (\$85 ) begin
             start = 1'h1;
           end
       default:
@@ -6243,18 +6310,18 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h10:
           if (all_back) begin
-            if (\$73 ) begin
+            if (\$76 ) begin
               mode = 2'h2;
             end else if (external) begin
-            end else if (\$74 ) begin
+            end else if (\$77 ) begin
               mode = 2'h1;
             end
           end
       5'h12:
           /* empty */;
       5'h13:
-          if (\$82 ) begin
-            if (\$83 ) begin
+          if (\$85 ) begin
+            if (\$86 ) begin
               mode = 2'h1;
             end
           end
@@ -6264,7 +6331,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \start$297  = 1'h0;
+    \start$303  = 1'h0;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -6293,8 +6360,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h10:
           /* empty */;
       5'h12:
-          if (\$75 ) begin
-            \start$297  = 1'h1;
+          if (\$78 ) begin
+            \start$303  = 1'h1;
           end
       5'h13:
           /* empty */;
@@ -6303,8 +6370,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h07:
           /* empty */;
       5'h03:
-          if (\$85 ) begin
-            \start$297  = 1'h1;
+          if (\$88 ) begin
+            \start$303  = 1'h1;
           end
       default:
         ;
@@ -6312,7 +6379,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
-          \start$297  = stepping;
+          \start$303  = stepping;
         end
       end
     end
@@ -6348,7 +6415,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h10:
           /* empty */;
       5'h12:
-          if (\$75 ) begin
+          if (\$78 ) begin
             proposal = 1'h1;
           end
       default:
@@ -6388,7 +6455,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h12:
           /* empty */;
       5'h13:
-          status__waiting_external = \$80 ;
+          status__waiting_external = \$83 ;
       default:
         ;
     endcase
@@ -6432,7 +6499,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h07:
           /* empty */;
       5'h03:
-          if (\$85 ) begin
+          if (\$88 ) begin
             current = 1'h1;
           end
       default:
@@ -6443,10 +6510,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     stuck = 1'h0;
     if (declining) begin
-      stuck = \$89 ;
+      stuck = \$92 ;
     end
     if (deciding) begin
-      stuck = \$99 ;
+      stuck = \$102 ;
     end
   end
   always @* begin
@@ -6476,7 +6543,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       ending = room;
     end
     if (deciding) begin
-      ending = \$95 ;
+      ending = \$98 ;
     end
   end
   always @* begin
@@ -6518,19 +6585,19 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     held_index = 8'h00;
-    if (\$119 ) begin
+    if (\$124 ) begin
       held_index = index[7:0];
     end
-    if (\$135 ) begin
+    if (\$140 ) begin
       held_index = index[7:0];
     end
-    if (\$136 ) begin
+    if (\$141 ) begin
       held_index = index[7:0];
     end
-    if (\$137 ) begin
+    if (\$142 ) begin
       held_index = index[7:0];
     end
-    if (\$138 ) begin
+    if (\$143 ) begin
       held_index = index[7:0];
     end
   end
@@ -6550,9 +6617,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     if (predicting) begin
       jobs__payload[0] = 1'h1;
       jobs__payload[18:9] = point[9:0];
-      jobs__payload[8:1] = \$100 ;
-      jobs__payload[50:19] = \$101 ;
-      jobs__payload[51] = \$102 ;
+      jobs__payload[8:1] = \$103 ;
+      jobs__payload[50:19] = \$104 ;
+      jobs__payload[51] = \$105 ;
     end
     if (job_pending) begin
       jobs__payload[8:1] = \row$187 ;
@@ -6561,219 +6628,245 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     state__state_regions__r_data = state_regions__r_data;
-    if (\$104 ) begin
-      state__state_regions__r_data = \$105 ;
-    end
     if (\$107 ) begin
       state__state_regions__r_data = \$108 ;
     end
+    if (\$110 ) begin
+      state__state_regions__r_data = \$111 ;
+    end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$236  = _moved;
+    \$248  = _moved;
     if (control_command[10]) begin
-      \$236  = 2'h0;
+      \$248  = 2'h0;
     end
     if (rst) begin
-      \$236  = 2'h0;
+      \$248  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$237  = \$140 ;
+    \$249  = \$145 ;
     if (control_command[10]) begin
-      \$237  = 1'h0;
+      \$249  = 1'h0;
     end
     if (rst) begin
-      \$237  = 1'h0;
+      \$249  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$238  = \$142 ;
+    \$250  = \$147 ;
     if (control_command[10]) begin
-      \$238  = 1'h0;
+      \$250  = 1'h0;
     end
     if (rst) begin
-      \$238  = 1'h0;
+      \$250  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$239  = \$146 [1:0];
+    \$251  = \$151 [1:0];
     if (control_command[10]) begin
-      \$239  = 2'h0;
+      \$251  = 2'h0;
     end
     if (rst) begin
-      \$239  = 2'h0;
+      \$251  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$240  = \$148 [1:0];
+    \$252  = \$153 [1:0];
     if (control_command[10]) begin
-      \$240  = 2'h0;
+      \$252  = 2'h0;
     end
     if (rst) begin
-      \$240  = 2'h0;
+      \$252  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$241  = \$152 [7:0];
+    \$253  = \$157 [7:0];
     if (control_command[10]) begin
-      \$241  = 8'h00;
+      \$253  = 8'h00;
     end
     if (rst) begin
-      \$241  = 8'h00;
+      \$253  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$242  = \$153 ;
+    \$254  = \$158 ;
     if (control_command[10]) begin
-      \$242  = 1'h0;
+      \$254  = 1'h0;
     end
     if (rst) begin
-      \$242  = 1'h0;
+      \$254  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$243  = step_ends;
+    \$255  = step_ends;
     if (control_command[10]) begin
-      \$243  = 1'h0;
+      \$255  = 1'h0;
     end
     if (rst) begin
-      \$243  = 1'h0;
+      \$255  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$244  = remaining;
+    \$256  = remaining;
     if (step_over) begin
-      \$244  = \$154 [31:0];
+      \$256  = \$159 [31:0];
     end
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-            \$244  = settings__steps;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+            \$256  = settings__steps;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$244  = 32'd0;
+      \$256  = 32'd0;
     end
     if (rst) begin
-      \$244  = 32'd0;
+      \$256  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$245  = status__steps_done;
+    \$257  = status__steps_done;
     if (step_over) begin
-      \$245  = \$155 [31:0];
+      \$257  = \$160 [31:0];
     end
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-            \$245  = 32'd0;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+            \$257  = 32'd0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$245  = 32'd0;
+      \$257  = 32'd0;
     end
     if (rst) begin
-      \$245  = 32'd0;
+      \$257  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$246  = halting;
+    \$258  = halting;
     if (control_command[2]) begin
-      \$246  = 1'h1;
+      \$258  = 1'h1;
     end
     casez (state_state)
       5'h00:
-          \$246  = 1'h0;
+          \$258  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$246  = 1'h0;
+      \$258  = 1'h0;
     end
     if (rst) begin
-      \$246  = 1'h0;
+      \$258  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$247  = all_valid;
+    \$259  = all_valid;
     if (clear_back) begin
-      \$247  = 1'h1;
-    end else if (\$156 ) begin
-      \$247  = \$157 ;
+      \$259  = 1'h1;
+    end else if (\$161 ) begin
+      \$259  = \$162 ;
     end
     if (control_command[10]) begin
-      \$247  = 1'h0;
+      \$259  = 1'h0;
     end
     if (rst) begin
-      \$247  = 1'h0;
+      \$259  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$248  = all_back;
+    \$260  = all_back;
     if (clear_back) begin
-      \$248  = 1'h0;
-    end else if (\$156 ) begin
-      \$248  = read_backs__payload[38];
+      \$260  = 1'h0;
+    end else if (\$161 ) begin
+      \$260  = read_backs__payload[38];
     end
     if (control_command[10]) begin
-      \$248  = 1'h0;
+      \$260  = 1'h0;
     end
     if (rst) begin
-      \$248  = 1'h0;
+      \$260  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$249  = status__raw_result;
-    if (\raw__valid$359 ) begin
-      \$249  = { results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload };
-    end
+    \$261  = \$164 ;
     if (control_command[10]) begin
-      \$249  = 32'd0;
+      \$261  = 1'h0;
     end
     if (rst) begin
-      \$249  = 32'd0;
+      \$261  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$250  = status__raw_valid;
-    if (\raw__valid$359 ) begin
-      \$250  = 1'h1;
+    \$262  = number;
+    if (\$165 ) begin
+      \$262  = \$167 [7:0];
+    end
+    if (state__state_step__stb) begin
+      \$262  = state__state_step__data[23:16];
+    end
+    if (control_command[10]) begin
+      \$262  = 8'h00;
+    end
+    if (rst) begin
+      \$262  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$263  = status__raw_result;
+    if (\raw__valid$365 ) begin
+      \$263  = { results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload[24], results__payload };
+    end
+    if (control_command[10]) begin
+      \$263  = 32'd0;
+    end
+    if (rst) begin
+      \$263  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$264  = status__raw_valid;
+    if (\raw__valid$365 ) begin
+      \$264  = 1'h1;
     end
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-          end else if (\$165 ) begin
-          end else if (\$168 ) begin
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+          end else if (\$175 ) begin
+          end else if (\$178 ) begin
           end else if (control_command[9]) begin
-            \$250  = 1'h0;
+            \$264  = 1'h0;
           end
       5'h01:
           /* empty */;
@@ -6822,140 +6915,140 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h05:
           /* empty */;
       5'h18:
-          if (\$213 ) begin
-            \$250  = 1'h1;
+          if (\$225 ) begin
+            \$264  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$250  = 1'h0;
+      \$264  = 1'h0;
     end
     if (rst) begin
-      \$250  = 1'h0;
+      \$264  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$251  = \$158 ;
+    \$265  = \$168 ;
     if (control_command[10]) begin
-      \$251  = 1'h0;
+      \$265  = 1'h0;
     end
     if (rst) begin
-      \$251  = 1'h0;
+      \$265  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$252  = drop;
+    \$266  = drop;
     if (control_command[10]) begin
-      \$252  = 1'h0;
+      \$266  = 1'h0;
     end
     if (rst) begin
-      \$252  = 1'h0;
+      \$266  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$253  = \$159 ;
+    \$267  = \$169 ;
     if (control_command[10]) begin
-      \$253  = 1'h0;
+      \$267  = 1'h0;
     end
     if (rst) begin
-      \$253  = 1'h0;
+      \$267  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$254  = \$160 ;
+    \$268  = \$170 ;
     if (control_command[10]) begin
-      \$254  = 1'h0;
+      \$268  = 1'h0;
     end
     if (rst) begin
-      \$254  = 1'h0;
+      \$268  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$255  = \$161 ;
+    \$269  = \$171 ;
     if (control_command[10]) begin
-      \$255  = 1'h0;
+      \$269  = 1'h0;
     end
     if (rst) begin
-      \$255  = 1'h0;
+      \$269  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$256  = discard;
+    \$270  = discard;
     if (control_command[10]) begin
-      \$256  = 1'h0;
+      \$270  = 1'h0;
     end
     if (rst) begin
-      \$256  = 1'h0;
+      \$270  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$257  = put_back;
+    \$271  = put_back;
     if (control_command[10]) begin
-      \$257  = 1'h0;
+      \$271  = 1'h0;
     end
     if (rst) begin
-      \$257  = 1'h0;
+      \$271  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$258  = \begin ;
+    \$272  = \begin ;
     if (control_command[10]) begin
-      \$258  = 1'h0;
+      \$272  = 1'h0;
     end
     if (rst) begin
-      \$258  = 1'h0;
+      \$272  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$259  = restart;
+    \$273  = restart;
     if (control_command[10]) begin
-      \$259  = 1'h0;
+      \$273  = 1'h0;
     end
     if (rst) begin
-      \$259  = 1'h0;
+      \$273  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$260  = 1'h0;
+    \$274  = 1'h0;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$260  = \$169 ;
+            \$274  = \$179 ;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$260  = 1'h0;
+      \$274  = 1'h0;
     end
     if (rst) begin
-      \$260  = 1'h0;
+      \$274  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$261  = status__reason;
+    \$275  = status__reason;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$261  = 3'h0;
-          end else if (\$163 ) begin
-            \$261  = 3'h2;
-          end else if (\$164 ) begin
-            \$261  = 3'h0;
+            \$275  = 3'h0;
+          end else if (\$173 ) begin
+            \$275  = 3'h2;
+          end else if (\$174 ) begin
+            \$275  = 3'h0;
           end
       5'h01:
           /* empty */;
@@ -6965,21 +7058,21 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
             2'h0:
                 /* empty */;
             2'h1:
-                if (\$175 ) begin
-                end else if (\$176 ) begin
+                if (\$185 ) begin
+                end else if (\$186 ) begin
                 end else if (last_region) begin
-                  \$261  = 3'h4;
+                  \$275  = 3'h4;
                 end
             default:
-                if (\$177 ) begin
-                  \$261  = 3'h4;
+                if (\$187 ) begin
+                  \$275  = 3'h4;
                 end
           endcase
       5'h06:
           if (none) begin
-            \$261  = 3'h5;
+            \$275  = 3'h5;
             if (stepping) begin
-              \$261  = 3'h1;
+              \$275  = 3'h1;
             end
           end
       5'h0a:
@@ -6987,10 +7080,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$184 ) begin
-            if (\$185 ) begin
+          if (\$196 ) begin
+            if (\$197 ) begin
             end else if (coin__alarm) begin
-              \$261  = 3'h2;
+              \$275  = 3'h2;
             end
           end
       5'h0f:
@@ -7001,30 +7094,30 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           if (room) begin
             if (stepping) begin
             end else if (coin__alarm) begin
-              \$261  = 3'h2;
+              \$275  = 3'h2;
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$261  = 3'h0;
+      \$275  = 3'h0;
     end
     if (rst) begin
-      \$261  = 3'h0;
+      \$275  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$262  = phase;
+    \$276  = phase;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$262  = 2'h0;
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-            \$262  = 2'h2;
+            \$276  = 2'h0;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+            \$276  = 2'h2;
           end
       5'h01:
           /* empty */;
@@ -7032,7 +7125,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           casez (phase)
             2'h0:
                 if (clean) begin
-                  \$262  = 2'h1;
+                  \$276  = 2'h1;
                 end
             default:
               ;
@@ -7041,102 +7134,102 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
         ;
     endcase
     if (control_command[10]) begin
-      \$262  = 2'h0;
+      \$276  = 2'h0;
     end
     if (rst) begin
-      \$262  = 2'h0;
+      \$276  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$263  = stepping;
+    \$277  = stepping;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$263  = 1'h0;
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-            \$263  = 1'h1;
+            \$277  = 1'h0;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+            \$277  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$263  = 1'h0;
+      \$277  = 1'h0;
     end
     if (rst) begin
-      \$263  = 1'h0;
+      \$277  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$264  = _saved_region;
+    \$278  = _saved_region;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$264  = region;
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-          end else if (\$165 ) begin
-            \$264  = region;
-          end else if (\$168 ) begin
-            \$264  = region;
+            \$278  = region;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+          end else if (\$175 ) begin
+            \$278  = region;
+          end else if (\$178 ) begin
+            \$278  = region;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$264  = 2'h0;
+      \$278  = 2'h0;
     end
     if (rst) begin
-      \$264  = 2'h0;
+      \$278  = 2'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$265  = initialised;
+    \$279  = initialised;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$265  = 1'h1;
+            \$279  = 1'h1;
           end
       default:
         ;
     endcase
     if (state__state_step__stb) begin
-      \$265  = state__state_step__data[8];
+      \$279  = state__state_step__data[8];
     end
     if (control_command[10]) begin
-      \$265  = 1'h0;
+      \$279  = 1'h0;
     end
     if (rst) begin
-      \$265  = 1'h0;
+      \$279  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$266  = state_state;
+    \$280  = state_state;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-            \$266  = 5'h01;
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-            \$266  = 5'h02;
-          end else if (\$165 ) begin
-            \$266  = 5'h03;
-          end else if (\$168 ) begin
-            \$266  = 5'h04;
+            \$280  = 5'h01;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+            \$280  = 5'h02;
+          end else if (\$175 ) begin
+            \$280  = 5'h03;
+          end else if (\$178 ) begin
+            \$280  = 5'h04;
           end else if (control_command[9]) begin
-            \$266  = 5'h05;
+            \$280  = 5'h05;
           end
       5'h01:
-          if (\$174 ) begin
-            \$266  = 5'h02;
+          if (\$184 ) begin
+            \$280  = 5'h02;
           end
       5'h02:
           (* full_case = 32'd1 *)
@@ -7145,166 +7238,166 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
                 (* full_case = 32'd1 *)
                 if (clean) begin
                 end else begin
-                  \$266  = 5'h06;
+                  \$280  = 5'h06;
                 end
             2'h1:
-                if (\$175 ) begin
-                end else if (\$176 ) begin
-                  \$266  = 5'h06;
+                if (\$185 ) begin
+                end else if (\$186 ) begin
+                  \$280  = 5'h06;
                 end else if (last_region) begin
-                  \$266  = 5'h07;
+                  \$280  = 5'h07;
                 end
             default:
                 (* full_case = 32'd1 *)
-                if (\$177 ) begin
-                  \$266  = 5'h07;
+                if (\$187 ) begin
+                  \$280  = 5'h07;
                 end else begin
-                  \$266  = 5'h06;
+                  \$280  = 5'h06;
                 end
           endcase
       5'h06:
         begin
           if (none) begin
-            \$266  = 5'h07;
+            \$280  = 5'h07;
           end
           if (taken) begin
             (* full_case = 32'd1 *)
-            if (\$178 ) begin
-              \$266  = 5'h08;
+            if (\$188 ) begin
+              \$280  = 5'h08;
             end else if (next_issued) begin
-              \$266  = 5'h09;
+              \$280  = 5'h09;
             end else begin
-              \$266  = 5'h0a;
+              \$280  = 5'h0a;
             end
           end
         end
       5'h0a:
-          if (\$179 ) begin
-            \$266  = 5'h09;
+          if (\$189 ) begin
+            \$280  = 5'h09;
           end
       5'h09:
           if (coin_done) begin
-            \$266  = 5'h0b;
+            \$280  = 5'h0b;
           end
       5'h0b:
-          if (\$184 ) begin
+          if (\$196 ) begin
             (* full_case = 32'd1 *)
-            if (\$185 ) begin
-              \$266  = 5'h0c;
+            if (\$197 ) begin
+              \$280  = 5'h0c;
             end else if (coin__alarm) begin
-              \$266  = 5'h07;
-            end else if (\$186 ) begin
-              \$266  = 5'h0d;
+              \$280  = 5'h07;
+            end else if (\$198 ) begin
+              \$280  = 5'h0d;
             end else if (coin__ready) begin
-              \$266  = 5'h08;
+              \$280  = 5'h08;
               if (sample_issued) begin
-                \$266  = 5'h0e;
+                \$280  = 5'h0e;
               end
             end else begin
-              \$266  = 5'h0f;
+              \$280  = 5'h0f;
             end
           end
       5'h0f:
           if (nothing_ordered) begin
-            \$266  = 5'h0a;
+            \$280  = 5'h0a;
           end
       5'h0d:
           if (nothing_ordered) begin
-            \$266  = 5'h0c;
+            \$280  = 5'h0c;
           end
       5'h0c:
           if (room) begin
-            \$266  = 5'h02;
+            \$280  = 5'h02;
             if (stepping) begin
             end else if (coin__alarm) begin
-              \$266  = 5'h07;
+              \$280  = 5'h07;
             end
           end
       5'h08:
-          if (\$187 ) begin
-            \$266  = 5'h0e;
+          if (\$199 ) begin
+            \$280  = 5'h0e;
           end
       5'h0e:
           if (sample_done) begin
-            \$266  = 5'h10;
+            \$280  = 5'h10;
           end
       5'h10:
           if (all_back) begin
-            \$266  = 5'h11;
-            if (\$196 ) begin
+            \$280  = 5'h11;
+            if (\$208 ) begin
             end else if (external) begin
-              \$266  = 5'h12;
+              \$280  = 5'h12;
             end
           end
       5'h12:
-          if (\$198 ) begin
-            \$266  = 5'h13;
+          if (\$210 ) begin
+            \$280  = 5'h13;
           end
       5'h13:
-          if (\$200 ) begin
-            \$266  = 5'h11;
+          if (\$212 ) begin
+            \$280  = 5'h11;
           end
       5'h11:
           if (ending) begin
-            \$266  = 5'h02;
+            \$280  = 5'h02;
           end
       5'h07:
-          if (\$203 ) begin
-            \$266  = 5'h00;
+          if (\$215 ) begin
+            \$280  = 5'h00;
           end
       5'h03:
-          if (\$205 ) begin
+          if (\$217 ) begin
             if (last_region) begin
-              \$266  = 5'h07;
+              \$280  = 5'h07;
             end
           end
       5'h04:
-          \$266  = 5'h14;
+          \$280  = 5'h14;
       5'h14:
-          \$266  = 5'h15;
+          \$280  = 5'h15;
       5'h15:
-          \$266  = 5'h16;
+          \$280  = 5'h16;
       5'h16:
-          \$266  = 5'h17;
+          \$280  = 5'h17;
       5'h17:
-          if (\$206 ) begin
-            \$266  = 5'h04;
-            if (\current$303 ) begin
+          if (\$218 ) begin
+            \$280  = 5'h04;
+            if (\current$309 ) begin
               if (last_region) begin
-                if (\$210 ) begin
-                  \$266  = 5'h07;
+                if (\$222 ) begin
+                  \$280  = 5'h07;
                 end
               end
             end
           end
       5'h05:
-          if (\raw__ready$380 ) begin
-            \$266  = 5'h18;
+          if (\raw__ready$386 ) begin
+            \$280  = 5'h18;
           end
       5'h18:
-          if (\$213 ) begin
-            \$266  = 5'h00;
+          if (\$225 ) begin
+            \$280  = 5'h00;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$266  = 5'h00;
+      \$280  = 5'h00;
     end
     if (rst) begin
-      \$266  = 5'h00;
+      \$280  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$267  = none_left;
+    \$281  = none_left;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-            \$267  = \$170 ;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+            \$281  = \$180 ;
           end
       5'h01:
           /* empty */;
@@ -7325,7 +7418,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0c:
           if (room) begin
             if (stepping) begin
-              \$267  = last_step;
+              \$281  = last_step;
             end
           end
       default:
@@ -7334,29 +7427,29 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
     if (deciding) begin
       if (ending) begin
         if (stepping) begin
-          \$267  = last_step;
+          \$281  = last_step;
         end
       end
     end
     if (control_command[10]) begin
-      \$267  = 1'h0;
+      \$281  = 1'h0;
     end
     if (rst) begin
-      \$267  = 1'h0;
+      \$281  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$268  = point;
+    \$282  = point;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-          end else if (\$165 ) begin
-          end else if (\$168 ) begin
-            \$268  = 11'h000;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+          end else if (\$175 ) begin
+          end else if (\$178 ) begin
+            \$282  = 11'h000;
           end
       5'h01:
           /* empty */;
@@ -7401,10 +7494,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h16:
           /* empty */;
       5'h17:
-          if (\$206 ) begin
-            if (\current$303 ) begin
+          if (\$218 ) begin
+            if (\current$309 ) begin
               if (last_region) begin
-                \$268  = \$208 [10:0];
+                \$282  = \$220 [10:0];
               end
             end
           end
@@ -7412,24 +7505,24 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
         ;
     endcase
     if (control_command[10]) begin
-      \$268  = 11'h000;
+      \$282  = 11'h000;
     end
     if (rst) begin
-      \$268  = 11'h000;
+      \$282  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$269  = index;
+    \$283  = index;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-          end else if (\$165 ) begin
-          end else if (\$168 ) begin
-            \$269  = 9'h000;
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+          end else if (\$175 ) begin
+          end else if (\$178 ) begin
+            \$283  = 9'h000;
           end
       5'h01:
           /* empty */;
@@ -7474,35 +7567,35 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h16:
           /* empty */;
       5'h17:
-          if (\$206 ) begin
-            \$269  = \$207 [8:0];
-            if (\current$303 ) begin
-              \$269  = 9'h000;
+          if (\$218 ) begin
+            \$283  = \$219 [8:0];
+            if (\current$309 ) begin
+              \$283  = 9'h000;
             end
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$269  = 9'h000;
+      \$283  = 9'h000;
     end
     if (rst) begin
-      \$269  = 9'h000;
+      \$283  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$270  = raw__valid;
+    \$284  = raw__valid;
     casez (state_state)
       5'h00:
           if (closed) begin
           end else if (control_command[0]) begin
-          end else if (\$163 ) begin
-          end else if (\$164 ) begin
-          end else if (\$165 ) begin
-          end else if (\$168 ) begin
+          end else if (\$173 ) begin
+          end else if (\$174 ) begin
+          end else if (\$175 ) begin
+          end else if (\$178 ) begin
           end else if (control_command[9]) begin
-            \$270  = 1'h1;
+            \$284  = 1'h1;
           end
       5'h01:
           /* empty */;
@@ -7549,62 +7642,62 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h17:
           /* empty */;
       5'h05:
-          if (\raw__ready$380 ) begin
-            \$270  = 1'h0;
+          if (\raw__ready$386 ) begin
+            \$284  = 1'h0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$270  = 1'h0;
+      \$284  = 1'h0;
     end
     if (rst) begin
-      \$270  = 1'h0;
+      \$284  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$271  = sample_issued;
+    \$285  = sample_issued;
     casez (state_state)
       5'h00:
           /* empty */;
       5'h01:
           /* empty */;
       5'h02:
-          \$271  = 1'h0;
+          \$285  = 1'h0;
       5'h06:
           /* empty */;
       5'h0a:
           /* empty */;
       5'h09:
-          if (\$183 ) begin
-            \$271  = 1'h1;
+          if (\$195 ) begin
+            \$285  = 1'h1;
           end
       5'h0b:
           /* empty */;
       5'h0f:
-          \$271  = 1'h0;
+          \$285  = 1'h0;
       5'h0d:
           /* empty */;
       5'h0c:
           /* empty */;
       5'h08:
-          if (\$187 ) begin
-            \$271  = 1'h1;
+          if (\$199 ) begin
+            \$285  = 1'h1;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$271  = 1'h0;
+      \$285  = 1'h0;
     end
     if (rst) begin
-      \$271  = 1'h0;
+      \$285  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$272  = status__started;
+    \$286  = status__started;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7615,10 +7708,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
             2'h0:
                 /* empty */;
             2'h1:
-                if (\$175 ) begin
-                end else if (\$176 ) begin
+                if (\$185 ) begin
+                end else if (\$186 ) begin
                 end else if (last_region) begin
-                  \$272  = 1'h1;
+                  \$286  = 1'h1;
                 end
             default:
               ;
@@ -7627,18 +7720,18 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
         ;
     endcase
     if (state__state_step__stb) begin
-      \$272  = state__state_step__data[9];
+      \$286  = state__state_step__data[9];
     end
     if (control_command[10]) begin
-      \$272  = 1'h0;
+      \$286  = 1'h0;
     end
     if (rst) begin
-      \$272  = 1'h0;
+      \$286  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$273  = next_issued;
+    \$287  = next_issued;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7648,9 +7741,9 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h06:
           if (taken) begin
-            if (\$178 ) begin
+            if (\$188 ) begin
             end else if (next_issued) begin
-              \$273  = 1'h0;
+              \$287  = 1'h0;
             end
           end
       5'h0a:
@@ -7668,8 +7761,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h08:
           /* empty */;
       5'h0e:
-          if (\$192 ) begin
-            \$273  = 1'h1;
+          if (\$204 ) begin
+            \$287  = 1'h1;
           end
       5'h10:
           /* empty */;
@@ -7680,20 +7773,20 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h11:
           /* empty */;
       5'h07:
-          \$273  = 1'h0;
+          \$287  = 1'h0;
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$273  = 1'h0;
+      \$287  = 1'h0;
     end
     if (rst) begin
-      \$273  = 1'h0;
+      \$287  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$274  = allow_coin;
+    \$288  = allow_coin;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7703,32 +7796,32 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h06:
           if (taken) begin
-            if (\$178 ) begin
+            if (\$188 ) begin
             end else if (next_issued) begin
-              \$274  = 1'h1;
+              \$288  = 1'h1;
             end
           end
       5'h0a:
-          if (\$179 ) begin
-            \$274  = 1'h1;
+          if (\$189 ) begin
+            \$288  = 1'h1;
           end
       5'h09:
           if (coin_done) begin
-            \$274  = 1'h0;
+            \$288  = 1'h0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$274  = 1'h0;
+      \$288  = 1'h0;
     end
     if (rst) begin
-      \$274  = 1'h0;
+      \$288  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$275  = declining;
+    \$289  = declining;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7743,34 +7836,34 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$184 ) begin
-            if (\$185 ) begin
-              \$275  = 1'h1;
+          if (\$196 ) begin
+            if (\$197 ) begin
+              \$289  = 1'h1;
             end
           end
       5'h0f:
           /* empty */;
       5'h0d:
           if (nothing_ordered) begin
-            \$275  = 1'h1;
+            \$289  = 1'h1;
           end
       5'h0c:
           if (room) begin
-            \$275  = 1'h0;
+            \$289  = 1'h0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$275  = 1'h0;
+      \$289  = 1'h0;
     end
     if (rst) begin
-      \$275  = 1'h0;
+      \$289  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$276  = \allow_sample$254 ;
+    \$290  = \allow_sample$259 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7785,13 +7878,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h09:
           /* empty */;
       5'h0b:
-          if (\$184 ) begin
-            if (\$185 ) begin
+          if (\$196 ) begin
+            if (\$197 ) begin
             end else if (coin__alarm) begin
-            end else if (\$186 ) begin
+            end else if (\$198 ) begin
             end else if (coin__ready) begin
               if (sample_issued) begin
-                \$276  = 1'h1;
+                \$290  = 1'h1;
               end
             end
           end
@@ -7802,26 +7895,26 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h0c:
           /* empty */;
       5'h08:
-          if (\$187 ) begin
-            \$276  = 1'h1;
+          if (\$199 ) begin
+            \$290  = 1'h1;
           end
       5'h0e:
           if (sample_done) begin
-            \$276  = 1'h0;
+            \$290  = 1'h0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$276  = 1'h0;
+      \$290  = 1'h0;
     end
     if (rst) begin
-      \$276  = 1'h0;
+      \$290  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$277  = \hold_dots$257 ;
+    \$291  = \hold_dots$262 ;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7847,25 +7940,25 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h0e:
           if (sample_done) begin
-            \$277  = 1'h1;
+            \$291  = 1'h1;
           end
       5'h10:
           if (all_back) begin
-            \$277  = 1'h0;
+            \$291  = 1'h0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$277  = 1'h0;
+      \$291  = 1'h0;
     end
     if (rst) begin
-      \$277  = 1'h0;
+      \$291  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$278  = job_pending;
+    \$292  = job_pending;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7891,26 +7984,26 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h0e:
           if (sample_done) begin
-            \$278  = \$195 ;
+            \$292  = \$207 ;
           end
       default:
         ;
     endcase
     if (job_pending) begin
       if (jobs__ready) begin
-        \$278  = 1'h0;
+        \$292  = 1'h0;
       end
     end
     if (control_command[10]) begin
-      \$278  = 1'h0;
+      \$292  = 1'h0;
     end
     if (rst) begin
-      \$278  = 1'h0;
+      \$292  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$279  = deciding;
+    \$293  = deciding;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -7938,35 +8031,35 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
           /* empty */;
       5'h10:
           if (all_back) begin
-            \$279  = 1'h1;
-            if (\$196 ) begin
+            \$293  = 1'h1;
+            if (\$208 ) begin
             end else if (external) begin
-              \$279  = 1'h0;
+              \$293  = 1'h0;
             end
           end
       5'h12:
           /* empty */;
       5'h13:
-          if (\$200 ) begin
-            \$279  = 1'h1;
+          if (\$212 ) begin
+            \$293  = 1'h1;
           end
       5'h11:
           if (ending) begin
-            \$279  = 1'h0;
+            \$293  = 1'h0;
           end
       default:
         ;
     endcase
     if (control_command[10]) begin
-      \$279  = 1'h0;
+      \$293  = 1'h0;
     end
     if (rst) begin
-      \$279  = 1'h0;
+      \$293  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$280  = predicting;
+    \$294  = predicting;
     casez (state_state)
       5'h00:
           /* empty */;
@@ -8011,64 +8104,64 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       5'h15:
           /* empty */;
       5'h16:
-          \$280  = 1'h1;
+          \$294  = 1'h1;
       default:
         ;
     endcase
     if (predicting) begin
       if (jobs__ready) begin
-        \$280  = 1'h0;
+        \$294  = 1'h0;
       end
     end
     if (control_command[10]) begin
-      \$280  = 1'h0;
+      \$294  = 1'h0;
     end
     if (rst) begin
-      \$280  = 1'h0;
+      \$294  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$281  = \$215 ;
+    \$295  = \$227 ;
     if (control_command[10]) begin
-      \$281  = 1'h0;
+      \$295  = 1'h0;
     end
     if (rst) begin
-      \$281  = 1'h0;
+      \$295  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$282  = \$115 ;
+    \$296  = \$120 ;
     if (control_command[10]) begin
-      \$282  = 1'h0;
+      \$296  = 1'h0;
     end
     if (rst) begin
-      \$282  = 1'h0;
+      \$296  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$283  = ready;
+    \$297  = ready;
     if (deciding) begin
-      \$283  = \$223 ;
+      \$297  = \$235 ;
     end
     if (control_command[10]) begin
-      \$283  = 1'h0;
+      \$297  = 1'h0;
     end
     if (rst) begin
-      \$283  = 1'h0;
+      \$297  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$284  = bank0;
+    \$298  = bank0;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
           casez (here)
             2'h0:
-                \$284  = \$225 ;
+                \$298  = \$237 ;
             default:
               ;
           endcase
@@ -8076,15 +8169,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       end
     end
     if (control_command[10]) begin
-      \$284  = 1'h0;
+      \$298  = 1'h0;
     end
     if (rst) begin
-      \$284  = 1'h0;
+      \$298  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$285  = bank1;
+    \$299  = bank1;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
@@ -8092,7 +8185,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
             2'h0:
                 /* empty */;
             2'h1:
-                \$285  = \$225 ;
+                \$299  = \$237 ;
             default:
               ;
           endcase
@@ -8100,15 +8193,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       end
     end
     if (control_command[10]) begin
-      \$285  = 1'h0;
+      \$299  = 1'h0;
     end
     if (rst) begin
-      \$285  = 1'h0;
+      \$299  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$286  = bank2;
+    \$300  = bank2;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
@@ -8118,7 +8211,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
             2'h1:
                 /* empty */;
             2'h2:
-                \$286  = \$225 ;
+                \$300  = \$237 ;
             default:
               ;
           endcase
@@ -8126,15 +8219,15 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       end
     end
     if (control_command[10]) begin
-      \$286  = 1'h0;
+      \$300  = 1'h0;
     end
     if (rst) begin
-      \$286  = 1'h0;
+      \$300  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$287  = bank3;
+    \$301  = bank3;
     if (deciding) begin
       if (ending) begin
         if (decision__payload[0]) begin
@@ -8147,7 +8240,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
             2'h2:
                 /* empty */;
             2'h3:
-                \$287  = \$225 ;
+                \$301  = \$237 ;
             default:
               ;
           endcase
@@ -8155,171 +8248,87 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
       end
     end
     if (control_command[10]) begin
-      \$287  = 1'h0;
+      \$301  = 1'h0;
     end
     if (rst) begin
-      \$287  = 1'h0;
+      \$301  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$288  = state_regions__r_addr;
+    \$302  = state_regions__r_addr;
     if (control_command[10]) begin
-      \$288  = 5'h00;
+      \$302  = 5'h00;
     end
     if (rst) begin
-      \$288  = 5'h00;
+      \$302  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$289  = loglik0;
-    if (\$228 ) begin
-      casez (\$230 )
+    \$303  = loglik0;
+    if (\$240 ) begin
+      casez (\$242 )
         5'h00:
-            \$289  = \$103 [31:0];
+            \$303  = \$106 [31:0];
         default:
           ;
       endcase
     end
     if (control_command[10]) begin
-      \$289  = 32'd0;
+      \$303  = 32'd0;
     end
     if (rst) begin
-      \$289  = 32'd0;
+      \$303  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$290  = loglik1;
-    if (\$228 ) begin
-      casez (\$230 )
-        5'h00:
-            /* empty */;
-        5'h01:
-            \$290  = \$103 [31:0];
-        default:
-          ;
-      endcase
-    end
-    if (control_command[10]) begin
-      \$290  = 32'd0;
-    end
-    if (rst) begin
-      \$290  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$291  = loglik2;
-    if (\$228 ) begin
-      casez (\$230 )
+    \$304  = loglik1;
+    if (\$240 ) begin
+      casez (\$242 )
         5'h00:
             /* empty */;
         5'h01:
-            /* empty */;
-        5'h02:
-            \$291  = \$103 [31:0];
+            \$304  = \$106 [31:0];
         default:
           ;
       endcase
     end
     if (control_command[10]) begin
-      \$291  = 32'd0;
+      \$304  = 32'd0;
     end
     if (rst) begin
-      \$291  = 32'd0;
+      \$304  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$292  = loglik3;
-    if (\$228 ) begin
-      casez (\$230 )
+    \$305  = loglik2;
+    if (\$240 ) begin
+      casez (\$242 )
         5'h00:
             /* empty */;
         5'h01:
             /* empty */;
         5'h02:
-            /* empty */;
-        5'h03:
-            \$292  = \$103 [31:0];
+            \$305  = \$106 [31:0];
         default:
           ;
       endcase
     end
     if (control_command[10]) begin
-      \$292  = 32'd0;
+      \$305  = 32'd0;
     end
     if (rst) begin
-      \$292  = 32'd0;
+      \$305  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$293  = prior0;
-    if (\$233 ) begin
-      casez (\$235 )
-        5'h00:
-            \$293  = \$106 [31:0];
-        default:
-          ;
-      endcase
-    end
-    if (control_command[10]) begin
-      \$293  = 32'd0;
-    end
-    if (rst) begin
-      \$293  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$294  = prior1;
-    if (\$233 ) begin
-      casez (\$235 )
-        5'h00:
-            /* empty */;
-        5'h01:
-            \$294  = \$106 [31:0];
-        default:
-          ;
-      endcase
-    end
-    if (control_command[10]) begin
-      \$294  = 32'd0;
-    end
-    if (rst) begin
-      \$294  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$295  = prior2;
-    if (\$233 ) begin
-      casez (\$235 )
-        5'h00:
-            /* empty */;
-        5'h01:
-            /* empty */;
-        5'h02:
-            \$295  = \$106 [31:0];
-        default:
-          ;
-      endcase
-    end
-    if (control_command[10]) begin
-      \$295  = 32'd0;
-    end
-    if (rst) begin
-      \$295  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
-    \$296  = prior3;
-    if (\$233 ) begin
-      casez (\$235 )
+    \$306  = loglik3;
+    if (\$240 ) begin
+      casez (\$242 )
         5'h00:
             /* empty */;
         5'h01:
@@ -8327,16 +8336,100 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
         5'h02:
             /* empty */;
         5'h03:
-            \$296  = \$106 [31:0];
+            \$306  = \$106 [31:0];
         default:
           ;
       endcase
     end
     if (control_command[10]) begin
-      \$296  = 32'd0;
+      \$306  = 32'd0;
     end
     if (rst) begin
-      \$296  = 32'd0;
+      \$306  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$307  = prior0;
+    if (\$245 ) begin
+      casez (\$247 )
+        5'h00:
+            \$307  = \$109 [31:0];
+        default:
+          ;
+      endcase
+    end
+    if (control_command[10]) begin
+      \$307  = 32'd0;
+    end
+    if (rst) begin
+      \$307  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$308  = prior1;
+    if (\$245 ) begin
+      casez (\$247 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            \$308  = \$109 [31:0];
+        default:
+          ;
+      endcase
+    end
+    if (control_command[10]) begin
+      \$308  = 32'd0;
+    end
+    if (rst) begin
+      \$308  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$309  = prior2;
+    if (\$245 ) begin
+      casez (\$247 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            \$309  = \$109 [31:0];
+        default:
+          ;
+      endcase
+    end
+    if (control_command[10]) begin
+      \$309  = 32'd0;
+    end
+    if (rst) begin
+      \$309  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
+    \$310  = prior3;
+    if (\$245 ) begin
+      casez (\$247 )
+        5'h00:
+            /* empty */;
+        5'h01:
+            /* empty */;
+        5'h02:
+            /* empty */;
+        5'h03:
+            \$310  = \$109 [31:0];
+        default:
+          ;
+      endcase
+    end
+    if (control_command[10]) begin
+      \$310  = 32'd0;
+    end
+    if (rst) begin
+      \$310  = 32'd0;
     end
   end
   assign commands__payload = input__payload;
@@ -8407,8 +8500,8 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign rows__region_groups = region_groups;
   assign rows__rows_per_region = rows_per_region;
   assign rows__min_free = min_free;
-  assign stream = \port$4651$2 [0];
-  assign rows__stream = \port$4651$2 [0];
+  assign stream = \port$4696$2 [0];
+  assign rows__stream = \port$4696$2 [0];
   assign rows__retries = retries;
   assign settings__features = features;
   assign settings__hidden = hidden;
@@ -8429,10 +8522,10 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \multiplicity$202  = multiplicity;
   assign commands__closed = closed;
   assign query__row = query_row;
-  assign query__bad = \$297 [0];
-  assign query_bad = \$297 [0];
-  assign query__failures = \$297 [3:1];
-  assign query_failures = \$297 [3:1];
+  assign query__bad = \$311 [0];
+  assign query_bad = \$311 [0];
+  assign query__failures = \$311 [3:1];
+  assign query_failures = \$311 [3:1];
   assign query__held = state__state_held__r_data;
   assign query_held = state__state_held__r_data;
   assign query__wear = state__state_wear__r_data;
@@ -8440,12 +8533,13 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign group_row = \$10 [2:0];
   assign write_odd = read_backs__payload[10];
   assign write_code = read_backs__payload[48:39];
+  assign \wide$241  = wide;
   assign raw__ready = 1'h1;
   assign raw_waiting = raw__valid;
-  assign raw__payload = { \$28 , \$27 , \$26 , \$25 , \$24 , \$23 , \$22  };
+  assign raw__payload = { \$29 , \$28 , \$27 , \$26 , \$25 , \$24 , \$23  };
   assign step_records__payload = step;
-  assign settings__record_steps = \port$4651$2 [1];
-  assign \allow_coin$252  = allow_coin;
+  assign settings__record_steps = \port$4696$2 [1];
+  assign \allow_coin$257  = allow_coin;
   assign status__turn = region;
   assign commands__start = control_command[0];
   assign commands__run = control_command[1];
@@ -8459,15 +8553,14 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign state__state_regions__data = state_regions__data;
   assign state__state_regions__r_stb = state_regions__r_stb;
   assign state__state_regions__r_addr = state_regions__r_addr;
-  assign next_6 = \$103 [31:0];
-  assign next_7 = \$106 [31:0];
+  assign next_6 = \$106 [31:0];
+  assign next_7 = \$109 [31:0];
   assign state__state_samples__stb = load;
-  assign state__state_step__r_data = { 16'h0000, \$114  };
   assign commands__halt = control_command[2];
-  assign \raw__payload$361  = results__payload;
+  assign \raw__payload$367  = results__payload;
   assign decision__valid = stop;
-  assign \port$1027$0  = \$114 ;
-  assign \port$1654$0  = \$297 ;
+  assign state__state_step__r_data = \$119 [31:0];
+  assign \port$1688$0  = \$311 ;
   assign \input__payload.request  = input__payload[286:0];
   assign \input__payload.request.op  = input__payload[2:0];
   assign \input__payload.request.row  = input__payload[10:3];
@@ -8909,45 +9002,45 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \write_place.group_row  = write_place[7:5];
   assign \write_place.bank  = write_place[8];
   assign \write_place.region  = write_place[10:9];
-  assign \raw__payload.op  = \$22 ;
-  assign \raw__payload.row  = \$23 ;
-  assign \raw__payload.device  = \$24 ;
-  assign \raw__payload.dac  = \$25 ;
-  assign \raw__payload.tile  = \$26 ;
-  assign \raw__payload.top  = \$27 ;
-  assign \raw__payload.inputs  = \$28 ;
-  assign \raw__payload.inputs[0]  = \$28 [7:0];
-  assign \raw__payload.inputs[1]  = \$28 [15:8];
-  assign \raw__payload.inputs[2]  = \$28 [23:16];
-  assign \raw__payload.inputs[3]  = \$28 [31:24];
-  assign \raw__payload.inputs[4]  = \$28 [39:32];
-  assign \raw__payload.inputs[5]  = \$28 [47:40];
-  assign \raw__payload.inputs[6]  = \$28 [55:48];
-  assign \raw__payload.inputs[7]  = \$28 [63:56];
-  assign \raw__payload.inputs[8]  = \$28 [71:64];
-  assign \raw__payload.inputs[9]  = \$28 [79:72];
-  assign \raw__payload.inputs[10]  = \$28 [87:80];
-  assign \raw__payload.inputs[11]  = \$28 [95:88];
-  assign \raw__payload.inputs[12]  = \$28 [103:96];
-  assign \raw__payload.inputs[13]  = \$28 [111:104];
-  assign \raw__payload.inputs[14]  = \$28 [119:112];
-  assign \raw__payload.inputs[15]  = \$28 [127:120];
-  assign \raw__payload.inputs[16]  = \$28 [135:128];
-  assign \raw__payload.inputs[17]  = \$28 [143:136];
-  assign \raw__payload.inputs[18]  = \$28 [151:144];
-  assign \raw__payload.inputs[19]  = \$28 [159:152];
-  assign \raw__payload.inputs[20]  = \$28 [167:160];
-  assign \raw__payload.inputs[21]  = \$28 [175:168];
-  assign \raw__payload.inputs[22]  = \$28 [183:176];
-  assign \raw__payload.inputs[23]  = \$28 [191:184];
-  assign \raw__payload.inputs[24]  = \$28 [199:192];
-  assign \raw__payload.inputs[25]  = \$28 [207:200];
-  assign \raw__payload.inputs[26]  = \$28 [215:208];
-  assign \raw__payload.inputs[27]  = \$28 [223:216];
-  assign \raw__payload.inputs[28]  = \$28 [231:224];
-  assign \raw__payload.inputs[29]  = \$28 [239:232];
-  assign \raw__payload.inputs[30]  = \$28 [247:240];
-  assign \raw__payload.inputs[31]  = \$28 [255:248];
+  assign \raw__payload.op  = \$23 ;
+  assign \raw__payload.row  = \$24 ;
+  assign \raw__payload.device  = \$25 ;
+  assign \raw__payload.dac  = \$26 ;
+  assign \raw__payload.tile  = \$27 ;
+  assign \raw__payload.top  = \$28 ;
+  assign \raw__payload.inputs  = \$29 ;
+  assign \raw__payload.inputs[0]  = \$29 [7:0];
+  assign \raw__payload.inputs[1]  = \$29 [15:8];
+  assign \raw__payload.inputs[2]  = \$29 [23:16];
+  assign \raw__payload.inputs[3]  = \$29 [31:24];
+  assign \raw__payload.inputs[4]  = \$29 [39:32];
+  assign \raw__payload.inputs[5]  = \$29 [47:40];
+  assign \raw__payload.inputs[6]  = \$29 [55:48];
+  assign \raw__payload.inputs[7]  = \$29 [63:56];
+  assign \raw__payload.inputs[8]  = \$29 [71:64];
+  assign \raw__payload.inputs[9]  = \$29 [79:72];
+  assign \raw__payload.inputs[10]  = \$29 [87:80];
+  assign \raw__payload.inputs[11]  = \$29 [95:88];
+  assign \raw__payload.inputs[12]  = \$29 [103:96];
+  assign \raw__payload.inputs[13]  = \$29 [111:104];
+  assign \raw__payload.inputs[14]  = \$29 [119:112];
+  assign \raw__payload.inputs[15]  = \$29 [127:120];
+  assign \raw__payload.inputs[16]  = \$29 [135:128];
+  assign \raw__payload.inputs[17]  = \$29 [143:136];
+  assign \raw__payload.inputs[18]  = \$29 [151:144];
+  assign \raw__payload.inputs[19]  = \$29 [159:152];
+  assign \raw__payload.inputs[20]  = \$29 [167:160];
+  assign \raw__payload.inputs[21]  = \$29 [175:168];
+  assign \raw__payload.inputs[22]  = \$29 [183:176];
+  assign \raw__payload.inputs[23]  = \$29 [191:184];
+  assign \raw__payload.inputs[24]  = \$29 [199:192];
+  assign \raw__payload.inputs[25]  = \$29 [207:200];
+  assign \raw__payload.inputs[26]  = \$29 [215:208];
+  assign \raw__payload.inputs[27]  = \$29 [223:216];
+  assign \raw__payload.inputs[28]  = \$29 [231:224];
+  assign \raw__payload.inputs[29]  = \$29 [239:232];
+  assign \raw__payload.inputs[30]  = \$29 [247:240];
+  assign \raw__payload.inputs[31]  = \$29 [255:248];
   assign \commands__raw_operation.op  = commands__raw_operation[2:0];
   assign \commands__raw_operation.row  = commands__raw_operation[10:3];
   assign \commands__raw_operation.device  = commands__raw_operation[16:11];
@@ -8980,7 +9073,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign \load_place.region  = load_place[10:9];
   assign \load_codes[0]  = load_codes[9:0];
   assign \load_codes[1]  = load_codes[19:10];
-  assign \raw__payload$361.value  = results__payload;
+  assign \raw__payload$367.value  = results__payload;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -8997,7 +9090,7 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign { state__state_samples__r_data[31:26], state__state_samples__r_data[15:10] } = 12'h000;
   assign load_codes[19:10] = state__state_samples__data[25:16];
   assign load_codes[9:0] = state__state_samples__data[9:0];
-  assign load_place[8] = \$110 ;
+  assign load_place[8] = \$113 ;
   assign load_place[10:9] = state__state_samples__addr[9:8];
   assign load_place[7:5] = state__state_samples__addr[7:5];
   assign load_place[4:0] = state__state_samples__addr[4:0];
@@ -9015,18 +9108,19 @@ module \ohmcarlo_core.controller (rst, state_queues__stb, state_queues__r_stb, s
   assign coin_codes__payload[12:10] = \$11 [2:0];
   assign coin_codes__payload[9:0] = read_backs__payload[48:39];
   assign \$21  = { 1'h0, read_backs__payload[15:11] };
-  assign \$22  = commands__raw_operation[2:0];
-  assign \$23  = commands__raw_operation[10:3];
-  assign \$24  = commands__raw_operation[16:11];
-  assign \$25  = commands__raw_operation[28:17];
-  assign \$26  = 1'h0;
+  assign \$23  = commands__raw_operation[2:0];
+  assign \$24  = commands__raw_operation[10:3];
+  assign \$25  = commands__raw_operation[16:11];
+  assign \$26  = commands__raw_operation[28:17];
   assign \$27  = 1'h0;
-  assign \$28  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
-  assign \$111  = { 7'h00, initialised, 8'h00 };
-  assign \$113  = { 6'h00, status__started, 9'h000 };
-  assign \$147  = { 3'h0, state_regions__r_addr[4:3] };
-  assign \$229  = { 3'h0, state_regions__addr[4:3] };
-  assign \$234  = { 3'h0, state_regions__addr[4:3] };
+  assign \$28  = 1'h0;
+  assign \$29  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+  assign \$114  = { 7'h00, initialised, 8'h00 };
+  assign \$116  = { 6'h00, status__started, 9'h000 };
+  assign \$118  = { 15'h0000, number, 16'h0000 };
+  assign \$152  = { 3'h0, state_regions__r_addr[4:3] };
+  assign \$241  = { 3'h0, state_regions__addr[4:3] };
+  assign \$246  = { 3'h0, state_regions__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)
@@ -9554,7 +9648,7 @@ module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__v
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.arbiter (rst, \port$765$0 , \port$766$0 , \port$767$0 , \port$768$0 , \port$769$0 , \port$770$0 , \port$771$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
+module \ohmcarlo_core.controller.arbiter (rst, \port$786$0 , \port$787$0 , \port$788$0 , \port$789$0 , \port$790$0 , \port$791$0 , \port$792$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
 , raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -9736,20 +9830,20 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$765$0 , \port$766$0 , \port
   wire dots__valid;
   input hold_dots;
   wire hold_dots;
-  input [2:0] \port$765$0 ;
-  wire [2:0] \port$765$0 ;
-  input [7:0] \port$766$0 ;
-  wire [7:0] \port$766$0 ;
-  input [5:0] \port$767$0 ;
-  wire [5:0] \port$767$0 ;
-  input [11:0] \port$768$0 ;
-  wire [11:0] \port$768$0 ;
-  input \port$769$0 ;
-  wire \port$769$0 ;
-  input \port$770$0 ;
-  wire \port$770$0 ;
-  input [255:0] \port$771$0 ;
-  wire [255:0] \port$771$0 ;
+  input [2:0] \port$786$0 ;
+  wire [2:0] \port$786$0 ;
+  input [7:0] \port$787$0 ;
+  wire [7:0] \port$787$0 ;
+  input [5:0] \port$788$0 ;
+  wire [5:0] \port$788$0 ;
+  input [11:0] \port$789$0 ;
+  wire [11:0] \port$789$0 ;
+  input \port$790$0 ;
+  wire \port$790$0 ;
+  input \port$791$0 ;
+  wire \port$791$0 ;
+  input [255:0] \port$792$0 ;
+  wire [255:0] \port$792$0 ;
   input [325:0] program__payload;
   wire [325:0] program__payload;
   wire [286:0] \program__payload.request ;
@@ -9878,7 +9972,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$765$0 , \port$766$0 , \port
   assign \$35  = \$34  | begun;
   assign \$36  = \$33  & \$35 ;
   assign \$37  = commands__valid & commands__ready;
-  assign \$38  = \port$765$0  == 3'h4;
+  assign \$38  = \port$786$0  == 3'h4;
   assign \$39  = \$37  & \$38 ;
   assign \$40  = dots__valid & tags__ready;
   assign \$41  = ~ hold_dots;
@@ -9952,10 +10046,10 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$765$0 , \port$766$0 , \port
       commands__payload[16:11] = program__payload[16:11];
       commands__payload[28:17] = program__payload[28:17];
     end else if (\$signal$5 ) begin
-      commands__payload[2:0] = \port$765$0 ;
-      commands__payload[10:3] = \port$766$0 ;
-      commands__payload[16:11] = \port$767$0 ;
-      commands__payload[28:17] = \port$768$0 ;
+      commands__payload[2:0] = \port$786$0 ;
+      commands__payload[10:3] = \port$787$0 ;
+      commands__payload[16:11] = \port$788$0 ;
+      commands__payload[28:17] = \port$789$0 ;
     end
   end
   always @* begin
@@ -10047,7 +10141,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$765$0 , \port$766$0 , \port
       \$65  = 1'h0;
     end
   end
-  assign raw__payload = { \port$771$0 , \port$770$0 , \port$769$0 , \port$768$0 , \port$767$0 , \port$766$0 , \port$765$0  };
+  assign raw__payload = { \port$792$0 , \port$791$0 , \port$790$0 , \port$789$0 , \port$788$0 , \port$787$0 , \port$786$0  };
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -10179,45 +10273,45 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$765$0 , \port$766$0 , \port
   assign \tags__payload.old  = tags__payload[25:16];
   assign \tags__payload.centre  = tags__payload[37:26];
   assign \tags__payload.last  = tags__payload[38];
-  assign \raw__payload.op  = \port$765$0 ;
-  assign \raw__payload.row  = \port$766$0 ;
-  assign \raw__payload.device  = \port$767$0 ;
-  assign \raw__payload.dac  = \port$768$0 ;
-  assign \raw__payload.tile  = \port$769$0 ;
-  assign \raw__payload.top  = \port$770$0 ;
-  assign \raw__payload.inputs  = \port$771$0 ;
-  assign \raw__payload.inputs[0]  = \port$771$0 [7:0];
-  assign \raw__payload.inputs[1]  = \port$771$0 [15:8];
-  assign \raw__payload.inputs[2]  = \port$771$0 [23:16];
-  assign \raw__payload.inputs[3]  = \port$771$0 [31:24];
-  assign \raw__payload.inputs[4]  = \port$771$0 [39:32];
-  assign \raw__payload.inputs[5]  = \port$771$0 [47:40];
-  assign \raw__payload.inputs[6]  = \port$771$0 [55:48];
-  assign \raw__payload.inputs[7]  = \port$771$0 [63:56];
-  assign \raw__payload.inputs[8]  = \port$771$0 [71:64];
-  assign \raw__payload.inputs[9]  = \port$771$0 [79:72];
-  assign \raw__payload.inputs[10]  = \port$771$0 [87:80];
-  assign \raw__payload.inputs[11]  = \port$771$0 [95:88];
-  assign \raw__payload.inputs[12]  = \port$771$0 [103:96];
-  assign \raw__payload.inputs[13]  = \port$771$0 [111:104];
-  assign \raw__payload.inputs[14]  = \port$771$0 [119:112];
-  assign \raw__payload.inputs[15]  = \port$771$0 [127:120];
-  assign \raw__payload.inputs[16]  = \port$771$0 [135:128];
-  assign \raw__payload.inputs[17]  = \port$771$0 [143:136];
-  assign \raw__payload.inputs[18]  = \port$771$0 [151:144];
-  assign \raw__payload.inputs[19]  = \port$771$0 [159:152];
-  assign \raw__payload.inputs[20]  = \port$771$0 [167:160];
-  assign \raw__payload.inputs[21]  = \port$771$0 [175:168];
-  assign \raw__payload.inputs[22]  = \port$771$0 [183:176];
-  assign \raw__payload.inputs[23]  = \port$771$0 [191:184];
-  assign \raw__payload.inputs[24]  = \port$771$0 [199:192];
-  assign \raw__payload.inputs[25]  = \port$771$0 [207:200];
-  assign \raw__payload.inputs[26]  = \port$771$0 [215:208];
-  assign \raw__payload.inputs[27]  = \port$771$0 [223:216];
-  assign \raw__payload.inputs[28]  = \port$771$0 [231:224];
-  assign \raw__payload.inputs[29]  = \port$771$0 [239:232];
-  assign \raw__payload.inputs[30]  = \port$771$0 [247:240];
-  assign \raw__payload.inputs[31]  = \port$771$0 [255:248];
+  assign \raw__payload.op  = \port$786$0 ;
+  assign \raw__payload.row  = \port$787$0 ;
+  assign \raw__payload.device  = \port$788$0 ;
+  assign \raw__payload.dac  = \port$789$0 ;
+  assign \raw__payload.tile  = \port$790$0 ;
+  assign \raw__payload.top  = \port$791$0 ;
+  assign \raw__payload.inputs  = \port$792$0 ;
+  assign \raw__payload.inputs[0]  = \port$792$0 [7:0];
+  assign \raw__payload.inputs[1]  = \port$792$0 [15:8];
+  assign \raw__payload.inputs[2]  = \port$792$0 [23:16];
+  assign \raw__payload.inputs[3]  = \port$792$0 [31:24];
+  assign \raw__payload.inputs[4]  = \port$792$0 [39:32];
+  assign \raw__payload.inputs[5]  = \port$792$0 [47:40];
+  assign \raw__payload.inputs[6]  = \port$792$0 [55:48];
+  assign \raw__payload.inputs[7]  = \port$792$0 [63:56];
+  assign \raw__payload.inputs[8]  = \port$792$0 [71:64];
+  assign \raw__payload.inputs[9]  = \port$792$0 [79:72];
+  assign \raw__payload.inputs[10]  = \port$792$0 [87:80];
+  assign \raw__payload.inputs[11]  = \port$792$0 [95:88];
+  assign \raw__payload.inputs[12]  = \port$792$0 [103:96];
+  assign \raw__payload.inputs[13]  = \port$792$0 [111:104];
+  assign \raw__payload.inputs[14]  = \port$792$0 [119:112];
+  assign \raw__payload.inputs[15]  = \port$792$0 [127:120];
+  assign \raw__payload.inputs[16]  = \port$792$0 [135:128];
+  assign \raw__payload.inputs[17]  = \port$792$0 [143:136];
+  assign \raw__payload.inputs[18]  = \port$792$0 [151:144];
+  assign \raw__payload.inputs[19]  = \port$792$0 [159:152];
+  assign \raw__payload.inputs[20]  = \port$792$0 [167:160];
+  assign \raw__payload.inputs[21]  = \port$792$0 [175:168];
+  assign \raw__payload.inputs[22]  = \port$792$0 [183:176];
+  assign \raw__payload.inputs[23]  = \port$792$0 [191:184];
+  assign \raw__payload.inputs[24]  = \port$792$0 [199:192];
+  assign \raw__payload.inputs[25]  = \port$792$0 [207:200];
+  assign \raw__payload.inputs[26]  = \port$792$0 [215:208];
+  assign \raw__payload.inputs[27]  = \port$792$0 [223:216];
+  assign \raw__payload.inputs[28]  = \port$792$0 [231:224];
+  assign \raw__payload.inputs[29]  = \port$792$0 [239:232];
+  assign \raw__payload.inputs[30]  = \port$792$0 [247:240];
+  assign \raw__payload.inputs[31]  = \port$792$0 [255:248];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -13379,7 +13473,7 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, w_en, w_rdy, w_level,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1654$0 
+module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1688$0 
 , query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, region, put_back, init, query, none, taken, state_queues__r_data, state_groups__r_data, state_regions__r_data
 , row, clk);
@@ -13752,8 +13846,8 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [7:0] \next_row$84 ;
   output none;
   reg none;
-  output [3:0] \port$1654$0 ;
-  wire [3:0] \port$1654$0 ;
+  output [3:0] \port$1688$0 ;
+  wire [3:0] \port$1688$0 ;
   reg [7:0] port__addr = 8'h00;
   reg [7:0] \port__addr$153  = 8'h00;
   reg [7:0] \port__addr$156  = 8'h00;
@@ -16997,7 +17091,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   assign bad_read__addr = \$7 [7:0];
   assign state_held__r_data = held_multiplicity;
   assign state_wear__r_data = query_wear;
-  assign \port$1654$0  = \$signature__data$55 ;
+  assign \port$1688$0  = \$signature__data$55 ;
   assign \$signature__data$55.bad  = \$signature__data$55 [0];
   assign \$signature__data$55.failures  = \$signature__data$55 [3:1];
   assign \data$91.bad  = \data$91 [0];
@@ -18152,73 +18246,82 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, codes__ready, t_valid, settled, control_command, rct_cutoff, rct_symbol_cutoff, apt_cutoff, state__addr, state__data, state__r_addr, codes__payload, \begin , restart, state__r_data, raw, raw_bits, ready
-, symbol_counts, alarm, alarms, clean_windows, t, clk);
+module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, codes__ready, t_valid, settled, control_command, rct_cutoff, rct_symbol_cutoff, apt_cutoff, fold, state__addr, state__data, state__r_addr, codes__payload, \begin , restart, state__r_data, raw, raw_bits
+, ready, symbol_counts, alarm, alarms, clean_windows, t, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
   wire \$12 ;
   wire \$13 ;
-  wire [64:0] \$14 ;
-  wire \$15 ;
-  wire \$16 ;
+  wire \$14 ;
+  wire [64:0] \$15 ;
+  wire [2:0] \$16 ;
   wire [3:0] \$17 ;
-  wire \$18 ;
+  wire [3:0] \$18 ;
   wire \$19 ;
-  wire \$2 ;
+  wire [3:0] \$2 ;
   wire \$20 ;
-  wire [17:0] \$21 ;
-  wire [17:0] \$22 ;
-  wire [17:0] \$23 ;
-  wire [32:0] \$24 ;
+  wire \$21 ;
+  wire [3:0] \$22 ;
+  wire \$23 ;
+  wire \$24 ;
   wire \$25 ;
   wire [17:0] \$26 ;
   wire [17:0] \$27 ;
   wire [17:0] \$28 ;
   wire [32:0] \$29 ;
   wire \$3 ;
-  wire [31:0] \$30 ;
-  wire \$31 ;
-  wire \$32 ;
-  wire \$33 ;
-  wire \$34 ;
-  wire \$35 ;
+  wire \$30 ;
+  wire [17:0] \$31 ;
+  wire [17:0] \$32 ;
+  wire [17:0] \$33 ;
+  wire [32:0] \$34 ;
+  wire [31:0] \$35 ;
   wire \$36 ;
   wire \$37 ;
   wire \$38 ;
-  wire [4:0] \$39 ;
-  wire [2:0] \$4 ;
+  wire \$39 ;
+  wire \$4 ;
   wire \$40 ;
   wire \$41 ;
   wire \$42 ;
-  wire [2:0] \$43 ;
-  wire \$44 ;
+  wire \$43 ;
+  wire [4:0] \$44 ;
   wire \$45 ;
-  reg [6:0] \$46 ;
-  reg \$47 ;
-  reg \$48 ;
-  reg [63:0] \$49 ;
-  wire [32:0] \$5 ;
-  reg [23:0] \$50 ;
-  reg [2:0] \$51 ;
+  wire \$46 ;
+  wire \$47 ;
+  wire [2:0] \$48 ;
+  wire \$49 ;
+  wire [2:0] \$5 ;
+  wire \$50 ;
+  reg [6:0] \$51 ;
   reg \$52 ;
-  reg [31:0] \$53 ;
-  reg \$54 ;
-  reg [5:0] \$55 ;
-  reg [4:0] \$56 ;
-  reg \$57 ;
+  reg \$53 ;
+  reg [63:0] \$54 ;
+  reg [2:0] \$55 ;
+  reg [2:0] \$56 ;
+  reg [23:0] \$57 ;
   reg [2:0] \$58 ;
-  reg [255:0] \$59 ;
+  reg \$59 ;
   wire [32:0] \$6 ;
-  reg \$60 ;
-  wire [8:0] \$67 ;
-  wire [4:0] \$7 ;
-  wire \$8 ;
+  reg [31:0] \$60 ;
+  reg \$61 ;
+  reg [5:0] \$62 ;
+  reg [4:0] \$63 ;
+  reg \$64 ;
+  reg [2:0] \$65 ;
+  reg [255:0] \$66 ;
+  reg \$67 ;
+  wire [32:0] \$7 ;
+  wire [8:0] \$77 ;
+  wire [4:0] \$8 ;
   wire \$9 ;
-  wire [31:0] \$signal ;
-  reg \$signal$46  = 1'h0;
-  reg \$signal$50  = 1'h0;
+  wire [2:0] \$signal ;
+  reg [2:0] \$signal$22  = 3'h0;
+  wire [31:0] \$signal$49 ;
+  reg \$signal$51  = 1'h0;
+  reg \$signal$55  = 1'h0;
   reg [5:0] age = 6'h00;
   output alarm;
   wire alarm;
@@ -18231,7 +18334,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   wire [10:0] \apt_cutoff$14 ;
   reg [31:0] \before  = 32'd0;
   (* init = 32'd0 *)
-  wire [31:0] \before$24 ;
+  wire [31:0] \before$29 ;
   input \begin ;
   wire \begin ;
   reg busy = 1'h0;
@@ -18249,6 +18352,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   input codes__valid;
   wire codes__valid;
   wire [2:0] column;
+  wire complete;
   input [10:0] control_command;
   wire [10:0] control_command;
   wire \control_command.clear_fault ;
@@ -18263,6 +18367,8 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   wire \control_command.run ;
   wire \control_command.start ;
   reg [2:0] filled = 3'h0;
+  input [3:0] fold;
+  wire [3:0] fold;
   reg found = 1'h0;
   reg [4:0] looked_at = 5'h00;
   wire [31:0] \new ;
@@ -18292,24 +18398,24 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   wire settled;
   input [4:0] state__addr;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$31 ;
+  wire [4:0] \state__addr$36 ;
   input [31:0] state__data;
   wire [31:0] state__data;
-  wire [31:0] \state__data$33 ;
+  wire [31:0] \state__data$38 ;
   input [4:0] state__r_addr;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$35 ;
+  wire [4:0] \state__r_addr$40 ;
   output [31:0] state__r_data;
   reg [31:0] state__r_data;
-  wire [31:0] \state__r_data$37 ;
+  wire [31:0] \state__r_data$42 ;
   input state__r_stb;
   wire state__r_stb;
-  wire \state__r_stb$39 ;
+  wire \state__r_stb$44 ;
   input state__stb;
   wire state__stb;
-  wire \state__stb$41 ;
+  wire \state__stb$46 ;
   wire [2:0] symbol;
-  reg [2:0] \symbol$47  = 3'h0;
+  reg [2:0] \symbol$52  = 3'h0;
   output [255:0] symbol_counts;
   reg [255:0] symbol_counts = 256'h0000000000000000000000000000000000000000000000000000000000000000;
   wire [31:0] \symbol_counts[0] ;
@@ -18322,89 +18428,101 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   wire [31:0] \symbol_counts[7] ;
   output [31:0] t;
   wire [31:0] t;
-  wire [31:0] \t$26 ;
+  wire [31:0] \t$31 ;
   output t_valid;
   wire t_valid;
   wire valid;
+  reg [2:0] waiting = 3'h0;
   reg [23:0] word = 24'h000000;
   (* init = 24'h000000 *)
-  wire [23:0] \word$22 ;
-  assign \$34  = ~ ready;
-  assign \$35  = state__addr == 3'h4;
-  assign \$36  = state__stb & \$35 ;
-  assign \$37  = state__addr == 3'h5;
-  assign \$38  = state__stb & \$37 ;
-  assign \$40  = \$39  == 1'h1;
+  wire [23:0] \word$27 ;
+  assign \$25  = ~ found;
+  assign \$26  = \$signal [2] ? 18'h162e4 : 18'h21456;
+  assign \$27  = \$signal [1] ? 18'h0b172 : \$26 ;
+  assign \$28  = \$signal [0] ? 18'h00000 : \$27 ;
+  assign \$29  = \before  + \$28 ;
+  assign \$31  = \$signal [2] ? 18'h162e4 : 18'h21456;
+  assign \$32  = \$signal [1] ? 18'h0b172 : \$31 ;
+  assign \$33  = \$signal [0] ? 18'h00000 : \$32 ;
+  assign \$34  = \before  + \$33 ;
+  assign \$35  = \$30  ? 32'd4294967295 : \$34 [31:0];
+  assign \$36  = filled == 3'h7;
+  assign \$37  = | \$signal ;
+  assign \$38  = found | \$37 ;
+  assign \$39  = ~ ready;
+  assign \$40  = state__addr == 3'h4;
   assign \$41  = state__stb & \$40 ;
-  assign \$42  = \$signal$46  | \$41 ;
-  assign \$43  = state__stb ? state__addr[2:0] : \symbol$47 ;
-  assign \$44  = raw[0] | \$signal$50 ;
-  assign \$45  = \$44  | \restart$7 ;
+  assign \$42  = state__addr == 3'h5;
+  assign \$43  = state__stb & \$42 ;
+  assign \$45  = \$44  == 1'h1;
+  assign \$46  = state__stb & \$45 ;
+  assign \$47  = \$signal$51  | \$46 ;
+  assign \$48  = state__stb ? state__addr[2:0] : \symbol$52 ;
+  assign \$49  = raw[0] | \$signal$55 ;
+  assign \$50  = \$49  | \restart$7 ;
   always @(posedge clk)
-    raw <= \$46 ;
+    raw <= \$51 ;
   always @(posedge clk)
-    \$signal$50  <= \$47 ;
+    \$signal$55  <= \$52 ;
   always @(posedge clk)
-    \restart$7  <= \$48 ;
+    \restart$7  <= \$53 ;
   always @(posedge clk)
-    raw_bits <= \$49 ;
+    raw_bits <= \$54 ;
   always @(posedge clk)
-    word <= \$50 ;
+    \$signal$22  <= \$55 ;
   always @(posedge clk)
-    filled <= \$51 ;
+    waiting <= \$56 ;
   always @(posedge clk)
-    found <= \$52 ;
+    word <= \$57 ;
   always @(posedge clk)
-    \before  <= \$53 ;
+    filled <= \$58 ;
   always @(posedge clk)
-    ready <= \$54 ;
+    found <= \$59 ;
   always @(posedge clk)
-    age <= \$55 ;
+    \before  <= \$60 ;
   always @(posedge clk)
-    looked_at <= \$56 ;
+    ready <= \$61 ;
   always @(posedge clk)
-    \$signal$46  <= \$57 ;
+    age <= \$62 ;
   always @(posedge clk)
-    \symbol$47  <= \$58 ;
+    looked_at <= \$63 ;
   always @(posedge clk)
-    symbol_counts <= \$59 ;
+    \$signal$51  <= \$64 ;
   always @(posedge clk)
-    busy <= \$60 ;
+    \symbol$52  <= \$65 ;
+  always @(posedge clk)
+    symbol_counts <= \$66 ;
+  always @(posedge clk)
+    busy <= \$67 ;
   assign \$1  = \begin  | restart;
   assign codes__ready = ~ \$1 ;
+  assign \$signal  = raw[3:1] ^ \$signal$22 ;
+  assign \$2  = waiting + 1'h1;
+  assign complete = \$2  >= fold;
   assign t_valid = ready & age[5];
-  assign \$2  = looked_at == 3'h4;
-  assign \$3  = looked_at == 3'h5;
-  assign \$4  = \$signal$46  ? \symbol$47  : looked_at[2:0];
-  assign \$67  = \$4  * 6'h20;
-  assign \$signal  = symbol_counts >> \$67 ;
-  assign \$5  = \$signal  + 1'h1;
-  assign \$6  = state__stb ? { 1'h0, state__data } : \$5 ;
-  assign \$8  = \$7  == 1'h1;
-  assign \$9  = raw[0] | \$signal$50 ;
-  assign \$10  = \$9  | \restart$7 ;
-  assign \$12  = \$10  | \$11 ;
-  assign settled = ~ \$12 ;
-  assign \$13  = codes__valid & codes__ready;
-  assign \$14  = raw_bits + 2'h3;
-  assign \$15  = ~ ready;
-  assign \$16  = raw[0] & \$15 ;
-  assign \$17  = filled + 1'h1;
-  assign \$18  = | raw[3:1];
-  assign \$19  = found | \$18 ;
-  assign \$20  = ~ found;
-  assign \$21  = raw[3] ? 18'h162e4 : 18'h21456;
-  assign \$22  = raw[2] ? 18'h0b172 : \$21 ;
-  assign \$23  = raw[1] ? 18'h00000 : \$22 ;
-  assign \$24  = \before  + \$23 ;
-  assign \$26  = raw[3] ? 18'h162e4 : 18'h21456;
-  assign \$27  = raw[2] ? 18'h0b172 : \$26 ;
-  assign \$28  = raw[1] ? 18'h00000 : \$27 ;
-  assign \$29  = \before  + \$28 ;
-  assign \$30  = \$25  ? 32'd4294967295 : \$29 [31:0];
-  assign \$31  = filled == 3'h7;
-  assign \$32  = | raw[3:1];
-  assign \$33  = found | \$32 ;
+  assign \$3  = looked_at == 3'h4;
+  assign \$4  = looked_at == 3'h5;
+  assign \$5  = \$signal$51  ? \symbol$52  : looked_at[2:0];
+  assign \$77  = \$5  * 6'h20;
+  assign \$signal$49  = symbol_counts >> \$77 ;
+  assign \$6  = \$signal$49  + 1'h1;
+  assign \$7  = state__stb ? { 1'h0, state__data } : \$6 ;
+  assign \$9  = \$8  == 1'h1;
+  assign \$10  = raw[0] | \$signal$55 ;
+  assign \$11  = \$10  | \restart$7 ;
+  assign \$13  = \$11  | \$12 ;
+  assign settled = ~ \$13 ;
+  assign \$14  = codes__valid & codes__ready;
+  assign \$15  = raw_bits + 2'h3;
+  assign \$16  = complete ? 3'h0 : \$signal ;
+  assign \$17  = waiting + 1'h1;
+  assign \$18  = complete ? 4'h0 : \$17 ;
+  assign \$19  = raw[0] & complete;
+  assign \$20  = ~ ready;
+  assign \$21  = \$19  & \$20 ;
+  assign \$22  = filled + 1'h1;
+  assign \$23  = | \$signal ;
+  assign \$24  = found | \$23 ;
   \ohmcarlo_core.entropy.health  health (
     .alarm(alarm),
     .alarms(alarms),
@@ -18414,13 +18532,13 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$5940$0 (raw),
+    .\port$5997$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
     .state__data(state__data),
     .state__r_addr(state__r_addr),
-    .state__r_data(\state__r_data$37 ),
+    .state__r_data(\state__r_data$42 ),
     .\state__r_stb$21 (state__r_stb),
     .\state__stb$25 (state__stb)
   );
@@ -18434,191 +18552,128 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    state__r_data = \state__r_data$37 ;
-    if (\$2 ) begin
+    state__r_data = \state__r_data$42 ;
+    if (\$3 ) begin
       state__r_data = raw_bits[31:0];
     end
-    if (\$3 ) begin
+    if (\$4 ) begin
       state__r_data = raw_bits[63:32];
     end
-    if (\$8 ) begin
-      state__r_data = \$signal ;
+    if (\$9 ) begin
+      state__r_data = \$signal$49 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$46 [0] = \$13 ;
-    \$46 [3:1] = codes__payload[2:0];
-    \$46 [6:4] = codes__payload[12:10];
+    \$51 [0] = \$14 ;
+    \$51 [3:1] = codes__payload[2:0];
+    \$51 [6:4] = codes__payload[12:10];
     if (control_command[10]) begin
-      \$46  = 7'h00;
+      \$51  = 7'h00;
     end
     if (rst) begin
-      \$46  = 7'h00;
+      \$51  = 7'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$47  = \begin ;
+    \$52  = \begin ;
     if (control_command[10]) begin
-      \$47  = 1'h0;
+      \$52  = 1'h0;
     end
     if (rst) begin
-      \$47  = 1'h0;
+      \$52  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$48  = restart;
+    \$53  = restart;
     if (control_command[10]) begin
-      \$48  = 1'h0;
+      \$53  = 1'h0;
     end
     if (rst) begin
-      \$48  = 1'h0;
+      \$53  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$49  = raw_bits;
+    \$54  = raw_bits;
     if (raw[0]) begin
-      \$49  = \$14 [63:0];
+      \$54  = \$15 [63:0];
     end
-    if (\$36 ) begin
-      \$49 [31:0] = state__data;
+    if (\$41 ) begin
+      \$54 [31:0] = state__data;
     end
-    if (\$38 ) begin
-      \$49 [63:32] = state__data;
+    if (\$43 ) begin
+      \$54 [63:32] = state__data;
     end
     if (control_command[10]) begin
-      \$49  = 64'h0000000000000000;
+      \$54  = 64'h0000000000000000;
     end
     if (rst) begin
-      \$49  = 64'h0000000000000000;
+      \$54  = 64'h0000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$50  = word;
-    if (\$16 ) begin
-      \$50  = { word[20:0], raw[1], raw[2], raw[3] };
+    \$55  = \$signal$22 ;
+    if (raw[0]) begin
+      \$55  = \$16 ;
     end
-    if (\$signal$50 ) begin
-      \$50  = 24'h000000;
+    if (\$signal$55 ) begin
+      \$55  = 3'h0;
     end
     if (control_command[10]) begin
-      \$50  = 24'h000000;
+      \$55  = 3'h0;
     end
     if (rst) begin
-      \$50  = 24'h000000;
+      \$55  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$51  = filled;
-    if (\$16 ) begin
-      \$51  = \$17 [2:0];
-      if (\$31 ) begin
-        \$51  = 3'h0;
+    \$56  = waiting;
+    if (raw[0]) begin
+      \$56  = \$18 [2:0];
+    end
+    if (\$signal$55 ) begin
+      \$56  = 3'h0;
+    end
+    if (control_command[10]) begin
+      \$56  = 3'h0;
+    end
+    if (rst) begin
+      \$56  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$57  = word;
+    if (\$21 ) begin
+      \$57  = { word[20:0], \$signal [0], \$signal [1], \$signal [2] };
+    end
+    if (\$signal$55 ) begin
+      \$57  = 24'h000000;
+    end
+    if (control_command[10]) begin
+      \$57  = 24'h000000;
+    end
+    if (rst) begin
+      \$57  = 24'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$58  = filled;
+    if (\$21 ) begin
+      \$58  = \$22 [2:0];
+      if (\$36 ) begin
+        \$58  = 3'h0;
       end
     end
-    if (\$signal$50 ) begin
-      \$51  = 3'h0;
+    if (\$signal$55 ) begin
+      \$58  = 3'h0;
     end
-    if (control_command[10]) begin
-      \$51  = 3'h0;
-    end
-    if (rst) begin
-      \$51  = 3'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$52  = found;
-    if (\$16 ) begin
-      \$52  = \$19 ;
-    end
-    if (\$signal$50 ) begin
-      \$52  = 1'h0;
-    end
-    if (control_command[10]) begin
-      \$52  = 1'h0;
-    end
-    if (rst) begin
-      \$52  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$53  = \before ;
-    if (\$16 ) begin
-      if (\$20 ) begin
-        \$53  = \$30 ;
-      end
-    end
-    if (\$signal$50 ) begin
-      \$53  = 32'd0;
-    end
-    if (control_command[10]) begin
-      \$53  = 32'd0;
-    end
-    if (rst) begin
-      \$53  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$54  = ready;
-    if (\$16 ) begin
-      if (\$31 ) begin
-        \$54  = \$33 ;
-      end
-    end
-    if (\$signal$50 ) begin
-      \$54  = 1'h0;
-    end
-    if (control_command[10]) begin
-      \$54  = 1'h0;
-    end
-    if (rst) begin
-      \$54  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$55  = { age[4:0], ready };
-    if (\$34 ) begin
-      \$55  = 6'h00;
-    end
-    if (control_command[10]) begin
-      \$55  = 6'h00;
-    end
-    if (rst) begin
-      \$55  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$56  = state__r_addr;
-    if (control_command[10]) begin
-      \$56  = 5'h00;
-    end
-    if (rst) begin
-      \$56  = 5'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$57  = raw[0];
-    if (control_command[10]) begin
-      \$57  = 1'h0;
-    end
-    if (rst) begin
-      \$57  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$58  = raw[3:1];
     if (control_command[10]) begin
       \$58  = 3'h0;
     end
@@ -18628,45 +18683,140 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$59  = symbol_counts;
-    if (\$42 ) begin
+    \$59  = found;
+    if (\$21 ) begin
+      \$59  = \$24 ;
+    end
+    if (\$signal$55 ) begin
+      \$59  = 1'h0;
+    end
+    if (control_command[10]) begin
+      \$59  = 1'h0;
+    end
+    if (rst) begin
+      \$59  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$60  = \before ;
+    if (\$21 ) begin
+      if (\$25 ) begin
+        \$60  = \$35 ;
+      end
+    end
+    if (\$signal$55 ) begin
+      \$60  = 32'd0;
+    end
+    if (control_command[10]) begin
+      \$60  = 32'd0;
+    end
+    if (rst) begin
+      \$60  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$61  = ready;
+    if (\$21 ) begin
+      if (\$36 ) begin
+        \$61  = \$38 ;
+      end
+    end
+    if (\$signal$55 ) begin
+      \$61  = 1'h0;
+    end
+    if (control_command[10]) begin
+      \$61  = 1'h0;
+    end
+    if (rst) begin
+      \$61  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$62  = { age[4:0], ready };
+    if (\$39 ) begin
+      \$62  = 6'h00;
+    end
+    if (control_command[10]) begin
+      \$62  = 6'h00;
+    end
+    if (rst) begin
+      \$62  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$63  = state__r_addr;
+    if (control_command[10]) begin
+      \$63  = 5'h00;
+    end
+    if (rst) begin
+      \$63  = 5'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$64  = raw[0];
+    if (control_command[10]) begin
+      \$64  = 1'h0;
+    end
+    if (rst) begin
+      \$64  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$65  = raw[3:1];
+    if (control_command[10]) begin
+      \$65  = 3'h0;
+    end
+    if (rst) begin
+      \$65  = 3'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
+    \$66  = symbol_counts;
+    if (\$47 ) begin
       (* full_case = 32'd1 *)
-      casez (\$43 )
+      casez (\$48 )
         3'h0:
-            \$59 [31:0] = \$6 [31:0];
+            \$66 [31:0] = \$7 [31:0];
         3'h1:
-            \$59 [63:32] = \$6 [31:0];
+            \$66 [63:32] = \$7 [31:0];
         3'h2:
-            \$59 [95:64] = \$6 [31:0];
+            \$66 [95:64] = \$7 [31:0];
         3'h3:
-            \$59 [127:96] = \$6 [31:0];
+            \$66 [127:96] = \$7 [31:0];
         3'h4:
-            \$59 [159:128] = \$6 [31:0];
+            \$66 [159:128] = \$7 [31:0];
         3'h5:
-            \$59 [191:160] = \$6 [31:0];
+            \$66 [191:160] = \$7 [31:0];
         3'h6:
-            \$59 [223:192] = \$6 [31:0];
+            \$66 [223:192] = \$7 [31:0];
         3'h7:
-            \$59 [255:224] = \$6 [31:0];
+            \$66 [255:224] = \$7 [31:0];
         default:
           ;
       endcase
     end
     if (control_command[10]) begin
-      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$66  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
     end
     if (rst) begin
-      \$59  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+      \$66  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$19 ) begin end
-    \$60  = \$45 ;
+    \$67  = \$50 ;
     if (control_command[10]) begin
-      \$60  = 1'h0;
+      \$67  = 1'h0;
     end
     if (rst) begin
-      \$60  = 1'h0;
+      \$67  = 1'h0;
     end
   end
   assign valid = raw[0];
@@ -18679,15 +18829,15 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   assign \alarm$16  = alarm;
   assign \alarms$18  = alarms;
   assign \clean_windows$20  = clean_windows;
-  assign \word$22  = word;
-  assign \before$24  = \before ;
-  assign \t$26  = t;
-  assign \state__addr$31  = state__addr;
-  assign \state__data$33  = state__data;
-  assign \state__r_addr$35  = state__r_addr;
-  assign \state__r_stb$39  = state__r_stb;
-  assign \state__stb$41  = state__stb;
-  assign \new  = \$6 [31:0];
+  assign \word$27  = word;
+  assign \before$29  = \before ;
+  assign \t$31  = t;
+  assign \state__addr$36  = state__addr;
+  assign \state__data$38  = state__data;
+  assign \state__r_addr$40  = state__r_addr;
+  assign \state__r_stb$44  = state__r_stb;
+  assign \state__stb$46  = state__stb;
+  assign \new  = \$7 [31:0];
   assign \raw.valid  = raw[0];
   assign \raw.symbol  = raw[3:1];
   assign \raw.column  = raw[6:4];
@@ -18712,14 +18862,14 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign \$7  = { 3'h0, looked_at[4:3] };
-  assign \$11  = busy;
-  assign \$25  = \$24 [32];
-  assign \$39  = { 3'h0, state__addr[4:3] };
+  assign \$8  = { 3'h0, looked_at[4:3] };
+  assign \$12  = busy;
+  assign \$30  = \$29 [32];
+  assign \$44  = { 3'h0, state__addr[4:3] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5940$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5997$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18794,8 +18944,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$5940$0 ;
-  wire [6:0] \port$5940$0 ;
+  input [6:0] \port$5997$0 ;
+  wire [6:0] \port$5997$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -18885,7 +19035,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$5940$0 (\port$5940$0 [3:0]),
+    .\port$5997$0 (\port$5997$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -18897,7 +19047,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$5940$0 (\port$5940$0 [3:0]),
+    .\port$5997$0 (\port$5997$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -18907,7 +19057,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$5940$0 (\port$5940$0 ),
+    .\port$5997$0 (\port$5997$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19002,22 +19152,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$5940$0 [0];
-  assign \valid$1  = \port$5940$0 [0];
-  assign symbol = \port$5940$0 [3:1];
-  assign \symbol$3  = \port$5940$0 [3:1];
+  assign valid = \port$5997$0 [0];
+  assign \valid$1  = \port$5997$0 [0];
+  assign symbol = \port$5997$0 [3:1];
+  assign \symbol$3  = \port$5997$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$5940$0 [0];
-  assign \symbol$9  = \port$5940$0 [3:1];
+  assign \valid$8  = \port$5997$0 [0];
+  assign \symbol$9  = \port$5997$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$5940$0 [0];
-  assign \symbol$14  = \port$5940$0 [3:1];
+  assign \valid$13  = \port$5997$0 [0];
+  assign \symbol$14  = \port$5997$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$5940$0 [6:4];
-  assign \column$19  = \port$5940$0 [6:4];
+  assign column = \port$5997$0 [6:4];
+  assign \column$19  = \port$5997$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19055,7 +19205,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$5940$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$5997$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19295,8 +19445,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$5940$0 ;
-  wire [3:0] \port$5940$0 ;
+  input [3:0] \port$5997$0 ;
+  wire [3:0] \port$5997$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19310,17 +19460,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$5940$0 [1] : first;
-  assign \$3  = \port$5940$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$5997$0 [1] : first;
+  assign \$3  = \port$5997$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$5940$0 [1] : first;
-  assign \$12  = \$9  ? \port$5940$0 [2] : \$11 ;
-  assign \$13  = \port$5940$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$5997$0 [1] : first;
+  assign \$12  = \$9  ? \port$5997$0 [2] : \$11 ;
+  assign \$13  = \port$5997$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19330,10 +19480,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$5940$0 [1] : first;
-  assign \$25  = \$22  ? \port$5940$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$5940$0 [3] : \$25 ;
-  assign \$27  = \port$5940$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$5997$0 [1] : first;
+  assign \$25  = \$22  ? \port$5997$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$5997$0 [3] : \$25 ;
+  assign \$27  = \port$5997$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19343,19 +19493,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$5940$0 [0] & \$37 ;
+  assign \$38  = \port$5997$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$5940$0 [1] : first;
-  assign \$41  = \port$5940$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$5997$0 [1] : first;
+  assign \$41  = \port$5997$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$5940$0 [1] : first;
-  assign \$50  = \$47  ? \port$5940$0 [2] : \$49 ;
-  assign \$51  = \port$5940$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$5997$0 [1] : first;
+  assign \$50  = \$47  ? \port$5997$0 [2] : \$49 ;
+  assign \$51  = \port$5997$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19365,10 +19515,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$5940$0 [1] : first;
-  assign \$63  = \$60  ? \port$5940$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$5940$0 [3] : \$63 ;
-  assign \$65  = \port$5940$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$5997$0 [1] : first;
+  assign \$63  = \$60  ? \port$5997$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$5997$0 [3] : \$63 ;
+  assign \$65  = \port$5997$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19379,16 +19529,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$5940$0 [1] : first;
-  assign \$78  = \port$5940$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$5997$0 [1] : first;
+  assign \$78  = \port$5997$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$5940$0 [1] : first;
-  assign \$86  = \$83  ? \port$5940$0 [2] : \$85 ;
-  assign \$87  = \port$5940$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$5997$0 [1] : first;
+  assign \$86  = \$83  ? \port$5997$0 [2] : \$85 ;
+  assign \$87  = \port$5997$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19397,10 +19547,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$5940$0 [1] : first;
-  assign \$98  = \$95  ? \port$5940$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$5940$0 [3] : \$98 ;
-  assign \$100  = \port$5940$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$5997$0 [1] : first;
+  assign \$98  = \$95  ? \port$5997$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$5997$0 [3] : \$98 ;
+  assign \$100  = \port$5997$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19408,30 +19558,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$5940$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$5997$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$5940$0 [1] : first;
-  assign \$115  = \$112  ? \port$5940$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$5940$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$5997$0 [1] : first;
+  assign \$115  = \$112  ? \port$5997$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$5997$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$5940$0 [1] : first;
-  assign \$125  = \port$5940$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$5997$0 [1] : first;
+  assign \$125  = \port$5997$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$5940$0 [1] : first;
-  assign \$133  = \$130  ? \port$5940$0 [2] : \$132 ;
-  assign \$134  = \port$5940$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$5997$0 [1] : first;
+  assign \$133  = \$130  ? \port$5997$0 [2] : \$132 ;
+  assign \$134  = \port$5997$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19440,10 +19590,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$5940$0 [1] : first;
-  assign \$145  = \$142  ? \port$5940$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$5940$0 [3] : \$145 ;
-  assign \$147  = \port$5940$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$5997$0 [1] : first;
+  assign \$145  = \$142  ? \port$5997$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$5997$0 [3] : \$145 ;
+  assign \$147  = \port$5997$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19452,17 +19602,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$5940$0 [1] : first;
-  assign \$158  = \port$5940$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$5997$0 [1] : first;
+  assign \$158  = \port$5997$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$5940$0 [1] : first;
-  assign \$167  = \$164  ? \port$5940$0 [2] : \$166 ;
-  assign \$168  = \port$5940$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$5997$0 [1] : first;
+  assign \$167  = \$164  ? \port$5997$0 [2] : \$166 ;
+  assign \$168  = \port$5997$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19472,10 +19622,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$5940$0 [1] : first;
-  assign \$180  = \$177  ? \port$5940$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$5940$0 [3] : \$180 ;
-  assign \$182  = \port$5940$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$5997$0 [1] : first;
+  assign \$180  = \$177  ? \port$5997$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$5997$0 [3] : \$180 ;
+  assign \$182  = \port$5997$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19493,7 +19643,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$198  = \$196  & \$197 ;
   assign failed = \$195  | \$198 ;
   assign \$199  = seen >= 10'h3fd;
-  assign closes = \port$5940$0 [0] & \$199 ;
+  assign closes = \port$5997$0 [0] & \$199 ;
   always @(posedge clk)
     carried <= \$200 ;
   always @(posedge clk)
@@ -19539,7 +19689,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$5940$0 [0]) begin
+    if (\port$5997$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19558,7 +19708,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$5940$0 [0]) begin
+    if (\port$5997$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19574,7 +19724,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$5940$0 [0]) begin
+    if (\port$5997$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19587,8 +19737,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$5940$0 [0];
-  assign symbol = \port$5940$0 [3:1];
+  assign valid = \port$5997$0 [0];
+  assign symbol = \port$5997$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19629,7 +19779,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5940$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5997$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20022,8 +20172,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$5940$0 ;
-  wire [3:0] \port$5940$0 ;
+  input [3:0] \port$5997$0 ;
+  wire [3:0] \port$5997$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20036,92 +20186,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$5940$0 [1] == \$signal ;
+  assign \$1  = \port$5997$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$5940$0 [1] == \$signal ;
+  assign \$4  = \port$5997$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$6  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$5940$0 [1] == \$signal ;
+  assign \$9  = \port$5997$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$11  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$13  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$5940$0 [0] & \$16 ;
-  assign \$18  = \port$5940$0 [1] == \$signal ;
+  assign \$17  = \port$5997$0 [0] & \$16 ;
+  assign \$18  = \port$5997$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$5940$0 [1] == \$signal ;
+  assign \$21  = \port$5997$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$23  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$5940$0 [1] == \$signal ;
+  assign \$26  = \port$5997$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$28  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$30  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$5940$0 [1] == \$signal ;
+  assign \$35  = \port$5997$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$5940$0 [1] == \$signal ;
+  assign \$38  = \port$5997$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$40  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$5940$0 [1] == \$signal ;
+  assign \$43  = \port$5997$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$45  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$47  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$5940$0 [3] == \port$5940$0 [2];
-  assign \$53  = \port$5940$0 [1] == \$signal ;
+  assign \$52  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$53  = \port$5997$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$55  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$57  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$5940$0 [1] == \$signal ;
+  assign \$61  = \port$5997$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$63  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$65  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$5940$0 [3] == \port$5940$0 [2];
-  assign \$68  = \port$5940$0 [1] == \$signal ;
+  assign \$67  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$68  = \port$5997$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$70  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$72  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$5940$0 [1] == \$signal ;
+  assign \$76  = \port$5997$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$78  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$81  = \port$5940$0 [1] == \$signal ;
+  assign \$80  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$81  = \port$5997$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$83  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$5940$0 [1] == \$signal ;
+  assign \$87  = \port$5997$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20130,93 +20280,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$98  = \port$5940$0 [1] == \$signal ;
+  assign \$97  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$98  = \port$5997$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$100  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$5940$0 [1] == \$signal ;
+  assign \$104  = \port$5997$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$106  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$109  = \port$5940$0 [1] == \$signal ;
+  assign \$108  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$109  = \port$5997$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$111  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$5940$0 [1] == \$signal ;
+  assign \$115  = \port$5997$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$5940$0 [1] == \$signal ;
+  assign \$122  = \port$5997$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$5940$0 [1] == \$signal ;
+  assign \$128  = \port$5997$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$5940$0 [1] == \$signal ;
+  assign \$135  = \port$5997$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$137  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$140  = \port$5940$0 [1] == \$signal ;
+  assign \$139  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$140  = \port$5997$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$142  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$5940$0 [1] == \$signal ;
+  assign \$146  = \port$5997$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$5940$0 [1] == \$signal ;
+  assign \$153  = \port$5997$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$5940$0 [1] == \$signal ;
+  assign \$159  = \port$5997$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$5940$0 [1] == \$signal ;
+  assign \$167  = \port$5997$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$169  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$171  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$5940$0 [3] == \port$5940$0 [2];
-  assign \$174  = \port$5940$0 [1] == \$signal ;
+  assign \$173  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$174  = \port$5997$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$176  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$178  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$5940$0 [1] == \$signal ;
+  assign \$182  = \port$5997$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$184  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$187  = \port$5940$0 [1] == \$signal ;
+  assign \$186  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$187  = \port$5997$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$189  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$5940$0 [1] == \$signal ;
+  assign \$193  = \port$5997$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20225,132 +20375,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$204  = \port$5940$0 [1] == \$signal ;
+  assign \$203  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$204  = \port$5997$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$206  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$5940$0 [1] == \$signal ;
+  assign \$210  = \port$5997$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$212  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$215  = \port$5940$0 [1] == \$signal ;
+  assign \$214  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$215  = \port$5997$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$217  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$5940$0 [1] == \$signal ;
+  assign \$221  = \port$5997$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$5940$0 [1] == \$signal ;
+  assign \$228  = \port$5997$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$5940$0 [1] == \$signal ;
+  assign \$234  = \port$5997$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$5940$0 [1] == \$signal ;
+  assign \$241  = \port$5997$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$243  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$246  = \port$5940$0 [1] == \$signal ;
+  assign \$245  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$246  = \port$5997$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$248  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$5940$0 [1] == \$signal ;
+  assign \$252  = \port$5997$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$5940$0 [1] == \$signal ;
+  assign \$259  = \port$5997$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$5940$0 [1] == \$signal ;
+  assign \$265  = \port$5997$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$5940$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$5940$0 [1] == \$signal ;
+  assign \$272  = \port$5997$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$5997$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$275  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$277  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$5940$0 [1] == \$signal ;
+  assign \$279  = \port$5997$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$5940$0 [1] == \$signal ;
+  assign \$282  = \port$5997$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$284  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$5940$0 [1] == \$signal ;
+  assign \$287  = \port$5997$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$289  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$291  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$5940$0 [1] == \$signal ;
+  assign \$296  = \port$5997$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$5940$0 [1] == \$signal ;
+  assign \$299  = \port$5997$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$301  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$5940$0 [1] == \$signal ;
+  assign \$304  = \port$5997$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$306  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$308  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$5940$0 [1] == \$signal ;
+  assign \$313  = \port$5997$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$315  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$317  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$5940$0 [3] == \port$5940$0 [2];
-  assign \$320  = \port$5940$0 [1] == \$signal ;
+  assign \$319  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$320  = \port$5997$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$322  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$5940$0 [3] == \port$5940$0 [2];
+  assign \$324  = \port$5997$0 [3] == \port$5997$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$5940$0 [1] == \$signal ;
+  assign \$328  = \port$5997$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$330  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$5940$0 [2] == \port$5940$0 [1];
-  assign \$333  = \port$5940$0 [1] == \$signal ;
+  assign \$332  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$333  = \port$5997$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$5940$0 [2] == \port$5940$0 [1];
+  assign \$335  = \port$5997$0 [2] == \port$5997$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$5940$0 [1] == \$signal ;
+  assign \$339  = \port$5997$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20411,8 +20561,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$5940$0 [0]) begin
-      \$358  = \port$5940$0 [3];
+    if (\port$5997$0 [0]) begin
+      \$358  = \port$5997$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20427,7 +20577,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$5940$0 [0]) begin
+    if (\port$5997$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20446,7 +20596,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$5940$0 [0]) begin
+    if (\port$5997$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20459,8 +20609,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$5940$0 [0];
-  assign symbol = \port$5940$0 [3:1];
+  assign valid = \port$5997$0 [0];
+  assign symbol = \port$5997$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20510,7 +20660,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5940$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5997$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20549,8 +20699,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$5940$0 ;
-  wire [6:0] \port$5940$0 ;
+  input [6:0] \port$5997$0 ;
+  wire [6:0] \port$5997$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20599,8 +20749,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$5940$0 [6:4];
-  assign read__en = \port$5940$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$5997$0 [6:4];
+  assign read__en = \port$5997$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20652,7 +20802,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$5940$0 [0];
+    \$10  = \port$5997$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20662,7 +20812,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$5940$0 [3:1];
+    \$11  = \port$5997$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20739,9 +20889,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$5940$0 [6:4];
-  assign valid = \port$5940$0 [0];
-  assign symbol = \port$5940$0 [3:1];
+  assign column = \port$5997$0 [6:4];
+  assign valid = \port$5997$0 [0];
+  assign symbol = \port$5997$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -20902,7 +21052,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6031$0 (fine[22:0]),
+    .\port$6092$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -20981,7 +21131,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6031$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6092$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21016,8 +21166,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6031$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6031$0 ;
-  wire [22:0] \port$6031$0 ;
+  input [22:0] \port$6092$0 ;
+  wire [22:0] \port$6092$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21093,7 +21243,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6031$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6031$0 [22:17]];
+    _0_ <= deltas[\port$6092$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21167,7 +21317,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6031$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6031$0 [22:17]];
+    _1_ <= lows[\port$6092$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21184,7 +21334,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6031$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6031$0 [16:0];
+    \$4  = \port$6092$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21232,10 +21382,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6031$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6031$0 [22:17];
-  assign index = \port$6031$0 [22:17];
-  assign delta_port__addr = \port$6031$0 [22:17];
-  assign fraction = \port$6031$0 [16:0];
+  assign \$signature__addr  = \port$6092$0 [22:17];
+  assign index = \port$6092$0 [22:17];
+  assign delta_port__addr = \port$6092$0 [22:17];
+  assign fraction = \port$6092$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21251,7 +21401,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6031$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4665$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4710$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21498,8 +21648,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4665$0 ;
-  wire [21:0] \port$4665$0 ;
+  input [21:0] \port$4710$0 ;
+  wire [21:0] \port$4710$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -21802,7 +21952,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4665$0 (\port$4665$0 ),
+    .\port$4710$0 (\port$4710$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -21915,10 +22065,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4665$0 [15:0];
-  assign logit_mantissa = \port$4665$0 [15:0];
-  assign shift = \port$4665$0 [21:16];
-  assign logit_shift = \port$4665$0 [21:16];
+  assign mantissa = \port$4710$0 [15:0];
+  assign logit_mantissa = \port$4710$0 [15:0];
+  assign shift = \port$4710$0 [21:16];
+  assign logit_shift = \port$4710$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26132,7 +26282,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4665$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4710$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26245,8 +26395,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4665$0 ;
-  wire [21:0] \port$4665$0 ;
+  input [21:0] \port$4710$0 ;
+  wire [21:0] \port$4710$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26329,9 +26479,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4665$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4710$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4665$0 [21:16] + \$2 ;
+  assign \$3  = \port$4710$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26463,8 +26613,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4665$0 [15:0];
-  assign shift = \port$4665$0 [21:16];
+  assign mantissa = \port$4710$0 [15:0];
+  assign shift = \port$4710$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28414,7 +28564,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, control_command, hastings, rho, mid, lo, hi, valid_lo, valid_hi, \port$4667$0 , \port$4669$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4712$0 , \port$4714$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
@@ -28544,10 +28694,10 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4667$0 ;
-  wire [21:0] \port$4667$0 ;
-  input [21:0] \port$4669$0 ;
-  wire [21:0] \port$4669$0 ;
+  input [21:0] \port$4712$0 ;
+  wire [21:0] \port$4712$0 ;
+  input [21:0] \port$4714$0 ;
+  wire [21:0] \port$4714$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28672,9 +28822,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4667$0 (\port$4667$0 ),
-    .\port$4669$0 (\port$4669$0 ),
-    .\port$5132$32 (devices__payload[33:32]),
+    .\port$4712$0 (\port$4712$0 ),
+    .\port$4714$0 (\port$4714$0 ),
+    .\port$5185$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -28847,14 +28997,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4667$0 [15:0];
-  assign \weight_mantissa$27  = \port$4667$0 [15:0];
-  assign weight_shift = \port$4667$0 [21:16];
-  assign \weight_shift$29  = \port$4667$0 [21:16];
-  assign common_mantissa = \port$4669$0 [15:0];
-  assign \common_mantissa$31  = \port$4669$0 [15:0];
-  assign common_shift = \port$4669$0 [21:16];
-  assign \common_shift$33  = \port$4669$0 [21:16];
+  assign weight_mantissa = \port$4712$0 [15:0];
+  assign \weight_mantissa$27  = \port$4712$0 [15:0];
+  assign weight_shift = \port$4712$0 [21:16];
+  assign \weight_shift$29  = \port$4712$0 [21:16];
+  assign common_mantissa = \port$4714$0 [15:0];
+  assign \common_mantissa$31  = \port$4714$0 [15:0];
+  assign common_shift = \port$4714$0 [21:16];
+  assign \common_shift$33  = \port$4714$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29225,7 +29375,7 @@ module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_data, control_command, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, hastings, control_command, rho, lo, hi, valid_lo, valid_hi, load__stb, load__addr, load__data, \load__stb$21 , \load__addr$17 , \load__data$19 , back, stuck
+module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, hastings, rho, control_command, lo, hi, valid_lo, valid_hi, load__stb, load__addr, load__data, \load__stb$21 , \load__addr$17 , \load__data$19 , back, stuck
 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire [44:0] \$1 ;
@@ -29577,7 +29727,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5889$0 (target),
+    .\port$5946$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29587,7 +29737,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5889$0 (target),
+    .\port$5946$0 (target),
     .rst(rst),
     .value(\value$62 )
   );
@@ -29791,7 +29941,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5889$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5946$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -29836,8 +29986,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5889$0 ;
-  wire [11:0] \port$5889$0 ;
+  input [11:0] \port$5946$0 ;
+  wire [11:0] \port$5946$0 ;
   reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
@@ -29863,7 +30013,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5889$0 [11:4]];
+    _0_ <= deltas[\port$5946$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -29891,7 +30041,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5889$0 [11:4];
+    \$signature__addr  <= \port$5946$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -29904,7 +30054,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5889$0 [3:0];
+    \$6  = \port$5946$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -29957,9 +30107,9 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5889$0 [11:4];
-  assign index = \port$5889$0 [11:4];
-  assign \fraction$19  = \port$5889$0 [3:0];
+  assign delta_port__addr = \port$5946$0 [11:4];
+  assign index = \port$5946$0 [11:4];
+  assign \fraction$19  = \port$5946$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -29976,7 +30126,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5889$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5946$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -30021,8 +30171,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5889$0 ;
-  wire [11:0] \port$5889$0 ;
+  input [11:0] \port$5946$0 ;
+  wire [11:0] \port$5946$0 ;
   reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
@@ -30048,7 +30198,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5889$0 [11:4]];
+    _0_ <= deltas[\port$5946$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30076,7 +30226,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5889$0 [11:4];
+    \$signature__addr  <= \port$5946$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -30089,7 +30239,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5889$0 [3:0];
+    \$6  = \port$5946$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30142,9 +30292,9 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5889$0 [11:4];
-  assign index = \port$5889$0 [11:4];
-  assign \fraction$19  = \port$5889$0 [3:0];
+  assign delta_port__addr = \port$5946$0 [11:4];
+  assign index = \port$5946$0 [11:4];
+  assign \fraction$19  = \port$5946$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30161,7 +30311,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, control_command, rho, lo, hi, target, clk);
+module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, rho, control_command, lo, hi, target, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
@@ -30267,7 +30417,7 @@ module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, control_comm
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4667$0 , \port$4669$0 , code, \port$5132$32 , clk);
+module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4712$0 , \port$4714$0 , code, \port$5185$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30368,12 +30518,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4667$0 ;
-  wire [21:0] \port$4667$0 ;
-  input [21:0] \port$4669$0 ;
-  wire [21:0] \port$4669$0 ;
-  input [1:0] \port$5132$32 ;
-  wire [1:0] \port$5132$32 ;
+  input [21:0] \port$4712$0 ;
+  wire [21:0] \port$4712$0 ;
+  input [21:0] \port$4714$0 ;
+  wire [21:0] \port$4714$0 ;
+  input [1:0] \port$5185$32 ;
+  wire [1:0] \port$5185$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30442,7 +30592,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5132$32 [1];
+    last_1 <= \port$5185$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30499,12 +30649,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5132$32 [0];
+  assign \$1  = ~ \port$5185$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5132$32 [0];
+  assign \$8  = valid & \port$5185$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30517,14 +30667,14 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4669$0 [15:0] : \port$4667$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4714$0 [15:0] : \port$4712$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4669$0 [15:0] : \port$4667$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4714$0 [15:0] : \port$4712$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4669$0 [21:16] : \port$4667$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4669$0 [21:16] : \port$4667$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4714$0 [21:16] : \port$4712$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4714$0 [21:16] : \port$4712$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30678,12 +30828,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5132$32 [0];
-  assign last = \port$5132$32 [1];
-  assign weight_mantissa = \port$4667$0 [15:0];
-  assign common_mantissa = \port$4669$0 [15:0];
-  assign weight_shift = \port$4667$0 [21:16];
-  assign common_shift = \port$4669$0 [21:16];
+  assign odd = \port$5185$32 [0];
+  assign last = \port$5185$32 [1];
+  assign weight_mantissa = \port$4712$0 [15:0];
+  assign common_mantissa = \port$4714$0 [15:0];
+  assign weight_shift = \port$4712$0 [21:16];
+  assign common_shift = \port$4714$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30718,7 +30868,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_command, \port$4651$4 , rho, mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, control_command, \port$4696$4 , mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -31012,8 +31162,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4651$4 ;
-  wire [1:0] \port$4651$4 ;
+  input [1:0] \port$4696$4 ;
+  wire [1:0] \port$4696$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31177,14 +31327,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign \$21  = ! order_1[2:0];
   assign \$22  = order_1[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4651$4 [1];
+  assign \$24  = \$23  & \port$4696$4 [1];
   assign \$25  = ! order_1[2:0];
   assign \$26  = order_1[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = order_1[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4651$4 [0] ? held[15:0] : 16'h0000;
+  assign \$31  = \port$4696$4 [0] ? held[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_6) * $signed(gain_1);
@@ -31215,7 +31365,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$2123$0 (\$10 [11:0]),
+    .\port$2157$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -31362,8 +31512,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_10 = arrived;
-  assign centre_enable = \port$4651$4 [1];
-  assign trim_enable = \port$4651$4 [0];
+  assign centre_enable = \port$4696$4 [1];
+  assign trim_enable = \port$4696$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31474,7 +31624,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, control_c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, \port$2123$0 , control_command, load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_core.proposal.dac (rst, \port$2157$0 , control_command, load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
@@ -31517,8 +31667,8 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2123$0 , control_command, load__s
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2123$0 ;
-  wire [11:0] \port$2123$0 ;
+  input [11:0] \port$2157$0 ;
+  wire [11:0] \port$2157$0 ;
   input rst;
   wire rst;
   output [14:0] value;
@@ -31543,7 +31693,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2123$0 , control_command, load__s
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$2123$0 [11:4]];
+    _0_ <= deltas[\port$2157$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -31560,7 +31710,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2123$0 , control_command, load__s
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$2123$0 [11:4]];
+    _1_ <= lows[\port$2157$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -31580,7 +31730,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2123$0 , control_command, load__s
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$6  = \port$2123$0 [3:0];
+    \$6  = \port$2157$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -31632,10 +31782,10 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2123$0 , control_command, load__s
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$2123$0 [11:4];
-  assign index = \port$2123$0 [11:4];
-  assign delta_port__addr = \port$2123$0 [11:4];
-  assign fraction = \port$2123$0 [3:0];
+  assign \$signature__addr  = \port$2157$0 [11:4];
+  assign index = \port$2157$0 [11:4];
+  assign delta_port__addr = \port$2157$0 [11:4];
+  assign fraction = \port$2157$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -31998,7 +32148,7 @@ module \ohmcarlo_core.proposal.landing.kept (rst, w_en, r_data, control_command,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.target$97 (rst, centre, walk, control_command, rho, lo, hi, code, target, clk);
+module \ohmcarlo_core.proposal.target$97 (rst, centre, walk, rho, control_command, lo, hi, code, target, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
@@ -32104,14 +32254,14 @@ module \ohmcarlo_core.proposal.target$97 (rst, centre, walk, control_command, rh
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_pulses, emulator__present, clk, rst, \port$1027$0 , access_state_held__r_data, access_state_wear__r_data, access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps, control_external_loglik, model_points, model_features
-, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, sequencer_form, sequencer_reset
-, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data
-, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data
-, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb
-, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr
-, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5173$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set
-, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
+module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_pulses, emulator__present, clk, rst, access_state_step__r_data, access_state_held__r_data, access_state_wear__r_data, access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps, control_external_loglik, model_points, model_features
+, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, proposal_wide_every, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, entropy_fold
+, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb
+, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb
+, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb
+, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr
+, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5226$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
+, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -32196,17 +32346,17 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$171 ;
   wire \$172 ;
   wire \$173 ;
-  wire [31:0] \$174 ;
-  wire [23:0] \$175 ;
-  wire [31:0] \$176 ;
-  wire [31:0] \$177 ;
+  wire \$174 ;
+  wire \$175 ;
+  wire \$176 ;
+  wire \$177 ;
   wire [31:0] \$178 ;
-  wire [2:0] \$179 ;
+  wire [23:0] \$179 ;
   wire \$18 ;
   wire [31:0] \$180 ;
   wire [31:0] \$181 ;
   wire [31:0] \$182 ;
-  wire [31:0] \$183 ;
+  wire [2:0] \$183 ;
   wire [31:0] \$184 ;
   wire [31:0] \$185 ;
   wire [31:0] \$186 ;
@@ -32230,69 +32380,69 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$201 ;
   wire [31:0] \$202 ;
   wire [31:0] \$203 ;
-  wire [17:0] \$204 ;
+  wire [31:0] \$204 ;
   wire [31:0] \$205 ;
   wire [31:0] \$206 ;
-  wire [5:0] \$207 ;
-  wire [31:0] \$208 ;
-  wire [16:0] \$209 ;
+  wire [31:0] \$207 ;
+  wire [17:0] \$208 ;
+  wire [31:0] \$209 ;
   wire \$21 ;
-  wire [8:0] \$210 ;
-  wire [16:0] \$211 ;
-  wire [5:0] \$212 ;
+  wire [31:0] \$210 ;
+  wire [5:0] \$211 ;
+  wire [31:0] \$212 ;
   wire [16:0] \$213 ;
-  wire [6:0] \$214 ;
+  wire [8:0] \$214 ;
   wire [16:0] \$215 ;
-  wire [16:0] \$216 ;
+  wire [5:0] \$216 ;
   wire [16:0] \$217 ;
-  wire [16:0] \$218 ;
+  wire [6:0] \$218 ;
   wire [16:0] \$219 ;
   wire \$22 ;
-  wire [6:0] \$220 ;
+  wire [16:0] \$220 ;
   wire [16:0] \$221 ;
-  wire [3:0] \$222 ;
+  wire [16:0] \$222 ;
   wire [16:0] \$223 ;
-  wire [2:0] \$224 ;
+  wire [6:0] \$224 ;
   wire [16:0] \$225 ;
-  wire [6:0] \$226 ;
+  wire [3:0] \$226 ;
   wire [16:0] \$227 ;
-  wire [8:0] \$228 ;
-  wire [11:0] \$229 ;
+  wire [2:0] \$228 ;
+  wire [16:0] \$229 ;
   wire \$23 ;
-  wire [11:0] \$230 ;
-  wire [11:0] \$231 ;
-  wire [11:0] \$232 ;
+  wire [6:0] \$230 ;
+  wire [16:0] \$231 ;
+  wire [8:0] \$232 ;
   wire [11:0] \$233 ;
   wire [11:0] \$234 ;
-  wire [9:0] \$235 ;
+  wire [11:0] \$235 ;
   wire [11:0] \$236 ;
-  wire [9:0] \$237 ;
+  wire [11:0] \$237 ;
   wire [11:0] \$238 ;
-  wire [21:0] \$239 ;
+  wire [9:0] \$239 ;
   wire \$24 ;
-  wire [21:0] \$240 ;
-  wire [21:0] \$241 ;
-  wire [21:0] \$242 ;
+  wire [11:0] \$240 ;
+  wire [9:0] \$241 ;
+  wire [11:0] \$242 ;
   wire [21:0] \$243 ;
   wire [21:0] \$244 ;
-  wire [8:0] \$245 ;
-  wire [7:0] \$246 ;
-  wire [8:0] \$247 ;
-  wire [10:0] \$248 ;
-  wire [10:0] \$249 ;
+  wire [21:0] \$245 ;
+  wire [21:0] \$246 ;
+  wire [21:0] \$247 ;
+  wire [21:0] \$248 ;
+  wire [7:0] \$249 ;
   wire \$25 ;
-  wire [31:0] \$250 ;
-  wire [31:0] \$251 ;
+  wire [21:0] \$250 ;
+  wire [8:0] \$251 ;
   wire [7:0] \$252 ;
-  wire [31:0] \$253 ;
-  wire [31:0] \$254 ;
-  wire [31:0] \$255 ;
+  wire [8:0] \$253 ;
+  wire [10:0] \$254 ;
+  wire [10:0] \$255 ;
   wire [31:0] \$256 ;
   wire [31:0] \$257 ;
-  wire [31:0] \$258 ;
+  wire [7:0] \$258 ;
   wire [31:0] \$259 ;
   wire \$26 ;
-  wire [31:0] \$260 ;
+  wire [3:0] \$260 ;
   wire [31:0] \$261 ;
   wire [31:0] \$262 ;
   wire [31:0] \$263 ;
@@ -32317,47 +32467,47 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$280 ;
   wire [31:0] \$281 ;
   wire [31:0] \$282 ;
-  wire [23:0] \$283 ;
+  wire [31:0] \$283 ;
   wire [31:0] \$284 ;
   wire [31:0] \$285 ;
   wire [31:0] \$286 ;
   wire [31:0] \$287 ;
-  wire [16:0] \$288 ;
+  wire [31:0] \$288 ;
   wire [31:0] \$289 ;
   wire \$29 ;
-  wire [16:0] \$290 ;
-  wire [31:0] \$291 ;
-  wire [17:0] \$292 ;
+  wire [31:0] \$290 ;
+  wire [23:0] \$291 ;
+  wire [31:0] \$292 ;
   wire [31:0] \$293 ;
-  wire [11:0] \$294 ;
+  wire [31:0] \$294 ;
   wire [31:0] \$295 ;
-  wire [31:0] \$296 ;
+  wire [16:0] \$296 ;
   wire [31:0] \$297 ;
-  wire [31:0] \$298 ;
+  wire [16:0] \$298 ;
   wire [31:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [31:0] \$300 ;
+  wire [17:0] \$300 ;
   wire [31:0] \$301 ;
-  wire [31:0] \$302 ;
+  wire [11:0] \$302 ;
   wire [31:0] \$303 ;
-  wire [27:0] \$304 ;
-  wire [11:0] \$305 ;
-  wire [27:0] \$306 ;
+  wire [31:0] \$304 ;
+  wire [31:0] \$305 ;
+  wire [31:0] \$306 ;
   wire [31:0] \$307 ;
   wire [31:0] \$308 ;
-  wire [15:0] \$309 ;
+  wire [31:0] \$309 ;
   wire \$31 ;
-  wire [3:0] \$310 ;
-  wire [15:0] \$311 ;
-  wire [31:0] \$312 ;
-  wire [31:0] \$313 ;
-  wire [31:0] \$314 ;
+  wire [31:0] \$310 ;
+  wire [31:0] \$311 ;
+  wire [27:0] \$312 ;
+  wire [11:0] \$313 ;
+  wire [27:0] \$314 ;
   wire [31:0] \$315 ;
   wire [31:0] \$316 ;
-  wire [31:0] \$317 ;
-  wire [31:0] \$318 ;
-  wire [31:0] \$319 ;
+  wire [15:0] \$317 ;
+  wire [3:0] \$318 ;
+  wire [15:0] \$319 ;
   wire \$32 ;
   wire [31:0] \$320 ;
   wire [31:0] \$321 ;
@@ -32426,14 +32576,14 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$379 ;
   wire \$38 ;
   wire [31:0] \$380 ;
-  wire \$381 ;
-  wire \$382 ;
-  wire \$383 ;
-  wire \$384 ;
-  wire \$385 ;
-  wire \$386 ;
-  wire \$387 ;
-  wire \$388 ;
+  wire [31:0] \$381 ;
+  wire [31:0] \$382 ;
+  wire [31:0] \$383 ;
+  wire [31:0] \$384 ;
+  wire [31:0] \$385 ;
+  wire [31:0] \$386 ;
+  wire [31:0] \$387 ;
+  wire [31:0] \$388 ;
   wire \$389 ;
   wire \$39 ;
   wire \$390 ;
@@ -32452,8 +32602,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$401 ;
   wire \$402 ;
   wire \$403 ;
-  wire [1:0] \$404 ;
-  wire [1:0] \$405 ;
+  wire \$404 ;
+  wire \$405 ;
   wire \$406 ;
   wire \$407 ;
   wire \$408 ;
@@ -32462,169 +32612,169 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$410 ;
   wire \$411 ;
   wire \$412 ;
-  reg [10:0] \$413 ;
-  reg [31:0] \$414 ;
-  reg [31:0] \$415 ;
-  reg [16:0] \$416 ;
-  reg [8:0] \$417 ;
-  reg [5:0] \$418 ;
-  reg [6:0] \$419 ;
+  wire [1:0] \$413 ;
+  wire [1:0] \$414 ;
+  wire \$415 ;
+  wire \$416 ;
+  wire \$417 ;
+  wire \$418 ;
+  wire \$419 ;
   wire \$42 ;
-  reg [16:0] \$420 ;
-  reg [16:0] \$421 ;
-  reg [6:0] \$422 ;
-  reg [3:0] \$423 ;
-  reg [2:0] \$424 ;
-  reg [6:0] \$425 ;
+  wire \$420 ;
+  wire \$421 ;
+  reg [10:0] \$422 ;
+  reg [31:0] \$423 ;
+  reg [31:0] \$424 ;
+  reg [16:0] \$425 ;
   reg [8:0] \$426 ;
-  reg [11:0] \$427 ;
-  reg [11:0] \$428 ;
-  reg [11:0] \$429 ;
+  reg [5:0] \$427 ;
+  reg [6:0] \$428 ;
+  reg [16:0] \$429 ;
   wire \$43 ;
-  reg [9:0] \$430 ;
-  reg [9:0] \$431 ;
-  reg [21:0] \$432 ;
-  reg [21:0] \$433 ;
-  reg [21:0] \$434 ;
+  reg [16:0] \$430 ;
+  reg [6:0] \$431 ;
+  reg [3:0] \$432 ;
+  reg [2:0] \$433 ;
+  reg [6:0] \$434 ;
   reg [8:0] \$435 ;
-  reg [7:0] \$436 ;
-  reg [10:0] \$437 ;
-  reg [31:0] \$438 ;
-  reg [31:0] \$439 ;
+  reg [11:0] \$436 ;
+  reg [11:0] \$437 ;
+  reg [11:0] \$438 ;
+  reg [9:0] \$439 ;
   wire \$44 ;
-  reg [31:0] \$440 ;
-  reg [31:0] \$441 ;
-  reg [31:0] \$442 ;
-  reg [23:0] \$443 ;
-  reg [31:0] \$444 ;
-  reg [31:0] \$445 ;
-  reg [16:0] \$446 ;
-  reg [16:0] \$447 ;
-  reg [17:0] \$448 ;
-  reg [11:0] \$449 ;
+  reg [9:0] \$440 ;
+  reg [21:0] \$441 ;
+  reg [21:0] \$442 ;
+  reg [21:0] \$443 ;
+  reg [7:0] \$444 ;
+  reg [8:0] \$445 ;
+  reg [7:0] \$446 ;
+  reg [10:0] \$447 ;
+  reg [3:0] \$448 ;
+  reg [31:0] \$449 ;
   wire \$45 ;
   reg [31:0] \$450 ;
   reg [31:0] \$451 ;
-  reg [27:0] \$452 ;
-  reg [11:0] \$453 ;
-  reg [15:0] \$454 ;
-  reg \$455 ;
-  reg [8:0] \$456 ;
-  reg [31:0] \$457 ;
-  reg \$458 ;
-  reg [8:0] \$459 ;
+  reg [31:0] \$452 ;
+  reg [31:0] \$453 ;
+  reg [23:0] \$454 ;
+  reg [31:0] \$455 ;
+  reg [31:0] \$456 ;
+  reg [16:0] \$457 ;
+  reg [16:0] \$458 ;
+  reg [17:0] \$459 ;
   wire \$46 ;
-  reg [31:0] \$460 ;
-  reg \$461 ;
-  reg [8:0] \$462 ;
-  reg [31:0] \$463 ;
-  reg \$464 ;
-  reg [8:0] \$465 ;
-  reg [31:0] \$466 ;
-  reg \$467 ;
-  reg [8:0] \$468 ;
-  reg [31:0] \$469 ;
+  reg [11:0] \$460 ;
+  reg [31:0] \$461 ;
+  reg [31:0] \$462 ;
+  reg [27:0] \$463 ;
+  reg [11:0] \$464 ;
+  reg [15:0] \$465 ;
+  reg \$466 ;
+  reg [8:0] \$467 ;
+  reg [31:0] \$468 ;
+  reg \$469 ;
   wire \$47 ;
-  reg \$470 ;
-  reg [7:0] \$471 ;
-  reg [31:0] \$472 ;
-  reg \$473 ;
-  reg [9:0] \$474 ;
-  reg [31:0] \$475 ;
-  reg \$476 ;
-  reg [12:0] \$477 ;
-  reg [31:0] \$478 ;
-  reg \$479 ;
+  reg [8:0] \$470 ;
+  reg [31:0] \$471 ;
+  reg \$472 ;
+  reg [8:0] \$473 ;
+  reg [31:0] \$474 ;
+  reg \$475 ;
+  reg [8:0] \$476 ;
+  reg [31:0] \$477 ;
+  reg \$478 ;
+  reg [8:0] \$479 ;
   wire \$48 ;
-  reg [13:0] \$480 ;
-  reg [31:0] \$481 ;
-  reg \$482 ;
-  reg [7:0] \$483 ;
-  reg [31:0] \$484 ;
-  reg \$485 ;
-  reg [7:0] \$486 ;
+  reg [31:0] \$480 ;
+  reg \$481 ;
+  reg [7:0] \$482 ;
+  reg [31:0] \$483 ;
+  reg \$484 ;
+  reg [9:0] \$485 ;
+  reg [31:0] \$486 ;
   reg \$487 ;
-  reg [31:0] \$488 ;
-  reg \$489 ;
+  reg [12:0] \$488 ;
+  reg [31:0] \$489 ;
   wire \$49 ;
-  reg [7:0] \$490 ;
-  reg [31:0] \$491 ;
-  reg \$492 ;
-  reg [7:0] \$493 ;
-  reg \$494 ;
+  reg \$490 ;
+  reg [13:0] \$491 ;
+  reg [31:0] \$492 ;
+  reg \$493 ;
+  reg [7:0] \$494 ;
   reg [31:0] \$495 ;
   reg \$496 ;
   reg [7:0] \$497 ;
-  reg [31:0] \$498 ;
-  reg \$499 ;
+  reg \$498 ;
+  reg [31:0] \$499 ;
   wire \$5 ;
   wire \$50 ;
-  reg [7:0] \$500 ;
-  reg \$501 ;
+  reg \$500 ;
+  reg [7:0] \$501 ;
   reg [31:0] \$502 ;
   reg \$503 ;
   reg [7:0] \$504 ;
-  reg [31:0] \$505 ;
-  reg \$506 ;
-  reg [7:0] \$507 ;
-  reg \$508 ;
+  reg \$505 ;
+  reg [31:0] \$506 ;
+  reg \$507 ;
+  reg [7:0] \$508 ;
   reg [31:0] \$509 ;
   wire \$51 ;
   reg \$510 ;
-  reg [4:0] \$511 ;
-  reg [31:0] \$512 ;
-  reg \$513 ;
-  reg [4:0] \$514 ;
-  reg \$515 ;
+  reg [7:0] \$511 ;
+  reg \$512 ;
+  reg [31:0] \$513 ;
+  reg \$514 ;
+  reg [7:0] \$515 ;
   reg [31:0] \$516 ;
   reg \$517 ;
-  reg [9:0] \$518 ;
-  reg [31:0] \$519 ;
+  reg [7:0] \$518 ;
+  reg \$519 ;
   wire \$52 ;
-  reg \$520 ;
-  reg [9:0] \$521 ;
-  reg \$522 ;
+  reg [31:0] \$520 ;
+  reg \$521 ;
+  reg [4:0] \$522 ;
   reg [31:0] \$523 ;
   reg \$524 ;
   reg [4:0] \$525 ;
-  reg [31:0] \$526 ;
-  reg \$527 ;
-  reg [4:0] \$528 ;
-  reg \$529 ;
+  reg \$526 ;
+  reg [31:0] \$527 ;
+  reg \$528 ;
+  reg [9:0] \$529 ;
   wire \$53 ;
   reg [31:0] \$530 ;
   reg \$531 ;
-  reg [4:0] \$532 ;
-  reg [31:0] \$533 ;
-  reg \$534 ;
-  reg [4:0] \$535 ;
-  reg \$536 ;
+  reg [9:0] \$532 ;
+  reg \$533 ;
+  reg [31:0] \$534 ;
+  reg \$535 ;
+  reg [4:0] \$536 ;
   reg [31:0] \$537 ;
   reg \$538 ;
-  reg \$539 ;
-  wire [31:0] \$54 ;
-  reg [31:0] \$540 ;
-  reg \$541 ;
+  reg [4:0] \$539 ;
+  wire \$54 ;
+  reg \$540 ;
+  reg [31:0] \$541 ;
   reg \$542 ;
-  reg \$543 ;
+  reg [4:0] \$543 ;
   reg [31:0] \$544 ;
   reg \$545 ;
-  reg [12:0] \$546 ;
-  reg [31:0] \$547 ;
-  reg \$548 ;
+  reg [4:0] \$546 ;
+  reg \$547 ;
+  reg [31:0] \$548 ;
   reg \$549 ;
   wire \$55 ;
   reg \$550 ;
-  reg \$551 ;
+  reg [31:0] \$551 ;
   reg \$552 ;
   reg \$553 ;
   reg \$554 ;
-  reg \$555 ;
+  reg [31:0] \$555 ;
   reg \$556 ;
-  reg \$557 ;
-  reg \$558 ;
+  reg [12:0] \$557 ;
+  reg [31:0] \$558 ;
   reg \$559 ;
-  wire \$56 ;
+  wire [31:0] \$56 ;
   reg \$560 ;
   reg \$561 ;
   reg \$562 ;
@@ -32635,7 +32785,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$567 ;
   reg \$568 ;
   reg \$569 ;
-  wire [31:0] \$57 ;
+  wire \$57 ;
   reg \$570 ;
   reg \$571 ;
   reg \$572 ;
@@ -32657,10 +32807,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$587 ;
   reg \$588 ;
   reg \$589 ;
-  wire \$59 ;
+  wire [31:0] \$59 ;
   reg \$590 ;
   reg \$591 ;
-  reg [31:0] \$592 ;
+  reg \$592 ;
   reg \$593 ;
   reg \$594 ;
   reg \$595 ;
@@ -32669,13 +32819,13 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$598 ;
   reg \$599 ;
   wire \$6 ;
-  wire [31:0] \$60 ;
+  wire \$60 ;
   reg \$600 ;
   reg \$601 ;
   reg \$602 ;
   reg \$603 ;
   reg \$604 ;
-  reg \$605 ;
+  reg [31:0] \$605 ;
   reg \$606 ;
   reg \$607 ;
   reg \$608 ;
@@ -32691,7 +32841,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$617 ;
   reg \$618 ;
   reg \$619 ;
-  wire \$62 ;
+  wire [31:0] \$62 ;
   reg \$620 ;
   reg \$621 ;
   reg \$622 ;
@@ -32702,7 +32852,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$627 ;
   reg \$628 ;
   reg \$629 ;
-  wire [31:0] \$63 ;
+  wire \$63 ;
   reg \$630 ;
   reg \$631 ;
   reg \$632 ;
@@ -32717,44 +32867,57 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$640 ;
   reg \$641 ;
   reg \$642 ;
-  reg [31:0] \$643 ;
-  reg [31:0] \$644 ;
-  reg [31:0] \$645 ;
-  reg [31:0] \$646 ;
-  reg [31:0] \$647 ;
-  reg [31:0] \$648 ;
-  reg [31:0] \$649 ;
-  wire \$65 ;
-  reg [31:0] \$650 ;
-  reg [31:0] \$651 ;
-  reg [31:0] \$652 ;
-  reg [31:0] \$653 ;
-  reg [31:0] \$654 ;
-  reg [31:0] \$655 ;
+  reg \$643 ;
+  reg \$644 ;
+  reg \$645 ;
+  reg \$646 ;
+  reg \$647 ;
+  reg \$648 ;
+  reg \$649 ;
+  wire [31:0] \$65 ;
+  reg \$650 ;
+  reg \$651 ;
+  reg \$652 ;
+  reg \$653 ;
+  reg \$654 ;
+  reg \$655 ;
   reg [31:0] \$656 ;
   reg [31:0] \$657 ;
-  reg [7:0] \$658 ;
-  reg [12:0] \$659 ;
-  wire [31:0] \$66 ;
-  reg [1:0] \$660 ;
-  reg \$661 ;
-  reg \$662 ;
+  reg [31:0] \$658 ;
+  reg [31:0] \$659 ;
+  wire \$66 ;
+  reg [31:0] \$660 ;
+  reg [31:0] \$661 ;
+  reg [31:0] \$662 ;
+  reg [31:0] \$663 ;
+  reg [31:0] \$664 ;
+  reg [31:0] \$665 ;
+  reg [31:0] \$666 ;
+  reg [31:0] \$667 ;
+  reg [31:0] \$668 ;
+  reg [31:0] \$669 ;
   wire \$67 ;
-  wire \$68 ;
-  wire [31:0] \$69 ;
+  reg [31:0] \$670 ;
+  reg [7:0] \$671 ;
+  reg [13:0] \$672 ;
+  reg [1:0] \$673 ;
+  reg \$674 ;
+  reg \$675 ;
+  wire [31:0] \$68 ;
+  wire \$69 ;
   wire \$7 ;
   wire \$70 ;
-  wire \$71 ;
-  wire [31:0] \$72 ;
+  wire [31:0] \$71 ;
+  wire \$72 ;
   wire \$73 ;
-  wire \$74 ;
-  wire [31:0] \$75 ;
+  wire [31:0] \$74 ;
+  wire \$75 ;
   wire \$76 ;
-  wire \$77 ;
-  wire [31:0] \$78 ;
+  wire [31:0] \$77 ;
+  wire \$78 ;
   wire \$79 ;
   wire \$8 ;
-  wire \$80 ;
+  wire [31:0] \$80 ;
   wire \$81 ;
   wire \$82 ;
   wire \$83 ;
@@ -32776,8 +32939,6 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$98 ;
   wire \$99 ;
   wire \$signal ;
-  wire \$signal$214 ;
-  wire \$signal$216 ;
   wire \$signal$218 ;
   wire \$signal$220 ;
   wire \$signal$222 ;
@@ -32819,10 +32980,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$signal$294 ;
   wire \$signal$296 ;
   wire \$signal$298 ;
+  wire \$signal$300 ;
   wire \$signal$302 ;
   wire \$signal$304 ;
   wire \$signal$306 ;
-  wire \$signal$308 ;
   wire \$signal$310 ;
   wire \$signal$312 ;
   wire \$signal$314 ;
@@ -32841,10 +33002,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$signal$340 ;
   wire \$signal$342 ;
   wire \$signal$344 ;
-  wire \$signal$347 ;
-  wire \$signal$349 ;
-  wire \$signal$351 ;
-  wire \$signal$353 ;
+  wire \$signal$346 ;
+  wire \$signal$348 ;
+  wire \$signal$350 ;
+  wire \$signal$352 ;
   wire \$signal$355 ;
   wire \$signal$357 ;
   wire \$signal$359 ;
@@ -32852,26 +33013,30 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$signal$363 ;
   wire \$signal$365 ;
   wire \$signal$367 ;
-  wire \$signal$370 ;
-  wire \$signal$372 ;
+  wire \$signal$369 ;
+  wire \$signal$371 ;
+  wire \$signal$373 ;
   wire \$signal$375 ;
-  wire \$signal$377 ;
+  wire \$signal$378 ;
   wire \$signal$380 ;
-  wire \$signal$382 ;
+  wire \$signal$383 ;
   wire \$signal$385 ;
-  wire \$signal$387 ;
+  wire \$signal$388 ;
   wire \$signal$390 ;
-  wire \$signal$392 ;
+  wire \$signal$393 ;
   wire \$signal$395 ;
-  wire \$signal$397 ;
+  wire \$signal$398 ;
   wire \$signal$400 ;
-  wire \$signal$402 ;
+  wire \$signal$403 ;
   wire \$signal$405 ;
-  wire \$signal$407 ;
+  wire \$signal$408 ;
   wire \$signal$410 ;
-  reg [31:0] \$signal$434  = 32'd0;
-  reg [31:0] \$signal$435  = 32'd0;
-  reg [31:0] \$signal$436  = 32'd0;
+  wire \$signal$413 ;
+  wire \$signal$415 ;
+  wire \$signal$418 ;
+  reg [31:0] \$signal$442  = 32'd0;
+  reg [31:0] \$signal$443  = 32'd0;
+  reg [31:0] \$signal$444  = 32'd0;
   output [4:0] access_state_coin__addr;
   reg [4:0] access_state_coin__addr = 5'h00;
   output [31:0] access_state_coin__data;
@@ -32983,6 +33148,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [31:0] access_state_step__data = 32'd0;
   output access_state_step__r_addr;
   reg access_state_step__r_addr = 1'h0;
+  input [31:0] access_state_step__r_data;
   wire [31:0] access_state_step__r_data;
   output access_state_step__r_stb;
   reg access_state_step__r_stb = 1'h0;
@@ -33121,6 +33287,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \entropy.alarms_read  = 1'h0;
   reg \entropy.apt_cutoff_read  = 1'h0;
   reg \entropy.clean_windows_read  = 1'h0;
+  reg \entropy.fold_read  = 1'h0;
   reg \entropy.raw_bits.hi_read  = 1'h0;
   reg \entropy.raw_bits.lo_read  = 1'h0;
   reg \entropy.rct_cutoff_read  = 1'h0;
@@ -33140,6 +33307,9 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire entropy_apt_cutoff_hit;
   input [7:0] entropy_clean_windows;
   wire [7:0] entropy_clean_windows;
+  output [3:0] entropy_fold;
+  reg [3:0] entropy_fold = 4'h1;
+  wire entropy_fold_hit;
   input [63:0] entropy_raw_bits;
   wire [63:0] entropy_raw_bits;
   output [8:0] entropy_rct_cutoff;
@@ -33292,10 +33462,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
   reg [31:0] model_value = 32'd0;
-  input [15:0] \port$1027$0 ;
-  wire [15:0] \port$1027$0 ;
-  input [1:0] \port$5173$0 ;
-  wire [1:0] \port$5173$0 ;
+  input [1:0] \port$5226$0 ;
+  wire [1:0] \port$5226$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -33305,6 +33473,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \proposal.valid_hi_read  = 1'h0;
   reg \proposal.valid_lo_read  = 1'h0;
   reg \proposal.weight_read  = 1'h0;
+  reg \proposal.wide_every_read  = 1'h0;
   output [21:0] proposal_common;
   reg [21:0] proposal_common = 22'h000000;
   wire [15:0] \proposal_common.mantissa ;
@@ -33339,7 +33508,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [15:0] \proposal_weight.mantissa ;
   wire [5:0] \proposal_weight.shift ;
   wire proposal_weight_hit;
-  reg [12:0] r_stb_hits = 13'h0000;
+  output [7:0] proposal_wide_every;
+  reg [7:0] proposal_wide_every = 8'h00;
+  wire proposal_wide_every_hit;
+  reg [13:0] r_stb_hits = 14'h0000;
   reg \raw.command_read  = 1'h0;
   reg \raw.dac_read  = 1'h0;
   reg \raw.result_read  = 1'h0;
@@ -33435,64 +33607,85 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [31:0] status_value = 32'd0;
   reg [1:0] strobes = 2'h0;
   reg [7:0] w_stb_hits = 8'h00;
+  assign \$325  = { \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read  } & shadow;
+  assign \$326  = \$324  | \$325 ;
+  assign \$327  = { \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read  } & counters_form[31:0];
+  assign \$328  = \$326  | \$327 ;
+  assign \$329  = { \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read  } & shadow;
+  assign \$330  = \$328  | \$329 ;
+  assign \$331  = { \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read  } & counters_reset[31:0];
+  assign \$332  = \$330  | \$331 ;
+  assign \$333  = { \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read  } & shadow;
+  assign \$334  = \$332  | \$333 ;
+  assign \$335  = { \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read  } & counters_set[31:0];
+  assign \$336  = \$334  | \$335 ;
+  assign \$337  = { \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read  } & shadow;
   assign \$338  = \$336  | \$337 ;
-  assign \$339  = { \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read  } & counters_invalid[31:0];
+  assign \$339  = { \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read  } & counters_read[31:0];
   assign \$340  = \$338  | \$339 ;
-  assign \$341  = { \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read  } & shadow;
+  assign \$341  = { \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read  } & shadow;
   assign \$342  = \$340  | \$341 ;
-  assign \$343  = { \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read  } & counters_samples[31:0];
+  assign \$343  = { \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read  } & counters_dot[31:0];
   assign \$344  = \$342  | \$343 ;
-  assign \$345  = { \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read  } & shadow;
+  assign \$345  = { \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read  } & shadow;
   assign \$346  = \$344  | \$345 ;
-  assign \$347  = { \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read  } & counters_points[31:0];
+  assign \$347  = { \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read  } & counters_invalid[31:0];
   assign \$348  = \$346  | \$347 ;
-  assign \$349  = { \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read  } & shadow;
+  assign \$349  = { \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read  } & shadow;
   assign \$350  = \$348  | \$349 ;
-  assign \$351  = id_value | control_value;
-  assign \$352  = \$351  | status_value;
-  assign \$353  = \$352  | model_value;
-  assign \$354  = \$353  | proposal_value;
-  assign \$355  = \$354  | entropy_value;
-  assign \$356  = \$355  | sequencer_value;
-  assign \$357  = \$356  | emulator_value;
-  assign \$358  = \$357  | raw_value;
-  assign \$359  = \$358  | row_value;
-  assign \$360  = \$359  | counters_value;
-  assign \$371  = \$370  | access_state_groups_answer;
-  assign \$372  = \$371  | access_state_held_answer;
-  assign \$373  = \$372  | access_state_wear_answer;
-  assign \$374  = \$373  | access_state_regions_answer;
-  assign \$375  = \$374  | access_state_samples_answer;
-  assign \$376  = \$375  | access_state_coin_answer;
-  assign \$377  = \$376  | access_state_counters_answer;
-  assign \$378  = \$377  | access_state_step_answer;
-  assign \$380  = \$signal$435  | \$signal$436 ;
-  assign \$381  = | { model_region_groups_hit, model_regions_hit, model_hidden_hit, model_features_hit, model_points_hit, control_external_loglik_hit, control_steps_hit, control_command_hit };
-  assign \$382  = | { proposal_lo_hit, proposal_mid_hit, proposal_rho_hit, model_options_hit, model_retries_hit, model_min_free_hit, model_group_rows_hit, model_rows_per_region_hit };
-  assign \$383  = | { entropy_rct_symbol_cutoff_hit, entropy_rct_cutoff_hit, proposal_common_hit, proposal_weight_hit, proposal_logit_hit, proposal_valid_hi_hit, proposal_valid_lo_hit, proposal_hi_hit };
-  assign \$384  = | { emulator_key0_hit, sequencer_watchdog_hit, sequencer_dot_hit, sequencer_read_hit, sequencer_set_hit, sequencer_reset_hit, sequencer_form_hit, entropy_apt_cutoff_hit };
-  assign \$385  = | { raw_command_hit, emulator_first_pulse_hi_hit, emulator_first_pulse_lo_hit, emulator_sigma_gain_hit, emulator_median_gain_hit, emulator_stuck_level_hit, emulator_d2d_rel_hit, emulator_key1_hit };
-  assign \$386  = | { load_bad_rows_hit, load_sigma_hit, load_median_hit, load_log_sigma_hit, load_inv_sigma_hit, load_dac_hit, row_select_hit, raw_dac_hit };
-  assign \$387  = | { access_state_regions_hit, access_state_wear_hit, access_state_held_hit, access_state_groups_hit, access_state_queues_hit, load_calibration_hit, load_points_hit, load_order_hit };
-  assign \$388  = | { load_state_codes_hit, access_state_step_hit, access_state_counters_hit, access_state_coin_hit, access_state_samples_hit };
-  assign \$389  = | { access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit, access_state_held_hit, access_state_groups_hit, access_state_queues_hit };
-  assign \$390  = | { \$signal$224 , \$signal$222 , \$signal$220 , \$signal$218 , \$signal$216 , \$signal$214 , \$signal , access_state_step_hit };
-  assign \$391  = | { \$signal$240 , \$signal$238 , \$signal$236 , \$signal$234 , \$signal$232 , \$signal$230 , \$signal$228 , \$signal$226  };
-  assign \$392  = | { \$signal$256 , \$signal$254 , \$signal$252 , \$signal$250 , \$signal$248 , \$signal$246 , \$signal$244 , \$signal$242  };
-  assign \$393  = | { \$signal$272 , \$signal$270 , \$signal$268 , \$signal$266 , \$signal$264 , \$signal$262 , \$signal$260 , \$signal$258  };
-  assign \$394  = | { \$signal$288 , \$signal$286 , \$signal$284 , \$signal$282 , \$signal$280 , \$signal$278 , \$signal$276 , \$signal$274  };
-  assign \$395  = | { \$signal$306 , \$signal$304 , \$signal$302 , \$signal$298 , \$signal$296 , \$signal$294 , \$signal$292 , \$signal$290  };
-  assign \$396  = | { \$signal$322 , \$signal$320 , \$signal$318 , \$signal$316 , \$signal$314 , \$signal$312 , \$signal$310 , \$signal$308  };
-  assign \$397  = | { \$signal$338 , \$signal$336 , \$signal$334 , \$signal$332 , \$signal$330 , \$signal$328 , \$signal$326 , \$signal$324  };
-  assign \$398  = | { \$signal$355 , \$signal$353 , \$signal$351 , \$signal$349 , \$signal$347 , \$signal$344 , \$signal$342 , \$signal$340  };
-  assign \$399  = | { \$signal$372 , \$signal$370 , \$signal$367 , \$signal$365 , \$signal$363 , \$signal$361 , \$signal$359 , \$signal$357  };
-  assign \$400  = | { \$signal$392 , \$signal$390 , \$signal$387 , \$signal$385 , \$signal$382 , \$signal$380 , \$signal$377 , \$signal$375  };
-  assign \$401  = | { \$signal$410 , \$signal$407 , \$signal$405 , \$signal$402 , \$signal$400 , \$signal$397 , \$signal$395  };
-  assign \$402  = | w_stb_hits;
-  assign \$403  = | r_stb_hits;
-  assign \$404  = ~ { \$403 , \$402  };
-  assign \$405  = strobes & \$404 ;
-  assign \$406  = | \$405 ;
+  assign \$351  = { \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read  } & counters_samples[31:0];
+  assign \$352  = \$350  | \$351 ;
+  assign \$353  = { \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read  } & shadow;
+  assign \$354  = \$352  | \$353 ;
+  assign \$355  = { \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read  } & counters_points[31:0];
+  assign \$356  = \$354  | \$355 ;
+  assign \$357  = { \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read  } & shadow;
+  assign \$358  = \$356  | \$357 ;
+  assign \$359  = id_value | control_value;
+  assign \$360  = \$359  | status_value;
+  assign \$361  = \$360  | model_value;
+  assign \$362  = \$361  | proposal_value;
+  assign \$363  = \$362  | entropy_value;
+  assign \$364  = \$363  | sequencer_value;
+  assign \$365  = \$364  | emulator_value;
+  assign \$366  = \$365  | raw_value;
+  assign \$367  = \$366  | row_value;
+  assign \$368  = \$367  | counters_value;
+  assign \$379  = \$378  | access_state_groups_answer;
+  assign \$380  = \$379  | access_state_held_answer;
+  assign \$381  = \$380  | access_state_wear_answer;
+  assign \$382  = \$381  | access_state_regions_answer;
+  assign \$383  = \$382  | access_state_samples_answer;
+  assign \$384  = \$383  | access_state_coin_answer;
+  assign \$385  = \$384  | access_state_counters_answer;
+  assign \$386  = \$385  | access_state_step_answer;
+  assign \$388  = \$signal$443  | \$signal$444 ;
+  assign \$389  = | { model_region_groups_hit, model_regions_hit, model_hidden_hit, model_features_hit, model_points_hit, control_external_loglik_hit, control_steps_hit, control_command_hit };
+  assign \$390  = | { proposal_lo_hit, proposal_mid_hit, proposal_rho_hit, model_options_hit, model_retries_hit, model_min_free_hit, model_group_rows_hit, model_rows_per_region_hit };
+  assign \$391  = | { entropy_rct_cutoff_hit, proposal_wide_every_hit, proposal_common_hit, proposal_weight_hit, proposal_logit_hit, proposal_valid_hi_hit, proposal_valid_lo_hit, proposal_hi_hit };
+  assign \$392  = | { sequencer_dot_hit, sequencer_read_hit, sequencer_set_hit, sequencer_reset_hit, sequencer_form_hit, entropy_fold_hit, entropy_apt_cutoff_hit, entropy_rct_symbol_cutoff_hit };
+  assign \$393  = | { emulator_first_pulse_lo_hit, emulator_sigma_gain_hit, emulator_median_gain_hit, emulator_stuck_level_hit, emulator_d2d_rel_hit, emulator_key1_hit, emulator_key0_hit, sequencer_watchdog_hit };
+  assign \$394  = | { load_median_hit, load_log_sigma_hit, load_inv_sigma_hit, load_dac_hit, row_select_hit, raw_dac_hit, raw_command_hit, emulator_first_pulse_hi_hit };
+  assign \$395  = | { access_state_held_hit, access_state_groups_hit, access_state_queues_hit, load_calibration_hit, load_points_hit, load_order_hit, load_bad_rows_hit, load_sigma_hit };
+  assign \$396  = | { load_state_codes_hit, access_state_step_hit, access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit };
+  assign \$397  = | { access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit, access_state_held_hit, access_state_groups_hit, access_state_queues_hit };
+  assign \$398  = | { \$signal$228 , \$signal$226 , \$signal$224 , \$signal$222 , \$signal$220 , \$signal$218 , \$signal , access_state_step_hit };
+  assign \$399  = | { \$signal$244 , \$signal$242 , \$signal$240 , \$signal$238 , \$signal$236 , \$signal$234 , \$signal$232 , \$signal$230  };
+  assign \$400  = | { \$signal$260 , \$signal$258 , \$signal$256 , \$signal$254 , \$signal$252 , \$signal$250 , \$signal$248 , \$signal$246  };
+  assign \$401  = | { \$signal$276 , \$signal$274 , \$signal$272 , \$signal$270 , \$signal$268 , \$signal$266 , \$signal$264 , \$signal$262  };
+  assign \$402  = | { \$signal$292 , \$signal$290 , \$signal$288 , \$signal$286 , \$signal$284 , \$signal$282 , \$signal$280 , \$signal$278  };
+  assign \$403  = | { \$signal$310 , \$signal$306 , \$signal$304 , \$signal$302 , \$signal$300 , \$signal$298 , \$signal$296 , \$signal$294  };
+  assign \$404  = | { \$signal$326 , \$signal$324 , \$signal$322 , \$signal$320 , \$signal$318 , \$signal$316 , \$signal$314 , \$signal$312  };
+  assign \$405  = | { \$signal$342 , \$signal$340 , \$signal$338 , \$signal$336 , \$signal$334 , \$signal$332 , \$signal$330 , \$signal$328  };
+  assign \$406  = | { \$signal$359 , \$signal$357 , \$signal$355 , \$signal$352 , \$signal$350 , \$signal$348 , \$signal$346 , \$signal$344  };
+  assign \$407  = | { \$signal$375 , \$signal$373 , \$signal$371 , \$signal$369 , \$signal$367 , \$signal$365 , \$signal$363 , \$signal$361  };
+  assign \$408  = | { \$signal$395 , \$signal$393 , \$signal$390 , \$signal$388 , \$signal$385 , \$signal$383 , \$signal$380 , \$signal$378  };
+  assign \$409  = | { \$signal$415 , \$signal$413 , \$signal$410 , \$signal$408 , \$signal$405 , \$signal$403 , \$signal$400 , \$signal$398  };
+  assign \$411  = | w_stb_hits;
+  assign \$412  = | r_stb_hits;
+  assign \$413  = ~ { \$412 , \$411  };
+  assign \$414  = strobes & \$413 ;
+  assign \$415  = | \$414 ;
   assign control_command_hit = bus__addr == 6'h20;
   assign control_steps_hit = bus__addr == 6'h21;
   assign control_external_loglik_hit = bus__addr == 6'h22;
@@ -33515,9 +33708,11 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign proposal_logit_hit = bus__addr == 7'h56;
   assign proposal_weight_hit = bus__addr == 7'h57;
   assign proposal_common_hit = bus__addr == 7'h58;
+  assign proposal_wide_every_hit = bus__addr == 7'h59;
   assign entropy_rct_cutoff_hit = bus__addr == 7'h60;
   assign entropy_rct_symbol_cutoff_hit = bus__addr == 7'h61;
   assign entropy_apt_cutoff_hit = bus__addr == 7'h62;
+  assign entropy_fold_hit = bus__addr == 7'h65;
   assign sequencer_form_hit = bus__addr == 8'h80;
   assign sequencer_reset_hit = bus__addr == 8'h81;
   assign sequencer_set_hit = bus__addr == 8'h82;
@@ -33550,610 +33745,620 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign access_state_wear_hit = bus__addr[15:8] == 8'h83;
   assign access_state_regions_hit = bus__addr[15:5] == 11'h420;
   assign access_state_samples_hit = bus__addr[15:10] == 6'h22;
-  assign \$407  = bus__addr[15:5] == 11'h460;
-  assign \$408  = bus__addr[4:0] < 5'h18;
-  assign access_state_coin_hit = \$407  & \$408 ;
-  assign \$409  = bus__addr[15:5] == 11'h461;
-  assign \$410  = bus__addr[4:0] < 5'h12;
-  assign access_state_counters_hit = \$409  & \$410 ;
-  assign \$411  = bus__addr[15:1] == 15'h4619;
-  assign \$412  = bus__addr[0] < 1'h1;
-  assign access_state_step_hit = \$411  & \$412 ;
+  assign \$416  = bus__addr[15:5] == 11'h460;
+  assign \$417  = bus__addr[4:0] < 5'h18;
+  assign access_state_coin_hit = \$416  & \$417 ;
+  assign \$418  = bus__addr[15:5] == 11'h461;
+  assign \$419  = bus__addr[4:0] < 5'h12;
+  assign access_state_counters_hit = \$418  & \$419 ;
+  assign \$420  = bus__addr[15:1] == 15'h4619;
+  assign \$421  = bus__addr[0] < 1'h1;
+  assign access_state_step_hit = \$420  & \$421 ;
   assign load_state_codes_hit = bus__addr[15:13] == 3'h5;
   assign \$signal  = ! bus__addr;
-  assign \$signal$214  = bus__addr == 1'h1;
-  assign \$signal$216  = bus__addr == 2'h2;
-  assign \$signal$218  = bus__addr == 2'h3;
-  assign \$signal$220  = bus__addr == 3'h4;
-  assign \$signal$222  = bus__addr == 3'h5;
-  assign \$signal$224  = bus__addr == 3'h6;
-  assign \$signal$226  = bus__addr == 3'h7;
-  assign \$signal$228  = bus__addr == 4'h8;
-  assign \$signal$230  = bus__addr == 4'h9;
-  assign \$signal$232  = bus__addr == 4'ha;
-  assign \$signal$234  = bus__addr == 4'hb;
-  assign \$signal$236  = bus__addr == 4'hc;
-  assign \$signal$238  = bus__addr == 4'hd;
-  assign \$signal$240  = bus__addr == 6'h21;
-  assign \$signal$242  = bus__addr == 6'h22;
-  assign \$signal$244  = bus__addr == 6'h30;
-  assign \$signal$246  = bus__addr == 6'h31;
-  assign \$signal$248  = bus__addr == 6'h32;
-  assign \$signal$250  = bus__addr == 7'h40;
-  assign \$signal$252  = bus__addr == 7'h41;
-  assign \$signal$254  = bus__addr == 7'h42;
-  assign \$signal$256  = bus__addr == 7'h43;
-  assign \$signal$258  = bus__addr == 7'h44;
-  assign \$signal$260  = bus__addr == 7'h45;
-  assign \$signal$262  = bus__addr == 7'h46;
-  assign \$signal$264  = bus__addr == 7'h47;
-  assign \$signal$266  = bus__addr == 7'h48;
-  assign \$signal$268  = bus__addr == 7'h49;
-  assign \$signal$270  = bus__addr == 7'h50;
-  assign \$signal$272  = bus__addr == 7'h51;
-  assign \$signal$274  = bus__addr == 7'h52;
-  assign \$signal$276  = bus__addr == 7'h53;
-  assign \$signal$278  = bus__addr == 7'h54;
-  assign \$signal$280  = bus__addr == 7'h55;
-  assign \$signal$282  = bus__addr == 7'h56;
-  assign \$signal$284  = bus__addr == 7'h57;
-  assign \$signal$286  = bus__addr == 7'h58;
-  assign \$signal$288  = bus__addr == 7'h60;
-  assign \$signal$290  = bus__addr == 7'h61;
-  assign \$signal$292  = bus__addr == 7'h62;
-  assign \$signal$294  = bus__addr == 7'h63;
-  assign \$signal$296  = bus__addr == 7'h64;
-  assign \$signal$298  = bus__addr == 7'h66;
-  assign \$signal$302  = bus__addr == 7'h67;
-  assign \$signal$304  = bus__addr == 7'h68;
-  assign \$signal$306  = bus__addr == 7'h69;
-  assign \$signal$308  = bus__addr == 7'h6a;
-  assign \$signal$310  = bus__addr == 7'h6b;
-  assign \$signal$312  = bus__addr == 7'h6c;
-  assign \$signal$314  = bus__addr == 7'h6d;
-  assign \$signal$316  = bus__addr == 7'h6e;
-  assign \$signal$318  = bus__addr == 7'h6f;
-  assign \$signal$320  = bus__addr == 8'h80;
-  assign \$signal$322  = bus__addr == 8'h81;
-  assign \$signal$324  = bus__addr == 8'h82;
-  assign \$signal$326  = bus__addr == 8'h83;
-  assign \$signal$328  = bus__addr == 8'h84;
-  assign \$signal$330  = bus__addr == 8'h85;
-  assign \$signal$332  = bus__addr == 8'h90;
-  assign \$signal$334  = bus__addr == 8'h91;
-  assign \$signal$336  = bus__addr == 8'h92;
-  assign \$signal$338  = bus__addr == 8'h93;
-  assign \$signal$340  = bus__addr == 8'h94;
-  assign \$signal$342  = bus__addr == 8'h95;
-  assign \$signal$344  = bus__addr == 8'h96;
-  assign \$signal$347  = bus__addr == 8'h97;
-  assign \$signal$349  = bus__addr == 8'h98;
-  assign \$signal$351  = bus__addr == 8'h99;
-  assign \$signal$353  = bus__addr == 8'ha0;
-  assign \$signal$355  = bus__addr == 8'ha1;
-  assign \$signal$357  = bus__addr == 8'ha2;
-  assign \$signal$359  = bus__addr == 8'hb0;
-  assign \$signal$361  = bus__addr == 8'hb1;
-  assign \$signal$363  = bus__addr == 8'hb2;
-  assign \$signal$365  = bus__addr == 8'hb3;
-  assign \$signal$367  = bus__addr == 8'hc0;
-  assign \$signal$370  = bus__addr == 8'hc1;
-  assign \$signal$372  = bus__addr == 8'hc2;
-  assign \$signal$375  = bus__addr == 8'hc3;
-  assign \$signal$377  = bus__addr == 8'hc4;
-  assign \$signal$380  = bus__addr == 8'hc5;
-  assign \$signal$382  = bus__addr == 8'hc6;
-  assign \$signal$385  = bus__addr == 8'hc7;
-  assign \$signal$387  = bus__addr == 8'hc8;
-  assign \$signal$390  = bus__addr == 8'hc9;
-  assign \$signal$392  = bus__addr == 8'hca;
-  assign \$signal$395  = bus__addr == 8'hcb;
-  assign \$signal$397  = bus__addr == 8'hcc;
-  assign \$signal$400  = bus__addr == 8'hcd;
-  assign \$signal$402  = bus__addr == 8'hce;
-  assign \$signal$405  = bus__addr == 8'hcf;
-  assign \$signal$407  = bus__addr == 8'hd0;
-  assign \$signal$410  = bus__addr == 8'hd1;
+  assign \$signal$218  = bus__addr == 1'h1;
+  assign \$signal$220  = bus__addr == 2'h2;
+  assign \$signal$222  = bus__addr == 2'h3;
+  assign \$signal$224  = bus__addr == 3'h4;
+  assign \$signal$226  = bus__addr == 3'h5;
+  assign \$signal$228  = bus__addr == 3'h6;
+  assign \$signal$230  = bus__addr == 3'h7;
+  assign \$signal$232  = bus__addr == 4'h8;
+  assign \$signal$234  = bus__addr == 4'h9;
+  assign \$signal$236  = bus__addr == 4'ha;
+  assign \$signal$238  = bus__addr == 4'hb;
+  assign \$signal$240  = bus__addr == 4'hc;
+  assign \$signal$242  = bus__addr == 4'hd;
+  assign \$signal$244  = bus__addr == 6'h21;
+  assign \$signal$246  = bus__addr == 6'h22;
+  assign \$signal$248  = bus__addr == 6'h30;
+  assign \$signal$250  = bus__addr == 6'h31;
+  assign \$signal$252  = bus__addr == 6'h32;
+  assign \$signal$254  = bus__addr == 7'h40;
+  assign \$signal$256  = bus__addr == 7'h41;
+  assign \$signal$258  = bus__addr == 7'h42;
+  assign \$signal$260  = bus__addr == 7'h43;
+  assign \$signal$262  = bus__addr == 7'h44;
+  assign \$signal$264  = bus__addr == 7'h45;
+  assign \$signal$266  = bus__addr == 7'h46;
+  assign \$signal$268  = bus__addr == 7'h47;
+  assign \$signal$270  = bus__addr == 7'h48;
+  assign \$signal$272  = bus__addr == 7'h49;
+  assign \$signal$274  = bus__addr == 7'h50;
+  assign \$signal$276  = bus__addr == 7'h51;
+  assign \$signal$278  = bus__addr == 7'h52;
+  assign \$signal$280  = bus__addr == 7'h53;
+  assign \$signal$282  = bus__addr == 7'h54;
+  assign \$signal$284  = bus__addr == 7'h55;
+  assign \$signal$286  = bus__addr == 7'h56;
+  assign \$signal$288  = bus__addr == 7'h57;
+  assign \$signal$290  = bus__addr == 7'h58;
+  assign \$signal$292  = bus__addr == 7'h59;
+  assign \$signal$294  = bus__addr == 7'h60;
+  assign \$signal$296  = bus__addr == 7'h61;
+  assign \$signal$298  = bus__addr == 7'h62;
+  assign \$signal$300  = bus__addr == 7'h63;
+  assign \$signal$302  = bus__addr == 7'h64;
+  assign \$signal$304  = bus__addr == 7'h65;
+  assign \$signal$306  = bus__addr == 7'h66;
+  assign \$signal$310  = bus__addr == 7'h67;
+  assign \$signal$312  = bus__addr == 7'h68;
+  assign \$signal$314  = bus__addr == 7'h69;
+  assign \$signal$316  = bus__addr == 7'h6a;
+  assign \$signal$318  = bus__addr == 7'h6b;
+  assign \$signal$320  = bus__addr == 7'h6c;
+  assign \$signal$322  = bus__addr == 7'h6d;
+  assign \$signal$324  = bus__addr == 7'h6e;
+  assign \$signal$326  = bus__addr == 7'h6f;
+  assign \$signal$328  = bus__addr == 8'h80;
+  assign \$signal$330  = bus__addr == 8'h81;
+  assign \$signal$332  = bus__addr == 8'h82;
+  assign \$signal$334  = bus__addr == 8'h83;
+  assign \$signal$336  = bus__addr == 8'h84;
+  assign \$signal$338  = bus__addr == 8'h85;
+  assign \$signal$340  = bus__addr == 8'h90;
+  assign \$signal$342  = bus__addr == 8'h91;
+  assign \$signal$344  = bus__addr == 8'h92;
+  assign \$signal$346  = bus__addr == 8'h93;
+  assign \$signal$348  = bus__addr == 8'h94;
+  assign \$signal$350  = bus__addr == 8'h95;
+  assign \$signal$352  = bus__addr == 8'h96;
+  assign \$signal$355  = bus__addr == 8'h97;
+  assign \$signal$357  = bus__addr == 8'h98;
+  assign \$signal$359  = bus__addr == 8'h99;
+  assign \$signal$361  = bus__addr == 8'ha0;
+  assign \$signal$363  = bus__addr == 8'ha1;
+  assign \$signal$365  = bus__addr == 8'ha2;
+  assign \$signal$367  = bus__addr == 8'hb0;
+  assign \$signal$369  = bus__addr == 8'hb1;
+  assign \$signal$371  = bus__addr == 8'hb2;
+  assign \$signal$373  = bus__addr == 8'hb3;
+  assign \$signal$375  = bus__addr == 8'hc0;
+  assign \$signal$378  = bus__addr == 8'hc1;
+  assign \$signal$380  = bus__addr == 8'hc2;
+  assign \$signal$383  = bus__addr == 8'hc3;
+  assign \$signal$385  = bus__addr == 8'hc4;
+  assign \$signal$388  = bus__addr == 8'hc5;
+  assign \$signal$390  = bus__addr == 8'hc6;
+  assign \$signal$393  = bus__addr == 8'hc7;
+  assign \$signal$395  = bus__addr == 8'hc8;
+  assign \$signal$398  = bus__addr == 8'hc9;
+  assign \$signal$400  = bus__addr == 8'hca;
+  assign \$signal$403  = bus__addr == 8'hcb;
+  assign \$signal$405  = bus__addr == 8'hcc;
+  assign \$signal$408  = bus__addr == 8'hcd;
+  assign \$signal$410  = bus__addr == 8'hce;
+  assign \$signal$413  = bus__addr == 8'hcf;
+  assign \$signal$415  = bus__addr == 8'hd0;
+  assign \$signal$418  = bus__addr == 8'hd1;
   always @(posedge clk)
-    control_command <= \$413 ;
+    control_command <= \$422 ;
   always @(posedge clk)
-    control_steps <= \$414 ;
+    control_steps <= \$423 ;
   always @(posedge clk)
-    control_external_loglik <= \$415 ;
+    control_external_loglik <= \$424 ;
   always @(posedge clk)
-    model_points <= \$416 ;
+    model_points <= \$425 ;
   always @(posedge clk)
-    model_features <= \$417 ;
+    model_features <= \$426 ;
   always @(posedge clk)
-    model_hidden <= \$418 ;
+    model_hidden <= \$427 ;
   always @(posedge clk)
-    model_regions <= \$419 ;
+    model_regions <= \$428 ;
   always @(posedge clk)
-    model_region_groups <= \$420 ;
+    model_region_groups <= \$429 ;
   always @(posedge clk)
-    model_rows_per_region <= \$421 ;
+    model_rows_per_region <= \$430 ;
   always @(posedge clk)
-    model_group_rows <= \$422 ;
+    model_group_rows <= \$431 ;
   always @(posedge clk)
-    model_min_free <= \$423 ;
+    model_min_free <= \$432 ;
   always @(posedge clk)
-    model_retries <= \$424 ;
+    model_retries <= \$433 ;
   always @(posedge clk)
-    model_options <= \$425 ;
+    model_options <= \$434 ;
   always @(posedge clk)
-    proposal_rho <= \$426 ;
+    proposal_rho <= \$435 ;
   always @(posedge clk)
-    proposal_mid <= \$427 ;
+    proposal_mid <= \$436 ;
   always @(posedge clk)
-    proposal_lo <= \$428 ;
+    proposal_lo <= \$437 ;
   always @(posedge clk)
-    proposal_hi <= \$429 ;
+    proposal_hi <= \$438 ;
   always @(posedge clk)
-    proposal_valid_lo <= \$430 ;
+    proposal_valid_lo <= \$439 ;
   always @(posedge clk)
-    proposal_valid_hi <= \$431 ;
+    proposal_valid_hi <= \$440 ;
   always @(posedge clk)
-    proposal_logit <= \$432 ;
+    proposal_logit <= \$441 ;
   always @(posedge clk)
-    proposal_weight <= \$433 ;
+    proposal_weight <= \$442 ;
   always @(posedge clk)
-    proposal_common <= \$434 ;
+    proposal_common <= \$443 ;
   always @(posedge clk)
-    entropy_rct_cutoff <= \$435 ;
+    proposal_wide_every <= \$444 ;
   always @(posedge clk)
-    entropy_rct_symbol_cutoff <= \$436 ;
+    entropy_rct_cutoff <= \$445 ;
   always @(posedge clk)
-    entropy_apt_cutoff <= \$437 ;
+    entropy_rct_symbol_cutoff <= \$446 ;
   always @(posedge clk)
-    sequencer_form <= \$438 ;
+    entropy_apt_cutoff <= \$447 ;
   always @(posedge clk)
-    sequencer_reset <= \$439 ;
+    entropy_fold <= \$448 ;
   always @(posedge clk)
-    sequencer_set <= \$440 ;
+    sequencer_form <= \$449 ;
   always @(posedge clk)
-    sequencer_read <= \$441 ;
+    sequencer_reset <= \$450 ;
   always @(posedge clk)
-    sequencer_dot <= \$442 ;
+    sequencer_set <= \$451 ;
   always @(posedge clk)
-    sequencer_watchdog <= \$443 ;
+    sequencer_read <= \$452 ;
   always @(posedge clk)
-    emulator_key0 <= \$444 ;
+    sequencer_dot <= \$453 ;
   always @(posedge clk)
-    emulator_key1 <= \$445 ;
+    sequencer_watchdog <= \$454 ;
   always @(posedge clk)
-    emulator_d2d_rel <= \$446 ;
+    emulator_key0 <= \$455 ;
   always @(posedge clk)
-    emulator_stuck_level <= \$447 ;
+    emulator_key1 <= \$456 ;
   always @(posedge clk)
-    emulator_median_gain <= \$448 ;
+    emulator_d2d_rel <= \$457 ;
   always @(posedge clk)
-    emulator_sigma_gain <= \$449 ;
+    emulator_stuck_level <= \$458 ;
   always @(posedge clk)
-    emulator_first_pulse_lo <= \$450 ;
+    emulator_median_gain <= \$459 ;
   always @(posedge clk)
-    emulator_first_pulse_hi <= \$451 ;
+    emulator_sigma_gain <= \$460 ;
   always @(posedge clk)
-    raw_command <= \$452 ;
+    emulator_first_pulse_lo <= \$461 ;
   always @(posedge clk)
-    raw_dac <= \$453 ;
+    emulator_first_pulse_hi <= \$462 ;
   always @(posedge clk)
-    row_select <= \$454 ;
+    raw_command <= \$463 ;
   always @(posedge clk)
-    load_dac__stb <= \$455 ;
+    raw_dac <= \$464 ;
   always @(posedge clk)
-    load_dac__addr <= \$456 ;
+    row_select <= \$465 ;
   always @(posedge clk)
-    load_dac__data <= \$457 ;
+    load_dac__stb <= \$466 ;
   always @(posedge clk)
-    load_inv_sigma__stb <= \$458 ;
+    load_dac__addr <= \$467 ;
   always @(posedge clk)
-    load_inv_sigma__addr <= \$459 ;
+    load_dac__data <= \$468 ;
   always @(posedge clk)
-    load_inv_sigma__data <= \$460 ;
+    load_inv_sigma__stb <= \$469 ;
   always @(posedge clk)
-    load_log_sigma__stb <= \$461 ;
+    load_inv_sigma__addr <= \$470 ;
   always @(posedge clk)
-    load_log_sigma__addr <= \$462 ;
+    load_inv_sigma__data <= \$471 ;
   always @(posedge clk)
-    load_log_sigma__data <= \$463 ;
+    load_log_sigma__stb <= \$472 ;
   always @(posedge clk)
-    load_median__stb <= \$464 ;
+    load_log_sigma__addr <= \$473 ;
   always @(posedge clk)
-    load_median__addr <= \$465 ;
+    load_log_sigma__data <= \$474 ;
   always @(posedge clk)
-    load_median__data <= \$466 ;
+    load_median__stb <= \$475 ;
   always @(posedge clk)
-    load_sigma__stb <= \$467 ;
+    load_median__addr <= \$476 ;
   always @(posedge clk)
-    load_sigma__addr <= \$468 ;
+    load_median__data <= \$477 ;
   always @(posedge clk)
-    load_sigma__data <= \$469 ;
+    load_sigma__stb <= \$478 ;
   always @(posedge clk)
-    load_bad_rows__stb <= \$470 ;
+    load_sigma__addr <= \$479 ;
   always @(posedge clk)
-    load_bad_rows__addr <= \$471 ;
+    load_sigma__data <= \$480 ;
   always @(posedge clk)
-    load_bad_rows__data <= \$472 ;
+    load_bad_rows__stb <= \$481 ;
   always @(posedge clk)
-    load_order__stb <= \$473 ;
+    load_bad_rows__addr <= \$482 ;
   always @(posedge clk)
-    load_order__addr <= \$474 ;
+    load_bad_rows__data <= \$483 ;
   always @(posedge clk)
-    load_order__data <= \$475 ;
+    load_order__stb <= \$484 ;
   always @(posedge clk)
-    load_points__stb <= \$476 ;
+    load_order__addr <= \$485 ;
   always @(posedge clk)
-    load_points__addr <= \$477 ;
+    load_order__data <= \$486 ;
   always @(posedge clk)
-    load_points__data <= \$478 ;
+    load_points__stb <= \$487 ;
   always @(posedge clk)
-    load_calibration__stb <= \$479 ;
+    load_points__addr <= \$488 ;
   always @(posedge clk)
-    load_calibration__addr <= \$480 ;
+    load_points__data <= \$489 ;
   always @(posedge clk)
-    load_calibration__data <= \$481 ;
+    load_calibration__stb <= \$490 ;
   always @(posedge clk)
-    access_state_queues__stb <= \$482 ;
+    load_calibration__addr <= \$491 ;
   always @(posedge clk)
-    access_state_queues__addr <= \$483 ;
+    load_calibration__data <= \$492 ;
   always @(posedge clk)
-    access_state_queues__data <= \$484 ;
+    access_state_queues__stb <= \$493 ;
   always @(posedge clk)
-    access_state_queues__r_stb <= \$485 ;
+    access_state_queues__addr <= \$494 ;
   always @(posedge clk)
-    access_state_queues__r_addr <= \$486 ;
+    access_state_queues__data <= \$495 ;
   always @(posedge clk)
-    access_state_queues_was_read <= \$487 ;
+    access_state_queues__r_stb <= \$496 ;
   always @(posedge clk)
-    access_state_queues_answer <= \$488 ;
+    access_state_queues__r_addr <= \$497 ;
   always @(posedge clk)
-    access_state_groups__stb <= \$489 ;
+    access_state_queues_was_read <= \$498 ;
   always @(posedge clk)
-    access_state_groups__addr <= \$490 ;
+    access_state_queues_answer <= \$499 ;
   always @(posedge clk)
-    access_state_groups__data <= \$491 ;
+    access_state_groups__stb <= \$500 ;
   always @(posedge clk)
-    access_state_groups__r_stb <= \$492 ;
+    access_state_groups__addr <= \$501 ;
   always @(posedge clk)
-    access_state_groups__r_addr <= \$493 ;
+    access_state_groups__data <= \$502 ;
   always @(posedge clk)
-    access_state_groups_was_read <= \$494 ;
+    access_state_groups__r_stb <= \$503 ;
   always @(posedge clk)
-    access_state_groups_answer <= \$495 ;
+    access_state_groups__r_addr <= \$504 ;
   always @(posedge clk)
-    access_state_held__stb <= \$496 ;
+    access_state_groups_was_read <= \$505 ;
   always @(posedge clk)
-    access_state_held__addr <= \$497 ;
+    access_state_groups_answer <= \$506 ;
   always @(posedge clk)
-    access_state_held__data <= \$498 ;
+    access_state_held__stb <= \$507 ;
   always @(posedge clk)
-    access_state_held__r_stb <= \$499 ;
+    access_state_held__addr <= \$508 ;
   always @(posedge clk)
-    access_state_held__r_addr <= \$500 ;
+    access_state_held__data <= \$509 ;
   always @(posedge clk)
-    access_state_held_was_read <= \$501 ;
+    access_state_held__r_stb <= \$510 ;
   always @(posedge clk)
-    access_state_held_answer <= \$502 ;
+    access_state_held__r_addr <= \$511 ;
   always @(posedge clk)
-    access_state_wear__stb <= \$503 ;
+    access_state_held_was_read <= \$512 ;
   always @(posedge clk)
-    access_state_wear__addr <= \$504 ;
+    access_state_held_answer <= \$513 ;
   always @(posedge clk)
-    access_state_wear__data <= \$505 ;
+    access_state_wear__stb <= \$514 ;
   always @(posedge clk)
-    access_state_wear__r_stb <= \$506 ;
+    access_state_wear__addr <= \$515 ;
   always @(posedge clk)
-    access_state_wear__r_addr <= \$507 ;
+    access_state_wear__data <= \$516 ;
   always @(posedge clk)
-    access_state_wear_was_read <= \$508 ;
+    access_state_wear__r_stb <= \$517 ;
   always @(posedge clk)
-    access_state_wear_answer <= \$509 ;
+    access_state_wear__r_addr <= \$518 ;
   always @(posedge clk)
-    access_state_regions__stb <= \$510 ;
+    access_state_wear_was_read <= \$519 ;
   always @(posedge clk)
-    access_state_regions__addr <= \$511 ;
+    access_state_wear_answer <= \$520 ;
   always @(posedge clk)
-    access_state_regions__data <= \$512 ;
+    access_state_regions__stb <= \$521 ;
   always @(posedge clk)
-    access_state_regions__r_stb <= \$513 ;
+    access_state_regions__addr <= \$522 ;
   always @(posedge clk)
-    access_state_regions__r_addr <= \$514 ;
+    access_state_regions__data <= \$523 ;
   always @(posedge clk)
-    access_state_regions_was_read <= \$515 ;
+    access_state_regions__r_stb <= \$524 ;
   always @(posedge clk)
-    access_state_regions_answer <= \$516 ;
+    access_state_regions__r_addr <= \$525 ;
   always @(posedge clk)
-    access_state_samples__stb <= \$517 ;
+    access_state_regions_was_read <= \$526 ;
   always @(posedge clk)
-    access_state_samples__addr <= \$518 ;
+    access_state_regions_answer <= \$527 ;
   always @(posedge clk)
-    access_state_samples__data <= \$519 ;
+    access_state_samples__stb <= \$528 ;
   always @(posedge clk)
-    access_state_samples__r_stb <= \$520 ;
+    access_state_samples__addr <= \$529 ;
   always @(posedge clk)
-    access_state_samples__r_addr <= \$521 ;
+    access_state_samples__data <= \$530 ;
   always @(posedge clk)
-    access_state_samples_was_read <= \$522 ;
+    access_state_samples__r_stb <= \$531 ;
   always @(posedge clk)
-    access_state_samples_answer <= \$523 ;
+    access_state_samples__r_addr <= \$532 ;
   always @(posedge clk)
-    access_state_coin__stb <= \$524 ;
+    access_state_samples_was_read <= \$533 ;
   always @(posedge clk)
-    access_state_coin__addr <= \$525 ;
+    access_state_samples_answer <= \$534 ;
   always @(posedge clk)
-    access_state_coin__data <= \$526 ;
+    access_state_coin__stb <= \$535 ;
   always @(posedge clk)
-    access_state_coin__r_stb <= \$527 ;
+    access_state_coin__addr <= \$536 ;
   always @(posedge clk)
-    access_state_coin__r_addr <= \$528 ;
+    access_state_coin__data <= \$537 ;
   always @(posedge clk)
-    access_state_coin_was_read <= \$529 ;
+    access_state_coin__r_stb <= \$538 ;
   always @(posedge clk)
-    access_state_coin_answer <= \$530 ;
+    access_state_coin__r_addr <= \$539 ;
   always @(posedge clk)
-    access_state_counters__stb <= \$531 ;
+    access_state_coin_was_read <= \$540 ;
   always @(posedge clk)
-    access_state_counters__addr <= \$532 ;
+    access_state_coin_answer <= \$541 ;
   always @(posedge clk)
-    access_state_counters__data <= \$533 ;
+    access_state_counters__stb <= \$542 ;
   always @(posedge clk)
-    access_state_counters__r_stb <= \$534 ;
+    access_state_counters__addr <= \$543 ;
   always @(posedge clk)
-    access_state_counters__r_addr <= \$535 ;
+    access_state_counters__data <= \$544 ;
   always @(posedge clk)
-    access_state_counters_was_read <= \$536 ;
+    access_state_counters__r_stb <= \$545 ;
   always @(posedge clk)
-    access_state_counters_answer <= \$537 ;
+    access_state_counters__r_addr <= \$546 ;
   always @(posedge clk)
-    access_state_step__stb <= \$538 ;
+    access_state_counters_was_read <= \$547 ;
   always @(posedge clk)
-    access_state_step__addr <= \$539 ;
+    access_state_counters_answer <= \$548 ;
   always @(posedge clk)
-    access_state_step__data <= \$540 ;
+    access_state_step__stb <= \$549 ;
   always @(posedge clk)
-    access_state_step__r_stb <= \$541 ;
+    access_state_step__addr <= \$550 ;
   always @(posedge clk)
-    access_state_step__r_addr <= \$542 ;
+    access_state_step__data <= \$551 ;
   always @(posedge clk)
-    access_state_step_was_read <= \$543 ;
+    access_state_step__r_stb <= \$552 ;
   always @(posedge clk)
-    access_state_step_answer <= \$544 ;
+    access_state_step__r_addr <= \$553 ;
   always @(posedge clk)
-    load_state_codes__stb <= \$545 ;
+    access_state_step_was_read <= \$554 ;
   always @(posedge clk)
-    load_state_codes__addr <= \$546 ;
+    access_state_step_answer <= \$555 ;
   always @(posedge clk)
-    load_state_codes__data <= \$547 ;
+    load_state_codes__stb <= \$556 ;
   always @(posedge clk)
-    \id.magic_read  <= \$548 ;
+    load_state_codes__addr <= \$557 ;
   always @(posedge clk)
-    \id.version_read  <= \$549 ;
+    load_state_codes__data <= \$558 ;
   always @(posedge clk)
-    \id.map_hash_read  <= \$550 ;
+    \id.magic_read  <= \$559 ;
   always @(posedge clk)
-    \id.features_read  <= \$551 ;
+    \id.version_read  <= \$560 ;
   always @(posedge clk)
-    \id.rows_read  <= \$552 ;
+    \id.map_hash_read  <= \$561 ;
   always @(posedge clk)
-    \id.pairs_read  <= \$553 ;
+    \id.features_read  <= \$562 ;
   always @(posedge clk)
-    \id.entropy_pairs_read  <= \$554 ;
+    \id.rows_read  <= \$563 ;
   always @(posedge clk)
-    \id.access_bits_read  <= \$555 ;
+    \id.pairs_read  <= \$564 ;
   always @(posedge clk)
-    \id.tile_pairs_read  <= \$556 ;
+    \id.entropy_pairs_read  <= \$565 ;
   always @(posedge clk)
-    \id.dot_bits_read  <= \$557 ;
+    \id.access_bits_read  <= \$566 ;
   always @(posedge clk)
-    \id.dot_shift_read  <= \$558 ;
+    \id.tile_pairs_read  <= \$567 ;
   always @(posedge clk)
-    \id.max_points_read  <= \$559 ;
+    \id.dot_bits_read  <= \$568 ;
   always @(posedge clk)
-    \id.max_group_rows_read  <= \$560 ;
+    \id.dot_shift_read  <= \$569 ;
   always @(posedge clk)
-    \id.max_regions_read  <= \$561 ;
+    \id.max_points_read  <= \$570 ;
   always @(posedge clk)
-    \control.steps_read  <= \$562 ;
+    \id.max_group_rows_read  <= \$571 ;
   always @(posedge clk)
-    \control.external_loglik_read  <= \$563 ;
+    \id.max_regions_read  <= \$572 ;
   always @(posedge clk)
-    \status.state_read  <= \$564 ;
+    \control.steps_read  <= \$573 ;
   always @(posedge clk)
-    \status.steps_done_read  <= \$565 ;
+    \control.external_loglik_read  <= \$574 ;
   always @(posedge clk)
-    \status.turn_read  <= \$566 ;
+    \status.state_read  <= \$575 ;
   always @(posedge clk)
-    \model.points_read  <= \$567 ;
+    \status.steps_done_read  <= \$576 ;
   always @(posedge clk)
-    \model.features_read  <= \$568 ;
+    \status.turn_read  <= \$577 ;
   always @(posedge clk)
-    \model.hidden_read  <= \$569 ;
+    \model.points_read  <= \$578 ;
   always @(posedge clk)
-    \model.regions_read  <= \$570 ;
+    \model.features_read  <= \$579 ;
   always @(posedge clk)
-    \model.region_groups_read  <= \$571 ;
+    \model.hidden_read  <= \$580 ;
   always @(posedge clk)
-    \model.rows_per_region_read  <= \$572 ;
+    \model.regions_read  <= \$581 ;
   always @(posedge clk)
-    \model.group_rows_read  <= \$573 ;
+    \model.region_groups_read  <= \$582 ;
   always @(posedge clk)
-    \model.min_free_read  <= \$574 ;
+    \model.rows_per_region_read  <= \$583 ;
   always @(posedge clk)
-    \model.retries_read  <= \$575 ;
+    \model.group_rows_read  <= \$584 ;
   always @(posedge clk)
-    \model.options_read  <= \$576 ;
+    \model.min_free_read  <= \$585 ;
   always @(posedge clk)
-    \proposal.rho_read  <= \$577 ;
+    \model.retries_read  <= \$586 ;
   always @(posedge clk)
-    \proposal.mid_read  <= \$578 ;
+    \model.options_read  <= \$587 ;
   always @(posedge clk)
-    \proposal.lo_read  <= \$579 ;
+    \proposal.rho_read  <= \$588 ;
   always @(posedge clk)
-    \proposal.hi_read  <= \$580 ;
+    \proposal.mid_read  <= \$589 ;
   always @(posedge clk)
-    \proposal.valid_lo_read  <= \$581 ;
+    \proposal.lo_read  <= \$590 ;
   always @(posedge clk)
-    \proposal.valid_hi_read  <= \$582 ;
+    \proposal.hi_read  <= \$591 ;
   always @(posedge clk)
-    \proposal.logit_read  <= \$583 ;
+    \proposal.valid_lo_read  <= \$592 ;
   always @(posedge clk)
-    \proposal.weight_read  <= \$584 ;
+    \proposal.valid_hi_read  <= \$593 ;
   always @(posedge clk)
-    \proposal.common_read  <= \$585 ;
+    \proposal.logit_read  <= \$594 ;
   always @(posedge clk)
-    \entropy.rct_cutoff_read  <= \$586 ;
+    \proposal.weight_read  <= \$595 ;
   always @(posedge clk)
-    \entropy.rct_symbol_cutoff_read  <= \$587 ;
+    \proposal.common_read  <= \$596 ;
   always @(posedge clk)
-    \entropy.apt_cutoff_read  <= \$588 ;
+    \proposal.wide_every_read  <= \$597 ;
   always @(posedge clk)
-    \entropy.alarms_read  <= \$589 ;
+    \entropy.rct_cutoff_read  <= \$598 ;
   always @(posedge clk)
-    \entropy.clean_windows_read  <= \$590 ;
+    \entropy.rct_symbol_cutoff_read  <= \$599 ;
   always @(posedge clk)
-    \entropy.raw_bits.lo_read  <= \$591 ;
+    \entropy.apt_cutoff_read  <= \$600 ;
   always @(posedge clk)
-    shadow <= \$592 ;
+    \entropy.alarms_read  <= \$601 ;
   always @(posedge clk)
-    \entropy.raw_bits.hi_read  <= \$593 ;
+    \entropy.clean_windows_read  <= \$602 ;
   always @(posedge clk)
-    \entropy.symbol_counts[0]_read  <= \$594 ;
+    \entropy.fold_read  <= \$603 ;
   always @(posedge clk)
-    \entropy.symbol_counts[1]_read  <= \$595 ;
+    \entropy.raw_bits.lo_read  <= \$604 ;
   always @(posedge clk)
-    \entropy.symbol_counts[2]_read  <= \$596 ;
+    shadow <= \$605 ;
   always @(posedge clk)
-    \entropy.symbol_counts[3]_read  <= \$597 ;
+    \entropy.raw_bits.hi_read  <= \$606 ;
   always @(posedge clk)
-    \entropy.symbol_counts[4]_read  <= \$598 ;
+    \entropy.symbol_counts[0]_read  <= \$607 ;
   always @(posedge clk)
-    \entropy.symbol_counts[5]_read  <= \$599 ;
+    \entropy.symbol_counts[1]_read  <= \$608 ;
   always @(posedge clk)
-    \entropy.symbol_counts[6]_read  <= \$600 ;
+    \entropy.symbol_counts[2]_read  <= \$609 ;
   always @(posedge clk)
-    \entropy.symbol_counts[7]_read  <= \$601 ;
+    \entropy.symbol_counts[3]_read  <= \$610 ;
   always @(posedge clk)
-    \sequencer.form_read  <= \$602 ;
+    \entropy.symbol_counts[4]_read  <= \$611 ;
   always @(posedge clk)
-    \sequencer.reset_read  <= \$603 ;
+    \entropy.symbol_counts[5]_read  <= \$612 ;
   always @(posedge clk)
-    \sequencer.set_read  <= \$604 ;
+    \entropy.symbol_counts[6]_read  <= \$613 ;
   always @(posedge clk)
-    \sequencer.read_read  <= \$605 ;
+    \entropy.symbol_counts[7]_read  <= \$614 ;
   always @(posedge clk)
-    \sequencer.dot_read  <= \$606 ;
+    \sequencer.form_read  <= \$615 ;
   always @(posedge clk)
-    \sequencer.watchdog_read  <= \$607 ;
+    \sequencer.reset_read  <= \$616 ;
   always @(posedge clk)
-    \emulator.key0_read  <= \$608 ;
+    \sequencer.set_read  <= \$617 ;
   always @(posedge clk)
-    \emulator.key1_read  <= \$609 ;
+    \sequencer.read_read  <= \$618 ;
   always @(posedge clk)
-    \emulator.d2d_rel_read  <= \$610 ;
+    \sequencer.dot_read  <= \$619 ;
   always @(posedge clk)
-    \emulator.stuck_level_read  <= \$611 ;
+    \sequencer.watchdog_read  <= \$620 ;
   always @(posedge clk)
-    \emulator.median_gain_read  <= \$612 ;
+    \emulator.key0_read  <= \$621 ;
   always @(posedge clk)
-    \emulator.sigma_gain_read  <= \$613 ;
+    \emulator.key1_read  <= \$622 ;
   always @(posedge clk)
-    \emulator.pulses.lo_read  <= \$614 ;
+    \emulator.d2d_rel_read  <= \$623 ;
   always @(posedge clk)
-    \emulator.pulses.hi_read  <= \$615 ;
+    \emulator.stuck_level_read  <= \$624 ;
   always @(posedge clk)
-    \emulator.first_pulse_lo_read  <= \$616 ;
+    \emulator.median_gain_read  <= \$625 ;
   always @(posedge clk)
-    \emulator.first_pulse_hi_read  <= \$617 ;
+    \emulator.sigma_gain_read  <= \$626 ;
   always @(posedge clk)
-    \raw.command_read  <= \$618 ;
+    \emulator.pulses.lo_read  <= \$627 ;
   always @(posedge clk)
-    \raw.dac_read  <= \$619 ;
+    \emulator.pulses.hi_read  <= \$628 ;
   always @(posedge clk)
-    \raw.result_read  <= \$620 ;
+    \emulator.first_pulse_lo_read  <= \$629 ;
   always @(posedge clk)
-    \row.select_read  <= \$621 ;
+    \emulator.first_pulse_hi_read  <= \$630 ;
   always @(posedge clk)
-    \row.status_read  <= \$622 ;
+    \raw.command_read  <= \$631 ;
   always @(posedge clk)
-    \row.held_read  <= \$623 ;
+    \raw.dac_read  <= \$632 ;
   always @(posedge clk)
-    \row.wear_read  <= \$624 ;
+    \raw.result_read  <= \$633 ;
   always @(posedge clk)
-    \counters.clocks.lo_read  <= \$625 ;
+    \row.select_read  <= \$634 ;
   always @(posedge clk)
-    \counters.clocks.hi_read  <= \$626 ;
+    \row.status_read  <= \$635 ;
   always @(posedge clk)
-    \counters.form.lo_read  <= \$627 ;
+    \row.held_read  <= \$636 ;
   always @(posedge clk)
-    \counters.form.hi_read  <= \$628 ;
+    \row.wear_read  <= \$637 ;
   always @(posedge clk)
-    \counters.reset.lo_read  <= \$629 ;
+    \counters.clocks.lo_read  <= \$638 ;
   always @(posedge clk)
-    \counters.reset.hi_read  <= \$630 ;
+    \counters.clocks.hi_read  <= \$639 ;
   always @(posedge clk)
-    \counters.set.lo_read  <= \$631 ;
+    \counters.form.lo_read  <= \$640 ;
   always @(posedge clk)
-    \counters.set.hi_read  <= \$632 ;
+    \counters.form.hi_read  <= \$641 ;
   always @(posedge clk)
-    \counters.read.lo_read  <= \$633 ;
+    \counters.reset.lo_read  <= \$642 ;
   always @(posedge clk)
-    \counters.read.hi_read  <= \$634 ;
+    \counters.reset.hi_read  <= \$643 ;
   always @(posedge clk)
-    \counters.dot.lo_read  <= \$635 ;
+    \counters.set.lo_read  <= \$644 ;
   always @(posedge clk)
-    \counters.dot.hi_read  <= \$636 ;
+    \counters.set.hi_read  <= \$645 ;
   always @(posedge clk)
-    \counters.invalid.lo_read  <= \$637 ;
+    \counters.read.lo_read  <= \$646 ;
   always @(posedge clk)
-    \counters.invalid.hi_read  <= \$638 ;
+    \counters.read.hi_read  <= \$647 ;
   always @(posedge clk)
-    \counters.samples.lo_read  <= \$639 ;
+    \counters.dot.lo_read  <= \$648 ;
   always @(posedge clk)
-    \counters.samples.hi_read  <= \$640 ;
+    \counters.dot.hi_read  <= \$649 ;
   always @(posedge clk)
-    \counters.points.lo_read  <= \$641 ;
+    \counters.invalid.lo_read  <= \$650 ;
   always @(posedge clk)
-    \counters.points.hi_read  <= \$642 ;
+    \counters.invalid.hi_read  <= \$651 ;
   always @(posedge clk)
-    id_value <= \$643 ;
+    \counters.samples.lo_read  <= \$652 ;
   always @(posedge clk)
-    control_value <= \$644 ;
+    \counters.samples.hi_read  <= \$653 ;
   always @(posedge clk)
-    status_value <= \$645 ;
+    \counters.points.lo_read  <= \$654 ;
   always @(posedge clk)
-    model_value <= \$646 ;
+    \counters.points.hi_read  <= \$655 ;
   always @(posedge clk)
-    proposal_value <= \$647 ;
+    id_value <= \$656 ;
   always @(posedge clk)
-    entropy_value <= \$648 ;
+    control_value <= \$657 ;
   always @(posedge clk)
-    sequencer_value <= \$649 ;
+    status_value <= \$658 ;
   always @(posedge clk)
-    emulator_value <= \$650 ;
+    model_value <= \$659 ;
   always @(posedge clk)
-    raw_value <= \$651 ;
+    proposal_value <= \$660 ;
   always @(posedge clk)
-    row_value <= \$652 ;
+    entropy_value <= \$661 ;
   always @(posedge clk)
-    counters_value <= \$653 ;
+    sequencer_value <= \$662 ;
   always @(posedge clk)
-    \$signal$434  <= \$654 ;
+    emulator_value <= \$663 ;
   always @(posedge clk)
-    \$signal$435  <= \$655 ;
+    raw_value <= \$664 ;
   always @(posedge clk)
-    \$signal$436  <= \$656 ;
+    row_value <= \$665 ;
   always @(posedge clk)
-    bus__r_data <= \$657 ;
+    counters_value <= \$666 ;
   always @(posedge clk)
-    w_stb_hits <= \$658 ;
+    \$signal$442  <= \$667 ;
   always @(posedge clk)
-    r_stb_hits <= \$659 ;
+    \$signal$443  <= \$668 ;
   always @(posedge clk)
-    strobes <= \$660 ;
+    \$signal$444  <= \$669 ;
   always @(posedge clk)
-    missed <= \$661 ;
+    bus__r_data <= \$670 ;
   always @(posedge clk)
-    bus_error <= \$662 ;
+    w_stb_hits <= \$671 ;
+  always @(posedge clk)
+    r_stb_hits <= \$672 ;
+  always @(posedge clk)
+    strobes <= \$673 ;
+  always @(posedge clk)
+    missed <= \$674 ;
+  always @(posedge clk)
+    bus_error <= \$675 ;
   assign \$1  = control_command_hit & bus__w_stb;
   assign \$2  = control_steps_hit & bus__w_stb;
   assign \$3  = control_external_loglik_hit & bus__w_stb;
@@ -34176,66 +34381,66 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$20  = proposal_logit_hit & bus__w_stb;
   assign \$21  = proposal_weight_hit & bus__w_stb;
   assign \$22  = proposal_common_hit & bus__w_stb;
-  assign \$23  = entropy_rct_cutoff_hit & bus__w_stb;
-  assign \$24  = entropy_rct_symbol_cutoff_hit & bus__w_stb;
-  assign \$25  = entropy_apt_cutoff_hit & bus__w_stb;
-  assign \$26  = sequencer_form_hit & bus__w_stb;
-  assign \$27  = sequencer_reset_hit & bus__w_stb;
-  assign \$28  = sequencer_set_hit & bus__w_stb;
-  assign \$29  = sequencer_read_hit & bus__w_stb;
-  assign \$30  = sequencer_dot_hit & bus__w_stb;
-  assign \$31  = sequencer_watchdog_hit & bus__w_stb;
-  assign \$32  = emulator_key0_hit & bus__w_stb;
-  assign \$33  = emulator_key1_hit & bus__w_stb;
-  assign \$34  = emulator_d2d_rel_hit & bus__w_stb;
-  assign \$35  = emulator_stuck_level_hit & bus__w_stb;
-  assign \$36  = emulator_median_gain_hit & bus__w_stb;
-  assign \$37  = emulator_sigma_gain_hit & bus__w_stb;
-  assign \$38  = emulator_first_pulse_lo_hit & bus__w_stb;
-  assign \$39  = emulator_first_pulse_hi_hit & bus__w_stb;
-  assign \$40  = raw_command_hit & bus__w_stb;
-  assign \$41  = raw_dac_hit & bus__w_stb;
-  assign \$42  = row_select_hit & bus__w_stb;
-  assign \$43  = load_dac_hit & bus__w_stb;
-  assign \$44  = load_inv_sigma_hit & bus__w_stb;
-  assign \$45  = load_log_sigma_hit & bus__w_stb;
-  assign \$46  = load_median_hit & bus__w_stb;
-  assign \$47  = load_sigma_hit & bus__w_stb;
-  assign \$48  = load_bad_rows_hit & bus__w_stb;
-  assign \$49  = load_order_hit & bus__w_stb;
-  assign \$50  = load_points_hit & bus__w_stb;
-  assign \$51  = load_calibration_hit & bus__w_stb;
-  assign \$52  = access_state_queues_hit & bus__w_stb;
-  assign \$53  = access_state_queues_hit & bus__r_stb;
-  assign \$54  = { access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read } & access_state_queues__r_data;
-  assign \$55  = access_state_groups_hit & bus__w_stb;
-  assign \$56  = access_state_groups_hit & bus__r_stb;
-  assign \$57  = { access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read } & access_state_groups__r_data;
-  assign \$58  = access_state_held_hit & bus__w_stb;
-  assign \$59  = access_state_held_hit & bus__r_stb;
-  assign \$60  = { access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read } & access_state_held__r_data;
-  assign \$61  = access_state_wear_hit & bus__w_stb;
-  assign \$62  = access_state_wear_hit & bus__r_stb;
-  assign \$63  = { access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read } & access_state_wear__r_data;
-  assign \$64  = access_state_regions_hit & bus__w_stb;
-  assign \$65  = access_state_regions_hit & bus__r_stb;
-  assign \$66  = { access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read } & access_state_regions__r_data;
-  assign \$67  = access_state_samples_hit & bus__w_stb;
-  assign \$68  = access_state_samples_hit & bus__r_stb;
-  assign \$69  = { access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read } & access_state_samples__r_data;
-  assign \$70  = access_state_coin_hit & bus__w_stb;
-  assign \$71  = access_state_coin_hit & bus__r_stb;
-  assign \$72  = { access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read } & access_state_coin__r_data;
-  assign \$73  = access_state_counters_hit & bus__w_stb;
-  assign \$74  = access_state_counters_hit & bus__r_stb;
-  assign \$75  = { access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read } & access_state_counters__r_data;
-  assign \$76  = access_state_step_hit & bus__w_stb;
-  assign \$77  = access_state_step_hit & bus__r_stb;
-  assign \$78  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & { 16'h0000, \port$1027$0  };
-  assign \$79  = load_state_codes_hit & bus__w_stb;
-  assign \$80  = \$signal  & bus__r_stb;
-  assign \$81  = \$signal$214  & bus__r_stb;
-  assign \$82  = \$signal$216  & bus__r_stb;
+  assign \$23  = proposal_wide_every_hit & bus__w_stb;
+  assign \$24  = entropy_rct_cutoff_hit & bus__w_stb;
+  assign \$25  = entropy_rct_symbol_cutoff_hit & bus__w_stb;
+  assign \$26  = entropy_apt_cutoff_hit & bus__w_stb;
+  assign \$27  = entropy_fold_hit & bus__w_stb;
+  assign \$28  = sequencer_form_hit & bus__w_stb;
+  assign \$29  = sequencer_reset_hit & bus__w_stb;
+  assign \$30  = sequencer_set_hit & bus__w_stb;
+  assign \$31  = sequencer_read_hit & bus__w_stb;
+  assign \$32  = sequencer_dot_hit & bus__w_stb;
+  assign \$33  = sequencer_watchdog_hit & bus__w_stb;
+  assign \$34  = emulator_key0_hit & bus__w_stb;
+  assign \$35  = emulator_key1_hit & bus__w_stb;
+  assign \$36  = emulator_d2d_rel_hit & bus__w_stb;
+  assign \$37  = emulator_stuck_level_hit & bus__w_stb;
+  assign \$38  = emulator_median_gain_hit & bus__w_stb;
+  assign \$39  = emulator_sigma_gain_hit & bus__w_stb;
+  assign \$40  = emulator_first_pulse_lo_hit & bus__w_stb;
+  assign \$41  = emulator_first_pulse_hi_hit & bus__w_stb;
+  assign \$42  = raw_command_hit & bus__w_stb;
+  assign \$43  = raw_dac_hit & bus__w_stb;
+  assign \$44  = row_select_hit & bus__w_stb;
+  assign \$45  = load_dac_hit & bus__w_stb;
+  assign \$46  = load_inv_sigma_hit & bus__w_stb;
+  assign \$47  = load_log_sigma_hit & bus__w_stb;
+  assign \$48  = load_median_hit & bus__w_stb;
+  assign \$49  = load_sigma_hit & bus__w_stb;
+  assign \$50  = load_bad_rows_hit & bus__w_stb;
+  assign \$51  = load_order_hit & bus__w_stb;
+  assign \$52  = load_points_hit & bus__w_stb;
+  assign \$53  = load_calibration_hit & bus__w_stb;
+  assign \$54  = access_state_queues_hit & bus__w_stb;
+  assign \$55  = access_state_queues_hit & bus__r_stb;
+  assign \$56  = { access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read } & access_state_queues__r_data;
+  assign \$57  = access_state_groups_hit & bus__w_stb;
+  assign \$58  = access_state_groups_hit & bus__r_stb;
+  assign \$59  = { access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read } & access_state_groups__r_data;
+  assign \$60  = access_state_held_hit & bus__w_stb;
+  assign \$61  = access_state_held_hit & bus__r_stb;
+  assign \$62  = { access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read } & access_state_held__r_data;
+  assign \$63  = access_state_wear_hit & bus__w_stb;
+  assign \$64  = access_state_wear_hit & bus__r_stb;
+  assign \$65  = { access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read } & access_state_wear__r_data;
+  assign \$66  = access_state_regions_hit & bus__w_stb;
+  assign \$67  = access_state_regions_hit & bus__r_stb;
+  assign \$68  = { access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read } & access_state_regions__r_data;
+  assign \$69  = access_state_samples_hit & bus__w_stb;
+  assign \$70  = access_state_samples_hit & bus__r_stb;
+  assign \$71  = { access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read } & access_state_samples__r_data;
+  assign \$72  = access_state_coin_hit & bus__w_stb;
+  assign \$73  = access_state_coin_hit & bus__r_stb;
+  assign \$74  = { access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read } & access_state_coin__r_data;
+  assign \$75  = access_state_counters_hit & bus__w_stb;
+  assign \$76  = access_state_counters_hit & bus__r_stb;
+  assign \$77  = { access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read } & access_state_counters__r_data;
+  assign \$78  = access_state_step_hit & bus__w_stb;
+  assign \$79  = access_state_step_hit & bus__r_stb;
+  assign \$80  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & access_state_step__r_data;
+  assign \$81  = load_state_codes_hit & bus__w_stb;
+  assign \$82  = \$signal  & bus__r_stb;
   assign \$83  = \$signal$218  & bus__r_stb;
   assign \$84  = \$signal$220  & bus__r_stb;
   assign \$85  = \$signal$222  & bus__r_stb;
@@ -34277,10 +34482,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$121  = \$signal$294  & bus__r_stb;
   assign \$122  = \$signal$296  & bus__r_stb;
   assign \$123  = \$signal$298  & bus__r_stb;
-  assign \$124  = \$signal$302  & bus__r_stb;
-  assign \$125  = \$signal$304  & bus__r_stb;
-  assign \$126  = \$signal$306  & bus__r_stb;
-  assign \$127  = \$signal$308  & bus__r_stb;
+  assign \$124  = \$signal$300  & bus__r_stb;
+  assign \$125  = \$signal$302  & bus__r_stb;
+  assign \$126  = \$signal$304  & bus__r_stb;
+  assign \$127  = \$signal$306  & bus__r_stb;
   assign \$128  = \$signal$310  & bus__r_stb;
   assign \$129  = \$signal$312  & bus__r_stb;
   assign \$130  = \$signal$314  & bus__r_stb;
@@ -34299,10 +34504,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$143  = \$signal$340  & bus__r_stb;
   assign \$144  = \$signal$342  & bus__r_stb;
   assign \$145  = \$signal$344  & bus__r_stb;
-  assign \$146  = \$signal$347  & bus__r_stb;
-  assign \$147  = \$signal$349  & bus__r_stb;
-  assign \$148  = \$signal$351  & bus__r_stb;
-  assign \$149  = \$signal$353  & bus__r_stb;
+  assign \$146  = \$signal$346  & bus__r_stb;
+  assign \$147  = \$signal$348  & bus__r_stb;
+  assign \$148  = \$signal$350  & bus__r_stb;
+  assign \$149  = \$signal$352  & bus__r_stb;
   assign \$150  = \$signal$355  & bus__r_stb;
   assign \$151  = \$signal$357  & bus__r_stb;
   assign \$152  = \$signal$359  & bus__r_stb;
@@ -34310,923 +34515,853 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$154  = \$signal$363  & bus__r_stb;
   assign \$155  = \$signal$365  & bus__r_stb;
   assign \$156  = \$signal$367  & bus__r_stb;
-  assign \$157  = \$signal$370  & bus__r_stb;
-  assign \$158  = \$signal$372  & bus__r_stb;
-  assign \$159  = \$signal$375  & bus__r_stb;
-  assign \$160  = \$signal$377  & bus__r_stb;
-  assign \$161  = \$signal$380  & bus__r_stb;
-  assign \$162  = \$signal$382  & bus__r_stb;
-  assign \$163  = \$signal$385  & bus__r_stb;
-  assign \$164  = \$signal$387  & bus__r_stb;
-  assign \$165  = \$signal$390  & bus__r_stb;
-  assign \$166  = \$signal$392  & bus__r_stb;
-  assign \$167  = \$signal$395  & bus__r_stb;
-  assign \$168  = \$signal$397  & bus__r_stb;
-  assign \$169  = \$signal$400  & bus__r_stb;
-  assign \$170  = \$signal$402  & bus__r_stb;
-  assign \$171  = \$signal$405  & bus__r_stb;
-  assign \$172  = \$signal$407  & bus__r_stb;
-  assign \$173  = \$signal$410  & bus__r_stb;
-  assign \$176  = \$174  | { 8'h00, \$175  };
-  assign \$178  = \$176  | \$177 ;
-  assign \$179  = { \id.features_read , \id.features_read , \id.features_read  } & { 1'h0, emulator__present, 1'h1 };
-  assign \$180  = \$178  | { 29'h00000000, \$179  };
+  assign \$157  = \$signal$369  & bus__r_stb;
+  assign \$158  = \$signal$371  & bus__r_stb;
+  assign \$159  = \$signal$373  & bus__r_stb;
+  assign \$160  = \$signal$375  & bus__r_stb;
+  assign \$161  = \$signal$378  & bus__r_stb;
+  assign \$162  = \$signal$380  & bus__r_stb;
+  assign \$163  = \$signal$383  & bus__r_stb;
+  assign \$164  = \$signal$385  & bus__r_stb;
+  assign \$165  = \$signal$388  & bus__r_stb;
+  assign \$166  = \$signal$390  & bus__r_stb;
+  assign \$167  = \$signal$393  & bus__r_stb;
+  assign \$168  = \$signal$395  & bus__r_stb;
+  assign \$169  = \$signal$398  & bus__r_stb;
+  assign \$170  = \$signal$400  & bus__r_stb;
+  assign \$171  = \$signal$403  & bus__r_stb;
+  assign \$172  = \$signal$405  & bus__r_stb;
+  assign \$173  = \$signal$408  & bus__r_stb;
+  assign \$174  = \$signal$410  & bus__r_stb;
+  assign \$175  = \$signal$413  & bus__r_stb;
+  assign \$176  = \$signal$415  & bus__r_stb;
+  assign \$177  = \$signal$418  & bus__r_stb;
+  assign \$180  = \$178  | { 8'h00, \$179  };
   assign \$182  = \$180  | \$181 ;
-  assign \$184  = \$182  | \$183 ;
+  assign \$183  = { \id.features_read , \id.features_read , \id.features_read  } & { 1'h0, emulator__present, 1'h1 };
+  assign \$184  = \$182  | { 29'h00000000, \$183  };
   assign \$186  = \$184  | \$185 ;
   assign \$188  = \$186  | \$187 ;
   assign \$190  = \$188  | \$189 ;
-  assign \$196  = \$194  | \$195 ;
-  assign \$198  = \$196  | \$197 ;
+  assign \$192  = \$190  | \$191 ;
+  assign \$194  = \$192  | \$193 ;
   assign \$200  = \$198  | \$199 ;
-  assign \$201  = { \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read  } & control_steps;
-  assign \$202  = { \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read  } & control_external_loglik;
-  assign \$203  = \$201  | \$202 ;
-  assign \$204  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
-  assign \$205  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
-  assign \$206  = { 14'h0000, \$204  } | \$205 ;
-  assign \$207  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5173$0  };
-  assign \$208  = \$206  | { 26'h0000000, \$207  };
-  assign \$209  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
-  assign \$210  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
-  assign \$211  = \$209  | { 8'h00, \$210  };
-  assign \$212  = { \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read  } & model_hidden;
-  assign \$213  = \$211  | { 11'h000, \$212  };
-  assign \$214  = { \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read  } & model_regions;
-  assign \$215  = \$213  | { 10'h000, \$214  };
-  assign \$216  = { \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read  } & model_region_groups;
-  assign \$217  = \$215  | \$216 ;
-  assign \$218  = { \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read  } & model_rows_per_region;
-  assign \$219  = \$217  | \$218 ;
-  assign \$220  = { \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read  } & model_group_rows;
-  assign \$221  = \$219  | { 10'h000, \$220  };
-  assign \$222  = { \model.min_free_read , \model.min_free_read , \model.min_free_read , \model.min_free_read  } & model_min_free;
-  assign \$223  = \$221  | { 13'h0000, \$222  };
-  assign \$224  = { \model.retries_read , \model.retries_read , \model.retries_read  } & model_retries;
-  assign \$225  = \$223  | { 14'h0000, \$224  };
-  assign \$226  = { \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read  } & model_options;
-  assign \$227  = \$225  | { 10'h000, \$226  };
-  assign \$228  = { \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read  } & proposal_rho;
-  assign \$229  = { \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read  } & proposal_mid;
-  assign \$230  = { 3'h0, \$228  } | \$229 ;
-  assign \$231  = { \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read  } & proposal_lo;
-  assign \$232  = \$230  | \$231 ;
-  assign \$233  = { \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read  } & proposal_hi;
-  assign \$234  = \$232  | \$233 ;
-  assign \$235  = { \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read  } & proposal_valid_lo;
-  assign \$236  = \$234  | { 2'h0, \$235  };
-  assign \$237  = { \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read  } & proposal_valid_hi;
-  assign \$238  = \$236  | { 2'h0, \$237  };
-  assign \$239  = { \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read  } & proposal_logit;
-  assign \$240  = { 10'h000, \$238  } | \$239 ;
-  assign \$241  = { \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read  } & proposal_weight;
-  assign \$242  = \$240  | \$241 ;
-  assign \$243  = { \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read  } & proposal_common;
-  assign \$244  = \$242  | \$243 ;
-  assign \$245  = { \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read  } & entropy_rct_cutoff;
-  assign \$246  = { \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read  } & entropy_rct_symbol_cutoff;
-  assign \$247  = \$245  | { 1'h0, \$246  };
-  assign \$248  = { \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read  } & entropy_apt_cutoff;
-  assign \$249  = { 2'h0, \$247  } | \$248 ;
-  assign \$250  = { \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read  } & entropy_alarms;
-  assign \$251  = { 21'h000000, \$249  } | \$250 ;
-  assign \$252  = { \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read  } & entropy_clean_windows;
-  assign \$253  = \$251  | { 24'h000000, \$252  };
-  assign \$254  = { \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read  } & entropy_raw_bits[31:0];
-  assign \$255  = \$253  | \$254 ;
-  assign \$256  = { \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read  } & shadow;
-  assign \$257  = \$255  | \$256 ;
-  assign \$258  = { \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read  } & entropy_symbol_counts[31:0];
-  assign \$259  = \$257  | \$258 ;
-  assign \$260  = { \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read  } & entropy_symbol_counts[63:32];
-  assign \$261  = \$259  | \$260 ;
-  assign \$262  = { \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read  } & entropy_symbol_counts[95:64];
+  assign \$202  = \$200  | \$201 ;
+  assign \$204  = \$202  | \$203 ;
+  assign \$205  = { \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read  } & control_steps;
+  assign \$206  = { \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read  } & control_external_loglik;
+  assign \$207  = \$205  | \$206 ;
+  assign \$208  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
+  assign \$209  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
+  assign \$210  = { 14'h0000, \$208  } | \$209 ;
+  assign \$211  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5226$0  };
+  assign \$212  = \$210  | { 26'h0000000, \$211  };
+  assign \$213  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
+  assign \$214  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
+  assign \$215  = \$213  | { 8'h00, \$214  };
+  assign \$216  = { \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read  } & model_hidden;
+  assign \$217  = \$215  | { 11'h000, \$216  };
+  assign \$218  = { \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read  } & model_regions;
+  assign \$219  = \$217  | { 10'h000, \$218  };
+  assign \$220  = { \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read  } & model_region_groups;
+  assign \$221  = \$219  | \$220 ;
+  assign \$222  = { \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read  } & model_rows_per_region;
+  assign \$223  = \$221  | \$222 ;
+  assign \$224  = { \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read  } & model_group_rows;
+  assign \$225  = \$223  | { 10'h000, \$224  };
+  assign \$226  = { \model.min_free_read , \model.min_free_read , \model.min_free_read , \model.min_free_read  } & model_min_free;
+  assign \$227  = \$225  | { 13'h0000, \$226  };
+  assign \$228  = { \model.retries_read , \model.retries_read , \model.retries_read  } & model_retries;
+  assign \$229  = \$227  | { 14'h0000, \$228  };
+  assign \$230  = { \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read  } & model_options;
+  assign \$231  = \$229  | { 10'h000, \$230  };
+  assign \$232  = { \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read  } & proposal_rho;
+  assign \$233  = { \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read  } & proposal_mid;
+  assign \$234  = { 3'h0, \$232  } | \$233 ;
+  assign \$235  = { \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read  } & proposal_lo;
+  assign \$236  = \$234  | \$235 ;
+  assign \$237  = { \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read  } & proposal_hi;
+  assign \$238  = \$236  | \$237 ;
+  assign \$239  = { \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read  } & proposal_valid_lo;
+  assign \$240  = \$238  | { 2'h0, \$239  };
+  assign \$241  = { \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read  } & proposal_valid_hi;
+  assign \$242  = \$240  | { 2'h0, \$241  };
+  assign \$243  = { \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read  } & proposal_logit;
+  assign \$244  = { 10'h000, \$242  } | \$243 ;
+  assign \$245  = { \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read  } & proposal_weight;
+  assign \$246  = \$244  | \$245 ;
+  assign \$247  = { \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read  } & proposal_common;
+  assign \$248  = \$246  | \$247 ;
+  assign \$249  = { \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read  } & proposal_wide_every;
+  assign \$250  = \$248  | { 14'h0000, \$249  };
+  assign \$251  = { \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read  } & entropy_rct_cutoff;
+  assign \$252  = { \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read  } & entropy_rct_symbol_cutoff;
+  assign \$253  = \$251  | { 1'h0, \$252  };
+  assign \$254  = { \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read  } & entropy_apt_cutoff;
+  assign \$255  = { 2'h0, \$253  } | \$254 ;
+  assign \$256  = { \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read  } & entropy_alarms;
+  assign \$257  = { 21'h000000, \$255  } | \$256 ;
+  assign \$258  = { \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read  } & entropy_clean_windows;
+  assign \$259  = \$257  | { 24'h000000, \$258  };
+  assign \$260  = { \entropy.fold_read , \entropy.fold_read , \entropy.fold_read , \entropy.fold_read  } & entropy_fold;
+  assign \$261  = \$259  | { 28'h0000000, \$260  };
+  assign \$262  = { \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read  } & entropy_raw_bits[31:0];
   assign \$263  = \$261  | \$262 ;
-  assign \$264  = { \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read  } & entropy_symbol_counts[127:96];
+  assign \$264  = { \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read  } & shadow;
   assign \$265  = \$263  | \$264 ;
-  assign \$266  = { \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read  } & entropy_symbol_counts[159:128];
+  assign \$266  = { \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read  } & entropy_symbol_counts[31:0];
   assign \$267  = \$265  | \$266 ;
-  assign \$268  = { \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read  } & entropy_symbol_counts[191:160];
+  assign \$268  = { \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read  } & entropy_symbol_counts[63:32];
   assign \$269  = \$267  | \$268 ;
-  assign \$270  = { \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read  } & entropy_symbol_counts[223:192];
+  assign \$270  = { \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read  } & entropy_symbol_counts[95:64];
   assign \$271  = \$269  | \$270 ;
-  assign \$272  = { \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read  } & entropy_symbol_counts[255:224];
+  assign \$272  = { \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read  } & entropy_symbol_counts[127:96];
   assign \$273  = \$271  | \$272 ;
-  assign \$274  = { \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read  } & sequencer_form;
-  assign \$275  = { \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read  } & sequencer_reset;
-  assign \$276  = \$274  | \$275 ;
-  assign \$277  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
-  assign \$278  = \$276  | \$277 ;
-  assign \$279  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
-  assign \$280  = \$278  | \$279 ;
-  assign \$281  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
-  assign \$282  = \$280  | \$281 ;
-  assign \$283  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
-  assign \$284  = \$282  | { 8'h00, \$283  };
-  assign \$285  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
-  assign \$286  = { \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read  } & emulator_key1;
-  assign \$287  = \$285  | \$286 ;
-  assign \$288  = { \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read  } & emulator_d2d_rel;
-  assign \$289  = \$287  | { 15'h0000, \$288  };
-  assign \$290  = { \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read  } & emulator_stuck_level;
-  assign \$291  = \$289  | { 15'h0000, \$290  };
-  assign \$292  = { \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read  } & emulator_median_gain;
-  assign \$293  = \$291  | { 14'h0000, \$292  };
-  assign \$294  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
-  assign \$295  = \$293  | { 20'h00000, \$294  };
-  assign \$296  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
-  assign \$297  = \$295  | \$296 ;
-  assign \$298  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
-  assign \$299  = \$297  | \$298 ;
-  assign \$300  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
-  assign \$301  = \$299  | \$300 ;
-  assign \$302  = { \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read  } & emulator_first_pulse_hi;
-  assign \$303  = \$301  | \$302 ;
-  assign \$304  = { \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read  } & raw_command;
-  assign \$305  = { \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read  } & raw_dac;
-  assign \$306  = \$304  | { 16'h0000, \$305  };
-  assign \$307  = { \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read  } & raw_result;
-  assign \$308  = { 4'h0, \$306  } | \$307 ;
-  assign \$309  = { \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read  } & row_select;
-  assign \$310  = { \row.status_read , \row.status_read , \row.status_read , \row.status_read  } & row_status;
-  assign \$311  = \$309  | { 12'h000, \$310  };
-  assign \$312  = { \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read  } & row_held;
-  assign \$313  = { 16'h0000, \$311  } | \$312 ;
-  assign \$314  = { \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read  } & row_wear;
-  assign \$315  = \$313  | \$314 ;
-  assign \$316  = { \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read  } & counters_clocks[31:0];
-  assign \$317  = { \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read  } & shadow;
-  assign \$318  = \$316  | \$317 ;
-  assign \$319  = { \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read  } & counters_form[31:0];
-  assign \$320  = \$318  | \$319 ;
-  assign \$321  = { \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read  } & shadow;
-  assign \$322  = \$320  | \$321 ;
-  assign \$323  = { \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read  } & counters_reset[31:0];
-  assign \$324  = \$322  | \$323 ;
-  assign \$325  = { \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read  } & shadow;
-  assign \$326  = \$324  | \$325 ;
-  assign \$327  = { \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read  } & counters_set[31:0];
-  assign \$328  = \$326  | \$327 ;
-  assign \$329  = { \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read  } & shadow;
-  assign \$330  = \$328  | \$329 ;
-  assign \$331  = { \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read  } & counters_read[31:0];
-  assign \$332  = \$330  | \$331 ;
-  assign \$333  = { \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read  } & shadow;
-  assign \$334  = \$332  | \$333 ;
-  assign \$335  = { \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read  } & counters_dot[31:0];
-  assign \$336  = \$334  | \$335 ;
-  assign \$337  = { \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read  } & shadow;
+  assign \$274  = { \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read  } & entropy_symbol_counts[159:128];
+  assign \$275  = \$273  | \$274 ;
+  assign \$276  = { \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read  } & entropy_symbol_counts[191:160];
+  assign \$277  = \$275  | \$276 ;
+  assign \$278  = { \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read  } & entropy_symbol_counts[223:192];
+  assign \$279  = \$277  | \$278 ;
+  assign \$280  = { \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read  } & entropy_symbol_counts[255:224];
+  assign \$281  = \$279  | \$280 ;
+  assign \$282  = { \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read  } & sequencer_form;
+  assign \$283  = { \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read  } & sequencer_reset;
+  assign \$284  = \$282  | \$283 ;
+  assign \$285  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
+  assign \$286  = \$284  | \$285 ;
+  assign \$287  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
+  assign \$288  = \$286  | \$287 ;
+  assign \$289  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
+  assign \$290  = \$288  | \$289 ;
+  assign \$291  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
+  assign \$292  = \$290  | { 8'h00, \$291  };
+  assign \$293  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
+  assign \$294  = { \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read  } & emulator_key1;
+  assign \$295  = \$293  | \$294 ;
+  assign \$296  = { \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read  } & emulator_d2d_rel;
+  assign \$297  = \$295  | { 15'h0000, \$296  };
+  assign \$298  = { \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read  } & emulator_stuck_level;
+  assign \$299  = \$297  | { 15'h0000, \$298  };
+  assign \$300  = { \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read  } & emulator_median_gain;
+  assign \$301  = \$299  | { 14'h0000, \$300  };
+  assign \$302  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
+  assign \$303  = \$301  | { 20'h00000, \$302  };
+  assign \$304  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
+  assign \$305  = \$303  | \$304 ;
+  assign \$306  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
+  assign \$307  = \$305  | \$306 ;
+  assign \$308  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
+  assign \$309  = \$307  | \$308 ;
+  assign \$310  = { \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read  } & emulator_first_pulse_hi;
+  assign \$311  = \$309  | \$310 ;
+  assign \$312  = { \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read  } & raw_command;
+  assign \$313  = { \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read  } & raw_dac;
+  assign \$314  = \$312  | { 16'h0000, \$313  };
+  assign \$315  = { \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read  } & raw_result;
+  assign \$316  = { 4'h0, \$314  } | \$315 ;
+  assign \$317  = { \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read  } & row_select;
+  assign \$318  = { \row.status_read , \row.status_read , \row.status_read , \row.status_read  } & row_status;
+  assign \$319  = \$317  | { 12'h000, \$318  };
+  assign \$320  = { \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read  } & row_held;
+  assign \$321  = { 16'h0000, \$319  } | \$320 ;
+  assign \$322  = { \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read  } & row_wear;
+  assign \$323  = \$321  | \$322 ;
+  assign \$324  = { \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read  } & counters_clocks[31:0];
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$413 [0] = 1'h0;
-    \$413 [1] = 1'h0;
-    \$413 [2] = 1'h0;
-    \$413 [3] = 1'h0;
-    \$413 [4] = 1'h0;
-    \$413 [5] = 1'h0;
-    \$413 [6] = 1'h0;
-    \$413 [7] = 1'h0;
-    \$413 [8] = 1'h0;
-    \$413 [9] = 1'h0;
-    \$413 [10] = 1'h0;
+    \$422 [0] = 1'h0;
+    \$422 [1] = 1'h0;
+    \$422 [2] = 1'h0;
+    \$422 [3] = 1'h0;
+    \$422 [4] = 1'h0;
+    \$422 [5] = 1'h0;
+    \$422 [6] = 1'h0;
+    \$422 [7] = 1'h0;
+    \$422 [8] = 1'h0;
+    \$422 [9] = 1'h0;
+    \$422 [10] = 1'h0;
     if (\$1 ) begin
-      \$413 [0] = bus__w_data[0];
-      \$413 [1] = bus__w_data[1];
-      \$413 [2] = bus__w_data[2];
-      \$413 [3] = bus__w_data[3];
-      \$413 [4] = bus__w_data[4];
-      \$413 [5] = bus__w_data[5];
-      \$413 [6] = bus__w_data[6];
-      \$413 [7] = bus__w_data[7];
-      \$413 [8] = bus__w_data[8];
-      \$413 [9] = bus__w_data[9];
-      \$413 [10] = bus__w_data[10];
+      \$422 [0] = bus__w_data[0];
+      \$422 [1] = bus__w_data[1];
+      \$422 [2] = bus__w_data[2];
+      \$422 [3] = bus__w_data[3];
+      \$422 [4] = bus__w_data[4];
+      \$422 [5] = bus__w_data[5];
+      \$422 [6] = bus__w_data[6];
+      \$422 [7] = bus__w_data[7];
+      \$422 [8] = bus__w_data[8];
+      \$422 [9] = bus__w_data[9];
+      \$422 [10] = bus__w_data[10];
     end
     if (rst) begin
-      \$413  = 11'h000;
+      \$422  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$414  = control_steps;
+    \$423  = control_steps;
     if (\$2 ) begin
-      \$414  = bus__w_data;
+      \$423  = bus__w_data;
     end
     if (rst) begin
-      \$414  = 32'd0;
+      \$423  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$415  = control_external_loglik;
+    \$424  = control_external_loglik;
     if (\$3 ) begin
-      \$415  = bus__w_data;
+      \$424  = bus__w_data;
     end
     if (rst) begin
-      \$415  = 32'd0;
+      \$424  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$416  = model_points;
+    \$425  = model_points;
     if (\$4 ) begin
-      \$416  = bus__w_data[16:0];
+      \$425  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$416  = 17'h00000;
+      \$425  = 17'h00000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$417  = model_features;
+    \$426  = model_features;
     if (\$5 ) begin
-      \$417  = bus__w_data[8:0];
-    end
-    if (rst) begin
-      \$417  = 9'h001;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$418  = model_hidden;
-    if (\$6 ) begin
-      \$418  = bus__w_data[5:0];
-    end
-    if (rst) begin
-      \$418  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$419  = model_regions;
-    if (\$7 ) begin
-      \$419  = bus__w_data[6:0];
-    end
-    if (rst) begin
-      \$419  = 7'h01;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$420  = model_region_groups;
-    if (\$8 ) begin
-      \$420  = bus__w_data[16:0];
-    end
-    if (rst) begin
-      \$420  = 17'h00100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$421  = model_rows_per_region;
-    if (\$9 ) begin
-      \$421  = bus__w_data[16:0];
-    end
-    if (rst) begin
-      \$421  = 17'h00100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$422  = model_group_rows;
-    if (\$10 ) begin
-      \$422  = bus__w_data[6:0];
-    end
-    if (rst) begin
-      \$422  = 7'h01;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$423  = model_min_free;
-    if (\$11 ) begin
-      \$423  = bus__w_data[3:0];
-    end
-    if (rst) begin
-      \$423  = 4'h2;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$424  = model_retries;
-    if (\$12 ) begin
-      \$424  = bus__w_data[2:0];
-    end
-    if (rst) begin
-      \$424  = 3'h3;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$425  = model_options;
-    if (\$13 ) begin
-      \$425 [0] = bus__w_data[0];
-      \$425 [1] = bus__w_data[1];
-      \$425 [2] = bus__w_data[2];
-      \$425 [3] = bus__w_data[3];
-      \$425 [4] = bus__w_data[4];
-      \$425 [5] = bus__w_data[5];
-      \$425 [6] = bus__w_data[6];
-    end
-    if (rst) begin
-      \$425  = 7'h07;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$426  = proposal_rho;
-    if (\$14 ) begin
       \$426  = bus__w_data[8:0];
     end
     if (rst) begin
-      \$426  = 9'h100;
+      \$426  = 9'h001;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$427  = proposal_mid;
-    if (\$15 ) begin
-      \$427  = bus__w_data[11:0];
+    \$427  = model_hidden;
+    if (\$6 ) begin
+      \$427  = bus__w_data[5:0];
     end
     if (rst) begin
-      \$427  = 12'h730;
+      \$427  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$428  = proposal_lo;
-    if (\$16 ) begin
-      \$428  = bus__w_data[11:0];
+    \$428  = model_regions;
+    if (\$7 ) begin
+      \$428  = bus__w_data[6:0];
     end
     if (rst) begin
-      \$428  = 12'h1e0;
+      \$428  = 7'h01;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$429  = proposal_hi;
-    if (\$17 ) begin
-      \$429  = bus__w_data[11:0];
+    \$429  = model_region_groups;
+    if (\$8 ) begin
+      \$429  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$429  = 12'hfa0;
+      \$429  = 17'h00100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$430  = proposal_valid_lo;
-    if (\$18 ) begin
-      \$430  = bus__w_data[9:0];
+    \$430  = model_rows_per_region;
+    if (\$9 ) begin
+      \$430  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$430  = 10'h014;
+      \$430  = 17'h00100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$431  = proposal_valid_hi;
-    if (\$19 ) begin
-      \$431  = bus__w_data[9:0];
+    \$431  = model_group_rows;
+    if (\$10 ) begin
+      \$431  = bus__w_data[6:0];
     end
     if (rst) begin
-      \$431  = 10'h3fe;
+      \$431  = 7'h01;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$432  = proposal_logit;
-    if (\$20 ) begin
-      \$432 [15:0] = bus__w_data[15:0];
-      \$432 [21:16] = bus__w_data[21:16];
+    \$432  = model_min_free;
+    if (\$11 ) begin
+      \$432  = bus__w_data[3:0];
     end
     if (rst) begin
-      \$432  = 22'h000000;
+      \$432  = 4'h2;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$433  = proposal_weight;
-    if (\$21 ) begin
-      \$433 [15:0] = bus__w_data[15:0];
-      \$433 [21:16] = bus__w_data[21:16];
+    \$433  = model_retries;
+    if (\$12 ) begin
+      \$433  = bus__w_data[2:0];
     end
     if (rst) begin
-      \$433  = 22'h000000;
+      \$433  = 3'h3;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$434  = proposal_common;
-    if (\$22 ) begin
-      \$434 [15:0] = bus__w_data[15:0];
-      \$434 [21:16] = bus__w_data[21:16];
+    \$434  = model_options;
+    if (\$13 ) begin
+      \$434 [0] = bus__w_data[0];
+      \$434 [1] = bus__w_data[1];
+      \$434 [2] = bus__w_data[2];
+      \$434 [3] = bus__w_data[3];
+      \$434 [4] = bus__w_data[4];
+      \$434 [5] = bus__w_data[5];
+      \$434 [6] = bus__w_data[6];
     end
     if (rst) begin
-      \$434  = 22'h000000;
+      \$434  = 7'h07;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$435  = entropy_rct_cutoff;
-    if (\$23 ) begin
+    \$435  = proposal_rho;
+    if (\$14 ) begin
       \$435  = bus__w_data[8:0];
     end
     if (rst) begin
-      \$435  = 9'h029;
+      \$435  = 9'h100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$436  = entropy_rct_symbol_cutoff;
-    if (\$24 ) begin
-      \$436  = bus__w_data[7:0];
+    \$436  = proposal_mid;
+    if (\$15 ) begin
+      \$436  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$436  = 8'h0f;
+      \$436  = 12'h730;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$437  = entropy_apt_cutoff;
-    if (\$25 ) begin
-      \$437  = bus__w_data[10:0];
+    \$437  = proposal_lo;
+    if (\$16 ) begin
+      \$437  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$437  = 11'h261;
+      \$437  = 12'h1e0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$438  = sequencer_form;
-    if (\$26 ) begin
-      \$438 [15:0] = bus__w_data[15:0];
-      \$438 [23:16] = bus__w_data[23:16];
-      \$438 [31:24] = bus__w_data[31:24];
+    \$438  = proposal_hi;
+    if (\$17 ) begin
+      \$438  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$438  = 32'd1;
+      \$438  = 12'hfa0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$439  = sequencer_reset;
-    if (\$27 ) begin
-      \$439 [15:0] = bus__w_data[15:0];
-      \$439 [23:16] = bus__w_data[23:16];
-      \$439 [31:24] = bus__w_data[31:24];
+    \$439  = proposal_valid_lo;
+    if (\$18 ) begin
+      \$439  = bus__w_data[9:0];
     end
     if (rst) begin
-      \$439  = 32'd1;
+      \$439  = 10'h014;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$440  = sequencer_set;
-    if (\$28 ) begin
-      \$440 [15:0] = bus__w_data[15:0];
-      \$440 [23:16] = bus__w_data[23:16];
-      \$440 [31:24] = bus__w_data[31:24];
+    \$440  = proposal_valid_hi;
+    if (\$19 ) begin
+      \$440  = bus__w_data[9:0];
     end
     if (rst) begin
-      \$440  = 32'd1;
+      \$440  = 10'h3fe;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$441  = sequencer_read;
-    if (\$29 ) begin
+    \$441  = proposal_logit;
+    if (\$20 ) begin
       \$441 [15:0] = bus__w_data[15:0];
-      \$441 [23:16] = bus__w_data[23:16];
-      \$441 [31:24] = bus__w_data[31:24];
+      \$441 [21:16] = bus__w_data[21:16];
     end
     if (rst) begin
-      \$441  = 32'd1;
+      \$441  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$442  = sequencer_dot;
-    if (\$30 ) begin
+    \$442  = proposal_weight;
+    if (\$21 ) begin
       \$442 [15:0] = bus__w_data[15:0];
-      \$442 [23:16] = bus__w_data[23:16];
-      \$442 [31:24] = bus__w_data[31:24];
+      \$442 [21:16] = bus__w_data[21:16];
     end
     if (rst) begin
-      \$442  = 32'd1;
+      \$442  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$443  = sequencer_watchdog;
+    \$443  = proposal_common;
+    if (\$22 ) begin
+      \$443 [15:0] = bus__w_data[15:0];
+      \$443 [21:16] = bus__w_data[21:16];
+    end
+    if (rst) begin
+      \$443  = 22'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$444  = proposal_wide_every;
+    if (\$23 ) begin
+      \$444  = bus__w_data[7:0];
+    end
+    if (rst) begin
+      \$444  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$445  = entropy_rct_cutoff;
+    if (\$24 ) begin
+      \$445  = bus__w_data[8:0];
+    end
+    if (rst) begin
+      \$445  = 9'h029;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$446  = entropy_rct_symbol_cutoff;
+    if (\$25 ) begin
+      \$446  = bus__w_data[7:0];
+    end
+    if (rst) begin
+      \$446  = 8'h0f;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$447  = entropy_apt_cutoff;
+    if (\$26 ) begin
+      \$447  = bus__w_data[10:0];
+    end
+    if (rst) begin
+      \$447  = 11'h261;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$448  = entropy_fold;
+    if (\$27 ) begin
+      \$448  = bus__w_data[3:0];
+    end
+    if (rst) begin
+      \$448  = 4'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$449  = sequencer_form;
+    if (\$28 ) begin
+      \$449 [15:0] = bus__w_data[15:0];
+      \$449 [23:16] = bus__w_data[23:16];
+      \$449 [31:24] = bus__w_data[31:24];
+    end
+    if (rst) begin
+      \$449  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$450  = sequencer_reset;
+    if (\$29 ) begin
+      \$450 [15:0] = bus__w_data[15:0];
+      \$450 [23:16] = bus__w_data[23:16];
+      \$450 [31:24] = bus__w_data[31:24];
+    end
+    if (rst) begin
+      \$450  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$451  = sequencer_set;
+    if (\$30 ) begin
+      \$451 [15:0] = bus__w_data[15:0];
+      \$451 [23:16] = bus__w_data[23:16];
+      \$451 [31:24] = bus__w_data[31:24];
+    end
+    if (rst) begin
+      \$451  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$452  = sequencer_read;
     if (\$31 ) begin
-      \$443  = bus__w_data[23:0];
+      \$452 [15:0] = bus__w_data[15:0];
+      \$452 [23:16] = bus__w_data[23:16];
+      \$452 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$443  = 24'h000000;
+      \$452  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$444  = emulator_key0;
+    \$453  = sequencer_dot;
     if (\$32 ) begin
-      \$444  = bus__w_data;
+      \$453 [15:0] = bus__w_data[15:0];
+      \$453 [23:16] = bus__w_data[23:16];
+      \$453 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$444  = 32'd0;
+      \$453  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$445  = emulator_key1;
+    \$454  = sequencer_watchdog;
     if (\$33 ) begin
-      \$445  = bus__w_data;
+      \$454  = bus__w_data[23:0];
     end
     if (rst) begin
-      \$445  = 32'd0;
+      \$454  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$446  = emulator_d2d_rel;
+    \$455  = emulator_key0;
     if (\$34 ) begin
-      \$446  = bus__w_data[16:0];
+      \$455  = bus__w_data;
     end
     if (rst) begin
-      \$446  = 17'h00000;
+      \$455  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$447  = emulator_stuck_level;
+    \$456  = emulator_key1;
     if (\$35 ) begin
-      \$447  = bus__w_data[16:0];
+      \$456  = bus__w_data;
     end
     if (rst) begin
-      \$447  = 17'h00000;
+      \$456  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$448  = emulator_median_gain;
+    \$457  = emulator_d2d_rel;
     if (\$36 ) begin
-      \$448  = bus__w_data[17:0];
+      \$457  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$448  = 18'h10000;
+      \$457  = 17'h00000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$449  = emulator_sigma_gain;
+    \$458  = emulator_stuck_level;
     if (\$37 ) begin
-      \$449  = bus__w_data[11:0];
+      \$458  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$449  = 12'h100;
+      \$458  = 17'h00000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$450  = emulator_first_pulse_lo;
+    \$459  = emulator_median_gain;
     if (\$38 ) begin
-      \$450  = bus__w_data;
+      \$459  = bus__w_data[17:0];
     end
     if (rst) begin
-      \$450  = 32'd0;
+      \$459  = 18'h10000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$451  = emulator_first_pulse_hi;
+    \$460  = emulator_sigma_gain;
     if (\$39 ) begin
-      \$451  = bus__w_data;
+      \$460  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$451  = 32'd0;
+      \$460  = 12'h100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$452  = raw_command;
+    \$461  = emulator_first_pulse_lo;
     if (\$40 ) begin
-      \$452 [2:0] = bus__w_data[2:0];
-      \$452 [18:3] = bus__w_data[18:3];
-      \$452 [27:19] = bus__w_data[27:19];
+      \$461  = bus__w_data;
     end
     if (rst) begin
-      \$452  = 28'h0000000;
+      \$461  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$453  = raw_dac;
+    \$462  = emulator_first_pulse_hi;
     if (\$41 ) begin
-      \$453  = bus__w_data[11:0];
+      \$462  = bus__w_data;
     end
     if (rst) begin
-      \$453  = 12'h000;
+      \$462  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$454  = row_select;
+    \$463  = raw_command;
     if (\$42 ) begin
-      \$454  = bus__w_data[15:0];
+      \$463 [2:0] = bus__w_data[2:0];
+      \$463 [18:3] = bus__w_data[18:3];
+      \$463 [27:19] = bus__w_data[27:19];
     end
     if (rst) begin
-      \$454  = 16'h0000;
+      \$463  = 28'h0000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$455  = \$43 ;
+    \$464  = raw_dac;
+    if (\$43 ) begin
+      \$464  = bus__w_data[11:0];
+    end
     if (rst) begin
-      \$455  = 1'h0;
+      \$464  = 12'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$456  = bus__addr[8:0];
+    \$465  = row_select;
+    if (\$44 ) begin
+      \$465  = bus__w_data[15:0];
+    end
     if (rst) begin
-      \$456  = 9'h000;
+      \$465  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$457  = bus__w_data;
+    \$466  = \$45 ;
     if (rst) begin
-      \$457  = 32'd0;
+      \$466  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$458  = \$44 ;
+    \$467  = bus__addr[8:0];
     if (rst) begin
-      \$458  = 1'h0;
+      \$467  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$459  = bus__addr[8:0];
+    \$468  = bus__w_data;
     if (rst) begin
-      \$459  = 9'h000;
+      \$468  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$460  = bus__w_data;
+    \$469  = \$46 ;
     if (rst) begin
-      \$460  = 32'd0;
+      \$469  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$461  = \$45 ;
+    \$470  = bus__addr[8:0];
     if (rst) begin
-      \$461  = 1'h0;
+      \$470  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$462  = bus__addr[8:0];
+    \$471  = bus__w_data;
     if (rst) begin
-      \$462  = 9'h000;
+      \$471  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$463  = bus__w_data;
+    \$472  = \$47 ;
     if (rst) begin
-      \$463  = 32'd0;
+      \$472  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$464  = \$46 ;
+    \$473  = bus__addr[8:0];
     if (rst) begin
-      \$464  = 1'h0;
+      \$473  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$465  = bus__addr[8:0];
+    \$474  = bus__w_data;
     if (rst) begin
-      \$465  = 9'h000;
+      \$474  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$466  = bus__w_data;
+    \$475  = \$48 ;
     if (rst) begin
-      \$466  = 32'd0;
+      \$475  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$467  = \$47 ;
+    \$476  = bus__addr[8:0];
     if (rst) begin
-      \$467  = 1'h0;
+      \$476  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$468  = bus__addr[8:0];
+    \$477  = bus__w_data;
     if (rst) begin
-      \$468  = 9'h000;
+      \$477  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$469  = bus__w_data;
+    \$478  = \$49 ;
     if (rst) begin
-      \$469  = 32'd0;
+      \$478  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$470  = \$48 ;
+    \$479  = bus__addr[8:0];
     if (rst) begin
-      \$470  = 1'h0;
+      \$479  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$471  = bus__addr[7:0];
+    \$480  = bus__w_data;
     if (rst) begin
-      \$471  = 8'h00;
+      \$480  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$472  = bus__w_data;
+    \$481  = \$50 ;
     if (rst) begin
-      \$472  = 32'd0;
+      \$481  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$473  = \$49 ;
+    \$482  = bus__addr[7:0];
     if (rst) begin
-      \$473  = 1'h0;
+      \$482  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$474  = bus__addr[9:0];
+    \$483  = bus__w_data;
     if (rst) begin
-      \$474  = 10'h000;
+      \$483  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$475  = bus__w_data;
+    \$484  = \$51 ;
     if (rst) begin
-      \$475  = 32'd0;
+      \$484  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$476  = \$50 ;
+    \$485  = bus__addr[9:0];
     if (rst) begin
-      \$476  = 1'h0;
+      \$485  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$477  = bus__addr[12:0];
+    \$486  = bus__w_data;
     if (rst) begin
-      \$477  = 13'h0000;
+      \$486  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$478  = bus__w_data;
-    if (rst) begin
-      \$478  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$479  = \$51 ;
-    if (rst) begin
-      \$479  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$480  = bus__addr[13:0];
-    if (rst) begin
-      \$480  = 14'h0000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$481  = bus__w_data;
-    if (rst) begin
-      \$481  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$482  = \$52 ;
-    if (rst) begin
-      \$482  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$483  = bus__addr[7:0];
-    if (rst) begin
-      \$483  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$484  = bus__w_data;
-    if (rst) begin
-      \$484  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$485  = \$53 ;
-    if (rst) begin
-      \$485  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$486  = bus__addr[7:0];
-    if (rst) begin
-      \$486  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$487  = access_state_queues__r_stb;
+    \$487  = \$52 ;
     if (rst) begin
       \$487  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$488  = \$54 ;
+    \$488  = bus__addr[12:0];
     if (rst) begin
-      \$488  = 32'd0;
+      \$488  = 13'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$489  = \$55 ;
+    \$489  = bus__w_data;
     if (rst) begin
-      \$489  = 1'h0;
+      \$489  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$490  = bus__addr[7:0];
+    \$490  = \$53 ;
     if (rst) begin
-      \$490  = 8'h00;
+      \$490  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$491  = bus__w_data;
+    \$491  = bus__addr[13:0];
     if (rst) begin
-      \$491  = 32'd0;
+      \$491  = 14'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$492  = \$56 ;
+    \$492  = bus__w_data;
     if (rst) begin
-      \$492  = 1'h0;
+      \$492  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$493  = bus__addr[7:0];
+    \$493  = \$54 ;
     if (rst) begin
-      \$493  = 8'h00;
+      \$493  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$494  = access_state_groups__r_stb;
+    \$494  = bus__addr[7:0];
     if (rst) begin
-      \$494  = 1'h0;
+      \$494  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$495  = \$57 ;
+    \$495  = bus__w_data;
     if (rst) begin
       \$495  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$496  = \$58 ;
+    \$496  = \$55 ;
     if (rst) begin
       \$496  = 1'h0;
     end
@@ -35240,42 +35375,42 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$498  = bus__w_data;
+    \$498  = access_state_queues__r_stb;
     if (rst) begin
-      \$498  = 32'd0;
+      \$498  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$499  = \$59 ;
+    \$499  = \$56 ;
     if (rst) begin
-      \$499  = 1'h0;
+      \$499  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$500  = bus__addr[7:0];
+    \$500  = \$57 ;
     if (rst) begin
-      \$500  = 8'h00;
+      \$500  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$501  = access_state_held__r_stb;
+    \$501  = bus__addr[7:0];
     if (rst) begin
-      \$501  = 1'h0;
+      \$501  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$502  = \$60 ;
+    \$502  = bus__w_data;
     if (rst) begin
       \$502  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$503  = \$61 ;
+    \$503  = \$58 ;
     if (rst) begin
       \$503  = 1'h0;
     end
@@ -35289,140 +35424,140 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$505  = bus__w_data;
+    \$505  = access_state_groups__r_stb;
     if (rst) begin
-      \$505  = 32'd0;
+      \$505  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$506  = \$62 ;
+    \$506  = \$59 ;
     if (rst) begin
-      \$506  = 1'h0;
+      \$506  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$507  = bus__addr[7:0];
+    \$507  = \$60 ;
     if (rst) begin
-      \$507  = 8'h00;
+      \$507  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$508  = access_state_wear__r_stb;
+    \$508  = bus__addr[7:0];
     if (rst) begin
-      \$508  = 1'h0;
+      \$508  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$509  = \$63 ;
+    \$509  = bus__w_data;
     if (rst) begin
       \$509  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$510  = \$64 ;
+    \$510  = \$61 ;
     if (rst) begin
       \$510  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$511  = bus__addr[4:0];
+    \$511  = bus__addr[7:0];
     if (rst) begin
-      \$511  = 5'h00;
+      \$511  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$512  = bus__w_data;
+    \$512  = access_state_held__r_stb;
     if (rst) begin
-      \$512  = 32'd0;
+      \$512  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$513  = \$65 ;
+    \$513  = \$62 ;
     if (rst) begin
-      \$513  = 1'h0;
+      \$513  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$514  = bus__addr[4:0];
+    \$514  = \$63 ;
     if (rst) begin
-      \$514  = 5'h00;
+      \$514  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$515  = access_state_regions__r_stb;
+    \$515  = bus__addr[7:0];
     if (rst) begin
-      \$515  = 1'h0;
+      \$515  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$516  = \$66 ;
+    \$516  = bus__w_data;
     if (rst) begin
       \$516  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$517  = \$67 ;
+    \$517  = \$64 ;
     if (rst) begin
       \$517  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$518  = bus__addr[9:0];
+    \$518  = bus__addr[7:0];
     if (rst) begin
-      \$518  = 10'h000;
+      \$518  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$519  = bus__w_data;
+    \$519  = access_state_wear__r_stb;
     if (rst) begin
-      \$519  = 32'd0;
+      \$519  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$520  = \$68 ;
+    \$520  = \$65 ;
     if (rst) begin
-      \$520  = 1'h0;
+      \$520  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$521  = bus__addr[9:0];
+    \$521  = \$66 ;
     if (rst) begin
-      \$521  = 10'h000;
+      \$521  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$522  = access_state_samples__r_stb;
+    \$522  = bus__addr[4:0];
     if (rst) begin
-      \$522  = 1'h0;
+      \$522  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$523  = \$69 ;
+    \$523  = bus__w_data;
     if (rst) begin
       \$523  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$524  = \$70 ;
+    \$524  = \$67 ;
     if (rst) begin
       \$524  = 1'h0;
     end
@@ -35436,1023 +35571,1114 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$526  = bus__w_data;
+    \$526  = access_state_regions__r_stb;
     if (rst) begin
-      \$526  = 32'd0;
+      \$526  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$527  = \$71 ;
+    \$527  = \$68 ;
     if (rst) begin
-      \$527  = 1'h0;
+      \$527  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$528  = bus__addr[4:0];
+    \$528  = \$69 ;
     if (rst) begin
-      \$528  = 5'h00;
+      \$528  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$529  = access_state_coin__r_stb;
+    \$529  = bus__addr[9:0];
     if (rst) begin
-      \$529  = 1'h0;
+      \$529  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$530  = \$72 ;
+    \$530  = bus__w_data;
     if (rst) begin
       \$530  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$531  = \$73 ;
+    \$531  = \$70 ;
     if (rst) begin
       \$531  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$532  = bus__addr[4:0];
+    \$532  = bus__addr[9:0];
     if (rst) begin
-      \$532  = 5'h00;
+      \$532  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$533  = bus__w_data;
+    \$533  = access_state_samples__r_stb;
     if (rst) begin
-      \$533  = 32'd0;
+      \$533  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$534  = \$74 ;
+    \$534  = \$71 ;
     if (rst) begin
-      \$534  = 1'h0;
+      \$534  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$535  = bus__addr[4:0];
+    \$535  = \$72 ;
     if (rst) begin
-      \$535  = 5'h00;
+      \$535  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$536  = access_state_counters__r_stb;
+    \$536  = bus__addr[4:0];
     if (rst) begin
-      \$536  = 1'h0;
+      \$536  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$537  = \$75 ;
+    \$537  = bus__w_data;
     if (rst) begin
       \$537  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$538  = \$76 ;
+    \$538  = \$73 ;
     if (rst) begin
       \$538  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$539  = bus__addr[0];
+    \$539  = bus__addr[4:0];
     if (rst) begin
-      \$539  = 1'h0;
+      \$539  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$540  = bus__w_data;
+    \$540  = access_state_coin__r_stb;
     if (rst) begin
-      \$540  = 32'd0;
+      \$540  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$541  = \$77 ;
+    \$541  = \$74 ;
     if (rst) begin
-      \$541  = 1'h0;
+      \$541  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$542  = bus__addr[0];
+    \$542  = \$75 ;
     if (rst) begin
       \$542  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$543  = access_state_step__r_stb;
+    \$543  = bus__addr[4:0];
     if (rst) begin
-      \$543  = 1'h0;
+      \$543  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$544  = \$78 ;
+    \$544  = bus__w_data;
     if (rst) begin
       \$544  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$545  = \$79 ;
+    \$545  = \$76 ;
     if (rst) begin
       \$545  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$546  = bus__addr[12:0];
+    \$546  = bus__addr[4:0];
     if (rst) begin
-      \$546  = 13'h0000;
+      \$546  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$547  = bus__w_data;
+    \$547  = access_state_counters__r_stb;
     if (rst) begin
-      \$547  = 32'd0;
+      \$547  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$548  = \$80 ;
+    \$548  = \$77 ;
     if (rst) begin
-      \$548  = 1'h0;
+      \$548  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$549  = \$81 ;
+    \$549  = \$78 ;
     if (rst) begin
       \$549  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$550  = \$82 ;
+    \$550  = bus__addr[0];
     if (rst) begin
       \$550  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$551  = \$83 ;
+    \$551  = bus__w_data;
     if (rst) begin
-      \$551  = 1'h0;
+      \$551  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$552  = \$84 ;
+    \$552  = \$79 ;
     if (rst) begin
       \$552  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$553  = \$85 ;
+    \$553  = bus__addr[0];
     if (rst) begin
       \$553  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$554  = \$86 ;
+    \$554  = access_state_step__r_stb;
     if (rst) begin
       \$554  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$555  = \$87 ;
+    \$555  = \$80 ;
     if (rst) begin
-      \$555  = 1'h0;
+      \$555  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$556  = \$88 ;
+    \$556  = \$81 ;
     if (rst) begin
       \$556  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$557  = \$89 ;
+    \$557  = bus__addr[12:0];
     if (rst) begin
-      \$557  = 1'h0;
+      \$557  = 13'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$558  = \$90 ;
+    \$558  = bus__w_data;
     if (rst) begin
-      \$558  = 1'h0;
+      \$558  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$559  = \$91 ;
+    \$559  = \$82 ;
     if (rst) begin
       \$559  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$560  = \$92 ;
+    \$560  = \$83 ;
     if (rst) begin
       \$560  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$561  = \$93 ;
+    \$561  = \$84 ;
     if (rst) begin
       \$561  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$562  = \$94 ;
+    \$562  = \$85 ;
     if (rst) begin
       \$562  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$563  = \$95 ;
+    \$563  = \$86 ;
     if (rst) begin
       \$563  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$564  = \$96 ;
+    \$564  = \$87 ;
     if (rst) begin
       \$564  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$565  = \$97 ;
+    \$565  = \$88 ;
     if (rst) begin
       \$565  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$566  = \$98 ;
+    \$566  = \$89 ;
     if (rst) begin
       \$566  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$567  = \$99 ;
+    \$567  = \$90 ;
     if (rst) begin
       \$567  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$568  = \$100 ;
+    \$568  = \$91 ;
     if (rst) begin
       \$568  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$569  = \$101 ;
+    \$569  = \$92 ;
     if (rst) begin
       \$569  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$570  = \$102 ;
+    \$570  = \$93 ;
     if (rst) begin
       \$570  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$571  = \$103 ;
+    \$571  = \$94 ;
     if (rst) begin
       \$571  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$572  = \$104 ;
+    \$572  = \$95 ;
     if (rst) begin
       \$572  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$573  = \$105 ;
+    \$573  = \$96 ;
     if (rst) begin
       \$573  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$574  = \$106 ;
+    \$574  = \$97 ;
     if (rst) begin
       \$574  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$575  = \$107 ;
+    \$575  = \$98 ;
     if (rst) begin
       \$575  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$576  = \$108 ;
+    \$576  = \$99 ;
     if (rst) begin
       \$576  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$577  = \$109 ;
+    \$577  = \$100 ;
     if (rst) begin
       \$577  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$578  = \$110 ;
+    \$578  = \$101 ;
     if (rst) begin
       \$578  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$579  = \$111 ;
+    \$579  = \$102 ;
     if (rst) begin
       \$579  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$580  = \$112 ;
+    \$580  = \$103 ;
     if (rst) begin
       \$580  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$581  = \$113 ;
+    \$581  = \$104 ;
     if (rst) begin
       \$581  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$582  = \$114 ;
+    \$582  = \$105 ;
     if (rst) begin
       \$582  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$583  = \$115 ;
+    \$583  = \$106 ;
     if (rst) begin
       \$583  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$584  = \$116 ;
+    \$584  = \$107 ;
     if (rst) begin
       \$584  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$585  = \$117 ;
+    \$585  = \$108 ;
     if (rst) begin
       \$585  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$586  = \$118 ;
+    \$586  = \$109 ;
     if (rst) begin
       \$586  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$587  = \$119 ;
+    \$587  = \$110 ;
     if (rst) begin
       \$587  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$588  = \$120 ;
+    \$588  = \$111 ;
     if (rst) begin
       \$588  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$589  = \$121 ;
+    \$589  = \$112 ;
     if (rst) begin
       \$589  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$590  = \$122 ;
+    \$590  = \$113 ;
     if (rst) begin
       \$590  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$591  = \$123 ;
+    \$591  = \$114 ;
     if (rst) begin
       \$591  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$592  = shadow;
-    if (\entropy.raw_bits.lo_read ) begin
-      \$592  = entropy_raw_bits[63:32];
-    end
-    if (\emulator.pulses.lo_read ) begin
-      \$592  = emulator_pulses[63:32];
-    end
-    if (\counters.clocks.lo_read ) begin
-      \$592  = counters_clocks[63:32];
-    end
-    if (\counters.form.lo_read ) begin
-      \$592  = counters_form[63:32];
-    end
-    if (\counters.reset.lo_read ) begin
-      \$592  = counters_reset[63:32];
-    end
-    if (\counters.set.lo_read ) begin
-      \$592  = counters_set[63:32];
-    end
-    if (\counters.read.lo_read ) begin
-      \$592  = counters_read[63:32];
-    end
-    if (\counters.dot.lo_read ) begin
-      \$592  = counters_dot[63:32];
-    end
-    if (\counters.invalid.lo_read ) begin
-      \$592  = counters_invalid[63:32];
-    end
-    if (\counters.samples.lo_read ) begin
-      \$592  = counters_samples[63:32];
-    end
-    if (\counters.points.lo_read ) begin
-      \$592  = counters_points[63:32];
-    end
+    \$592  = \$115 ;
     if (rst) begin
-      \$592  = 32'd0;
+      \$592  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$593  = \$124 ;
+    \$593  = \$116 ;
     if (rst) begin
       \$593  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$594  = \$125 ;
+    \$594  = \$117 ;
     if (rst) begin
       \$594  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$595  = \$126 ;
+    \$595  = \$118 ;
     if (rst) begin
       \$595  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$596  = \$127 ;
+    \$596  = \$119 ;
     if (rst) begin
       \$596  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$597  = \$128 ;
+    \$597  = \$120 ;
     if (rst) begin
       \$597  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$598  = \$129 ;
+    \$598  = \$121 ;
     if (rst) begin
       \$598  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$599  = \$130 ;
+    \$599  = \$122 ;
     if (rst) begin
       \$599  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$600  = \$131 ;
+    \$600  = \$123 ;
     if (rst) begin
       \$600  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$601  = \$132 ;
+    \$601  = \$124 ;
     if (rst) begin
       \$601  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$602  = \$133 ;
+    \$602  = \$125 ;
     if (rst) begin
       \$602  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$603  = \$134 ;
+    \$603  = \$126 ;
     if (rst) begin
       \$603  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$604  = \$135 ;
+    \$604  = \$127 ;
     if (rst) begin
       \$604  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$605  = \$136 ;
+    \$605  = shadow;
+    if (\entropy.raw_bits.lo_read ) begin
+      \$605  = entropy_raw_bits[63:32];
+    end
+    if (\emulator.pulses.lo_read ) begin
+      \$605  = emulator_pulses[63:32];
+    end
+    if (\counters.clocks.lo_read ) begin
+      \$605  = counters_clocks[63:32];
+    end
+    if (\counters.form.lo_read ) begin
+      \$605  = counters_form[63:32];
+    end
+    if (\counters.reset.lo_read ) begin
+      \$605  = counters_reset[63:32];
+    end
+    if (\counters.set.lo_read ) begin
+      \$605  = counters_set[63:32];
+    end
+    if (\counters.read.lo_read ) begin
+      \$605  = counters_read[63:32];
+    end
+    if (\counters.dot.lo_read ) begin
+      \$605  = counters_dot[63:32];
+    end
+    if (\counters.invalid.lo_read ) begin
+      \$605  = counters_invalid[63:32];
+    end
+    if (\counters.samples.lo_read ) begin
+      \$605  = counters_samples[63:32];
+    end
+    if (\counters.points.lo_read ) begin
+      \$605  = counters_points[63:32];
+    end
     if (rst) begin
-      \$605  = 1'h0;
+      \$605  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$606  = \$137 ;
+    \$606  = \$128 ;
     if (rst) begin
       \$606  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$607  = \$138 ;
+    \$607  = \$129 ;
     if (rst) begin
       \$607  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$608  = \$139 ;
+    \$608  = \$130 ;
     if (rst) begin
       \$608  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$609  = \$140 ;
+    \$609  = \$131 ;
     if (rst) begin
       \$609  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$610  = \$141 ;
+    \$610  = \$132 ;
     if (rst) begin
       \$610  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$611  = \$142 ;
+    \$611  = \$133 ;
     if (rst) begin
       \$611  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$612  = \$143 ;
+    \$612  = \$134 ;
     if (rst) begin
       \$612  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$613  = \$144 ;
+    \$613  = \$135 ;
     if (rst) begin
       \$613  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$614  = \$145 ;
+    \$614  = \$136 ;
     if (rst) begin
       \$614  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$615  = \$146 ;
+    \$615  = \$137 ;
     if (rst) begin
       \$615  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$616  = \$147 ;
+    \$616  = \$138 ;
     if (rst) begin
       \$616  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$617  = \$148 ;
+    \$617  = \$139 ;
     if (rst) begin
       \$617  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$618  = \$149 ;
+    \$618  = \$140 ;
     if (rst) begin
       \$618  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$619  = \$150 ;
+    \$619  = \$141 ;
     if (rst) begin
       \$619  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$620  = \$151 ;
+    \$620  = \$142 ;
     if (rst) begin
       \$620  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$621  = \$152 ;
+    \$621  = \$143 ;
     if (rst) begin
       \$621  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$622  = \$153 ;
+    \$622  = \$144 ;
     if (rst) begin
       \$622  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$623  = \$154 ;
+    \$623  = \$145 ;
     if (rst) begin
       \$623  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$624  = \$155 ;
+    \$624  = \$146 ;
     if (rst) begin
       \$624  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$625  = \$156 ;
+    \$625  = \$147 ;
     if (rst) begin
       \$625  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$626  = \$157 ;
+    \$626  = \$148 ;
     if (rst) begin
       \$626  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$627  = \$158 ;
+    \$627  = \$149 ;
     if (rst) begin
       \$627  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$628  = \$159 ;
+    \$628  = \$150 ;
     if (rst) begin
       \$628  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$629  = \$160 ;
+    \$629  = \$151 ;
     if (rst) begin
       \$629  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$630  = \$161 ;
+    \$630  = \$152 ;
     if (rst) begin
       \$630  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$631  = \$162 ;
+    \$631  = \$153 ;
     if (rst) begin
       \$631  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$632  = \$163 ;
+    \$632  = \$154 ;
     if (rst) begin
       \$632  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$633  = \$164 ;
+    \$633  = \$155 ;
     if (rst) begin
       \$633  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$634  = \$165 ;
+    \$634  = \$156 ;
     if (rst) begin
       \$634  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$635  = \$166 ;
+    \$635  = \$157 ;
     if (rst) begin
       \$635  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$636  = \$167 ;
+    \$636  = \$158 ;
     if (rst) begin
       \$636  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$637  = \$168 ;
+    \$637  = \$159 ;
     if (rst) begin
       \$637  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$638  = \$169 ;
+    \$638  = \$160 ;
     if (rst) begin
       \$638  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$639  = \$170 ;
+    \$639  = \$161 ;
     if (rst) begin
       \$639  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$640  = \$171 ;
+    \$640  = \$162 ;
     if (rst) begin
       \$640  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$641  = \$172 ;
+    \$641  = \$163 ;
     if (rst) begin
       \$641  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$642  = \$173 ;
+    \$642  = \$164 ;
     if (rst) begin
       \$642  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$643  = \$200 ;
+    \$643  = \$165 ;
     if (rst) begin
-      \$643  = 32'd0;
+      \$643  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$644  = \$203 ;
+    \$644  = \$166 ;
     if (rst) begin
-      \$644  = 32'd0;
+      \$644  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$645  = \$208 ;
+    \$645  = \$167 ;
     if (rst) begin
-      \$645  = 32'd0;
+      \$645  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$646  = { 15'h0000, \$227  };
+    \$646  = \$168 ;
     if (rst) begin
-      \$646  = 32'd0;
+      \$646  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$647  = { 10'h000, \$244  };
+    \$647  = \$169 ;
     if (rst) begin
-      \$647  = 32'd0;
+      \$647  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$648  = \$273 ;
+    \$648  = \$170 ;
     if (rst) begin
-      \$648  = 32'd0;
+      \$648  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$649  = \$284 ;
+    \$649  = \$171 ;
     if (rst) begin
-      \$649  = 32'd0;
+      \$649  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$650  = \$303 ;
+    \$650  = \$172 ;
     if (rst) begin
-      \$650  = 32'd0;
+      \$650  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$651  = \$308 ;
+    \$651  = \$173 ;
     if (rst) begin
-      \$651  = 32'd0;
+      \$651  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$652  = \$315 ;
+    \$652  = \$174 ;
     if (rst) begin
-      \$652  = 32'd0;
+      \$652  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$653  = \$350 ;
+    \$653  = \$175 ;
     if (rst) begin
-      \$653  = 32'd0;
+      \$653  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$654  = \$360 ;
+    \$654  = \$176 ;
     if (rst) begin
-      \$654  = 32'd0;
+      \$654  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$655  = \$signal$434 ;
+    \$655  = \$177 ;
     if (rst) begin
-      \$655  = 32'd0;
+      \$655  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$656  = \$379 ;
+    \$656  = \$204 ;
     if (rst) begin
       \$656  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$657  = \$380 ;
+    \$657  = \$207 ;
     if (rst) begin
       \$657  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$658 [0] = \$381 ;
-    \$658 [1] = \$382 ;
-    \$658 [2] = \$383 ;
-    \$658 [3] = \$384 ;
-    \$658 [4] = \$385 ;
-    \$658 [5] = \$386 ;
-    \$658 [6] = \$387 ;
-    \$658 [7] = \$388 ;
+    \$658  = \$212 ;
     if (rst) begin
-      \$658  = 8'h00;
+      \$658  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$659 [0] = \$389 ;
-    \$659 [1] = \$390 ;
-    \$659 [2] = \$391 ;
-    \$659 [3] = \$392 ;
-    \$659 [4] = \$393 ;
-    \$659 [5] = \$394 ;
-    \$659 [6] = \$395 ;
-    \$659 [7] = \$396 ;
-    \$659 [8] = \$397 ;
-    \$659 [9] = \$398 ;
-    \$659 [10] = \$399 ;
-    \$659 [11] = \$400 ;
-    \$659 [12] = \$401 ;
+    \$659  = { 15'h0000, \$231  };
     if (rst) begin
-      \$659  = 13'h0000;
+      \$659  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$660  = { bus__r_stb, bus__w_stb };
+    \$660  = { 10'h000, \$250  };
     if (rst) begin
-      \$660  = 2'h0;
+      \$660  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$661  = \$406 ;
+    \$661  = \$281 ;
     if (rst) begin
-      \$661  = 1'h0;
+      \$661  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$662  = bus_error;
+    \$662  = \$292 ;
+    if (rst) begin
+      \$662  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$663  = \$311 ;
+    if (rst) begin
+      \$663  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$664  = \$316 ;
+    if (rst) begin
+      \$664  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$665  = \$323 ;
+    if (rst) begin
+      \$665  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$666  = \$358 ;
+    if (rst) begin
+      \$666  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$667  = \$368 ;
+    if (rst) begin
+      \$667  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$668  = \$signal$442 ;
+    if (rst) begin
+      \$668  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$669  = \$387 ;
+    if (rst) begin
+      \$669  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$670  = \$388 ;
+    if (rst) begin
+      \$670  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$671 [0] = \$389 ;
+    \$671 [1] = \$390 ;
+    \$671 [2] = \$391 ;
+    \$671 [3] = \$392 ;
+    \$671 [4] = \$393 ;
+    \$671 [5] = \$394 ;
+    \$671 [6] = \$395 ;
+    \$671 [7] = \$396 ;
+    if (rst) begin
+      \$671  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$672 [0] = \$397 ;
+    \$672 [1] = \$398 ;
+    \$672 [2] = \$399 ;
+    \$672 [3] = \$400 ;
+    \$672 [4] = \$401 ;
+    \$672 [5] = \$402 ;
+    \$672 [6] = \$403 ;
+    \$672 [7] = \$404 ;
+    \$672 [8] = \$405 ;
+    \$672 [9] = \$406 ;
+    \$672 [10] = \$407 ;
+    \$672 [11] = \$408 ;
+    \$672 [12] = \$409 ;
+    \$672 [13] = \$410 ;
+    if (rst) begin
+      \$672  = 14'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$673  = { bus__r_stb, bus__w_stb };
+    if (rst) begin
+      \$673  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$674  = \$415 ;
+    if (rst) begin
+      \$674  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$675  = bus_error;
     if (control_command[6]) begin
-      \$662  = 1'h0;
+      \$675  = 1'h0;
     end
     if (missed) begin
-      \$662  = 1'h1;
+      \$675  = 1'h1;
     end
     if (rst) begin
-      \$662  = 1'h0;
+      \$675  = 1'h0;
     end
   end
-  assign access_state_step__r_data = { 16'h0000, \port$1027$0  };
-  assign status_turn = { 4'h0, \port$5173$0  };
+  assign status_turn = { 4'h0, \port$5226$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36515,43 +36741,44 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \entropy_symbol_counts[7]  = entropy_symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign { \$174 [31], \$174 [29:28], \$174 [23], \$174 [21:20], \$174 [18:15], \$174 [13:12], \$174 [9], \$174 [7], \$174 [5:2] } = 18'h00000;
-  assign { \$174 [30], \$174 [27:24], \$174 [22], \$174 [19], \$174 [14], \$174 [11:10], \$174 [8], \$174 [6], \$174 [1:0] } = { \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read  };
-  assign { \$175 [23:9], \$175 [7:0] } = 23'h000000;
-  assign \$175 [8] = \id.version_read ;
-  assign { \$177 [27], \$177 [25], \$177 [23:21], \$177 [18:17], \$177 [15:11], \$177 [9:7], \$177 [2:1] } = 17'h00000;
-  assign { \$177 [31:28], \$177 [26], \$177 [24], \$177 [20:19], \$177 [16], \$177 [10], \$177 [6:3], \$177 [0] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
-  assign { \$181 [31:9], \$181 [7:0] } = 31'h00000000;
-  assign \$181 [8] = \id.rows_read ;
-  assign { \$183 [31:6], \$183 [4:0] } = 31'h00000000;
-  assign \$183 [5] = \id.pairs_read ;
-  assign { \$185 [31:3], \$185 [1:0] } = 31'h00000000;
-  assign \$185 [2] = \id.entropy_pairs_read ;
-  assign { \$187 [31:4], \$187 [2:0] } = 31'h00000000;
-  assign \$187 [3] = \id.access_bits_read ;
-  assign { \$189 [31:6], \$189 [4:0] } = 31'h00000000;
-  assign \$189 [5] = \id.tile_pairs_read ;
-  assign \$191  = 32'd0;
-  assign \$192  = \$190 ;
-  assign \$193  = 32'd0;
-  assign \$194  = \$190 ;
-  assign { \$195 [31:11], \$195 [9:0] } = 31'h00000000;
-  assign \$195 [10] = \id.max_points_read ;
-  assign { \$197 [31:4], \$197 [2:0] } = 31'h00000000;
-  assign \$197 [3] = \id.max_group_rows_read ;
-  assign { \$199 [31:3], \$199 [1:0] } = 31'h00000000;
-  assign \$199 [2] = \id.max_regions_read ;
-  assign \$361  = 32'd0;
-  assign \$362  = 32'd0;
-  assign \$363  = 32'd0;
-  assign \$364  = 32'd0;
-  assign \$365  = 32'd0;
-  assign \$366  = 32'd0;
-  assign \$367  = 32'd0;
-  assign \$368  = 32'd0;
+  assign { \$178 [31], \$178 [29:28], \$178 [23], \$178 [21:20], \$178 [18:15], \$178 [13:12], \$178 [9], \$178 [7], \$178 [5:2] } = 18'h00000;
+  assign { \$178 [30], \$178 [27:24], \$178 [22], \$178 [19], \$178 [14], \$178 [11:10], \$178 [8], \$178 [6], \$178 [1:0] } = { \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read  };
+  assign { \$179 [23:9], \$179 [7:0] } = 23'h000000;
+  assign \$179 [8] = \id.version_read ;
+  assign { \$181 [30], \$181 [27:26], \$181 [22], \$181 [18], \$181 [16:11], \$181 [9:6], \$181 [2:0] } = 18'h00000;
+  assign { \$181 [31], \$181 [29:28], \$181 [25:23], \$181 [21:19], \$181 [17], \$181 [10], \$181 [5:3] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
+  assign { \$185 [31:9], \$185 [7:0] } = 31'h00000000;
+  assign \$185 [8] = \id.rows_read ;
+  assign { \$187 [31:6], \$187 [4:0] } = 31'h00000000;
+  assign \$187 [5] = \id.pairs_read ;
+  assign { \$189 [31:3], \$189 [1:0] } = 31'h00000000;
+  assign \$189 [2] = \id.entropy_pairs_read ;
+  assign { \$191 [31:4], \$191 [2:0] } = 31'h00000000;
+  assign \$191 [3] = \id.access_bits_read ;
+  assign { \$193 [31:6], \$193 [4:0] } = 31'h00000000;
+  assign \$193 [5] = \id.tile_pairs_read ;
+  assign \$195  = 32'd0;
+  assign \$196  = \$194 ;
+  assign \$197  = 32'd0;
+  assign \$198  = \$194 ;
+  assign { \$199 [31:11], \$199 [9:0] } = 31'h00000000;
+  assign \$199 [10] = \id.max_points_read ;
+  assign { \$201 [31:4], \$201 [2:0] } = 31'h00000000;
+  assign \$201 [3] = \id.max_group_rows_read ;
+  assign { \$203 [31:3], \$203 [1:0] } = 31'h00000000;
+  assign \$203 [2] = \id.max_regions_read ;
   assign \$369  = 32'd0;
-  assign \$370  = access_state_queues_answer;
-  assign \$379  = \$378 ;
+  assign \$370  = 32'd0;
+  assign \$371  = 32'd0;
+  assign \$372  = 32'd0;
+  assign \$373  = 32'd0;
+  assign \$374  = 32'd0;
+  assign \$375  = 32'd0;
+  assign \$376  = 32'd0;
+  assign \$377  = 32'd0;
+  assign \$378  = access_state_queues_answer;
+  assign \$387  = \$386 ;
+  assign \$410  = \$signal$418 ;
 endmodule
 
 (* generator = "Amaranth" *)
@@ -36638,7 +36865,7 @@ module \ohmcarlo_core.results (clk, rst, input__valid, input__ready, output__val
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.samples$530 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
+module \ohmcarlo_core.samples$537 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -36794,7 +37021,7 @@ module \ohmcarlo_core.samples$530 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6348$0 , \port$6352$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6409$0 , \port$6413$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -37082,11 +37309,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6348$0 ;
-  wire [4:0] \port$6348$0 ;
+  output [4:0] \port$6409$0 ;
+  wire [4:0] \port$6409$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6352$0 ;
-  wire [25:0] \port$6352$0 ;
+  output [25:0] \port$6413$0 ;
+  wire [25:0] \port$6413$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37732,8 +37959,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6348$0  = \$157 ;
-  assign \port$6352$0  = \$159 ;
+  assign \port$6409$0  = \$157 ;
+  assign \port$6413$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];

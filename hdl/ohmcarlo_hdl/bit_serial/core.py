@@ -114,6 +114,8 @@ class BitSerialCore(wiring.Component):
 
         faulted = latched_fault(m, sequencer, command)
         connect_proposal(m, bank, proposal, pricing)
+        for block in (proposal, pricing):
+            m.d.comb += block.rho.eq(bank.proposal_rho)
         connect_entropy(m, bank, step, entropy)
         connect_likelihood(m, bank, step, likelihood)
         connect_step(m, bank, step, faulted)

@@ -14,7 +14,7 @@ from ohmcarlo.spec.link import Reason
 
 from ..lib.wires import drive, drive_from
 
-KERNEL = ("rho", "mid", "lo", "hi")
+KERNEL = ("mid", "lo", "hi")
 VALID = ("valid_lo", "valid_hi")
 
 
@@ -32,7 +32,7 @@ def latched_fault(m: Module, sequencer: Any, command: Any) -> Signal:
 
 
 def connect_proposal(m: Module, bank: Any, proposal: Any, pricing: Any) -> None:
-    """Registers of the kernel and of the price."""
+    """Registers of the kernel and of the price, without the step factor."""
     for block in (proposal, pricing):
         drive_from(m, block, bank, KERNEL, "proposal_")
     drive_from(m, pricing, bank, VALID, "proposal_")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Module, ResetInserter, Signal, Value
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+
+from ohmcarlo.spec import RHO_FRAC
 
 from ..array.emulator import (
     EMULATOR_REGISTERS,
@@ -236,6 +238,9 @@ class Core(wiring.Component):
         step, likelihood = blocks.step, blocks.likelihood
         options, command = bank.model_options, bank.control_command
         connect_proposal(m, bank, blocks.proposal, blocks.pricing)
+        rho = Signal.like(bank.proposal_rho)
+        m.d.sync += rho.eq(Mux(step.wide, 1 << RHO_FRAC, bank.proposal_rho))
+        m.d.comb += [blocks.proposal.rho.eq(rho), blocks.pricing.rho.eq(rho)]
         connect_entropy(m, bank, step, blocks.entropy)
         connect_likelihood(m, bank, step, likelihood)
         connect_step(m, bank, step, faulted)
@@ -247,6 +252,9 @@ class Core(wiring.Component):
         raw = step.commands.raw_operation
         m.d.comb += [
             step.settings.external_loglik.eq(bank.control_external_loglik),
+            step.settings.wide_every.eq(bank.proposal_wide_every),
+            step.settings.folds.eq(bank.entropy_fold > 1),
+            blocks.entropy.fold.eq(bank.entropy_fold),
             step.commands.predict.eq(command.predict),
             step.commands.external_given.eq(command.external),
             step.commands.raw_start.eq(command.raw),

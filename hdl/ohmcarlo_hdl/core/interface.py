@@ -14,7 +14,7 @@ from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from ohmcarlo.spec import CODE_BITS, COEF_BITS, DAC_BITS, RHO_FRAC, SEGMENTS
+from ohmcarlo.spec import CODE_BITS, COEF_BITS, DAC_BITS, RHO_FRAC, SEGMENTS, WIDE_EVERY_MAX
 from ohmcarlo.spec.link import Reason
 
 from ..array.interface import array_request, array_response
@@ -310,6 +310,10 @@ class StepSettings(wiring.Signature):
         Software supplies the log-likelihood.
     external_loglik : Out(signed(ACC_BITS))
         Log-likelihood that software supplied.
+    wide_every : Out(range(WIDE_EVERY_MAX + 1))
+        Every so many rounds over the regions, one is wide; 0: none.
+    folds : Out(1)
+        A symbol of the coin takes more than one raw symbol.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -325,6 +329,8 @@ class StepSettings(wiring.Signature):
                 "record_steps": Out(1),
                 "external": Out(1),
                 "external_loglik": Out(signed(ACC_BITS)),
+                "wide_every": Out(range(WIDE_EVERY_MAX + 1)),
+                "folds": Out(1),
             }
         )
 

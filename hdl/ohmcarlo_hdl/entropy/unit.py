@@ -8,7 +8,7 @@ from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, Value, unsi
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ohmcarlo.spec import COIN_BITS, LN2, SYMBOL_BITS
+from ohmcarlo.spec import COIN_BITS, FOLD_MAX, LN2, SYMBOL_BITS
 
 from ..config import CoreConfig
 from .health import (
@@ -63,6 +63,8 @@ class EntropyUnit(wiring.Component):
         Cut-off of the repetition count test of symbols.
     apt_cutoff : In(APT_BITS)
         Cut-off of the adaptive proportion test.
+    fold : In(range(FOLD_MAX + 1))
+        Raw symbols whose exclusive or is one symbol of the coin; 0 counts as 1.
     ready : Out(1)
         The word of the coin is complete.
     t : Out(T_BITS)
@@ -100,6 +102,7 @@ class EntropyUnit(wiring.Component):
                 "rct_cutoff": In(unsigned(RCT_BITS)),
                 "rct_symbol_cutoff": In(unsigned(RCT_SYMBOL_BITS)),
                 "apt_cutoff": In(unsigned(APT_BITS)),
+                "fold": In(range(FOLD_MAX + 1)),
                 "ready": Out(1),
                 "t": Out(unsigned(T_BITS)),
                 "t_valid": Out(1),
@@ -145,27 +148,42 @@ class EntropyUnit(wiring.Component):
         with m.If(self.raw.valid):
             m.d.sync += self.raw_bits.eq(self.raw_bits + SYMBOL_BITS)
 
+        # The word takes folded symbols: the exclusive or of `fold` raw ones.
+        folded, waiting = Signal(SYMBOL_BITS), Signal(range(FOLD_MAX))
+        symbol, complete = Signal(SYMBOL_BITS), Signal()
+        m.d.comb += [
+            symbol.eq(self.raw.symbol ^ folded),
+            complete.eq(waiting + 1 >= self.fold),
+        ]
+        with m.If(self.raw.valid):
+            m.d.sync += [
+                folded.eq(Mux(complete, 0, symbol)),
+                waiting.eq(Mux(complete, 0, waiting + 1)),
+            ]
+
         # A word is a whole number of symbols, so it is never complete in the middle of one.
         word = Signal(COIN_BITS)
         filled = Signal(range(WORD_SYMBOLS))
         before = Signal(T_BITS)  # LN2 for every zero ahead of the first one
         found = Signal()  # that one was there
         zeros_worth: Value = Const(SYMBOL_BITS * LN2)
-        for i, bit in reversed(list(enumerate(self.raw.symbol))):
+        for i, bit in reversed(list(enumerate(symbol))):
             zeros_worth = Mux(bit, i * LN2, zeros_worth)
-        with m.If(self.raw.valid & ~self.ready):
+        with m.If(self.raw.valid & complete & ~self.ready):
             m.d.sync += [
-                word.eq(Cat(*reversed(self.raw.symbol), word)),
+                word.eq(Cat(*reversed(symbol), word)),
                 filled.eq(filled + 1),
-                found.eq(found | self.raw.symbol.any()),
+                found.eq(found | symbol.any()),
             ]
             with m.If(~found):
                 m.d.sync += before.eq(capped(before + zeros_worth, T_BITS))
             with m.If(filled == WORD_SYMBOLS - 1):
                 # all zero: u is smaller, continue with the next word
-                m.d.sync += [filled.eq(0), self.ready.eq(found | self.raw.symbol.any())]
+                m.d.sync += [filled.eq(0), self.ready.eq(found | symbol.any())]
         with m.If(begin):
             m.d.sync += [
+                folded.eq(0),
+                waiting.eq(0),
                 word.eq(0),
                 filled.eq(0),
                 before.eq(0),

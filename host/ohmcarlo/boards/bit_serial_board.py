@@ -29,6 +29,11 @@ PAIR_BITS = 16
 CODE_MASK = 0x3FF
 QUIET_S = 0.05
 """Silence after which the sample stream is regarded as empty, s."""
+FIXED = {
+    "proposal.wide_every.value": (0, "no wide steps: use wide_every = 0"),
+    "entropy.fold.value": (1, "no fold of raw bits: use an array whose devices spread more"),
+}
+"""Fields that it may lack: the only value there, and what to say about others."""
 ANSWER_S = 1.0
 """Time after which a board that does not answer is regarded as lost, s."""
 
@@ -126,7 +131,13 @@ class BitSerialClient:
         return self.read(address) >> low & ((1 << width) - 1)
 
     def load(self, image: Image) -> None:
-        """Load registers and windows of an image, without those that the controller lacks."""
+        """Load registers and windows of an image, without those that the controller lacks.
+
+        Raises UsageError for a setting that the controller cannot have.
+        """
+        for name, (only, remedy) in FIXED.items():
+            if name not in self.fields and image.fields.get(name, only) != only:
+                raise UsageError(f"the bit-serial controller has {remedy}")
         registers: dict[int, int] = {}
         for name, value in image.fields.items():
             if name in self.fields:

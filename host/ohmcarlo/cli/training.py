@@ -51,7 +51,8 @@ def train(
         int | None,
         typer.Option(
             metavar="N",
-            help="Every N steps, one uses rho = 1, which frees a chain from a far tail; 0: none.",
+            help="Every N steps, one uses rho = 1, which frees a chain from a far tail; 0: none "
+            "(default: 10 with --whiten on devices that are alike, otherwise 0).",
             rich_help_panel="Chain",
         ),
     ] = None,

@@ -15,15 +15,28 @@ from numpy.typing import NDArray
 
 from ..array.checks import COUNT_MAX, check_array
 from ..errors import UsageError
-from ..spec import ACC_MAX, APT_WINDOW, CODE_MAX, COIN_BITS, DAC_MAX, SYMBOL_BITS, Geometry
+from ..spec import (
+    ACC_MAX,
+    APT_WINDOW,
+    CODE_MAX,
+    COIN_BITS,
+    DAC_MAX,
+    FOLD_MAX,
+    SYMBOL_BITS,
+    WIDE_EVERY_MAX,
+    Geometry,
+)
 from .machine import (
     ALARM,
     APT_FIRST,
     APT_MATCHES,
     APT_SEEN,
     COIN_READY,
+    FOLD_SEEN,
+    FOLDED,
     NO_BIT,
     RCT_LAST,
+    ROUND,
     TURN,
     WORD,
     WORD_BITS,
@@ -45,6 +58,9 @@ SCALAR_MAX = {  # of State.scalars; the others are counts
     WORD: (1 << COIN_BITS) - 1,
     WORD_BITS: COIN_BITS,
     COIN_READY: 1,
+    ROUND: WIDE_EVERY_MAX - 1,
+    FOLDED: (1 << SYMBOL_BITS) - 1,
+    FOLD_SEEN: FOLD_MAX - 1,
 }
 
 

@@ -27,6 +27,8 @@ WHITENED_RHO = 0.8
 # Below 0.6, the acceptance on the recorded cells falls, and the posterior becomes too narrow.
 WHITENED_RHO_TRIMMED = 0.6
 REACH = 4.5  # standard deviations of a target under the proposal alone
+WHITENED_WIDE_EVERY = 10
+"""Without wide steps, a chain with rho < 1 can stay far out in a tail for hundreds of steps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +216,10 @@ def choose_settings(
         )
     gamma = settings.gamma_us if config.gamma is None else config.gamma
     tau = settings.tau_us if config.tau is None else config.tau
-    return replace(settings, gamma_us=gamma / unit, tau_us=tau, wide_every=config.wide_every or 0)
+    wide_every = config.wide_every
+    if wide_every is None:  # a random walk over devices that differ would hardly ever be accepted
+        wide_every = WHITENED_WIDE_EVERY if config.whiten and opened.ideal else 0
+    return replace(settings, gamma_us=gamma / unit, tau_us=tau, wide_every=wide_every)
 
 
 def warm_up(setup: ChainSetup, announce: Callable[[], None]) -> float | None:

@@ -35,7 +35,7 @@ from .current import CurrentSamples
 from .jobs import Jobs
 from .outcome import Outcome
 from .parts import Parts
-from .progress import Progress, StepCount
+from .progress import Progress, Rounds, StepCount
 from .raw import RawOperation
 from .read_backs import ReadBacks
 from .sequence import Sequence
@@ -87,6 +87,8 @@ class StepController(wiring.Component):
         A step ends in this clock; ``step`` is its record.
     step : Out(step_record(config))
         Record of the step, for the counters.
+    wide : Out(1)
+        The present step uses rho = 1; it changes within two clocks of the end of a step.
     orders : Out(stream of device_order)
         Devices and rows to be programmed, to the proposal.
     targets : In(stream of device_target)
@@ -140,6 +142,7 @@ class StepController(wiring.Component):
                 "samples": Out(stream.Signature(RECORD_WORD)),
                 "step_ends": Out(1),
                 "step": Out(step_record(config)),
+                "wide": Out(1),
                 "orders": Out(stream.Signature(device_order(config))),
                 "targets": In(stream.Signature(device_target(config))),
                 "programmed": Out(stream.Signature(PROGRAMMED)),
@@ -171,6 +174,8 @@ class StepController(wiring.Component):
         parts = Parts(blocks, turn, current, progress)
         count = StepCount(m, self.status, self.step_ends, self.commands.halt)
         back = ReadBacks(m, self, parts)
+        rounds = Rounds(m, self.settings.wide_every, self.step_ends & turn.last_region)
+        m.d.comb += self.wide.eq(rounds.wide)
         raw = RawOperation(m, self, parts)
         jobs = Jobs(m, self, parts)
         outcome = Outcome(m, self, parts)
@@ -189,5 +194,5 @@ class StepController(wiring.Component):
             blocks.acceptance.decision.payload,
         )
         attach_samples(m, config, state.state_samples, blocks.memory, current.banks)
-        attach_step(m, state.state_step, turn, progress, self.status.started)
+        attach_step(m, state.state_step, turn, progress, rounds, self.status.started)
         return m

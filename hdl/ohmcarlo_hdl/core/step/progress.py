@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Signal, unsigned
+from amaranth import Module, Mux, Signal, Value, unsigned
 from amaranth.lib import enum
 
 
@@ -52,6 +52,38 @@ class Progress:
         self.declining = Signal()
         self.deciding = Signal()
         self.preparing = Signal()
+
+
+class Rounds:
+    """Counts rounds over the regions, and finds the wide ones.
+
+    Twin: ``ohmcarlo.golden.chain.count_round``, and the choice in ``proposal.step_rho``.
+
+    Parameters
+    ----------
+    m : Module
+        The module that holds the logic.
+    wide_every : Signal
+        Every so many rounds, one is wide; 0: none.
+    round_ends : Value
+        The last region's step ends.
+
+    Attributes
+    ----------
+    number : Signal
+        Rounds since the last wide one.
+    wide : Signal
+        The present round is wide; valid two clocks after ``round_ends``.
+    """
+
+    def __init__(self, m: Module, wide_every: Signal, round_ends: Value) -> None:
+        self.number = number = Signal.like(wide_every)
+        self.wide = Signal()
+        last = Signal()
+        m.d.comb += last.eq(number + 1 >= wide_every)
+        m.d.sync += self.wide.eq(last & (wide_every != 0))
+        with m.If(round_ends):
+            m.d.sync += number.eq(Mux(last, 0, number + 1))
 
 
 class StepCount:

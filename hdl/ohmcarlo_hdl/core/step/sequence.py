@@ -229,7 +229,8 @@ class Sequence:
                 m.next = "COIN"
         with m.State("COIN"):
             if self._one_round:
-                with m.If(progress.stepping & ~issuer.busy & ~progress.sample_issued):
+                early = progress.stepping & ~self._settings.folds & ~issuer.busy
+                with m.If(early & ~progress.sample_issued):
                     m.d.comb += issuer.sample.eq(1)
                     m.d.sync += progress.sample_issued.eq(1)
             with m.If(self._blocks.programmer.coin_done):

@@ -11,13 +11,14 @@ from ohmcarlo.spec import CODE_BITS
 from ...config import CoreConfig
 from ..sample import SampleMemory
 from .current import CurrentSamples
-from .progress import Progress
+from .progress import Progress, Rounds
 from .turn import Turn
 
 G_MINUS_BIT = 16
 """Lowest bit of g⁻ in a word of ``state_samples``; g⁺ begins at bit 0."""
-INITIALISED_BIT, STARTED_BIT = 8, 9
-"""Flags in the word of ``state_step``; the region begins at bit 0."""
+INITIALISED_BIT, STARTED_BIT, ROUND_LOW = 8, 9, 16
+"""Flags in the word of ``state_step``, and the lowest bit of the rounds; the region begins at bit
+0."""
 
 
 def attach_regions(
@@ -59,14 +60,20 @@ def _current_place(config: CoreConfig, place: Any, addr: Value, banks: Any) -> l
     ]
 
 
-def attach_step(m: Module, window: Any, turn: Turn, progress: Progress, started: Any) -> None:
-    """``state_step``: region of the next step, and two flags."""
+def attach_step(
+    m: Module, window: Any, turn: Turn, progress: Progress, rounds: Rounds, started: Any
+) -> None:
+    """``state_step``: region of the next step, two flags, and rounds since the last wide one."""
     m.d.comb += window.r_data.eq(
-        turn.region | progress.initialised << INITIALISED_BIT | started << STARTED_BIT
+        turn.region
+        | progress.initialised << INITIALISED_BIT
+        | started << STARTED_BIT
+        | rounds.number << ROUND_LOW
     )
     with m.If(window.stb):
         m.d.comb += turn.to(window.data)
         m.d.sync += [
             progress.initialised.eq(window.data[INITIALISED_BIT]),
             started.eq(window.data[STARTED_BIT]),
+            rounds.number.eq(window.data[ROUND_LOW:]),
         ]

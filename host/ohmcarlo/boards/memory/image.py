@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ...array.base import Array
 from ...array.emulated import EmulatedArray
 from ...array.threefry import MASK
-from ...errors import UsageError
 from ...golden import Registers
 from ...golden.machine import Machine, build_machine, build_state
 from ...spec import TRIM_GAIN_BITS, TRIM_OFFSET_BITS, Geometry, Points, segment_words
@@ -48,10 +47,6 @@ def controller_image(
     """
     r, g = registers, registers.geometry
     machine = build_machine(r, array)
-    if r.wide_every:
-        raise UsageError("a board has no wide steps: leave out --wide-every")
-    if r.fold > 1:
-        raise UsageError("a board cannot fold raw bits: use --backend model for this array")
     trimmed = r.calibration.trim_offset is not None or r.calibration.trim_gain is not None
     centred = r.calibration.centre is not None
     fields = {
@@ -70,6 +65,7 @@ def controller_image(
         "model.options.centre_enable": int(centred),
         "model.options.external": int(external),
         "proposal.rho.value": r.rho,
+        "proposal.wide_every.value": r.wide_every,
         "proposal.mid.value": r.centre,
         "proposal.lo.value": r.lo,
         "proposal.hi.value": r.hi,
@@ -78,6 +74,7 @@ def controller_image(
         "entropy.rct_cutoff.value": r.rct_cutoff,
         "entropy.rct_symbol_cutoff.value": r.rct_symbol_cutoff,
         "entropy.apt_cutoff.value": r.apt_cutoff,
+        "entropy.fold.value": r.fold,
     }
     for name in ("logit", "weight", "common"):
         mantissa, shift = getattr(r, f"{name}_coef")

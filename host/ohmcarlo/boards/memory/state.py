@@ -34,7 +34,7 @@ from ...array.checks import COUNT_MAX, check_array
 from ...errors import UsageError
 from ...golden import Registers, check_order, check_state
 from ...golden import machine as golden
-from ...spec import CODE_MAX, Geometry
+from ...spec import CODE_MAX, WIDE_EVERY_MAX, Geometry
 from ...spec.link import FIELDS, WINDOWS
 from .layout import Layout
 from .words import COLUMNS_AT, State, coin_words, packed, pairs_of, read_coin, row_words, unpacked
@@ -50,7 +50,7 @@ BOARD_COUNTERS, BOARD_WEAR = "board.counters", "board.wear"
 REGION_WORDS = 8
 HEADS = ("free_head", "free_count", "retired_head", "retired_count")
 HAS_SAMPLE = 1 << 31
-INITIALISED, STARTED = 1 << 8, 1 << 9
+INITIALISED, STARTED, ROUND_AT = 1 << 8, 1 << 9, 16
 
 
 def sizes(layout: Layout) -> dict[str, int]:
@@ -144,7 +144,9 @@ def windows_of(state: State, registers: Registers, layout: Layout) -> Words:
     words["state_coin"][:] = coin_words(of, layout)
     words["state_counters"][:] = _counters(state, g).view("<u4")
     started = STARTED if has.all() else 0
-    words["state_step"][0] = of["scalars"][golden.TURN] | INITIALISED | started
+    scalars = of["scalars"]
+    rounds = int(scalars[golden.ROUND]) << ROUND_AT
+    words["state_step"][0] = scalars[golden.TURN] | INITIALISED | started | rounds
     codes = words["state_codes"].reshape(layout.rows, -1)
     codes[:, : g.pairs] = packed(state["array.codes"])
     step = words.pop("state_step")
@@ -196,6 +198,7 @@ def state_of(
     of["codes"][has] = unpacked(samples[: g.regions, pair_row, pair])[has]
     read_coin(of, words["state_coin"])
     of["scalars"][golden.TURN] = step & 0x3F
+    of["scalars"][golden.ROUND] = step >> ROUND_AT & WIDE_EVERY_MAX
     of["scalars"][golden.STEPS] = steps
 
     counters = np.asarray(windows["state_counters"], "<u4").view("<u8").astype(np.int64)
