@@ -128,6 +128,11 @@ def test_killed_in_mid_run_and_resumed(
     [
         pytest.param({"hidden": 2, "features": 4, "whiten": False, "rho": None}, id="network"),
         pytest.param({"chains": 3, "preset": "rram-1t1r", "kernel": "published"}, id="preset"),
+        pytest.param(
+            {"chains": 2, "preset": "relative-5pct,c2c_rel=0.005", "wide_every": 4},
+            id="folded",
+            marks=pytest.mark.verify,
+        ),
     ],
 )
 def test_other_chains(
