@@ -15,17 +15,13 @@ from ohmcarlo.errors import UsageError
 from ..array.phy.pins import pins_signature
 from ..config import CoreConfig
 from ..regs.map import WORD_BYTES, board_map
-from .bridge import CONTROLLER_LATENCY, Bridge
+from .bridge import Bridge
 from .cpu import Cpu
 from .island import CoreIsland
 from .memory_map import RAM_BYTES
 from .peripherals import Peripherals
 from .uart import DIVISOR_BITS, LEAST_DIVISOR
-
-WAKE_CLOCKS = 64
-"""Clocks of the controller after a write, to finish operations without a status bit."""
-READ_CLOCKS = CONTROLLER_LATENCY + 1
-"""Clocks of the controller after a read."""
+from .wake import Wake
 
 
 class Soc(wiring.Component):
@@ -129,24 +125,20 @@ class Soc(wiring.Component):
             wiring.connect(m, island.pins, wiring.flipped(self.pins))
         self._memory(m, bridge, words)
 
-        trapped, changes, reads = Signal(), Signal(), bridge.controller.r_stb
-        wake = Signal(range(WAKE_CLOCKS + 1), init=WAKE_CLOCKS)
+        m.submodules.wake = wake = Wake()
+        trapped = Signal()
         m.d.sync += trapped.eq(cpu.trap)
-        m.d.comb += changes.eq(bridge.controller.w_stb | (cpu.trap & ~trapped) | board.expired)
-        with m.If(changes):
-            m.d.sync += wake.eq(WAKE_CLOCKS)
-        with m.Elif(reads & (wake < READ_CLOCKS)):
-            m.d.sync += wake.eq(READ_CLOCKS)
-        with m.Elif(wake != 0):
-            m.d.sync += wake.eq(wake - 1)
         m.d.comb += [
+            wake.writes.eq(bridge.controller.w_stb | (cpu.trap & ~trapped) | board.expired),
+            wake.reads.eq(bridge.controller.r_stb),
+            wake.active.eq(island.active),
             board.rx.eq(self.rx),
             self.tx.eq(board.tx),
             self.trap.eq(cpu.trap),
             island.off.eq(cpu.trap | board.expired),
             cpu.restart.eq(board.expired),
             board.trap.eq(cpu.trap),
-            self.core_wanted.eq(changes | reads | (wake != 0) | island.active),
+            self.core_wanted.eq(wake.wanted),
             self.idle.eq(board.waiting & ~island.active),
         ]
         return m
