@@ -110,7 +110,7 @@ bool chain_proposal_waits(void)
     else if (chain.waiting < EMPTY_POLLS)
         chain.waiting++;
     chain.records = records_end();
-    return chain.waiting == EMPTY_POLLS;
+    return chain.waiting >= MUTANT(JUDGED_TOO_EARLY, EMPTY_POLLS, 1u);
 }
 
 static void begin(uint32_t strobe)

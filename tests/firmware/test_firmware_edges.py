@@ -14,6 +14,7 @@ from cobs import cobs
 
 from link_client import CLOCKS, PATIENCE, SESSION, Client, Frame, frame, frames
 from native_board import SET, NativeBoard
+from ohmcarlo.golden import EpisodeLikelihood
 from ohmcarlo.spec.link import (
     COMMAND_FORMAT,
     FIELDS,
@@ -22,7 +23,10 @@ from ohmcarlo.spec.link import (
     MAX_BODY,
     MAX_WIRE,
     OPERATION_FORMAT,
+    POLICY_FORMAT,
     READ_ROW_FORMAT,
+    RECORDS_FORMAT,
+    SAMPLE_HEADER_WORDS,
     WINDOW,
     WRITE_FORMAT,
     Command,
@@ -238,6 +242,40 @@ def test_records_arrive_before_the_end_of_their_command(client: Client) -> None:
         words = [len(message[3]) for message in found if message[0] == Message.RECORDS]
         assert len(words) >= 2, late
         assert client.acknowledge() == [] == client.acknowledge(), late
+
+
+def test_a_proposal_is_judged_when_its_record_is_complete(client: Client) -> None:
+    """The board computes the log-likelihood of each proposal from its record.
+
+    The record reaches the ring 80 clocks after the controller waits. Expected values come from the
+    golden model.
+    """
+    client.board.delay_records(80)
+    client.board.slow(SHORT)
+    prepare(client, model__options__external=1)
+    judge = EpisodeLikelihood(seed=5, first=0, scale=1 << 16, episodes=10)
+    policy = struct.pack(POLICY_FORMAT, judge.seed, judge.first, judge.scale, judge.episodes)
+    assert client.request(Message.POLICY, policy)[0] == Status.OK
+    run = client.data(Message.COMMAND, struct.pack(COMMAND_FORMAT, Command.RUN, 8))
+    found, given = client.messages(run, SHORT // 8), {}
+    while Message.FINISHED not in [message[0] for message in found]:
+        found += client.acknowledge(SHORT // 8)
+        done = client.board.peek(LAYOUT["status.steps_done"].address)
+        given.setdefault(done, client.board.peek(LAYOUT["control.external_loglik"].address))
+    expected = [judge(codes) for codes in proposals(found)]
+    assert len(expected) == 8 and len(set(expected)) > 4
+    assert [given[done] for done in range(1, 9)] == expected
+
+
+def proposals(found: list[tuple[int, int, int, bytes]]) -> list[list[int]]:
+    """Codes of the proposals in the RECORDS of a model with 5 features."""
+    data = b"".join(
+        m[3][struct.calcsize(RECORDS_FORMAT) :] for m in found if m[0] == Message.RECORDS
+    )
+    words = struct.unpack(f"<{len(data) // 4}I", data)
+    size = 1 + SAMPLE_HEADER_WORDS + 5
+    pairs = [words[i + size - 5 : i + size] for i in range(0, len(words), size)]
+    return [[code for pair in record for code in (pair & 0x3FF, pair >> 16)] for record in pairs]
 
 
 def clocks_of_identification(client: Client) -> int:

@@ -35,6 +35,7 @@ KILLERS: dict[str, Callable[[Client], None]] = {
     "RECORDS_LEAVE_ONE_PLACE": edges.test_records_leave_room_for_two_messages,
     "RECORDS_LEAVE_THREE_PLACES": edges.test_records_leave_room_for_two_messages,
     "FINISHED_TOO_EARLY": edges.test_records_arrive_before_the_end_of_their_command,
+    "JUDGED_TOO_EARLY": edges.test_a_proposal_is_judged_when_its_record_is_complete,
     "HALVES_SWAPPED_IN_FINISHED": lambda client: edges.test_clock_at_32_bits(
         client.board, edges.clocks_of_finished
     ),
@@ -95,6 +96,7 @@ def without_mutants(text: str) -> str:
     return text
 
 
+@pytest.mark.verify
 def test_the_image_has_no_planted_bugs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The image is the same, byte for byte, if the planted bugs are removed from its sources."""
     built = image.build_image(COMPACT)
