@@ -17,7 +17,7 @@ import ohmcarlo
 from ohmcarlo.cli.app import app
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import SamplerSettings
-from ohmcarlo.runs.chain_run import ORDER_AT
+from ohmcarlo.runs.replay import ORDER_AT
 from ohmcarlo.spec import cartpole, formats, link, tables
 from ohmcarlo.spec.geometry import Geometry
 from ohmcarlo_hdl.regs.bus import Bus

@@ -129,6 +129,10 @@ class Board(Protocol):
         """The complete state of controller and array, from which a board continues bit for bit."""
         ...
 
+    def counters(self) -> dict[str, NDArray[Any]]:
+        """The part of ``state_dict()`` that is quick to read, and that only this board can know."""
+        ...
+
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None: ...
 
     def close(self) -> None:

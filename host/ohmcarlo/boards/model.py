@@ -113,6 +113,9 @@ class ModelBoard:
     def state_dict(self) -> dict[str, NDArray[Any]]:
         return self.controller.state_dict()
 
+    def counters(self) -> dict[str, NDArray[Any]]:
+        return {}
+
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         self.controller.load_state_dict(state)
 

@@ -40,6 +40,7 @@ from .memory.state import (
     REGION_WORDS,
     SAVED,
     check_board_state,
+    counters_of,
     first_pulse_of,
     sizes,
     state_of,
@@ -356,6 +357,10 @@ class SerialBoard:
         )
         self._stream.held.put(state)
         return state
+
+    def counters(self) -> dict[str, NDArray[Any]]:
+        name = "state_counters"
+        return {BOARD_COUNTERS: counters_of(self.remote.unload(name, sizes(self.layout)[name]))}
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         if self.layout.phy:

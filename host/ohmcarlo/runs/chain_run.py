@@ -7,22 +7,22 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..boards import ENTROPY_ALARM, RUNNING, Block
-from ..datasets import hardest_first
+from ..boards import ENTROPY_ALARM, MODEL, RUNNING, Block
 from ..errors import OhmcarloError
-from ..golden import terms
-from .folder import RunFolder, join_blocks
+from .folder import Checkpoint, RunFolder, join_blocks
+from .replay import can_replay, next_stop, replayed, sort_points
 from .setup import ChainSetup, warm_up
 from .stored import CHECKPOINT, intact
 
-ORDER_AT = (100, 200, 400)  # steps after which the points are sorted again, hardest first
 SAVING_SHARE = 0.1  # largest share of the time that reading the board's state may take
+FIRST_SAVING_S = 1.0  # expected for the state of a board behind a link, before the first read
 BLOCK_SECONDS = 0.1  # between two checks of the clock and of Ctrl-C
-FIRST_BLOCK = 20
+FIRST_BLOCK = 1
 MAX_BLOCK = 10_000
 COMPILING = "compiling the sampler (once per version and machine)"
 
@@ -100,7 +100,11 @@ class ChainRun:
         self._saved = 0  # blocks on disk
         self._kept = False  # a checkpoint is on disk
         self._kept_steps = 0  # steps of every chain on disk
-        self._saving_seconds = 0.0  # time of the last read of the board's state
+        self._state: dict[str, NDArray[Any]] | None = None  # of the board, and when it was read
+        self._state_steps = 0
+        self._state_read = 0.0
+        model = setup.config.backend == MODEL
+        self._saving_seconds = 0.0 if model else FIRST_SAVING_S  # time of the last read of it
         self._block_steps = FIRST_BLOCK
 
     def run(self) -> None:
@@ -109,12 +113,12 @@ class ChainRun:
         self._restore_or_start()
         total = self.setup.config.steps
         self.observer.begin(self.steps, total)
-        last_checkpoint = time.monotonic()
+        last_checkpoint = self._state_read = time.monotonic()
         try:
             with _ctrl_c() as stop:
                 while self.steps < total and self.status == RUNNING:
                     self._run_block(total)
-                    if time.monotonic() - last_checkpoint >= self._checkpoint_interval():
+                    if time.monotonic() - last_checkpoint >= self._checkpoint_seconds:
                         self._checkpoint()
                         last_checkpoint = time.monotonic()
                     if stop.is_set():
@@ -151,15 +155,34 @@ class ChainRun:
         found, self._blocks = self.folder.resume(self.observer.say)
         if found is None:
             self._start()
+            self._state = {} if can_replay(self.setup) else None
             return
         self._saved = len(self._blocks)
         self.steps, self.seconds, self.status = found.steps, found.seconds, found.status
         self._kept_steps, self._kept = found.steps, True
         with intact(self.folder.path / CHECKPOINT):
-            self.board.load_state_dict(found.state)
+            state = self._state_of(found)
+            self.board.load_state_dict(state)
+        self._state, self._state_steps = state, found.steps
         if self.status == ENTROPY_ALARM:
             self._start()
-            self.status = RUNNING
+            self.status, self._state = RUNNING, None
+
+    def _state_of(self, found: Checkpoint) -> dict[str, NDArray[Any]]:
+        """The board's state after the last step of a checkpoint."""
+        if found.state and found.state_steps == found.steps:
+            return found.state
+        if not can_replay(self.setup):
+            raise ValueError("its state is that of an earlier step")
+        steps = found.steps - found.state_steps
+        self.observer.wait(f"making {steps} steps again on the model, up to the checkpoint")
+        try:
+            state = replayed(
+                self.setup, found.state, found.state_steps, found.steps, join_blocks(self._blocks)
+            )
+        finally:
+            self.observer.end()
+        return state | found.counters
 
     def _start(self) -> None:
         with self._timed():
@@ -174,8 +197,7 @@ class ChainRun:
         self.cpu_seconds += time.process_time() - cpu_began
 
     def _run_block(self, total: int) -> None:
-        stop = min(s for s in (*ORDER_AT, total) if s > self.steps)
-        wanted = min(self._block_steps, stop - self.steps)
+        wanted = min(self._block_steps, next_stop(self.steps, total) - self.steps)
         before = self.seconds
         with self._timed():
             block = self.board.run(wanted)
@@ -183,31 +205,36 @@ class ChainRun:
         self._blocks.append(block)
         self.status = block.status
         self.steps += len(block.accepted) // self.setup.config.chains
-        if self.steps in ORDER_AT and self.status == RUNNING and len(self.setup.points):
-            self._sort_points()
+        if self.status == RUNNING:
+            sort_points(self.setup, self.board, self.steps)
         rate = wanted / max(taken, 1e-6)
         self._block_steps = int(np.clip(rate * BLOCK_SECONDS, 1, MAX_BLOCK))
         if len(block.accepted):
             self.observer.advance(self.steps, float(block.accepted.mean()))
 
-    def _sort_points(self) -> None:
-        """Hardest first: the points whose terms are the largest under the current samples."""
-        codes, _, _ = self.board.current()
-        registers, points = self.setup.registers, self.setup.points
-        together = np.sum([terms(registers, points, sample) for sample in codes], axis=0)
-        self.board.set_order(hardest_first(together))
+    def _read_state(self) -> dict[str, NDArray[Any]]:
+        """The board's state: that of this step, or an earlier one from which a replay leads here.
 
-    def _checkpoint_interval(self) -> float:
-        """Seconds from one checkpoint to the next; more for a board whose state is slow to read."""
-        return max(self._checkpoint_seconds, self._saving_seconds / SAVING_SHARE)
+        A board whose state is slow to read is asked for it less often.
+        """
+        began = time.monotonic()
+        wait = self._saving_seconds / SAVING_SHARE
+        if (
+            self._state is None
+            or self.status != RUNNING
+            or not can_replay(self.setup)
+            or began - self._state_read >= wait
+        ):
+            self._state, self._state_steps = self.board.state_dict(), self.steps
+            self._state_read = time.monotonic()
+            self._saving_seconds = self._state_read - began
+        return self._state
 
     def _checkpoint(self) -> None:
         fresh = self._blocks[self._saved :]
         if self.folder is None or (self._kept and not fresh):
             return
-        began = time.monotonic()
-        state = self.board.state_dict()
-        self._saving_seconds = time.monotonic() - began
+        state, counters = self._read_state(), self.board.counters()
         try:
             self.folder.save(
                 join_blocks(fresh) if fresh else None,
@@ -215,6 +242,8 @@ class ChainRun:
                 seconds=self.seconds,
                 status=self.status,
                 state=state,
+                state_steps=self._state_steps,
+                counters=counters,
             )
         except OhmcarloError as error:
             raise OhmcarloError(f"{error}; {self.resume_hint()}") from error

@@ -56,7 +56,7 @@ try:  # absent on Windows, where two processes in one folder are not noticed
 except ImportError:  # pragma: no cover
     fcntl = None  # type: ignore[assignment]
 
-STATE = "board."
+GROUPS = {"state": "board.", "counters": "counters."}  # dictionaries of a checkpoint: prefixes
 STATUSES = (RUNNING, EXHAUSTED, ENTROPY_ALARM)
 PER_STEP = ("accepted", "valid", "log_posterior", "chain", "points")
 PER_SAMPLE = ("codes", "multiplicity", "sample_chain", "sample_log_posterior")
@@ -89,22 +89,30 @@ class Checkpoint:
         Sampling time so far.
     status : str
         ``Block.status`` of the last block.
+    state_steps : int
+        Steps of every chain when the state was read. See ``replay``.
     state : dict
-        The board's ``state_dict()``.
+        The board's ``state_dict()`` then; empty: the chains were not started.
+    counters : dict
+        The board's ``counters()`` after the last step.
     """
 
     steps: int
     chunks: int
     records: int
     samples: int
+    state_steps: int
     seconds: float
     status: str
     state: dict[str, NDArray[Any]]
+    counters: dict[str, NDArray[Any]]
 
     def __post_init__(self) -> None:
-        for name in ("steps", "chunks", "records", "samples"):
+        for name in ("steps", "chunks", "records", "samples", "state_steps"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is negative")
+        if self.state_steps > self.steps:
+            raise ValueError("its state is that of a later step")
         if not 0 <= self.seconds < np.inf:
             raise ValueError("seconds is not a time")
         if self.status not in STATUSES:
@@ -115,18 +123,24 @@ class Checkpoint:
         """KeyError, TypeError or ValueError if ``arrays`` are not those of a checkpoint."""
         kinds = {"seconds": float, "status": str}
         scalars: dict[str, Any] = {}
-        for name in (f.name for f in fields(cls) if f.name != "state"):
+        for name in (f.name for f in fields(cls) if f.name not in GROUPS):
             scalars[name] = arrays[name].item()
             if type(scalars[name]) is not kinds.get(name, int):
                 raise TypeError(f"{name} has type {arrays[name].dtype}")
-        state = {k.removeprefix(STATE): v for k, v in arrays.items() if k.startswith(STATE)}
-        return cls(**scalars, state=state)
+        groups: dict[str, Any] = {
+            group: {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            for group, prefix in GROUPS.items()
+        }
+        return cls(**scalars, **groups)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays of a checkpoint file, by name."""
-        scalars = {f.name: np.array(getattr(self, f.name)) for f in fields(self)}
-        del scalars["state"]
-        return scalars | {STATE + name: value for name, value in self.state.items()}
+        found = {
+            f.name: np.array(getattr(self, f.name)) for f in fields(self) if f.name not in GROUPS
+        }
+        for group, prefix in GROUPS.items():
+            found |= {prefix + name: value for name, value in getattr(self, group).items()}
+        return found
 
 
 @dataclass
@@ -201,29 +215,15 @@ class RunFolder:
 
     # -- streaming -----------------------------------------------------------------------------
 
-    def save(
-        self,
-        chunk: Block | None,
-        *,
-        steps: int,
-        seconds: float,
-        status: str,
-        state: Mapping[str, NDArray[Any]],
-    ) -> None:
-        """Append a chunk, then the checkpoint after it."""
+    def save(self, chunk: Block | None, **others: Any) -> None:
+        """Append a chunk, then the checkpoint after it. ``others`` are the fields of ``Checkpoint``
+        that do not count chunks."""
         chain = self._so_far
         if chunk is not None:
             link = Link(self._run, chain.last)
             chain.add(write_linked(self._chunk(chain.chunks), _block_arrays(chunk), link), chunk)
-        checkpoint = Checkpoint(
-            steps=steps,
-            chunks=chain.chunks,
-            records=chain.records,
-            samples=chain.samples,
-            seconds=seconds,
-            status=status,
-            state=dict(state),
-        )
+        counts = {name: getattr(chain, name) for name in ("chunks", "records", "samples")}
+        checkpoint = Checkpoint(**counts, **others)
         write_linked(
             self.path / CHECKPOINT,
             checkpoint.arrays(),

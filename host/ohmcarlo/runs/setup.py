@@ -53,6 +53,8 @@ class ChainSetup:
         the devices.
     cautions : tuple of str
         Reasons why this chain will hardly move, with a remedy each.
+    judge : EpisodeLikelihood or None
+        Computes log-likelihoods in place of ``points``.
     """
 
     config: TrainConfig
@@ -64,6 +66,7 @@ class ChainSetup:
     array: Array
     errors: tuple[PosteriorError, ...] = ()
     cautions: tuple[str, ...] = ()
+    judge: EpisodeLikelihood | None = None
 
     def close(self) -> None:
         """Release the board."""
@@ -165,7 +168,16 @@ def set_up_chain(
         can = board.dot_products
         errors += read_noise_error(dot_products, config.repeats, read_back, can)
     return ChainSetup(
-        config, settings, registers, points, board, trimmed, opened.array, errors, cautions
+        config,
+        settings,
+        registers,
+        points,
+        board,
+        trimmed,
+        opened.array,
+        errors,
+        cautions,
+        episodes,
     )
 
 

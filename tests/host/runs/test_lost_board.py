@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,8 +16,9 @@ from ohmcarlo.array.base import Array
 from ohmcarlo.boards import Block, BoardLost, ModelBoard
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.runs import chain_run, setup, stored
-from ohmcarlo.runs.chain_run import Silence
+from ohmcarlo.runs.chain_run import Interrupted, Silence
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.folder import RunFolder
 from ohmcarlo.runs.train import Outputs, resume_run, train, train_run
 
 CONFIG = TrainConfig("breast-cancer", steps=600, rows=64, pairs=16, features=9, seed=2)
@@ -126,7 +129,7 @@ def test_a_slow_board_is_asked_for_its_state_less_often(
     )
     monkeypatch.setattr(chain_run, "time", clock)
     config = TrainConfig(**(CONFIG.to_dict() | {"steps": 3000}))
-    train_run(config, Outputs(tmp_path / "run", checkpoint_seconds=0.0), Silence())
+    train_run(config, Outputs(tmp_path / "run", checkpoint_seconds=1.0), Silence())
     assert 5 <= Slow.asked <= 8  # 30 s of steps, one checkpoint every 5 s, and the last one
 
 
@@ -144,3 +147,115 @@ def test_boards_are_let_go_of(
     with pytest.raises(ZeroDivisionError):
         train(CONFIG)
     assert Counted.open == 0
+
+
+# -- boards whose state takes time to read ---------------------------------------------------------
+
+
+class NeverAsked(ModelBoard):
+    """A board that gives its counters, and no state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        raise AssertionError("the state was read")
+
+    def counters(self) -> dict[str, Any]:
+        return {"board.counters": np.arange(3)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        super().load_state_dict(state)
+        NeverAsked.loaded = state
+
+    loaded: ClassVar[dict[str, Any]] = {}
+
+
+class PressesCtrlC(Silence):
+    def __init__(self, after: int) -> None:
+        self.after = after
+
+    def advance(self, steps: int, acceptance: float) -> None:
+        if steps >= self.after:
+            signal.raise_signal(signal.SIGINT)
+
+
+def same(a: Path, b: Path) -> bool:
+    found, wanted = (stored.read_trace(path).arrays() for path in (a, b))
+    return all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"chains": 3, "preset": "rram-1t1r"}, {"hidden": 2, "features": 4}, {"task": "cartpole"}],
+)
+def test_a_board_that_is_never_asked_for_its_state(
+    changes: dict[str, Any],
+    tmp_path: Path,
+    boards: Callable[[type[ModelBoard]], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The stream is kept, and the model makes the steps again, across the sorting of the points."""
+    plain = {"task": "toy2d", "features": None, "steps": 260}
+    config = TrainConfig(**(CONFIG.to_dict() | plain | changes))
+    if config.task == "cartpole":
+        config = replace(config, steps=12, rows=32)
+    elif "features" in changes:
+        config = replace(config, task="breast-cancer")
+    train_run(config, Outputs(tmp_path / "whole"), Silence())
+    monkeypatch.setattr(setup, "MODEL", "another board")  # no warm-up, which reads the state
+    monkeypatch.setattr(chain_run, "MODEL", "another board")
+    monkeypatch.setattr(chain_run, "FIRST_SAVING_S", 1e9)
+    monkeypatch.setattr(chain_run, "MAX_BLOCK", 3 if config.task == "cartpole" else 13)
+    boards(NeverAsked)
+    outputs = Outputs(tmp_path / "run", checkpoint_seconds=0.0)
+    with pytest.raises(Interrupted, match="the checkpoint is kept"):
+        train_run(config, outputs, PressesCtrlC(config.steps // 2))
+    with pytest.raises(Interrupted):
+        resume_run(outputs, PressesCtrlC(3 * config.steps // 4))
+    resume_run(outputs, Silence())
+    assert same(tmp_path / "run", tmp_path / "whole")
+    assert NeverAsked.loaded["board.counters"].tolist() == [0, 1, 2]
+
+
+class Wrong(ModelBoard):
+    """A board that streams one wrong decision."""
+
+    def run(self, steps: int) -> Block:
+        block = super().run(steps)
+        if len(block.codes):
+            block.codes[0, 0] ^= 1
+        return block
+
+
+def test_a_board_that_made_other_steps(
+    tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boards(Wrong)
+    monkeypatch.setattr(chain_run, "MODEL", "another board")
+    with pytest.raises(Interrupted):
+        train_run(CONFIG, Outputs(tmp_path / "run"), PressesCtrlC(100))
+    with pytest.raises(OhmcarloError, match=r"other steps than the model \(codes\).*selftest"):
+        resume_run(Outputs(tmp_path / "run"), Silence())
+
+
+def test_a_board_loses_two_seconds(
+    tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However slow its state is to read, the steps of at most two seconds are not on disk."""
+    boards(Slow)
+    monkeypatch.setattr(setup, "MODEL", "another board")
+    monkeypatch.setattr(chain_run, "MODEL", "another board")
+    clock = SimpleNamespace(
+        monotonic=lambda: Slow.now, perf_counter=lambda: Slow.now, process_time=lambda: Slow.now
+    )
+    monkeypatch.setattr(chain_run, "time", clock)
+    lost: list[float] = []
+    saved = 0
+
+    def note(self: RunFolder, chunk: Block, **fields: Any) -> None:
+        nonlocal saved
+        lost.append(0.01 * (fields["steps"] - saved))
+        saved = fields["steps"]
+
+    monkeypatch.setattr(RunFolder, "save", note)
+    config = TrainConfig(**(CONFIG.to_dict() | {"steps": 6000}))
+    train_run(config, Outputs(tmp_path / "run"), Silence())
+    assert len(lost) >= 30 and max(lost) <= 2 + chain_run.BLOCK_SECONDS

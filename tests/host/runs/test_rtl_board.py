@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ohmcarlo.array.characterize.evaluation import characterize
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards import BoardLost, SerialBoard
+from ohmcarlo.boards import Block, BoardLost, SerialBoard
 from ohmcarlo.boards.link import ports
 from ohmcarlo.boards.link.ports import SimulatedPort
 from ohmcarlo.golden import predict
@@ -120,6 +121,36 @@ def test_killed_in_mid_run_and_resumed(
         resume_run(outputs, Kills(started, 200))
     resume_run(outputs, Silence())
     assert len(started) == 3
+    assert not (differ := same(trace_of(run), trace_of(tmp_path / "model"))), differ
+
+
+@pytest.mark.verify
+def test_two_seconds_are_lost_at_most(
+    tmp_path: Path, started: list[SimulatedPort], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream is on disk after every two seconds of work, although the state is not read. The
+    model takes the run over, and ends with its own trace."""
+    monkeypatch.setattr(chain_run, "FIRST_SAVING_S", 1e9)
+    short = replace(RTL, steps=1000)
+    train_run(replace(short, backend="model"), Outputs(tmp_path / "model"), Silence())
+    run = tmp_path / "run"
+    work: list[float] = [0.0]
+    save = folder.RunFolder.save
+
+    def note(self: folder.RunFolder, chunk: Block | None, **fields: Any) -> None:
+        work.append(fields["seconds"])
+        save(self, chunk, **fields)
+
+    monkeypatch.setattr(folder.RunFolder, "save", note)
+    with pytest.raises(BoardLost, match="ohmcarlo resume"):
+        train_run(short, Outputs(run), Kills(started, 700))
+    assert len(work) > 2 and np.diff(work).max() < 2 + 2  # two seconds, and the block under way
+    with folder.RunFolder(run) as held:
+        checkpoint = held.checkpoint()
+    assert checkpoint is not None and 0 == checkpoint.state_steps < checkpoint.steps < 1000
+    assert checkpoint.counters["board.counters"].any()
+    found = resume_run(Outputs(run), Silence(), "model")
+    assert found["backend"] == "model"
     assert not (differ := same(trace_of(run), trace_of(tmp_path / "model"))), differ
 
 

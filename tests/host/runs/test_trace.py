@@ -139,7 +139,7 @@ def test_chunks_after_the_checkpoint_are_removed(tmp_path: Path) -> None:
         status="running",
     )
     run = tmp_path / "run"
-    rest: dict[str, Any] = {"seconds": 0.0, "status": "running"}
+    rest: dict[str, Any] = {"seconds": 0.0, "status": "running", "state_steps": 8, "counters": {}}
     with RunFolder.create(run, {name: {} for name in MANIFEST_KEYS}) as folder:
         folder.save(block, steps=8, state={"a": np.arange(3)}, **rest)
         folder.save(block, steps=16, state={}, **rest)

@@ -70,6 +70,11 @@ def sizes(layout: Layout) -> dict[str, int]:
     }
 
 
+def counters_of(words: NDArray[Any]) -> NDArray[np.int64]:
+    """The counters of a board from the window ``state_counters``, in the order of ``COUNTERS``."""
+    return np.asarray(words, "<u4").view("<u8").astype(np.int64)
+
+
 def first_pulse_of(state: State) -> int:
     """Number of the emulator's next SET pulse."""
     return int(state["array.counter"][0])
@@ -201,7 +206,7 @@ def state_of(
     of["scalars"][golden.ROUND] = step >> ROUND_AT & WIDE_EVERY_MAX
     of["scalars"][golden.STEPS] = steps
 
-    counters = np.asarray(windows["state_counters"], "<u4").view("<u8").astype(np.int64)
+    counters = counters_of(windows["state_counters"])
     wear = words["state_wear"]
     if ledger is None:
         ledger = Ledger(g)
