@@ -150,6 +150,7 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
     assert done["samples"] == found.accepted.sum()
     assert done["invalid"] == (~found.valid).sum()
     assert done["set"] == done["read"]
+    assert (done["dot"] == 0) == case.get("no_access", False)
     # the emulator's counter equals the ledger: prepared steps cost no pulse
     assert await driver.bus.get_counter("emulator.pulses") == made.array.ledger.set
     assert (await driver.status())["bus_error"] == 0
@@ -317,6 +318,27 @@ def test_64_by_16_with_each_width_of_access(access_bits: int) -> None:
     small = {"max_points": 512, "max_group_rows": 1, "max_regions": 1}
     config = small | {"geometry": SMALL | {"access_bits": access_bits}}
     simulate({"steps": 200, "config": config, "features": 12, "bounded": True})
+
+
+SMALL = {"geometry": {"rows": 64, "pairs": 16}, "max_points": 512, "digital_dots": True}
+
+
+@pytest.mark.parametrize(
+    ("access_bits", "chain", "settings"),
+    [
+        (8, {"regions": 2}, {"rho": 0.8}),
+        pytest.param(2, {"row_group": 3}, {"hidden": 2}, marks=pytest.mark.verify),
+    ],
+)
+def test_digital_dot_products(access_bits: int, chain: Case, settings: Case) -> None:
+    """The array gets no access, and the chain is that of the golden model."""
+    config = SMALL | {"geometry": {"rows": 64, "pairs": 16, "access_bits": access_bits}}
+    case = {"steps": 150, "config": config, "chain": chain, "features": 12, "bounded": True}
+    codes = settings | {"dot_products": "codes"}
+    simulate(
+        case | {"name": "from codes", "settings": codes, "no_access": True},
+        case | {"name": "by the array", "settings": settings},
+    )
 
 
 def test_until_the_array_is_full() -> None:

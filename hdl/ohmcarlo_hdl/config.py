@@ -34,6 +34,11 @@ class CoreConfig:
         Chains that share the array, a power of two.
     device_calibration : bool
         Whether every device has a trim and a centre of its own (28 bits of memory per device).
+    digital_dots : bool
+        Whether dot products can be computed from the codes read back (a memory of all codes, and
+        an adder or multiplier per pair of a tile).
+    repeats : bool
+        Whether READs and accesses can be repeated and averaged.
     phy : PhyConfig, optional
         Interface to a real array on a daughterboard; None: the array is emulated.
     """
@@ -46,6 +51,8 @@ class CoreConfig:
     max_group_rows: int = 8
     max_regions: int = 4
     device_calibration: bool = True
+    digital_dots: bool = False
+    repeats: bool = False
     phy: PhyConfig | None = None
 
     def __post_init__(self) -> None:
@@ -171,6 +178,11 @@ class BitSerialConfig(CoreConfig):
             raise UsageError(
                 "a bit-serial controller samples one logistic regression without calibration: set "
                 "max_group_rows = 1, max_regions = 1 and device_calibration = False"
+            )
+        if self.digital_dots or self.repeats:
+            raise UsageError(
+                "a bit-serial controller has no digital dot products and no repeated reads: set "
+                "digital_dots = False and repeats = False"
             )
         if self.phy is not None:
             raise UsageError(

@@ -125,6 +125,8 @@ class CoreDriver:
             max_regions=c.max_regions,
             device_calibration=c.device_calibration,
             emulator=self.emulator is not None,
+            digital=c.digital_dots,
+            repeats=c.repeats,
         )
 
     # -- loading -----------------------------------------------------------------------------

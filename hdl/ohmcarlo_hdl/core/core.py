@@ -37,6 +37,7 @@ from .connections import (
     latched_fault,
 )
 from .counters import COUNTED, Counters
+from .digital_dots import DigitalDots
 from .interface import PREDICTION, RECORD_WORD, TERM, StepState, device_target, step_record
 from .likelihood import Likelihood
 from .pricing import Pricing
@@ -110,6 +111,8 @@ class _Blocks:
         self.dots = block("dots", AlternatingRegister(array_request(config)))
         self.commands = block("commands", AlternatingRegister(array_request(config)))
         self.results = block("results", ReadyRegister(array_response(config)))
+        if config.digital_dots:
+            self.digital = block("digital_dots", DigitalDots(config))
         self.step_records = block("step_records", StreamRegister(step_record(config)))
         self.samples = block("samples", StreamRegister(RECORD_WORD))
         self.predictions = block("predictions", StreamRegister(PREDICTION))
@@ -188,6 +191,9 @@ class Core(wiring.Component):
         self._connect_state(m, bank, blocks, quiet)
         if self.has_emulator:
             self._connect_emulator(m, bank, quiet)
+            if self.config.digital_dots:
+                codes = self.emulator.load_state_codes
+                drive_from(m, blocks.digital.load, codes, ("stb", "addr", "data"))
         if self.config.phy is not None:
             for name in phy_voltages().members:
                 m.d.comb += self.rails[name].eq(getattr(bank, f"rails_{name}"))
@@ -212,8 +218,7 @@ class Core(wiring.Component):
             (likelihood.predictions, blocks.predictions.input),
             (blocks.predictions.output, wiring.flipped(self.predictions)),
             (step.operations, blocks.commands.input),
-            (blocks.commands.output, sequencer.commands),
-            (sequencer.results, blocks.results.input),
+            *self._around_sequencer(m, bank, blocks),
             (blocks.results.output, step.results),
             (sequencer.requests, wiring.flipped(self.requests)),
             (wiring.flipped(self.responses), sequencer.responses),
@@ -231,6 +236,21 @@ class Core(wiring.Component):
             wiring.connect(m, source, sink)
         if self.config.device_calibration:
             wiring.connect(m, bank.load_calibration, proposal.load_calibration)
+
+    def _around_sequencer(self, m: Module, bank: RegisterBank, blocks: _Blocks) -> list[Any]:
+        """Streams from the commands to the sequencer, and back to the results."""
+        there, back = blocks.commands.output, blocks.results.input
+        sequencer = blocks.sequencer
+        if not self.config.digital_dots:
+            return [(there, sequencer.commands), (sequencer.results, back)]
+        digital = blocks.digital
+        m.d.comb += digital.enable.eq(bank.model_dots.digital)
+        return [
+            (there, digital.commands),
+            (digital.operations, sequencer.commands),
+            (sequencer.results, digital.readings),
+            (digital.results, back),
+        ]
 
     def _connect_settings(
         self, m: Module, bank: RegisterBank, blocks: _Blocks, faulted: Signal

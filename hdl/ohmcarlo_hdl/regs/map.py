@@ -185,6 +185,8 @@ def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
         "MAX_GROUP_ROWS": config.max_group_rows,
         "MAX_REGIONS": config.max_regions,
         "DEVICE_CALIBRATION": config.device_calibration,
+        "DIGITAL_DOTS": config.digital_dots,
+        "REPEATS": config.repeats,
         "BIT_SERIAL": config.bit_serial,
         "SETTINGS": AccessType.w if config.bit_serial else AccessType.rw,
         "POINT_WORDS": config.point_words,

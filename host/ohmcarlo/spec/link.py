@@ -214,6 +214,8 @@ FIELDS = (
     "model.options.trim_enable",
     "model.options.centre_enable",
     "model.options.external",
+    "model.dots.digital",
+    "model.dots.log_repeats",
     "proposal.rho.value",
     "proposal.wide_every.value",
     "proposal.mid.value",

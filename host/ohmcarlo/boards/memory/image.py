@@ -64,6 +64,8 @@ def controller_image(
         "model.options.trim_enable": int(trimmed),
         "model.options.centre_enable": int(centred),
         "model.options.external": int(external),
+        "model.dots.digital": int(r.digital),
+        "model.dots.log_repeats": r.log_repeats,
         "proposal.rho.value": r.rho,
         "proposal.wide_every.value": r.wide_every,
         "proposal.mid.value": r.centre,
