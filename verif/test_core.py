@@ -323,12 +323,10 @@ def test_64_by_16_with_each_width_of_access(access_bits: int) -> None:
 SMALL = {"geometry": {"rows": 64, "pairs": 16}, "max_points": 512, "digital_dots": True}
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize(
     ("access_bits", "chain", "settings"),
-    [
-        (8, {"regions": 2}, {"rho": 0.8}),
-        pytest.param(2, {"row_group": 3}, {"hidden": 2}, marks=pytest.mark.verify),
-    ],
+    [(8, {"regions": 2}, {"rho": 0.8}), (2, {"row_group": 3}, {"hidden": 2})],
 )
 def test_digital_dot_products(access_bits: int, chain: Case, settings: Case) -> None:
     """The array gets no access, and the chain is that of the golden model."""

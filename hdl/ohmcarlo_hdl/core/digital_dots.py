@@ -25,8 +25,8 @@ class DigitalDots(wiring.Component):
     The memory keeps, for every device, the code of the first READ after its last SET. It holds the
     samples in the array, so that predictions use it, too. A restart leaves it as it is.
 
-    Commands and results stay in order: a DOT waits until no reading of the array is owed, and a
-    READ waits until no digital result is under way. DOT commands are answered at one per clock,
+    Commands and results stay in order: a DOT waits until no reading of the array is owed, and
+    readings wait until no digital result is under way. DOT commands are answered at one per clock,
     ``DotUnit.latency`` clocks after they were accepted, while results are taken. Their converter is
     that of the array. With ``enable`` low, both streams pass without delay.
 
@@ -90,7 +90,7 @@ class DigitalDots(wiring.Component):
         m.d.comb += [
             digital.eq(self.enable & is_dot),
             answered.eq(is_read | (is_dot & ~self.enable)),
-            may_pass.eq(~digital & (~answered | (none_flying & places.input.ready))),
+            may_pass.eq(~digital & (~answered | places.input.ready)),
             may_start.eq(digital & nothing_owed & answers.room),
             self.operations.payload.eq(self.commands.payload),
             self.operations.valid.eq(self.commands.valid & may_pass),
@@ -118,7 +118,7 @@ class DigitalDots(wiring.Component):
             places.input.payload.device.eq(command.device),
         ]
 
-        # -- results: readings of the array and digital ones are never under way together
+        # -- results: digital ones under way are older than readings that are owed
         reading = self.readings.valid & places.output.valid
         with m.If(none_flying):
             m.d.comb += [

@@ -83,10 +83,13 @@ class Request:
 def own_config(board: Board, compact: bool, array: str) -> CoreConfig:
     """The board's default configuration; for a real array, ``phy`` is still to be set.
 
-    A real array gets one bit an access, as its lines are on or off.
+    A real array gets one bit an access, as its lines are on or off. Its devices have read noise, so
+    that dot products can be digital.
     """
     config = board.compact if compact else board.config
-    return config if array == EMULATOR else config_with(config, access_bits=1)
+    if array == EMULATOR:
+        return config
+    return replace(config_with(config, access_bits=1), digital_dots=True)
 
 
 def config_with(config: CoreConfig, **shape: int) -> CoreConfig:

@@ -144,7 +144,7 @@ def _require_dot_products(registers: Registers, layout: Layout, place: str) -> N
     if registers.digital and not layout.digital:
         raise UsageError(
             f"{place} was built without digital dot products: use --dot-products array, or a "
-            "bitstream of `ohmcarlo build BOARD --dot-products codes`"
+            "bitstream of `ohmcarlo build BOARD --array phy`"
         )
     if registers.log_repeats and not layout.repeats:
         raise UsageError(f"{place} was built without repeated reads: use --repeats 1")
