@@ -179,15 +179,15 @@ class BitSerialConfig(CoreConfig):
                 "a bit-serial controller samples one logistic regression without calibration: set "
                 "max_group_rows = 1, max_regions = 1 and device_calibration = False"
             )
-        if self.digital_dots or self.repeats:
-            raise UsageError(
-                "a bit-serial controller has no digital dot products and no repeated reads: set "
-                "digital_dots = False and repeats = False"
-            )
         if self.phy is not None:
             raise UsageError(
                 "a bit-serial controller has an emulated array: a real one needs a controller with "
                 "a processor"
+            )
+        if self.digital_dots or self.repeats:
+            raise UsageError(
+                "a bit-serial controller has no digital dot products and no repeated reads: set "
+                "digital_dots = False and repeats = False"
             )
 
 

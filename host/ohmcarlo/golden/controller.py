@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..array.base import Array
+from ..array.checks import check_array
 from ..array.emulated import EmulatedArray
 from ..array.read_noise import RepeatedReads
 from ..errors import OhmcarloError, UsageError
-from ..spec import ACC_MAX, PROB_FRAC, STARTUP_WINDOWS, Points
+from ..spec import ACC_MAX, CODE_MAX, PROB_FRAC, STARTUP_WINDOWS, Points
 from .chain import (
     ENTROPY_ALARM,
     EXHAUSTED,
@@ -358,9 +359,13 @@ class Controller:
         )
         check_state(own, self.registers)
         check_order(own.get("order", np.zeros(0)), len(self.points))
+        if self._stored is not None:
+            check_array(own, "stored", self._stored, 0, CODE_MAX)
         self.array.load_state_dict(array)
         self.set_order(own["order"])
         self.state.load_state_dict(own)
+        if self._stored is not None:
+            self._stored[...] = own["stored"]
 
 
 def predict(

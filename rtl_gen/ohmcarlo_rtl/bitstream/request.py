@@ -89,7 +89,7 @@ def own_config(board: Board, compact: bool, array: str) -> CoreConfig:
     config = board.compact if compact else board.config
     if array == EMULATOR:
         return config
-    return replace(config_with(config, access_bits=1), digital_dots=True)
+    return replace(config_with(config, access_bits=1), digital_dots=not config.bit_serial)
 
 
 def config_with(config: CoreConfig, **shape: int) -> CoreConfig:
