@@ -38,7 +38,7 @@ extern "C" {
 #define OHMCARLO__ID__MAP_HASH__VALUE_bm 0xffffffff
 #define OHMCARLO__ID__MAP_HASH__VALUE_bp 0
 #define OHMCARLO__ID__MAP_HASH__VALUE_bw 32
-#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0xb3ba0438
+#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0xbac82ed8
 
 // reg - ohmcarlo.id.features
 #define OHMCARLO__ID__FEATURES__DEVICE_CALIBRATION_bm 0x1
@@ -53,6 +53,14 @@ extern "C" {
 #define OHMCARLO__ID__FEATURES__PHY_bp 2
 #define OHMCARLO__ID__FEATURES__PHY_bw 1
 #define OHMCARLO__ID__FEATURES__PHY_reset 0x0
+#define OHMCARLO__ID__FEATURES__DIGITAL_bm 0x8
+#define OHMCARLO__ID__FEATURES__DIGITAL_bp 3
+#define OHMCARLO__ID__FEATURES__DIGITAL_bw 1
+#define OHMCARLO__ID__FEATURES__DIGITAL_reset 0x0
+#define OHMCARLO__ID__FEATURES__REPEATS_bm 0x10
+#define OHMCARLO__ID__FEATURES__REPEATS_bp 4
+#define OHMCARLO__ID__FEATURES__REPEATS_bw 1
+#define OHMCARLO__ID__FEATURES__REPEATS_reset 0x0
 
 // reg - ohmcarlo.id.rows
 #define OHMCARLO__ID__ROWS__VALUE_bm 0xffffffff
@@ -334,6 +342,16 @@ typedef struct {
 #define OHMCARLO__MODEL__OPTIONS__EXTERNAL_bw 1
 #define OHMCARLO__MODEL__OPTIONS__EXTERNAL_reset 0x0
 
+// reg - ohmcarlo.model.dots
+#define OHMCARLO__MODEL__DOTS__DIGITAL_bm 0x1
+#define OHMCARLO__MODEL__DOTS__DIGITAL_bp 0
+#define OHMCARLO__MODEL__DOTS__DIGITAL_bw 1
+#define OHMCARLO__MODEL__DOTS__DIGITAL_reset 0x0
+#define OHMCARLO__MODEL__DOTS__LOG_REPEATS_bm 0xe
+#define OHMCARLO__MODEL__DOTS__LOG_REPEATS_bp 1
+#define OHMCARLO__MODEL__DOTS__LOG_REPEATS_bw 3
+#define OHMCARLO__MODEL__DOTS__LOG_REPEATS_reset 0x0
+
 // regfile - ohmcarlo.model
 typedef struct {
     uint32_t points;
@@ -346,6 +364,7 @@ typedef struct {
     uint32_t min_free;
     uint32_t retries;
     uint32_t options;
+    uint32_t dots;
 } ohmcarlo__model_t;
 
 // reg - ohmcarlo.proposal.rho
@@ -989,7 +1008,7 @@ typedef struct {
     ohmcarlo__status_t status;
     uint8_t RESERVED_cc_ff[0x34];
     ohmcarlo__model_t model;
-    uint8_t RESERVED_128_13f[0x18];
+    uint8_t RESERVED_12c_13f[0x14];
     ohmcarlo__proposal_t proposal;
     uint8_t RESERVED_168_17f[0x18];
     ohmcarlo__entropy_t entropy;
@@ -1064,6 +1083,7 @@ static_assert(sizeof(ohmcarlo_t) == 0x30000, "Packing error");
 #define OHMCARLO__MODEL__MIN_FREE_addr 0x011c
 #define OHMCARLO__MODEL__RETRIES_addr 0x0120
 #define OHMCARLO__MODEL__OPTIONS_addr 0x0124
+#define OHMCARLO__MODEL__DOTS_addr 0x0128
 #define OHMCARLO__PROPOSAL__RHO_addr 0x0140
 #define OHMCARLO__PROPOSAL__MID_addr 0x0144
 #define OHMCARLO__PROPOSAL__LO_addr 0x0148
@@ -1166,7 +1186,7 @@ static_assert(sizeof(ohmcarlo_t) == 0x30000, "Packing error");
 #define OHMCARLO__STATE_CODES_words 8192
 
 // The register map that this header describes: id.map_hash
-#define OHMCARLO__MAP_HASH 0xb3ba0438
+#define OHMCARLO__MAP_HASH 0xbac82ed8
 
 // Codes of enumerated fields
 #define OHMCARLO__STATUS__STATE__REASON__RUNNING_e 0

@@ -1415,8 +1415,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__payload(orders__payload),
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
-    .\port$1688$0 (\$25 ),
-    .\port$4696$2 (model_options[3:2]),
+    .\port$1696$0 (\$25 ),
+    .\port$4704$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1589,7 +1589,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4710$0 (proposal_logit),
+    .\port$4720$0 (proposal_logit),
     .predictions__payload(\input__payload$126 ),
     .predictions__ready(\predictions__ready$128 ),
     .predictions__valid(\input__valid$130 ),
@@ -1633,8 +1633,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4712$0 (proposal_weight),
-    .\port$4714$0 (proposal_common),
+    .\port$4722$0 (proposal_weight),
+    .\port$4724$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1658,7 +1658,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4696$4 (model_options[5:4]),
+    .\port$4704$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -1794,7 +1794,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_regions(model_regions),
     .model_retries(rows__retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$5226$0 (status__turn),
+    .\port$5238$0 (status__turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1853,8 +1853,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .fault(fault),
     .fault_cause(fault_cause),
     .off(\off$331 ),
-    .\port$6409$0 (\$26 ),
-    .\port$6413$0 (\$27 ),
+    .\port$6421$0 (\$26 ),
+    .\port$6425$0 (\$27 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -3354,8 +3354,8 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, state__state_step__r_data, state__state_held__r_data
-, \port$1688$0 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions
-, region_groups, rows_per_region, min_free, retries, early_reject, \port$4696$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
+, \port$1696$0 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions
+, region_groups, rows_per_region, min_free, retries, early_reject, \port$4704$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
 , state_held__data, state_held__r_addr, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state__state_samples__addr, state__state_samples__data, state__state_samples__r_addr, state__state_step__data, coin_codes__payload, programmed__payload, step, step_records__valid, status__activity, status__waiting_external, jobs__valid, jobs__payload, state__state_regions__r_data
 , state__state_samples__r_data, region, status__steps_done, wide, status__raw_result, status__raw_valid, \stop$370 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, readings__valid, results__ready
 , price__ready, terms__ready, samples__valid, samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
@@ -4259,10 +4259,10 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   wire [4:0] \place.pair ;
   wire [1:0] \place.region ;
   reg [10:0] point = 11'h000;
-  output [3:0] \port$1688$0 ;
-  wire [3:0] \port$1688$0 ;
-  input [1:0] \port$4696$2 ;
-  wire [1:0] \port$4696$2 ;
+  output [3:0] \port$1696$0 ;
+  wire [3:0] \port$1696$0 ;
+  input [1:0] \port$4704$2 ;
+  wire [1:0] \port$4704$2 ;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
   input [64:0] price__payload;
@@ -4836,7 +4836,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \$22  = number + 1'h1;
   assign last = \$22  >= settings__wide_every;
   assign \$32  = ~ stepping;
-  assign \$33  = ~ \port$4696$2 [1];
+  assign \$33  = ~ \port$4704$2 [1];
   assign \$34  = \$32  | \$33 ;
   assign room = \$34  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -4900,11 +4900,11 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \$90  = point + 1'h1;
   assign \$91  = \$90  == settings__points;
   assign \$92  = ~ all_valid;
-  assign \$93  = stepping & \port$4696$2 [1];
+  assign \$93  = stepping & \port$4704$2 [1];
   assign \$94  = ~ all_valid;
   assign \$95  = stop | \$94 ;
   assign \$96  = ready & stepping;
-  assign \$97  = \$96  & \port$4696$2 [1];
+  assign \$97  = \$96  & \port$4704$2 [1];
   assign \$98  = ready & room;
   assign \$99  = ~ all_valid;
   assign \$100  = phase == 1'h1;
@@ -5205,13 +5205,13 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .dots__ready(dots__ready),
     .dots__valid(dots__valid),
     .hold_dots(hold_dots),
-    .\port$786$0 (\$23 ),
-    .\port$787$0 (\$24 ),
-    .\port$788$0 (\$25 ),
-    .\port$789$0 (\$26 ),
-    .\port$790$0 (1'h0),
-    .\port$791$0 (1'h0),
-    .\port$792$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
+    .\port$794$0 (\$23 ),
+    .\port$795$0 (\$24 ),
+    .\port$796$0 (\$25 ),
+    .\port$797$0 (\$26 ),
+    .\port$798$0 (1'h0),
+    .\port$799$0 (1'h0),
+    .\port$800$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
     .program__payload(program__payload),
     .program__ready(output__ready),
     .program__valid(program__valid),
@@ -5347,7 +5347,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .next_region(next_region),
     .next_row(next_row),
     .none(none),
-    .\port$1688$0 (\$311 ),
+    .\port$1696$0 (\$311 ),
     .put_back(\put_back$375 ),
     .query(query),
     .query_row(query_row),
@@ -5388,7 +5388,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4696$2 [0]),
+    .stream(\port$4704$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8500,8 +8500,8 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign rows__region_groups = region_groups;
   assign rows__rows_per_region = rows_per_region;
   assign rows__min_free = min_free;
-  assign stream = \port$4696$2 [0];
-  assign rows__stream = \port$4696$2 [0];
+  assign stream = \port$4704$2 [0];
+  assign rows__stream = \port$4704$2 [0];
   assign rows__retries = retries;
   assign settings__features = features;
   assign settings__hidden = hidden;
@@ -8538,7 +8538,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$29 , \$28 , \$27 , \$26 , \$25 , \$24 , \$23  };
   assign step_records__payload = step;
-  assign settings__record_steps = \port$4696$2 [1];
+  assign settings__record_steps = \port$4704$2 [1];
   assign \allow_coin$257  = allow_coin;
   assign status__turn = region;
   assign commands__start = control_command[0];
@@ -8560,7 +8560,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \raw__payload$367  = results__payload;
   assign decision__valid = stop;
   assign state__state_step__r_data = \$119 [31:0];
-  assign \port$1688$0  = \$311 ;
+  assign \port$1696$0  = \$311 ;
   assign \input__payload.request  = input__payload[286:0];
   assign \input__payload.request.op  = input__payload[2:0];
   assign \input__payload.request.row  = input__payload[10:3];
@@ -9648,7 +9648,7 @@ module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__v
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.arbiter (rst, \port$786$0 , \port$787$0 , \port$788$0 , \port$789$0 , \port$790$0 , \port$791$0 , \port$792$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
+module \ohmcarlo_core.controller.arbiter (rst, \port$794$0 , \port$795$0 , \port$796$0 , \port$797$0 , \port$798$0 , \port$799$0 , \port$800$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
 , raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -9830,20 +9830,20 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$786$0 , \port$787$0 , \port
   wire dots__valid;
   input hold_dots;
   wire hold_dots;
-  input [2:0] \port$786$0 ;
-  wire [2:0] \port$786$0 ;
-  input [7:0] \port$787$0 ;
-  wire [7:0] \port$787$0 ;
-  input [5:0] \port$788$0 ;
-  wire [5:0] \port$788$0 ;
-  input [11:0] \port$789$0 ;
-  wire [11:0] \port$789$0 ;
-  input \port$790$0 ;
-  wire \port$790$0 ;
-  input \port$791$0 ;
-  wire \port$791$0 ;
-  input [255:0] \port$792$0 ;
-  wire [255:0] \port$792$0 ;
+  input [2:0] \port$794$0 ;
+  wire [2:0] \port$794$0 ;
+  input [7:0] \port$795$0 ;
+  wire [7:0] \port$795$0 ;
+  input [5:0] \port$796$0 ;
+  wire [5:0] \port$796$0 ;
+  input [11:0] \port$797$0 ;
+  wire [11:0] \port$797$0 ;
+  input \port$798$0 ;
+  wire \port$798$0 ;
+  input \port$799$0 ;
+  wire \port$799$0 ;
+  input [255:0] \port$800$0 ;
+  wire [255:0] \port$800$0 ;
   input [325:0] program__payload;
   wire [325:0] program__payload;
   wire [286:0] \program__payload.request ;
@@ -9972,7 +9972,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$786$0 , \port$787$0 , \port
   assign \$35  = \$34  | begun;
   assign \$36  = \$33  & \$35 ;
   assign \$37  = commands__valid & commands__ready;
-  assign \$38  = \port$786$0  == 3'h4;
+  assign \$38  = \port$794$0  == 3'h4;
   assign \$39  = \$37  & \$38 ;
   assign \$40  = dots__valid & tags__ready;
   assign \$41  = ~ hold_dots;
@@ -10046,10 +10046,10 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$786$0 , \port$787$0 , \port
       commands__payload[16:11] = program__payload[16:11];
       commands__payload[28:17] = program__payload[28:17];
     end else if (\$signal$5 ) begin
-      commands__payload[2:0] = \port$786$0 ;
-      commands__payload[10:3] = \port$787$0 ;
-      commands__payload[16:11] = \port$788$0 ;
-      commands__payload[28:17] = \port$789$0 ;
+      commands__payload[2:0] = \port$794$0 ;
+      commands__payload[10:3] = \port$795$0 ;
+      commands__payload[16:11] = \port$796$0 ;
+      commands__payload[28:17] = \port$797$0 ;
     end
   end
   always @* begin
@@ -10141,7 +10141,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$786$0 , \port$787$0 , \port
       \$65  = 1'h0;
     end
   end
-  assign raw__payload = { \port$792$0 , \port$791$0 , \port$790$0 , \port$789$0 , \port$788$0 , \port$787$0 , \port$786$0  };
+  assign raw__payload = { \port$800$0 , \port$799$0 , \port$798$0 , \port$797$0 , \port$796$0 , \port$795$0 , \port$794$0  };
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -10273,45 +10273,45 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$786$0 , \port$787$0 , \port
   assign \tags__payload.old  = tags__payload[25:16];
   assign \tags__payload.centre  = tags__payload[37:26];
   assign \tags__payload.last  = tags__payload[38];
-  assign \raw__payload.op  = \port$786$0 ;
-  assign \raw__payload.row  = \port$787$0 ;
-  assign \raw__payload.device  = \port$788$0 ;
-  assign \raw__payload.dac  = \port$789$0 ;
-  assign \raw__payload.tile  = \port$790$0 ;
-  assign \raw__payload.top  = \port$791$0 ;
-  assign \raw__payload.inputs  = \port$792$0 ;
-  assign \raw__payload.inputs[0]  = \port$792$0 [7:0];
-  assign \raw__payload.inputs[1]  = \port$792$0 [15:8];
-  assign \raw__payload.inputs[2]  = \port$792$0 [23:16];
-  assign \raw__payload.inputs[3]  = \port$792$0 [31:24];
-  assign \raw__payload.inputs[4]  = \port$792$0 [39:32];
-  assign \raw__payload.inputs[5]  = \port$792$0 [47:40];
-  assign \raw__payload.inputs[6]  = \port$792$0 [55:48];
-  assign \raw__payload.inputs[7]  = \port$792$0 [63:56];
-  assign \raw__payload.inputs[8]  = \port$792$0 [71:64];
-  assign \raw__payload.inputs[9]  = \port$792$0 [79:72];
-  assign \raw__payload.inputs[10]  = \port$792$0 [87:80];
-  assign \raw__payload.inputs[11]  = \port$792$0 [95:88];
-  assign \raw__payload.inputs[12]  = \port$792$0 [103:96];
-  assign \raw__payload.inputs[13]  = \port$792$0 [111:104];
-  assign \raw__payload.inputs[14]  = \port$792$0 [119:112];
-  assign \raw__payload.inputs[15]  = \port$792$0 [127:120];
-  assign \raw__payload.inputs[16]  = \port$792$0 [135:128];
-  assign \raw__payload.inputs[17]  = \port$792$0 [143:136];
-  assign \raw__payload.inputs[18]  = \port$792$0 [151:144];
-  assign \raw__payload.inputs[19]  = \port$792$0 [159:152];
-  assign \raw__payload.inputs[20]  = \port$792$0 [167:160];
-  assign \raw__payload.inputs[21]  = \port$792$0 [175:168];
-  assign \raw__payload.inputs[22]  = \port$792$0 [183:176];
-  assign \raw__payload.inputs[23]  = \port$792$0 [191:184];
-  assign \raw__payload.inputs[24]  = \port$792$0 [199:192];
-  assign \raw__payload.inputs[25]  = \port$792$0 [207:200];
-  assign \raw__payload.inputs[26]  = \port$792$0 [215:208];
-  assign \raw__payload.inputs[27]  = \port$792$0 [223:216];
-  assign \raw__payload.inputs[28]  = \port$792$0 [231:224];
-  assign \raw__payload.inputs[29]  = \port$792$0 [239:232];
-  assign \raw__payload.inputs[30]  = \port$792$0 [247:240];
-  assign \raw__payload.inputs[31]  = \port$792$0 [255:248];
+  assign \raw__payload.op  = \port$794$0 ;
+  assign \raw__payload.row  = \port$795$0 ;
+  assign \raw__payload.device  = \port$796$0 ;
+  assign \raw__payload.dac  = \port$797$0 ;
+  assign \raw__payload.tile  = \port$798$0 ;
+  assign \raw__payload.top  = \port$799$0 ;
+  assign \raw__payload.inputs  = \port$800$0 ;
+  assign \raw__payload.inputs[0]  = \port$800$0 [7:0];
+  assign \raw__payload.inputs[1]  = \port$800$0 [15:8];
+  assign \raw__payload.inputs[2]  = \port$800$0 [23:16];
+  assign \raw__payload.inputs[3]  = \port$800$0 [31:24];
+  assign \raw__payload.inputs[4]  = \port$800$0 [39:32];
+  assign \raw__payload.inputs[5]  = \port$800$0 [47:40];
+  assign \raw__payload.inputs[6]  = \port$800$0 [55:48];
+  assign \raw__payload.inputs[7]  = \port$800$0 [63:56];
+  assign \raw__payload.inputs[8]  = \port$800$0 [71:64];
+  assign \raw__payload.inputs[9]  = \port$800$0 [79:72];
+  assign \raw__payload.inputs[10]  = \port$800$0 [87:80];
+  assign \raw__payload.inputs[11]  = \port$800$0 [95:88];
+  assign \raw__payload.inputs[12]  = \port$800$0 [103:96];
+  assign \raw__payload.inputs[13]  = \port$800$0 [111:104];
+  assign \raw__payload.inputs[14]  = \port$800$0 [119:112];
+  assign \raw__payload.inputs[15]  = \port$800$0 [127:120];
+  assign \raw__payload.inputs[16]  = \port$800$0 [135:128];
+  assign \raw__payload.inputs[17]  = \port$800$0 [143:136];
+  assign \raw__payload.inputs[18]  = \port$800$0 [151:144];
+  assign \raw__payload.inputs[19]  = \port$800$0 [159:152];
+  assign \raw__payload.inputs[20]  = \port$800$0 [167:160];
+  assign \raw__payload.inputs[21]  = \port$800$0 [175:168];
+  assign \raw__payload.inputs[22]  = \port$800$0 [183:176];
+  assign \raw__payload.inputs[23]  = \port$800$0 [191:184];
+  assign \raw__payload.inputs[24]  = \port$800$0 [199:192];
+  assign \raw__payload.inputs[25]  = \port$800$0 [207:200];
+  assign \raw__payload.inputs[26]  = \port$800$0 [215:208];
+  assign \raw__payload.inputs[27]  = \port$800$0 [223:216];
+  assign \raw__payload.inputs[28]  = \port$800$0 [231:224];
+  assign \raw__payload.inputs[29]  = \port$800$0 [239:232];
+  assign \raw__payload.inputs[30]  = \port$800$0 [247:240];
+  assign \raw__payload.inputs[31]  = \port$800$0 [255:248];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -13473,7 +13473,7 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, w_en, w_rdy, w_level,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1688$0 
+module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1696$0 
 , query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, region, put_back, init, query, none, taken, state_queues__r_data, state_groups__r_data, state_regions__r_data
 , row, clk);
@@ -13846,8 +13846,8 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [7:0] \next_row$84 ;
   output none;
   reg none;
-  output [3:0] \port$1688$0 ;
-  wire [3:0] \port$1688$0 ;
+  output [3:0] \port$1696$0 ;
+  wire [3:0] \port$1696$0 ;
   reg [7:0] port__addr = 8'h00;
   reg [7:0] \port__addr$153  = 8'h00;
   reg [7:0] \port__addr$156  = 8'h00;
@@ -17091,7 +17091,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   assign bad_read__addr = \$7 [7:0];
   assign state_held__r_data = held_multiplicity;
   assign state_wear__r_data = query_wear;
-  assign \port$1688$0  = \$signature__data$55 ;
+  assign \port$1696$0  = \$signature__data$55 ;
   assign \$signature__data$55.bad  = \$signature__data$55 [0];
   assign \$signature__data$55.failures  = \$signature__data$55 [3:1];
   assign \data$91.bad  = \data$91 [0];
@@ -18532,7 +18532,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$5997$0 (raw),
+    .\port$6009$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18869,7 +18869,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$5997$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6009$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18944,8 +18944,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$5997$0 ;
-  wire [6:0] \port$5997$0 ;
+  input [6:0] \port$6009$0 ;
+  wire [6:0] \port$6009$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -19035,7 +19035,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$5997$0 (\port$5997$0 [3:0]),
+    .\port$6009$0 (\port$6009$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -19047,7 +19047,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$5997$0 (\port$5997$0 [3:0]),
+    .\port$6009$0 (\port$6009$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -19057,7 +19057,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$5997$0 (\port$5997$0 ),
+    .\port$6009$0 (\port$6009$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19152,22 +19152,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$5997$0 [0];
-  assign \valid$1  = \port$5997$0 [0];
-  assign symbol = \port$5997$0 [3:1];
-  assign \symbol$3  = \port$5997$0 [3:1];
+  assign valid = \port$6009$0 [0];
+  assign \valid$1  = \port$6009$0 [0];
+  assign symbol = \port$6009$0 [3:1];
+  assign \symbol$3  = \port$6009$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$5997$0 [0];
-  assign \symbol$9  = \port$5997$0 [3:1];
+  assign \valid$8  = \port$6009$0 [0];
+  assign \symbol$9  = \port$6009$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$5997$0 [0];
-  assign \symbol$14  = \port$5997$0 [3:1];
+  assign \valid$13  = \port$6009$0 [0];
+  assign \symbol$14  = \port$6009$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$5997$0 [6:4];
-  assign \column$19  = \port$5997$0 [6:4];
+  assign column = \port$6009$0 [6:4];
+  assign \column$19  = \port$6009$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19205,7 +19205,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$5997$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6009$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19445,8 +19445,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$5997$0 ;
-  wire [3:0] \port$5997$0 ;
+  input [3:0] \port$6009$0 ;
+  wire [3:0] \port$6009$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19460,17 +19460,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$5997$0 [1] : first;
-  assign \$3  = \port$5997$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$6009$0 [1] : first;
+  assign \$3  = \port$6009$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$5997$0 [1] : first;
-  assign \$12  = \$9  ? \port$5997$0 [2] : \$11 ;
-  assign \$13  = \port$5997$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$6009$0 [1] : first;
+  assign \$12  = \$9  ? \port$6009$0 [2] : \$11 ;
+  assign \$13  = \port$6009$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19480,10 +19480,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$5997$0 [1] : first;
-  assign \$25  = \$22  ? \port$5997$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$5997$0 [3] : \$25 ;
-  assign \$27  = \port$5997$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$6009$0 [1] : first;
+  assign \$25  = \$22  ? \port$6009$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$6009$0 [3] : \$25 ;
+  assign \$27  = \port$6009$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19493,19 +19493,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$5997$0 [0] & \$37 ;
+  assign \$38  = \port$6009$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$5997$0 [1] : first;
-  assign \$41  = \port$5997$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$6009$0 [1] : first;
+  assign \$41  = \port$6009$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$5997$0 [1] : first;
-  assign \$50  = \$47  ? \port$5997$0 [2] : \$49 ;
-  assign \$51  = \port$5997$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$6009$0 [1] : first;
+  assign \$50  = \$47  ? \port$6009$0 [2] : \$49 ;
+  assign \$51  = \port$6009$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19515,10 +19515,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$5997$0 [1] : first;
-  assign \$63  = \$60  ? \port$5997$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$5997$0 [3] : \$63 ;
-  assign \$65  = \port$5997$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$6009$0 [1] : first;
+  assign \$63  = \$60  ? \port$6009$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$6009$0 [3] : \$63 ;
+  assign \$65  = \port$6009$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19529,16 +19529,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$5997$0 [1] : first;
-  assign \$78  = \port$5997$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$6009$0 [1] : first;
+  assign \$78  = \port$6009$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$5997$0 [1] : first;
-  assign \$86  = \$83  ? \port$5997$0 [2] : \$85 ;
-  assign \$87  = \port$5997$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$6009$0 [1] : first;
+  assign \$86  = \$83  ? \port$6009$0 [2] : \$85 ;
+  assign \$87  = \port$6009$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19547,10 +19547,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$5997$0 [1] : first;
-  assign \$98  = \$95  ? \port$5997$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$5997$0 [3] : \$98 ;
-  assign \$100  = \port$5997$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$6009$0 [1] : first;
+  assign \$98  = \$95  ? \port$6009$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$6009$0 [3] : \$98 ;
+  assign \$100  = \port$6009$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19558,30 +19558,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$5997$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$6009$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$5997$0 [1] : first;
-  assign \$115  = \$112  ? \port$5997$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$5997$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$6009$0 [1] : first;
+  assign \$115  = \$112  ? \port$6009$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$6009$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$5997$0 [1] : first;
-  assign \$125  = \port$5997$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$6009$0 [1] : first;
+  assign \$125  = \port$6009$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$5997$0 [1] : first;
-  assign \$133  = \$130  ? \port$5997$0 [2] : \$132 ;
-  assign \$134  = \port$5997$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$6009$0 [1] : first;
+  assign \$133  = \$130  ? \port$6009$0 [2] : \$132 ;
+  assign \$134  = \port$6009$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19590,10 +19590,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$5997$0 [1] : first;
-  assign \$145  = \$142  ? \port$5997$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$5997$0 [3] : \$145 ;
-  assign \$147  = \port$5997$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$6009$0 [1] : first;
+  assign \$145  = \$142  ? \port$6009$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$6009$0 [3] : \$145 ;
+  assign \$147  = \port$6009$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19602,17 +19602,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$5997$0 [1] : first;
-  assign \$158  = \port$5997$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$6009$0 [1] : first;
+  assign \$158  = \port$6009$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$5997$0 [1] : first;
-  assign \$167  = \$164  ? \port$5997$0 [2] : \$166 ;
-  assign \$168  = \port$5997$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$6009$0 [1] : first;
+  assign \$167  = \$164  ? \port$6009$0 [2] : \$166 ;
+  assign \$168  = \port$6009$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19622,10 +19622,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$5997$0 [1] : first;
-  assign \$180  = \$177  ? \port$5997$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$5997$0 [3] : \$180 ;
-  assign \$182  = \port$5997$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$6009$0 [1] : first;
+  assign \$180  = \$177  ? \port$6009$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$6009$0 [3] : \$180 ;
+  assign \$182  = \port$6009$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19643,7 +19643,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$198  = \$196  & \$197 ;
   assign failed = \$195  | \$198 ;
   assign \$199  = seen >= 10'h3fd;
-  assign closes = \port$5997$0 [0] & \$199 ;
+  assign closes = \port$6009$0 [0] & \$199 ;
   always @(posedge clk)
     carried <= \$200 ;
   always @(posedge clk)
@@ -19689,7 +19689,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$5997$0 [0]) begin
+    if (\port$6009$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19708,7 +19708,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$5997$0 [0]) begin
+    if (\port$6009$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19724,7 +19724,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$5997$0 [0]) begin
+    if (\port$6009$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19737,8 +19737,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$5997$0 [0];
-  assign symbol = \port$5997$0 [3:1];
+  assign valid = \port$6009$0 [0];
+  assign symbol = \port$6009$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19779,7 +19779,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$5997$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6009$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20172,8 +20172,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$5997$0 ;
-  wire [3:0] \port$5997$0 ;
+  input [3:0] \port$6009$0 ;
+  wire [3:0] \port$6009$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20186,92 +20186,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$5997$0 [1] == \$signal ;
+  assign \$1  = \port$6009$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$5997$0 [1] == \$signal ;
+  assign \$4  = \port$6009$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$6  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$5997$0 [1] == \$signal ;
+  assign \$9  = \port$6009$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$11  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$13  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$5997$0 [0] & \$16 ;
-  assign \$18  = \port$5997$0 [1] == \$signal ;
+  assign \$17  = \port$6009$0 [0] & \$16 ;
+  assign \$18  = \port$6009$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$5997$0 [1] == \$signal ;
+  assign \$21  = \port$6009$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$23  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$5997$0 [1] == \$signal ;
+  assign \$26  = \port$6009$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$28  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$30  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$5997$0 [1] == \$signal ;
+  assign \$35  = \port$6009$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$5997$0 [1] == \$signal ;
+  assign \$38  = \port$6009$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$40  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$5997$0 [1] == \$signal ;
+  assign \$43  = \port$6009$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$45  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$47  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$5997$0 [3] == \port$5997$0 [2];
-  assign \$53  = \port$5997$0 [1] == \$signal ;
+  assign \$52  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$53  = \port$6009$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$55  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$57  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$5997$0 [1] == \$signal ;
+  assign \$61  = \port$6009$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$63  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$65  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$5997$0 [3] == \port$5997$0 [2];
-  assign \$68  = \port$5997$0 [1] == \$signal ;
+  assign \$67  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$68  = \port$6009$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$70  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$72  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$5997$0 [1] == \$signal ;
+  assign \$76  = \port$6009$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$78  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$81  = \port$5997$0 [1] == \$signal ;
+  assign \$80  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$81  = \port$6009$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$83  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$5997$0 [1] == \$signal ;
+  assign \$87  = \port$6009$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20280,93 +20280,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$98  = \port$5997$0 [1] == \$signal ;
+  assign \$97  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$98  = \port$6009$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$100  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$5997$0 [1] == \$signal ;
+  assign \$104  = \port$6009$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$106  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$109  = \port$5997$0 [1] == \$signal ;
+  assign \$108  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$109  = \port$6009$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$111  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$5997$0 [1] == \$signal ;
+  assign \$115  = \port$6009$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$5997$0 [1] == \$signal ;
+  assign \$122  = \port$6009$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$5997$0 [1] == \$signal ;
+  assign \$128  = \port$6009$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$5997$0 [1] == \$signal ;
+  assign \$135  = \port$6009$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$137  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$140  = \port$5997$0 [1] == \$signal ;
+  assign \$139  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$140  = \port$6009$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$142  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$5997$0 [1] == \$signal ;
+  assign \$146  = \port$6009$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$5997$0 [1] == \$signal ;
+  assign \$153  = \port$6009$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$5997$0 [1] == \$signal ;
+  assign \$159  = \port$6009$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$5997$0 [1] == \$signal ;
+  assign \$167  = \port$6009$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$169  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$171  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$5997$0 [3] == \port$5997$0 [2];
-  assign \$174  = \port$5997$0 [1] == \$signal ;
+  assign \$173  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$174  = \port$6009$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$176  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$178  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$5997$0 [1] == \$signal ;
+  assign \$182  = \port$6009$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$184  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$187  = \port$5997$0 [1] == \$signal ;
+  assign \$186  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$187  = \port$6009$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$189  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$5997$0 [1] == \$signal ;
+  assign \$193  = \port$6009$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20375,132 +20375,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$204  = \port$5997$0 [1] == \$signal ;
+  assign \$203  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$204  = \port$6009$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$206  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$5997$0 [1] == \$signal ;
+  assign \$210  = \port$6009$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$212  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$215  = \port$5997$0 [1] == \$signal ;
+  assign \$214  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$215  = \port$6009$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$217  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$5997$0 [1] == \$signal ;
+  assign \$221  = \port$6009$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$5997$0 [1] == \$signal ;
+  assign \$228  = \port$6009$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$5997$0 [1] == \$signal ;
+  assign \$234  = \port$6009$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$5997$0 [1] == \$signal ;
+  assign \$241  = \port$6009$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$243  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$246  = \port$5997$0 [1] == \$signal ;
+  assign \$245  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$246  = \port$6009$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$248  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$5997$0 [1] == \$signal ;
+  assign \$252  = \port$6009$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$5997$0 [1] == \$signal ;
+  assign \$259  = \port$6009$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$5997$0 [1] == \$signal ;
+  assign \$265  = \port$6009$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$5997$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$5997$0 [1] == \$signal ;
+  assign \$272  = \port$6009$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$6009$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$275  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$277  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$5997$0 [1] == \$signal ;
+  assign \$279  = \port$6009$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$5997$0 [1] == \$signal ;
+  assign \$282  = \port$6009$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$284  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$5997$0 [1] == \$signal ;
+  assign \$287  = \port$6009$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$289  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$291  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$5997$0 [1] == \$signal ;
+  assign \$296  = \port$6009$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$5997$0 [1] == \$signal ;
+  assign \$299  = \port$6009$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$301  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$5997$0 [1] == \$signal ;
+  assign \$304  = \port$6009$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$306  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$308  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$5997$0 [1] == \$signal ;
+  assign \$313  = \port$6009$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$315  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$317  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$5997$0 [3] == \port$5997$0 [2];
-  assign \$320  = \port$5997$0 [1] == \$signal ;
+  assign \$319  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$320  = \port$6009$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$322  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$5997$0 [3] == \port$5997$0 [2];
+  assign \$324  = \port$6009$0 [3] == \port$6009$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$5997$0 [1] == \$signal ;
+  assign \$328  = \port$6009$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$330  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$5997$0 [2] == \port$5997$0 [1];
-  assign \$333  = \port$5997$0 [1] == \$signal ;
+  assign \$332  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$333  = \port$6009$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$5997$0 [2] == \port$5997$0 [1];
+  assign \$335  = \port$6009$0 [2] == \port$6009$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$5997$0 [1] == \$signal ;
+  assign \$339  = \port$6009$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20561,8 +20561,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$5997$0 [0]) begin
-      \$358  = \port$5997$0 [3];
+    if (\port$6009$0 [0]) begin
+      \$358  = \port$6009$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20577,7 +20577,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$5997$0 [0]) begin
+    if (\port$6009$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20596,7 +20596,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$5997$0 [0]) begin
+    if (\port$6009$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20609,8 +20609,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$5997$0 [0];
-  assign symbol = \port$5997$0 [3:1];
+  assign valid = \port$6009$0 [0];
+  assign symbol = \port$6009$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20660,7 +20660,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$5997$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6009$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20699,8 +20699,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$5997$0 ;
-  wire [6:0] \port$5997$0 ;
+  input [6:0] \port$6009$0 ;
+  wire [6:0] \port$6009$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20749,8 +20749,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$5997$0 [6:4];
-  assign read__en = \port$5997$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$6009$0 [6:4];
+  assign read__en = \port$6009$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20802,7 +20802,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$5997$0 [0];
+    \$10  = \port$6009$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20812,7 +20812,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$5997$0 [3:1];
+    \$11  = \port$6009$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20889,9 +20889,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$5997$0 [6:4];
-  assign valid = \port$5997$0 [0];
-  assign symbol = \port$5997$0 [3:1];
+  assign column = \port$6009$0 [6:4];
+  assign valid = \port$6009$0 [0];
+  assign symbol = \port$6009$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -21052,7 +21052,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6092$0 (fine[22:0]),
+    .\port$6104$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -21131,7 +21131,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6092$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6104$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21166,8 +21166,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6092$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6092$0 ;
-  wire [22:0] \port$6092$0 ;
+  input [22:0] \port$6104$0 ;
+  wire [22:0] \port$6104$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21243,7 +21243,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6092$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6092$0 [22:17]];
+    _0_ <= deltas[\port$6104$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21317,7 +21317,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6092$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6092$0 [22:17]];
+    _1_ <= lows[\port$6104$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21334,7 +21334,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6092$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6092$0 [16:0];
+    \$4  = \port$6104$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21382,10 +21382,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6092$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6092$0 [22:17];
-  assign index = \port$6092$0 [22:17];
-  assign delta_port__addr = \port$6092$0 [22:17];
-  assign fraction = \port$6092$0 [16:0];
+  assign \$signature__addr  = \port$6104$0 [22:17];
+  assign index = \port$6104$0 [22:17];
+  assign delta_port__addr = \port$6104$0 [22:17];
+  assign fraction = \port$6104$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21401,7 +21401,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6092$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4710$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4720$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21648,8 +21648,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4710$0 ;
-  wire [21:0] \port$4710$0 ;
+  input [21:0] \port$4720$0 ;
+  wire [21:0] \port$4720$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -21952,7 +21952,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4710$0 (\port$4710$0 ),
+    .\port$4720$0 (\port$4720$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -22065,10 +22065,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4710$0 [15:0];
-  assign logit_mantissa = \port$4710$0 [15:0];
-  assign shift = \port$4710$0 [21:16];
-  assign logit_shift = \port$4710$0 [21:16];
+  assign mantissa = \port$4720$0 [15:0];
+  assign logit_mantissa = \port$4720$0 [15:0];
+  assign shift = \port$4720$0 [21:16];
+  assign logit_shift = \port$4720$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26282,7 +26282,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4710$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4720$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26395,8 +26395,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4710$0 ;
-  wire [21:0] \port$4710$0 ;
+  input [21:0] \port$4720$0 ;
+  wire [21:0] \port$4720$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26479,9 +26479,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4710$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4720$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4710$0 [21:16] + \$2 ;
+  assign \$3  = \port$4720$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26613,8 +26613,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4710$0 [15:0];
-  assign shift = \port$4710$0 [21:16];
+  assign mantissa = \port$4720$0 [15:0];
+  assign shift = \port$4720$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28564,7 +28564,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4712$0 , \port$4714$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4722$0 , \port$4724$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
@@ -28694,10 +28694,10 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4712$0 ;
-  wire [21:0] \port$4712$0 ;
-  input [21:0] \port$4714$0 ;
-  wire [21:0] \port$4714$0 ;
+  input [21:0] \port$4722$0 ;
+  wire [21:0] \port$4722$0 ;
+  input [21:0] \port$4724$0 ;
+  wire [21:0] \port$4724$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28822,9 +28822,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4712$0 (\port$4712$0 ),
-    .\port$4714$0 (\port$4714$0 ),
-    .\port$5185$32 (devices__payload[33:32]),
+    .\port$4722$0 (\port$4722$0 ),
+    .\port$4724$0 (\port$4724$0 ),
+    .\port$5197$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -28997,14 +28997,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4712$0 [15:0];
-  assign \weight_mantissa$27  = \port$4712$0 [15:0];
-  assign weight_shift = \port$4712$0 [21:16];
-  assign \weight_shift$29  = \port$4712$0 [21:16];
-  assign common_mantissa = \port$4714$0 [15:0];
-  assign \common_mantissa$31  = \port$4714$0 [15:0];
-  assign common_shift = \port$4714$0 [21:16];
-  assign \common_shift$33  = \port$4714$0 [21:16];
+  assign weight_mantissa = \port$4722$0 [15:0];
+  assign \weight_mantissa$27  = \port$4722$0 [15:0];
+  assign weight_shift = \port$4722$0 [21:16];
+  assign \weight_shift$29  = \port$4722$0 [21:16];
+  assign common_mantissa = \port$4724$0 [15:0];
+  assign \common_mantissa$31  = \port$4724$0 [15:0];
+  assign common_shift = \port$4724$0 [21:16];
+  assign \common_shift$33  = \port$4724$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29727,7 +29727,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5946$0 (target),
+    .\port$5958$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29737,7 +29737,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5946$0 (target),
+    .\port$5958$0 (target),
     .rst(rst),
     .value(\value$62 )
   );
@@ -29941,7 +29941,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5946$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5958$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -29986,8 +29986,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5946$0 ;
-  wire [11:0] \port$5946$0 ;
+  input [11:0] \port$5958$0 ;
+  wire [11:0] \port$5958$0 ;
   reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
@@ -30013,7 +30013,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5946$0 [11:4]];
+    _0_ <= deltas[\port$5958$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30041,7 +30041,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5946$0 [11:4];
+    \$signature__addr  <= \port$5958$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -30054,7 +30054,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5946$0 [3:0];
+    \$6  = \port$5958$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30107,9 +30107,9 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5946$0 [11:4];
-  assign index = \port$5946$0 [11:4];
-  assign \fraction$19  = \port$5946$0 [3:0];
+  assign delta_port__addr = \port$5958$0 [11:4];
+  assign index = \port$5958$0 [11:4];
+  assign \fraction$19  = \port$5958$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30126,7 +30126,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5946$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5958$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -30171,8 +30171,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5946$0 ;
-  wire [11:0] \port$5946$0 ;
+  input [11:0] \port$5958$0 ;
+  wire [11:0] \port$5958$0 ;
   reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
@@ -30198,7 +30198,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5946$0 [11:4]];
+    _0_ <= deltas[\port$5958$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30226,7 +30226,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5946$0 [11:4];
+    \$signature__addr  <= \port$5958$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -30239,7 +30239,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5946$0 [3:0];
+    \$6  = \port$5958$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30292,9 +30292,9 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5946$0 [11:4];
-  assign index = \port$5946$0 [11:4];
-  assign \fraction$19  = \port$5946$0 [3:0];
+  assign delta_port__addr = \port$5958$0 [11:4];
+  assign index = \port$5958$0 [11:4];
+  assign \fraction$19  = \port$5958$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30417,7 +30417,7 @@ module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, rho, control
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4712$0 , \port$4714$0 , code, \port$5185$32 , clk);
+module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4722$0 , \port$4724$0 , code, \port$5197$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30518,12 +30518,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4712$0 ;
-  wire [21:0] \port$4712$0 ;
-  input [21:0] \port$4714$0 ;
-  wire [21:0] \port$4714$0 ;
-  input [1:0] \port$5185$32 ;
-  wire [1:0] \port$5185$32 ;
+  input [21:0] \port$4722$0 ;
+  wire [21:0] \port$4722$0 ;
+  input [21:0] \port$4724$0 ;
+  wire [21:0] \port$4724$0 ;
+  input [1:0] \port$5197$32 ;
+  wire [1:0] \port$5197$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30592,7 +30592,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5185$32 [1];
+    last_1 <= \port$5197$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30649,12 +30649,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5185$32 [0];
+  assign \$1  = ~ \port$5197$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5185$32 [0];
+  assign \$8  = valid & \port$5197$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30667,14 +30667,14 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4714$0 [15:0] : \port$4712$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4724$0 [15:0] : \port$4722$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4714$0 [15:0] : \port$4712$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4724$0 [15:0] : \port$4722$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4714$0 [21:16] : \port$4712$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4714$0 [21:16] : \port$4712$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4724$0 [21:16] : \port$4722$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4724$0 [21:16] : \port$4722$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30828,12 +30828,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5185$32 [0];
-  assign last = \port$5185$32 [1];
-  assign weight_mantissa = \port$4712$0 [15:0];
-  assign common_mantissa = \port$4714$0 [15:0];
-  assign weight_shift = \port$4712$0 [21:16];
-  assign common_shift = \port$4714$0 [21:16];
+  assign odd = \port$5197$32 [0];
+  assign last = \port$5197$32 [1];
+  assign weight_mantissa = \port$4722$0 [15:0];
+  assign common_mantissa = \port$4724$0 [15:0];
+  assign weight_shift = \port$4722$0 [21:16];
+  assign common_shift = \port$4724$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30868,7 +30868,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, control_command, \port$4696$4 , mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, control_command, \port$4704$4 , mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -31162,8 +31162,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4696$4 ;
-  wire [1:0] \port$4696$4 ;
+  input [1:0] \port$4704$4 ;
+  wire [1:0] \port$4704$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31327,14 +31327,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   assign \$21  = ! order_1[2:0];
   assign \$22  = order_1[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4696$4 [1];
+  assign \$24  = \$23  & \port$4704$4 [1];
   assign \$25  = ! order_1[2:0];
   assign \$26  = order_1[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = order_1[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4696$4 [0] ? held[15:0] : 16'h0000;
+  assign \$31  = \port$4704$4 [0] ? held[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_6) * $signed(gain_1);
@@ -31365,7 +31365,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$2157$0 (\$10 [11:0]),
+    .\port$2165$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -31512,8 +31512,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_10 = arrived;
-  assign centre_enable = \port$4696$4 [1];
-  assign trim_enable = \port$4696$4 [0];
+  assign centre_enable = \port$4704$4 [1];
+  assign trim_enable = \port$4704$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31624,7 +31624,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, \port$2157$0 , control_command, load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_core.proposal.dac (rst, \port$2165$0 , control_command, load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
@@ -31667,8 +31667,8 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2157$0 , control_command, load__s
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2157$0 ;
-  wire [11:0] \port$2157$0 ;
+  input [11:0] \port$2165$0 ;
+  wire [11:0] \port$2165$0 ;
   input rst;
   wire rst;
   output [14:0] value;
@@ -31693,7 +31693,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2157$0 , control_command, load__s
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$2157$0 [11:4]];
+    _0_ <= deltas[\port$2165$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -31710,7 +31710,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2157$0 , control_command, load__s
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$2157$0 [11:4]];
+    _1_ <= lows[\port$2165$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -31730,7 +31730,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2157$0 , control_command, load__s
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$6  = \port$2157$0 [3:0];
+    \$6  = \port$2165$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -31782,10 +31782,10 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2157$0 , control_command, load__s
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$2157$0 [11:4];
-  assign index = \port$2157$0 [11:4];
-  assign delta_port__addr = \port$2157$0 [11:4];
-  assign fraction = \port$2157$0 [3:0];
+  assign \$signature__addr  = \port$2165$0 [11:4];
+  assign index = \port$2165$0 [11:4];
+  assign delta_port__addr = \port$2165$0 [11:4];
+  assign fraction = \port$2165$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -32260,7 +32260,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
 , load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb
 , load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb
 , access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr
-, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5226$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
+, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5238$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
 , counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
@@ -32350,15 +32350,15 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$175 ;
   wire \$176 ;
   wire \$177 ;
-  wire [31:0] \$178 ;
-  wire [23:0] \$179 ;
+  wire \$178 ;
+  wire \$179 ;
   wire \$18 ;
   wire [31:0] \$180 ;
-  wire [31:0] \$181 ;
+  wire [23:0] \$181 ;
   wire [31:0] \$182 ;
-  wire [2:0] \$183 ;
+  wire [31:0] \$183 ;
   wire [31:0] \$184 ;
-  wire [31:0] \$185 ;
+  wire [4:0] \$185 ;
   wire [31:0] \$186 ;
   wire [31:0] \$187 ;
   wire [31:0] \$188 ;
@@ -32384,69 +32384,69 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$205 ;
   wire [31:0] \$206 ;
   wire [31:0] \$207 ;
-  wire [17:0] \$208 ;
+  wire [31:0] \$208 ;
   wire [31:0] \$209 ;
   wire \$21 ;
-  wire [31:0] \$210 ;
-  wire [5:0] \$211 ;
+  wire [17:0] \$210 ;
+  wire [31:0] \$211 ;
   wire [31:0] \$212 ;
-  wire [16:0] \$213 ;
-  wire [8:0] \$214 ;
+  wire [5:0] \$213 ;
+  wire [31:0] \$214 ;
   wire [16:0] \$215 ;
-  wire [5:0] \$216 ;
+  wire [8:0] \$216 ;
   wire [16:0] \$217 ;
-  wire [6:0] \$218 ;
+  wire [5:0] \$218 ;
   wire [16:0] \$219 ;
   wire \$22 ;
-  wire [16:0] \$220 ;
+  wire [6:0] \$220 ;
   wire [16:0] \$221 ;
   wire [16:0] \$222 ;
   wire [16:0] \$223 ;
-  wire [6:0] \$224 ;
+  wire [16:0] \$224 ;
   wire [16:0] \$225 ;
-  wire [3:0] \$226 ;
+  wire [6:0] \$226 ;
   wire [16:0] \$227 ;
-  wire [2:0] \$228 ;
+  wire [3:0] \$228 ;
   wire [16:0] \$229 ;
   wire \$23 ;
-  wire [6:0] \$230 ;
+  wire [2:0] \$230 ;
   wire [16:0] \$231 ;
-  wire [8:0] \$232 ;
-  wire [11:0] \$233 ;
-  wire [11:0] \$234 ;
-  wire [11:0] \$235 ;
-  wire [11:0] \$236 ;
+  wire [6:0] \$232 ;
+  wire [16:0] \$233 ;
+  wire [3:0] \$234 ;
+  wire [16:0] \$235 ;
+  wire [8:0] \$236 ;
   wire [11:0] \$237 ;
   wire [11:0] \$238 ;
-  wire [9:0] \$239 ;
+  wire [11:0] \$239 ;
   wire \$24 ;
   wire [11:0] \$240 ;
-  wire [9:0] \$241 ;
+  wire [11:0] \$241 ;
   wire [11:0] \$242 ;
-  wire [21:0] \$243 ;
-  wire [21:0] \$244 ;
-  wire [21:0] \$245 ;
-  wire [21:0] \$246 ;
+  wire [9:0] \$243 ;
+  wire [11:0] \$244 ;
+  wire [9:0] \$245 ;
+  wire [11:0] \$246 ;
   wire [21:0] \$247 ;
   wire [21:0] \$248 ;
-  wire [7:0] \$249 ;
+  wire [21:0] \$249 ;
   wire \$25 ;
   wire [21:0] \$250 ;
-  wire [8:0] \$251 ;
-  wire [7:0] \$252 ;
-  wire [8:0] \$253 ;
-  wire [10:0] \$254 ;
-  wire [10:0] \$255 ;
-  wire [31:0] \$256 ;
-  wire [31:0] \$257 ;
-  wire [7:0] \$258 ;
-  wire [31:0] \$259 ;
+  wire [21:0] \$251 ;
+  wire [21:0] \$252 ;
+  wire [7:0] \$253 ;
+  wire [21:0] \$254 ;
+  wire [8:0] \$255 ;
+  wire [7:0] \$256 ;
+  wire [8:0] \$257 ;
+  wire [10:0] \$258 ;
+  wire [10:0] \$259 ;
   wire \$26 ;
-  wire [3:0] \$260 ;
+  wire [31:0] \$260 ;
   wire [31:0] \$261 ;
-  wire [31:0] \$262 ;
+  wire [7:0] \$262 ;
   wire [31:0] \$263 ;
-  wire [31:0] \$264 ;
+  wire [3:0] \$264 ;
   wire [31:0] \$265 ;
   wire [31:0] \$266 ;
   wire [31:0] \$267 ;
@@ -32476,43 +32476,43 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$289 ;
   wire \$29 ;
   wire [31:0] \$290 ;
-  wire [23:0] \$291 ;
+  wire [31:0] \$291 ;
   wire [31:0] \$292 ;
   wire [31:0] \$293 ;
   wire [31:0] \$294 ;
-  wire [31:0] \$295 ;
-  wire [16:0] \$296 ;
+  wire [23:0] \$295 ;
+  wire [31:0] \$296 ;
   wire [31:0] \$297 ;
-  wire [16:0] \$298 ;
+  wire [31:0] \$298 ;
   wire [31:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [17:0] \$300 ;
+  wire [16:0] \$300 ;
   wire [31:0] \$301 ;
-  wire [11:0] \$302 ;
+  wire [16:0] \$302 ;
   wire [31:0] \$303 ;
-  wire [31:0] \$304 ;
+  wire [17:0] \$304 ;
   wire [31:0] \$305 ;
-  wire [31:0] \$306 ;
+  wire [11:0] \$306 ;
   wire [31:0] \$307 ;
   wire [31:0] \$308 ;
   wire [31:0] \$309 ;
   wire \$31 ;
   wire [31:0] \$310 ;
   wire [31:0] \$311 ;
-  wire [27:0] \$312 ;
-  wire [11:0] \$313 ;
-  wire [27:0] \$314 ;
+  wire [31:0] \$312 ;
+  wire [31:0] \$313 ;
+  wire [31:0] \$314 ;
   wire [31:0] \$315 ;
-  wire [31:0] \$316 ;
-  wire [15:0] \$317 ;
-  wire [3:0] \$318 ;
-  wire [15:0] \$319 ;
+  wire [27:0] \$316 ;
+  wire [11:0] \$317 ;
+  wire [27:0] \$318 ;
+  wire [31:0] \$319 ;
   wire \$32 ;
   wire [31:0] \$320 ;
-  wire [31:0] \$321 ;
-  wire [31:0] \$322 ;
-  wire [31:0] \$323 ;
+  wire [15:0] \$321 ;
+  wire [3:0] \$322 ;
+  wire [15:0] \$323 ;
   wire [31:0] \$324 ;
   wire [31:0] \$325 ;
   wire [31:0] \$326 ;
@@ -32584,11 +32584,11 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$386 ;
   wire [31:0] \$387 ;
   wire [31:0] \$388 ;
-  wire \$389 ;
+  wire [31:0] \$389 ;
   wire \$39 ;
-  wire \$390 ;
-  wire \$391 ;
-  wire \$392 ;
+  wire [31:0] \$390 ;
+  wire [31:0] \$391 ;
+  wire [31:0] \$392 ;
   wire \$393 ;
   wire \$394 ;
   wire \$395 ;
@@ -32612,180 +32612,180 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$410 ;
   wire \$411 ;
   wire \$412 ;
-  wire [1:0] \$413 ;
-  wire [1:0] \$414 ;
+  wire \$413 ;
+  wire \$414 ;
   wire \$415 ;
   wire \$416 ;
-  wire \$417 ;
-  wire \$418 ;
+  wire [1:0] \$417 ;
+  wire [1:0] \$418 ;
   wire \$419 ;
   wire \$42 ;
   wire \$420 ;
   wire \$421 ;
-  reg [10:0] \$422 ;
-  reg [31:0] \$423 ;
-  reg [31:0] \$424 ;
-  reg [16:0] \$425 ;
-  reg [8:0] \$426 ;
-  reg [5:0] \$427 ;
-  reg [6:0] \$428 ;
+  wire \$422 ;
+  wire \$423 ;
+  wire \$424 ;
+  wire \$425 ;
+  reg [10:0] \$426 ;
+  reg [31:0] \$427 ;
+  reg [31:0] \$428 ;
   reg [16:0] \$429 ;
   wire \$43 ;
-  reg [16:0] \$430 ;
-  reg [6:0] \$431 ;
-  reg [3:0] \$432 ;
-  reg [2:0] \$433 ;
-  reg [6:0] \$434 ;
-  reg [8:0] \$435 ;
-  reg [11:0] \$436 ;
-  reg [11:0] \$437 ;
-  reg [11:0] \$438 ;
-  reg [9:0] \$439 ;
+  reg [8:0] \$430 ;
+  reg [5:0] \$431 ;
+  reg [6:0] \$432 ;
+  reg [16:0] \$433 ;
+  reg [16:0] \$434 ;
+  reg [6:0] \$435 ;
+  reg [3:0] \$436 ;
+  reg [2:0] \$437 ;
+  reg [6:0] \$438 ;
+  reg [3:0] \$439 ;
   wire \$44 ;
-  reg [9:0] \$440 ;
-  reg [21:0] \$441 ;
-  reg [21:0] \$442 ;
-  reg [21:0] \$443 ;
-  reg [7:0] \$444 ;
-  reg [8:0] \$445 ;
-  reg [7:0] \$446 ;
-  reg [10:0] \$447 ;
-  reg [3:0] \$448 ;
-  reg [31:0] \$449 ;
+  reg [8:0] \$440 ;
+  reg [11:0] \$441 ;
+  reg [11:0] \$442 ;
+  reg [11:0] \$443 ;
+  reg [9:0] \$444 ;
+  reg [9:0] \$445 ;
+  reg [21:0] \$446 ;
+  reg [21:0] \$447 ;
+  reg [21:0] \$448 ;
+  reg [7:0] \$449 ;
   wire \$45 ;
-  reg [31:0] \$450 ;
-  reg [31:0] \$451 ;
-  reg [31:0] \$452 ;
-  reg [31:0] \$453 ;
-  reg [23:0] \$454 ;
+  reg [8:0] \$450 ;
+  reg [7:0] \$451 ;
+  reg [10:0] \$452 ;
+  reg [3:0] \$453 ;
+  reg [31:0] \$454 ;
   reg [31:0] \$455 ;
   reg [31:0] \$456 ;
-  reg [16:0] \$457 ;
-  reg [16:0] \$458 ;
-  reg [17:0] \$459 ;
+  reg [31:0] \$457 ;
+  reg [31:0] \$458 ;
+  reg [23:0] \$459 ;
   wire \$46 ;
-  reg [11:0] \$460 ;
+  reg [31:0] \$460 ;
   reg [31:0] \$461 ;
-  reg [31:0] \$462 ;
-  reg [27:0] \$463 ;
-  reg [11:0] \$464 ;
-  reg [15:0] \$465 ;
-  reg \$466 ;
-  reg [8:0] \$467 ;
-  reg [31:0] \$468 ;
-  reg \$469 ;
+  reg [16:0] \$462 ;
+  reg [16:0] \$463 ;
+  reg [17:0] \$464 ;
+  reg [11:0] \$465 ;
+  reg [31:0] \$466 ;
+  reg [31:0] \$467 ;
+  reg [27:0] \$468 ;
+  reg [11:0] \$469 ;
   wire \$47 ;
-  reg [8:0] \$470 ;
-  reg [31:0] \$471 ;
-  reg \$472 ;
-  reg [8:0] \$473 ;
-  reg [31:0] \$474 ;
-  reg \$475 ;
-  reg [8:0] \$476 ;
-  reg [31:0] \$477 ;
-  reg \$478 ;
-  reg [8:0] \$479 ;
+  reg [15:0] \$470 ;
+  reg \$471 ;
+  reg [8:0] \$472 ;
+  reg [31:0] \$473 ;
+  reg \$474 ;
+  reg [8:0] \$475 ;
+  reg [31:0] \$476 ;
+  reg \$477 ;
+  reg [8:0] \$478 ;
+  reg [31:0] \$479 ;
   wire \$48 ;
-  reg [31:0] \$480 ;
-  reg \$481 ;
-  reg [7:0] \$482 ;
-  reg [31:0] \$483 ;
-  reg \$484 ;
-  reg [9:0] \$485 ;
-  reg [31:0] \$486 ;
-  reg \$487 ;
-  reg [12:0] \$488 ;
-  reg [31:0] \$489 ;
+  reg \$480 ;
+  reg [8:0] \$481 ;
+  reg [31:0] \$482 ;
+  reg \$483 ;
+  reg [8:0] \$484 ;
+  reg [31:0] \$485 ;
+  reg \$486 ;
+  reg [7:0] \$487 ;
+  reg [31:0] \$488 ;
+  reg \$489 ;
   wire \$49 ;
-  reg \$490 ;
-  reg [13:0] \$491 ;
-  reg [31:0] \$492 ;
-  reg \$493 ;
-  reg [7:0] \$494 ;
-  reg [31:0] \$495 ;
-  reg \$496 ;
-  reg [7:0] \$497 ;
+  reg [9:0] \$490 ;
+  reg [31:0] \$491 ;
+  reg \$492 ;
+  reg [12:0] \$493 ;
+  reg [31:0] \$494 ;
+  reg \$495 ;
+  reg [13:0] \$496 ;
+  reg [31:0] \$497 ;
   reg \$498 ;
-  reg [31:0] \$499 ;
+  reg [7:0] \$499 ;
   wire \$5 ;
   wire \$50 ;
-  reg \$500 ;
-  reg [7:0] \$501 ;
-  reg [31:0] \$502 ;
+  reg [31:0] \$500 ;
+  reg \$501 ;
+  reg [7:0] \$502 ;
   reg \$503 ;
-  reg [7:0] \$504 ;
+  reg [31:0] \$504 ;
   reg \$505 ;
-  reg [31:0] \$506 ;
-  reg \$507 ;
-  reg [7:0] \$508 ;
-  reg [31:0] \$509 ;
+  reg [7:0] \$506 ;
+  reg [31:0] \$507 ;
+  reg \$508 ;
+  reg [7:0] \$509 ;
   wire \$51 ;
   reg \$510 ;
-  reg [7:0] \$511 ;
+  reg [31:0] \$511 ;
   reg \$512 ;
-  reg [31:0] \$513 ;
-  reg \$514 ;
-  reg [7:0] \$515 ;
-  reg [31:0] \$516 ;
+  reg [7:0] \$513 ;
+  reg [31:0] \$514 ;
+  reg \$515 ;
+  reg [7:0] \$516 ;
   reg \$517 ;
-  reg [7:0] \$518 ;
+  reg [31:0] \$518 ;
   reg \$519 ;
   wire \$52 ;
-  reg [31:0] \$520 ;
-  reg \$521 ;
-  reg [4:0] \$522 ;
-  reg [31:0] \$523 ;
+  reg [7:0] \$520 ;
+  reg [31:0] \$521 ;
+  reg \$522 ;
+  reg [7:0] \$523 ;
   reg \$524 ;
-  reg [4:0] \$525 ;
+  reg [31:0] \$525 ;
   reg \$526 ;
-  reg [31:0] \$527 ;
-  reg \$528 ;
-  reg [9:0] \$529 ;
+  reg [4:0] \$527 ;
+  reg [31:0] \$528 ;
+  reg \$529 ;
   wire \$53 ;
-  reg [31:0] \$530 ;
+  reg [4:0] \$530 ;
   reg \$531 ;
-  reg [9:0] \$532 ;
+  reg [31:0] \$532 ;
   reg \$533 ;
-  reg [31:0] \$534 ;
-  reg \$535 ;
-  reg [4:0] \$536 ;
-  reg [31:0] \$537 ;
+  reg [9:0] \$534 ;
+  reg [31:0] \$535 ;
+  reg \$536 ;
+  reg [9:0] \$537 ;
   reg \$538 ;
-  reg [4:0] \$539 ;
+  reg [31:0] \$539 ;
   wire \$54 ;
   reg \$540 ;
-  reg [31:0] \$541 ;
-  reg \$542 ;
-  reg [4:0] \$543 ;
-  reg [31:0] \$544 ;
+  reg [4:0] \$541 ;
+  reg [31:0] \$542 ;
+  reg \$543 ;
+  reg [4:0] \$544 ;
   reg \$545 ;
-  reg [4:0] \$546 ;
+  reg [31:0] \$546 ;
   reg \$547 ;
-  reg [31:0] \$548 ;
-  reg \$549 ;
+  reg [4:0] \$548 ;
+  reg [31:0] \$549 ;
   wire \$55 ;
   reg \$550 ;
-  reg [31:0] \$551 ;
+  reg [4:0] \$551 ;
   reg \$552 ;
-  reg \$553 ;
+  reg [31:0] \$553 ;
   reg \$554 ;
-  reg [31:0] \$555 ;
-  reg \$556 ;
-  reg [12:0] \$557 ;
-  reg [31:0] \$558 ;
+  reg \$555 ;
+  reg [31:0] \$556 ;
+  reg \$557 ;
+  reg \$558 ;
   reg \$559 ;
-  wire [31:0] \$56 ;
-  reg \$560 ;
+  wire \$56 ;
+  reg [31:0] \$560 ;
   reg \$561 ;
-  reg \$562 ;
-  reg \$563 ;
+  reg [12:0] \$562 ;
+  reg [31:0] \$563 ;
   reg \$564 ;
   reg \$565 ;
   reg \$566 ;
   reg \$567 ;
   reg \$568 ;
   reg \$569 ;
-  wire \$57 ;
+  wire [31:0] \$57 ;
   reg \$570 ;
   reg \$571 ;
   reg \$572 ;
@@ -32807,7 +32807,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$587 ;
   reg \$588 ;
   reg \$589 ;
-  wire [31:0] \$59 ;
+  wire \$59 ;
   reg \$590 ;
   reg \$591 ;
   reg \$592 ;
@@ -32819,20 +32819,20 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$598 ;
   reg \$599 ;
   wire \$6 ;
-  wire \$60 ;
+  wire [31:0] \$60 ;
   reg \$600 ;
   reg \$601 ;
   reg \$602 ;
   reg \$603 ;
   reg \$604 ;
-  reg [31:0] \$605 ;
+  reg \$605 ;
   reg \$606 ;
   reg \$607 ;
   reg \$608 ;
   reg \$609 ;
   wire \$61 ;
   reg \$610 ;
-  reg \$611 ;
+  reg [31:0] \$611 ;
   reg \$612 ;
   reg \$613 ;
   reg \$614 ;
@@ -32841,7 +32841,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$617 ;
   reg \$618 ;
   reg \$619 ;
-  wire [31:0] \$62 ;
+  wire \$62 ;
   reg \$620 ;
   reg \$621 ;
   reg \$622 ;
@@ -32852,7 +32852,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$627 ;
   reg \$628 ;
   reg \$629 ;
-  wire \$63 ;
+  wire [31:0] \$63 ;
   reg \$630 ;
   reg \$631 ;
   reg \$632 ;
@@ -32874,20 +32874,20 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$647 ;
   reg \$648 ;
   reg \$649 ;
-  wire [31:0] \$65 ;
+  wire \$65 ;
   reg \$650 ;
   reg \$651 ;
   reg \$652 ;
   reg \$653 ;
   reg \$654 ;
   reg \$655 ;
-  reg [31:0] \$656 ;
-  reg [31:0] \$657 ;
-  reg [31:0] \$658 ;
-  reg [31:0] \$659 ;
-  wire \$66 ;
-  reg [31:0] \$660 ;
-  reg [31:0] \$661 ;
+  reg \$656 ;
+  reg \$657 ;
+  reg \$658 ;
+  reg \$659 ;
+  wire [31:0] \$66 ;
+  reg \$660 ;
+  reg \$661 ;
   reg [31:0] \$662 ;
   reg [31:0] \$663 ;
   reg [31:0] \$664 ;
@@ -32898,27 +32898,33 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [31:0] \$669 ;
   wire \$67 ;
   reg [31:0] \$670 ;
-  reg [7:0] \$671 ;
-  reg [13:0] \$672 ;
-  reg [1:0] \$673 ;
-  reg \$674 ;
-  reg \$675 ;
-  wire [31:0] \$68 ;
-  wire \$69 ;
+  reg [31:0] \$671 ;
+  reg [31:0] \$672 ;
+  reg [31:0] \$673 ;
+  reg [31:0] \$674 ;
+  reg [31:0] \$675 ;
+  reg [31:0] \$676 ;
+  reg [7:0] \$677 ;
+  reg [13:0] \$678 ;
+  reg [1:0] \$679 ;
+  wire \$68 ;
+  reg \$680 ;
+  reg \$681 ;
+  wire [31:0] \$69 ;
   wire \$7 ;
   wire \$70 ;
-  wire [31:0] \$71 ;
-  wire \$72 ;
+  wire \$71 ;
+  wire [31:0] \$72 ;
   wire \$73 ;
-  wire [31:0] \$74 ;
-  wire \$75 ;
+  wire \$74 ;
+  wire [31:0] \$75 ;
   wire \$76 ;
-  wire [31:0] \$77 ;
-  wire \$78 ;
+  wire \$77 ;
+  wire [31:0] \$78 ;
   wire \$79 ;
   wire \$8 ;
-  wire [31:0] \$80 ;
-  wire \$81 ;
+  wire \$80 ;
+  wire [31:0] \$81 ;
   wire \$82 ;
   wire \$83 ;
   wire \$84 ;
@@ -32939,7 +32945,6 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$98 ;
   wire \$99 ;
   wire \$signal ;
-  wire \$signal$218 ;
   wire \$signal$220 ;
   wire \$signal$222 ;
   wire \$signal$224 ;
@@ -32984,8 +32989,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$signal$302 ;
   wire \$signal$304 ;
   wire \$signal$306 ;
+  wire \$signal$308 ;
   wire \$signal$310 ;
-  wire \$signal$312 ;
   wire \$signal$314 ;
   wire \$signal$316 ;
   wire \$signal$318 ;
@@ -33006,8 +33011,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$signal$348 ;
   wire \$signal$350 ;
   wire \$signal$352 ;
-  wire \$signal$355 ;
-  wire \$signal$357 ;
+  wire \$signal$354 ;
+  wire \$signal$356 ;
   wire \$signal$359 ;
   wire \$signal$361 ;
   wire \$signal$363 ;
@@ -33017,26 +33022,28 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$signal$371 ;
   wire \$signal$373 ;
   wire \$signal$375 ;
-  wire \$signal$378 ;
-  wire \$signal$380 ;
-  wire \$signal$383 ;
-  wire \$signal$385 ;
-  wire \$signal$388 ;
-  wire \$signal$390 ;
-  wire \$signal$393 ;
-  wire \$signal$395 ;
-  wire \$signal$398 ;
-  wire \$signal$400 ;
-  wire \$signal$403 ;
-  wire \$signal$405 ;
-  wire \$signal$408 ;
-  wire \$signal$410 ;
-  wire \$signal$413 ;
-  wire \$signal$415 ;
-  wire \$signal$418 ;
-  reg [31:0] \$signal$442  = 32'd0;
-  reg [31:0] \$signal$443  = 32'd0;
-  reg [31:0] \$signal$444  = 32'd0;
+  wire \$signal$377 ;
+  wire \$signal$379 ;
+  wire \$signal$382 ;
+  wire \$signal$384 ;
+  wire \$signal$387 ;
+  wire \$signal$389 ;
+  wire \$signal$392 ;
+  wire \$signal$394 ;
+  wire \$signal$397 ;
+  wire \$signal$399 ;
+  wire \$signal$402 ;
+  wire \$signal$404 ;
+  wire \$signal$407 ;
+  wire \$signal$409 ;
+  wire \$signal$412 ;
+  wire \$signal$414 ;
+  wire \$signal$417 ;
+  wire \$signal$419 ;
+  wire \$signal$422 ;
+  reg [31:0] \$signal$446  = 32'd0;
+  reg [31:0] \$signal$447  = 32'd0;
+  reg [31:0] \$signal$448  = 32'd0;
   output [4:0] access_state_coin__addr;
   reg [4:0] access_state_coin__addr = 5'h00;
   output [31:0] access_state_coin__data;
@@ -33415,6 +33422,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg load_state_codes__stb = 1'h0;
   wire load_state_codes_hit;
   reg missed = 1'h0;
+  reg \model.dots_read  = 1'h0;
   reg \model.features_read  = 1'h0;
   reg \model.group_rows_read  = 1'h0;
   reg \model.hidden_read  = 1'h0;
@@ -33425,6 +33433,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \model.regions_read  = 1'h0;
   reg \model.retries_read  = 1'h0;
   reg \model.rows_per_region_read  = 1'h0;
+  reg [3:0] model_dots = 4'h0;
+  wire \model_dots.digital ;
+  wire [2:0] \model_dots.log_repeats ;
+  wire model_dots_hit;
   output [8:0] model_features;
   reg [8:0] model_features = 9'h001;
   wire model_features_hit;
@@ -33462,8 +33474,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
   reg [31:0] model_value = 32'd0;
-  input [1:0] \port$5226$0 ;
-  wire [1:0] \port$5226$0 ;
+  input [1:0] \port$5238$0 ;
+  wire [1:0] \port$5238$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -33607,85 +33619,96 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [31:0] status_value = 32'd0;
   reg [1:0] strobes = 2'h0;
   reg [7:0] w_stb_hits = 8'h00;
-  assign \$325  = { \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read  } & shadow;
-  assign \$326  = \$324  | \$325 ;
-  assign \$327  = { \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read  } & counters_form[31:0];
-  assign \$328  = \$326  | \$327 ;
-  assign \$329  = { \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read  } & shadow;
+  assign \$319  = { \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read  } & raw_result;
+  assign \$320  = { 4'h0, \$318  } | \$319 ;
+  assign \$321  = { \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read  } & row_select;
+  assign \$322  = { \row.status_read , \row.status_read , \row.status_read , \row.status_read  } & row_status;
+  assign \$323  = \$321  | { 12'h000, \$322  };
+  assign \$324  = { \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read  } & row_held;
+  assign \$325  = { 16'h0000, \$323  } | \$324 ;
+  assign \$326  = { \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read  } & row_wear;
+  assign \$327  = \$325  | \$326 ;
+  assign \$328  = { \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read  } & counters_clocks[31:0];
+  assign \$329  = { \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read  } & shadow;
   assign \$330  = \$328  | \$329 ;
-  assign \$331  = { \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read  } & counters_reset[31:0];
+  assign \$331  = { \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read  } & counters_form[31:0];
   assign \$332  = \$330  | \$331 ;
-  assign \$333  = { \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read  } & shadow;
+  assign \$333  = { \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read  } & shadow;
   assign \$334  = \$332  | \$333 ;
-  assign \$335  = { \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read  } & counters_set[31:0];
+  assign \$335  = { \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read  } & counters_reset[31:0];
   assign \$336  = \$334  | \$335 ;
-  assign \$337  = { \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read  } & shadow;
+  assign \$337  = { \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read  } & shadow;
   assign \$338  = \$336  | \$337 ;
-  assign \$339  = { \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read  } & counters_read[31:0];
+  assign \$339  = { \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read  } & counters_set[31:0];
   assign \$340  = \$338  | \$339 ;
-  assign \$341  = { \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read  } & shadow;
+  assign \$341  = { \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read  } & shadow;
   assign \$342  = \$340  | \$341 ;
-  assign \$343  = { \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read  } & counters_dot[31:0];
+  assign \$343  = { \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read  } & counters_read[31:0];
   assign \$344  = \$342  | \$343 ;
-  assign \$345  = { \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read  } & shadow;
+  assign \$345  = { \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read  } & shadow;
   assign \$346  = \$344  | \$345 ;
-  assign \$347  = { \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read  } & counters_invalid[31:0];
+  assign \$347  = { \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read  } & counters_dot[31:0];
   assign \$348  = \$346  | \$347 ;
-  assign \$349  = { \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read  } & shadow;
+  assign \$349  = { \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read  } & shadow;
   assign \$350  = \$348  | \$349 ;
-  assign \$351  = { \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read  } & counters_samples[31:0];
+  assign \$351  = { \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read  } & counters_invalid[31:0];
   assign \$352  = \$350  | \$351 ;
-  assign \$353  = { \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read  } & shadow;
+  assign \$353  = { \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read  } & shadow;
   assign \$354  = \$352  | \$353 ;
-  assign \$355  = { \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read  } & counters_points[31:0];
+  assign \$355  = { \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read  } & counters_samples[31:0];
   assign \$356  = \$354  | \$355 ;
-  assign \$357  = { \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read  } & shadow;
+  assign \$357  = { \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read  } & shadow;
   assign \$358  = \$356  | \$357 ;
-  assign \$359  = id_value | control_value;
-  assign \$360  = \$359  | status_value;
-  assign \$361  = \$360  | model_value;
-  assign \$362  = \$361  | proposal_value;
-  assign \$363  = \$362  | entropy_value;
-  assign \$364  = \$363  | sequencer_value;
-  assign \$365  = \$364  | emulator_value;
-  assign \$366  = \$365  | raw_value;
-  assign \$367  = \$366  | row_value;
-  assign \$368  = \$367  | counters_value;
-  assign \$379  = \$378  | access_state_groups_answer;
-  assign \$380  = \$379  | access_state_held_answer;
-  assign \$381  = \$380  | access_state_wear_answer;
-  assign \$382  = \$381  | access_state_regions_answer;
-  assign \$383  = \$382  | access_state_samples_answer;
-  assign \$384  = \$383  | access_state_coin_answer;
-  assign \$385  = \$384  | access_state_counters_answer;
-  assign \$386  = \$385  | access_state_step_answer;
-  assign \$388  = \$signal$443  | \$signal$444 ;
-  assign \$389  = | { model_region_groups_hit, model_regions_hit, model_hidden_hit, model_features_hit, model_points_hit, control_external_loglik_hit, control_steps_hit, control_command_hit };
-  assign \$390  = | { proposal_lo_hit, proposal_mid_hit, proposal_rho_hit, model_options_hit, model_retries_hit, model_min_free_hit, model_group_rows_hit, model_rows_per_region_hit };
-  assign \$391  = | { entropy_rct_cutoff_hit, proposal_wide_every_hit, proposal_common_hit, proposal_weight_hit, proposal_logit_hit, proposal_valid_hi_hit, proposal_valid_lo_hit, proposal_hi_hit };
-  assign \$392  = | { sequencer_dot_hit, sequencer_read_hit, sequencer_set_hit, sequencer_reset_hit, sequencer_form_hit, entropy_fold_hit, entropy_apt_cutoff_hit, entropy_rct_symbol_cutoff_hit };
-  assign \$393  = | { emulator_first_pulse_lo_hit, emulator_sigma_gain_hit, emulator_median_gain_hit, emulator_stuck_level_hit, emulator_d2d_rel_hit, emulator_key1_hit, emulator_key0_hit, sequencer_watchdog_hit };
-  assign \$394  = | { load_median_hit, load_log_sigma_hit, load_inv_sigma_hit, load_dac_hit, row_select_hit, raw_dac_hit, raw_command_hit, emulator_first_pulse_hi_hit };
-  assign \$395  = | { access_state_held_hit, access_state_groups_hit, access_state_queues_hit, load_calibration_hit, load_points_hit, load_order_hit, load_bad_rows_hit, load_sigma_hit };
-  assign \$396  = | { load_state_codes_hit, access_state_step_hit, access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit };
-  assign \$397  = | { access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit, access_state_held_hit, access_state_groups_hit, access_state_queues_hit };
-  assign \$398  = | { \$signal$228 , \$signal$226 , \$signal$224 , \$signal$222 , \$signal$220 , \$signal$218 , \$signal , access_state_step_hit };
-  assign \$399  = | { \$signal$244 , \$signal$242 , \$signal$240 , \$signal$238 , \$signal$236 , \$signal$234 , \$signal$232 , \$signal$230  };
-  assign \$400  = | { \$signal$260 , \$signal$258 , \$signal$256 , \$signal$254 , \$signal$252 , \$signal$250 , \$signal$248 , \$signal$246  };
-  assign \$401  = | { \$signal$276 , \$signal$274 , \$signal$272 , \$signal$270 , \$signal$268 , \$signal$266 , \$signal$264 , \$signal$262  };
-  assign \$402  = | { \$signal$292 , \$signal$290 , \$signal$288 , \$signal$286 , \$signal$284 , \$signal$282 , \$signal$280 , \$signal$278  };
-  assign \$403  = | { \$signal$310 , \$signal$306 , \$signal$304 , \$signal$302 , \$signal$300 , \$signal$298 , \$signal$296 , \$signal$294  };
-  assign \$404  = | { \$signal$326 , \$signal$324 , \$signal$322 , \$signal$320 , \$signal$318 , \$signal$316 , \$signal$314 , \$signal$312  };
-  assign \$405  = | { \$signal$342 , \$signal$340 , \$signal$338 , \$signal$336 , \$signal$334 , \$signal$332 , \$signal$330 , \$signal$328  };
-  assign \$406  = | { \$signal$359 , \$signal$357 , \$signal$355 , \$signal$352 , \$signal$350 , \$signal$348 , \$signal$346 , \$signal$344  };
-  assign \$407  = | { \$signal$375 , \$signal$373 , \$signal$371 , \$signal$369 , \$signal$367 , \$signal$365 , \$signal$363 , \$signal$361  };
-  assign \$408  = | { \$signal$395 , \$signal$393 , \$signal$390 , \$signal$388 , \$signal$385 , \$signal$383 , \$signal$380 , \$signal$378  };
-  assign \$409  = | { \$signal$415 , \$signal$413 , \$signal$410 , \$signal$408 , \$signal$405 , \$signal$403 , \$signal$400 , \$signal$398  };
-  assign \$411  = | w_stb_hits;
-  assign \$412  = | r_stb_hits;
-  assign \$413  = ~ { \$412 , \$411  };
-  assign \$414  = strobes & \$413 ;
-  assign \$415  = | \$414 ;
+  assign \$359  = { \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read  } & counters_points[31:0];
+  assign \$360  = \$358  | \$359 ;
+  assign \$361  = { \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read  } & shadow;
+  assign \$362  = \$360  | \$361 ;
+  assign \$363  = id_value | control_value;
+  assign \$364  = \$363  | status_value;
+  assign \$365  = \$364  | model_value;
+  assign \$366  = \$365  | proposal_value;
+  assign \$367  = \$366  | entropy_value;
+  assign \$368  = \$367  | sequencer_value;
+  assign \$369  = \$368  | emulator_value;
+  assign \$370  = \$369  | raw_value;
+  assign \$371  = \$370  | row_value;
+  assign \$372  = \$371  | counters_value;
+  assign \$383  = \$382  | access_state_groups_answer;
+  assign \$384  = \$383  | access_state_held_answer;
+  assign \$385  = \$384  | access_state_wear_answer;
+  assign \$386  = \$385  | access_state_regions_answer;
+  assign \$387  = \$386  | access_state_samples_answer;
+  assign \$388  = \$387  | access_state_coin_answer;
+  assign \$389  = \$388  | access_state_counters_answer;
+  assign \$390  = \$389  | access_state_step_answer;
+  assign \$392  = \$signal$447  | \$signal$448 ;
+  assign \$393  = | { model_region_groups_hit, model_regions_hit, model_hidden_hit, model_features_hit, model_points_hit, control_external_loglik_hit, control_steps_hit, control_command_hit };
+  assign \$394  = | { proposal_mid_hit, proposal_rho_hit, model_dots_hit, model_options_hit, model_retries_hit, model_min_free_hit, model_group_rows_hit, model_rows_per_region_hit };
+  assign \$395  = | { proposal_wide_every_hit, proposal_common_hit, proposal_weight_hit, proposal_logit_hit, proposal_valid_hi_hit, proposal_valid_lo_hit, proposal_hi_hit, proposal_lo_hit };
+  assign \$396  = | { sequencer_read_hit, sequencer_set_hit, sequencer_reset_hit, sequencer_form_hit, entropy_fold_hit, entropy_apt_cutoff_hit, entropy_rct_symbol_cutoff_hit, entropy_rct_cutoff_hit };
+  assign \$397  = | { emulator_sigma_gain_hit, emulator_median_gain_hit, emulator_stuck_level_hit, emulator_d2d_rel_hit, emulator_key1_hit, emulator_key0_hit, sequencer_watchdog_hit, sequencer_dot_hit };
+  assign \$398  = | { load_log_sigma_hit, load_inv_sigma_hit, load_dac_hit, row_select_hit, raw_dac_hit, raw_command_hit, emulator_first_pulse_hi_hit, emulator_first_pulse_lo_hit };
+  assign \$399  = | { access_state_groups_hit, access_state_queues_hit, load_calibration_hit, load_points_hit, load_order_hit, load_bad_rows_hit, load_sigma_hit, load_median_hit };
+  assign \$400  = | { load_state_codes_hit, access_state_step_hit, access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit, access_state_held_hit };
+  assign \$401  = | { access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit, access_state_held_hit, access_state_groups_hit, access_state_queues_hit };
+  assign \$402  = | { \$signal$230 , \$signal$228 , \$signal$226 , \$signal$224 , \$signal$222 , \$signal$220 , \$signal , access_state_step_hit };
+  assign \$403  = | { \$signal$246 , \$signal$244 , \$signal$242 , \$signal$240 , \$signal$238 , \$signal$236 , \$signal$234 , \$signal$232  };
+  assign \$404  = | { \$signal$262 , \$signal$260 , \$signal$258 , \$signal$256 , \$signal$254 , \$signal$252 , \$signal$250 , \$signal$248  };
+  assign \$405  = | { \$signal$278 , \$signal$276 , \$signal$274 , \$signal$272 , \$signal$270 , \$signal$268 , \$signal$266 , \$signal$264  };
+  assign \$406  = | { \$signal$294 , \$signal$292 , \$signal$290 , \$signal$288 , \$signal$286 , \$signal$284 , \$signal$282 , \$signal$280  };
+  assign \$407  = | { \$signal$310 , \$signal$308 , \$signal$306 , \$signal$304 , \$signal$302 , \$signal$300 , \$signal$298 , \$signal$296  };
+  assign \$408  = | { \$signal$328 , \$signal$326 , \$signal$324 , \$signal$322 , \$signal$320 , \$signal$318 , \$signal$316 , \$signal$314  };
+  assign \$409  = | { \$signal$344 , \$signal$342 , \$signal$340 , \$signal$338 , \$signal$336 , \$signal$334 , \$signal$332 , \$signal$330  };
+  assign \$410  = | { \$signal$361 , \$signal$359 , \$signal$356 , \$signal$354 , \$signal$352 , \$signal$350 , \$signal$348 , \$signal$346  };
+  assign \$411  = | { \$signal$377 , \$signal$375 , \$signal$373 , \$signal$371 , \$signal$369 , \$signal$367 , \$signal$365 , \$signal$363  };
+  assign \$412  = | { \$signal$397 , \$signal$394 , \$signal$392 , \$signal$389 , \$signal$387 , \$signal$384 , \$signal$382 , \$signal$379  };
+  assign \$413  = | { \$signal$417 , \$signal$414 , \$signal$412 , \$signal$409 , \$signal$407 , \$signal$404 , \$signal$402 , \$signal$399  };
+  assign \$414  = | { \$signal$422 , \$signal$419  };
+  assign \$415  = | w_stb_hits;
+  assign \$416  = | r_stb_hits;
+  assign \$417  = ~ { \$416 , \$415  };
+  assign \$418  = strobes & \$417 ;
+  assign \$419  = | \$418 ;
   assign control_command_hit = bus__addr == 6'h20;
   assign control_steps_hit = bus__addr == 6'h21;
   assign control_external_loglik_hit = bus__addr == 6'h22;
@@ -33699,6 +33722,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign model_min_free_hit = bus__addr == 7'h47;
   assign model_retries_hit = bus__addr == 7'h48;
   assign model_options_hit = bus__addr == 7'h49;
+  assign model_dots_hit = bus__addr == 7'h4a;
   assign proposal_rho_hit = bus__addr == 7'h50;
   assign proposal_mid_hit = bus__addr == 7'h51;
   assign proposal_lo_hit = bus__addr == 7'h52;
@@ -33745,620 +33769,625 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign access_state_wear_hit = bus__addr[15:8] == 8'h83;
   assign access_state_regions_hit = bus__addr[15:5] == 11'h420;
   assign access_state_samples_hit = bus__addr[15:10] == 6'h22;
-  assign \$416  = bus__addr[15:5] == 11'h460;
-  assign \$417  = bus__addr[4:0] < 5'h18;
-  assign access_state_coin_hit = \$416  & \$417 ;
-  assign \$418  = bus__addr[15:5] == 11'h461;
-  assign \$419  = bus__addr[4:0] < 5'h12;
-  assign access_state_counters_hit = \$418  & \$419 ;
-  assign \$420  = bus__addr[15:1] == 15'h4619;
-  assign \$421  = bus__addr[0] < 1'h1;
-  assign access_state_step_hit = \$420  & \$421 ;
+  assign \$420  = bus__addr[15:5] == 11'h460;
+  assign \$421  = bus__addr[4:0] < 5'h18;
+  assign access_state_coin_hit = \$420  & \$421 ;
+  assign \$422  = bus__addr[15:5] == 11'h461;
+  assign \$423  = bus__addr[4:0] < 5'h12;
+  assign access_state_counters_hit = \$422  & \$423 ;
+  assign \$424  = bus__addr[15:1] == 15'h4619;
+  assign \$425  = bus__addr[0] < 1'h1;
+  assign access_state_step_hit = \$424  & \$425 ;
   assign load_state_codes_hit = bus__addr[15:13] == 3'h5;
   assign \$signal  = ! bus__addr;
-  assign \$signal$218  = bus__addr == 1'h1;
-  assign \$signal$220  = bus__addr == 2'h2;
-  assign \$signal$222  = bus__addr == 2'h3;
-  assign \$signal$224  = bus__addr == 3'h4;
-  assign \$signal$226  = bus__addr == 3'h5;
-  assign \$signal$228  = bus__addr == 3'h6;
-  assign \$signal$230  = bus__addr == 3'h7;
-  assign \$signal$232  = bus__addr == 4'h8;
-  assign \$signal$234  = bus__addr == 4'h9;
-  assign \$signal$236  = bus__addr == 4'ha;
-  assign \$signal$238  = bus__addr == 4'hb;
-  assign \$signal$240  = bus__addr == 4'hc;
-  assign \$signal$242  = bus__addr == 4'hd;
-  assign \$signal$244  = bus__addr == 6'h21;
-  assign \$signal$246  = bus__addr == 6'h22;
-  assign \$signal$248  = bus__addr == 6'h30;
-  assign \$signal$250  = bus__addr == 6'h31;
-  assign \$signal$252  = bus__addr == 6'h32;
-  assign \$signal$254  = bus__addr == 7'h40;
-  assign \$signal$256  = bus__addr == 7'h41;
-  assign \$signal$258  = bus__addr == 7'h42;
-  assign \$signal$260  = bus__addr == 7'h43;
-  assign \$signal$262  = bus__addr == 7'h44;
-  assign \$signal$264  = bus__addr == 7'h45;
-  assign \$signal$266  = bus__addr == 7'h46;
-  assign \$signal$268  = bus__addr == 7'h47;
-  assign \$signal$270  = bus__addr == 7'h48;
-  assign \$signal$272  = bus__addr == 7'h49;
-  assign \$signal$274  = bus__addr == 7'h50;
-  assign \$signal$276  = bus__addr == 7'h51;
-  assign \$signal$278  = bus__addr == 7'h52;
-  assign \$signal$280  = bus__addr == 7'h53;
-  assign \$signal$282  = bus__addr == 7'h54;
-  assign \$signal$284  = bus__addr == 7'h55;
-  assign \$signal$286  = bus__addr == 7'h56;
-  assign \$signal$288  = bus__addr == 7'h57;
-  assign \$signal$290  = bus__addr == 7'h58;
-  assign \$signal$292  = bus__addr == 7'h59;
-  assign \$signal$294  = bus__addr == 7'h60;
-  assign \$signal$296  = bus__addr == 7'h61;
-  assign \$signal$298  = bus__addr == 7'h62;
-  assign \$signal$300  = bus__addr == 7'h63;
-  assign \$signal$302  = bus__addr == 7'h64;
-  assign \$signal$304  = bus__addr == 7'h65;
-  assign \$signal$306  = bus__addr == 7'h66;
-  assign \$signal$310  = bus__addr == 7'h67;
-  assign \$signal$312  = bus__addr == 7'h68;
-  assign \$signal$314  = bus__addr == 7'h69;
-  assign \$signal$316  = bus__addr == 7'h6a;
-  assign \$signal$318  = bus__addr == 7'h6b;
-  assign \$signal$320  = bus__addr == 7'h6c;
-  assign \$signal$322  = bus__addr == 7'h6d;
-  assign \$signal$324  = bus__addr == 7'h6e;
-  assign \$signal$326  = bus__addr == 7'h6f;
-  assign \$signal$328  = bus__addr == 8'h80;
-  assign \$signal$330  = bus__addr == 8'h81;
-  assign \$signal$332  = bus__addr == 8'h82;
-  assign \$signal$334  = bus__addr == 8'h83;
-  assign \$signal$336  = bus__addr == 8'h84;
-  assign \$signal$338  = bus__addr == 8'h85;
-  assign \$signal$340  = bus__addr == 8'h90;
-  assign \$signal$342  = bus__addr == 8'h91;
-  assign \$signal$344  = bus__addr == 8'h92;
-  assign \$signal$346  = bus__addr == 8'h93;
-  assign \$signal$348  = bus__addr == 8'h94;
-  assign \$signal$350  = bus__addr == 8'h95;
-  assign \$signal$352  = bus__addr == 8'h96;
-  assign \$signal$355  = bus__addr == 8'h97;
-  assign \$signal$357  = bus__addr == 8'h98;
-  assign \$signal$359  = bus__addr == 8'h99;
-  assign \$signal$361  = bus__addr == 8'ha0;
-  assign \$signal$363  = bus__addr == 8'ha1;
-  assign \$signal$365  = bus__addr == 8'ha2;
-  assign \$signal$367  = bus__addr == 8'hb0;
-  assign \$signal$369  = bus__addr == 8'hb1;
-  assign \$signal$371  = bus__addr == 8'hb2;
-  assign \$signal$373  = bus__addr == 8'hb3;
-  assign \$signal$375  = bus__addr == 8'hc0;
-  assign \$signal$378  = bus__addr == 8'hc1;
-  assign \$signal$380  = bus__addr == 8'hc2;
-  assign \$signal$383  = bus__addr == 8'hc3;
-  assign \$signal$385  = bus__addr == 8'hc4;
-  assign \$signal$388  = bus__addr == 8'hc5;
-  assign \$signal$390  = bus__addr == 8'hc6;
-  assign \$signal$393  = bus__addr == 8'hc7;
-  assign \$signal$395  = bus__addr == 8'hc8;
-  assign \$signal$398  = bus__addr == 8'hc9;
-  assign \$signal$400  = bus__addr == 8'hca;
-  assign \$signal$403  = bus__addr == 8'hcb;
-  assign \$signal$405  = bus__addr == 8'hcc;
-  assign \$signal$408  = bus__addr == 8'hcd;
-  assign \$signal$410  = bus__addr == 8'hce;
-  assign \$signal$413  = bus__addr == 8'hcf;
-  assign \$signal$415  = bus__addr == 8'hd0;
-  assign \$signal$418  = bus__addr == 8'hd1;
+  assign \$signal$220  = bus__addr == 1'h1;
+  assign \$signal$222  = bus__addr == 2'h2;
+  assign \$signal$224  = bus__addr == 2'h3;
+  assign \$signal$226  = bus__addr == 3'h4;
+  assign \$signal$228  = bus__addr == 3'h5;
+  assign \$signal$230  = bus__addr == 3'h6;
+  assign \$signal$232  = bus__addr == 3'h7;
+  assign \$signal$234  = bus__addr == 4'h8;
+  assign \$signal$236  = bus__addr == 4'h9;
+  assign \$signal$238  = bus__addr == 4'ha;
+  assign \$signal$240  = bus__addr == 4'hb;
+  assign \$signal$242  = bus__addr == 4'hc;
+  assign \$signal$244  = bus__addr == 4'hd;
+  assign \$signal$246  = bus__addr == 6'h21;
+  assign \$signal$248  = bus__addr == 6'h22;
+  assign \$signal$250  = bus__addr == 6'h30;
+  assign \$signal$252  = bus__addr == 6'h31;
+  assign \$signal$254  = bus__addr == 6'h32;
+  assign \$signal$256  = bus__addr == 7'h40;
+  assign \$signal$258  = bus__addr == 7'h41;
+  assign \$signal$260  = bus__addr == 7'h42;
+  assign \$signal$262  = bus__addr == 7'h43;
+  assign \$signal$264  = bus__addr == 7'h44;
+  assign \$signal$266  = bus__addr == 7'h45;
+  assign \$signal$268  = bus__addr == 7'h46;
+  assign \$signal$270  = bus__addr == 7'h47;
+  assign \$signal$272  = bus__addr == 7'h48;
+  assign \$signal$274  = bus__addr == 7'h49;
+  assign \$signal$276  = bus__addr == 7'h4a;
+  assign \$signal$278  = bus__addr == 7'h50;
+  assign \$signal$280  = bus__addr == 7'h51;
+  assign \$signal$282  = bus__addr == 7'h52;
+  assign \$signal$284  = bus__addr == 7'h53;
+  assign \$signal$286  = bus__addr == 7'h54;
+  assign \$signal$288  = bus__addr == 7'h55;
+  assign \$signal$290  = bus__addr == 7'h56;
+  assign \$signal$292  = bus__addr == 7'h57;
+  assign \$signal$294  = bus__addr == 7'h58;
+  assign \$signal$296  = bus__addr == 7'h59;
+  assign \$signal$298  = bus__addr == 7'h60;
+  assign \$signal$300  = bus__addr == 7'h61;
+  assign \$signal$302  = bus__addr == 7'h62;
+  assign \$signal$304  = bus__addr == 7'h63;
+  assign \$signal$306  = bus__addr == 7'h64;
+  assign \$signal$308  = bus__addr == 7'h65;
+  assign \$signal$310  = bus__addr == 7'h66;
+  assign \$signal$314  = bus__addr == 7'h67;
+  assign \$signal$316  = bus__addr == 7'h68;
+  assign \$signal$318  = bus__addr == 7'h69;
+  assign \$signal$320  = bus__addr == 7'h6a;
+  assign \$signal$322  = bus__addr == 7'h6b;
+  assign \$signal$324  = bus__addr == 7'h6c;
+  assign \$signal$326  = bus__addr == 7'h6d;
+  assign \$signal$328  = bus__addr == 7'h6e;
+  assign \$signal$330  = bus__addr == 7'h6f;
+  assign \$signal$332  = bus__addr == 8'h80;
+  assign \$signal$334  = bus__addr == 8'h81;
+  assign \$signal$336  = bus__addr == 8'h82;
+  assign \$signal$338  = bus__addr == 8'h83;
+  assign \$signal$340  = bus__addr == 8'h84;
+  assign \$signal$342  = bus__addr == 8'h85;
+  assign \$signal$344  = bus__addr == 8'h90;
+  assign \$signal$346  = bus__addr == 8'h91;
+  assign \$signal$348  = bus__addr == 8'h92;
+  assign \$signal$350  = bus__addr == 8'h93;
+  assign \$signal$352  = bus__addr == 8'h94;
+  assign \$signal$354  = bus__addr == 8'h95;
+  assign \$signal$356  = bus__addr == 8'h96;
+  assign \$signal$359  = bus__addr == 8'h97;
+  assign \$signal$361  = bus__addr == 8'h98;
+  assign \$signal$363  = bus__addr == 8'h99;
+  assign \$signal$365  = bus__addr == 8'ha0;
+  assign \$signal$367  = bus__addr == 8'ha1;
+  assign \$signal$369  = bus__addr == 8'ha2;
+  assign \$signal$371  = bus__addr == 8'hb0;
+  assign \$signal$373  = bus__addr == 8'hb1;
+  assign \$signal$375  = bus__addr == 8'hb2;
+  assign \$signal$377  = bus__addr == 8'hb3;
+  assign \$signal$379  = bus__addr == 8'hc0;
+  assign \$signal$382  = bus__addr == 8'hc1;
+  assign \$signal$384  = bus__addr == 8'hc2;
+  assign \$signal$387  = bus__addr == 8'hc3;
+  assign \$signal$389  = bus__addr == 8'hc4;
+  assign \$signal$392  = bus__addr == 8'hc5;
+  assign \$signal$394  = bus__addr == 8'hc6;
+  assign \$signal$397  = bus__addr == 8'hc7;
+  assign \$signal$399  = bus__addr == 8'hc8;
+  assign \$signal$402  = bus__addr == 8'hc9;
+  assign \$signal$404  = bus__addr == 8'hca;
+  assign \$signal$407  = bus__addr == 8'hcb;
+  assign \$signal$409  = bus__addr == 8'hcc;
+  assign \$signal$412  = bus__addr == 8'hcd;
+  assign \$signal$414  = bus__addr == 8'hce;
+  assign \$signal$417  = bus__addr == 8'hcf;
+  assign \$signal$419  = bus__addr == 8'hd0;
+  assign \$signal$422  = bus__addr == 8'hd1;
   always @(posedge clk)
-    control_command <= \$422 ;
+    control_command <= \$426 ;
   always @(posedge clk)
-    control_steps <= \$423 ;
+    control_steps <= \$427 ;
   always @(posedge clk)
-    control_external_loglik <= \$424 ;
+    control_external_loglik <= \$428 ;
   always @(posedge clk)
-    model_points <= \$425 ;
+    model_points <= \$429 ;
   always @(posedge clk)
-    model_features <= \$426 ;
+    model_features <= \$430 ;
   always @(posedge clk)
-    model_hidden <= \$427 ;
+    model_hidden <= \$431 ;
   always @(posedge clk)
-    model_regions <= \$428 ;
+    model_regions <= \$432 ;
   always @(posedge clk)
-    model_region_groups <= \$429 ;
+    model_region_groups <= \$433 ;
   always @(posedge clk)
-    model_rows_per_region <= \$430 ;
+    model_rows_per_region <= \$434 ;
   always @(posedge clk)
-    model_group_rows <= \$431 ;
+    model_group_rows <= \$435 ;
   always @(posedge clk)
-    model_min_free <= \$432 ;
+    model_min_free <= \$436 ;
   always @(posedge clk)
-    model_retries <= \$433 ;
+    model_retries <= \$437 ;
   always @(posedge clk)
-    model_options <= \$434 ;
+    model_options <= \$438 ;
   always @(posedge clk)
-    proposal_rho <= \$435 ;
+    model_dots <= \$439 ;
   always @(posedge clk)
-    proposal_mid <= \$436 ;
+    proposal_rho <= \$440 ;
   always @(posedge clk)
-    proposal_lo <= \$437 ;
+    proposal_mid <= \$441 ;
   always @(posedge clk)
-    proposal_hi <= \$438 ;
+    proposal_lo <= \$442 ;
   always @(posedge clk)
-    proposal_valid_lo <= \$439 ;
+    proposal_hi <= \$443 ;
   always @(posedge clk)
-    proposal_valid_hi <= \$440 ;
+    proposal_valid_lo <= \$444 ;
   always @(posedge clk)
-    proposal_logit <= \$441 ;
+    proposal_valid_hi <= \$445 ;
   always @(posedge clk)
-    proposal_weight <= \$442 ;
+    proposal_logit <= \$446 ;
   always @(posedge clk)
-    proposal_common <= \$443 ;
+    proposal_weight <= \$447 ;
   always @(posedge clk)
-    proposal_wide_every <= \$444 ;
+    proposal_common <= \$448 ;
   always @(posedge clk)
-    entropy_rct_cutoff <= \$445 ;
+    proposal_wide_every <= \$449 ;
   always @(posedge clk)
-    entropy_rct_symbol_cutoff <= \$446 ;
+    entropy_rct_cutoff <= \$450 ;
   always @(posedge clk)
-    entropy_apt_cutoff <= \$447 ;
+    entropy_rct_symbol_cutoff <= \$451 ;
   always @(posedge clk)
-    entropy_fold <= \$448 ;
+    entropy_apt_cutoff <= \$452 ;
   always @(posedge clk)
-    sequencer_form <= \$449 ;
+    entropy_fold <= \$453 ;
   always @(posedge clk)
-    sequencer_reset <= \$450 ;
+    sequencer_form <= \$454 ;
   always @(posedge clk)
-    sequencer_set <= \$451 ;
+    sequencer_reset <= \$455 ;
   always @(posedge clk)
-    sequencer_read <= \$452 ;
+    sequencer_set <= \$456 ;
   always @(posedge clk)
-    sequencer_dot <= \$453 ;
+    sequencer_read <= \$457 ;
   always @(posedge clk)
-    sequencer_watchdog <= \$454 ;
+    sequencer_dot <= \$458 ;
   always @(posedge clk)
-    emulator_key0 <= \$455 ;
+    sequencer_watchdog <= \$459 ;
   always @(posedge clk)
-    emulator_key1 <= \$456 ;
+    emulator_key0 <= \$460 ;
   always @(posedge clk)
-    emulator_d2d_rel <= \$457 ;
+    emulator_key1 <= \$461 ;
   always @(posedge clk)
-    emulator_stuck_level <= \$458 ;
+    emulator_d2d_rel <= \$462 ;
   always @(posedge clk)
-    emulator_median_gain <= \$459 ;
+    emulator_stuck_level <= \$463 ;
   always @(posedge clk)
-    emulator_sigma_gain <= \$460 ;
+    emulator_median_gain <= \$464 ;
   always @(posedge clk)
-    emulator_first_pulse_lo <= \$461 ;
+    emulator_sigma_gain <= \$465 ;
   always @(posedge clk)
-    emulator_first_pulse_hi <= \$462 ;
+    emulator_first_pulse_lo <= \$466 ;
   always @(posedge clk)
-    raw_command <= \$463 ;
+    emulator_first_pulse_hi <= \$467 ;
   always @(posedge clk)
-    raw_dac <= \$464 ;
+    raw_command <= \$468 ;
   always @(posedge clk)
-    row_select <= \$465 ;
+    raw_dac <= \$469 ;
   always @(posedge clk)
-    load_dac__stb <= \$466 ;
+    row_select <= \$470 ;
   always @(posedge clk)
-    load_dac__addr <= \$467 ;
+    load_dac__stb <= \$471 ;
   always @(posedge clk)
-    load_dac__data <= \$468 ;
+    load_dac__addr <= \$472 ;
   always @(posedge clk)
-    load_inv_sigma__stb <= \$469 ;
+    load_dac__data <= \$473 ;
   always @(posedge clk)
-    load_inv_sigma__addr <= \$470 ;
+    load_inv_sigma__stb <= \$474 ;
   always @(posedge clk)
-    load_inv_sigma__data <= \$471 ;
+    load_inv_sigma__addr <= \$475 ;
   always @(posedge clk)
-    load_log_sigma__stb <= \$472 ;
+    load_inv_sigma__data <= \$476 ;
   always @(posedge clk)
-    load_log_sigma__addr <= \$473 ;
+    load_log_sigma__stb <= \$477 ;
   always @(posedge clk)
-    load_log_sigma__data <= \$474 ;
+    load_log_sigma__addr <= \$478 ;
   always @(posedge clk)
-    load_median__stb <= \$475 ;
+    load_log_sigma__data <= \$479 ;
   always @(posedge clk)
-    load_median__addr <= \$476 ;
+    load_median__stb <= \$480 ;
   always @(posedge clk)
-    load_median__data <= \$477 ;
+    load_median__addr <= \$481 ;
   always @(posedge clk)
-    load_sigma__stb <= \$478 ;
+    load_median__data <= \$482 ;
   always @(posedge clk)
-    load_sigma__addr <= \$479 ;
+    load_sigma__stb <= \$483 ;
   always @(posedge clk)
-    load_sigma__data <= \$480 ;
+    load_sigma__addr <= \$484 ;
   always @(posedge clk)
-    load_bad_rows__stb <= \$481 ;
+    load_sigma__data <= \$485 ;
   always @(posedge clk)
-    load_bad_rows__addr <= \$482 ;
+    load_bad_rows__stb <= \$486 ;
   always @(posedge clk)
-    load_bad_rows__data <= \$483 ;
+    load_bad_rows__addr <= \$487 ;
   always @(posedge clk)
-    load_order__stb <= \$484 ;
+    load_bad_rows__data <= \$488 ;
   always @(posedge clk)
-    load_order__addr <= \$485 ;
+    load_order__stb <= \$489 ;
   always @(posedge clk)
-    load_order__data <= \$486 ;
+    load_order__addr <= \$490 ;
   always @(posedge clk)
-    load_points__stb <= \$487 ;
+    load_order__data <= \$491 ;
   always @(posedge clk)
-    load_points__addr <= \$488 ;
+    load_points__stb <= \$492 ;
   always @(posedge clk)
-    load_points__data <= \$489 ;
+    load_points__addr <= \$493 ;
   always @(posedge clk)
-    load_calibration__stb <= \$490 ;
+    load_points__data <= \$494 ;
   always @(posedge clk)
-    load_calibration__addr <= \$491 ;
+    load_calibration__stb <= \$495 ;
   always @(posedge clk)
-    load_calibration__data <= \$492 ;
+    load_calibration__addr <= \$496 ;
   always @(posedge clk)
-    access_state_queues__stb <= \$493 ;
+    load_calibration__data <= \$497 ;
   always @(posedge clk)
-    access_state_queues__addr <= \$494 ;
+    access_state_queues__stb <= \$498 ;
   always @(posedge clk)
-    access_state_queues__data <= \$495 ;
+    access_state_queues__addr <= \$499 ;
   always @(posedge clk)
-    access_state_queues__r_stb <= \$496 ;
+    access_state_queues__data <= \$500 ;
   always @(posedge clk)
-    access_state_queues__r_addr <= \$497 ;
+    access_state_queues__r_stb <= \$501 ;
   always @(posedge clk)
-    access_state_queues_was_read <= \$498 ;
+    access_state_queues__r_addr <= \$502 ;
   always @(posedge clk)
-    access_state_queues_answer <= \$499 ;
+    access_state_queues_was_read <= \$503 ;
   always @(posedge clk)
-    access_state_groups__stb <= \$500 ;
+    access_state_queues_answer <= \$504 ;
   always @(posedge clk)
-    access_state_groups__addr <= \$501 ;
+    access_state_groups__stb <= \$505 ;
   always @(posedge clk)
-    access_state_groups__data <= \$502 ;
+    access_state_groups__addr <= \$506 ;
   always @(posedge clk)
-    access_state_groups__r_stb <= \$503 ;
+    access_state_groups__data <= \$507 ;
   always @(posedge clk)
-    access_state_groups__r_addr <= \$504 ;
+    access_state_groups__r_stb <= \$508 ;
   always @(posedge clk)
-    access_state_groups_was_read <= \$505 ;
+    access_state_groups__r_addr <= \$509 ;
   always @(posedge clk)
-    access_state_groups_answer <= \$506 ;
+    access_state_groups_was_read <= \$510 ;
   always @(posedge clk)
-    access_state_held__stb <= \$507 ;
+    access_state_groups_answer <= \$511 ;
   always @(posedge clk)
-    access_state_held__addr <= \$508 ;
+    access_state_held__stb <= \$512 ;
   always @(posedge clk)
-    access_state_held__data <= \$509 ;
+    access_state_held__addr <= \$513 ;
   always @(posedge clk)
-    access_state_held__r_stb <= \$510 ;
+    access_state_held__data <= \$514 ;
   always @(posedge clk)
-    access_state_held__r_addr <= \$511 ;
+    access_state_held__r_stb <= \$515 ;
   always @(posedge clk)
-    access_state_held_was_read <= \$512 ;
+    access_state_held__r_addr <= \$516 ;
   always @(posedge clk)
-    access_state_held_answer <= \$513 ;
+    access_state_held_was_read <= \$517 ;
   always @(posedge clk)
-    access_state_wear__stb <= \$514 ;
+    access_state_held_answer <= \$518 ;
   always @(posedge clk)
-    access_state_wear__addr <= \$515 ;
+    access_state_wear__stb <= \$519 ;
   always @(posedge clk)
-    access_state_wear__data <= \$516 ;
+    access_state_wear__addr <= \$520 ;
   always @(posedge clk)
-    access_state_wear__r_stb <= \$517 ;
+    access_state_wear__data <= \$521 ;
   always @(posedge clk)
-    access_state_wear__r_addr <= \$518 ;
+    access_state_wear__r_stb <= \$522 ;
   always @(posedge clk)
-    access_state_wear_was_read <= \$519 ;
+    access_state_wear__r_addr <= \$523 ;
   always @(posedge clk)
-    access_state_wear_answer <= \$520 ;
+    access_state_wear_was_read <= \$524 ;
   always @(posedge clk)
-    access_state_regions__stb <= \$521 ;
+    access_state_wear_answer <= \$525 ;
   always @(posedge clk)
-    access_state_regions__addr <= \$522 ;
+    access_state_regions__stb <= \$526 ;
   always @(posedge clk)
-    access_state_regions__data <= \$523 ;
+    access_state_regions__addr <= \$527 ;
   always @(posedge clk)
-    access_state_regions__r_stb <= \$524 ;
+    access_state_regions__data <= \$528 ;
   always @(posedge clk)
-    access_state_regions__r_addr <= \$525 ;
+    access_state_regions__r_stb <= \$529 ;
   always @(posedge clk)
-    access_state_regions_was_read <= \$526 ;
+    access_state_regions__r_addr <= \$530 ;
   always @(posedge clk)
-    access_state_regions_answer <= \$527 ;
+    access_state_regions_was_read <= \$531 ;
   always @(posedge clk)
-    access_state_samples__stb <= \$528 ;
+    access_state_regions_answer <= \$532 ;
   always @(posedge clk)
-    access_state_samples__addr <= \$529 ;
+    access_state_samples__stb <= \$533 ;
   always @(posedge clk)
-    access_state_samples__data <= \$530 ;
+    access_state_samples__addr <= \$534 ;
   always @(posedge clk)
-    access_state_samples__r_stb <= \$531 ;
+    access_state_samples__data <= \$535 ;
   always @(posedge clk)
-    access_state_samples__r_addr <= \$532 ;
+    access_state_samples__r_stb <= \$536 ;
   always @(posedge clk)
-    access_state_samples_was_read <= \$533 ;
+    access_state_samples__r_addr <= \$537 ;
   always @(posedge clk)
-    access_state_samples_answer <= \$534 ;
+    access_state_samples_was_read <= \$538 ;
   always @(posedge clk)
-    access_state_coin__stb <= \$535 ;
+    access_state_samples_answer <= \$539 ;
   always @(posedge clk)
-    access_state_coin__addr <= \$536 ;
+    access_state_coin__stb <= \$540 ;
   always @(posedge clk)
-    access_state_coin__data <= \$537 ;
+    access_state_coin__addr <= \$541 ;
   always @(posedge clk)
-    access_state_coin__r_stb <= \$538 ;
+    access_state_coin__data <= \$542 ;
   always @(posedge clk)
-    access_state_coin__r_addr <= \$539 ;
+    access_state_coin__r_stb <= \$543 ;
   always @(posedge clk)
-    access_state_coin_was_read <= \$540 ;
+    access_state_coin__r_addr <= \$544 ;
   always @(posedge clk)
-    access_state_coin_answer <= \$541 ;
+    access_state_coin_was_read <= \$545 ;
   always @(posedge clk)
-    access_state_counters__stb <= \$542 ;
+    access_state_coin_answer <= \$546 ;
   always @(posedge clk)
-    access_state_counters__addr <= \$543 ;
+    access_state_counters__stb <= \$547 ;
   always @(posedge clk)
-    access_state_counters__data <= \$544 ;
+    access_state_counters__addr <= \$548 ;
   always @(posedge clk)
-    access_state_counters__r_stb <= \$545 ;
+    access_state_counters__data <= \$549 ;
   always @(posedge clk)
-    access_state_counters__r_addr <= \$546 ;
+    access_state_counters__r_stb <= \$550 ;
   always @(posedge clk)
-    access_state_counters_was_read <= \$547 ;
+    access_state_counters__r_addr <= \$551 ;
   always @(posedge clk)
-    access_state_counters_answer <= \$548 ;
+    access_state_counters_was_read <= \$552 ;
   always @(posedge clk)
-    access_state_step__stb <= \$549 ;
+    access_state_counters_answer <= \$553 ;
   always @(posedge clk)
-    access_state_step__addr <= \$550 ;
+    access_state_step__stb <= \$554 ;
   always @(posedge clk)
-    access_state_step__data <= \$551 ;
+    access_state_step__addr <= \$555 ;
   always @(posedge clk)
-    access_state_step__r_stb <= \$552 ;
+    access_state_step__data <= \$556 ;
   always @(posedge clk)
-    access_state_step__r_addr <= \$553 ;
+    access_state_step__r_stb <= \$557 ;
   always @(posedge clk)
-    access_state_step_was_read <= \$554 ;
+    access_state_step__r_addr <= \$558 ;
   always @(posedge clk)
-    access_state_step_answer <= \$555 ;
+    access_state_step_was_read <= \$559 ;
   always @(posedge clk)
-    load_state_codes__stb <= \$556 ;
+    access_state_step_answer <= \$560 ;
   always @(posedge clk)
-    load_state_codes__addr <= \$557 ;
+    load_state_codes__stb <= \$561 ;
   always @(posedge clk)
-    load_state_codes__data <= \$558 ;
+    load_state_codes__addr <= \$562 ;
   always @(posedge clk)
-    \id.magic_read  <= \$559 ;
+    load_state_codes__data <= \$563 ;
   always @(posedge clk)
-    \id.version_read  <= \$560 ;
+    \id.magic_read  <= \$564 ;
   always @(posedge clk)
-    \id.map_hash_read  <= \$561 ;
+    \id.version_read  <= \$565 ;
   always @(posedge clk)
-    \id.features_read  <= \$562 ;
+    \id.map_hash_read  <= \$566 ;
   always @(posedge clk)
-    \id.rows_read  <= \$563 ;
+    \id.features_read  <= \$567 ;
   always @(posedge clk)
-    \id.pairs_read  <= \$564 ;
+    \id.rows_read  <= \$568 ;
   always @(posedge clk)
-    \id.entropy_pairs_read  <= \$565 ;
+    \id.pairs_read  <= \$569 ;
   always @(posedge clk)
-    \id.access_bits_read  <= \$566 ;
+    \id.entropy_pairs_read  <= \$570 ;
   always @(posedge clk)
-    \id.tile_pairs_read  <= \$567 ;
+    \id.access_bits_read  <= \$571 ;
   always @(posedge clk)
-    \id.dot_bits_read  <= \$568 ;
+    \id.tile_pairs_read  <= \$572 ;
   always @(posedge clk)
-    \id.dot_shift_read  <= \$569 ;
+    \id.dot_bits_read  <= \$573 ;
   always @(posedge clk)
-    \id.max_points_read  <= \$570 ;
+    \id.dot_shift_read  <= \$574 ;
   always @(posedge clk)
-    \id.max_group_rows_read  <= \$571 ;
+    \id.max_points_read  <= \$575 ;
   always @(posedge clk)
-    \id.max_regions_read  <= \$572 ;
+    \id.max_group_rows_read  <= \$576 ;
   always @(posedge clk)
-    \control.steps_read  <= \$573 ;
+    \id.max_regions_read  <= \$577 ;
   always @(posedge clk)
-    \control.external_loglik_read  <= \$574 ;
+    \control.steps_read  <= \$578 ;
   always @(posedge clk)
-    \status.state_read  <= \$575 ;
+    \control.external_loglik_read  <= \$579 ;
   always @(posedge clk)
-    \status.steps_done_read  <= \$576 ;
+    \status.state_read  <= \$580 ;
   always @(posedge clk)
-    \status.turn_read  <= \$577 ;
+    \status.steps_done_read  <= \$581 ;
   always @(posedge clk)
-    \model.points_read  <= \$578 ;
+    \status.turn_read  <= \$582 ;
   always @(posedge clk)
-    \model.features_read  <= \$579 ;
+    \model.points_read  <= \$583 ;
   always @(posedge clk)
-    \model.hidden_read  <= \$580 ;
+    \model.features_read  <= \$584 ;
   always @(posedge clk)
-    \model.regions_read  <= \$581 ;
+    \model.hidden_read  <= \$585 ;
   always @(posedge clk)
-    \model.region_groups_read  <= \$582 ;
+    \model.regions_read  <= \$586 ;
   always @(posedge clk)
-    \model.rows_per_region_read  <= \$583 ;
+    \model.region_groups_read  <= \$587 ;
   always @(posedge clk)
-    \model.group_rows_read  <= \$584 ;
+    \model.rows_per_region_read  <= \$588 ;
   always @(posedge clk)
-    \model.min_free_read  <= \$585 ;
+    \model.group_rows_read  <= \$589 ;
   always @(posedge clk)
-    \model.retries_read  <= \$586 ;
+    \model.min_free_read  <= \$590 ;
   always @(posedge clk)
-    \model.options_read  <= \$587 ;
+    \model.retries_read  <= \$591 ;
   always @(posedge clk)
-    \proposal.rho_read  <= \$588 ;
+    \model.options_read  <= \$592 ;
   always @(posedge clk)
-    \proposal.mid_read  <= \$589 ;
+    \model.dots_read  <= \$593 ;
   always @(posedge clk)
-    \proposal.lo_read  <= \$590 ;
+    \proposal.rho_read  <= \$594 ;
   always @(posedge clk)
-    \proposal.hi_read  <= \$591 ;
+    \proposal.mid_read  <= \$595 ;
   always @(posedge clk)
-    \proposal.valid_lo_read  <= \$592 ;
+    \proposal.lo_read  <= \$596 ;
   always @(posedge clk)
-    \proposal.valid_hi_read  <= \$593 ;
+    \proposal.hi_read  <= \$597 ;
   always @(posedge clk)
-    \proposal.logit_read  <= \$594 ;
+    \proposal.valid_lo_read  <= \$598 ;
   always @(posedge clk)
-    \proposal.weight_read  <= \$595 ;
+    \proposal.valid_hi_read  <= \$599 ;
   always @(posedge clk)
-    \proposal.common_read  <= \$596 ;
+    \proposal.logit_read  <= \$600 ;
   always @(posedge clk)
-    \proposal.wide_every_read  <= \$597 ;
+    \proposal.weight_read  <= \$601 ;
   always @(posedge clk)
-    \entropy.rct_cutoff_read  <= \$598 ;
+    \proposal.common_read  <= \$602 ;
   always @(posedge clk)
-    \entropy.rct_symbol_cutoff_read  <= \$599 ;
+    \proposal.wide_every_read  <= \$603 ;
   always @(posedge clk)
-    \entropy.apt_cutoff_read  <= \$600 ;
+    \entropy.rct_cutoff_read  <= \$604 ;
   always @(posedge clk)
-    \entropy.alarms_read  <= \$601 ;
+    \entropy.rct_symbol_cutoff_read  <= \$605 ;
   always @(posedge clk)
-    \entropy.clean_windows_read  <= \$602 ;
+    \entropy.apt_cutoff_read  <= \$606 ;
   always @(posedge clk)
-    \entropy.fold_read  <= \$603 ;
+    \entropy.alarms_read  <= \$607 ;
   always @(posedge clk)
-    \entropy.raw_bits.lo_read  <= \$604 ;
+    \entropy.clean_windows_read  <= \$608 ;
   always @(posedge clk)
-    shadow <= \$605 ;
+    \entropy.fold_read  <= \$609 ;
   always @(posedge clk)
-    \entropy.raw_bits.hi_read  <= \$606 ;
+    \entropy.raw_bits.lo_read  <= \$610 ;
   always @(posedge clk)
-    \entropy.symbol_counts[0]_read  <= \$607 ;
+    shadow <= \$611 ;
   always @(posedge clk)
-    \entropy.symbol_counts[1]_read  <= \$608 ;
+    \entropy.raw_bits.hi_read  <= \$612 ;
   always @(posedge clk)
-    \entropy.symbol_counts[2]_read  <= \$609 ;
+    \entropy.symbol_counts[0]_read  <= \$613 ;
   always @(posedge clk)
-    \entropy.symbol_counts[3]_read  <= \$610 ;
+    \entropy.symbol_counts[1]_read  <= \$614 ;
   always @(posedge clk)
-    \entropy.symbol_counts[4]_read  <= \$611 ;
+    \entropy.symbol_counts[2]_read  <= \$615 ;
   always @(posedge clk)
-    \entropy.symbol_counts[5]_read  <= \$612 ;
+    \entropy.symbol_counts[3]_read  <= \$616 ;
   always @(posedge clk)
-    \entropy.symbol_counts[6]_read  <= \$613 ;
+    \entropy.symbol_counts[4]_read  <= \$617 ;
   always @(posedge clk)
-    \entropy.symbol_counts[7]_read  <= \$614 ;
+    \entropy.symbol_counts[5]_read  <= \$618 ;
   always @(posedge clk)
-    \sequencer.form_read  <= \$615 ;
+    \entropy.symbol_counts[6]_read  <= \$619 ;
   always @(posedge clk)
-    \sequencer.reset_read  <= \$616 ;
+    \entropy.symbol_counts[7]_read  <= \$620 ;
   always @(posedge clk)
-    \sequencer.set_read  <= \$617 ;
+    \sequencer.form_read  <= \$621 ;
   always @(posedge clk)
-    \sequencer.read_read  <= \$618 ;
+    \sequencer.reset_read  <= \$622 ;
   always @(posedge clk)
-    \sequencer.dot_read  <= \$619 ;
+    \sequencer.set_read  <= \$623 ;
   always @(posedge clk)
-    \sequencer.watchdog_read  <= \$620 ;
+    \sequencer.read_read  <= \$624 ;
   always @(posedge clk)
-    \emulator.key0_read  <= \$621 ;
+    \sequencer.dot_read  <= \$625 ;
   always @(posedge clk)
-    \emulator.key1_read  <= \$622 ;
+    \sequencer.watchdog_read  <= \$626 ;
   always @(posedge clk)
-    \emulator.d2d_rel_read  <= \$623 ;
+    \emulator.key0_read  <= \$627 ;
   always @(posedge clk)
-    \emulator.stuck_level_read  <= \$624 ;
+    \emulator.key1_read  <= \$628 ;
   always @(posedge clk)
-    \emulator.median_gain_read  <= \$625 ;
+    \emulator.d2d_rel_read  <= \$629 ;
   always @(posedge clk)
-    \emulator.sigma_gain_read  <= \$626 ;
+    \emulator.stuck_level_read  <= \$630 ;
   always @(posedge clk)
-    \emulator.pulses.lo_read  <= \$627 ;
+    \emulator.median_gain_read  <= \$631 ;
   always @(posedge clk)
-    \emulator.pulses.hi_read  <= \$628 ;
+    \emulator.sigma_gain_read  <= \$632 ;
   always @(posedge clk)
-    \emulator.first_pulse_lo_read  <= \$629 ;
+    \emulator.pulses.lo_read  <= \$633 ;
   always @(posedge clk)
-    \emulator.first_pulse_hi_read  <= \$630 ;
+    \emulator.pulses.hi_read  <= \$634 ;
   always @(posedge clk)
-    \raw.command_read  <= \$631 ;
+    \emulator.first_pulse_lo_read  <= \$635 ;
   always @(posedge clk)
-    \raw.dac_read  <= \$632 ;
+    \emulator.first_pulse_hi_read  <= \$636 ;
   always @(posedge clk)
-    \raw.result_read  <= \$633 ;
+    \raw.command_read  <= \$637 ;
   always @(posedge clk)
-    \row.select_read  <= \$634 ;
+    \raw.dac_read  <= \$638 ;
   always @(posedge clk)
-    \row.status_read  <= \$635 ;
+    \raw.result_read  <= \$639 ;
   always @(posedge clk)
-    \row.held_read  <= \$636 ;
+    \row.select_read  <= \$640 ;
   always @(posedge clk)
-    \row.wear_read  <= \$637 ;
+    \row.status_read  <= \$641 ;
   always @(posedge clk)
-    \counters.clocks.lo_read  <= \$638 ;
+    \row.held_read  <= \$642 ;
   always @(posedge clk)
-    \counters.clocks.hi_read  <= \$639 ;
+    \row.wear_read  <= \$643 ;
   always @(posedge clk)
-    \counters.form.lo_read  <= \$640 ;
+    \counters.clocks.lo_read  <= \$644 ;
   always @(posedge clk)
-    \counters.form.hi_read  <= \$641 ;
+    \counters.clocks.hi_read  <= \$645 ;
   always @(posedge clk)
-    \counters.reset.lo_read  <= \$642 ;
+    \counters.form.lo_read  <= \$646 ;
   always @(posedge clk)
-    \counters.reset.hi_read  <= \$643 ;
+    \counters.form.hi_read  <= \$647 ;
   always @(posedge clk)
-    \counters.set.lo_read  <= \$644 ;
+    \counters.reset.lo_read  <= \$648 ;
   always @(posedge clk)
-    \counters.set.hi_read  <= \$645 ;
+    \counters.reset.hi_read  <= \$649 ;
   always @(posedge clk)
-    \counters.read.lo_read  <= \$646 ;
+    \counters.set.lo_read  <= \$650 ;
   always @(posedge clk)
-    \counters.read.hi_read  <= \$647 ;
+    \counters.set.hi_read  <= \$651 ;
   always @(posedge clk)
-    \counters.dot.lo_read  <= \$648 ;
+    \counters.read.lo_read  <= \$652 ;
   always @(posedge clk)
-    \counters.dot.hi_read  <= \$649 ;
+    \counters.read.hi_read  <= \$653 ;
   always @(posedge clk)
-    \counters.invalid.lo_read  <= \$650 ;
+    \counters.dot.lo_read  <= \$654 ;
   always @(posedge clk)
-    \counters.invalid.hi_read  <= \$651 ;
+    \counters.dot.hi_read  <= \$655 ;
   always @(posedge clk)
-    \counters.samples.lo_read  <= \$652 ;
+    \counters.invalid.lo_read  <= \$656 ;
   always @(posedge clk)
-    \counters.samples.hi_read  <= \$653 ;
+    \counters.invalid.hi_read  <= \$657 ;
   always @(posedge clk)
-    \counters.points.lo_read  <= \$654 ;
+    \counters.samples.lo_read  <= \$658 ;
   always @(posedge clk)
-    \counters.points.hi_read  <= \$655 ;
+    \counters.samples.hi_read  <= \$659 ;
   always @(posedge clk)
-    id_value <= \$656 ;
+    \counters.points.lo_read  <= \$660 ;
   always @(posedge clk)
-    control_value <= \$657 ;
+    \counters.points.hi_read  <= \$661 ;
   always @(posedge clk)
-    status_value <= \$658 ;
+    id_value <= \$662 ;
   always @(posedge clk)
-    model_value <= \$659 ;
+    control_value <= \$663 ;
   always @(posedge clk)
-    proposal_value <= \$660 ;
+    status_value <= \$664 ;
   always @(posedge clk)
-    entropy_value <= \$661 ;
+    model_value <= \$665 ;
   always @(posedge clk)
-    sequencer_value <= \$662 ;
+    proposal_value <= \$666 ;
   always @(posedge clk)
-    emulator_value <= \$663 ;
+    entropy_value <= \$667 ;
   always @(posedge clk)
-    raw_value <= \$664 ;
+    sequencer_value <= \$668 ;
   always @(posedge clk)
-    row_value <= \$665 ;
+    emulator_value <= \$669 ;
   always @(posedge clk)
-    counters_value <= \$666 ;
+    raw_value <= \$670 ;
   always @(posedge clk)
-    \$signal$442  <= \$667 ;
+    row_value <= \$671 ;
   always @(posedge clk)
-    \$signal$443  <= \$668 ;
+    counters_value <= \$672 ;
   always @(posedge clk)
-    \$signal$444  <= \$669 ;
+    \$signal$446  <= \$673 ;
   always @(posedge clk)
-    bus__r_data <= \$670 ;
+    \$signal$447  <= \$674 ;
   always @(posedge clk)
-    w_stb_hits <= \$671 ;
+    \$signal$448  <= \$675 ;
   always @(posedge clk)
-    r_stb_hits <= \$672 ;
+    bus__r_data <= \$676 ;
   always @(posedge clk)
-    strobes <= \$673 ;
+    w_stb_hits <= \$677 ;
   always @(posedge clk)
-    missed <= \$674 ;
+    r_stb_hits <= \$678 ;
   always @(posedge clk)
-    bus_error <= \$675 ;
+    strobes <= \$679 ;
+  always @(posedge clk)
+    missed <= \$680 ;
+  always @(posedge clk)
+    bus_error <= \$681 ;
   assign \$1  = control_command_hit & bus__w_stb;
   assign \$2  = control_steps_hit & bus__w_stb;
   assign \$3  = control_external_loglik_hit & bus__w_stb;
@@ -34372,76 +34401,76 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$11  = model_min_free_hit & bus__w_stb;
   assign \$12  = model_retries_hit & bus__w_stb;
   assign \$13  = model_options_hit & bus__w_stb;
-  assign \$14  = proposal_rho_hit & bus__w_stb;
-  assign \$15  = proposal_mid_hit & bus__w_stb;
-  assign \$16  = proposal_lo_hit & bus__w_stb;
-  assign \$17  = proposal_hi_hit & bus__w_stb;
-  assign \$18  = proposal_valid_lo_hit & bus__w_stb;
-  assign \$19  = proposal_valid_hi_hit & bus__w_stb;
-  assign \$20  = proposal_logit_hit & bus__w_stb;
-  assign \$21  = proposal_weight_hit & bus__w_stb;
-  assign \$22  = proposal_common_hit & bus__w_stb;
-  assign \$23  = proposal_wide_every_hit & bus__w_stb;
-  assign \$24  = entropy_rct_cutoff_hit & bus__w_stb;
-  assign \$25  = entropy_rct_symbol_cutoff_hit & bus__w_stb;
-  assign \$26  = entropy_apt_cutoff_hit & bus__w_stb;
-  assign \$27  = entropy_fold_hit & bus__w_stb;
-  assign \$28  = sequencer_form_hit & bus__w_stb;
-  assign \$29  = sequencer_reset_hit & bus__w_stb;
-  assign \$30  = sequencer_set_hit & bus__w_stb;
-  assign \$31  = sequencer_read_hit & bus__w_stb;
-  assign \$32  = sequencer_dot_hit & bus__w_stb;
-  assign \$33  = sequencer_watchdog_hit & bus__w_stb;
-  assign \$34  = emulator_key0_hit & bus__w_stb;
-  assign \$35  = emulator_key1_hit & bus__w_stb;
-  assign \$36  = emulator_d2d_rel_hit & bus__w_stb;
-  assign \$37  = emulator_stuck_level_hit & bus__w_stb;
-  assign \$38  = emulator_median_gain_hit & bus__w_stb;
-  assign \$39  = emulator_sigma_gain_hit & bus__w_stb;
-  assign \$40  = emulator_first_pulse_lo_hit & bus__w_stb;
-  assign \$41  = emulator_first_pulse_hi_hit & bus__w_stb;
-  assign \$42  = raw_command_hit & bus__w_stb;
-  assign \$43  = raw_dac_hit & bus__w_stb;
-  assign \$44  = row_select_hit & bus__w_stb;
-  assign \$45  = load_dac_hit & bus__w_stb;
-  assign \$46  = load_inv_sigma_hit & bus__w_stb;
-  assign \$47  = load_log_sigma_hit & bus__w_stb;
-  assign \$48  = load_median_hit & bus__w_stb;
-  assign \$49  = load_sigma_hit & bus__w_stb;
-  assign \$50  = load_bad_rows_hit & bus__w_stb;
-  assign \$51  = load_order_hit & bus__w_stb;
-  assign \$52  = load_points_hit & bus__w_stb;
-  assign \$53  = load_calibration_hit & bus__w_stb;
-  assign \$54  = access_state_queues_hit & bus__w_stb;
-  assign \$55  = access_state_queues_hit & bus__r_stb;
-  assign \$56  = { access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read } & access_state_queues__r_data;
-  assign \$57  = access_state_groups_hit & bus__w_stb;
-  assign \$58  = access_state_groups_hit & bus__r_stb;
-  assign \$59  = { access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read } & access_state_groups__r_data;
-  assign \$60  = access_state_held_hit & bus__w_stb;
-  assign \$61  = access_state_held_hit & bus__r_stb;
-  assign \$62  = { access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read } & access_state_held__r_data;
-  assign \$63  = access_state_wear_hit & bus__w_stb;
-  assign \$64  = access_state_wear_hit & bus__r_stb;
-  assign \$65  = { access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read } & access_state_wear__r_data;
-  assign \$66  = access_state_regions_hit & bus__w_stb;
-  assign \$67  = access_state_regions_hit & bus__r_stb;
-  assign \$68  = { access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read } & access_state_regions__r_data;
-  assign \$69  = access_state_samples_hit & bus__w_stb;
-  assign \$70  = access_state_samples_hit & bus__r_stb;
-  assign \$71  = { access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read } & access_state_samples__r_data;
-  assign \$72  = access_state_coin_hit & bus__w_stb;
-  assign \$73  = access_state_coin_hit & bus__r_stb;
-  assign \$74  = { access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read } & access_state_coin__r_data;
-  assign \$75  = access_state_counters_hit & bus__w_stb;
-  assign \$76  = access_state_counters_hit & bus__r_stb;
-  assign \$77  = { access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read } & access_state_counters__r_data;
-  assign \$78  = access_state_step_hit & bus__w_stb;
-  assign \$79  = access_state_step_hit & bus__r_stb;
-  assign \$80  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & access_state_step__r_data;
-  assign \$81  = load_state_codes_hit & bus__w_stb;
-  assign \$82  = \$signal  & bus__r_stb;
-  assign \$83  = \$signal$218  & bus__r_stb;
+  assign \$14  = model_dots_hit & bus__w_stb;
+  assign \$15  = proposal_rho_hit & bus__w_stb;
+  assign \$16  = proposal_mid_hit & bus__w_stb;
+  assign \$17  = proposal_lo_hit & bus__w_stb;
+  assign \$18  = proposal_hi_hit & bus__w_stb;
+  assign \$19  = proposal_valid_lo_hit & bus__w_stb;
+  assign \$20  = proposal_valid_hi_hit & bus__w_stb;
+  assign \$21  = proposal_logit_hit & bus__w_stb;
+  assign \$22  = proposal_weight_hit & bus__w_stb;
+  assign \$23  = proposal_common_hit & bus__w_stb;
+  assign \$24  = proposal_wide_every_hit & bus__w_stb;
+  assign \$25  = entropy_rct_cutoff_hit & bus__w_stb;
+  assign \$26  = entropy_rct_symbol_cutoff_hit & bus__w_stb;
+  assign \$27  = entropy_apt_cutoff_hit & bus__w_stb;
+  assign \$28  = entropy_fold_hit & bus__w_stb;
+  assign \$29  = sequencer_form_hit & bus__w_stb;
+  assign \$30  = sequencer_reset_hit & bus__w_stb;
+  assign \$31  = sequencer_set_hit & bus__w_stb;
+  assign \$32  = sequencer_read_hit & bus__w_stb;
+  assign \$33  = sequencer_dot_hit & bus__w_stb;
+  assign \$34  = sequencer_watchdog_hit & bus__w_stb;
+  assign \$35  = emulator_key0_hit & bus__w_stb;
+  assign \$36  = emulator_key1_hit & bus__w_stb;
+  assign \$37  = emulator_d2d_rel_hit & bus__w_stb;
+  assign \$38  = emulator_stuck_level_hit & bus__w_stb;
+  assign \$39  = emulator_median_gain_hit & bus__w_stb;
+  assign \$40  = emulator_sigma_gain_hit & bus__w_stb;
+  assign \$41  = emulator_first_pulse_lo_hit & bus__w_stb;
+  assign \$42  = emulator_first_pulse_hi_hit & bus__w_stb;
+  assign \$43  = raw_command_hit & bus__w_stb;
+  assign \$44  = raw_dac_hit & bus__w_stb;
+  assign \$45  = row_select_hit & bus__w_stb;
+  assign \$46  = load_dac_hit & bus__w_stb;
+  assign \$47  = load_inv_sigma_hit & bus__w_stb;
+  assign \$48  = load_log_sigma_hit & bus__w_stb;
+  assign \$49  = load_median_hit & bus__w_stb;
+  assign \$50  = load_sigma_hit & bus__w_stb;
+  assign \$51  = load_bad_rows_hit & bus__w_stb;
+  assign \$52  = load_order_hit & bus__w_stb;
+  assign \$53  = load_points_hit & bus__w_stb;
+  assign \$54  = load_calibration_hit & bus__w_stb;
+  assign \$55  = access_state_queues_hit & bus__w_stb;
+  assign \$56  = access_state_queues_hit & bus__r_stb;
+  assign \$57  = { access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read } & access_state_queues__r_data;
+  assign \$58  = access_state_groups_hit & bus__w_stb;
+  assign \$59  = access_state_groups_hit & bus__r_stb;
+  assign \$60  = { access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read } & access_state_groups__r_data;
+  assign \$61  = access_state_held_hit & bus__w_stb;
+  assign \$62  = access_state_held_hit & bus__r_stb;
+  assign \$63  = { access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read } & access_state_held__r_data;
+  assign \$64  = access_state_wear_hit & bus__w_stb;
+  assign \$65  = access_state_wear_hit & bus__r_stb;
+  assign \$66  = { access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read } & access_state_wear__r_data;
+  assign \$67  = access_state_regions_hit & bus__w_stb;
+  assign \$68  = access_state_regions_hit & bus__r_stb;
+  assign \$69  = { access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read } & access_state_regions__r_data;
+  assign \$70  = access_state_samples_hit & bus__w_stb;
+  assign \$71  = access_state_samples_hit & bus__r_stb;
+  assign \$72  = { access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read } & access_state_samples__r_data;
+  assign \$73  = access_state_coin_hit & bus__w_stb;
+  assign \$74  = access_state_coin_hit & bus__r_stb;
+  assign \$75  = { access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read } & access_state_coin__r_data;
+  assign \$76  = access_state_counters_hit & bus__w_stb;
+  assign \$77  = access_state_counters_hit & bus__r_stb;
+  assign \$78  = { access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read } & access_state_counters__r_data;
+  assign \$79  = access_state_step_hit & bus__w_stb;
+  assign \$80  = access_state_step_hit & bus__r_stb;
+  assign \$81  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & access_state_step__r_data;
+  assign \$82  = load_state_codes_hit & bus__w_stb;
+  assign \$83  = \$signal  & bus__r_stb;
   assign \$84  = \$signal$220  & bus__r_stb;
   assign \$85  = \$signal$222  & bus__r_stb;
   assign \$86  = \$signal$224  & bus__r_stb;
@@ -34486,8 +34515,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$125  = \$signal$302  & bus__r_stb;
   assign \$126  = \$signal$304  & bus__r_stb;
   assign \$127  = \$signal$306  & bus__r_stb;
-  assign \$128  = \$signal$310  & bus__r_stb;
-  assign \$129  = \$signal$312  & bus__r_stb;
+  assign \$128  = \$signal$308  & bus__r_stb;
+  assign \$129  = \$signal$310  & bus__r_stb;
   assign \$130  = \$signal$314  & bus__r_stb;
   assign \$131  = \$signal$316  & bus__r_stb;
   assign \$132  = \$signal$318  & bus__r_stb;
@@ -34508,8 +34537,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$147  = \$signal$348  & bus__r_stb;
   assign \$148  = \$signal$350  & bus__r_stb;
   assign \$149  = \$signal$352  & bus__r_stb;
-  assign \$150  = \$signal$355  & bus__r_stb;
-  assign \$151  = \$signal$357  & bus__r_stb;
+  assign \$150  = \$signal$354  & bus__r_stb;
+  assign \$151  = \$signal$356  & bus__r_stb;
   assign \$152  = \$signal$359  & bus__r_stb;
   assign \$153  = \$signal$361  & bus__r_stb;
   assign \$154  = \$signal$363  & bus__r_stb;
@@ -34519,588 +34548,543 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$158  = \$signal$371  & bus__r_stb;
   assign \$159  = \$signal$373  & bus__r_stb;
   assign \$160  = \$signal$375  & bus__r_stb;
-  assign \$161  = \$signal$378  & bus__r_stb;
-  assign \$162  = \$signal$380  & bus__r_stb;
-  assign \$163  = \$signal$383  & bus__r_stb;
-  assign \$164  = \$signal$385  & bus__r_stb;
-  assign \$165  = \$signal$388  & bus__r_stb;
-  assign \$166  = \$signal$390  & bus__r_stb;
-  assign \$167  = \$signal$393  & bus__r_stb;
-  assign \$168  = \$signal$395  & bus__r_stb;
-  assign \$169  = \$signal$398  & bus__r_stb;
-  assign \$170  = \$signal$400  & bus__r_stb;
-  assign \$171  = \$signal$403  & bus__r_stb;
-  assign \$172  = \$signal$405  & bus__r_stb;
-  assign \$173  = \$signal$408  & bus__r_stb;
-  assign \$174  = \$signal$410  & bus__r_stb;
-  assign \$175  = \$signal$413  & bus__r_stb;
-  assign \$176  = \$signal$415  & bus__r_stb;
-  assign \$177  = \$signal$418  & bus__r_stb;
-  assign \$180  = \$178  | { 8'h00, \$179  };
-  assign \$182  = \$180  | \$181 ;
-  assign \$183  = { \id.features_read , \id.features_read , \id.features_read  } & { 1'h0, emulator__present, 1'h1 };
-  assign \$184  = \$182  | { 29'h00000000, \$183  };
-  assign \$186  = \$184  | \$185 ;
+  assign \$161  = \$signal$377  & bus__r_stb;
+  assign \$162  = \$signal$379  & bus__r_stb;
+  assign \$163  = \$signal$382  & bus__r_stb;
+  assign \$164  = \$signal$384  & bus__r_stb;
+  assign \$165  = \$signal$387  & bus__r_stb;
+  assign \$166  = \$signal$389  & bus__r_stb;
+  assign \$167  = \$signal$392  & bus__r_stb;
+  assign \$168  = \$signal$394  & bus__r_stb;
+  assign \$169  = \$signal$397  & bus__r_stb;
+  assign \$170  = \$signal$399  & bus__r_stb;
+  assign \$171  = \$signal$402  & bus__r_stb;
+  assign \$172  = \$signal$404  & bus__r_stb;
+  assign \$173  = \$signal$407  & bus__r_stb;
+  assign \$174  = \$signal$409  & bus__r_stb;
+  assign \$175  = \$signal$412  & bus__r_stb;
+  assign \$176  = \$signal$414  & bus__r_stb;
+  assign \$177  = \$signal$417  & bus__r_stb;
+  assign \$178  = \$signal$419  & bus__r_stb;
+  assign \$179  = \$signal$422  & bus__r_stb;
+  assign \$182  = \$180  | { 8'h00, \$181  };
+  assign \$184  = \$182  | \$183 ;
+  assign \$185  = { \id.features_read , \id.features_read , \id.features_read , \id.features_read , \id.features_read  } & { 3'h0, emulator__present, 1'h1 };
+  assign \$186  = \$184  | { 27'h0000000, \$185  };
   assign \$188  = \$186  | \$187 ;
   assign \$190  = \$188  | \$189 ;
   assign \$192  = \$190  | \$191 ;
   assign \$194  = \$192  | \$193 ;
-  assign \$200  = \$198  | \$199 ;
+  assign \$196  = \$194  | \$195 ;
   assign \$202  = \$200  | \$201 ;
   assign \$204  = \$202  | \$203 ;
-  assign \$205  = { \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read  } & control_steps;
-  assign \$206  = { \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read  } & control_external_loglik;
-  assign \$207  = \$205  | \$206 ;
-  assign \$208  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
-  assign \$209  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
-  assign \$210  = { 14'h0000, \$208  } | \$209 ;
-  assign \$211  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5226$0  };
-  assign \$212  = \$210  | { 26'h0000000, \$211  };
-  assign \$213  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
-  assign \$214  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
-  assign \$215  = \$213  | { 8'h00, \$214  };
-  assign \$216  = { \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read  } & model_hidden;
-  assign \$217  = \$215  | { 11'h000, \$216  };
-  assign \$218  = { \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read  } & model_regions;
-  assign \$219  = \$217  | { 10'h000, \$218  };
-  assign \$220  = { \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read  } & model_region_groups;
-  assign \$221  = \$219  | \$220 ;
-  assign \$222  = { \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read  } & model_rows_per_region;
+  assign \$206  = \$204  | \$205 ;
+  assign \$207  = { \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read  } & control_steps;
+  assign \$208  = { \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read  } & control_external_loglik;
+  assign \$209  = \$207  | \$208 ;
+  assign \$210  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
+  assign \$211  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
+  assign \$212  = { 14'h0000, \$210  } | \$211 ;
+  assign \$213  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5238$0  };
+  assign \$214  = \$212  | { 26'h0000000, \$213  };
+  assign \$215  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
+  assign \$216  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
+  assign \$217  = \$215  | { 8'h00, \$216  };
+  assign \$218  = { \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read  } & model_hidden;
+  assign \$219  = \$217  | { 11'h000, \$218  };
+  assign \$220  = { \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read  } & model_regions;
+  assign \$221  = \$219  | { 10'h000, \$220  };
+  assign \$222  = { \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read  } & model_region_groups;
   assign \$223  = \$221  | \$222 ;
-  assign \$224  = { \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read  } & model_group_rows;
-  assign \$225  = \$223  | { 10'h000, \$224  };
-  assign \$226  = { \model.min_free_read , \model.min_free_read , \model.min_free_read , \model.min_free_read  } & model_min_free;
-  assign \$227  = \$225  | { 13'h0000, \$226  };
-  assign \$228  = { \model.retries_read , \model.retries_read , \model.retries_read  } & model_retries;
-  assign \$229  = \$227  | { 14'h0000, \$228  };
-  assign \$230  = { \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read  } & model_options;
-  assign \$231  = \$229  | { 10'h000, \$230  };
-  assign \$232  = { \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read  } & proposal_rho;
-  assign \$233  = { \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read  } & proposal_mid;
-  assign \$234  = { 3'h0, \$232  } | \$233 ;
-  assign \$235  = { \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read  } & proposal_lo;
-  assign \$236  = \$234  | \$235 ;
-  assign \$237  = { \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read  } & proposal_hi;
-  assign \$238  = \$236  | \$237 ;
-  assign \$239  = { \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read  } & proposal_valid_lo;
-  assign \$240  = \$238  | { 2'h0, \$239  };
-  assign \$241  = { \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read  } & proposal_valid_hi;
-  assign \$242  = \$240  | { 2'h0, \$241  };
-  assign \$243  = { \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read  } & proposal_logit;
-  assign \$244  = { 10'h000, \$242  } | \$243 ;
-  assign \$245  = { \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read  } & proposal_weight;
-  assign \$246  = \$244  | \$245 ;
-  assign \$247  = { \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read  } & proposal_common;
-  assign \$248  = \$246  | \$247 ;
-  assign \$249  = { \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read  } & proposal_wide_every;
-  assign \$250  = \$248  | { 14'h0000, \$249  };
-  assign \$251  = { \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read  } & entropy_rct_cutoff;
-  assign \$252  = { \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read  } & entropy_rct_symbol_cutoff;
-  assign \$253  = \$251  | { 1'h0, \$252  };
-  assign \$254  = { \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read  } & entropy_apt_cutoff;
-  assign \$255  = { 2'h0, \$253  } | \$254 ;
-  assign \$256  = { \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read  } & entropy_alarms;
-  assign \$257  = { 21'h000000, \$255  } | \$256 ;
-  assign \$258  = { \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read  } & entropy_clean_windows;
-  assign \$259  = \$257  | { 24'h000000, \$258  };
-  assign \$260  = { \entropy.fold_read , \entropy.fold_read , \entropy.fold_read , \entropy.fold_read  } & entropy_fold;
-  assign \$261  = \$259  | { 28'h0000000, \$260  };
-  assign \$262  = { \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read  } & entropy_raw_bits[31:0];
-  assign \$263  = \$261  | \$262 ;
-  assign \$264  = { \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read  } & shadow;
-  assign \$265  = \$263  | \$264 ;
-  assign \$266  = { \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read  } & entropy_symbol_counts[31:0];
+  assign \$224  = { \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read  } & model_rows_per_region;
+  assign \$225  = \$223  | \$224 ;
+  assign \$226  = { \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read  } & model_group_rows;
+  assign \$227  = \$225  | { 10'h000, \$226  };
+  assign \$228  = { \model.min_free_read , \model.min_free_read , \model.min_free_read , \model.min_free_read  } & model_min_free;
+  assign \$229  = \$227  | { 13'h0000, \$228  };
+  assign \$230  = { \model.retries_read , \model.retries_read , \model.retries_read  } & model_retries;
+  assign \$231  = \$229  | { 14'h0000, \$230  };
+  assign \$232  = { \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read  } & model_options;
+  assign \$233  = \$231  | { 10'h000, \$232  };
+  assign \$234  = { \model.dots_read , \model.dots_read , \model.dots_read , \model.dots_read  } & model_dots;
+  assign \$235  = \$233  | { 13'h0000, \$234  };
+  assign \$236  = { \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read  } & proposal_rho;
+  assign \$237  = { \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read  } & proposal_mid;
+  assign \$238  = { 3'h0, \$236  } | \$237 ;
+  assign \$239  = { \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read  } & proposal_lo;
+  assign \$240  = \$238  | \$239 ;
+  assign \$241  = { \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read  } & proposal_hi;
+  assign \$242  = \$240  | \$241 ;
+  assign \$243  = { \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read  } & proposal_valid_lo;
+  assign \$244  = \$242  | { 2'h0, \$243  };
+  assign \$245  = { \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read  } & proposal_valid_hi;
+  assign \$246  = \$244  | { 2'h0, \$245  };
+  assign \$247  = { \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read  } & proposal_logit;
+  assign \$248  = { 10'h000, \$246  } | \$247 ;
+  assign \$249  = { \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read  } & proposal_weight;
+  assign \$250  = \$248  | \$249 ;
+  assign \$251  = { \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read  } & proposal_common;
+  assign \$252  = \$250  | \$251 ;
+  assign \$253  = { \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read  } & proposal_wide_every;
+  assign \$254  = \$252  | { 14'h0000, \$253  };
+  assign \$255  = { \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read  } & entropy_rct_cutoff;
+  assign \$256  = { \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read  } & entropy_rct_symbol_cutoff;
+  assign \$257  = \$255  | { 1'h0, \$256  };
+  assign \$258  = { \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read  } & entropy_apt_cutoff;
+  assign \$259  = { 2'h0, \$257  } | \$258 ;
+  assign \$260  = { \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read  } & entropy_alarms;
+  assign \$261  = { 21'h000000, \$259  } | \$260 ;
+  assign \$262  = { \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read  } & entropy_clean_windows;
+  assign \$263  = \$261  | { 24'h000000, \$262  };
+  assign \$264  = { \entropy.fold_read , \entropy.fold_read , \entropy.fold_read , \entropy.fold_read  } & entropy_fold;
+  assign \$265  = \$263  | { 28'h0000000, \$264  };
+  assign \$266  = { \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read  } & entropy_raw_bits[31:0];
   assign \$267  = \$265  | \$266 ;
-  assign \$268  = { \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read  } & entropy_symbol_counts[63:32];
+  assign \$268  = { \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read  } & shadow;
   assign \$269  = \$267  | \$268 ;
-  assign \$270  = { \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read  } & entropy_symbol_counts[95:64];
+  assign \$270  = { \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read  } & entropy_symbol_counts[31:0];
   assign \$271  = \$269  | \$270 ;
-  assign \$272  = { \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read  } & entropy_symbol_counts[127:96];
+  assign \$272  = { \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read  } & entropy_symbol_counts[63:32];
   assign \$273  = \$271  | \$272 ;
-  assign \$274  = { \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read  } & entropy_symbol_counts[159:128];
+  assign \$274  = { \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read  } & entropy_symbol_counts[95:64];
   assign \$275  = \$273  | \$274 ;
-  assign \$276  = { \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read  } & entropy_symbol_counts[191:160];
+  assign \$276  = { \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read  } & entropy_symbol_counts[127:96];
   assign \$277  = \$275  | \$276 ;
-  assign \$278  = { \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read  } & entropy_symbol_counts[223:192];
+  assign \$278  = { \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read  } & entropy_symbol_counts[159:128];
   assign \$279  = \$277  | \$278 ;
-  assign \$280  = { \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read  } & entropy_symbol_counts[255:224];
+  assign \$280  = { \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read  } & entropy_symbol_counts[191:160];
   assign \$281  = \$279  | \$280 ;
-  assign \$282  = { \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read  } & sequencer_form;
-  assign \$283  = { \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read  } & sequencer_reset;
-  assign \$284  = \$282  | \$283 ;
-  assign \$285  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
-  assign \$286  = \$284  | \$285 ;
-  assign \$287  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
+  assign \$282  = { \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read  } & entropy_symbol_counts[223:192];
+  assign \$283  = \$281  | \$282 ;
+  assign \$284  = { \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read  } & entropy_symbol_counts[255:224];
+  assign \$285  = \$283  | \$284 ;
+  assign \$286  = { \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read  } & sequencer_form;
+  assign \$287  = { \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read  } & sequencer_reset;
   assign \$288  = \$286  | \$287 ;
-  assign \$289  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
+  assign \$289  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
   assign \$290  = \$288  | \$289 ;
-  assign \$291  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
-  assign \$292  = \$290  | { 8'h00, \$291  };
-  assign \$293  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
-  assign \$294  = { \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read  } & emulator_key1;
-  assign \$295  = \$293  | \$294 ;
-  assign \$296  = { \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read  } & emulator_d2d_rel;
-  assign \$297  = \$295  | { 15'h0000, \$296  };
-  assign \$298  = { \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read  } & emulator_stuck_level;
-  assign \$299  = \$297  | { 15'h0000, \$298  };
-  assign \$300  = { \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read  } & emulator_median_gain;
-  assign \$301  = \$299  | { 14'h0000, \$300  };
-  assign \$302  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
-  assign \$303  = \$301  | { 20'h00000, \$302  };
-  assign \$304  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
-  assign \$305  = \$303  | \$304 ;
-  assign \$306  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
-  assign \$307  = \$305  | \$306 ;
-  assign \$308  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
+  assign \$291  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
+  assign \$292  = \$290  | \$291 ;
+  assign \$293  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
+  assign \$294  = \$292  | \$293 ;
+  assign \$295  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
+  assign \$296  = \$294  | { 8'h00, \$295  };
+  assign \$297  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
+  assign \$298  = { \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read  } & emulator_key1;
+  assign \$299  = \$297  | \$298 ;
+  assign \$300  = { \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read  } & emulator_d2d_rel;
+  assign \$301  = \$299  | { 15'h0000, \$300  };
+  assign \$302  = { \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read  } & emulator_stuck_level;
+  assign \$303  = \$301  | { 15'h0000, \$302  };
+  assign \$304  = { \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read  } & emulator_median_gain;
+  assign \$305  = \$303  | { 14'h0000, \$304  };
+  assign \$306  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
+  assign \$307  = \$305  | { 20'h00000, \$306  };
+  assign \$308  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
   assign \$309  = \$307  | \$308 ;
-  assign \$310  = { \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read  } & emulator_first_pulse_hi;
+  assign \$310  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
   assign \$311  = \$309  | \$310 ;
-  assign \$312  = { \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read  } & raw_command;
-  assign \$313  = { \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read  } & raw_dac;
-  assign \$314  = \$312  | { 16'h0000, \$313  };
-  assign \$315  = { \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read  } & raw_result;
-  assign \$316  = { 4'h0, \$314  } | \$315 ;
-  assign \$317  = { \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read  } & row_select;
-  assign \$318  = { \row.status_read , \row.status_read , \row.status_read , \row.status_read  } & row_status;
-  assign \$319  = \$317  | { 12'h000, \$318  };
-  assign \$320  = { \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read  } & row_held;
-  assign \$321  = { 16'h0000, \$319  } | \$320 ;
-  assign \$322  = { \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read  } & row_wear;
-  assign \$323  = \$321  | \$322 ;
-  assign \$324  = { \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read  } & counters_clocks[31:0];
+  assign \$312  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
+  assign \$313  = \$311  | \$312 ;
+  assign \$314  = { \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read  } & emulator_first_pulse_hi;
+  assign \$315  = \$313  | \$314 ;
+  assign \$316  = { \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read  } & raw_command;
+  assign \$317  = { \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read  } & raw_dac;
+  assign \$318  = \$316  | { 16'h0000, \$317  };
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$422 [0] = 1'h0;
-    \$422 [1] = 1'h0;
-    \$422 [2] = 1'h0;
-    \$422 [3] = 1'h0;
-    \$422 [4] = 1'h0;
-    \$422 [5] = 1'h0;
-    \$422 [6] = 1'h0;
-    \$422 [7] = 1'h0;
-    \$422 [8] = 1'h0;
-    \$422 [9] = 1'h0;
-    \$422 [10] = 1'h0;
+    \$426 [0] = 1'h0;
+    \$426 [1] = 1'h0;
+    \$426 [2] = 1'h0;
+    \$426 [3] = 1'h0;
+    \$426 [4] = 1'h0;
+    \$426 [5] = 1'h0;
+    \$426 [6] = 1'h0;
+    \$426 [7] = 1'h0;
+    \$426 [8] = 1'h0;
+    \$426 [9] = 1'h0;
+    \$426 [10] = 1'h0;
     if (\$1 ) begin
-      \$422 [0] = bus__w_data[0];
-      \$422 [1] = bus__w_data[1];
-      \$422 [2] = bus__w_data[2];
-      \$422 [3] = bus__w_data[3];
-      \$422 [4] = bus__w_data[4];
-      \$422 [5] = bus__w_data[5];
-      \$422 [6] = bus__w_data[6];
-      \$422 [7] = bus__w_data[7];
-      \$422 [8] = bus__w_data[8];
-      \$422 [9] = bus__w_data[9];
-      \$422 [10] = bus__w_data[10];
+      \$426 [0] = bus__w_data[0];
+      \$426 [1] = bus__w_data[1];
+      \$426 [2] = bus__w_data[2];
+      \$426 [3] = bus__w_data[3];
+      \$426 [4] = bus__w_data[4];
+      \$426 [5] = bus__w_data[5];
+      \$426 [6] = bus__w_data[6];
+      \$426 [7] = bus__w_data[7];
+      \$426 [8] = bus__w_data[8];
+      \$426 [9] = bus__w_data[9];
+      \$426 [10] = bus__w_data[10];
     end
     if (rst) begin
-      \$422  = 11'h000;
+      \$426  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$423  = control_steps;
+    \$427  = control_steps;
     if (\$2 ) begin
-      \$423  = bus__w_data;
+      \$427  = bus__w_data;
     end
     if (rst) begin
-      \$423  = 32'd0;
+      \$427  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$424  = control_external_loglik;
+    \$428  = control_external_loglik;
     if (\$3 ) begin
-      \$424  = bus__w_data;
+      \$428  = bus__w_data;
     end
     if (rst) begin
-      \$424  = 32'd0;
+      \$428  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$425  = model_points;
+    \$429  = model_points;
     if (\$4 ) begin
-      \$425  = bus__w_data[16:0];
-    end
-    if (rst) begin
-      \$425  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$426  = model_features;
-    if (\$5 ) begin
-      \$426  = bus__w_data[8:0];
-    end
-    if (rst) begin
-      \$426  = 9'h001;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$427  = model_hidden;
-    if (\$6 ) begin
-      \$427  = bus__w_data[5:0];
-    end
-    if (rst) begin
-      \$427  = 6'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$428  = model_regions;
-    if (\$7 ) begin
-      \$428  = bus__w_data[6:0];
-    end
-    if (rst) begin
-      \$428  = 7'h01;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$429  = model_region_groups;
-    if (\$8 ) begin
       \$429  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$429  = 17'h00100;
+      \$429  = 17'h00000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$430  = model_rows_per_region;
+    \$430  = model_features;
+    if (\$5 ) begin
+      \$430  = bus__w_data[8:0];
+    end
+    if (rst) begin
+      \$430  = 9'h001;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$431  = model_hidden;
+    if (\$6 ) begin
+      \$431  = bus__w_data[5:0];
+    end
+    if (rst) begin
+      \$431  = 6'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$432  = model_regions;
+    if (\$7 ) begin
+      \$432  = bus__w_data[6:0];
+    end
+    if (rst) begin
+      \$432  = 7'h01;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$433  = model_region_groups;
+    if (\$8 ) begin
+      \$433  = bus__w_data[16:0];
+    end
+    if (rst) begin
+      \$433  = 17'h00100;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$434  = model_rows_per_region;
     if (\$9 ) begin
-      \$430  = bus__w_data[16:0];
+      \$434  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$430  = 17'h00100;
+      \$434  = 17'h00100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$431  = model_group_rows;
+    \$435  = model_group_rows;
     if (\$10 ) begin
-      \$431  = bus__w_data[6:0];
+      \$435  = bus__w_data[6:0];
     end
     if (rst) begin
-      \$431  = 7'h01;
+      \$435  = 7'h01;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$432  = model_min_free;
+    \$436  = model_min_free;
     if (\$11 ) begin
-      \$432  = bus__w_data[3:0];
+      \$436  = bus__w_data[3:0];
     end
     if (rst) begin
-      \$432  = 4'h2;
+      \$436  = 4'h2;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$433  = model_retries;
+    \$437  = model_retries;
     if (\$12 ) begin
-      \$433  = bus__w_data[2:0];
+      \$437  = bus__w_data[2:0];
     end
     if (rst) begin
-      \$433  = 3'h3;
+      \$437  = 3'h3;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$434  = model_options;
+    \$438  = model_options;
     if (\$13 ) begin
-      \$434 [0] = bus__w_data[0];
-      \$434 [1] = bus__w_data[1];
-      \$434 [2] = bus__w_data[2];
-      \$434 [3] = bus__w_data[3];
-      \$434 [4] = bus__w_data[4];
-      \$434 [5] = bus__w_data[5];
-      \$434 [6] = bus__w_data[6];
+      \$438 [0] = bus__w_data[0];
+      \$438 [1] = bus__w_data[1];
+      \$438 [2] = bus__w_data[2];
+      \$438 [3] = bus__w_data[3];
+      \$438 [4] = bus__w_data[4];
+      \$438 [5] = bus__w_data[5];
+      \$438 [6] = bus__w_data[6];
     end
     if (rst) begin
-      \$434  = 7'h07;
+      \$438  = 7'h07;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$435  = proposal_rho;
+    \$439  = model_dots;
     if (\$14 ) begin
-      \$435  = bus__w_data[8:0];
+      \$439 [0] = bus__w_data[0];
+      \$439 [3:1] = bus__w_data[3:1];
     end
     if (rst) begin
-      \$435  = 9'h100;
+      \$439  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$436  = proposal_mid;
+    \$440  = proposal_rho;
     if (\$15 ) begin
-      \$436  = bus__w_data[11:0];
+      \$440  = bus__w_data[8:0];
     end
     if (rst) begin
-      \$436  = 12'h730;
+      \$440  = 9'h100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$437  = proposal_lo;
+    \$441  = proposal_mid;
     if (\$16 ) begin
-      \$437  = bus__w_data[11:0];
+      \$441  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$437  = 12'h1e0;
+      \$441  = 12'h730;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$438  = proposal_hi;
+    \$442  = proposal_lo;
     if (\$17 ) begin
-      \$438  = bus__w_data[11:0];
+      \$442  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$438  = 12'hfa0;
+      \$442  = 12'h1e0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$439  = proposal_valid_lo;
+    \$443  = proposal_hi;
     if (\$18 ) begin
-      \$439  = bus__w_data[9:0];
+      \$443  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$439  = 10'h014;
+      \$443  = 12'hfa0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$440  = proposal_valid_hi;
+    \$444  = proposal_valid_lo;
     if (\$19 ) begin
-      \$440  = bus__w_data[9:0];
+      \$444  = bus__w_data[9:0];
     end
     if (rst) begin
-      \$440  = 10'h3fe;
+      \$444  = 10'h014;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$441  = proposal_logit;
+    \$445  = proposal_valid_hi;
     if (\$20 ) begin
-      \$441 [15:0] = bus__w_data[15:0];
-      \$441 [21:16] = bus__w_data[21:16];
+      \$445  = bus__w_data[9:0];
     end
     if (rst) begin
-      \$441  = 22'h000000;
+      \$445  = 10'h3fe;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$442  = proposal_weight;
+    \$446  = proposal_logit;
     if (\$21 ) begin
-      \$442 [15:0] = bus__w_data[15:0];
-      \$442 [21:16] = bus__w_data[21:16];
+      \$446 [15:0] = bus__w_data[15:0];
+      \$446 [21:16] = bus__w_data[21:16];
     end
     if (rst) begin
-      \$442  = 22'h000000;
+      \$446  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$443  = proposal_common;
+    \$447  = proposal_weight;
     if (\$22 ) begin
-      \$443 [15:0] = bus__w_data[15:0];
-      \$443 [21:16] = bus__w_data[21:16];
+      \$447 [15:0] = bus__w_data[15:0];
+      \$447 [21:16] = bus__w_data[21:16];
     end
     if (rst) begin
-      \$443  = 22'h000000;
+      \$447  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$444  = proposal_wide_every;
+    \$448  = proposal_common;
     if (\$23 ) begin
-      \$444  = bus__w_data[7:0];
+      \$448 [15:0] = bus__w_data[15:0];
+      \$448 [21:16] = bus__w_data[21:16];
     end
     if (rst) begin
-      \$444  = 8'h00;
+      \$448  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$445  = entropy_rct_cutoff;
+    \$449  = proposal_wide_every;
     if (\$24 ) begin
-      \$445  = bus__w_data[8:0];
+      \$449  = bus__w_data[7:0];
     end
     if (rst) begin
-      \$445  = 9'h029;
+      \$449  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$446  = entropy_rct_symbol_cutoff;
+    \$450  = entropy_rct_cutoff;
     if (\$25 ) begin
-      \$446  = bus__w_data[7:0];
+      \$450  = bus__w_data[8:0];
     end
     if (rst) begin
-      \$446  = 8'h0f;
+      \$450  = 9'h029;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$447  = entropy_apt_cutoff;
+    \$451  = entropy_rct_symbol_cutoff;
     if (\$26 ) begin
-      \$447  = bus__w_data[10:0];
+      \$451  = bus__w_data[7:0];
     end
     if (rst) begin
-      \$447  = 11'h261;
+      \$451  = 8'h0f;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$448  = entropy_fold;
+    \$452  = entropy_apt_cutoff;
     if (\$27 ) begin
-      \$448  = bus__w_data[3:0];
+      \$452  = bus__w_data[10:0];
     end
     if (rst) begin
-      \$448  = 4'h1;
+      \$452  = 11'h261;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$449  = sequencer_form;
+    \$453  = entropy_fold;
     if (\$28 ) begin
-      \$449 [15:0] = bus__w_data[15:0];
-      \$449 [23:16] = bus__w_data[23:16];
-      \$449 [31:24] = bus__w_data[31:24];
+      \$453  = bus__w_data[3:0];
     end
     if (rst) begin
-      \$449  = 32'd1;
+      \$453  = 4'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$450  = sequencer_reset;
+    \$454  = sequencer_form;
     if (\$29 ) begin
-      \$450 [15:0] = bus__w_data[15:0];
-      \$450 [23:16] = bus__w_data[23:16];
-      \$450 [31:24] = bus__w_data[31:24];
+      \$454 [15:0] = bus__w_data[15:0];
+      \$454 [23:16] = bus__w_data[23:16];
+      \$454 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$450  = 32'd1;
+      \$454  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$451  = sequencer_set;
+    \$455  = sequencer_reset;
     if (\$30 ) begin
-      \$451 [15:0] = bus__w_data[15:0];
-      \$451 [23:16] = bus__w_data[23:16];
-      \$451 [31:24] = bus__w_data[31:24];
+      \$455 [15:0] = bus__w_data[15:0];
+      \$455 [23:16] = bus__w_data[23:16];
+      \$455 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$451  = 32'd1;
+      \$455  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$452  = sequencer_read;
+    \$456  = sequencer_set;
     if (\$31 ) begin
-      \$452 [15:0] = bus__w_data[15:0];
-      \$452 [23:16] = bus__w_data[23:16];
-      \$452 [31:24] = bus__w_data[31:24];
+      \$456 [15:0] = bus__w_data[15:0];
+      \$456 [23:16] = bus__w_data[23:16];
+      \$456 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$452  = 32'd1;
+      \$456  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$453  = sequencer_dot;
+    \$457  = sequencer_read;
     if (\$32 ) begin
-      \$453 [15:0] = bus__w_data[15:0];
-      \$453 [23:16] = bus__w_data[23:16];
-      \$453 [31:24] = bus__w_data[31:24];
+      \$457 [15:0] = bus__w_data[15:0];
+      \$457 [23:16] = bus__w_data[23:16];
+      \$457 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$453  = 32'd1;
+      \$457  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$454  = sequencer_watchdog;
+    \$458  = sequencer_dot;
     if (\$33 ) begin
-      \$454  = bus__w_data[23:0];
+      \$458 [15:0] = bus__w_data[15:0];
+      \$458 [23:16] = bus__w_data[23:16];
+      \$458 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$454  = 24'h000000;
+      \$458  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$455  = emulator_key0;
+    \$459  = sequencer_watchdog;
     if (\$34 ) begin
-      \$455  = bus__w_data;
+      \$459  = bus__w_data[23:0];
     end
     if (rst) begin
-      \$455  = 32'd0;
+      \$459  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$456  = emulator_key1;
+    \$460  = emulator_key0;
     if (\$35 ) begin
-      \$456  = bus__w_data;
+      \$460  = bus__w_data;
     end
     if (rst) begin
-      \$456  = 32'd0;
+      \$460  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$457  = emulator_d2d_rel;
+    \$461  = emulator_key1;
     if (\$36 ) begin
-      \$457  = bus__w_data[16:0];
-    end
-    if (rst) begin
-      \$457  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$458  = emulator_stuck_level;
-    if (\$37 ) begin
-      \$458  = bus__w_data[16:0];
-    end
-    if (rst) begin
-      \$458  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$459  = emulator_median_gain;
-    if (\$38 ) begin
-      \$459  = bus__w_data[17:0];
-    end
-    if (rst) begin
-      \$459  = 18'h10000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$460  = emulator_sigma_gain;
-    if (\$39 ) begin
-      \$460  = bus__w_data[11:0];
-    end
-    if (rst) begin
-      \$460  = 12'h100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$461  = emulator_first_pulse_lo;
-    if (\$40 ) begin
       \$461  = bus__w_data;
     end
     if (rst) begin
@@ -35109,1576 +35093,1633 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$462  = emulator_first_pulse_hi;
+    \$462  = emulator_d2d_rel;
+    if (\$37 ) begin
+      \$462  = bus__w_data[16:0];
+    end
+    if (rst) begin
+      \$462  = 17'h00000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$463  = emulator_stuck_level;
+    if (\$38 ) begin
+      \$463  = bus__w_data[16:0];
+    end
+    if (rst) begin
+      \$463  = 17'h00000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$464  = emulator_median_gain;
+    if (\$39 ) begin
+      \$464  = bus__w_data[17:0];
+    end
+    if (rst) begin
+      \$464  = 18'h10000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$465  = emulator_sigma_gain;
+    if (\$40 ) begin
+      \$465  = bus__w_data[11:0];
+    end
+    if (rst) begin
+      \$465  = 12'h100;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$466  = emulator_first_pulse_lo;
     if (\$41 ) begin
-      \$462  = bus__w_data;
+      \$466  = bus__w_data;
     end
     if (rst) begin
-      \$462  = 32'd0;
+      \$466  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$463  = raw_command;
+    \$467  = emulator_first_pulse_hi;
     if (\$42 ) begin
-      \$463 [2:0] = bus__w_data[2:0];
-      \$463 [18:3] = bus__w_data[18:3];
-      \$463 [27:19] = bus__w_data[27:19];
+      \$467  = bus__w_data;
     end
     if (rst) begin
-      \$463  = 28'h0000000;
+      \$467  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$464  = raw_dac;
+    \$468  = raw_command;
     if (\$43 ) begin
-      \$464  = bus__w_data[11:0];
+      \$468 [2:0] = bus__w_data[2:0];
+      \$468 [18:3] = bus__w_data[18:3];
+      \$468 [27:19] = bus__w_data[27:19];
     end
     if (rst) begin
-      \$464  = 12'h000;
+      \$468  = 28'h0000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$465  = row_select;
+    \$469  = raw_dac;
     if (\$44 ) begin
-      \$465  = bus__w_data[15:0];
+      \$469  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$465  = 16'h0000;
+      \$469  = 12'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$466  = \$45 ;
+    \$470  = row_select;
+    if (\$45 ) begin
+      \$470  = bus__w_data[15:0];
+    end
     if (rst) begin
-      \$466  = 1'h0;
+      \$470  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$467  = bus__addr[8:0];
+    \$471  = \$46 ;
     if (rst) begin
-      \$467  = 9'h000;
+      \$471  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$468  = bus__w_data;
+    \$472  = bus__addr[8:0];
     if (rst) begin
-      \$468  = 32'd0;
+      \$472  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$469  = \$46 ;
+    \$473  = bus__w_data;
     if (rst) begin
-      \$469  = 1'h0;
+      \$473  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$470  = bus__addr[8:0];
+    \$474  = \$47 ;
     if (rst) begin
-      \$470  = 9'h000;
+      \$474  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$471  = bus__w_data;
+    \$475  = bus__addr[8:0];
     if (rst) begin
-      \$471  = 32'd0;
+      \$475  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$472  = \$47 ;
+    \$476  = bus__w_data;
     if (rst) begin
-      \$472  = 1'h0;
+      \$476  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$473  = bus__addr[8:0];
+    \$477  = \$48 ;
     if (rst) begin
-      \$473  = 9'h000;
+      \$477  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$474  = bus__w_data;
+    \$478  = bus__addr[8:0];
     if (rst) begin
-      \$474  = 32'd0;
+      \$478  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$475  = \$48 ;
+    \$479  = bus__w_data;
     if (rst) begin
-      \$475  = 1'h0;
+      \$479  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$476  = bus__addr[8:0];
+    \$480  = \$49 ;
     if (rst) begin
-      \$476  = 9'h000;
+      \$480  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$477  = bus__w_data;
+    \$481  = bus__addr[8:0];
     if (rst) begin
-      \$477  = 32'd0;
+      \$481  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$478  = \$49 ;
+    \$482  = bus__w_data;
     if (rst) begin
-      \$478  = 1'h0;
+      \$482  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$479  = bus__addr[8:0];
+    \$483  = \$50 ;
     if (rst) begin
-      \$479  = 9'h000;
+      \$483  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$480  = bus__w_data;
+    \$484  = bus__addr[8:0];
     if (rst) begin
-      \$480  = 32'd0;
+      \$484  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$481  = \$50 ;
+    \$485  = bus__w_data;
     if (rst) begin
-      \$481  = 1'h0;
+      \$485  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$482  = bus__addr[7:0];
+    \$486  = \$51 ;
     if (rst) begin
-      \$482  = 8'h00;
+      \$486  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$483  = bus__w_data;
+    \$487  = bus__addr[7:0];
     if (rst) begin
-      \$483  = 32'd0;
+      \$487  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$484  = \$51 ;
+    \$488  = bus__w_data;
     if (rst) begin
-      \$484  = 1'h0;
+      \$488  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$485  = bus__addr[9:0];
+    \$489  = \$52 ;
     if (rst) begin
-      \$485  = 10'h000;
+      \$489  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$486  = bus__w_data;
+    \$490  = bus__addr[9:0];
     if (rst) begin
-      \$486  = 32'd0;
+      \$490  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$487  = \$52 ;
+    \$491  = bus__w_data;
     if (rst) begin
-      \$487  = 1'h0;
+      \$491  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$488  = bus__addr[12:0];
+    \$492  = \$53 ;
     if (rst) begin
-      \$488  = 13'h0000;
+      \$492  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$489  = bus__w_data;
+    \$493  = bus__addr[12:0];
     if (rst) begin
-      \$489  = 32'd0;
+      \$493  = 13'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$490  = \$53 ;
+    \$494  = bus__w_data;
     if (rst) begin
-      \$490  = 1'h0;
+      \$494  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$491  = bus__addr[13:0];
+    \$495  = \$54 ;
     if (rst) begin
-      \$491  = 14'h0000;
+      \$495  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$492  = bus__w_data;
+    \$496  = bus__addr[13:0];
     if (rst) begin
-      \$492  = 32'd0;
+      \$496  = 14'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$493  = \$54 ;
+    \$497  = bus__w_data;
     if (rst) begin
-      \$493  = 1'h0;
+      \$497  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$494  = bus__addr[7:0];
-    if (rst) begin
-      \$494  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$495  = bus__w_data;
-    if (rst) begin
-      \$495  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$496  = \$55 ;
-    if (rst) begin
-      \$496  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$497  = bus__addr[7:0];
-    if (rst) begin
-      \$497  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$498  = access_state_queues__r_stb;
+    \$498  = \$55 ;
     if (rst) begin
       \$498  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$499  = \$56 ;
+    \$499  = bus__addr[7:0];
     if (rst) begin
-      \$499  = 32'd0;
+      \$499  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$500  = \$57 ;
+    \$500  = bus__w_data;
     if (rst) begin
-      \$500  = 1'h0;
+      \$500  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$501  = bus__addr[7:0];
+    \$501  = \$56 ;
     if (rst) begin
-      \$501  = 8'h00;
+      \$501  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$502  = bus__w_data;
+    \$502  = bus__addr[7:0];
     if (rst) begin
-      \$502  = 32'd0;
+      \$502  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$503  = \$58 ;
+    \$503  = access_state_queues__r_stb;
     if (rst) begin
       \$503  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$504  = bus__addr[7:0];
+    \$504  = \$57 ;
     if (rst) begin
-      \$504  = 8'h00;
+      \$504  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$505  = access_state_groups__r_stb;
+    \$505  = \$58 ;
     if (rst) begin
       \$505  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$506  = \$59 ;
+    \$506  = bus__addr[7:0];
     if (rst) begin
-      \$506  = 32'd0;
+      \$506  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$507  = \$60 ;
+    \$507  = bus__w_data;
     if (rst) begin
-      \$507  = 1'h0;
+      \$507  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$508  = bus__addr[7:0];
+    \$508  = \$59 ;
     if (rst) begin
-      \$508  = 8'h00;
+      \$508  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$509  = bus__w_data;
+    \$509  = bus__addr[7:0];
     if (rst) begin
-      \$509  = 32'd0;
+      \$509  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$510  = \$61 ;
+    \$510  = access_state_groups__r_stb;
     if (rst) begin
       \$510  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$511  = bus__addr[7:0];
+    \$511  = \$60 ;
     if (rst) begin
-      \$511  = 8'h00;
+      \$511  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$512  = access_state_held__r_stb;
+    \$512  = \$61 ;
     if (rst) begin
       \$512  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$513  = \$62 ;
+    \$513  = bus__addr[7:0];
     if (rst) begin
-      \$513  = 32'd0;
+      \$513  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$514  = \$63 ;
+    \$514  = bus__w_data;
     if (rst) begin
-      \$514  = 1'h0;
+      \$514  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$515  = bus__addr[7:0];
+    \$515  = \$62 ;
     if (rst) begin
-      \$515  = 8'h00;
+      \$515  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$516  = bus__w_data;
+    \$516  = bus__addr[7:0];
     if (rst) begin
-      \$516  = 32'd0;
+      \$516  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$517  = \$64 ;
+    \$517  = access_state_held__r_stb;
     if (rst) begin
       \$517  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$518  = bus__addr[7:0];
+    \$518  = \$63 ;
     if (rst) begin
-      \$518  = 8'h00;
+      \$518  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$519  = access_state_wear__r_stb;
+    \$519  = \$64 ;
     if (rst) begin
       \$519  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$520  = \$65 ;
+    \$520  = bus__addr[7:0];
     if (rst) begin
-      \$520  = 32'd0;
+      \$520  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$521  = \$66 ;
+    \$521  = bus__w_data;
     if (rst) begin
-      \$521  = 1'h0;
+      \$521  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$522  = bus__addr[4:0];
+    \$522  = \$65 ;
     if (rst) begin
-      \$522  = 5'h00;
+      \$522  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$523  = bus__w_data;
+    \$523  = bus__addr[7:0];
     if (rst) begin
-      \$523  = 32'd0;
+      \$523  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$524  = \$67 ;
+    \$524  = access_state_wear__r_stb;
     if (rst) begin
       \$524  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$525  = bus__addr[4:0];
+    \$525  = \$66 ;
     if (rst) begin
-      \$525  = 5'h00;
+      \$525  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$526  = access_state_regions__r_stb;
+    \$526  = \$67 ;
     if (rst) begin
       \$526  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$527  = \$68 ;
+    \$527  = bus__addr[4:0];
     if (rst) begin
-      \$527  = 32'd0;
+      \$527  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$528  = \$69 ;
+    \$528  = bus__w_data;
     if (rst) begin
-      \$528  = 1'h0;
+      \$528  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$529  = bus__addr[9:0];
+    \$529  = \$68 ;
     if (rst) begin
-      \$529  = 10'h000;
+      \$529  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$530  = bus__w_data;
+    \$530  = bus__addr[4:0];
     if (rst) begin
-      \$530  = 32'd0;
+      \$530  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$531  = \$70 ;
+    \$531  = access_state_regions__r_stb;
     if (rst) begin
       \$531  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$532  = bus__addr[9:0];
+    \$532  = \$69 ;
     if (rst) begin
-      \$532  = 10'h000;
+      \$532  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$533  = access_state_samples__r_stb;
+    \$533  = \$70 ;
     if (rst) begin
       \$533  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$534  = \$71 ;
+    \$534  = bus__addr[9:0];
     if (rst) begin
-      \$534  = 32'd0;
+      \$534  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$535  = \$72 ;
+    \$535  = bus__w_data;
     if (rst) begin
-      \$535  = 1'h0;
+      \$535  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$536  = bus__addr[4:0];
+    \$536  = \$71 ;
     if (rst) begin
-      \$536  = 5'h00;
+      \$536  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$537  = bus__w_data;
+    \$537  = bus__addr[9:0];
     if (rst) begin
-      \$537  = 32'd0;
+      \$537  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$538  = \$73 ;
+    \$538  = access_state_samples__r_stb;
     if (rst) begin
       \$538  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$539  = bus__addr[4:0];
+    \$539  = \$72 ;
     if (rst) begin
-      \$539  = 5'h00;
+      \$539  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$540  = access_state_coin__r_stb;
+    \$540  = \$73 ;
     if (rst) begin
       \$540  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$541  = \$74 ;
+    \$541  = bus__addr[4:0];
     if (rst) begin
-      \$541  = 32'd0;
+      \$541  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$542  = \$75 ;
+    \$542  = bus__w_data;
     if (rst) begin
-      \$542  = 1'h0;
+      \$542  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$543  = bus__addr[4:0];
+    \$543  = \$74 ;
     if (rst) begin
-      \$543  = 5'h00;
+      \$543  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$544  = bus__w_data;
+    \$544  = bus__addr[4:0];
     if (rst) begin
-      \$544  = 32'd0;
+      \$544  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$545  = \$76 ;
+    \$545  = access_state_coin__r_stb;
     if (rst) begin
       \$545  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$546  = bus__addr[4:0];
+    \$546  = \$75 ;
     if (rst) begin
-      \$546  = 5'h00;
+      \$546  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$547  = access_state_counters__r_stb;
+    \$547  = \$76 ;
     if (rst) begin
       \$547  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$548  = \$77 ;
+    \$548  = bus__addr[4:0];
     if (rst) begin
-      \$548  = 32'd0;
+      \$548  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$549  = \$78 ;
+    \$549  = bus__w_data;
     if (rst) begin
-      \$549  = 1'h0;
+      \$549  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$550  = bus__addr[0];
+    \$550  = \$77 ;
     if (rst) begin
       \$550  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$551  = bus__w_data;
+    \$551  = bus__addr[4:0];
     if (rst) begin
-      \$551  = 32'd0;
+      \$551  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$552  = \$79 ;
+    \$552  = access_state_counters__r_stb;
     if (rst) begin
       \$552  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$553  = bus__addr[0];
+    \$553  = \$78 ;
     if (rst) begin
-      \$553  = 1'h0;
+      \$553  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$554  = access_state_step__r_stb;
+    \$554  = \$79 ;
     if (rst) begin
       \$554  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$555  = \$80 ;
+    \$555  = bus__addr[0];
     if (rst) begin
-      \$555  = 32'd0;
+      \$555  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$556  = \$81 ;
+    \$556  = bus__w_data;
     if (rst) begin
-      \$556  = 1'h0;
+      \$556  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$557  = bus__addr[12:0];
+    \$557  = \$80 ;
     if (rst) begin
-      \$557  = 13'h0000;
+      \$557  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$558  = bus__w_data;
+    \$558  = bus__addr[0];
     if (rst) begin
-      \$558  = 32'd0;
+      \$558  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$559  = \$82 ;
+    \$559  = access_state_step__r_stb;
     if (rst) begin
       \$559  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$560  = \$83 ;
+    \$560  = \$81 ;
     if (rst) begin
-      \$560  = 1'h0;
+      \$560  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$561  = \$84 ;
+    \$561  = \$82 ;
     if (rst) begin
       \$561  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$562  = \$85 ;
+    \$562  = bus__addr[12:0];
     if (rst) begin
-      \$562  = 1'h0;
+      \$562  = 13'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$563  = \$86 ;
+    \$563  = bus__w_data;
     if (rst) begin
-      \$563  = 1'h0;
+      \$563  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$564  = \$87 ;
+    \$564  = \$83 ;
     if (rst) begin
       \$564  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$565  = \$88 ;
+    \$565  = \$84 ;
     if (rst) begin
       \$565  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$566  = \$89 ;
+    \$566  = \$85 ;
     if (rst) begin
       \$566  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$567  = \$90 ;
+    \$567  = \$86 ;
     if (rst) begin
       \$567  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$568  = \$91 ;
+    \$568  = \$87 ;
     if (rst) begin
       \$568  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$569  = \$92 ;
+    \$569  = \$88 ;
     if (rst) begin
       \$569  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$570  = \$93 ;
+    \$570  = \$89 ;
     if (rst) begin
       \$570  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$571  = \$94 ;
+    \$571  = \$90 ;
     if (rst) begin
       \$571  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$572  = \$95 ;
+    \$572  = \$91 ;
     if (rst) begin
       \$572  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$573  = \$96 ;
+    \$573  = \$92 ;
     if (rst) begin
       \$573  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$574  = \$97 ;
+    \$574  = \$93 ;
     if (rst) begin
       \$574  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$575  = \$98 ;
+    \$575  = \$94 ;
     if (rst) begin
       \$575  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$576  = \$99 ;
+    \$576  = \$95 ;
     if (rst) begin
       \$576  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$577  = \$100 ;
+    \$577  = \$96 ;
     if (rst) begin
       \$577  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$578  = \$101 ;
+    \$578  = \$97 ;
     if (rst) begin
       \$578  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$579  = \$102 ;
+    \$579  = \$98 ;
     if (rst) begin
       \$579  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$580  = \$103 ;
+    \$580  = \$99 ;
     if (rst) begin
       \$580  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$581  = \$104 ;
+    \$581  = \$100 ;
     if (rst) begin
       \$581  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$582  = \$105 ;
+    \$582  = \$101 ;
     if (rst) begin
       \$582  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$583  = \$106 ;
+    \$583  = \$102 ;
     if (rst) begin
       \$583  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$584  = \$107 ;
+    \$584  = \$103 ;
     if (rst) begin
       \$584  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$585  = \$108 ;
+    \$585  = \$104 ;
     if (rst) begin
       \$585  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$586  = \$109 ;
+    \$586  = \$105 ;
     if (rst) begin
       \$586  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$587  = \$110 ;
+    \$587  = \$106 ;
     if (rst) begin
       \$587  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$588  = \$111 ;
+    \$588  = \$107 ;
     if (rst) begin
       \$588  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$589  = \$112 ;
+    \$589  = \$108 ;
     if (rst) begin
       \$589  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$590  = \$113 ;
+    \$590  = \$109 ;
     if (rst) begin
       \$590  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$591  = \$114 ;
+    \$591  = \$110 ;
     if (rst) begin
       \$591  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$592  = \$115 ;
+    \$592  = \$111 ;
     if (rst) begin
       \$592  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$593  = \$116 ;
+    \$593  = \$112 ;
     if (rst) begin
       \$593  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$594  = \$117 ;
+    \$594  = \$113 ;
     if (rst) begin
       \$594  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$595  = \$118 ;
+    \$595  = \$114 ;
     if (rst) begin
       \$595  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$596  = \$119 ;
+    \$596  = \$115 ;
     if (rst) begin
       \$596  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$597  = \$120 ;
+    \$597  = \$116 ;
     if (rst) begin
       \$597  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$598  = \$121 ;
+    \$598  = \$117 ;
     if (rst) begin
       \$598  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$599  = \$122 ;
+    \$599  = \$118 ;
     if (rst) begin
       \$599  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$600  = \$123 ;
+    \$600  = \$119 ;
     if (rst) begin
       \$600  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$601  = \$124 ;
+    \$601  = \$120 ;
     if (rst) begin
       \$601  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$602  = \$125 ;
+    \$602  = \$121 ;
     if (rst) begin
       \$602  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$603  = \$126 ;
+    \$603  = \$122 ;
     if (rst) begin
       \$603  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$604  = \$127 ;
+    \$604  = \$123 ;
     if (rst) begin
       \$604  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$605  = shadow;
-    if (\entropy.raw_bits.lo_read ) begin
-      \$605  = entropy_raw_bits[63:32];
-    end
-    if (\emulator.pulses.lo_read ) begin
-      \$605  = emulator_pulses[63:32];
-    end
-    if (\counters.clocks.lo_read ) begin
-      \$605  = counters_clocks[63:32];
-    end
-    if (\counters.form.lo_read ) begin
-      \$605  = counters_form[63:32];
-    end
-    if (\counters.reset.lo_read ) begin
-      \$605  = counters_reset[63:32];
-    end
-    if (\counters.set.lo_read ) begin
-      \$605  = counters_set[63:32];
-    end
-    if (\counters.read.lo_read ) begin
-      \$605  = counters_read[63:32];
-    end
-    if (\counters.dot.lo_read ) begin
-      \$605  = counters_dot[63:32];
-    end
-    if (\counters.invalid.lo_read ) begin
-      \$605  = counters_invalid[63:32];
-    end
-    if (\counters.samples.lo_read ) begin
-      \$605  = counters_samples[63:32];
-    end
-    if (\counters.points.lo_read ) begin
-      \$605  = counters_points[63:32];
-    end
+    \$605  = \$124 ;
     if (rst) begin
-      \$605  = 32'd0;
+      \$605  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$606  = \$128 ;
+    \$606  = \$125 ;
     if (rst) begin
       \$606  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$607  = \$129 ;
+    \$607  = \$126 ;
     if (rst) begin
       \$607  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$608  = \$130 ;
+    \$608  = \$127 ;
     if (rst) begin
       \$608  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$609  = \$131 ;
+    \$609  = \$128 ;
     if (rst) begin
       \$609  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$610  = \$132 ;
+    \$610  = \$129 ;
     if (rst) begin
       \$610  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$611  = \$133 ;
+    \$611  = shadow;
+    if (\entropy.raw_bits.lo_read ) begin
+      \$611  = entropy_raw_bits[63:32];
+    end
+    if (\emulator.pulses.lo_read ) begin
+      \$611  = emulator_pulses[63:32];
+    end
+    if (\counters.clocks.lo_read ) begin
+      \$611  = counters_clocks[63:32];
+    end
+    if (\counters.form.lo_read ) begin
+      \$611  = counters_form[63:32];
+    end
+    if (\counters.reset.lo_read ) begin
+      \$611  = counters_reset[63:32];
+    end
+    if (\counters.set.lo_read ) begin
+      \$611  = counters_set[63:32];
+    end
+    if (\counters.read.lo_read ) begin
+      \$611  = counters_read[63:32];
+    end
+    if (\counters.dot.lo_read ) begin
+      \$611  = counters_dot[63:32];
+    end
+    if (\counters.invalid.lo_read ) begin
+      \$611  = counters_invalid[63:32];
+    end
+    if (\counters.samples.lo_read ) begin
+      \$611  = counters_samples[63:32];
+    end
+    if (\counters.points.lo_read ) begin
+      \$611  = counters_points[63:32];
+    end
     if (rst) begin
-      \$611  = 1'h0;
+      \$611  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$612  = \$134 ;
+    \$612  = \$130 ;
     if (rst) begin
       \$612  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$613  = \$135 ;
+    \$613  = \$131 ;
     if (rst) begin
       \$613  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$614  = \$136 ;
+    \$614  = \$132 ;
     if (rst) begin
       \$614  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$615  = \$137 ;
+    \$615  = \$133 ;
     if (rst) begin
       \$615  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$616  = \$138 ;
+    \$616  = \$134 ;
     if (rst) begin
       \$616  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$617  = \$139 ;
+    \$617  = \$135 ;
     if (rst) begin
       \$617  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$618  = \$140 ;
+    \$618  = \$136 ;
     if (rst) begin
       \$618  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$619  = \$141 ;
+    \$619  = \$137 ;
     if (rst) begin
       \$619  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$620  = \$142 ;
+    \$620  = \$138 ;
     if (rst) begin
       \$620  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$621  = \$143 ;
+    \$621  = \$139 ;
     if (rst) begin
       \$621  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$622  = \$144 ;
+    \$622  = \$140 ;
     if (rst) begin
       \$622  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$623  = \$145 ;
+    \$623  = \$141 ;
     if (rst) begin
       \$623  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$624  = \$146 ;
+    \$624  = \$142 ;
     if (rst) begin
       \$624  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$625  = \$147 ;
+    \$625  = \$143 ;
     if (rst) begin
       \$625  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$626  = \$148 ;
+    \$626  = \$144 ;
     if (rst) begin
       \$626  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$627  = \$149 ;
+    \$627  = \$145 ;
     if (rst) begin
       \$627  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$628  = \$150 ;
+    \$628  = \$146 ;
     if (rst) begin
       \$628  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$629  = \$151 ;
+    \$629  = \$147 ;
     if (rst) begin
       \$629  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$630  = \$152 ;
+    \$630  = \$148 ;
     if (rst) begin
       \$630  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$631  = \$153 ;
+    \$631  = \$149 ;
     if (rst) begin
       \$631  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$632  = \$154 ;
+    \$632  = \$150 ;
     if (rst) begin
       \$632  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$633  = \$155 ;
+    \$633  = \$151 ;
     if (rst) begin
       \$633  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$634  = \$156 ;
+    \$634  = \$152 ;
     if (rst) begin
       \$634  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$635  = \$157 ;
+    \$635  = \$153 ;
     if (rst) begin
       \$635  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$636  = \$158 ;
+    \$636  = \$154 ;
     if (rst) begin
       \$636  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$637  = \$159 ;
+    \$637  = \$155 ;
     if (rst) begin
       \$637  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$638  = \$160 ;
+    \$638  = \$156 ;
     if (rst) begin
       \$638  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$639  = \$161 ;
+    \$639  = \$157 ;
     if (rst) begin
       \$639  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$640  = \$162 ;
+    \$640  = \$158 ;
     if (rst) begin
       \$640  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$641  = \$163 ;
+    \$641  = \$159 ;
     if (rst) begin
       \$641  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$642  = \$164 ;
+    \$642  = \$160 ;
     if (rst) begin
       \$642  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$643  = \$165 ;
+    \$643  = \$161 ;
     if (rst) begin
       \$643  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$644  = \$166 ;
+    \$644  = \$162 ;
     if (rst) begin
       \$644  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$645  = \$167 ;
+    \$645  = \$163 ;
     if (rst) begin
       \$645  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$646  = \$168 ;
+    \$646  = \$164 ;
     if (rst) begin
       \$646  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$647  = \$169 ;
+    \$647  = \$165 ;
     if (rst) begin
       \$647  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$648  = \$170 ;
+    \$648  = \$166 ;
     if (rst) begin
       \$648  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$649  = \$171 ;
+    \$649  = \$167 ;
     if (rst) begin
       \$649  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$650  = \$172 ;
+    \$650  = \$168 ;
     if (rst) begin
       \$650  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$651  = \$173 ;
+    \$651  = \$169 ;
     if (rst) begin
       \$651  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$652  = \$174 ;
+    \$652  = \$170 ;
     if (rst) begin
       \$652  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$653  = \$175 ;
+    \$653  = \$171 ;
     if (rst) begin
       \$653  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$654  = \$176 ;
+    \$654  = \$172 ;
     if (rst) begin
       \$654  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$655  = \$177 ;
+    \$655  = \$173 ;
     if (rst) begin
       \$655  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$656  = \$204 ;
+    \$656  = \$174 ;
     if (rst) begin
-      \$656  = 32'd0;
+      \$656  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$657  = \$207 ;
+    \$657  = \$175 ;
     if (rst) begin
-      \$657  = 32'd0;
+      \$657  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$658  = \$212 ;
+    \$658  = \$176 ;
     if (rst) begin
-      \$658  = 32'd0;
+      \$658  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$659  = { 15'h0000, \$231  };
+    \$659  = \$177 ;
     if (rst) begin
-      \$659  = 32'd0;
+      \$659  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$660  = { 10'h000, \$250  };
+    \$660  = \$178 ;
     if (rst) begin
-      \$660  = 32'd0;
+      \$660  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$661  = \$281 ;
+    \$661  = \$179 ;
     if (rst) begin
-      \$661  = 32'd0;
+      \$661  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$662  = \$292 ;
+    \$662  = \$206 ;
     if (rst) begin
       \$662  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$663  = \$311 ;
+    \$663  = \$209 ;
     if (rst) begin
       \$663  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$664  = \$316 ;
+    \$664  = \$214 ;
     if (rst) begin
       \$664  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$665  = \$323 ;
+    \$665  = { 15'h0000, \$235  };
     if (rst) begin
       \$665  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$666  = \$358 ;
+    \$666  = { 10'h000, \$254  };
     if (rst) begin
       \$666  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$667  = \$368 ;
+    \$667  = \$285 ;
     if (rst) begin
       \$667  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$668  = \$signal$442 ;
+    \$668  = \$296 ;
     if (rst) begin
       \$668  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$669  = \$387 ;
+    \$669  = \$315 ;
     if (rst) begin
       \$669  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$670  = \$388 ;
+    \$670  = \$320 ;
     if (rst) begin
       \$670  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$671 [0] = \$389 ;
-    \$671 [1] = \$390 ;
-    \$671 [2] = \$391 ;
-    \$671 [3] = \$392 ;
-    \$671 [4] = \$393 ;
-    \$671 [5] = \$394 ;
-    \$671 [6] = \$395 ;
-    \$671 [7] = \$396 ;
+    \$671  = \$327 ;
     if (rst) begin
-      \$671  = 8'h00;
+      \$671  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$672 [0] = \$397 ;
-    \$672 [1] = \$398 ;
-    \$672 [2] = \$399 ;
-    \$672 [3] = \$400 ;
-    \$672 [4] = \$401 ;
-    \$672 [5] = \$402 ;
-    \$672 [6] = \$403 ;
-    \$672 [7] = \$404 ;
-    \$672 [8] = \$405 ;
-    \$672 [9] = \$406 ;
-    \$672 [10] = \$407 ;
-    \$672 [11] = \$408 ;
-    \$672 [12] = \$409 ;
-    \$672 [13] = \$410 ;
+    \$672  = \$362 ;
     if (rst) begin
-      \$672  = 14'h0000;
+      \$672  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$673  = { bus__r_stb, bus__w_stb };
+    \$673  = \$372 ;
     if (rst) begin
-      \$673  = 2'h0;
+      \$673  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$674  = \$415 ;
+    \$674  = \$signal$446 ;
     if (rst) begin
-      \$674  = 1'h0;
+      \$674  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$675  = bus_error;
+    \$675  = \$391 ;
+    if (rst) begin
+      \$675  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$676  = \$392 ;
+    if (rst) begin
+      \$676  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$677 [0] = \$393 ;
+    \$677 [1] = \$394 ;
+    \$677 [2] = \$395 ;
+    \$677 [3] = \$396 ;
+    \$677 [4] = \$397 ;
+    \$677 [5] = \$398 ;
+    \$677 [6] = \$399 ;
+    \$677 [7] = \$400 ;
+    if (rst) begin
+      \$677  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$678 [0] = \$401 ;
+    \$678 [1] = \$402 ;
+    \$678 [2] = \$403 ;
+    \$678 [3] = \$404 ;
+    \$678 [4] = \$405 ;
+    \$678 [5] = \$406 ;
+    \$678 [6] = \$407 ;
+    \$678 [7] = \$408 ;
+    \$678 [8] = \$409 ;
+    \$678 [9] = \$410 ;
+    \$678 [10] = \$411 ;
+    \$678 [11] = \$412 ;
+    \$678 [12] = \$413 ;
+    \$678 [13] = \$414 ;
+    if (rst) begin
+      \$678  = 14'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$679  = { bus__r_stb, bus__w_stb };
+    if (rst) begin
+      \$679  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$680  = \$419 ;
+    if (rst) begin
+      \$680  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$681  = bus_error;
     if (control_command[6]) begin
-      \$675  = 1'h0;
+      \$681  = 1'h0;
     end
     if (missed) begin
-      \$675  = 1'h1;
+      \$681  = 1'h1;
     end
     if (rst) begin
-      \$675  = 1'h0;
+      \$681  = 1'h0;
     end
   end
-  assign status_turn = { 4'h0, \port$5226$0  };
+  assign status_turn = { 4'h0, \port$5238$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36697,6 +36738,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \model_options.trim_enable  = model_options[4];
   assign \model_options.centre_enable  = model_options[5];
   assign \model_options.external  = model_options[6];
+  assign \model_dots.digital  = model_dots[0];
+  assign \model_dots.log_repeats  = model_dots[3:1];
   assign \proposal_logit.mantissa  = proposal_logit[15:0];
   assign \proposal_logit.shift  = proposal_logit[21:16];
   assign \proposal_weight.mantissa  = proposal_weight[15:0];
@@ -36741,44 +36784,43 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \entropy_symbol_counts[7]  = entropy_symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign { \$178 [31], \$178 [29:28], \$178 [23], \$178 [21:20], \$178 [18:15], \$178 [13:12], \$178 [9], \$178 [7], \$178 [5:2] } = 18'h00000;
-  assign { \$178 [30], \$178 [27:24], \$178 [22], \$178 [19], \$178 [14], \$178 [11:10], \$178 [8], \$178 [6], \$178 [1:0] } = { \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read  };
-  assign { \$179 [23:9], \$179 [7:0] } = 23'h000000;
-  assign \$179 [8] = \id.version_read ;
-  assign { \$181 [30], \$181 [27:26], \$181 [22], \$181 [18], \$181 [16:11], \$181 [9:6], \$181 [2:0] } = 18'h00000;
-  assign { \$181 [31], \$181 [29:28], \$181 [25:23], \$181 [21:19], \$181 [17], \$181 [10], \$181 [5:3] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
-  assign { \$185 [31:9], \$185 [7:0] } = 31'h00000000;
-  assign \$185 [8] = \id.rows_read ;
-  assign { \$187 [31:6], \$187 [4:0] } = 31'h00000000;
-  assign \$187 [5] = \id.pairs_read ;
-  assign { \$189 [31:3], \$189 [1:0] } = 31'h00000000;
-  assign \$189 [2] = \id.entropy_pairs_read ;
-  assign { \$191 [31:4], \$191 [2:0] } = 31'h00000000;
-  assign \$191 [3] = \id.access_bits_read ;
-  assign { \$193 [31:6], \$193 [4:0] } = 31'h00000000;
-  assign \$193 [5] = \id.tile_pairs_read ;
-  assign \$195  = 32'd0;
-  assign \$196  = \$194 ;
+  assign { \$180 [31], \$180 [29:28], \$180 [23], \$180 [21:20], \$180 [18:15], \$180 [13:12], \$180 [9], \$180 [7], \$180 [5:2] } = 18'h00000;
+  assign { \$180 [30], \$180 [27:24], \$180 [22], \$180 [19], \$180 [14], \$180 [11:10], \$180 [8], \$180 [6], \$180 [1:0] } = { \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read  };
+  assign { \$181 [23:9], \$181 [7:0] } = 23'h000000;
+  assign \$181 [8] = \id.version_read ;
+  assign { \$183 [30], \$183 [26], \$183 [24], \$183 [21:20], \$183 [18:14], \$183 [12], \$183 [8], \$183 [5], \$183 [2:0] } = 16'h0000;
+  assign { \$183 [31], \$183 [29:27], \$183 [25], \$183 [23:22], \$183 [19], \$183 [13], \$183 [11:9], \$183 [7:6], \$183 [4:3] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
+  assign { \$187 [31:9], \$187 [7:0] } = 31'h00000000;
+  assign \$187 [8] = \id.rows_read ;
+  assign { \$189 [31:6], \$189 [4:0] } = 31'h00000000;
+  assign \$189 [5] = \id.pairs_read ;
+  assign { \$191 [31:3], \$191 [1:0] } = 31'h00000000;
+  assign \$191 [2] = \id.entropy_pairs_read ;
+  assign { \$193 [31:4], \$193 [2:0] } = 31'h00000000;
+  assign \$193 [3] = \id.access_bits_read ;
+  assign { \$195 [31:6], \$195 [4:0] } = 31'h00000000;
+  assign \$195 [5] = \id.tile_pairs_read ;
   assign \$197  = 32'd0;
-  assign \$198  = \$194 ;
-  assign { \$199 [31:11], \$199 [9:0] } = 31'h00000000;
-  assign \$199 [10] = \id.max_points_read ;
-  assign { \$201 [31:4], \$201 [2:0] } = 31'h00000000;
-  assign \$201 [3] = \id.max_group_rows_read ;
-  assign { \$203 [31:3], \$203 [1:0] } = 31'h00000000;
-  assign \$203 [2] = \id.max_regions_read ;
-  assign \$369  = 32'd0;
-  assign \$370  = 32'd0;
-  assign \$371  = 32'd0;
-  assign \$372  = 32'd0;
+  assign \$198  = \$196 ;
+  assign \$199  = 32'd0;
+  assign \$200  = \$196 ;
+  assign { \$201 [31:11], \$201 [9:0] } = 31'h00000000;
+  assign \$201 [10] = \id.max_points_read ;
+  assign { \$203 [31:4], \$203 [2:0] } = 31'h00000000;
+  assign \$203 [3] = \id.max_group_rows_read ;
+  assign { \$205 [31:3], \$205 [1:0] } = 31'h00000000;
+  assign \$205 [2] = \id.max_regions_read ;
   assign \$373  = 32'd0;
   assign \$374  = 32'd0;
   assign \$375  = 32'd0;
   assign \$376  = 32'd0;
   assign \$377  = 32'd0;
-  assign \$378  = access_state_queues_answer;
-  assign \$387  = \$386 ;
-  assign \$410  = \$signal$418 ;
+  assign \$378  = 32'd0;
+  assign \$379  = 32'd0;
+  assign \$380  = 32'd0;
+  assign \$381  = 32'd0;
+  assign \$382  = access_state_queues_answer;
+  assign \$391  = \$390 ;
 endmodule
 
 (* generator = "Amaranth" *)
@@ -37021,7 +37063,7 @@ module \ohmcarlo_core.samples$537 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6409$0 , \port$6413$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6421$0 , \port$6425$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -37309,11 +37351,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6409$0 ;
-  wire [4:0] \port$6409$0 ;
+  output [4:0] \port$6421$0 ;
+  wire [4:0] \port$6421$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6413$0 ;
-  wire [25:0] \port$6413$0 ;
+  output [25:0] \port$6425$0 ;
+  wire [25:0] \port$6425$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -37959,8 +38001,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6409$0  = \$157 ;
-  assign \port$6413$0  = \$159 ;
+  assign \port$6421$0  = \$157 ;
+  assign \port$6425$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
