@@ -71,6 +71,8 @@ def switched_verilog(
     for i, bug in enumerate(mutants, 1):
         of_module = changes.setdefault(bug.module, {})
         if "{on}" in bug.new:
+            if bug.old in of_module:
+                raise ValueError(f"{bug.old!r} has another mutant: choose a longer text")
             of_module[bug.old] = bug.new.replace("{on}", f"ON[{i}]")
         else:  # several mutants of one expression are nested
             of_module[bug.old] = f"Mux(ON[{i}], {bug.new}, {of_module.get(bug.old, bug.old)})"
