@@ -299,7 +299,7 @@ def test_numbers_of_the_protocol() -> None:
 
 def test_latency_of_the_bus() -> None:
     text = (ROOT / "rtl_gen" / "reference" / "README.md").read_text(encoding="utf-8")
-    assert f"the data follow {Bus.LATENCY} clocks later" in text
+    assert f"`r_data` is the word {Bus.LATENCY} clocks later" in text
 
 
 def test_numbers_of_the_readme_are_results() -> None:
