@@ -186,8 +186,13 @@ def test_a_wide_prior_whitened(sigma_p: float) -> None:
     negligible."""
     data = german()
     encoder = Encoder.fit(data["x"], data["y"], whiten=True, sigma_p=sigma_p)
-    prior = encoder.training_points(data["x"], data["y"]).inputs[len(data["x"]) :]
-    assert (prior.max(axis=1) == 1).sum() > 5
+    points = encoder.training_points(data["x"], data["y"])
+    prior, offsets = points.inputs[len(data["y"]) :] / ONE, points.offsets[len(data["y"]) :]
+    assert (prior.max(axis=1) == 1 / ONE).sum() > 5
+    centre = encoder.weights_to_original(np.zeros((1, encoder.inputs)))[0]
+    a = encoder.weights_to_original(np.eye(encoder.inputs)) - centre
+    slope = prior.T @ offsets / 2.0**OFFSET_FRAC
+    assert slope == pytest.approx(a @ centre / sigma_p**2, abs=2e-5)
     shift, spread = moved(encoder, data["x"], data["y"], sigma_p)
     assert shift < 0.02 and spread < 0.005
 

@@ -121,6 +121,20 @@ def test_mean_to_the_third_order(name: str) -> None:
     assert off < 0.25 and off < 0.6 * off_mode
 
 
+def test_a_run_has_the_gamma_and_the_prior_of_its_encoding() -> None:
+    """Columns that were scaled have their prior in the points, none in the registers."""
+    x, y = PROBLEMS["separable"].data()
+    narrow, wide = (
+        MemristorClassifier(10, whiten=False, sigma_p=s, random_state=0).fit(x, y) for s in (1, 5)
+    )
+    assert narrow.registers_.gamma_us == pytest.approx(25, rel=1e-3)
+    assert 6 < wide.registers_.gamma_us < 12
+    assert narrow.registers_.weight_coef[0] > 0 and wide.registers_.weight_coef[0] > 0
+    x[0, 0] = 30.0
+    scaled = MemristorClassifier(10, whiten=False, random_state=0).fit(x, y)
+    assert scaled.registers_.weight_coef == (0, 0)
+
+
 # -- the estimator -----------------------------------------------------------------------------
 
 
