@@ -80,11 +80,19 @@ def _balance(exact: FloatArray, rounded: FloatArray, residual: FloatArray) -> No
     """
     error = rounded - exact
     other = saturated(rounded - np.sign(error))
-    change = residual * (other - rounded)
     total = float(residual @ error)
-    for i in np.argsort(-np.abs(error), kind="stable"):
-        if abs(total) <= BALANCED or abs(error[i]) < UNDECIDED:
-            return
+    order = np.argsort(-np.abs(error), kind="stable")
+    order = order[np.abs(error[order]) >= UNDECIDED]
+    change = (residual * (other - rounded))[order]
+    # up to the first one that would overshoot, all that help are changed
+    helps = np.where(change * total < 0, change, 0.0)
+    first = int(np.searchsorted(np.abs(np.cumsum(helps)), abs(total)))
+    changed = [int(i) for i in np.flatnonzero(helps[:first])]
+    total += float(helps[:first].sum())
+    for i in range(first, len(order)):
+        if abs(total) <= BALANCED:
+            break
         if abs(total + change[i]) < abs(total):
-            total += change[i]
-            rounded[i] = other[i]
+            total += float(change[i])
+            changed.append(i)
+    rounded[order[changed]] = other[order[changed]]

@@ -84,8 +84,9 @@ class Scaling:
         if scaled and plain.saturates(x).any():
             prior, mode = _Prior.of(sigma_p), on_weight_grid(exact.mode, limit_of(x))
             safe = FEATURE_MAX / INPUT_ONE / np.abs(x).max(axis=0)
-            scalings = (prior.scaling(safe * factor, mode) for factor in (1.0, *LARGER_SCALES))
-            candidates = chain(scalings, [plain])
+            first = prior.scaling(safe, mode)
+            larger = (prior.scaling(safe * factor, mode) for factor in LARGER_SCALES)
+            candidates = chain([first, plain], larger)
         return least_moved(candidates, lambda found: found.error(exact, x, y))
 
     def error(self, exact: Fit, x: FloatArray, y: NDArray[np.integer[Any]]) -> PosteriorError:
