@@ -28,7 +28,15 @@ MIN_STEPS = 8  # fewer steps are too few for halves with a spread
 BURN_IN_SHARE = 0.25
 ECE_BINS = 10
 RHAT_LIMIT = 1.05  # above this R-hat, chains disagree
-ESS_LIMIT = 100  # below this ESS, intervals are rough
+ESS_LIMIT = 400
+"""Effective samples, bulk and tail, below which intervals are rough: 100 for each of four chains
+(Vehtari et al. 2021). A posterior mean is then known within 0.05 posterior standard deviations."""
+STAY_CHANCE = 1e-3
+"""Chance of a stay as long as the expected longest one, if every proposal had equal odds."""
+STAY_LIMIT = 5.0
+"""A chain is sticky if it stays longer than this multiple of the expected longest stay. 122 runs of
+six data sets (4 chains of 5,000 or 20,000 whitened steps, rho 0.8) have a median of 1.2 and a
+largest value of 3.9; a chain that was stuck in a tail for 422 steps has 17."""
 Z_95 = 1.96  # normal quantile of a 95 % interval
 MCV_Z = 2.576  # 99 % of a normal distribution, two-sided: SP 800-90B, 6.3.1
 
@@ -155,6 +163,39 @@ def ess(draws: ArrayLike) -> FloatArray:
     return _per_weight(draws, "ess", stuck=1.0)
 
 
+def tail_ess(draws: ArrayLike) -> FloatArray:
+    """Tail effective sample size per weight, the worse of the 5 % and the 95 % quantile.
+
+    Shape and special cases are those of ``ess``.
+    """
+    return _per_weight(draws, "ess", stuck=1.0, method="tail")
+
+
+def longest_stay(current: NDArray[np.integer[Any]]) -> int:
+    """Steps of the longest stay at one sample: current, integer (chains, steps), names samples."""
+    return int(np.diff(_moves(current)).max())
+
+
+def expected_longest_stay(current: NDArray[np.integer[Any]]) -> float:
+    """The length that the longest of these stays exceeds with a chance of ``STAY_CHANCE``, if each
+    step is accepted with equal odds: the stays then follow a geometric law. Infinite for chains
+    that never moved."""
+    stays = len(_moves(current)) - 1
+    moves, chances = stays - len(current), current.size - len(current)
+    if not moves:
+        return float("inf")
+    if moves == chances:
+        return 1.0
+    return float(np.log(STAY_CHANCE / stays) / np.log1p(-moves / chances))
+
+
+def _moves(current: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """Flat indices at which a stay begins, and the end."""
+    begins = np.ones(current.shape, bool)
+    begins[:, 1:] = current[:, 1:] != current[:, :-1]
+    return np.append(np.flatnonzero(begins), current.size)
+
+
 def rhat(draws: ArrayLike) -> FloatArray:
     """Split R-hat per weight, rank-normalised: (chains, steps, weights) → float64 (weights,).
 
@@ -176,7 +217,7 @@ def mcse(draws: ArrayLike) -> FloatArray:
     return _per_weight(draws, "mcse", stuck=np.inf)
 
 
-def _per_weight(draws: ArrayLike, statistic: str, stuck: float) -> FloatArray:
+def _per_weight(draws: ArrayLike, statistic: str, stuck: float, **options: str) -> FloatArray:
     values = np.asarray(draws, np.float64)
     if values.ndim != 3:
         raise UsageError(f"draws must be (chains, steps, weights), got shape {values.shape}")
@@ -191,7 +232,7 @@ def _per_weight(draws: ArrayLike, statistic: str, stuck: float) -> FloatArray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # more chains than draws in a short run
             moving = az.convert_to_dataset({"w": values[..., ~frozen]})
-            out[~frozen] = getattr(az, statistic)(moving)["w"].to_numpy()
+            out[~frozen] = getattr(az, statistic)(moving, **options)["w"].to_numpy()
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from contextlib import closing
 from typing import Any
@@ -14,23 +15,29 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from . import diagnostics
 from .datasets import Encoder
 from .golden import predict
-from .posterior_error import describe_error, errors_to_dict
+from .posterior_error import errors_to_dict
+from .runs.agreement import prediction_agreement
 from .runs.chain_run import ChainRun
 from .runs.config import TrainConfig
 from .runs.defaults import complete
-from .runs.reach import LOW_ACCEPTANCE
 from .runs.setup import ChainSetup
-from .runs.summary import burn_in_of
+from .runs.summary import burn_in_of, chain_of, judged, mixing
 from .runs.supervised.experiment import prepare, standardised_weights
 from .runs.trace import Trace
+from .runs.verdict import Verdict
 from .spec import Geometry
 from .tasks import Task
 
 TASK = Task(name="data", dataset="data", description="data handed to an estimator")
+OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: ([0-9.]+))?")  # of the command line, in a remedy
+MEASURES = ("ess_min", "ess_tail_min", "rhat_max", "longest_stay", "longest_stay_expected")
 PAIRS = (16, 32, 64, 128, 256)  # widths that `pairs="auto"` chooses from
+
+
+class UnsettledWarning(ConvergenceWarning):
+    """The posterior of a fitted estimator is not settled; the message names reason and remedy."""
 
 
 class MemristorClassifier(ClassifierMixin, BaseEstimator):
@@ -88,6 +95,11 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
     posterior_error_ : dict
         Predicted errors of the posterior by source (``encoding``, ``window``, …): see
         ``PosteriorError``.
+    verdict_ : str
+        ``"settled"`` if weights, probabilities and uncertainties can be trusted; ``fit`` warns
+        otherwise (``UnsettledWarning``).
+    verdict_reasons_ : list of str
+        Reasons of any other verdict, with a remedy each.
     trace_ : Trace
         Every step.
     """
@@ -155,7 +167,6 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
             run = ChainRun(setup)
             run.run()
             self._keep(setup, encoder, Trace.of(run.streamed(), setup.board.current()))
-        self._warn(setup)
         return self
 
     def _config(self, features: int) -> TrainConfig:
@@ -197,25 +208,38 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         self.weights_ = standardised_weights(setup.registers, encoder, self.codes_)
         self.acceptance_rate_ = float(trace.accepted.mean())
         self.posterior_error_ = errors_to_dict(setup.errors)
-        weights = standardised_weights(setup.registers, encoder, trace.codes)
-        self._draws = weights[trace.draws()][:, self.burn_in_ :]
+        self._judge(setup, trace)
 
-    def _warn(self, setup: ChainSetup) -> None:
-        """ConvergenceWarning about a chain that hardly moved, or a posterior that is moved."""
-        for text in setup.cautions:
-            warnings.warn(text.replace("--whiten", "whiten=True"), ConvergenceWarning, stacklevel=3)
-        if not setup.cautions and self.acceptance_rate_ < LOW_ACCEPTANCE:
-            better = "a narrower prior (sigma_p)" if self.hidden else "whiten=True"
-            warnings.warn(
-                f"only {self.acceptance_rate_:.2%} of the proposals were accepted: the samples are "
-                f"not the posterior; use more steps, {better}, or fewer features",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        for error in setup.errors:
-            if not error.trusted:
-                text = describe_error(error).replace("--whiten", "whiten=True")
-                warnings.warn(text, ConvergenceWarning, stacklevel=3)
+    def _judge(self, setup: ChainSetup, trace: Trace) -> None:
+        """Keep the diagnostics and the verdict; warn unless the posterior is settled."""
+        current = trace.draws()[:, self.burn_in_ :]
+        draws = standardised_weights(setup.registers, self.encoder_, trace.codes)[current]
+        self._values = judged(
+            {
+                "kernel": setup.config.kernel,
+                "rho": setup.settings.rho,
+                "wide_every": setup.settings.wide_every,
+                "whiten": setup.config.whiten,
+                "hidden": setup.registers.hidden,
+                "gamma_us": setup.registers.gamma_us,
+                **chain_of(trace, self.burn_in_),
+                **mixing(draws.astype(np.float32), current),
+                **self._predictions(setup, trace),
+                "posterior_error": self.posterior_error_,
+                "retired_rows": setup.board.retired_rows(),
+            }
+        )
+        self.verdict_ = str(self._values["verdict"])
+        self.verdict_reasons_ = [as_parameters(text) for text in self._values["verdict_reasons"]]
+        cautions = [as_parameters(text) for text in setup.cautions]
+        if cautions or self.verdict_ != Verdict.SETTLED:
+            message = "; ".join([*cautions, *self.verdict_reasons_])
+            warnings.warn(f"{self.verdict_}: {message}", UnsettledWarning, stacklevel=4)
+
+    def _predictions(self, setup: ChainSetup, trace: Trace) -> dict[str, Any]:
+        if not setup.registers.hidden:
+            return {}
+        return prediction_agreement(setup.registers, setup.points, trace, self.burn_in_)
 
     def _probability(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         check_is_fitted(self)
@@ -241,10 +265,21 @@ class MemristorClassifier(ClassifierMixin, BaseEstimator):
         _, variance = self._probability(X)
         return np.sqrt(variance)
 
-    def convergence(self) -> dict[str, float]:
-        """``ess_min`` (worst weight's effective samples) and ``rhat_max`` (split R-hat)."""
+    def convergence(self) -> dict[str, Any]:
+        """The numbers behind ``verdict_``, as in the JSON of a run: ``ess_min`` and
+        ``ess_tail_min`` (worst weight's effective samples), ``rhat_max`` (split R-hat),
+        ``longest_stay`` of a chain and the expected one; None where they cannot be computed."""
         check_is_fitted(self)
-        return {
-            "ess_min": float(diagnostics.ess(self._draws).min()),
-            "rhat_max": float(diagnostics.rhat(self._draws).max()),
-        }
+        return {name: self._values[name] for name in MEASURES}
+
+
+def as_parameters(text: str) -> str:
+    """A remedy with parameters of the estimator in place of options of the command line."""
+
+    def parameter(found: re.Match[str]) -> str:
+        name, value = found[1].replace("-", "_"), found[2]
+        if value is not None:
+            return f"{name}={value.rstrip('.')}"
+        return "whiten=True" if name == "whiten" else name
+
+    return OPTION.sub(parameter, text)

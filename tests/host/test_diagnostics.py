@@ -75,6 +75,7 @@ def test_the_same_as_arviz() -> None:
     assert dg.ess(draws) == pytest.approx(arviz.ess(data)["w"].to_numpy())
     assert dg.rhat(draws) == pytest.approx(arviz.rhat(data)["w"].to_numpy())
     assert dg.mcse(draws) == pytest.approx(arviz.mcse(data)["w"].to_numpy())
+    assert dg.tail_ess(draws) == pytest.approx(arviz.ess(data, method="tail")["w"].to_numpy())
 
 
 @pytest.mark.stats
@@ -95,6 +96,30 @@ def test_rhat(chains: int) -> None:
     assert dg.rhat(draws).max() < 1.02
     drifting = draws + np.linspace(0, 3, 2000)[None, :, None]
     assert dg.rhat(drifting).min() > 1.2, "a chain that drifts, even alone"
+
+
+def test_longest_stay() -> None:
+    current = np.array([[5, 5, 5, 7], [8, 9, 9, 9]])
+    assert dg.longest_stay(current) == 3, "a stay ends with its chain"
+    assert dg.longest_stay(np.zeros((1, 6), int)) == 6
+    assert dg.expected_longest_stay(np.zeros((1, 6), int)) == float("inf")
+    assert dg.expected_longest_stay(np.arange(6).reshape(1, 6)) == 1
+
+
+@pytest.mark.stats
+@pytest.mark.parametrize("rate", [0.05, 0.5, 0.8])
+def test_stays_of_a_geometric_law_are_expected(rate: float) -> None:
+    """No longest stay of 200 such runs exceeds the expected one more than once, which has a chance
+    of 1 in 1,000 a run. The control is one stay of 20 times the mean."""
+    rng = np.random.default_rng(1)
+    beyond = 0
+    for _ in range(200):
+        current = np.cumsum(rng.random((4, 2000)) < rate, axis=1) + 10_000 * np.arange(4)[:, None]
+        beyond += dg.longest_stay(current) > np.ceil(dg.expected_longest_stay(current))
+    assert beyond <= 1
+    stuck = current.copy()
+    stuck[2, 100 : 100 + int(40 / rate)] = -1
+    assert dg.longest_stay(stuck) > 1.5 * dg.expected_longest_stay(stuck)
 
 
 def test_frozen_and_short_chains() -> None:

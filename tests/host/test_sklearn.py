@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, make_moons
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score, train_test_split
 from sklearn.multiclass import OneVsRestClassifier
@@ -13,9 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ohmcarlo.errors import UsageError
-from ohmcarlo.sklearn import MemristorClassifier
+from ohmcarlo.sklearn import MemristorClassifier, UnsettledWarning, as_parameters
 
 SHORT = {"chains": 1, "steps": 2000}
+pytestmark = pytest.mark.filterwarnings("ignore::ohmcarlo.sklearn.UnsettledWarning")
 
 
 @parametrize_with_checks([MemristorClassifier(steps=300, chains=1)])
@@ -49,6 +54,23 @@ def test_same_seed_same_model_other_seed_other_samples() -> None:
     assert np.array_equal(a.codes_, b.codes_)
     assert not np.array_equal(a.codes_, c.codes_)
     assert a.convergence()["rhat_max"] < 1.5
+
+
+def test_an_unsettled_posterior_is_a_warning_of_its_own() -> None:
+    """The remedy names parameters. A settled one gives no warning."""
+    x, y = make_moons(80, noise=0.2, random_state=0)
+    with pytest.warns(UnsettledWarning, match=r"rough: only .*; try steps=\d+") as caught:
+        model = MemristorClassifier(300, random_state=0).fit(x, y)
+    assert caught[0].filename == __file__
+    assert issubclass(UnsettledWarning, ConvergenceWarning) and model.verdict_ == "rough"
+    steps = int(re.search(r"steps=(\d+)", model.verdict_reasons_[0])[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        followed = MemristorClassifier(steps, random_state=0).fit(x, y)
+    assert followed.verdict_ == "settled" and followed.convergence()["ess_tail_min"] > 400
+    assert (
+        as_parameters("use --wide-every 10, or --whiten.") == "use wide_every=10, or whiten=True."
+    )
 
 
 def test_hidden_units_learn_the_moons() -> None:

@@ -34,8 +34,8 @@ def draw_log_posterior(ax: Axes, lp: NDArray[np.float64], burn_in: int, rhat: fl
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), fontsize=8, ncols=5, frameon=False)
 
 
-def draw_weights(ax: Axes, names: list[str], weights: NDArray[np.float64], settled: bool) -> None:
-    """Posterior of the weights: float64 (draws, weights); ``settled``: R-hat is good."""
+def draw_weights(ax: Axes, names: list[str], weights: NDArray[np.float64], caution: str) -> None:
+    """Posterior of the weights: float64 (draws, weights); ``caution`` is empty if it is settled."""
     low, middle, high = np.quantile(weights, [0.05, 0.5, 0.95], axis=0)
     inner_low, inner_high = np.quantile(weights, [0.25, 0.75], axis=0)
     rows = np.arange(len(names))[::-1]
@@ -47,8 +47,7 @@ def draw_weights(ax: Axes, names: list[str], weights: NDArray[np.float64], settl
     ax.axvline(0, color="black", lw=0.6)
     ax.set_yticks(rows, [plain_name(name) for name in names], fontsize=8 if len(names) <= 20 else 6)
     ax.set(xlabel="weight (standardised features): median, 50 % and 90 % interval")
-    caution = "grey: the sign is not certain" if settled else "DO NOT TRUST: chains not settled"
-    ax.set_title(f"Posterior of the weights ({caution})")
+    ax.set_title(f"Posterior of the weights ({caution or 'grey: the sign is not certain'})")
 
 
 def draw_wear(ax: Axes, wear: NDArray[np.int32]) -> None:

@@ -18,6 +18,8 @@ from .config import TrainConfig
 
 CHAINS = 4
 """R-hat is reliable with four chains (Vehtari et al. 2021, doi 10.1214/20-BA1221)."""
+NETWORK_STEPS = 40_000
+"""A network mixes slowly; the verdict names the number of steps if these do not suffice."""
 CHAIN_GROUPS = 8
 """Row groups for each of several chains, so that rows can be retired without ending a chain."""
 
@@ -57,11 +59,16 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
         if chains < wanted:
             notes.append(_fewer_chains(options["rows"], chains, wanted, hidden))
     if options["steps"] is None:
-        plain_steps = plain and supervised
-        options["steps"] = TrainConfig.steps if plain_steps else task.steps
+        options["steps"] = _steps(task, plain and supervised, hidden)
     config = TrainConfig(task=task.name, **options)
     config.geometry(hidden)  # an impossible one is refused before any note
     return Completed(config, tuple(notes))
+
+
+def _steps(task: Task, plain: bool, hidden: int) -> int:
+    if plain:
+        return TrainConfig.steps
+    return max(task.steps, NETWORK_STEPS) if hidden else task.steps
 
 
 def _fitting(rows: int, wanted: int, hidden: int) -> int:

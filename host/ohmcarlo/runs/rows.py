@@ -12,6 +12,7 @@ from typing import Any
 from ..readable import count, first_few, si
 from .setup import proposal_name
 from .summary import COMPLETE
+from .verdict import judge
 
 Rows = list[tuple[str, str]]
 
@@ -55,6 +56,29 @@ def wear(v: Mapping[str, Any]) -> str:
     return (
         f"{v['wear']['mean']:,.1f} SET pulses per device on average, {v['wear']['max']:,} at "
         f"most{_characterisation(v)}; {count(len(v['retired_rows']), 'row')} retired"
+    )
+
+
+def mixing(v: Mapping[str, Any]) -> str:
+    """The verdict, and the numbers behind it."""
+    verdict, ess, rhat = judge(v).verdict, v["ess_min"], v["rhat_max"]
+    if not v["accepted"]:
+        return f"{verdict.label}: the chain never moved"
+    if ess is None or rhat is None:
+        return f"{verdict.label}: too few steps to tell"
+    between = " (two halves of one chain)" if v["chains"] == 1 else ""
+    if (error := v.get("prediction_error_max")) is not None:
+        return (
+            f"{verdict.label}: standard error of a probability {error:.3f} at most; split R-hat of "
+            f"the log-posterior {v['log_posterior_rhat']:.3f}, of the probabilities "
+            f"{v['prediction_rhat_max']:.3f}, of the weights {rhat:.3f}"
+        )
+    tail = v.get("ess_tail_min")
+    tails = "" if tail is None else f", {tail:,.0f} in its tails"
+    return (
+        f"{verdict.label}: {ess:,.0f} effective samples for the worst weight{tails} "
+        f"({1000 * ess / (v['chains'] * (v['steps'] - v['burn_in'])):.1f} per 1,000 steps), split "
+        f"R-hat {rhat:.3f}{between}"
     )
 
 

@@ -14,9 +14,11 @@ from .. import __version__, diagnostics
 from ..array.base import Ledger
 from ..array.energy import energy
 from ..boards import RUNNING, Block
+from ..files import json_ready
 from ..spec import Geometry
 from .setup import ChainSetup
 from .trace import Trace
+from .verdict import judge
 
 COMPLETE = "complete"
 
@@ -129,17 +131,29 @@ def cost_of(setup: ChainSetup, seconds: float) -> dict[str, Any]:
     }
 
 
-def mixing(draws: NDArray[np.float32]) -> dict[str, Any]:
-    """ESS and split R-hat, worst weight: float32 (chains, steps, weights)."""
-    ess = diagnostics.ess(draws)
+def mixing(draws: NDArray[np.float32], current: NDArray[np.int64]) -> dict[str, Any]:
+    """ESS and split R-hat of the worst weight, and the longest stay of a chain.
+
+    float32 (chains, steps, weights), and the number of the sample of each step, (chains, steps).
+    """
+    ess, tail = diagnostics.ess(draws), diagnostics.tail_ess(draws)
     rhat = diagnostics.rhat(draws)
     steps = draws.shape[0] * draws.shape[1]
     return {
         "ess_min": float(np.min(ess)),
         "ess_median": float(np.median(ess)),
+        "ess_tail_min": float(np.min(tail)),
         "ess_min_per_1000_steps": float(np.min(ess)) * 1000 / steps,
         "rhat_max": float(np.max(rhat)),
+        "longest_stay": diagnostics.longest_stay(current),
+        "longest_stay_expected": diagnostics.expected_longest_stay(current),
     }
+
+
+def judged(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a result, ready for JSON, with the verdict on them."""
+    ready: dict[str, Any] = json_ready(values)
+    return ready | judge(ready).to_dict()
 
 
 def state_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def test_the_way_of_the_paper_is_one_option(paper: bool, changes: dict[str, Any]
 
 
 def test_networks_policies_and_random_walks_are_not_whitened() -> None:
-    assert chosen("toy2d", hidden=4)[:2] == (False, 4)
+    assert chosen("toy2d", hidden=4) == (False, 4, 40_000)
     assert chosen("toy2d", rho=1.0)[:2] == (False, 4)
     assert chosen("cartpole") == chosen("cartpole", paper=True) == (False, 1, 299)
 

@@ -13,6 +13,7 @@ from ...pictures.canvas import new_figure
 from ...pictures.chains import draw_log_posterior, draw_wear
 from ...pictures.policy import draw_action_map, draw_learning, draw_policy_weights, draw_returns
 from ..trace import Trace
+from ..verdict import judge
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,7 +37,9 @@ def draw_policy_figures(
 
     figures["weights"], ax = new_figure()
     draw_policy_weights(ax, [policy])
-    ax.set_title("The policy's weights after burn-in (5 to 95 %)")
+    verdict = judge(values).verdict
+    caution = "" if verdict.usable else f"; {verdict.label}"
+    ax.set_title(f"The policy's weights after burn-in (5 to 95 %{caution})")
 
     figures["actions"], ax = new_figure()
     image = draw_action_map(ax, policy)

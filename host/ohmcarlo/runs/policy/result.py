@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...boards import Block
-from ...files import json_ready
 from ...golden.policy import Policy
+from ...posterior_error import errors_to_dict
 from ...spec import CODE_LSB_US
 from ...spec.cartpole import EPISODE_STEPS, INPUT_NAMES, beta
 from ..stored import check_dimensions
@@ -20,6 +20,7 @@ from ..summary import (
     burn_in_of,
     chain_of,
     cost_of,
+    judged,
     mixing,
     request_of,
     state_of,
@@ -97,11 +98,12 @@ def evaluate_policy(
         },
         "test": {"episodes": TEST_EPISODES, **summary_of(tested)},
         **cost_of(setup, sampling_seconds),
-        **mixing(draws[:, burn_in:]),
+        **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
+        "posterior_error": errors_to_dict(setup.errors),
         **state_of(setup, streamed),
     }
     return PolicyResult(
-        values=json_ready(values),
+        values=judged(values),
         trace=trace,
         burn_in=burn_in,
         policy=policy,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...diagnostics import ESS_LIMIT
 from ...spec.cartpole import EPISODE_STEPS
-from ..rows import Rows, array, chains, closing_rows, method, out_of_service, wear
+from ..rows import Rows, array, chains, closing_rows, method, mixing, out_of_service, wear
+from ..verdict import judge
 
 
 def policy_rows(v: Mapping[str, Any]) -> Rows:
@@ -31,6 +31,7 @@ def policy_rows(v: Mapping[str, Any]) -> Rows:
         ("policy", f"{v['policy']['rule']}: {weights} µS"),
         ("method", method(v)),
         ("chains", chains(v)),
+        ("weights, uncertainties", mixing(v)),
         ("array", array(v)),
         ("wear", wear(v)),
         *closing_rows(v),
@@ -47,9 +48,10 @@ def policy_warnings(v: Mapping[str, Any]) -> list[str]:
         )
     elif v["training"]["episodes_to_full_return"] is None:
         warnings.append("no policy stood to the end in training: use more --steps, another --seed")
-    if v["ess_min"] is None or v["ess_min"] < ESS_LIMIT:
+    judgement = judge(v)
+    if v["accepted"] and not judgement.verdict.usable:
         warnings.append(
-            f"{v['ess_min'] or 0:.0f} effective samples for the worst weight: the run "
-            "is a search, and its samples do not show the uncertainty of the weights"
+            "the run is a search, and its samples do not show the uncertainty of the weights: "
+            f"{judgement.reasons[0]}"
         )
     return warnings + out_of_service(v)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...diagnostics import RHAT_LIMIT
 from ...pictures.canvas import new_figure, new_panels
 from ...pictures.chains import draw_log_posterior, draw_wear, draw_weights
 from ...pictures.predictions import draw_referral, draw_reliability
 from ...pictures.surface import Surface
 from ..trace import Trace
+from ..verdict import Verdict, judge
 from .predict import Predictor
 
 if TYPE_CHECKING:
@@ -30,13 +30,14 @@ def draw_figures(
     held_out = predictor.evaluation
     labels, probability = held_out["labels"], held_out["probability"]
     positive = predictor.class_names[1]
-    settled = values["rhat_max"] is not None and values["rhat_max"] <= RHAT_LIMIT
+    verdict = judge(values).verdict
+    caution = "" if verdict is Verdict.SETTLED else verdict.label
     drawings = {
         "log-posterior": lambda ax: draw_log_posterior(
             ax, trace.log_posterior_nat(), burn_in, values["rhat_max"]
         ),
         "weights": lambda ax: draw_weights(
-            ax, predictor.weight_names, predictor.weights(), settled
+            ax, predictor.weight_names, predictor.weights(), caution
         ),
         "reliability": lambda ax: draw_reliability(ax, labels, probability, positive),
         "referral": lambda ax: draw_referral(ax, labels, probability, held_out["variance"]),

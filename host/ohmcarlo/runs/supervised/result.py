@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from ... import diagnostics
 from ...boards import Block
 from ...diagnostics import certain_first, wilson_interval
-from ...files import json_ready
 from ...golden import predict
 from ...posterior_error import errors_to_dict
+from ..agreement import prediction_agreement
 from ..stored import check_dimensions
 from ..summary import (
     ChainResult,
     burn_in_of,
     chain_of,
     cost_of,
+    judged,
     mixing,
     request_of,
     state_of,
@@ -89,12 +90,13 @@ def evaluate_supervised(
         "baseline": experiment.baseline(),
         **_accesses(experiment, streamed),
         **cost_of(setup, sampling_seconds),
-        **mixing(draws[:, burn_in:]),
+        **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
+        **_predictions(experiment, trace, burn_in),
         "posterior_error": errors_to_dict(setup.errors),
         **state_of(setup, streamed),
     }
     return SupervisedResult(
-        values=json_ready(values),
+        values=judged(values),
         trace=trace,
         burn_in=burn_in,
         probability=probability,
@@ -116,6 +118,14 @@ def _model(experiment: SupervisedExperiment) -> dict[str, Any]:
         "train_points": len(experiment.train),
         "test_points": len(experiment.test_labels),
     }
+
+
+def _predictions(experiment: SupervisedExperiment, trace: Trace, burn_in: int) -> dict[str, Any]:
+    """Whether the chains of a network agree on its predictions; nothing for a logistic model."""
+    setup = experiment.setup
+    if not setup.registers.hidden:
+        return {}
+    return prediction_agreement(setup.registers, setup.points, trace, burn_in)
 
 
 def _accesses(experiment: SupervisedExperiment, streamed: Block) -> dict[str, Any]:

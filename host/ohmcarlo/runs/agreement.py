@@ -1,0 +1,61 @@
+"""Whether the chains of a network agree on its predictions.
+
+Hidden units can be exchanged, and the signs of their weights flipped, without any effect on a
+prediction. Chains therefore disagree on the weights although they may agree on the predictions. The
+spread of the chains' mean probabilities, over the root of their number, is the standard error of a
+case's probability. It is small, too, where no chain has found the structure of the data yet. The
+log-posterior then still rises, at a different time in each chain, which its R-hat shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import diagnostics
+from ..golden import Registers, predict
+from ..spec import Points
+from .trace import Trace
+
+CASES = 64
+DRAWS = 200  # of each chain
+
+
+def prediction_agreement(
+    registers: Registers, points: Points, trace: Trace, burn_in: int
+) -> dict[str, Any]:
+    """``prediction_error_max``: standard error of the probability of the worst case, NaN for one
+    chain; ``prediction_rhat_max``: R-hat of the probabilities, worst case; ``log_posterior_rhat``:
+    R-hat of the log-posterior.
+
+    ``points`` are logistic; at most ``CASES`` of them, at equal distances, are used.
+    """
+    found = probabilities(registers, points, trace, burn_in)
+    means = found.mean(axis=1)
+    several = len(means) > 1
+    levels = trace.log_posterior_nat()[:, burn_in:]
+    error = means.std(axis=0, ddof=1) / np.sqrt(len(means)) if several else np.array([np.nan])
+    return {
+        "prediction_error_max": float(error.max()),
+        "prediction_rhat_max": float(diagnostics.rhat(found).max()),
+        "log_posterior_rhat": float(diagnostics.rhat(levels[..., None])[0]),
+    }
+
+
+def probabilities(
+    registers: Registers, points: Points, trace: Trace, burn_in: int
+) -> NDArray[np.float64]:
+    """Probability of class 1 under single samples: (chains, draws, cases)."""
+    current = trace.draws()[:, burn_in:]
+    steps, cases = current.shape[1], len(points)
+    thinned = current[:, np.linspace(0, steps - 1, min(DRAWS, steps)).astype(np.int64)]
+    chosen = np.linspace(0, cases - 1, min(CASES, cases)).astype(np.int64)
+    shown = Points(points.inputs[chosen], points.labels[chosen], points.offsets[chosen])
+    once = np.ones(1, np.int64)
+    of_sample = {
+        int(sample): predict(registers, shown, trace.codes[[sample]], once)[0]
+        for sample in np.unique(thinned)
+    }
+    return np.array([[of_sample[int(sample)] for sample in chain] for chain in thinned])

@@ -1,0 +1,247 @@
+"""How far the result of a run can be trusted: one verdict, and its reasons with a remedy each.
+
+Table, pictures, JSON and estimator use ``judge``. Its argument holds the values of a result, as in
+the JSON file; values that an older version did not write are taken as unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from ..diagnostics import ESS_LIMIT, RHAT_LIMIT, STAY_LIMIT
+from ..golden import PUBLISHED
+from ..posterior_error import PosteriorError
+
+Values = Mapping[str, Any]
+PREDICTION_LIMIT = 0.05
+"""Standard error of a probability of a network, up to which it can be used."""
+NETWORK_CHAINS = 4
+"""Fewer chains cannot show that the posterior of a network has other modes."""
+
+
+class Verdict(StrEnum):
+    """What a result is worth, the best first."""
+
+    SETTLED = "settled"
+    """Weights, probabilities and their uncertainty can be used."""
+    PREDICTIONS = "predictions settled"
+    """The chains agree on the probabilities; the weights of a network cannot be interpreted."""
+    ROUGH = "rough"
+    """Unbiased, with too few effective samples for an interval."""
+    BIASED = "biased"
+    """A known imperfection moves the posterior further than a run may be trusted."""
+    STICKY = "sticky"
+    """A chain stayed in one place for too long; others may have missed that place."""
+    DISAGREE = "do not trust"
+    """The chains do not agree."""
+    UNKNOWN = "unknown"
+    """The chains did not move, or too few steps were made."""
+
+    @property
+    def label(self) -> str:
+        """The verdict as tables and pictures show it."""
+        if self in (Verdict.BIASED, Verdict.STICKY):
+            return f"DO NOT TRUST ({self.value})"
+        return self.value.upper() if self in (Verdict.DISAGREE, Verdict.UNKNOWN) else self.value
+
+    @property
+    def usable(self) -> bool:
+        """Whether predictions and their uncertainty can be used."""
+        return self in (Verdict.SETTLED, Verdict.PREDICTIONS)
+
+
+SEVERITY = list(Verdict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One reason for a verdict: a sentence without a full stop, with its remedy."""
+
+    verdict: Verdict
+    text: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict on a run.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        That of the gravest finding; SETTLED without any.
+    findings : tuple of Finding
+        The gravest first.
+    """
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+
+    @property
+    def reasons(self) -> list[str]:
+        """The findings as text."""
+        return [finding.text for finding in self.findings]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Values for JSON."""
+        return {"verdict": self.verdict.value, "verdict_reasons": self.reasons}
+
+
+def judge(v: Values) -> Judgement:
+    """The verdict on a run with the values ``v``."""
+    findings = [finding for check in CHECKS for finding in check(v)]
+    findings.sort(key=lambda finding: -SEVERITY.index(finding.verdict))
+    worst = findings[0].verdict if findings else Verdict.SETTLED
+    return Judgement(worst, tuple(findings))
+
+
+def _movement(v: Values) -> Iterator[Finding]:
+    if not v["accepted"]:
+        first = "fit that the computer began with" if v.get("whiten") else "first, random weights"
+        yield Finding(
+            Verdict.UNKNOWN,
+            f"no proposal was accepted: every answer is that of the {first}, and the array learnt "
+            "nothing; do not trust weights and uncertainties of this run; try " + remedy(v),
+        )
+    elif v["ess_min"] is None or v["rhat_max"] is None:
+        yield Finding(Verdict.UNKNOWN, "too few steps to judge the chains: use more --steps")
+
+
+def _agreement(v: Values) -> Iterator[Finding]:
+    rhat = v["rhat_max"]
+    if not v["accepted"] or rhat is None or rhat <= RHAT_LIMIT or v.get("hidden"):
+        return
+    parts = "two halves of the chain do" if v["chains"] == 1 else "chains do"
+    yield Finding(
+        Verdict.DISAGREE,
+        f"the {parts} not agree yet (R-hat {rhat:.2f}, should be below {RHAT_LIMIT}): do not trust "
+        f"weights and uncertainties of this run; try {remedy(v)}",
+    )
+
+
+def _network(v: Values) -> Iterator[Finding]:
+    error, level = v.get("prediction_error_max"), v.get("log_posterior_rhat")
+    if not v.get("hidden") or not v["accepted"]:
+        return
+    if v["chains"] < NETWORK_CHAINS or error is None or level is None:
+        yield Finding(
+            Verdict.UNKNOWN,
+            "the posterior of a network has several modes, and fewer than four chains do not show "
+            "whether they were found: use --chains 4",
+        )
+    elif error > PREDICTION_LIMIT or level > RHAT_LIMIT:
+        yield Finding(
+            Verdict.DISAGREE,
+            "the chains of the network do not agree on its predictions yet (standard error of a "
+            f"probability {error:.3f}, should be below {PREDICTION_LIMIT}; R-hat of the "
+            f"log-posterior {level:.2f}, should be below {RHAT_LIMIT}): do not trust "
+            f"probabilities and weights of this run; try --steps {_network_steps(v)}",
+        )
+    elif v["rhat_max"] is not None and v["rhat_max"] > RHAT_LIMIT:
+        yield Finding(
+            Verdict.PREDICTIONS,
+            f"the chains agree on the probabilities (standard error {error:.3f} at most), but not "
+            f"on the weights (R-hat {v['rhat_max']:.2f}): hidden units can be exchanged, so do not "
+            "interpret the weights of a network",
+        )
+
+
+def _network_steps(v: Values) -> int:
+    """Steps after which both measures are half their limits: a variance falls with the number of
+    steps."""
+    error = (v["prediction_error_max"] / PREDICTION_LIMIT) ** 2
+    level = (v["log_posterior_rhat"] ** 2 - 1) / (RHAT_LIMIT**2 - 1)
+    return _round_up(2 * v["steps"] * max(error, level))
+
+
+def _stickiness(v: Values) -> Iterator[Finding]:
+    longest, expected = v.get("longest_stay"), v.get("longest_stay_expected")
+    if not longest or not expected or longest <= STAY_LIMIT * expected:
+        return
+    yield Finding(
+        Verdict.STICKY,
+        f"a chain stayed at one sample for {longest:,} steps, {longest / expected:.0f} times the "
+        f"longest stay that its acceptance rate explains (at most {STAY_LIMIT:g} times is usual): "
+        f"it was caught in a far tail, where other chains may be missing; {_unstick(v)}",
+    )
+
+
+def _unstick(v: Values) -> str:
+    if v["rho"] == 1:
+        return "use four times the --steps"
+    if not v.get("wide_every"):
+        return "use --wide-every 10, whose wide steps leave such places, and twice the --steps"
+    return "use --rho 0.9, whose steps depend less on the tails, and twice the --steps"
+
+
+def _bias(v: Values) -> Iterator[Finding]:
+    if v["kernel"] == PUBLISHED:
+        yield Finding(
+            Verdict.BIASED,
+            "the published kernel's posterior is biased (spreads about 20 % too small); "
+            "--kernel corrected is exact",
+        )
+    for values in v.get("posterior_error", {}).values():
+        error = PosteriorError.from_dict(values)
+        if error.trusted:
+            continue
+        way_out = f"; {error.remedy}" if error.remedy else ""
+        yield Finding(
+            Verdict.BIASED,
+            f"the posterior is predicted to be off because of the {error.source}: means by up to "
+            f"{error.mean_sd:.2f} posterior standard deviations, spreads by a factor of "
+            f"{error.spread:.2f}{way_out}",
+        )
+
+
+def _sample_size(v: Values) -> Iterator[Finding]:
+    bulk, tail = v["ess_min"], v.get("ess_tail_min")
+    if not v["accepted"] or bulk is None or v.get("hidden"):
+        return
+    if bulk < ESS_LIMIT:
+        found = f"{bulk:,.0f} effective samples for the worst weight"
+    elif tail is not None and tail < ESS_LIMIT:
+        found = f"{tail:,.0f} effective samples in the tails of the worst weight"
+    else:
+        return
+    yield Finding(
+        Verdict.ROUGH,
+        f"only {found} ({ESS_LIMIT} are needed): intervals are rough; try {remedy(v)}",
+    )
+
+
+CHECKS: tuple[Callable[[Values], Iterator[Finding]], ...] = (
+    _movement,
+    _agreement,
+    _network,
+    _stickiness,
+    _bias,
+    _sample_size,
+)
+
+
+def remedy(v: Values) -> str:
+    """Options that would make a run like this mix better."""
+    if not v["accepted"] and v["retired_rows"]:
+        return "an array with more working rows"
+    if v.get("hidden"):
+        return f"more --steps, or another step size (--gamma, now {v['gamma_us']:.3g} µS)"
+    if "whiten" in v and not v["whiten"]:
+        return "--whiten, or more --steps"
+    return _more_steps(v)
+
+
+def _more_steps(v: Values) -> str:
+    """The number of steps that reaches ESS_LIMIT at the rate of this run, with a reserve."""
+    found = [n for n in (v["ess_min"], v.get("ess_tail_min")) if n]
+    if not found or min(found) >= ESS_LIMIT:
+        return "more --steps"
+    return f"--steps {_round_up(2 * v['steps'] * ESS_LIMIT / min(found)):d}"
+
+
+def _round_up(number: float) -> int:
+    """To one digit."""
+    scale = 10 ** (len(str(int(number))) - 1)
+    return int(-(-number // scale) * scale)
