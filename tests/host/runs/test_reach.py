@@ -158,13 +158,12 @@ def test_an_encoding_that_moves_the_posterior_is_warned_of() -> None:
 
 
 def test_no_warning_without_a_reason() -> None:
-    data = load("breast-cancer")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for whiten in (True, False):
-            MemristorClassifier(steps=300, whiten=whiten, features=5, random_state=0).fit(
-                data.x, data.y
-            )
+        for task, whiten, steps in (("breast-cancer", True, 5000), ("toy2d", False, 10_000)):
+            data = load(task)
+            model = MemristorClassifier(steps, whiten=whiten, random_state=0)
+            assert model.fit(data.x, data.y).verdict_ == "settled"
 
 
 # -- sampled posteriors ------------------------------------------------------------------------
