@@ -3,38 +3,49 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from ..datasets.fetch import MITDB, SWEEP, WBC, find
 from ..errors import UsageError
 from .base import Bench, Figure
 
 
 class Entry(NamedTuple):
-    """A figure: its name, its content, and whether ``all`` includes it."""
+    """A figure: its name, its content, data sets that it cannot do without, and whether ``all``
+    includes it."""
 
     name: str
     description: str
+    data: tuple[str, ...] = ()
     in_all: bool = True
 
 
 ENTRIES: dict[str, Entry] = {
     entry.name: entry
     for entry in (
-        Entry("fig1", "strategies for training an array, compared on equal memory"),
+        Entry("fig1", "strategies for training an array, compared on equal memory", (WBC, SWEEP)),
         Entry("fig2", "the devices: spread, correlation, noise, endurance; fits that recover them"),
         Entry("fig3", "the chain on 16,384 devices: rows, multiplicities, acceptance"),
         Entry("fig4", "the two-dimensional set: boundary, samples, map of the uncertainty"),
-        Entry("tissue", "figure 5, malignant tissue: both Wisconsin sets"),
-        Entry("ecg", "figure 5, heart arrhythmia: MIT-BIH, unseen patients"),
+        Entry("tissue", "figure 5, malignant tissue: both Wisconsin sets", (WBC,)),
+        Entry("ecg", "figure 5, heart arrhythmia: MIT-BIH, unseen patients", (MITDB,)),
         Entry("fig6", "cartpole: a policy found by sampling"),
-        Entry("endurance", "accuracy over the life of the array, with and without recalibration"),
-        Entry("energy", "energy per training, what dominates, and what early rejection saved"),
-        Entry("measured", "the supervised tasks on recorded real cells"),
         Entry(
-            "exactness", "the sampled posterior against NUTS: seven problems, three arrays", False
+            "endurance",
+            "accuracy over the life of the array, with and without recalibration",
+            (WBC,),
         ),
-        Entry("backends", "every task on the simulated hardware: the trace of the model", False),
+        Entry("energy", "energy per training, what dominates, and what early rejection saved"),
+        Entry("measured", "the supervised tasks on recorded real cells", (WBC, MITDB, SWEEP)),
+        Entry(
+            "exactness",
+            "the sampled posterior against NUTS: seven problems, three arrays",
+            in_all=False,
+        ),
+        Entry(
+            "backends", "every task on the simulated hardware: the trace of the model", in_all=False
+        ),
     )
 }
 ALIASES = {"fig5": ("tissue", "ecg")}
@@ -51,6 +62,21 @@ def select(name: str) -> list[str]:
         return [name]
     known = ", ".join([*ENTRIES, *ALIASES, ALL])
     raise UsageError(f"there is no figure {name!r}: choose {known}")
+
+
+def require_data_of(names: Sequence[str]) -> None:
+    """Raise UsageError, which names every source, when data of one of these figures are missing.
+
+    It is called before any figure is computed, because that takes hours.
+    """
+    missing = []
+    for source in dict.fromkeys(data for name in names for data in ENTRIES[name].data):
+        try:
+            find(source)
+        except UsageError as error:
+            missing.append(str(error))
+    if missing:
+        raise UsageError("; ".join(missing))
 
 
 def maker(name: str) -> Callable[[Bench], Figure]:

@@ -10,7 +10,7 @@ from .. import __version__
 from ..files import json_ready, make_folder, write_bytes, write_json
 from ..pictures.canvas import write_pictures
 from .base import Bench, Figure, Goal, Table, Watcher
-from .catalogue import maker
+from .catalogue import maker, require_data_of
 
 CELLS = "cells"
 
@@ -21,8 +21,10 @@ def reproduce(
     """Make the figures ``names`` and write each to ``out/NAME``; returns every number.
 
     Cells in ``out`` from an earlier run with the same sources are not computed again.
-    Raises OhmcarloError when a file cannot be written.
+    Raises UsageError when data of one of them are missing, OhmcarloError when a file cannot be
+    written.
     """
+    require_data_of(names)
     make_folder(out, "--out")
     bench = Bench(out / CELLS, seeds, jobs, watcher)
     values: dict[str, Any] = {"version": __version__, "seeds": seeds, "figures": {}}

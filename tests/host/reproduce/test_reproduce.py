@@ -24,7 +24,7 @@ from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration
 from ohmcarlo.pictures.canvas import new_canvas
 from ohmcarlo.pictures.surface import Surface
-from ohmcarlo.reproduce import ENTRIES, base, fig3, fig4, maker, networks, select, tissue
+from ohmcarlo.reproduce import ENTRIES, base, fig3, fig4, maker, networks, output, select, tissue
 from ohmcarlo.reproduce.base import Bench, Cell, Figure, Goal, Table
 from ohmcarlo.reproduce.chains import finished, predictor_of
 from ohmcarlo.reproduce.fig1 import figure as fig1
@@ -178,6 +178,22 @@ def test_missing_data_are_named_before_anything_is_computed(
     monkeypatch.setattr(Bench, "map", lambda *_: pytest.fail("it began to compute"))
     with pytest.raises(UsageError, match="'breast-cancer-original' is not on this machine"):
         maker(name)(Bench(tmp_path, 2, 1, Quiet()))
+
+
+def test_missing_data_of_any_figure_end_all_before_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names every data set. The control is a figure that needs none."""
+    for variable in ("OHMCARLO_DATA", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "nothing"))
+    monkeypatch.setattr(output, "maker", lambda name: pytest.fail(f"{name} began"))
+    with pytest.raises(UsageError) as caught:
+        reproduce(select("all"), tmp_path / "out", 2, 1, Quiet())
+    for data in ("breast-cancer-original", "mitdb", "rram-set-sweep"):
+        assert f"data fetch {data}" in str(caught.value)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(pytest.fail.Exception, match="fig3 began"):
+        reproduce(["fig3"], tmp_path / "out", 2, 1, Quiet())
 
 
 # -- figure 1: gradient descent and transfer -------------------------------------------------------
