@@ -6,12 +6,15 @@ import random
 from typing import Any
 
 import cocotb
+from cocotb.triggers import RisingEdge
 
 from ohmcarlo.spec import CODE_MAX, Geometry
 from ohmcarlo_hdl.array.interface import Op, array_request, array_response
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.digital_dots import DigitalDots
+from ohmcarlo_hdl.core.interface import kept_code
 from verif.harness import Clocked, Sink, Source, case_parameters, run_bench, start_clock, stimuli
+from verif.harness.packing import Packer
 
 GEOMETRY = Geometry(rows=8, pairs=7, entropy_pairs=1, access_bits=2, tile_pairs=4)
 CONFIG = CoreConfig(GEOMETRY, max_points=16, max_group_rows=1, max_regions=1, digital_dots=True)
@@ -31,18 +34,13 @@ def access(rng: random.Random, row: int) -> Command:
 
 
 def stimulus(rng: random.Random) -> list[Command]:
-    """Every device is programmed; later some are programmed or read again between accesses."""
+    """Accesses between operations of the array."""
     found = []
-    for row in range(GEOMETRY.rows):
-        found.append(command(Op.RESET, row))
-        for device in range(GEOMETRY.row_devices):
-            found += [command(op, row, device) for op in (Op.SET, Op.READ)]
-    for _ in range(150):
+    for _ in range(25):
         row, device = rng.randrange(GEOMETRY.rows), rng.randrange(GEOMETRY.row_devices)
-        again = [command(op, row, device) for op in (Op.RESET, Op.SET, Op.READ, Op.READ)]
-        first = rng.choice((0, 1, 3))  # the last READ alone changes no code
-        found += again[first:] + [access(rng, row) for _ in range(rng.randrange(6))]
-        found += [command(Op.SELECT, row)] * (rng.random() < 0.2)
+        again = [command(op, row, device) for op in (Op.RESET, Op.SET, Op.READ, Op.SELECT)]
+        found += again[rng.randrange(4) :]
+        found += [access(rng, rng.randrange(GEOMETRY.rows)) for _ in range(rng.randrange(6))]
     return found + [access(rng, rng.randrange(GEOMETRY.rows)) for _ in range(BURST)]
 
 
@@ -57,25 +55,32 @@ def digital(codes: list[int], request: Command) -> int:
     return total
 
 
-def expected(commands: list[Command], enable: int, rng: random.Random) -> tuple[list[int], ...]:
+def expected(
+    commands: list[Command], stored: list[list[int]], enable: int, rng: random.Random
+) -> tuple[list[int], list[int]]:
     """Results of the commands, and the readings that the array gives meanwhile."""
-    stored = [[0] * GEOMETRY.row_devices for _ in range(GEOMETRY.rows)]
     results, readings = [], []
-    last: tuple[int, int] | None = None
     for c in commands:
-        place = (c["row"], c["device"])
-        if c["op"] == Op.SET.value:
-            last = place
-        elif c["op"] == Op.DOT.value and enable:
+        if c["op"] == Op.DOT.value and enable:
             results.append(digital(stored[c["row"]], c))
         elif c["op"] in (Op.READ.value, Op.DOT.value):
             readings.append(rng.randint(0, CODE_MAX))
             results.append(readings[-1])
-            if c["op"] == Op.READ.value:
-                if place == last:
-                    stored[c["row"]][c["device"]] = readings[-1]
-                last = None
     return results, readings
+
+
+async def keep(dut: Any, stored: list[list[int]], share: float, rng: random.Random) -> None:
+    """New codes of some devices, one per clock."""
+    edge, pack = RisingEdge(dut.clk), Packer(kept_code(CONFIG)).pack
+    for row in range(GEOMETRY.rows):
+        for device in range(GEOMETRY.row_devices):
+            if rng.random() < share:
+                stored[row][device] = rng.randint(0, CODE_MAX)
+                values = {"row": row, "device": device, "code": stored[row][device]}
+                dut.kept__payload.value = pack(values)
+                dut.kept__valid.value = 1
+                await edge
+    dut.kept__valid.value = 0
 
 
 class ArrayOf:
@@ -97,27 +102,31 @@ class ArrayOf:
 async def answers(dut) -> None:  # type: ignore[no-untyped-def]
     stall, enable = (case_parameters()[name] for name in ("stall", "enable"))
     rng = stimuli(23)
-    commands = stimulus(rng)
-    wanted, values = expected(commands, enable, rng)
     dut.enable.value = enable
-    dut.load__stb.value = 0
-    source = Source(dut, "commands", array_request(CONFIG), commands, stall, rng)
+    dut.load__stb.value = dut.kept__valid.value = 0
+    source = Source(dut, "commands", array_request(CONFIG), (), stall, rng)
     sink = Sink(dut, "results", array_response(CONFIG), stall, rng)
     operations = Sink(dut, "operations", array_request(CONFIG), stall, rng)
     readings = Source(dut, "readings", array_response(CONFIG), (), stall, rng)
-    array = ArrayOf(operations, readings, values)
+    array = ArrayOf(operations, readings, [])
     await start_clock(dut)
     bench = Clocked(dut, sink, operations, array, readings, source).start()
-    last = len(wanted) - BURST
-    await bench.until(lambda: len(sink.items) > last, 20_000, "the burst")
-    begin = bench.cycle
-    await bench.until(lambda: len(sink.items) == len(wanted), 2000, "the last access")
-    assert [item["value"] for item in sink.items] == wanted
-    to_array = [c["op"] for c in commands if not (enable and c["op"] == Op.DOT.value)]
-    await bench.until(lambda: len(array.seen) == len(to_array), 100, "the last command")
-    assert array.seen == to_array
-    if not stall:
-        assert bench.cycle - begin <= BURST, "an access per clock"
+    stored = [[0] * GEOMETRY.row_devices for _ in range(GEOMETRY.rows)]
+    for turn in range(6):
+        await keep(dut, stored, 0.3 if turn else 1.0, rng)
+        commands = stimulus(rng)
+        wanted, array.values = expected(commands, stored, enable, rng)
+        source.put(commands)
+        total = len(wanted)
+        await bench.until(lambda n=total: len(sink.items) > n - BURST, 20_000, "the burst")
+        begin = bench.cycle
+        await bench.until(lambda n=total: len(sink.items) == n, 2000, "the last access")
+        assert [item["value"] for item in sink.items] == wanted
+        assert stall or bench.cycle - begin <= BURST, "an access per clock"
+        to_array = [c["op"] for c in commands if not (enable and c["op"] == Op.DOT.value)]
+        assert array.seen == to_array
+        sink.items.clear()
+        array.seen.clear()
 
 
 def test_digital_dots() -> None:

@@ -109,7 +109,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \bus__w_stb$53 ;
   output busy;
   wire busy;
-  wire \busy$362 ;
+  wire \busy$364 ;
   wire centre_enable;
   wire [7:0] clean_windows;
   wire clear;
@@ -498,15 +498,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire likelihood_idle;
   output [30:0] lines;
   wire [30:0] lines;
-  wire [30:0] \lines$329 ;
-  wire [11:0] \lines$329.dac ;
-  wire [5:0] \lines$329.device ;
-  wire \lines$329.dot ;
-  wire \lines$329.form ;
-  wire \lines$329.read ;
-  wire \lines$329.reset ;
-  wire [7:0] \lines$329.row ;
-  wire \lines$329.set ;
+  wire [30:0] \lines$331 ;
+  wire [11:0] \lines$331.dac ;
+  wire [5:0] \lines$331.device ;
+  wire \lines$331.dot ;
+  wire \lines$331.form ;
+  wire \lines$331.read ;
+  wire \lines$331.reset ;
+  wire [7:0] \lines$331.row ;
+  wire \lines$331.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -572,6 +572,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [5:0] logit_shift;
   wire [11:0] mid;
   wire [11:0] \mid$231 ;
+  wire [3:0] model_dots;
+  wire \model_dots.digital ;
+  wire [2:0] \model_dots.log_repeats ;
   wire [8:0] model_features;
   wire [5:0] model_hidden;
   wire [3:0] model_min_free;
@@ -590,7 +593,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] model_rows_per_region;
   input off;
   wire off;
-  wire \off$331 ;
+  wire \off$333 ;
   wire [2:0] op;
   wire [286:0] operations__payload;
   wire [11:0] \operations__payload.dac ;
@@ -791,7 +794,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__valid$173 ;
   wire \output__valid$182 ;
   wire [10:0] points;
-  wire [63:0] \points$382 ;
+  wire [63:0] \points$384 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
   wire [127:0] \predictions__payload$127 ;
@@ -853,7 +856,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$359 ;
+  wire [63:0] \raw_bits$361 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -1113,6 +1116,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [4:0] settings__features;
   wire settings__folds;
   wire [2:0] settings__hidden;
+  wire [2:0] settings__log_repeats;
   wire [10:0] settings__points;
   wire settings__record_steps;
   wire [31:0] settings__steps;
@@ -1121,15 +1125,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] settings__wide_every;
   wire settled;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$480 ;
+  wire [4:0] \state__addr$482 ;
   wire [31:0] state__data;
-  wire [31:0] \state__data$482 ;
+  wire [31:0] \state__data$484 ;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$484 ;
+  wire [4:0] \state__r_addr$486 ;
   wire [31:0] state__r_data;
-  wire [31:0] \state__r_data$491 ;
+  wire [31:0] \state__r_data$493 ;
   wire state__r_stb;
-  wire \state__r_stb$488 ;
+  wire \state__r_stb$490 ;
   wire [7:0] state__state_groups__addr;
   wire [31:0] state__state_groups__data;
   wire [7:0] state__state_groups__r_addr;
@@ -1173,7 +1177,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire state__state_wear__r_stb;
   wire state__state_wear__stb;
   wire state__stb;
-  wire \state__stb$486 ;
+  wire \state__stb$488 ;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
   (* enum_value_0001 = "BETWEEN" *)
@@ -1214,13 +1218,13 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   reg step = 1'h0;
-  wire [78:0] \step$519 ;
-  wire \step$519.accepted ;
-  wire [31:0] \step$519.loglik ;
-  wire [10:0] \step$519.points ;
-  wire [31:0] \step$519.prior ;
-  wire [1:0] \step$519.region ;
-  wire \step$519.valid ;
+  wire [78:0] \step$521 ;
+  wire \step$521.accepted ;
+  wire [31:0] \step$521.loglik ;
+  wire [10:0] \step$521.points ;
+  wire [31:0] \step$521.prior ;
+  wire [1:0] \step$521.region ;
+  wire \step$521.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
@@ -1309,8 +1313,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire wide;
   assign settings__folds = entropy_fold > 1'h1;
   assign \$1  = control_command[7] | off;
-  assign \off$331  = \$1  | commands__closed;
-  assign \$2  = \off$331  | fault;
+  assign \off$333  = \$1  | commands__closed;
+  assign \$2  = \off$333  | fault;
   assign hold = \$2  | control_command[10];
   assign request = requests__valid & requests__ready;
   assign state__state_queues__stb = access_state_queues__stb & quiet;
@@ -1329,8 +1333,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign state__state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
-  assign \state__stb$486  = access_state_counters__stb & quiet;
-  assign \state__r_stb$488  = access_state_counters__r_stb & quiet;
+  assign \state__stb$488  = access_state_counters__stb & quiet;
+  assign \state__r_stb$490  = access_state_counters__r_stb & quiet;
   assign \$3  = wide ? 9'h100 : proposal_rho;
   assign \$4  = ! model_hidden;
   assign \$5  = model_features + 1'h1;
@@ -1416,7 +1420,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .\port$1696$0 (\$25 ),
-    .\port$4704$2 (model_options[3:2]),
+    .\port$4713$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1523,12 +1527,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
-    .state__addr(\state__addr$480 ),
-    .state__data(\state__data$482 ),
-    .state__r_addr(\state__r_addr$484 ),
+    .state__addr(\state__addr$482 ),
+    .state__data(\state__data$484 ),
+    .state__r_addr(\state__r_addr$486 ),
     .state__r_data(access_state_counters__r_data),
-    .state__r_stb(\state__r_stb$488 ),
-    .state__stb(\state__stb$486 ),
+    .state__r_stb(\state__r_stb$490 ),
+    .state__stb(\state__stb$488 ),
     .step(step),
     .valid(valid)
   );
@@ -1589,7 +1593,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4720$0 (proposal_logit),
+    .\port$4729$0 (proposal_logit),
     .predictions__payload(\input__payload$126 ),
     .predictions__ready(\predictions__ready$128 ),
     .predictions__valid(\input__valid$130 ),
@@ -1633,8 +1637,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4722$0 (proposal_weight),
-    .\port$4724$0 (proposal_common),
+    .\port$4731$0 (proposal_weight),
+    .\port$4733$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1658,7 +1662,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4704$4 (model_options[5:4]),
+    .\port$4713$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -1671,9 +1675,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .access_state_coin__r_data(access_state_coin__r_data),
     .access_state_coin__r_stb(access_state_coin__r_stb),
     .access_state_coin__stb(access_state_coin__stb),
-    .access_state_counters__addr(\state__addr$480 ),
-    .access_state_counters__data(\state__data$482 ),
-    .access_state_counters__r_addr(\state__r_addr$484 ),
+    .access_state_counters__addr(\state__addr$482 ),
+    .access_state_counters__data(\state__data$484 ),
+    .access_state_counters__r_addr(\state__r_addr$486 ),
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
@@ -1785,6 +1789,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_state_codes__addr(load_state_codes__addr),
     .load_state_codes__data(load_state_codes__data),
     .load_state_codes__stb(load_state_codes__stb),
+    .model_dots(model_dots),
     .model_features(model_features),
     .model_hidden(model_hidden),
     .model_min_free(rows__min_free),
@@ -1794,7 +1799,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_regions(model_regions),
     .model_retries(rows__retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$5238$0 (status__turn),
+    .\port$5247$0 (status__turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1833,7 +1838,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .output__valid(\results__valid$157 ),
     .rst(rst)
   );
-  \ohmcarlo_core.samples$537  \samples$537  (
+  \ohmcarlo_core.samples$539  \samples$539  (
     .clk(clk),
     .control_command(control_command),
     .input__payload(\input__payload$165 ),
@@ -1852,9 +1857,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(\off$331 ),
-    .\port$6421$0 (\$26 ),
-    .\port$6425$0 (\$27 ),
+    .off(\off$333 ),
+    .\port$6431$0 (\$26 ),
+    .\port$6435$0 (\$27 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -2173,6 +2178,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign rows__rows_per_region = model_rows_per_region[8:0];
   assign settings__record_steps = model_options[3];
   assign settings__external = model_options[6];
+  assign settings__log_repeats = model_dots[3:1];
   assign control_external_loglik = settings__external_loglik;
   assign proposal_wide_every = settings__wide_every;
   assign fold = entropy_fold;
@@ -2180,7 +2186,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign commands__external_given = control_command[5];
   assign commands__raw_start = control_command[9];
   assign query__row = row_select[7:0];
-  assign \lines$329  = { \$27 , \$26  };
+  assign \lines$331  = { \$27 , \$26  };
   assign clear = control_command[6];
   assign status__busy = busy;
   assign status__steps_done = status_steps_done;
@@ -2189,8 +2195,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign raw = raw_bits;
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = coin__clean_windows;
-  assign \raw_bits$359  = entropy_raw_bits;
-  assign \busy$362  = busy;
+  assign \raw_bits$361  = entropy_raw_bits;
+  assign \busy$364  = busy;
   assign op = requests__payload[2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2200,7 +2206,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$382  = counters_points;
+  assign \points$384  = counters_points;
   assign access_state_queues__addr = state__state_queues__addr;
   assign access_state_queues__data = state__state_queues__data;
   assign access_state_queues__r_addr = state__state_queues__r_addr;
@@ -2233,10 +2239,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
   assign state__r_data = access_state_coin__r_data;
-  assign access_state_counters__addr = \state__addr$480 ;
-  assign access_state_counters__data = \state__data$482 ;
-  assign access_state_counters__r_addr = \state__r_addr$484 ;
-  assign \state__r_data$491  = access_state_counters__r_data;
+  assign access_state_counters__addr = \state__addr$482 ;
+  assign access_state_counters__data = \state__data$484 ;
+  assign access_state_counters__r_addr = \state__r_addr$486 ;
+  assign \state__r_data$493  = access_state_counters__r_data;
   assign emulator_key0 = emulator__key0;
   assign emulator_key1 = emulator__key1;
   assign emulator_d2d_rel = emulator__d2d_rel;
@@ -2254,7 +2260,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign query__failures = \$25 [3:1];
   assign query__held = access_state_held__r_data;
   assign query__wear = access_state_wear__r_data;
-  assign \step$519  = \input__payload$174 ;
+  assign \step$521  = \input__payload$174 ;
   assign lines = { \$27 , \$26  };
   assign restart = control_command[10];
   assign emulator__first_pulse = { emulator_first_pulse_hi, emulator_first_pulse_lo };
@@ -2808,6 +2814,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
+  assign \model_dots.digital  = model_dots[0];
+  assign \model_dots.log_repeats  = model_dots[3:1];
   assign \commands__raw_operation.op  = commands__raw_operation[2:0];
   assign \commands__raw_operation.row  = commands__raw_operation[10:3];
   assign \commands__raw_operation.device  = commands__raw_operation[16:11];
@@ -2815,14 +2823,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines$329.form  = \$26 [0];
-  assign \lines$329.reset  = \$26 [1];
-  assign \lines$329.set  = \$26 [2];
-  assign \lines$329.read  = \$26 [3];
-  assign \lines$329.dot  = \$26 [4];
-  assign \lines$329.row  = \$27 [7:0];
-  assign \lines$329.device  = \$27 [13:8];
-  assign \lines$329.dac  = \$27 [25:14];
+  assign \lines$331.form  = \$26 [0];
+  assign \lines$331.reset  = \$26 [1];
+  assign \lines$331.set  = \$26 [2];
+  assign \lines$331.read  = \$26 [3];
+  assign \lines$331.dot  = \$26 [4];
+  assign \lines$331.row  = \$27 [7:0];
+  assign \lines$331.device  = \$27 [13:8];
+  assign \lines$331.dac  = \$27 [25:14];
   assign \settings.form  = settings[31:0];
   assign \settings.form.width  = settings[15:0];
   assign \settings.form.guard_before  = settings[23:16];
@@ -2890,12 +2898,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \symbol_counts[7]  = symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$519.accepted  = \input__payload$174 [0];
-  assign \step$519.valid  = \input__payload$174 [1];
-  assign \step$519.region  = \input__payload$174 [3:2];
-  assign \step$519.points  = \input__payload$174 [14:4];
-  assign \step$519.loglik  = \input__payload$174 [46:15];
-  assign \step$519.prior  = \input__payload$174 [78:47];
+  assign \step$521.accepted  = \input__payload$174 [0];
+  assign \step$521.valid  = \input__payload$174 [1];
+  assign \step$521.region  = \input__payload$174 [3:2];
+  assign \step$521.points  = \input__payload$174 [14:4];
+  assign \step$521.loglik  = \input__payload$174 [46:15];
+  assign \step$521.prior  = \input__payload$174 [78:47];
   assign entropy_symbol_counts[255:224] = symbol_counts[255:224];
   assign entropy_symbol_counts[223:192] = symbol_counts[223:192];
   assign entropy_symbol_counts[191:160] = symbol_counts[191:160];
@@ -3355,9 +3363,9 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, state__state_step__r_data, state__state_held__r_data
 , \port$1696$0 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions
-, region_groups, rows_per_region, min_free, retries, early_reject, \port$4704$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
+, region_groups, rows_per_region, min_free, retries, early_reject, \port$4713$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
 , state_held__data, state_held__r_addr, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state__state_samples__addr, state__state_samples__data, state__state_samples__r_addr, state__state_step__data, coin_codes__payload, programmed__payload, step, step_records__valid, status__activity, status__waiting_external, jobs__valid, jobs__payload, state__state_regions__r_data
-, state__state_samples__r_data, region, status__steps_done, wide, status__raw_result, status__raw_valid, \stop$370 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, readings__valid, results__ready
+, state__state_samples__r_data, region, status__steps_done, wide, status__raw_result, status__raw_valid, \stop$370 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, results__ready, readings__valid
 , price__ready, terms__ready, samples__valid, samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
   wire \$1 ;
@@ -4261,8 +4269,8 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   reg [10:0] point = 11'h000;
   output [3:0] \port$1696$0 ;
   wire [3:0] \port$1696$0 ;
-  input [1:0] \port$4704$2 ;
-  wire [1:0] \port$4704$2 ;
+  input [1:0] \port$4713$2 ;
+  wire [1:0] \port$4713$2 ;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
   input [64:0] price__payload;
@@ -4836,7 +4844,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \$22  = number + 1'h1;
   assign last = \$22  >= settings__wide_every;
   assign \$32  = ~ stepping;
-  assign \$33  = ~ \port$4704$2 [1];
+  assign \$33  = ~ \port$4713$2 [1];
   assign \$34  = \$32  | \$33 ;
   assign room = \$34  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -4900,11 +4908,11 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \$90  = point + 1'h1;
   assign \$91  = \$90  == settings__points;
   assign \$92  = ~ all_valid;
-  assign \$93  = stepping & \port$4704$2 [1];
+  assign \$93  = stepping & \port$4713$2 [1];
   assign \$94  = ~ all_valid;
   assign \$95  = stop | \$94 ;
   assign \$96  = ready & stepping;
-  assign \$97  = \$96  & \port$4704$2 [1];
+  assign \$97  = \$96  & \port$4713$2 [1];
   assign \$98  = ready & room;
   assign \$99  = ~ all_valid;
   assign \$100  = phase == 1'h1;
@@ -5317,9 +5325,9 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .read_backs__payload(read_backs__payload),
     .read_backs__ready(read_backs__ready),
     .read_backs__valid(read_backs__valid),
+    .readings__payload(results__payload),
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
-    .results__payload(results__payload),
     .results__ready(results__ready),
     .results__valid(results__valid),
     .rst(rst),
@@ -5388,7 +5396,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4704$2 [0]),
+    .stream(\port$4713$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8500,8 +8508,8 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign rows__region_groups = region_groups;
   assign rows__rows_per_region = rows_per_region;
   assign rows__min_free = min_free;
-  assign stream = \port$4704$2 [0];
-  assign rows__stream = \port$4704$2 [0];
+  assign stream = \port$4713$2 [0];
+  assign rows__stream = \port$4713$2 [0];
   assign rows__retries = retries;
   assign settings__features = features;
   assign settings__hidden = hidden;
@@ -8538,7 +8546,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$29 , \$28 , \$27 , \$26 , \$25 , \$24 , \$23  };
   assign step_records__payload = step;
-  assign settings__record_steps = \port$4704$2 [1];
+  assign settings__record_steps = \port$4713$2 [1];
   assign \allow_coin$257  = allow_coin;
   assign status__turn = region;
   assign commands__start = control_command[0];
@@ -11323,23 +11331,23 @@ module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid,
   wire \$19 ;
   wire \$2 ;
   wire \$20 ;
-  wire [2:0] \$21 ;
-  wire [2:0] \$22 ;
-  wire [7:0] \$23 ;
-  wire [5:0] \$24 ;
-  wire [5:0] \$25 ;
-  wire \$26 ;
-  wire \$27 ;
-  wire [11:0] \$28 ;
-  wire [11:0] \$29 ;
+  wire \$21 ;
+  wire \$22 ;
+  wire [2:0] \$23 ;
+  wire [2:0] \$24 ;
+  wire [7:0] \$25 ;
+  wire [5:0] \$26 ;
+  wire [5:0] \$27 ;
+  wire \$28 ;
+  wire \$29 ;
   wire \$3 ;
-  wire \$30 ;
-  wire \$31 ;
-  wire [255:0] \$32 ;
+  wire [11:0] \$30 ;
+  wire [11:0] \$31 ;
+  wire \$32 ;
   wire \$33 ;
-  wire [1:0] \$34 ;
+  wire [255:0] \$34 ;
   wire \$35 ;
-  wire \$36 ;
+  wire [1:0] \$36 ;
   wire \$37 ;
   wire \$38 ;
   wire \$39 ;
@@ -11359,10 +11367,14 @@ module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid,
   wire \$51 ;
   wire \$52 ;
   wire \$53 ;
-  reg \$54 ;
-  reg \$55 ;
-  reg \$56 ;
+  wire \$54 ;
+  wire \$55 ;
+  wire \$56 ;
+  wire \$57 ;
+  reg \$58 ;
+  reg \$59 ;
   wire \$6 ;
+  reg \$60 ;
   wire \$7 ;
   wire \$8 ;
   wire \$9 ;
@@ -11476,23 +11488,29 @@ module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid,
   reg targets__ready;
   input targets__valid;
   wire targets__valid;
-  assign \$43  = ~ reading;
-  assign \$44  = \$42  & \$43 ;
-  assign \$45  = ~ offered;
+  assign \$40  = ~ offered;
+  assign \$41  = \$39  & \$40 ;
+  assign \$42  = ~ \$41 ;
+  assign commands__valid = \$37  & \$42 ;
+  assign \$43  = commands__valid & commands__ready;
+  assign \$44  = discard & targets__valid;
+  assign \$45  = ~ reading;
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = ~ reading;
-  assign \$48  = \$signal  & \$47 ;
-  assign \$49  = targets__payload[2:0] == 2'h2;
-  assign \$50  = targets__payload[27] & \$49 ;
-  assign \$51  = targets__payload[2:0] == 2'h2;
-  assign \$52  = ~ \$51 ;
-  assign \$53  = targets__payload[27] & \$52 ;
+  assign \$47  = ~ offered;
+  assign \$48  = \$46  & \$47 ;
+  assign \$49  = ~ reading;
+  assign \$50  = \$signal  & \$49 ;
+  assign \$53  = targets__payload[2:0] == 2'h2;
+  assign \$54  = targets__payload[27] & \$53 ;
+  assign \$55  = targets__payload[2:0] == 2'h2;
+  assign \$56  = ~ \$55 ;
+  assign \$57  = targets__payload[27] & \$56 ;
   always @(posedge clk)
-    exhausted <= \$54 ;
+    exhausted <= \$58 ;
   always @(posedge clk)
-    offered <= \$55 ;
+    offered <= \$59 ;
   always @(posedge clk)
-    reading <= \$56 ;
+    reading <= \$60 ;
   assign \$1  = ~ allow_coin;
   assign \$2  = ~ allow_sample;
   assign \$3  = \$1  & \$2 ;
@@ -11506,79 +11524,75 @@ module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid,
   assign \$11  = \$9  & \$10 ;
   assign \$12  = ~ reading;
   assign \$13  = \$signal  & \$12 ;
-  assign \$14  = allow_coin | allow_sample;
-  assign \$15  = ~ exhausted;
-  assign \$16  = \$14  & \$15 ;
+  assign \$16  = allow_coin | allow_sample;
   assign \$17  = ~ exhausted;
-  assign \$18  = allow_coin & \$17 ;
+  assign \$18  = \$16  & \$17 ;
   assign \$19  = ~ exhausted;
-  assign \$20  = allow_sample & \$19 ;
-  assign \$21  = reading ? 3'h4 : 3'h3;
-  assign \$24  = \$signal  ? targets__payload[16:11] : 6'h00;
-  assign \$26  = ~ reading;
-  assign \$27  = \$signal  & \$26 ;
-  assign \$28  = \$27  ? targets__payload[39:28] : 12'h000;
-  assign \$33  = targets__payload[2:0] == 2'h2;
-  assign \$34  = \$33  ? 2'h1 : 2'h0;
-  assign \$35  = targets__valid & allowed;
-  assign \$36  = ~ reading;
-  assign \$37  = discard & \$36 ;
-  assign \$38  = ~ offered;
-  assign \$39  = \$37  & \$38 ;
-  assign \$40  = ~ \$39 ;
-  assign commands__valid = \$35  & \$40 ;
-  assign \$41  = commands__valid & commands__ready;
-  assign \$42  = discard & targets__valid;
+  assign \$20  = allow_coin & \$19 ;
+  assign \$21  = ~ exhausted;
+  assign \$22  = allow_sample & \$21 ;
+  assign \$23  = reading ? 3'h4 : 3'h3;
+  assign \$26  = \$signal  ? targets__payload[16:11] : 6'h00;
+  assign \$28  = ~ reading;
+  assign \$29  = \$signal  & \$28 ;
+  assign \$30  = \$29  ? targets__payload[39:28] : 12'h000;
+  assign \$35  = targets__payload[2:0] == 2'h2;
+  assign \$36  = \$35  ? 2'h1 : 2'h0;
+  assign \$37  = targets__valid & allowed;
+  assign \$38  = ~ reading;
+  assign \$39  = discard & \$38 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$54  = exhausted;
+    \$58  = exhausted;
     if (\$3 ) begin
-      \$54  = 1'h0;
+      \$58  = 1'h0;
     end
     if (\$6 ) begin
       (* full_case = 32'd1 *)
       if (\$13 ) begin
+      end else if (\$15 ) begin
       end else begin
         if (\$signal ) begin
           if (targets__payload[27]) begin
-            \$54  = 1'h1;
+            \$58  = 1'h1;
           end
         end
       end
     end
     if (control_command[10]) begin
-      \$54  = 1'h0;
+      \$58  = 1'h0;
     end
     if (rst) begin
-      \$54  = 1'h0;
+      \$58  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$55  = \$5 ;
+    \$59  = \$5 ;
     if (control_command[10]) begin
-      \$55  = 1'h0;
+      \$59  = 1'h0;
     end
     if (rst) begin
-      \$55  = 1'h0;
+      \$59  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
-    \$56  = reading;
+    \$60  = reading;
     if (\$6 ) begin
       (* full_case = 32'd1 *)
       if (\$13 ) begin
-        \$56  = 1'h1;
+        \$60  = 1'h1;
+      end else if (\$15 ) begin
       end else begin
-        \$56  = 1'h0;
+        \$60  = 1'h0;
       end
     end
     if (control_command[10]) begin
-      \$56  = 1'h0;
+      \$60  = 1'h0;
     end
     if (rst) begin
-      \$56  = 1'h0;
+      \$60  = 1'h0;
     end
   end
   always @* begin
@@ -11588,11 +11602,11 @@ module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid,
       3'h4:
           allowed = 1'h1;
       3'h3:
-          allowed = \$16 ;
-      3'h2:
           allowed = \$18 ;
-      default:
+      3'h2:
           allowed = \$20 ;
+      default:
+          allowed = \$22 ;
     endcase
   end
   always @* begin
@@ -11619,31 +11633,33 @@ module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid,
       3'h3:
           op = 3'h2;
       default:
-          op = \$21 ;
+          op = \$23 ;
     endcase
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     targets__ready = 1'h0;
-    if (\$41 ) begin
+    if (\$43 ) begin
       (* full_case = 32'd1 *)
-      if (\$48 ) begin
+      if (\$50 ) begin
+      end else if (\$52 ) begin
       end else begin
         targets__ready = 1'h1;
       end
-    end else if (\$46 ) begin
+    end else if (\$48 ) begin
       targets__ready = 1'h1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     coin_done = 1'h0;
-    if (\$41 ) begin
+    if (\$43 ) begin
       (* full_case = 32'd1 *)
-      if (\$48 ) begin
+      if (\$50 ) begin
+      end else if (\$52 ) begin
       end else begin
         if (\$signal ) begin
-          coin_done = \$50 ;
+          coin_done = \$54 ;
         end
       end
     end
@@ -11651,12 +11667,13 @@ module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid,
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$9 ) begin end
     sample_done = 1'h0;
-    if (\$41 ) begin
+    if (\$43 ) begin
       (* full_case = 32'd1 *)
-      if (\$48 ) begin
+      if (\$50 ) begin
+      end else if (\$52 ) begin
       end else begin
         if (\$signal ) begin
-          sample_done = \$53 ;
+          sample_done = \$57 ;
         end
       end
     end
@@ -11731,15 +11748,19 @@ module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid,
   assign commands__payload[312:303] = targets__payload[26:17];
   assign commands__payload[302:297] = targets__payload[16:11];
   assign commands__payload[296:289] = targets__payload[10:3];
-  assign commands__payload[288:287] = \$34 ;
-  assign commands__payload[286:0] = { \$32 , \$31 , \$30 , \$29 , \$25 , \$23 , \$22  };
-  assign \$22  = op;
-  assign \$23  = targets__payload[10:3];
-  assign \$25  = \$24 ;
-  assign \$29  = \$28 ;
-  assign \$30  = 1'h0;
-  assign \$31  = 1'h0;
-  assign \$32  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+  assign commands__payload[288:287] = \$36 ;
+  assign commands__payload[286:0] = { \$34 , \$33 , \$32 , \$31 , \$27 , \$25 , \$24  };
+  assign \$14  = 1'h0;
+  assign \$15  = 1'h0;
+  assign \$24  = op;
+  assign \$25  = targets__payload[10:3];
+  assign \$27  = \$26 ;
+  assign \$31  = \$30 ;
+  assign \$32  = 1'h0;
+  assign \$33  = 1'h0;
+  assign \$34  = 256'h0000000000000000000000000000000000000000000000000000000000000000;
+  assign \$51  = 1'h0;
+  assign \$52  = 1'h0;
 endmodule
 
 (* generator = "Amaranth" *)
@@ -12662,13 +12683,14 @@ module \ohmcarlo_core.controller.recorder.walk (rst, \end , control_command, fea
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, results__valid, results__payload, control_command, tags__valid, \input__payload$9 , read_backs__payload, readings__valid, results__ready, raw__valid, read_backs__valid, readings__ready, clk);
+module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, results__valid, readings__payload, control_command, tags__valid, \input__payload$9 , read_backs__payload, read_backs__valid, results__ready, readings__valid, raw__valid, readings__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
   wire \$1 ;
   wire [7:0] \$2 ;
   wire \$3 ;
   wire [8:0] \$4 ;
   reg [6:0] \$5 ;
+  reg averages;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -12739,9 +12761,9 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   wire [1:0] \output__payload.reader ;
   wire [7:0] \output__payload.row ;
   wire output__ready;
-  wire \output__ready$27 ;
+  wire \output__ready$28 ;
   wire output__valid;
-  wire \output__valid$18 ;
+  wire \output__valid$22 ;
   wire [24:0] raw__payload;
   wire [24:0] \raw__payload.value ;
   wire raw__ready;
@@ -12766,13 +12788,13 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   wire read_backs__ready;
   output read_backs__valid;
   reg read_backs__valid;
+  input [24:0] readings__payload;
   wire [24:0] readings__payload;
   wire [24:0] \readings__payload.value ;
   input readings__ready;
   wire readings__ready;
   output readings__valid;
   reg readings__valid;
-  input [24:0] results__payload;
   wire [24:0] results__payload;
   wire [24:0] \results__payload.value ;
   output results__ready;
@@ -12797,16 +12819,16 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   wire tags__ready;
   input tags__valid;
   wire tags__valid;
-  assign \output__ready$27  = results__valid & results__ready;
+  assign \output__ready$28  = results__valid & results__ready;
   assign \$2  = \inside  + \input__valid$6 ;
-  assign \$3  = \output__valid$18  & \output__ready$27 ;
+  assign \$3  = \output__valid$22  & \output__ready$28 ;
   assign \$4  = \$2  - \$3 ;
   always @(posedge clk)
     \inside  <= \$5 ;
   assign \input__valid$6  = tags__valid & tags__ready;
   assign tags__ready = \inside  < 7'h40;
   assign empty = ! \inside ;
-  assign \$1  = \output__valid$18  & results__valid;
+  assign \$1  = \output__valid$22  & results__valid;
   \ohmcarlo_core.controller.router.next  next (
     .clk(clk),
     .control_command(control_command),
@@ -12814,8 +12836,8 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
     .input__ready(output__ready),
     .input__valid(input__valid),
     .output__payload(\output__payload$14 ),
-    .output__ready(\output__ready$27 ),
-    .output__valid(\output__valid$18 ),
+    .output__ready(\output__ready$28 ),
+    .output__valid(\output__valid$22 ),
     .rst(rst)
   );
   \ohmcarlo_core.controller.router.waiting  waiting (
@@ -12830,11 +12852,23 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   );
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    readings__valid = 1'h0;
+    read_backs__valid = 1'h0;
+    if (averages) begin
+      read_backs__valid = 1'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
+    results__ready = 1'h0;
+    if (averages) begin
+      results__ready = read_backs__ready;
+    end
     if (\$1 ) begin
       casez (\output__payload$14 [1:0])
         2'h2:
-            readings__valid = 1'h1;
+            results__ready = readings__ready;
+        2'h3:
+            results__ready = 1'h1;
         default:
           ;
       endcase
@@ -12842,16 +12876,13 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    results__ready = 1'h0;
+    readings__valid = 1'h0;
     if (\$1 ) begin
-      (* full_case = 32'd1 *)
       casez (\output__payload$14 [1:0])
         2'h2:
-            results__ready = readings__ready;
-        2'h3:
-            results__ready = 1'h1;
+            readings__valid = 1'h1;
         default:
-            results__ready = read_backs__ready;
+          ;
       endcase
     end
   end
@@ -12871,7 +12902,7 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$13 ) begin end
-    read_backs__valid = 1'h0;
+    averages = 1'h0;
     if (\$1 ) begin
       (* full_case = 32'd1 *)
       casez (\output__payload$14 [1:0])
@@ -12880,7 +12911,7 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
         2'h3:
             /* empty */;
         default:
-            read_backs__valid = 1'h1;
+            averages = 1'h1;
       endcase
     end
   end
@@ -12898,8 +12929,8 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   assign input__ready = output__ready;
   assign output__valid = input__valid;
   assign tags__payload = \input__payload$9 ;
-  assign readings__payload = results__payload;
-  assign raw__payload = results__payload;
+  assign results__payload = readings__payload;
+  assign raw__payload = readings__payload;
   assign raw__ready = 1'h1;
   assign \input__payload.reader  = input__payload[1:0];
   assign \input__payload.row  = input__payload[9:2];
@@ -12939,9 +12970,9 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   assign \output__payload$14.old  = \output__payload$14 [25:16];
   assign \output__payload$14.centre  = \output__payload$14 [37:26];
   assign \output__payload$14.last  = \output__payload$14 [38];
-  assign \results__payload.value  = results__payload;
-  assign \readings__payload.value  = results__payload;
-  assign \raw__payload.value  = results__payload;
+  assign \readings__payload.value  = readings__payload;
+  assign \results__payload.value  = readings__payload;
+  assign \raw__payload.value  = readings__payload;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -12953,7 +12984,7 @@ module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, re
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  assign read_backs__payload[48:39] = results__payload[9:0];
+  assign read_backs__payload[48:39] = readings__payload[9:0];
   assign read_backs__payload[38:0] = \output__payload$14 ;
 endmodule
 
@@ -18532,7 +18563,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$6009$0 (raw),
+    .\port$6019$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18869,7 +18900,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6009$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6019$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18944,8 +18975,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$6009$0 ;
-  wire [6:0] \port$6009$0 ;
+  input [6:0] \port$6019$0 ;
+  wire [6:0] \port$6019$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -19035,7 +19066,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$6009$0 (\port$6009$0 [3:0]),
+    .\port$6019$0 (\port$6019$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -19047,7 +19078,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$6009$0 (\port$6009$0 [3:0]),
+    .\port$6019$0 (\port$6019$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -19057,7 +19088,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$6009$0 (\port$6009$0 ),
+    .\port$6019$0 (\port$6019$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19152,22 +19183,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$6009$0 [0];
-  assign \valid$1  = \port$6009$0 [0];
-  assign symbol = \port$6009$0 [3:1];
-  assign \symbol$3  = \port$6009$0 [3:1];
+  assign valid = \port$6019$0 [0];
+  assign \valid$1  = \port$6019$0 [0];
+  assign symbol = \port$6019$0 [3:1];
+  assign \symbol$3  = \port$6019$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$6009$0 [0];
-  assign \symbol$9  = \port$6009$0 [3:1];
+  assign \valid$8  = \port$6019$0 [0];
+  assign \symbol$9  = \port$6019$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$6009$0 [0];
-  assign \symbol$14  = \port$6009$0 [3:1];
+  assign \valid$13  = \port$6019$0 [0];
+  assign \symbol$14  = \port$6019$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$6009$0 [6:4];
-  assign \column$19  = \port$6009$0 [6:4];
+  assign column = \port$6019$0 [6:4];
+  assign \column$19  = \port$6019$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19205,7 +19236,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6009$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6019$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19445,8 +19476,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$6009$0 ;
-  wire [3:0] \port$6009$0 ;
+  input [3:0] \port$6019$0 ;
+  wire [3:0] \port$6019$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19460,17 +19491,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$6009$0 [1] : first;
-  assign \$3  = \port$6009$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$6019$0 [1] : first;
+  assign \$3  = \port$6019$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$6009$0 [1] : first;
-  assign \$12  = \$9  ? \port$6009$0 [2] : \$11 ;
-  assign \$13  = \port$6009$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$6019$0 [1] : first;
+  assign \$12  = \$9  ? \port$6019$0 [2] : \$11 ;
+  assign \$13  = \port$6019$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19480,10 +19511,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$6009$0 [1] : first;
-  assign \$25  = \$22  ? \port$6009$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$6009$0 [3] : \$25 ;
-  assign \$27  = \port$6009$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$6019$0 [1] : first;
+  assign \$25  = \$22  ? \port$6019$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$6019$0 [3] : \$25 ;
+  assign \$27  = \port$6019$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19493,19 +19524,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$6009$0 [0] & \$37 ;
+  assign \$38  = \port$6019$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$6009$0 [1] : first;
-  assign \$41  = \port$6009$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$6019$0 [1] : first;
+  assign \$41  = \port$6019$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$6009$0 [1] : first;
-  assign \$50  = \$47  ? \port$6009$0 [2] : \$49 ;
-  assign \$51  = \port$6009$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$6019$0 [1] : first;
+  assign \$50  = \$47  ? \port$6019$0 [2] : \$49 ;
+  assign \$51  = \port$6019$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19515,10 +19546,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$6009$0 [1] : first;
-  assign \$63  = \$60  ? \port$6009$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$6009$0 [3] : \$63 ;
-  assign \$65  = \port$6009$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$6019$0 [1] : first;
+  assign \$63  = \$60  ? \port$6019$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$6019$0 [3] : \$63 ;
+  assign \$65  = \port$6019$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19529,16 +19560,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$6009$0 [1] : first;
-  assign \$78  = \port$6009$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$6019$0 [1] : first;
+  assign \$78  = \port$6019$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$6009$0 [1] : first;
-  assign \$86  = \$83  ? \port$6009$0 [2] : \$85 ;
-  assign \$87  = \port$6009$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$6019$0 [1] : first;
+  assign \$86  = \$83  ? \port$6019$0 [2] : \$85 ;
+  assign \$87  = \port$6019$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19547,10 +19578,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$6009$0 [1] : first;
-  assign \$98  = \$95  ? \port$6009$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$6009$0 [3] : \$98 ;
-  assign \$100  = \port$6009$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$6019$0 [1] : first;
+  assign \$98  = \$95  ? \port$6019$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$6019$0 [3] : \$98 ;
+  assign \$100  = \port$6019$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19558,30 +19589,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$6009$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$6019$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$6009$0 [1] : first;
-  assign \$115  = \$112  ? \port$6009$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$6009$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$6019$0 [1] : first;
+  assign \$115  = \$112  ? \port$6019$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$6019$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$6009$0 [1] : first;
-  assign \$125  = \port$6009$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$6019$0 [1] : first;
+  assign \$125  = \port$6019$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$6009$0 [1] : first;
-  assign \$133  = \$130  ? \port$6009$0 [2] : \$132 ;
-  assign \$134  = \port$6009$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$6019$0 [1] : first;
+  assign \$133  = \$130  ? \port$6019$0 [2] : \$132 ;
+  assign \$134  = \port$6019$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19590,10 +19621,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$6009$0 [1] : first;
-  assign \$145  = \$142  ? \port$6009$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$6009$0 [3] : \$145 ;
-  assign \$147  = \port$6009$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$6019$0 [1] : first;
+  assign \$145  = \$142  ? \port$6019$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$6019$0 [3] : \$145 ;
+  assign \$147  = \port$6019$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19602,17 +19633,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$6009$0 [1] : first;
-  assign \$158  = \port$6009$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$6019$0 [1] : first;
+  assign \$158  = \port$6019$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$6009$0 [1] : first;
-  assign \$167  = \$164  ? \port$6009$0 [2] : \$166 ;
-  assign \$168  = \port$6009$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$6019$0 [1] : first;
+  assign \$167  = \$164  ? \port$6019$0 [2] : \$166 ;
+  assign \$168  = \port$6019$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19622,10 +19653,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$6009$0 [1] : first;
-  assign \$180  = \$177  ? \port$6009$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$6009$0 [3] : \$180 ;
-  assign \$182  = \port$6009$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$6019$0 [1] : first;
+  assign \$180  = \$177  ? \port$6019$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$6019$0 [3] : \$180 ;
+  assign \$182  = \port$6019$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19643,7 +19674,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$198  = \$196  & \$197 ;
   assign failed = \$195  | \$198 ;
   assign \$199  = seen >= 10'h3fd;
-  assign closes = \port$6009$0 [0] & \$199 ;
+  assign closes = \port$6019$0 [0] & \$199 ;
   always @(posedge clk)
     carried <= \$200 ;
   always @(posedge clk)
@@ -19689,7 +19720,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$6009$0 [0]) begin
+    if (\port$6019$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19708,7 +19739,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$6009$0 [0]) begin
+    if (\port$6019$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19724,7 +19755,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$6009$0 [0]) begin
+    if (\port$6019$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19737,8 +19768,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$6009$0 [0];
-  assign symbol = \port$6009$0 [3:1];
+  assign valid = \port$6019$0 [0];
+  assign symbol = \port$6019$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19779,7 +19810,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6009$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6019$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20172,8 +20203,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$6009$0 ;
-  wire [3:0] \port$6009$0 ;
+  input [3:0] \port$6019$0 ;
+  wire [3:0] \port$6019$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20186,92 +20217,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$6009$0 [1] == \$signal ;
+  assign \$1  = \port$6019$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$6009$0 [1] == \$signal ;
+  assign \$4  = \port$6019$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$6  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$6009$0 [1] == \$signal ;
+  assign \$9  = \port$6019$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$11  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$13  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$6009$0 [0] & \$16 ;
-  assign \$18  = \port$6009$0 [1] == \$signal ;
+  assign \$17  = \port$6019$0 [0] & \$16 ;
+  assign \$18  = \port$6019$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$6009$0 [1] == \$signal ;
+  assign \$21  = \port$6019$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$23  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$6009$0 [1] == \$signal ;
+  assign \$26  = \port$6019$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$28  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$30  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$6009$0 [1] == \$signal ;
+  assign \$35  = \port$6019$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$6009$0 [1] == \$signal ;
+  assign \$38  = \port$6019$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$40  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$6009$0 [1] == \$signal ;
+  assign \$43  = \port$6019$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$45  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$47  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$6009$0 [3] == \port$6009$0 [2];
-  assign \$53  = \port$6009$0 [1] == \$signal ;
+  assign \$52  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$53  = \port$6019$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$55  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$57  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$6009$0 [1] == \$signal ;
+  assign \$61  = \port$6019$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$63  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$65  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$6009$0 [3] == \port$6009$0 [2];
-  assign \$68  = \port$6009$0 [1] == \$signal ;
+  assign \$67  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$68  = \port$6019$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$70  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$72  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$6009$0 [1] == \$signal ;
+  assign \$76  = \port$6019$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$78  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$81  = \port$6009$0 [1] == \$signal ;
+  assign \$80  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$81  = \port$6019$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$83  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$6009$0 [1] == \$signal ;
+  assign \$87  = \port$6019$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20280,93 +20311,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$98  = \port$6009$0 [1] == \$signal ;
+  assign \$97  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$98  = \port$6019$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$100  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$6009$0 [1] == \$signal ;
+  assign \$104  = \port$6019$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$106  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$109  = \port$6009$0 [1] == \$signal ;
+  assign \$108  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$109  = \port$6019$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$111  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$6009$0 [1] == \$signal ;
+  assign \$115  = \port$6019$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$6009$0 [1] == \$signal ;
+  assign \$122  = \port$6019$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$6009$0 [1] == \$signal ;
+  assign \$128  = \port$6019$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$6009$0 [1] == \$signal ;
+  assign \$135  = \port$6019$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$137  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$140  = \port$6009$0 [1] == \$signal ;
+  assign \$139  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$140  = \port$6019$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$142  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$6009$0 [1] == \$signal ;
+  assign \$146  = \port$6019$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$6009$0 [1] == \$signal ;
+  assign \$153  = \port$6019$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$6009$0 [1] == \$signal ;
+  assign \$159  = \port$6019$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$6009$0 [1] == \$signal ;
+  assign \$167  = \port$6019$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$169  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$171  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$6009$0 [3] == \port$6009$0 [2];
-  assign \$174  = \port$6009$0 [1] == \$signal ;
+  assign \$173  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$174  = \port$6019$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$176  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$178  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$6009$0 [1] == \$signal ;
+  assign \$182  = \port$6019$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$184  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$187  = \port$6009$0 [1] == \$signal ;
+  assign \$186  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$187  = \port$6019$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$189  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$6009$0 [1] == \$signal ;
+  assign \$193  = \port$6019$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20375,132 +20406,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$204  = \port$6009$0 [1] == \$signal ;
+  assign \$203  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$204  = \port$6019$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$206  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$6009$0 [1] == \$signal ;
+  assign \$210  = \port$6019$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$212  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$215  = \port$6009$0 [1] == \$signal ;
+  assign \$214  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$215  = \port$6019$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$217  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$6009$0 [1] == \$signal ;
+  assign \$221  = \port$6019$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$6009$0 [1] == \$signal ;
+  assign \$228  = \port$6019$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$6009$0 [1] == \$signal ;
+  assign \$234  = \port$6019$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$6009$0 [1] == \$signal ;
+  assign \$241  = \port$6019$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$243  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$246  = \port$6009$0 [1] == \$signal ;
+  assign \$245  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$246  = \port$6019$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$248  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$6009$0 [1] == \$signal ;
+  assign \$252  = \port$6019$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$6009$0 [1] == \$signal ;
+  assign \$259  = \port$6019$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$6009$0 [1] == \$signal ;
+  assign \$265  = \port$6019$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$6009$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$6009$0 [1] == \$signal ;
+  assign \$272  = \port$6019$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$6019$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$275  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$277  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$6009$0 [1] == \$signal ;
+  assign \$279  = \port$6019$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$6009$0 [1] == \$signal ;
+  assign \$282  = \port$6019$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$284  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$6009$0 [1] == \$signal ;
+  assign \$287  = \port$6019$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$289  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$291  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$6009$0 [1] == \$signal ;
+  assign \$296  = \port$6019$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$6009$0 [1] == \$signal ;
+  assign \$299  = \port$6019$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$301  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$6009$0 [1] == \$signal ;
+  assign \$304  = \port$6019$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$306  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$308  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$6009$0 [1] == \$signal ;
+  assign \$313  = \port$6019$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$315  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$317  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$6009$0 [3] == \port$6009$0 [2];
-  assign \$320  = \port$6009$0 [1] == \$signal ;
+  assign \$319  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$320  = \port$6019$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$322  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$6009$0 [3] == \port$6009$0 [2];
+  assign \$324  = \port$6019$0 [3] == \port$6019$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$6009$0 [1] == \$signal ;
+  assign \$328  = \port$6019$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$330  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$6009$0 [2] == \port$6009$0 [1];
-  assign \$333  = \port$6009$0 [1] == \$signal ;
+  assign \$332  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$333  = \port$6019$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$6009$0 [2] == \port$6009$0 [1];
+  assign \$335  = \port$6019$0 [2] == \port$6019$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$6009$0 [1] == \$signal ;
+  assign \$339  = \port$6019$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20561,8 +20592,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$6009$0 [0]) begin
-      \$358  = \port$6009$0 [3];
+    if (\port$6019$0 [0]) begin
+      \$358  = \port$6019$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20577,7 +20608,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$6009$0 [0]) begin
+    if (\port$6019$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20596,7 +20627,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$6009$0 [0]) begin
+    if (\port$6019$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20609,8 +20640,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$6009$0 [0];
-  assign symbol = \port$6009$0 [3:1];
+  assign valid = \port$6019$0 [0];
+  assign symbol = \port$6019$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20660,7 +20691,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6009$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6019$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20699,8 +20730,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$6009$0 ;
-  wire [6:0] \port$6009$0 ;
+  input [6:0] \port$6019$0 ;
+  wire [6:0] \port$6019$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20749,8 +20780,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$6009$0 [6:4];
-  assign read__en = \port$6009$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$6019$0 [6:4];
+  assign read__en = \port$6019$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20802,7 +20833,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$6009$0 [0];
+    \$10  = \port$6019$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20812,7 +20843,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$6009$0 [3:1];
+    \$11  = \port$6019$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20889,9 +20920,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$6009$0 [6:4];
-  assign valid = \port$6009$0 [0];
-  assign symbol = \port$6009$0 [3:1];
+  assign column = \port$6019$0 [6:4];
+  assign valid = \port$6019$0 [0];
+  assign symbol = \port$6019$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -21052,7 +21083,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6104$0 (fine[22:0]),
+    .\port$6114$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -21131,7 +21162,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6104$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6114$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21166,8 +21197,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6104$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6104$0 ;
-  wire [22:0] \port$6104$0 ;
+  input [22:0] \port$6114$0 ;
+  wire [22:0] \port$6114$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21243,7 +21274,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6104$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6104$0 [22:17]];
+    _0_ <= deltas[\port$6114$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21317,7 +21348,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6104$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6104$0 [22:17]];
+    _1_ <= lows[\port$6114$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21334,7 +21365,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6104$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6104$0 [16:0];
+    \$4  = \port$6114$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21382,10 +21413,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6104$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6104$0 [22:17];
-  assign index = \port$6104$0 [22:17];
-  assign delta_port__addr = \port$6104$0 [22:17];
-  assign fraction = \port$6104$0 [16:0];
+  assign \$signature__addr  = \port$6114$0 [22:17];
+  assign index = \port$6114$0 [22:17];
+  assign delta_port__addr = \port$6114$0 [22:17];
+  assign fraction = \port$6114$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21401,7 +21432,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6104$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4720$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4729$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21648,8 +21679,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4720$0 ;
-  wire [21:0] \port$4720$0 ;
+  input [21:0] \port$4729$0 ;
+  wire [21:0] \port$4729$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -21952,7 +21983,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4720$0 (\port$4720$0 ),
+    .\port$4729$0 (\port$4729$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -22065,10 +22096,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4720$0 [15:0];
-  assign logit_mantissa = \port$4720$0 [15:0];
-  assign shift = \port$4720$0 [21:16];
-  assign logit_shift = \port$4720$0 [21:16];
+  assign mantissa = \port$4729$0 [15:0];
+  assign logit_mantissa = \port$4729$0 [15:0];
+  assign shift = \port$4729$0 [21:16];
+  assign logit_shift = \port$4729$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -24195,7 +24226,7 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   wire \$30 ;
   wire \$31 ;
   wire \$32 ;
-  wire [7:0] \$33 ;
+  wire \$33 ;
   wire [7:0] \$34 ;
   wire [7:0] \$35 ;
   wire [7:0] \$36 ;
@@ -24230,18 +24261,19 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   wire [7:0] \$62 ;
   wire [7:0] \$63 ;
   wire [7:0] \$64 ;
-  wire \$65 ;
+  wire [7:0] \$65 ;
   wire \$66 ;
-  reg \$67 ;
+  wire \$67 ;
   reg \$68 ;
   reg \$69 ;
   wire \$7 ;
-  reg [286:0] \$70 ;
-  reg \$71 ;
+  reg \$70 ;
+  reg [286:0] \$71 ;
   reg \$72 ;
   reg \$73 ;
   reg \$74 ;
-  reg [2:0] \$75 ;
+  reg \$75 ;
+  reg [2:0] \$76 ;
   wire \$8 ;
   wire [1:0] \$9 ;
   wire \$signal ;
@@ -24420,71 +24452,72 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   wire \tag.plane ;
   reg tile = 1'h0;
   reg [2:0] unit = 3'h0;
+  assign \$21  = tile == \$20 ;
   assign \$22  = ! plane;
-  assign \$signal$44  = \$21  & \$22 ;
-  assign \$23  = ~ requests__valid;
-  assign \$signal  = \$23  | requests__ready;
-  assign \$24  = \$signal  & \$signal$52 ;
-  assign \$25  = \$24  & room;
-  assign \$26  = ~ halt;
-  assign start = \$25  & \$26 ;
-  assign \$27  = ~ \$signal$43 ;
-  assign \$28  = ! hidden;
-  assign \$29  = \$signal$46  | \$28 ;
-  assign \$30  = start & \$signal$44 ;
-  assign \$31  = ~ \$signal$46 ;
-  assign \$32  = \$30  & \$31 ;
-  assign points__ready = \$32  & \$signal$48 ;
-  assign \$33  = \$signal$46  ? layers__payload[15:8] : points__payload[15:8];
-  assign \$34  = \$signal$46  ? layers__payload[23:16] : points__payload[23:16];
-  assign \$35  = \$signal$46  ? layers__payload[31:24] : points__payload[31:24];
-  assign \$36  = \$signal$46  ? layers__payload[39:32] : points__payload[39:32];
-  assign \$37  = \$signal$46  ? layers__payload[47:40] : points__payload[47:40];
-  assign \$38  = \$signal$46  ? layers__payload[55:48] : points__payload[55:48];
-  assign \$39  = \$signal$46  ? layers__payload[63:56] : points__payload[63:56];
-  assign \$40  = \$signal$46  ? layers__payload[71:64] : points__payload[71:64];
-  assign \$41  = \$signal$46  ? 8'h00 : points__payload[79:72];
-  assign \$42  = \$signal$46  ? 8'h00 : points__payload[87:80];
-  assign \$43  = \$signal$46  ? 8'h00 : points__payload[95:88];
-  assign \$44  = \$signal$46  ? 8'h00 : points__payload[103:96];
-  assign \$45  = \$signal$46  ? 8'h00 : points__payload[111:104];
-  assign \$46  = \$signal$46  ? 8'h00 : points__payload[119:112];
-  assign \$47  = \$signal$46  ? 8'h00 : points__payload[127:120];
-  assign \$48  = \$signal$46  ? 8'h00 : points__payload[135:128];
-  assign \$49  = \$signal$46  ? 8'h00 : points__payload[143:136];
-  assign \$50  = \$signal$46  ? 8'h00 : points__payload[151:144];
-  assign \$51  = \$signal$46  ? 8'h00 : points__payload[159:152];
-  assign \$52  = \$signal$46  ? 8'h00 : points__payload[167:160];
-  assign \$53  = \$signal$46  ? 8'h00 : points__payload[175:168];
-  assign \$54  = \$signal$46  ? 8'h00 : points__payload[183:176];
-  assign \$55  = \$signal$46  ? 8'h00 : points__payload[191:184];
-  assign \$56  = \$signal$46  ? 8'h00 : points__payload[199:192];
-  assign \$57  = \$signal$46  ? 8'h00 : points__payload[207:200];
-  assign \$58  = \$signal$46  ? 8'h00 : points__payload[215:208];
-  assign \$59  = \$signal$46  ? 8'h00 : points__payload[223:216];
-  assign \$60  = \$signal$46  ? 8'h00 : points__payload[231:224];
-  assign \$65  = start & \$signal$44 ;
-  assign layers__ready = \$65  & \$signal$46 ;
-  assign \$66  = | hidden;
-  assign started = points__ready & \$66 ;
+  assign \$23  = \$21  & \$22 ;
+  assign \$24  = ~ requests__valid;
+  assign \$signal  = \$24  | requests__ready;
+  assign \$25  = \$signal  & \$signal$52 ;
+  assign \$26  = \$25  & room;
+  assign \$27  = ~ halt;
+  assign start = \$26  & \$27 ;
+  assign \$28  = ~ \$signal$43 ;
+  assign \$29  = ! hidden;
+  assign \$30  = \$signal$46  | \$29 ;
+  assign \$31  = start & \$signal$44 ;
+  assign \$32  = ~ \$signal$46 ;
+  assign \$33  = \$31  & \$32 ;
+  assign points__ready = \$33  & \$signal$48 ;
+  assign \$34  = \$signal$46  ? layers__payload[15:8] : points__payload[15:8];
+  assign \$35  = \$signal$46  ? layers__payload[23:16] : points__payload[23:16];
+  assign \$36  = \$signal$46  ? layers__payload[31:24] : points__payload[31:24];
+  assign \$37  = \$signal$46  ? layers__payload[39:32] : points__payload[39:32];
+  assign \$38  = \$signal$46  ? layers__payload[47:40] : points__payload[47:40];
+  assign \$39  = \$signal$46  ? layers__payload[55:48] : points__payload[55:48];
+  assign \$40  = \$signal$46  ? layers__payload[63:56] : points__payload[63:56];
+  assign \$41  = \$signal$46  ? layers__payload[71:64] : points__payload[71:64];
+  assign \$42  = \$signal$46  ? 8'h00 : points__payload[79:72];
+  assign \$43  = \$signal$46  ? 8'h00 : points__payload[87:80];
+  assign \$44  = \$signal$46  ? 8'h00 : points__payload[95:88];
+  assign \$45  = \$signal$46  ? 8'h00 : points__payload[103:96];
+  assign \$46  = \$signal$46  ? 8'h00 : points__payload[111:104];
+  assign \$47  = \$signal$46  ? 8'h00 : points__payload[119:112];
+  assign \$48  = \$signal$46  ? 8'h00 : points__payload[127:120];
+  assign \$49  = \$signal$46  ? 8'h00 : points__payload[135:128];
+  assign \$50  = \$signal$46  ? 8'h00 : points__payload[143:136];
+  assign \$51  = \$signal$46  ? 8'h00 : points__payload[151:144];
+  assign \$52  = \$signal$46  ? 8'h00 : points__payload[159:152];
+  assign \$53  = \$signal$46  ? 8'h00 : points__payload[167:160];
+  assign \$54  = \$signal$46  ? 8'h00 : points__payload[175:168];
+  assign \$55  = \$signal$46  ? 8'h00 : points__payload[183:176];
+  assign \$56  = \$signal$46  ? 8'h00 : points__payload[191:184];
+  assign \$57  = \$signal$46  ? 8'h00 : points__payload[199:192];
+  assign \$58  = \$signal$46  ? 8'h00 : points__payload[207:200];
+  assign \$59  = \$signal$46  ? 8'h00 : points__payload[215:208];
+  assign \$60  = \$signal$46  ? 8'h00 : points__payload[223:216];
+  assign \$61  = \$signal$46  ? 8'h00 : points__payload[231:224];
+  assign \$66  = start & \$signal$44 ;
+  assign layers__ready = \$66  & \$signal$46 ;
+  assign \$67  = | hidden;
+  assign started = points__ready & \$67 ;
   always @(posedge clk)
-    point_last_tile <= \$67 ;
+    point_last_tile <= \$68 ;
   always @(posedge clk)
-    layer_last_tile <= \$68 ;
+    layer_last_tile <= \$69 ;
   always @(posedge clk)
-    requests__valid <= \$69 ;
+    requests__valid <= \$70 ;
   always @(posedge clk)
-    requests__payload <= \$70 ;
+    requests__payload <= \$71 ;
   always @(posedge clk)
-    \$signal$43  <= \$71 ;
+    \$signal$43  <= \$72 ;
   always @(posedge clk)
-    from_layer <= \$72 ;
+    from_layer <= \$73 ;
   always @(posedge clk)
-    plane <= \$73 ;
+    plane <= \$74 ;
   always @(posedge clk)
-    tile <= \$74 ;
+    tile <= \$75 ;
   always @(posedge clk)
-    unit <= \$75 ;
+    unit <= \$76 ;
   assign \$1  = ! plane;
   assign \$2  = ~ \$signal$44 ;
   assign \$3  = ! plane;
@@ -24508,17 +24541,6 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   assign \$18  = points__payload[7:0] + unit;
   assign \$19  = \$signal$46  ? \$17  : \$18 ;
   assign \$20  = \$signal$46  ? layer_last_tile : point_last_tile;
-  assign \$21  = tile == \$20 ;
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
-    \$67  = 1'h0;
-    if (control_command[10]) begin
-      \$67  = 1'h0;
-    end
-    if (rst) begin
-      \$67  = 1'h0;
-    end
-  end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     \$68  = 1'h0;
@@ -24531,10 +24553,7 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
-    \$69  = requests__valid;
-    if (\$signal ) begin
-      \$69  = start;
-    end
+    \$69  = 1'h0;
     if (control_command[10]) begin
       \$69  = 1'h0;
     end
@@ -24544,74 +24563,74 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
-    \$70  = requests__payload;
+    \$70  = requests__valid;
     if (\$signal ) begin
-      \$70 [2:0] = 3'h5;
-      \$70 [10:3] = \$19 [7:0];
-      \$70 [29] = tile;
-      \$70 [30] = \$1 ;
-      \$70 [38:31] = byte0;
-      \$70 [46:39] = byte1;
-      \$70 [54:47] = byte2;
-      \$70 [62:55] = byte3;
-      \$70 [70:63] = byte4;
-      \$70 [78:71] = byte5;
-      \$70 [86:79] = byte6;
-      \$70 [94:87] = byte7;
-      \$70 [102:95] = byte8;
-      \$70 [110:103] = byte9;
-      \$70 [118:111] = byte10;
-      \$70 [126:119] = byte11;
-      \$70 [134:127] = byte12;
-      \$70 [142:135] = byte13;
-      \$70 [150:143] = byte14;
-      \$70 [158:151] = byte15;
-      \$70 [166:159] = byte16;
-      \$70 [174:167] = byte17;
-      \$70 [182:175] = byte18;
-      \$70 [190:183] = byte19;
-      \$70 [198:191] = byte20;
-      \$70 [206:199] = byte21;
-      \$70 [214:207] = byte22;
-      \$70 [222:215] = byte23;
-      \$70 [230:223] = byte24;
-      \$70 [238:231] = byte25;
-      \$70 [246:239] = byte26;
-      \$70 [254:247] = byte27;
-      \$70 [262:255] = byte28;
-      \$70 [270:263] = byte29;
-      \$70 [278:271] = byte30;
-      \$70 [286:279] = byte31;
+      \$70  = start;
     end
     if (control_command[10]) begin
-      \$70 [10:0] = 11'h000;
-      \$70 [286:29] = 258'h00000000000000000000000000000000000000000000000000000000000000000;
+      \$70  = 1'h0;
     end
     if (rst) begin
-      \$70  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+      \$70  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
-    \$71  = \$signal$43 ;
+    \$71  = requests__payload;
+    if (\$signal ) begin
+      \$71 [2:0] = 3'h5;
+      \$71 [10:3] = \$19 [7:0];
+      \$71 [29] = tile;
+      \$71 [30] = \$1 ;
+      \$71 [38:31] = byte0;
+      \$71 [46:39] = byte1;
+      \$71 [54:47] = byte2;
+      \$71 [62:55] = byte3;
+      \$71 [70:63] = byte4;
+      \$71 [78:71] = byte5;
+      \$71 [86:79] = byte6;
+      \$71 [94:87] = byte7;
+      \$71 [102:95] = byte8;
+      \$71 [110:103] = byte9;
+      \$71 [118:111] = byte10;
+      \$71 [126:119] = byte11;
+      \$71 [134:127] = byte12;
+      \$71 [142:135] = byte13;
+      \$71 [150:143] = byte14;
+      \$71 [158:151] = byte15;
+      \$71 [166:159] = byte16;
+      \$71 [174:167] = byte17;
+      \$71 [182:175] = byte18;
+      \$71 [190:183] = byte19;
+      \$71 [198:191] = byte20;
+      \$71 [206:199] = byte21;
+      \$71 [214:207] = byte22;
+      \$71 [222:215] = byte23;
+      \$71 [230:223] = byte24;
+      \$71 [238:231] = byte25;
+      \$71 [246:239] = byte26;
+      \$71 [254:247] = byte27;
+      \$71 [262:255] = byte28;
+      \$71 [270:263] = byte29;
+      \$71 [278:271] = byte30;
+      \$71 [286:279] = byte31;
+    end
+    if (control_command[10]) begin
+      \$71 [10:0] = 11'h000;
+      \$71 [286:29] = 258'h00000000000000000000000000000000000000000000000000000000000000000;
+    end
+    if (rst) begin
+      \$71  = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    \$72  = \$signal$43 ;
     if (start) begin
-      \$71  = \$2 ;
+      \$72  = \$2 ;
     end
     if (halt) begin
-      \$71  = 1'h0;
-    end
-    if (control_command[10]) begin
-      \$71  = 1'h0;
-    end
-    if (rst) begin
-      \$71  = 1'h0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
-    \$72  = from_layer;
-    if (start) begin
-      \$72  = \$signal$46 ;
+      \$72  = 1'h0;
     end
     if (control_command[10]) begin
       \$72  = 1'h0;
@@ -24622,12 +24641,9 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
-    \$73  = plane;
+    \$73  = from_layer;
     if (start) begin
-      \$73  = \$5 [0];
-    end
-    if (halt) begin
-      \$73  = 1'h0;
+      \$73  = \$signal$46 ;
     end
     if (control_command[10]) begin
       \$73  = 1'h0;
@@ -24638,260 +24654,276 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
-    \$74  = tile;
+    \$74  = plane;
+    if (start) begin
+      \$74  = \$5 [0];
+    end
+    if (halt) begin
+      \$74  = 1'h0;
+    end
+    if (control_command[10]) begin
+      \$74  = 1'h0;
+    end
+    if (rst) begin
+      \$74  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
+    \$75  = tile;
     if (start) begin
       if (\$6 ) begin
-        \$74  = \$10 [0];
+        \$75  = \$10 [0];
       end
     end
     if (halt) begin
-      \$74  = 1'h0;
+      \$75  = 1'h0;
     end
     if (control_command[10]) begin
-      \$74  = 1'h0;
+      \$75  = 1'h0;
     end
     if (rst) begin
-      \$74  = 1'h0;
+      \$75  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
-    \$75  = unit;
+    \$76  = unit;
     if (\$13 ) begin
-      \$75  = \$15 [2:0];
+      \$76  = \$15 [2:0];
     end
     if (halt) begin
-      \$75  = 3'h0;
+      \$76  = 3'h0;
     end
     if (control_command[10]) begin
-      \$75  = 3'h0;
+      \$76  = 3'h0;
     end
     if (rst) begin
-      \$75  = 3'h0;
+      \$76  = 3'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte0 = 8'h00;
     if (\$signal ) begin
-      byte0 = \$33 ;
+      byte0 = \$34 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte1 = 8'h00;
     if (\$signal ) begin
-      byte1 = \$34 ;
+      byte1 = \$35 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte2 = 8'h00;
     if (\$signal ) begin
-      byte2 = \$35 ;
+      byte2 = \$36 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte3 = 8'h00;
     if (\$signal ) begin
-      byte3 = \$36 ;
+      byte3 = \$37 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte4 = 8'h00;
     if (\$signal ) begin
-      byte4 = \$37 ;
+      byte4 = \$38 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte5 = 8'h00;
     if (\$signal ) begin
-      byte5 = \$38 ;
+      byte5 = \$39 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte6 = 8'h00;
     if (\$signal ) begin
-      byte6 = \$39 ;
+      byte6 = \$40 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte7 = 8'h00;
     if (\$signal ) begin
-      byte7 = \$40 ;
+      byte7 = \$41 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte8 = 8'h00;
     if (\$signal ) begin
-      byte8 = \$41 ;
+      byte8 = \$42 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte9 = 8'h00;
     if (\$signal ) begin
-      byte9 = \$42 ;
+      byte9 = \$43 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte10 = 8'h00;
     if (\$signal ) begin
-      byte10 = \$43 ;
+      byte10 = \$44 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte11 = 8'h00;
     if (\$signal ) begin
-      byte11 = \$44 ;
+      byte11 = \$45 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte12 = 8'h00;
     if (\$signal ) begin
-      byte12 = \$45 ;
+      byte12 = \$46 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte13 = 8'h00;
     if (\$signal ) begin
-      byte13 = \$46 ;
+      byte13 = \$47 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte14 = 8'h00;
     if (\$signal ) begin
-      byte14 = \$47 ;
+      byte14 = \$48 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte15 = 8'h00;
     if (\$signal ) begin
-      byte15 = \$48 ;
+      byte15 = \$49 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte16 = 8'h00;
     if (\$signal ) begin
-      byte16 = \$49 ;
+      byte16 = \$50 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte17 = 8'h00;
     if (\$signal ) begin
-      byte17 = \$50 ;
+      byte17 = \$51 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte18 = 8'h00;
     if (\$signal ) begin
-      byte18 = \$51 ;
+      byte18 = \$52 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte19 = 8'h00;
     if (\$signal ) begin
-      byte19 = \$52 ;
+      byte19 = \$53 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte20 = 8'h00;
     if (\$signal ) begin
-      byte20 = \$53 ;
+      byte20 = \$54 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte21 = 8'h00;
     if (\$signal ) begin
-      byte21 = \$54 ;
+      byte21 = \$55 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte22 = 8'h00;
     if (\$signal ) begin
-      byte22 = \$55 ;
+      byte22 = \$56 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte23 = 8'h00;
     if (\$signal ) begin
-      byte23 = \$56 ;
+      byte23 = \$57 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte24 = 8'h00;
     if (\$signal ) begin
-      byte24 = \$57 ;
+      byte24 = \$58 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte25 = 8'h00;
     if (\$signal ) begin
-      byte25 = \$58 ;
+      byte25 = \$59 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte26 = 8'h00;
     if (\$signal ) begin
-      byte26 = \$59 ;
+      byte26 = \$60 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte27 = 8'h00;
     if (\$signal ) begin
-      byte27 = \$60 ;
+      byte27 = \$61 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte28 = 8'h00;
     if (\$signal ) begin
-      byte28 = \$61 ;
+      byte28 = \$62 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte29 = 8'h00;
     if (\$signal ) begin
-      byte29 = \$62 ;
+      byte29 = \$63 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte30 = 8'h00;
     if (\$signal ) begin
-      byte30 = \$63 ;
+      byte30 = \$64 ;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$32 ) begin end
     byte31 = 8'h00;
     if (\$signal ) begin
-      byte31 = \$64 ;
+      byte31 = \$65 ;
     end
   end
   assign row = \$19 [7:0];
@@ -24990,14 +25022,15 @@ module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, sta
   assign \tag.first  = tag[1];
   assign \tag.last  = tag[2];
   assign \tag.plane  = tag[3];
-  assign tag[0] = \$29 ;
+  assign tag[0] = \$30 ;
   assign tag[3] = plane;
   assign tag[2] = \$signal$44 ;
-  assign tag[1] = \$27 ;
-  assign \$61  = 8'h00;
+  assign tag[1] = \$28 ;
+  assign \$signal$44  = \$23 ;
   assign \$62  = 8'h00;
   assign \$63  = 8'h00;
   assign \$64  = 8'h00;
+  assign \$65  = 8'h00;
 endmodule
 
 (* generator = "Amaranth" *)
@@ -26282,7 +26315,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4720$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4729$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26395,8 +26428,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4720$0 ;
-  wire [21:0] \port$4720$0 ;
+  input [21:0] \port$4729$0 ;
+  wire [21:0] \port$4729$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26479,9 +26512,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4720$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4729$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4720$0 [21:16] + \$2 ;
+  assign \$3  = \port$4729$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26613,8 +26646,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4720$0 [15:0];
-  assign shift = \port$4720$0 [21:16];
+  assign mantissa = \port$4729$0 [15:0];
+  assign shift = \port$4729$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28564,7 +28597,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4722$0 , \port$4724$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
+module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4731$0 , \port$4733$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
 , devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
@@ -28694,10 +28727,10 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4722$0 ;
-  wire [21:0] \port$4722$0 ;
-  input [21:0] \port$4724$0 ;
-  wire [21:0] \port$4724$0 ;
+  input [21:0] \port$4731$0 ;
+  wire [21:0] \port$4731$0 ;
+  input [21:0] \port$4733$0 ;
+  wire [21:0] \port$4733$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28822,9 +28855,9 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4722$0 (\port$4722$0 ),
-    .\port$4724$0 (\port$4724$0 ),
-    .\port$5197$32 (devices__payload[33:32]),
+    .\port$4731$0 (\port$4731$0 ),
+    .\port$4733$0 (\port$4733$0 ),
+    .\port$5206$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -28997,14 +29030,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4722$0 [15:0];
-  assign \weight_mantissa$27  = \port$4722$0 [15:0];
-  assign weight_shift = \port$4722$0 [21:16];
-  assign \weight_shift$29  = \port$4722$0 [21:16];
-  assign common_mantissa = \port$4724$0 [15:0];
-  assign \common_mantissa$31  = \port$4724$0 [15:0];
-  assign common_shift = \port$4724$0 [21:16];
-  assign \common_shift$33  = \port$4724$0 [21:16];
+  assign weight_mantissa = \port$4731$0 [15:0];
+  assign \weight_mantissa$27  = \port$4731$0 [15:0];
+  assign weight_shift = \port$4731$0 [21:16];
+  assign \weight_shift$29  = \port$4731$0 [21:16];
+  assign common_mantissa = \port$4733$0 [15:0];
+  assign \common_mantissa$31  = \port$4733$0 [15:0];
+  assign common_shift = \port$4733$0 [21:16];
+  assign \common_shift$33  = \port$4733$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29727,7 +29760,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$5958$0 (target),
+    .\port$5968$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29737,7 +29770,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
     .load__addr(\load__addr$17 ),
     .load__data(\load__data$19 ),
     .load__stb(\load__stb$21 ),
-    .\port$5958$0 (target),
+    .\port$5968$0 (target),
     .rst(rst),
     .value(\value$62 )
   );
@@ -29941,7 +29974,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5958$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5968$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [24:0] \$10 ;
@@ -29986,8 +30019,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5958$0 ;
-  wire [11:0] \port$5958$0 ;
+  input [11:0] \port$5968$0 ;
+  wire [11:0] \port$5968$0 ;
   reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
@@ -30013,7 +30046,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5958$0 [11:4]];
+    _0_ <= deltas[\port$5968$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30041,7 +30074,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5958$0 [11:4];
+    \$signature__addr  <= \port$5968$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -30054,7 +30087,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5958$0 [3:0];
+    \$6  = \port$5968$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30107,9 +30140,9 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5958$0 [11:4];
-  assign index = \port$5958$0 [11:4];
-  assign \fraction$19  = \port$5958$0 [3:0];
+  assign delta_port__addr = \port$5968$0 [11:4];
+  assign index = \port$5968$0 [11:4];
+  assign \fraction$19  = \port$5968$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30126,7 +30159,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5958$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5968$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -30171,8 +30204,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5958$0 ;
-  wire [11:0] \port$5958$0 ;
+  input [11:0] \port$5968$0 ;
+  wire [11:0] \port$5968$0 ;
   reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
@@ -30198,7 +30231,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5958$0 [11:4]];
+    _0_ <= deltas[\port$5968$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30226,7 +30259,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   always @(posedge clk)
     product_1 <= \$3 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5958$0 [11:4];
+    \$signature__addr  <= \port$5968$0 [11:4];
   always @(posedge clk)
     \$signal  <= \$6 ;
   always @(posedge clk)
@@ -30239,7 +30272,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5958$0 [3:0];
+    \$6  = \port$5968$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -30292,9 +30325,9 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
   assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5958$0 [11:4];
-  assign index = \port$5958$0 [11:4];
-  assign \fraction$19  = \port$5958$0 [3:0];
+  assign delta_port__addr = \port$5968$0 [11:4];
+  assign index = \port$5968$0 [11:4];
+  assign \fraction$19  = \port$5968$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30417,7 +30450,7 @@ module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, rho, control
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4722$0 , \port$4724$0 , code, \port$5197$32 , clk);
+module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4731$0 , \port$4733$0 , code, \port$5206$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30518,12 +30551,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4722$0 ;
-  wire [21:0] \port$4722$0 ;
-  input [21:0] \port$4724$0 ;
-  wire [21:0] \port$4724$0 ;
-  input [1:0] \port$5197$32 ;
-  wire [1:0] \port$5197$32 ;
+  input [21:0] \port$4731$0 ;
+  wire [21:0] \port$4731$0 ;
+  input [21:0] \port$4733$0 ;
+  wire [21:0] \port$4733$0 ;
+  input [1:0] \port$5206$32 ;
+  wire [1:0] \port$5206$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30592,7 +30625,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5197$32 [1];
+    last_1 <= \port$5206$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30649,12 +30682,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5197$32 [0];
+  assign \$1  = ~ \port$5206$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5197$32 [0];
+  assign \$8  = valid & \port$5206$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30667,14 +30700,14 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4724$0 [15:0] : \port$4722$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4733$0 [15:0] : \port$4731$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4724$0 [15:0] : \port$4722$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4733$0 [15:0] : \port$4731$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4724$0 [21:16] : \port$4722$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4724$0 [21:16] : \port$4722$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4733$0 [21:16] : \port$4731$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4733$0 [21:16] : \port$4731$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30828,12 +30861,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5197$32 [0];
-  assign last = \port$5197$32 [1];
-  assign weight_mantissa = \port$4722$0 [15:0];
-  assign common_mantissa = \port$4724$0 [15:0];
-  assign weight_shift = \port$4722$0 [21:16];
-  assign common_shift = \port$4724$0 [21:16];
+  assign odd = \port$5206$32 [0];
+  assign last = \port$5206$32 [1];
+  assign weight_mantissa = \port$4731$0 [15:0];
+  assign common_mantissa = \port$4733$0 [15:0];
+  assign weight_shift = \port$4731$0 [21:16];
+  assign common_shift = \port$4733$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30868,7 +30901,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, control_command, \port$4704$4 , mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, control_command, \port$4713$4 , mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -31162,8 +31195,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4704$4 ;
-  wire [1:0] \port$4704$4 ;
+  input [1:0] \port$4713$4 ;
+  wire [1:0] \port$4713$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31327,14 +31360,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   assign \$21  = ! order_1[2:0];
   assign \$22  = order_1[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4704$4 [1];
+  assign \$24  = \$23  & \port$4713$4 [1];
   assign \$25  = ! order_1[2:0];
   assign \$26  = order_1[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = order_1[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4704$4 [0] ? held[15:0] : 16'h0000;
+  assign \$31  = \port$4713$4 [0] ? held[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_6) * $signed(gain_1);
@@ -31365,7 +31398,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
     .load__addr(load__addr),
     .load__data(load__data),
     .load__stb(load__stb),
-    .\port$2165$0 (\$10 [11:0]),
+    .\port$2173$0 (\$10 [11:0]),
     .rst(rst),
     .value(value)
   );
@@ -31512,8 +31545,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_10 = arrived;
-  assign centre_enable = \port$4704$4 [1];
-  assign trim_enable = \port$4704$4 [0];
+  assign centre_enable = \port$4713$4 [1];
+  assign trim_enable = \port$4713$4 [0];
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31624,7 +31657,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, \port$2165$0 , control_command, load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_core.proposal.dac (rst, \port$2173$0 , control_command, load__stb, load__addr, load__data, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   reg [14:0] \$10 ;
@@ -31667,8 +31700,8 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2165$0 , control_command, load__s
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2165$0 ;
-  wire [11:0] \port$2165$0 ;
+  input [11:0] \port$2173$0 ;
+  wire [11:0] \port$2173$0 ;
   input rst;
   wire rst;
   output [14:0] value;
@@ -31693,7 +31726,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2165$0 , control_command, load__s
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$2165$0 [11:4]];
+    _0_ <= deltas[\port$2173$0 [11:4]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -31710,7 +31743,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2165$0 , control_command, load__s
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$2165$0 [11:4]];
+    _1_ <= lows[\port$2173$0 [11:4]];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
@@ -31730,7 +31763,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2165$0 , control_command, load__s
     value <= \$10 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$6  = \port$2165$0 [3:0];
+    \$6  = \port$2173$0 [3:0];
     if (control_command[10]) begin
       \$6  = 4'h0;
     end
@@ -31782,10 +31815,10 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2165$0 , control_command, load__s
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$2165$0 [11:4];
-  assign index = \port$2165$0 [11:4];
-  assign delta_port__addr = \port$2165$0 [11:4];
-  assign fraction = \port$2165$0 [3:0];
+  assign \$signature__addr  = \port$2173$0 [11:4];
+  assign index = \port$2173$0 [11:4];
+  assign delta_port__addr = \port$2173$0 [11:4];
+  assign fraction = \port$2173$0 [3:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -32255,13 +32288,13 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_pulses, emulator__present, clk, rst, access_state_step__r_data, access_state_held__r_data, access_state_wear__r_data, access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps, control_external_loglik, model_points, model_features
-, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, proposal_wide_every, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, entropy_fold
-, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data, load_inv_sigma__stb
-, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb
-, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb
-, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr
-, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5238$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form
-, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
+, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, model_dots, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, proposal_wide_every, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff
+, entropy_fold, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data
+, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data
+, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data
+, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb
+, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5247$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows
+, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -33433,6 +33466,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \model.regions_read  = 1'h0;
   reg \model.retries_read  = 1'h0;
   reg \model.rows_per_region_read  = 1'h0;
+  output [3:0] model_dots;
   reg [3:0] model_dots = 4'h0;
   wire \model_dots.digital ;
   wire [2:0] \model_dots.log_repeats ;
@@ -33474,8 +33508,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
   reg [31:0] model_value = 32'd0;
-  input [1:0] \port$5238$0 ;
-  wire [1:0] \port$5238$0 ;
+  input [1:0] \port$5247$0 ;
+  wire [1:0] \port$5247$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -34585,7 +34619,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$210  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
   assign \$211  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$212  = { 14'h0000, \$210  } | \$211 ;
-  assign \$213  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5238$0  };
+  assign \$213  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5247$0  };
   assign \$214  = \$212  | { 26'h0000000, \$213  };
   assign \$215  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$216  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
@@ -36719,7 +36753,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
       \$681  = 1'h0;
     end
   end
-  assign status_turn = { 4'h0, \port$5238$0  };
+  assign status_turn = { 4'h0, \port$5247$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36907,7 +36941,7 @@ module \ohmcarlo_core.results (clk, rst, input__valid, input__ready, output__val
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.samples$537 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
+module \ohmcarlo_core.samples$539 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -37063,7 +37097,7 @@ module \ohmcarlo_core.samples$537 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6421$0 , \port$6425$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6431$0 , \port$6435$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -37351,11 +37385,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6421$0 ;
-  wire [4:0] \port$6421$0 ;
+  output [4:0] \port$6431$0 ;
+  wire [4:0] \port$6431$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6425$0 ;
-  wire [25:0] \port$6425$0 ;
+  output [25:0] \port$6435$0 ;
+  wire [25:0] \port$6435$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -38001,8 +38035,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6421$0  = \$157 ;
-  assign \port$6425$0  = \$159 ;
+  assign \port$6431$0  = \$157 ;
+  assign \port$6435$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];

@@ -87,7 +87,7 @@ def made() -> Made:
         "clock_hz": 40_000_000, "uart_divisor": 40, "simulated": True, "design_hash": 0
     }  # fmt: skip
     whole = CoreConfig(Geometry(rows=16, pairs=8, entropy_pairs=1), max_points=16, max_regions=2)
-    phy = replace(COMPACT, digital_dots=True, phy=PhyConfig(clock_hz=50_000_000))
+    phy = replace(COMPACT, digital_dots=True, repeats=True, phy=PhyConfig(50_000_000))
     register_map.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         for base in (wiring.Component, wiring.Signature):

@@ -245,6 +245,7 @@ class Core(wiring.Component):
             return [(there, sequencer.commands), (sequencer.results, back)]
         digital = blocks.digital
         m.d.comb += digital.enable.eq(bank.model_dots.digital)
+        wiring.connect(m, blocks.step.kept, digital.kept)
         return [
             (there, digital.commands),
             (digital.operations, sequencer.commands),
@@ -269,6 +270,12 @@ class Core(wiring.Component):
         drive_from(m, step.settings, bank, ("hidden",), "model_")
         drive_from(m, step.rows, bank, ("regions", "rows_per_region"), "model_")
         drive_from(m, step.settings, options, ("record_steps", "external"))
+        drive_from(m, step.settings, bank.model_dots, ("log_repeats",))
+        if self.config.repeats:
+            # digital dot products are exact
+            single = bank.model_dots.digital & self.config.digital_dots
+            repeats = Mux(single, 0, bank.model_dots.log_repeats)
+            m.d.comb += likelihood.log_repeats.eq(repeats)
         raw = step.commands.raw_operation
         m.d.comb += [
             step.settings.external_loglik.eq(bank.control_external_loglik),

@@ -13,17 +13,18 @@ from ohmcarlo.spec import CODE_BITS
 
 from ..array.dot import DotUnit
 from ..array.emulator import codes_window
+from ..array.flow import flow
 from ..array.interface import Op, array_request, array_response
 from ..config import CoreConfig
-from ..lib.fifo import StreamFifo
 from ..lib.pipeline import CreditFifo
+from .interface import kept_code
 
 
 class DigitalDots(wiring.Component):
     """Answers DOT commands from a memory of codes, if ``enable`` is high; passes on the others.
 
-    The memory keeps, for every device, the code of the first READ after its last SET. It holds the
-    samples in the array, so that predictions use it, too. A restart leaves it as it is.
+    The memory keeps the read-backs of all samples in the array, so that predictions use it, too. A
+    restart leaves it as it is. A DOT sees the codes that were ``kept`` before its command.
 
     Commands and results stay in order: a DOT waits until no reading of the array is owed, and
     readings wait until no digital result is under way. DOT commands are answered at one per clock,
@@ -44,6 +45,8 @@ class DigitalDots(wiring.Component):
         Readings of the array.
     results : Out(stream of array_response)
         Results, in the order of the commands.
+    kept : In(flow of kept_code)
+        A code to keep.
     load : In(codes_window)
         A pair of codes per word, as in the window ``state_codes``; only while nothing is under way.
     """
@@ -53,9 +56,8 @@ class DigitalDots(wiring.Component):
     MAX_OWED = 511
     """More than the sequencer's readings that can be owed."""
 
-    def __init__(self, config: CoreConfig, depth: int = 256) -> None:
+    def __init__(self, config: CoreConfig) -> None:
         self.config = config
-        self.depth = depth
         super().__init__(
             {
                 "enable": In(1),
@@ -63,6 +65,7 @@ class DigitalDots(wiring.Component):
                 "operations": Out(stream.Signature(array_request(config))),
                 "readings": In(stream.Signature(array_response(config))),
                 "results": Out(stream.Signature(array_response(config))),
+                "kept": In(flow(kept_code(config))),
                 "load": In(codes_window(config)),
             }
         )
@@ -73,14 +76,6 @@ class DigitalDots(wiring.Component):
         m.submodules.dot = dot = DotUnit(config)
         m.submodules.answers = answers = CreditFifo(array_response(config), self.SLOTS)
         command: Any = self.commands.payload
-        place = data.StructLayout(
-            {
-                "code": unsigned(1),
-                "row": unsigned(config.row_bits),
-                "device": unsigned(config.device_bits),
-            }
-        )
-        m.submodules.places = places = StreamFifo(place, self.depth)
 
         # -- commands
         is_dot, is_read = command.op == Op.DOT, command.op == Op.READ
@@ -90,7 +85,7 @@ class DigitalDots(wiring.Component):
         m.d.comb += [
             digital.eq(self.enable & is_dot),
             answered.eq(is_read | (is_dot & ~self.enable)),
-            may_pass.eq(~digital & (~answered | places.input.ready)),
+            may_pass.eq(~digital),
             may_start.eq(digital & nothing_owed & answers.room),
             self.operations.payload.eq(self.commands.payload),
             self.operations.valid.eq(self.commands.valid & may_pass),
@@ -99,34 +94,9 @@ class DigitalDots(wiring.Component):
         passes = self.operations.valid & self.operations.ready
         starts = self.commands.valid & may_start
 
-        # -- the place of each reading; only the first READ after a SET gives a code to keep
-        fresh, last_row = Signal(), Signal(config.row_bits)
-        last_device = Signal(config.device_bits)
-        same = fresh & (command.row == last_row) & (command.device == last_device)
-        with m.If(passes & (command.op == Op.SET)):
-            m.d.sync += [
-                fresh.eq(1),
-                last_row.eq(command.row),
-                last_device.eq(command.device),
-            ]
-        with m.Elif(passes & is_read):
-            m.d.sync += fresh.eq(0)
-        m.d.comb += [
-            places.input.valid.eq(passes & answered),
-            places.input.payload.code.eq(is_read & same),
-            places.input.payload.row.eq(command.row),
-            places.input.payload.device.eq(command.device),
-        ]
-
         # -- results: digital ones under way are older than readings that are owed
-        reading = self.readings.valid & places.output.valid
         with m.If(none_flying):
-            m.d.comb += [
-                self.results.payload.eq(self.readings.payload),
-                self.results.valid.eq(reading),
-                self.readings.ready.eq(self.results.ready & places.output.valid),
-                places.output.ready.eq(self.results.ready & self.readings.valid),
-            ]
+            wiring.connect(m, wiring.flipped(self.readings), wiring.flipped(self.results))
         with m.Else():
             wiring.connect(m, answers.output, wiring.flipped(self.results))
         taken = self.results.valid & self.results.ready
@@ -152,10 +122,8 @@ class DigitalDots(wiring.Component):
             init=[],
         )
         write, fetch = codes.write_port(granularity=1), codes.read_port()
-        kept: Any = places.output.payload
-        keep = Signal()
+        kept: Any = self.kept.payload
         m.d.comb += [
-            keep.eq(taken & none_flying & kept.code),
             write.addr.eq(kept.row),
             fetch.addr.eq(command.row),
             dot.codes.eq(fetch.data),
@@ -169,8 +137,8 @@ class DigitalDots(wiring.Component):
         ]
         for device in range(row_devices):
             m.d.comb += [
-                write.data[device].eq(self.readings.payload.value[:CODE_BITS]),
-                write.en[device].eq(keep & (kept.device == device)),
+                write.data[device].eq(kept.code),
+                write.en[device].eq(self.kept.valid & (kept.device == device)),
             ]
         self._load(m, write)
         return m

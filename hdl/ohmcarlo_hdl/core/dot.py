@@ -13,7 +13,9 @@ from ohmcarlo.spec import CODE_MAX
 
 from ..array.interface import array_response
 from ..config import CoreConfig
+from ..lib.arith import shift_round
 from ..lib.fifo import StreamFifo
+from .interface import MAX_LOG_REPEATS, REPEAT_BITS
 
 
 def access_tag(config: CoreConfig) -> data.StructLayout:
@@ -49,7 +51,8 @@ class DotAccumulator(wiring.Component):
     """Adds up the readings of a dot product: ``total += reading << (dot_shift + plane bits)``.
 
     Tags wait here for their readings; up to ``DEPTH`` accesses may be under way. ``dot`` is valid
-    for one clock, ``LATENCY`` clocks after its last reading was taken; nothing stalls it.
+    for one clock, ``LATENCY`` clocks after its last reading was taken; nothing stalls it. If the
+    configuration has ``repeats``, it is ``shift_round(total, log_repeats)``, a clock later.
 
     Twin: ``golden.likelihood.dot_access``.
 
@@ -73,6 +76,8 @@ class DotAccumulator(wiring.Component):
         It belongs to an output row.
     dot : Out(signed(width))
         Dot product.
+    log_repeats : In(REPEAT_BITS)
+        Only with ``repeats`` of the configuration.
     """
 
     LATENCY = 1
@@ -81,8 +86,10 @@ class DotAccumulator(wiring.Component):
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
         self.width = total_bits(config)
+        repeats = {"log_repeats": In(REPEAT_BITS)} if config.repeats else {}
         super().__init__(
-            {
+            repeats
+            | {
                 "note": In(1),
                 "tag": In(access_tag(config)),
                 "room": Out(1),
@@ -108,6 +115,9 @@ class DotAccumulator(wiring.Component):
             tags.output.ready.eq(self.readings.valid),
             self.busy.eq(tags.level != 0),
         ]
+        valid, output, total = self.valid, self.output, self.dot
+        if config.repeats:
+            valid, output, total = self._averaged(m)
         part = Signal(signed(self.width))
         value = self.readings.payload.value
         shifts = [config.geometry.dot_shift + p * config.access_bits for p in range(config.planes)]
@@ -120,11 +130,22 @@ class DotAccumulator(wiring.Component):
                         m.d.comb += part.eq(value << shift)
         taken = Signal()
         m.d.comb += taken.eq(self.readings.valid & self.readings.ready)
-        m.d.sync += self.valid.eq(taken & tag.last & ~self.drop)
+        m.d.sync += valid.eq(taken & tag.last & ~self.drop)
         with m.If(taken):
-            m.d.sync += self.output.eq(tag.output)
+            m.d.sync += output.eq(tag.output)
             with m.If(tag.first):
-                m.d.sync += self.dot.eq(part)
+                m.d.sync += total.eq(part)
             with m.Else():
-                m.d.sync += self.dot.eq(self.dot + part)
+                m.d.sync += total.eq(total + part)
         return m
+
+    def _averaged(self, m: Module) -> tuple[Signal, Signal, Signal]:
+        """``valid``, ``output`` and the sum of all repeats, a clock before the outputs."""
+        valid, output = Signal(name="total_valid"), Signal(name="total_output")
+        total = Signal(signed(self.width + MAX_LOG_REPEATS), name="total")
+        m.d.sync += [self.valid.eq(valid & ~self.drop), self.output.eq(output)]
+        with m.Switch(self.log_repeats):
+            for log in range(MAX_LOG_REPEATS + 1):
+                with m.Case(log):
+                    m.d.sync += self.dot.eq(shift_round(total, log))
+        return valid, output, total

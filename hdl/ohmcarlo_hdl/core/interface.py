@@ -30,6 +30,9 @@ MULTIPLICITY_BITS = 32
 PREDICTION_BITS = 64
 SHIFT_BITS = 6
 """Width of a coefficient's right shift, 0 to 47."""
+REPEAT_BITS = 3
+"""Width of the logarithm of the number of READs or accesses that are averaged."""
+MAX_LOG_REPEATS = 4
 RETRY_BITS = 3
 """Width of the count of failures in a row of a row group."""
 WEAR_BITS = 32
@@ -112,6 +115,18 @@ PROGRAMMED = data.StructLayout(
     }
 )
 """Programmer → pricing: a device of the sample, before and after; ``odd``: the g⁻ of its pair."""
+
+
+def kept_code(config: CoreConfig) -> data.StructLayout:
+    """Step controller → digital dot products: a device of the sample, read back."""
+    return data.StructLayout(
+        {
+            "row": unsigned(config.row_bits),
+            "device": unsigned(config.device_bits),
+            "code": unsigned(CODE_BITS),
+        }
+    )
+
 
 PRICE = data.StructLayout(
     {"prior": signed(ACC_BITS), "hastings": signed(ACC_BITS), "stuck": unsigned(1)}
@@ -314,6 +329,9 @@ class StepSettings(wiring.Signature):
         Every so many rounds over the regions, one is wide; 0: none.
     folds : Out(1)
         A symbol of the coin takes more than one raw symbol.
+    log_repeats : Out(REPEAT_BITS)
+        Every READ of a proposal is made 2**log_repeats times and averaged; without effect unless
+        the configuration has ``repeats``.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -331,6 +349,7 @@ class StepSettings(wiring.Signature):
                 "external_loglik": Out(signed(ACC_BITS)),
                 "wide_every": Out(range(WIDE_EVERY_MAX + 1)),
                 "folds": Out(1),
+                "log_repeats": Out(REPEAT_BITS),
             }
         )
 
@@ -624,12 +643,17 @@ class LikelihoodPorts(wiring.Signature):
         Words of the data points.
     load_order : In(Window)
         Order in which the points are evaluated.
+    log_repeats : In(REPEAT_BITS)
+        Every access is made 2**log_repeats times and averaged; only with ``repeats`` of the
+        configuration.
     """
 
     def __init__(self, config: CoreConfig) -> None:
         word_bits = (config.point_words - 1).bit_length()
+        repeats = {"log_repeats": In(REPEAT_BITS)} if config.repeats else {}
         super().__init__(
-            {
+            repeats
+            | {
                 "jobs": In(stream.Signature(likelihood_job(config))),
                 "requests": Out(stream.Signature(array_request(config))),
                 "readings": In(stream.Signature(array_response(config))),

@@ -13,14 +13,16 @@ from ..config import CoreConfig
 from .dot import access_tag
 from .fetch import INPUT_BITS, fetched_point
 from .hidden import hidden_layer
+from .interface import MAX_LOG_REPEATS, REPEAT_BITS
 
 
 class Issue(wiring.Component):
     """Issues the accesses of dot products, one per clock.
 
     A dot product visits the tiles that hold inputs, and in each tile the bit planes, least
-    significant first. A point's row (``hidden`` = 0) or its hidden rows come from ``points``,
-    its output row from ``layers``; between two rows, a finished hidden layer has priority.
+    significant first; all of them ``2**log_repeats`` times. A point's row (``hidden`` = 0) or its
+    hidden rows come from ``points``, its output row from ``layers``; between two rows, a finished
+    hidden layer has priority.
 
     Each access is noted in the clock before its request is offered.
 
@@ -48,6 +50,8 @@ class Issue(wiring.Component):
         Finished hidden layers.
     started : Out(1)
         The last hidden row of the point at ``points`` is under way.
+    log_repeats : In(REPEAT_BITS)
+        Only with ``repeats`` of the configuration.
     """
 
     LATENCY = 1
@@ -68,6 +72,8 @@ class Issue(wiring.Component):
             ports["hidden"] = In(range(config.max_group_rows))
             ports["layers"] = In(stream.Signature(hidden_layer(config)))
             ports["started"] = Out(1)
+        if config.repeats:
+            ports["log_repeats"] = In(REPEAT_BITS)
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -111,9 +117,10 @@ class Issue(wiring.Component):
         # the access
         last_plane = plane == config.planes - 1
         last, move, start = Signal(), Signal(), Signal()
+        once, last_time = last_tile & last_plane, self._repeat(m, start, last_tile & last_plane)
         requests = self.requests
         m.d.comb += [
-            last.eq(last_tile & last_plane),
+            last.eq(once & last_time),
             move.eq(~requests.valid | requests.ready),
             start.eq(move & go & self.room & ~self.halt),
             self.note.eq(start),
@@ -159,6 +166,19 @@ class Issue(wiring.Component):
         with m.If(self.halt):
             m.d.sync += [inside.eq(0), plane.eq(0), tile.eq(0)]
         return m
+
+    def _repeat(self, m: Module, start: Signal, once: Value) -> Value:
+        """Whether the accesses of the dot product are issued for the last time."""
+        if not self.config.repeats:
+            return Const(1)
+        done, final = Signal(MAX_LOG_REPEATS), Signal(MAX_LOG_REPEATS)
+        m.d.sync += final.eq((1 << self.log_repeats) - 1)
+        last_time = done == final
+        with m.If(self.halt):
+            m.d.sync += done.eq(0)
+        with m.Elif(start & once):
+            m.d.sync += done.eq(Mux(last_time, 0, done + 1))
+        return last_time
 
     def _last_tile(self, m: Module, name: str, inputs: Value) -> Signal:
         """The last tile that a row with so many ``inputs`` needs; settings are constant."""

@@ -50,7 +50,7 @@ class Likelihood(wiring.Component):
 
     Attributes
     ----------
-    jobs, requests, readings, terms, predictions, stop, idle : LikelihoodPorts
+    jobs, requests, readings, terms, predictions, stop, idle, log_repeats : LikelihoodPorts
     points, features, hidden, logit_mantissa, logit_shift, load_points, load_order : LikelihoodPorts
         As in ``LikelihoodPorts``.
     """
@@ -143,6 +143,10 @@ class Likelihood(wiring.Component):
             contexts.input.valid.eq(fetch.note),
             contexts.input.payload.eq(fetch.context),
         ]
+
+        if config.repeats:
+            for block in (issue, dots):
+                m.d.comb += block.log_repeats.eq(self.log_repeats)
 
         # dot products → logits or activations
         m.d.comb += [

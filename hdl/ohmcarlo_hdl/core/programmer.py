@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Mux, Signal, Value, unsigned
+from amaranth import Const, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,8 +12,9 @@ from ohmcarlo.spec import CODE_BITS, DAC_BITS
 
 from ..array.interface import Op, array_request, array_response, request_of
 from ..config import CoreConfig
+from ..lib.arith import shift_round
 from ..lib.fifo import StreamFifo, StreamRegister
-from .interface import Kind, device_target
+from .interface import MAX_LOG_REPEATS, REPEAT_BITS, Kind, device_target
 
 
 class Reader(enum.Enum, shape=unsigned(2)):  # type: ignore[call-arg]
@@ -52,6 +53,8 @@ def read_back(config: CoreConfig) -> data.StructLayout:
 class Programmer(wiring.Component):
     """Turns targets into RESET, SET + READ and SELECT: two clocks per device, one per row.
 
+    If the configuration has ``repeats``, every READ is commanded ``2**log_repeats`` times.
+
     Entropy devices, and the RESET before them, wait for ``allow_coin``; devices of the sample, and
     the RESETs among them, wait for ``allow_sample``. A SELECT needs no permission. The ``last``
     device of either kind ends its permission: no further device follows until the permission was
@@ -71,12 +74,15 @@ class Programmer(wiring.Component):
         Drop targets, but no command that is offered.
     coin_done, sample_done : Out(1)
         The READ of the last device is transferred in this clock.
+    log_repeats : In(REPEAT_BITS)
+        Only with ``repeats`` of the configuration.
     """
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
         super().__init__(
-            {
+            repeats_of(config)
+            | {
                 "targets": In(stream.Signature(device_target(config))),
                 "commands": Out(stream.Signature(program(config))),
                 "allow_coin": In(1),
@@ -138,6 +144,8 @@ class Programmer(wiring.Component):
         ]
 
         offered = Signal()
+        reads = self.commands.valid & self.commands.ready & is_device & reading
+        last_read = counted_repeats(m, self, reads)
         m.d.comb += self.commands.valid.eq(
             self.targets.valid & allowed & ~(self.discard & ~reading & ~offered)
         )
@@ -146,6 +154,8 @@ class Programmer(wiring.Component):
         with m.If(taken):
             with m.If(is_device & ~reading):
                 m.d.sync += reading.eq(1)
+            with m.Elif(is_device & ~last_read):
+                pass
             with m.Else():
                 m.d.comb += self.targets.ready.eq(1)
                 m.d.sync += reading.eq(0)
@@ -163,6 +173,9 @@ class Programmer(wiring.Component):
 
 class ResultRouter(wiring.Component):
     """Routes every reading to its destination: readings arrive in the order of their ``tags``.
+
+    If the configuration has ``repeats``, ``2**log_repeats`` readings of a device of the sample or
+    of the coin become one code, ``shift_round(sum, log_repeats)``.
 
     An output that is not taken stalls the readings behind it.
 
@@ -186,13 +199,16 @@ class ResultRouter(wiring.Component):
         Readings of raw operations.
     empty : Out(1)
         No reading is under way.
+    log_repeats : In(REPEAT_BITS)
+        Only with ``repeats`` of the configuration.
     """
 
     def __init__(self, config: CoreConfig, depth: int = 64) -> None:
         self.config = config
         self.depth = depth
         super().__init__(
-            {
+            repeats_of(config)
+            | {
                 "tags": In(stream.Signature(tag(config))),
                 "results": In(stream.Signature(array_response(config))),
                 "read_backs": Out(stream.Signature(read_back(config))),
@@ -222,10 +238,11 @@ class ResultRouter(wiring.Component):
         m.d.comb += [
             self.empty.eq(inside == 0),
             self.read_backs.payload.tag.eq(head.payload),
-            self.read_backs.payload.code.eq(self.results.payload.value),
             self.readings.payload.eq(self.results.payload),
             self.raw.payload.eq(self.results.payload),
         ]
+        averages = Signal()  # the reading is one of a programmed device
+        self._average(m, averages)
         with m.If(head.valid & self.results.valid), m.Switch(head.payload.reader):
             with m.Case(Reader.LIKELIHOOD):
                 taker = self.readings
@@ -234,7 +251,46 @@ class ResultRouter(wiring.Component):
                 taker = self.raw
                 m.d.comb += [taker.valid.eq(1), self.results.ready.eq(taker.ready)]
             with m.Default():
-                taker = self.read_backs
-                m.d.comb += [taker.valid.eq(1), self.results.ready.eq(taker.ready)]
+                m.d.comb += averages.eq(1)
         m.d.comb += head.ready.eq(self.results.valid & self.results.ready)
         return m
+
+    def _average(self, m: Module, averages: Signal) -> None:
+        """Readings of a programmed device become its code."""
+        back, value = self.read_backs, self.results.payload.value
+        if not self.config.repeats:
+            m.d.comb += back.payload.code.eq(value)
+            with m.If(averages):
+                m.d.comb += [back.valid.eq(1), self.results.ready.eq(back.ready)]
+            return
+        earlier = Signal(CODE_BITS + MAX_LOG_REPEATS)
+        total = (earlier + value)[: len(earlier)]
+        last = counted_repeats(m, self, averages & self.results.ready)
+        with m.Switch(self.log_repeats):
+            for log in range(MAX_LOG_REPEATS + 1):
+                with m.Case(log):
+                    m.d.comb += back.payload.code.eq(shift_round(total, log))
+        with m.If(averages):
+            m.d.comb += [
+                back.valid.eq(last),
+                self.results.ready.eq(back.ready | ~last),
+            ]
+            with m.If(self.results.ready):
+                m.d.sync += earlier.eq(Mux(last, 0, total))
+
+
+def repeats_of(config: CoreConfig) -> dict[str, wiring.Member]:
+    """The port of the number of repeats, if the configuration has them."""
+    return {"log_repeats": In(REPEAT_BITS)} if config.repeats else {}
+
+
+def counted_repeats(m: Module, block: Any, counts: Value) -> Value:
+    """Whether the item of this clock is the last of its repeats; ``counts``: it is transferred."""
+    if not block.config.repeats:
+        return Const(1)
+    done, final = Signal(MAX_LOG_REPEATS), Signal(MAX_LOG_REPEATS)
+    m.d.sync += final.eq((1 << block.log_repeats) - 1)
+    last = done == final
+    with m.If(counts):
+        m.d.sync += done.eq(Mux(last, 0, done + 1))
+    return last

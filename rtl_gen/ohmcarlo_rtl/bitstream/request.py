@@ -84,12 +84,13 @@ def own_config(board: Board, compact: bool, array: str) -> CoreConfig:
     """The board's default configuration; for a real array, ``phy`` is still to be set.
 
     A real array gets one bit an access, as its lines are on or off. Its devices have read noise, so
-    that dot products can be digital.
+    that dot products can be digital, and reads repeated.
     """
     config = board.compact if compact else board.config
     if array == EMULATOR:
         return config
-    return replace(config_with(config, access_bits=1), digital_dots=not config.bit_serial)
+    able = not config.bit_serial
+    return replace(config_with(config, access_bits=1), digital_dots=able, repeats=able)
 
 
 def config_with(config: CoreConfig, **shape: int) -> CoreConfig:

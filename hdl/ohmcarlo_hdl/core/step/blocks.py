@@ -121,6 +121,9 @@ class Blocks:
             acceptance.empty.eq(settings.points == 0),
             self.arbiter.closed.eq(ports.commands.closed),
         ]
+        if ports.config.repeats:
+            for block in (self.programmer, self.router):
+                m.d.comb += block.log_repeats.eq(settings.log_repeats)
         query = ports.query
         m.d.comb += rows.query_row.eq(query.row)
         for name in ("bad", "failures", "held", "wear"):

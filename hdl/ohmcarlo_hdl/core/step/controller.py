@@ -9,6 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from ...array.flow import flow
 from ...array.interface import array_request, array_response
 from ...config import CoreConfig
 from ...entropy.interface import T_BITS, Coin, coin_code
@@ -27,6 +28,7 @@ from ..interface import (
     StepStatus,
     device_order,
     device_target,
+    kept_code,
     likelihood_job,
     step_record,
 )
@@ -121,6 +123,8 @@ class StepController(wiring.Component):
         Operations, to the sequencer.
     results : In(stream of array_response)
         Readings, from the sequencer.
+    kept : Out(flow of kept_code)
+        Read-backs of the sample; only with ``digital_dots`` of the configuration.
     """
 
     def __init__(self, config: CoreConfig, acceptance: Any = None) -> None:
@@ -160,6 +164,7 @@ class StepController(wiring.Component):
                 "operations": Out(stream.Signature(array_request(config))),
                 "results": In(stream.Signature(array_response(config))),
             }
+            | ({"kept": Out(flow(kept_code(config)))} if config.digital_dots else {})
         )
 
     def elaborate(self, platform: Any) -> Module:

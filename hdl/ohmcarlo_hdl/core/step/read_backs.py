@@ -66,6 +66,14 @@ class ReadBacks:
             memory.write_odd.eq(tag.device[0]),
             memory.write_code.eq(code),
         ]
+        if config.digital_dots:
+            kept = ports.kept.payload
+            m.d.comb += [
+                ports.kept.valid.eq(memory.write),
+                kept.row.eq(tag.row),
+                kept.device.eq(tag.device),
+                kept.code.eq(code),
+            ]
         with m.If(self.clear):
             m.d.sync += [self.all_valid.eq(1), self.all_back.eq(0)]
         with m.Elif(back.valid & back.ready):
