@@ -157,6 +157,16 @@ def test_an_encoding_that_moves_the_posterior_is_warned_of() -> None:
     assert not model.posterior_error_["encoding"]["trusted"]
 
 
+def test_a_network_clips_and_states_it() -> None:
+    """Its prior cannot be in quadratic points: it is in the registers, and the scale is 1."""
+    data = load("breast-cancer")
+    model = MemristorClassifier(20, hidden=2, features=15, random_state=0)
+    with pytest.warns(UserWarning, match="reaches .* standard deviations, too far for 8-bit"):
+        model.fit(data.x, data.y)
+    assert not model.posterior_error_["encoding"]["trusted"]
+    assert model.registers_.weight_coef[0] > 0
+
+
 def test_no_warning_without_a_reason() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
