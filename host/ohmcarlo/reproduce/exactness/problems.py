@@ -30,7 +30,8 @@ Labels = NDArray[np.int64]
 SEED = 19
 GERMAN = Path("german-credit") / "german-credit-numeric.csv"
 GOOD = 1
-"""Class of a good credit in the German set; the published ground truth learns it as 1."""
+"""Class of a good credit in the German set, which is learnt as 1. The ground truth of inference-gym
+learns a bad credit as 1; its means have the opposite signs."""
 PIXELS = 20
 
 
