@@ -37,8 +37,8 @@ ROWS: list[tuple[str, dict[str, Any]]] = [
 MEASURED: list[tuple[str, dict[str, Any]]] = [
     ("WDBC, real cells, trimmed", {}),
     ("WDBC, real cells, no trim", {"trim": False}),
-    ("WDBC, real cells, --whiten --rho 0.8, trimmed", {**WHITEN}),
-    ("WDBC, real cells, --whiten --rho 0.8, no trim", {**WHITEN, "trim": False}),
+    ("WDBC, real cells, --whiten, trimmed", {"whiten": True}),
+    ("WDBC, real cells, --whiten, no trim", {"whiten": True, "trim": False}),
 ]
 
 

@@ -125,16 +125,21 @@ class OpenedArray:
         return law_raw_bits(self.rel() * DEFAULT_MID_US)
 
     def characterize(
-        self, devices: Sequence[int] | None = None, reach_us: float = np.inf
+        self,
+        devices: Sequence[int] | None = None,
+        reach_us: float = np.inf,
+        rows: Sequence[int] | None = None,
     ) -> Characterization:
-        """Learn offset, spread, trim and bad rows of ``devices`` (default: all) of every row.
+        """Learn offset, spread, trim and bad rows of ``devices`` of ``rows`` (default: all).
 
         ``reach_us`` is the distance from the centre that the targets of the chain keep within.
         """
         low, high = self.window_us
         low = max(low, DEFAULT_MID_US - reach_us)
         targets = np.linspace(low, min(high, TOP_TARGET_US, DEFAULT_MID_US + reach_us), TARGETS)
-        return characterize(self.calibration_array, devices=devices, targets_us=tuple(targets))
+        return characterize(
+            self.calibration_array, rows=rows, devices=devices, targets_us=tuple(targets)
+        )
 
 
 def open_array(
@@ -151,7 +156,8 @@ def open_array(
     if name == PhysicsArray.name:
         device = device_preset(preset or DEFAULT_PHYSICS)
         physics = PhysicsArray(geometry, device, seed)
-        return OpenedArray(physics, physics, _window(device), _is_ideal(device))
+        alike = _is_ideal(device) and _is_steady(device)
+        return OpenedArray(physics, physics, _window(device), alike)
     if name == Die.name:
         die = Die(geometry, device_preset(preset or DEFAULT_PHYSICS))
         return OpenedArray(die, die, _window(die.preset), ideal=False)
@@ -219,6 +225,11 @@ def _window(device: DevicePreset) -> tuple[float, float]:
 
 def _is_ideal(device: DevicePreset) -> bool:
     return not (device.d2d_rel.value or device.stuck_fraction.value)
+
+
+def _is_steady(device: DevicePreset) -> bool:
+    """Cycles are independent, and equally wide on all devices."""
+    return not (device.slow_share.value or device.c2c_device_ln.value)
 
 
 def calibration_of(found: Characterization) -> Calibration:

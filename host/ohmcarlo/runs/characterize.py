@@ -23,8 +23,10 @@ from ..array.read_noise import ARRAY, CODES
 from ..boards import MODEL, check_backend, open_serial
 from ..errors import UsageError
 from ..files import atomic, check_file, json_ready, make_folder
+from ..posterior_error import errors_to_dict
 from ..spec import DEFAULT_MID_US, Geometry
 from .arrays import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array
+from .device_errors import USUAL_STEPS, USUAL_WEIGHTS, usual_error
 
 FITTED_ROWS, AGED_ROWS = 16, 8  # rows whose devices decide the fitted model, and its ages
 
@@ -60,6 +62,7 @@ def characterize_array(
         estimates = fit_file(fit, fit.stem)[1]
     ages = _ages(array, preset, seed)
     outputs.write(found, estimates, ages)
+    error = usual_error(found, max(int((~found.bad_rows).sum()), 1))
     return json_ready(
         {
             "array": array,
@@ -83,6 +86,9 @@ def characterize_array(
             "excess_spread": found.excess_spread,
             "dot_products": found.dot_products,
             "advice": advice(found, left),
+            "posterior_error": errors_to_dict([error]),
+            "posterior_error_weights": USUAL_WEIGHTS,
+            "posterior_error_steps": USUAL_STEPS,
             "fit": estimates.to_dict(),
             "ages": ages,
         }

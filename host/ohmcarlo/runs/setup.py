@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..array.base import Array
+from ..array.characterize.characterization import Characterization
 from ..array.die import Die
 from ..boards import MODEL, Board, Say, SerialBoard, open_board
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
@@ -19,13 +20,16 @@ from ..spec import Geometry, Points
 from ..tasks import Task
 from .arrays import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
+from .device_errors import (
+    TRIMMED_GAMMA,
+    WHITENED_RHO_TRIMMED,
+    measure_untrimmed,
+    mismatch_errors,
+)
 from .dot_products import ReadBack, choose_dot_products, read_noise_error
 from .reach import Expected, step_cautions, suitable_gamma, window_errors
 
 WHITENED_RHO = 0.8
-# A difference between devices moves a posterior mean in proportion to sqrt((1 + rho) / (1 - rho)).
-# Below 0.6, the acceptance on the recorded cells falls, and the posterior becomes too narrow.
-WHITENED_RHO_TRIMMED = 0.6
 REACH = 4.5  # standard deviations of a target under the proposal alone
 WHITENED_WIDE_EVERY = 10
 """Without wide steps, a chain with rho < 1 can stay far out in a tail for hundreds of steps."""
@@ -147,12 +151,13 @@ def set_up_chain(
     try:
         if isinstance(board, SerialBoard) and isinstance(opened.array, Die):
             opened = replace(opened, calibration_array=board.raw_array())
-        found = None
+        found: Characterization | None = None
         if trimmed:
             say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
             devices = devices_in_use(geometry, max(points.features, hidden + 1))
             found = opened.characterize(devices, reach_us(config, settings, opened))
             calibration = calibration_of(found)
+            settings = with_spread(config, settings, opened, found)
         read_back = ReadBack.of(opened, found)
         dot_products = choose_dot_products(config, read_back, board, episodes is not None)
         settings = replace(settings, dot_products=dot_products, repeats=config.repeats)
@@ -164,6 +169,10 @@ def set_up_chain(
     except BaseException:
         board.close()
         raise
+    if not (hidden or episodes):
+        found = found or measure_untrimmed(config, opened, task.rel, points.features)
+        known = np.full(points.features, unit) if expected is None else expected.sd
+        errors += mismatch_errors(config, settings, found, trimmed, sigma, known)
     if episodes is None:  # a policy is that of the codes
         can = board.dot_products
         errors += read_noise_error(dot_products, config.repeats, read_back, can)
@@ -196,6 +205,17 @@ def reach_us(config: TrainConfig, settings: SamplerSettings, opened: OpenedArray
         return float(np.inf)
     spread = opened.rel() * settings.centre_us / np.sqrt(1 - settings.rho**2)
     return float(REACH * settings.rho * spread)
+
+
+def with_spread(
+    config: TrainConfig, settings: SamplerSettings, opened: OpenedArray, found: Characterization
+) -> SamplerSettings:
+    """Settings with the gamma of whitened weights for the spread that was measured."""
+    if not config.whiten or config.gamma is not None:
+        return settings
+    measured = float(found.sigma_us(np.array([settings.centre_us]))[0])
+    ratio = measured / (opened.rel() * settings.centre_us)
+    return replace(settings, gamma_us=settings.gamma_us * TRIMMED_GAMMA * ratio)
 
 
 def choose_settings(

@@ -1,0 +1,81 @@
+"""Predicted error of a posterior that the differences between the devices of an array cause."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..array.characterize.characterization import Characterization
+from ..array.characterize.device_error import Proposal, device_error, mismatch_of
+from ..array.die import Die
+from ..array.read_noise import Law
+from ..golden import SamplerSettings
+from ..posterior_error import PosteriorError
+from .arrays import OpenedArray, open_array
+from .config import TrainConfig
+
+MEASURED_ROWS = 16  # of an array that is not trimmed
+WHITENED_RHO_TRIMMED = 0.6
+"""Usual rho of whitened weights on an array whose devices differ. A difference moves a posterior
+mean in proportion to sqrt((1 + rho) / (1 - rho)). Below 0.6, the acceptance on the recorded cells
+falls, and the posterior becomes too narrow."""
+TRIMMED_GAMMA = 0.82
+"""Factor of gamma there. The effective samples become fewer by a sixth, and the error that the
+devices cause becomes smaller in proportion."""
+USUAL_WEIGHTS, USUAL_STEPS = 16, 40_000
+"""Weights and steps (of all chains) that ``characterize`` predicts an error for."""
+TRIM = "trim the devices (leave out --no-trim)"
+BETTER = (
+    "take more steps or rows; whiten the weights, with a smaller rho or gamma (--whiten, --rho, "
+    "--gamma)"
+)
+
+
+def measure_untrimmed(
+    config: TrainConfig, opened: OpenedArray, rel: float, inputs: int
+) -> Characterization | None:
+    """Properties of some rows of an array that is not trimmed; None for alike devices.
+
+    They are measured on another model of the array, so that the chain does not change. A real array
+    is not measured.
+    """
+    if opened.ideal or isinstance(opened.array, Die):
+        return None
+    twin = open_array(config.array, config.preset, opened.array.geometry, config.seed, rel)
+    rows = min(MEASURED_ROWS, opened.array.geometry.rows)
+    return twin.characterize(range(2 * inputs), rows=range(rows))
+
+
+def mismatch_errors(
+    config: TrainConfig,
+    settings: SamplerSettings,
+    found: Characterization | None,
+    trimmed: bool,
+    sigma: Law,
+    spread: NDArray[np.float64],
+) -> tuple[PosteriorError, ...]:
+    """The predicted error of a run; ``spread`` is the posterior spread of every weight.
+
+    ``sigma`` is the spread that the Hastings term assumes.
+    """
+    if found is None or settings.kernel != "corrected":
+        return ()
+    assumed = float(np.asarray(sigma(np.array([settings.centre_us])))[0])
+    rows = int((~found.bad_rows).sum()) if trimmed else config.rows
+    proposal = Proposal(settings.rho, rows, config.steps * config.chains / rows)
+    devices = mismatch_of(found, trimmed, assumed)
+    error = device_error(devices, proposal, spread * settings.gamma_us)
+    remedy = "" if error.trusted else BETTER if trimmed else TRIM
+    return (replace(error, remedy=remedy),)
+
+
+def usual_error(found: Characterization, good_rows: int) -> PosteriorError:
+    """The predicted error of a whitened run with the usual options on a trimmed array."""
+    spread = float(found.sigma_us(np.array([found.centre_us]))[0])
+    rho = WHITENED_RHO_TRIMMED
+    whitened = SamplerSettings.whitened(spread / found.centre_us, rho, centre_us=found.centre_us)
+    width = whitened.gamma_us * TRIMMED_GAMMA
+    proposal = Proposal(rho, good_rows, USUAL_STEPS / good_rows)
+    return device_error(mismatch_of(found, True, spread), proposal, np.full(USUAL_WEIGHTS, width))

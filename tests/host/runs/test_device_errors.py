@@ -1,0 +1,69 @@
+"""Runs on devices that differ state the error of the posterior to expect."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ohmcarlo.posterior_error import PosteriorError
+from ohmcarlo.runs.arrays import open_array
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.device_errors import usual_error
+from ohmcarlo.runs.setup import WHITENED_RHO
+from ohmcarlo.runs.supervised.experiment import build_supervised
+from ohmcarlo.spec import Geometry
+
+SMALL = {"rows": 48, "pairs": 8, "entropy_pairs": 2, "whiten": True, "steps": 10_000}
+
+
+def devices_error(**options: object) -> tuple[PosteriorError | None, float]:
+    """The predicted error of the devices, if any, and rho."""
+    made = build_supervised(TrainConfig("toy2d", **(SMALL | options)))  # type: ignore[arg-type]
+    errors = [e for e in made.setup.errors if e.source == "devices"]
+    made.close()
+    return (errors[0] if errors else None), made.setup.settings.rho
+
+
+def test_devices_that_differ() -> None:
+    error, rho = devices_error(array="physics")
+    assert error is not None
+    assert 0.03 < error.mean_sd_rms < error.mean_sd
+    assert error.spread == pytest.approx(1, abs=0.02)  # the spread is measured
+    assert rho == 0.6
+
+
+def test_alike_devices_are_without_error() -> None:
+    error, rho = devices_error()
+    assert error is None
+    assert rho == WHITENED_RHO
+
+
+def test_correlated_cycles_are_an_error_of_alike_devices() -> None:
+    error, _ = devices_error(array="physics", preset="relative-5pct,slow_share=0.5,slow_phi=0.98")
+    assert error is not None
+    assert error.mean_sd > 0.03
+
+
+def test_without_a_trim_the_error_is_predicted_and_the_chain_unchanged() -> None:
+    trimmed, _ = devices_error(array="physics")
+    error, _ = devices_error(array="physics", trim=False)
+    assert error is not None
+    assert trimmed is not None
+    assert error.mean_sd > 1.5 * trimmed.mean_sd
+    assert error.spread > 1.15
+    assert not error.trusted
+    assert "--no-trim" in error.remedy
+    made = build_supervised(
+        TrainConfig("toy2d", **(SMALL | {"array": "physics", "trim": False}))  # type: ignore[arg-type]
+    )
+    fresh = open_array("physics", None, made.setup.registers.geometry, 0).array.state_dict()
+    used = made.setup.array.state_dict()
+    made.close()
+    assert all(np.array_equal(fresh[name], used[name]) for name in fresh)
+
+
+def test_more_rows_make_the_usual_error_smaller() -> None:
+    opened = open_array("physics", None, Geometry(rows=48, pairs=8, entropy_pairs=2), 3)
+    found = opened.characterize()
+    few, many = usual_error(found, 48), usual_error(found, 480)
+    assert many.mean_sd < few.mean_sd / 2
