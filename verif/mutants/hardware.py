@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 from ohmcarlo_hdl.array import sequencer
 from ohmcarlo_hdl.array.phy import adc, chain, dac, phy
 from ohmcarlo_hdl.core import acceptance, hastings, prior, programmer
-from ohmcarlo_hdl.entropy import health
+from ohmcarlo_hdl.entropy import health, unit
 from ohmcarlo_hdl.soc import rings
 from verif import (
     test_acceptance,
@@ -294,6 +294,29 @@ HEALTH = Bed(
     verify=True,
 )
 
+FOLD = Bed(
+    test_entropy_unit,
+    lambda: test_entropy_unit.EntropyUnit(test_entropy_unit.configured(4)),
+    [
+        Mutant(
+            "only the last raw symbol of a fold counts",
+            unit,
+            "self.raw.symbol ^ folded",
+            "self.raw.symbol",
+            "equals_golden",
+        ),
+        Mutant(
+            "the next coin begins with what was left of a fold",
+            unit,
+            "waiting.eq(0),\n                word.eq(0)",
+            "waiting.eq(Mux({on}, waiting, 0)),\n                word.eq(0)",
+            "equals_golden",
+        ),
+    ],
+    {"seed": 1, "entropy_pairs": 4, "epochs": 20, "stalls": [0.0, 0.3]},
+    verify=True,
+)
+
 ADC = Bed(
     test_phy_adc,
     lambda: test_phy_adc.Readers(),
@@ -327,6 +350,7 @@ BEDS = {
     "pricing": PRICING,
     "programmer": PROGRAMMER,
     "health tests": HEALTH,
+    "fold": FOLD,
     "sequencer": SEQUENCER,
     "phy": PHY,
     "adc": ADC,
