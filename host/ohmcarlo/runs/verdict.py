@@ -188,9 +188,10 @@ def _bias(v: Values) -> Iterator[Finding]:
         if error.trusted:
             continue
         way_out = f"; {error.remedy}" if error.remedy else ""
+        cause = error.source.replace("_", " ")
         yield Finding(
             Verdict.BIASED,
-            f"the posterior is predicted to be off because of the {error.source}: means by up to "
+            f"the posterior is predicted to be off because of the {cause}: means by up to "
             f"{error.mean_sd:.2f} posterior standard deviations, spreads by a factor of "
             f"{error.spread:.2f}{way_out}",
         )

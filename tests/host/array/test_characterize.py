@@ -14,6 +14,7 @@ from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.errors import UsageError
+from ohmcarlo.runs.characterize import advice
 from ohmcarlo.spec import Geometry, dac_of, identity_dac
 
 GEOMETRY = Geometry(rows=32, pairs=32)
@@ -68,6 +69,18 @@ def test_correlation():
 @pytest.mark.stats
 def test_read_noise():
     assert characterize(planted(read_noise_rel=0.01)).read_noise_rel == pytest.approx(0.01, rel=0.1)
+
+
+@pytest.mark.stats
+def test_read_noise_decides_the_dot_products(ideal: Characterization):
+    """σ(read)² / σ(SET)² is 0.16 and 0.01."""
+    noisy, quiet = (characterize(planted(read_noise_rel=noise)) for noise in (0.02, 0.005))
+    assert noisy.excess_spread == pytest.approx(0.16, rel=0.15)
+    assert (noisy.dot_products, quiet.dot_products) == ("codes", "array")
+    assert ideal.dot_products == "array" and ideal.excess_spread == 0
+    assert "dot products: use codes; those of the array" in noisy.summary()[-1]
+    assert "use --dot-products codes" in advice(noisy, noisy)
+    assert "--dot-products" not in advice(quiet, quiet)
 
 
 @pytest.mark.stats

@@ -126,6 +126,16 @@ def test_trims_that_the_hardware_does_not_have(board: SerialBoard) -> None:
     refused_unsent(board, registers(calibration=trims), points(), "use --no-trim")
 
 
+def test_dot_products_that_the_hardware_does_not_have(board: SerialBoard) -> None:
+    assert board.dot_products == ("array",)
+    said = "without digital dot products: use --dot-products array, or a bitstream"
+    refused_unsent(board, replace(registers(), digital=True), points(), said)
+    said = "without repeated reads: use --repeats 1"
+    refused_unsent(board, replace(registers(), log_repeats=1), points(), said)
+    board.layout = replace(board.layout, digital=True, repeats=True)
+    board.configure(replace(registers(), digital=True, log_repeats=2), points())
+
+
 def test_another_array(native: NativeBoard) -> None:
     port = NativePort(native)
     with pytest.raises(UsageError, match="emulated array or a die, not 'physics'"):

@@ -35,6 +35,7 @@ def against_nuts(problem: str, noise: float, steps: int, **options: Any) -> tupl
         array="physics",
         preset=f"relative-5pct,read_noise_rel={noise:g}",
         whiten=True,
+        chains=1,
         steps=steps,
         seed=5,
         sigma_p=chosen.sigma_p,
@@ -173,3 +174,33 @@ def test_prediction_uses_the_codes_of_the_samples() -> None:
 def test_refused_settings(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         SamplerSettings(**options)
+
+
+def settings_of(preset: str | None, **options: Any) -> tuple[str, dict[str, Any]]:
+    """Where a run on it computes dot products, and the error that it states."""
+    array = "emulator" if preset is None else "physics"
+    config = TrainConfig(
+        task="toy2d", array=array, preset=preset, steps=10, trim=False, chains=1, **options
+    )
+    x, y = PROBLEMS["separable"].data()
+    setup, _ = prepare(config, Task(name="toy2d", dataset="", description=""), x, y)
+    with closing(setup):
+        errors = {error.source: error for error in setup.errors}
+    return setup.settings.dot_products, errors
+
+
+def test_dot_products_follow_the_read_noise() -> None:
+    noisy = "relative-5pct,read_noise_rel=0.02"
+    where, errors = settings_of(noisy)
+    assert where == "codes" and "read_noise" not in errors
+    where, errors = settings_of(noisy, dot_products="array")
+    assert errors["read_noise"].spread == pytest.approx(1.16)
+    assert not errors["read_noise"].trusted
+    assert errors["read_noise"].remedy == "use --dot-products codes"
+    _, errors = settings_of(noisy, dot_products="array", repeats=4)
+    assert errors["read_noise"].spread == pytest.approx(1.04)
+    where, errors = settings_of("relative-5pct,read_noise_rel=0.005")
+    assert where == "array" and errors["read_noise"].spread == pytest.approx(1.01)
+    where, errors = settings_of(None)
+    assert where == "array" and "read_noise" not in errors
+    assert settings_of(noisy, kernel="published")[0] == "array"
