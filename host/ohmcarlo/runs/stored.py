@@ -258,11 +258,12 @@ def read_result(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
 
 def _sealed_result(path: Path, keys: Sequence[str] = ()) -> dict[str, Any]:
     require_complete(path)
+    manifest = read_manifest(path)
     result = read_json(path / RESULT)
     require_keys(path, result, ("task", *keys))
     require_seal(path / RESULT, result)
     with intact(path / RESULT):
-        if result[PROVENANCE][MANIFEST] != read_manifest(path)[SEAL]:
+        if result[PROVENANCE][MANIFEST] != manifest[SEAL]:
             raise ValueError(f"it belongs to another run than {path / MANIFEST}")
     return result
 

@@ -118,6 +118,13 @@ def test_values_just_outside(name: str, value: int, state: StateDict) -> None:
     refused(state | {name: changed}, name, "checkpoint")
 
 
+@pytest.mark.parametrize("name", ["free_head", "retired_head"])
+def test_a_head_that_went_round_its_ring(name: str, state: StateDict) -> None:
+    """The same place modulo the length of the ring, and beyond its memory."""
+    changed = state[f"controller.{name}"] + 16
+    refused(state | {f"controller.{name}": changed}, name)
+
+
 def ring(state: StateDict, name: str) -> list[tuple[int, int]]:
     """Used places of the ring of region 0."""
     head, count = (int(state[f"controller.{name}_{part}"][0]) for part in ("head", "count"))

@@ -450,3 +450,12 @@ def test_an_edited_result(whole: Path, tmp_path: Path) -> None:
     (run / stored.RESULT).write_text(text.replace('"seed": 3', '"seed": 5'), encoding="utf-8")
     with pytest.raises(OhmcarloError, match=r"result\.json is damaged.*SHA-256.*remove"):
         read_complete(run)
+
+
+def test_a_complete_run_of_an_older_version(whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    (run / MANIFEST).write_text('{"format": 1, "versions": {"ohmcarlo": "0.9.0"}}')
+    (run / stored.RESULT).write_text('{"task": "toy2d"}')
+    with pytest.raises(OhmcarloError, match=r"run format 1.*\(0\.9\.0\)"):
+        read_complete(run)

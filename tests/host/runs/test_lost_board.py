@@ -204,7 +204,7 @@ def test_a_board_that_is_never_asked_for_its_state(
         config = replace(config, steps=12, rows=32)
     elif "features" in changes:
         config = replace(config, task="breast-cancer")
-    train_run(config, Outputs(tmp_path / "whole"), Silence())
+    wanted = train_run(config, Outputs(tmp_path / "whole"), Silence())
     monkeypatch.setattr(setup, "MODEL", "another board")  # no warm-up, which reads the state
     monkeypatch.setattr(chain_run, "MODEL", "another board")
     monkeypatch.setattr(chain_run, "FIRST_SAVING_S", 1e9)
@@ -215,8 +215,10 @@ def test_a_board_that_is_never_asked_for_its_state(
         train_run(config, outputs, PressesCtrlC(config.steps // 2))
     with pytest.raises(Interrupted):
         resume_run(outputs, PressesCtrlC(3 * config.steps // 4))
-    resume_run(outputs, Silence())
+    found = resume_run(outputs, Silence())
     assert same(tmp_path / "run", tmp_path / "whole")
+    differ = [name for name in wanted if found[name] != wanted[name]]
+    assert differ == ["wall_seconds"]  # equal accesses: the order of the points is the same, too
     assert NeverAsked.loaded["board.counters"].tolist() == [0, 1, 2]
 
 
