@@ -112,12 +112,23 @@ def _renamed(path: Path, keep_old_as: Path | None) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         if keep_old_as is not None and final.exists():
-            final.replace(keep_old_as)
+            _keep(final, keep_old_as)
         temporary.replace(final)
         sync_folder(final.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _keep(path: Path, other: Path) -> None:
+    """Give a file a second name. The first one never disappears, where the file system can."""
+    link = other.with_name(other.name + TEMPORARY)
+    try:
+        link.unlink(missing_ok=True)
+        link.hardlink_to(path)
+        link.replace(other)
+    except OSError:  # a file system without hard links
+        path.replace(other)
 
 
 @contextmanager

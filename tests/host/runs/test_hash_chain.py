@@ -232,6 +232,18 @@ def test_the_checkpoint_before_is_used(name: str, how: str, run: Path) -> None:
     assert flat(resumed(run)) == flat((checkpoint, blocks)), "the folder is whole again"
 
 
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(files.Path, "hardlink_to", fails)
+    run = a_run(tmp_path / "run", 1)
+    assert (run / PREVIOUS).exists()
+    (run / CHECKPOINT).unlink()
+    checkpoint, blocks = resumed(run)
+    assert checkpoint is not None and checkpoint.steps == 24 and len(blocks) == CHUNKS - 1
+
+
 def test_both_checkpoints_damaged(run: Path) -> None:
     for name in (CHECKPOINT, PREVIOUS):
         (run / name).write_bytes(b"PK")
