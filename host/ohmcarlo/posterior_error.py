@@ -64,6 +64,17 @@ class PosteriorError:
         )
 
 
+def together(errors: Sequence[PosteriorError]) -> PosteriorError:
+    """The effect of several imperfections: independent shifts of a mean, factors of a spread."""
+    return PosteriorError(
+        source=" and ".join(error.source for error in errors),
+        mean_sd=math.hypot(*(error.mean_sd for error in errors)),
+        mean_sd_rms=math.hypot(*(error.mean_sd_rms for error in errors)),
+        spread=math.prod(error.spread for error in errors),
+        remedy="; ".join(dict.fromkeys(error.remedy for error in errors if error.remedy)),
+    )
+
+
 def describe_error(error: PosteriorError) -> str:
     """One line about a predicted error, with the remedy."""
     remedy = f"; {error.remedy}" if error.remedy else ""

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..diagnostics import ESS_LIMIT, RHAT_LIMIT, STAY_LIMIT
 from ..golden import PUBLISHED
-from ..posterior_error import PosteriorError
+from ..posterior_error import PosteriorError, together
 
 Values = Mapping[str, Any]
 PREDICTION_LIMIT = 0.05
@@ -171,7 +171,7 @@ def _stickiness(v: Values) -> Iterator[Finding]:
 def _unstick(v: Values) -> str:
     if v["rho"] == 1:
         return "use four times the --steps"
-    if not v.get("wide_every"):
+    if not v.get("wide_every") and not v.get("trimmed"):  # wide steps need devices that are alike
         return "use --wide-every 10, whose wide steps leave such places, and twice the --steps"
     return "use --rho 0.9, whose steps depend less on the tails, and twice the --steps"
 
@@ -183,10 +183,11 @@ def _bias(v: Values) -> Iterator[Finding]:
             "the published kernel's posterior is biased (spreads about 20 % too small); "
             "--kernel corrected is exact",
         )
-    for values in v.get("posterior_error", {}).values():
-        error = PosteriorError.from_dict(values)
-        if error.trusted:
-            continue
+    errors = [PosteriorError.from_dict(e) for e in v.get("posterior_error", {}).values()]
+    suspects = [error for error in errors if not error.trusted]
+    if not suspects and len(errors) > 1:
+        suspects = [error for error in (together(errors),) if not error.trusted]
+    for error in suspects:
         way_out = f"; {error.remedy}" if error.remedy else ""
         cause = error.source.replace("_", " ")
         yield Finding(

@@ -29,8 +29,11 @@ GOOD: dict[str, Any] = {
 }  # fmt: skip
 
 
-def error(mean: float = 0.0, spread: float = 1.0) -> dict[str, Any]:
-    return {"encoding": PosteriorError("encoding", mean, mean / 3, spread, "take logs").to_dict()}
+def error(mean: float = 0.0, spread: float = 1.0, *sources: str) -> dict[str, Any]:
+    return {
+        source: PosteriorError(source, mean, mean / 3, spread, "take logs").to_dict()
+        for source in ("encoding", *sources)
+    }
 
 
 @pytest.mark.parametrize(
@@ -43,12 +46,17 @@ def error(mean: float = 0.0, spread: float = 1.0) -> dict[str, Any]:
         ({"ess_tail_min": 254.0}, Verdict.ROUGH, ["254", "in the tails", "try --steps 40000"]),
         ({"longest_stay": 422}, Verdict.STICKY, ["422 steps, 17 times", "--wide-every 10"]),
         ({"longest_stay": 422, "wide_every": 10}, Verdict.STICKY, ["--rho 0.9"]),
+        ({"longest_stay": 422, "trimmed": True}, Verdict.STICKY, ["--rho 0.9"]),
         ({"longest_stay": 422, "rho": 1.0}, Verdict.STICKY, ["four times the --steps"]),
         ({"kernel": "published"}, Verdict.BIASED, ["--kernel corrected"]),
         ({"posterior_error": error(0.09, 1.09)}, Verdict.SETTLED, []),
         ({"posterior_error": error(0.22)}, Verdict.BIASED,
          ["because of the encoding", "0.22 posterior standard deviations", "take logs"]),
         ({"posterior_error": error(0.0, 1.4)}, Verdict.BIASED, ["a factor of 1.40"]),
+        ({"posterior_error": error(0.06, 1.04, "devices")}, Verdict.SETTLED, []),
+        ({"posterior_error": error(0.08, 1.0, "devices")}, Verdict.BIASED,
+         ["because of the encoding and devices", "0.11 posterior"]),
+        ({"posterior_error": error(0.0, 1.06, "devices")}, Verdict.BIASED, ["a factor of 1.12"]),
         ({"accepted": 0, "ess_min": 1.0, "rhat_max": None}, Verdict.UNKNOWN, ["learnt nothing"]),
         ({"ess_min": None, "rhat_max": None}, Verdict.UNKNOWN, ["too few steps"]),
     ],
