@@ -122,6 +122,34 @@ def test_stays_of_a_geometric_law_are_expected(rate: float) -> None:
     assert dg.longest_stay(stuck) > 1.5 * dg.expected_longest_stay(stuck)
 
 
+def heavy_tailed(wide_every: int, seed: int, steps: int = 8000) -> np.ndarray:
+    """Four chains with the proposals of the array (rho 0.8, one in ``wide_every`` with rho 1) on
+    Student's t with three degrees of freedom, whose tails are heavier than theirs: the number of
+    the current sample of each step."""
+    rng = np.random.default_rng(seed)
+    x, current = np.zeros(4), np.empty((4, steps), np.int64)
+    number = 2 * steps * np.arange(4)
+    for t in range(steps):
+        wide = bool(wide_every) and t % wide_every == 0
+        y = (x if wide else 0.8 * x) + 0.6 * rng.standard_normal(4)
+        change = 2 * np.log1p(x * x / 3) - 2 * np.log1p(y * y / 3)
+        if not wide:  # a proposal with rho < 1 is reversible for a normal distribution
+            change += (y * y - x * x) / 2
+        accepted = np.log(rng.random(4)) < change
+        x, number = np.where(accepted, y, x), number + accepted
+        current[:, t] = number
+    return current
+
+
+@pytest.mark.stats
+@pytest.mark.parametrize("seed", range(3))
+def test_a_chain_that_is_caught_in_a_tail_is_seen(seed: int) -> None:
+    """The control is the cycle of kernels, which is the remedy."""
+    caught, freed = heavy_tailed(0, seed), heavy_tailed(10, seed)
+    assert dg.longest_stay(caught) > dg.STAY_LIMIT * dg.expected_longest_stay(caught)
+    assert dg.longest_stay(freed) < dg.STAY_LIMIT * dg.expected_longest_stay(freed)
+
+
 def test_frozen_and_short_chains() -> None:
     draws = autoregressive((3, 100, 3), 0.0)
     draws[:, :, 1] = np.arange(3)[:, None]  # every chain stays where it started
