@@ -194,11 +194,12 @@ def test_every_field_of_the_manifest_is_protected(tmp_path: Path) -> None:
     resume_run(Outputs(tmp_path / "run"), Silence())
 
 
-@pytest.mark.parametrize("changes", [{"seed": 4}, {"rho": 0.5}, {"rows": 64}])
+@pytest.mark.parametrize("changes", [{"seed": 4}, {"rho": 0.5}, {"steps": 90}, {"rows": 64}])
 def test_an_edited_configuration_with_a_new_seal_has_other_inputs(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The digests of the inputs notice what the seal of the manifest does not."""
+    """The digests of the inputs and the hash chain notice what the seal of the manifest does
+    not."""
     begin(SMALL, tmp_path / "run")
     path = tmp_path / "run" / stored.MANIFEST
     values = json.loads(path.read_text(encoding="utf-8"))
