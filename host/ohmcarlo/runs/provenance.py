@@ -68,7 +68,7 @@ def _content_of(array: Array) -> Any:
 def require_same_version(manifest: Mapping[str, Any]) -> list[str]:
     """Raise OhmcarloError when another version of the package began the run.
 
-    Returns lines of text about other packages whose version has changed.
+    Returns lines of text about other packages, and a checkout, whose version has changed.
     """
     began, now = manifest["versions"], versions()
     if began["ohmcarlo"] != now["ohmcarlo"]:
@@ -76,12 +76,13 @@ def require_same_version(manifest: Mapping[str, Any]) -> list[str]:
             f"ohmcarlo {began['ohmcarlo']} began this run, this is ohmcarlo {now['ohmcarlo']}: "
             f"resume it with {began['ohmcarlo']}, or start a new run"
         )
-    changed = [
-        f"{name} {began.get(name)} → {now[name]}" for name in now if began.get(name) != now[name]
-    ]
-    if not changed:
+    changes = [f"{n} {began.get(n)} → {now[n]}" for n in now if began.get(n) != now[n]]
+    commits = [state["commit"][:12] for state in (manifest.get("git"), git_state()) if state]
+    if len(set(commits)) == 2:
+        changes.append(f"commit {' → '.join(commits)}")
+    if not changes:
         return []
-    return [f"note: versions have changed since the run began ({', '.join(changed)})"]
+    return [f"note: versions have changed since the run began ({', '.join(changes)})"]
 
 
 def require_same_files(config: TrainConfig, manifest: Mapping[str, Any]) -> None:

@@ -211,6 +211,7 @@ def test_an_edited_configuration_with_a_new_seal_has_other_inputs(
 
 
 def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "git_state", lambda: {"commit": "beef" * 10, "changed": True})
     begin(SMALL, tmp_path / "run")
     now = provenance.versions()
     monkeypatch.setattr(provenance, "versions", lambda: now | {"ohmcarlo": "99.0.0"})
@@ -220,8 +221,11 @@ def test_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     observer = Silence()
     monkeypatch.setattr(observer, "say", said.append)
     monkeypatch.setattr(provenance, "versions", lambda: now | {"numpy": "99.0.0"})
+    monkeypatch.setattr(provenance, "git_state", lambda: {"commit": "f00d" * 10, "changed": True})
     resume_run(Outputs(tmp_path / "run"), observer)
-    assert any("numpy" in line and "99.0.0" in line for line in said)
+    notes = [line for line in said if line.startswith("note:")]
+    assert len(notes) == 1
+    assert "→ 99.0.0" in notes[0] and "commit beefbeefbeef → f00df00df00d" in notes[0]
 
 
 def test_a_folder_of_an_older_version(tmp_path: Path) -> None:
