@@ -18,8 +18,9 @@ from ohmcarlo.boards.integrity import (
     check_fields,
     check_log_posteriors,
     check_multiplicities,
+    check_window,
 )
-from ohmcarlo.boards.memory.image import controller_image, emulator_image
+from ohmcarlo.boards.memory.image import TABLES, controller_image, emulator_image
 from ohmcarlo.golden import Controller
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.link import Reason
@@ -82,6 +83,7 @@ class Session:
         self.driver = CoreDriver(dut, CONFIG, fresh.registers, points(), fresh.array)
         image = controller_image(fresh.registers, points(), fresh.array, CONFIG.geometry)
         self.fields = image.fields | emulator_image(fresh.array, 0).fields
+        self.tables = {name: image.windows[name] for name in TABLES}
         self.clocks = 0
         """Clocks of start and run without a flip."""
 
@@ -125,6 +127,18 @@ class Session:
             register, field = name.rsplit(".", 1)
             found[name] = (await self.driver.bus.get(register))[field]
         check_fields(self.fields, found)
+        for name, words in self.tables.items():
+            check_window(name, words, np.array(await self.driver.bus.unload(name), np.uint32))
+
+    async def tables_are_compared(self, chain: tuple[CoreTrace, CoreTrace]) -> None:
+        """A wrong word of a table is reported, and the right one is not."""
+        for name, words in self.tables.items():
+            at = self.driver.map.window(name).address
+            await self.driver.bus.write(at, int(words[0]) ^ 1)
+            with pytest.raises(BoardUpset, match=name):
+                await self.check(*chain)
+            await self.driver.bus.write(at, int(words[0]))
+        await self.check(*chain)
 
     def difference(self, before: CoreTrace, whole: CoreTrace) -> str:
         """The first difference from the golden trace; empty if there is none.
@@ -165,6 +179,7 @@ async def flips(dut) -> None:  # type: ignore[no-untyped-def]
     session.clocks = int((get_sim_time("ns") - began) / CLOCK_NS)
     assert not session.difference(*chain)
     await session.check(*chain)
+    await session.tables_are_compared(chain)
     with Path(os.environ[RESULTS]).open("a", encoding="ascii") as file:
         for number, bit, moment in case["flips"]:
             file.write(json.dumps(await session.outcome(number, bit, moment)) + "\n")

@@ -31,6 +31,7 @@ from verif.harness import (
     segment_words,
     start_clock,
     stimuli,
+    unload_window,
 )
 from verif.harness.clocks import Transfers
 
@@ -187,7 +188,11 @@ class Bench:
 
     async def load(self, tables: Tables) -> None:
         for name, nodes in zip(("inv_sigma", "log_sigma"), tables, strict=True):
-            await load_window(self.dut, f"load_{name}", segment_words(nodes))
+            words = segment_words(nodes)
+            await load_window(self.dut, f"load_{name}", words)
+            if not self.bit_serial:  # a read disturbs no price after it
+                found = await unload_window(self.dut, f"load_{name}", len(words))
+                assert found == [word & 0xFFFFFFFF for word in words]
 
     async def check(
         self, registers: Registers, tables: Tables, work: list[Proposed]

@@ -103,7 +103,7 @@ READ_ONLY = re.compile(
     r"|^emulator\.pulses|^raw\.result|^row\.(status|held|wear)"
 )
 # Windows that software can read, too
-READABLE = re.compile(r"^state_(?!codes)")
+READABLE = re.compile(r"^state_(?!codes)|^(dac|inv_sigma|log_sigma)$")
 READ_CLOCKS = 5
 """From a read to its data."""
 COMMAND = "control.command"

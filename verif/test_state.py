@@ -14,6 +14,7 @@ import pytest
 
 from ohmcarlo.array.base import FORM, READ, RESET, SET
 from ohmcarlo.array.emulated import EmulatedArray
+from ohmcarlo.boards.memory.image import TABLES
 from ohmcarlo.boards.memory.state import COUNTERS, SAVED, State
 from ohmcarlo.golden import Controller, terms
 from ohmcarlo.golden.machine import (
@@ -352,7 +353,7 @@ async def while_busy(dut) -> None:  # type: ignore[no-untyped-def]
     made = golden_of(case, points_of(case))
     driver = driver_of(dut, case, made)
     bus = driver.bus
-    windows = [driver.map.window(name) for name in (*SAVED, "state_codes")]
+    windows = [driver.map.window(name) for name in (*SAVED, "state_codes", *TABLES)]
 
     async def storm(accesses: int) -> None:
         for _ in range(accesses):

@@ -38,7 +38,7 @@ extern "C" {
 #define OHMCARLO__ID__MAP_HASH__VALUE_bm 0xffffffff
 #define OHMCARLO__ID__MAP_HASH__VALUE_bp 0
 #define OHMCARLO__ID__MAP_HASH__VALUE_bw 32
-#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0xbac82ed8
+#define OHMCARLO__ID__MAP_HASH__VALUE_reset 0x2f0018d6
 
 // reg - ohmcarlo.id.features
 #define OHMCARLO__ID__FEATURES__DEVICE_CALIBRATION_bm 0x1
@@ -1186,7 +1186,7 @@ static_assert(sizeof(ohmcarlo_t) == 0x30000, "Packing error");
 #define OHMCARLO__STATE_CODES_words 8192
 
 // The register map that this header describes: id.map_hash
-#define OHMCARLO__MAP_HASH 0xbac82ed8
+#define OHMCARLO__MAP_HASH 0x2f0018d6
 
 // Codes of enumerated fields
 #define OHMCARLO__STATUS__STATE__REASON__RUNNING_e 0

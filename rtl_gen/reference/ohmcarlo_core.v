@@ -24,9 +24,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   reg [12:0] \$23 ;
   reg [31:0] \$24 ;
   wire [3:0] \$25 ;
-  wire [4:0] \$26 ;
-  wire [25:0] \$27 ;
+  wire [13:0] \$26 ;
+  wire [23:0] \$27 ;
+  wire [22:0] \$28 ;
+  wire [4:0] \$29 ;
   wire [8:0] \$3 ;
+  wire [25:0] \$30 ;
   wire \$4 ;
   wire [9:0] \$5 ;
   wire [15:0] \$6 ;
@@ -34,6 +37,24 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] \$8 ;
   wire \$9 ;
   reg accepted = 1'h0;
+  wire [8:0] access_dac__addr;
+  wire [31:0] access_dac__data;
+  wire [8:0] access_dac__r_addr;
+  wire [31:0] access_dac__r_data;
+  wire access_dac__r_stb;
+  wire access_dac__stb;
+  wire [8:0] access_inv_sigma__addr;
+  wire [31:0] access_inv_sigma__data;
+  wire [8:0] access_inv_sigma__r_addr;
+  wire [31:0] access_inv_sigma__r_data;
+  wire access_inv_sigma__r_stb;
+  wire access_inv_sigma__stb;
+  wire [8:0] access_log_sigma__addr;
+  wire [31:0] access_log_sigma__data;
+  wire [8:0] access_log_sigma__r_addr;
+  wire [31:0] access_log_sigma__r_data;
+  wire access_log_sigma__r_stb;
+  wire access_log_sigma__stb;
   wire [4:0] access_state_coin__addr;
   wire [31:0] access_state_coin__data;
   wire [4:0] access_state_coin__r_addr;
@@ -109,7 +130,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \bus__w_stb$53 ;
   output busy;
   wire busy;
-  wire \busy$364 ;
+  wire \busy$346 ;
   wire centre_enable;
   wire [7:0] clean_windows;
   wire clear;
@@ -345,7 +366,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [63:0] form;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$233 ;
+  wire [11:0] \hi$215 ;
   wire [2:0] hidden;
   output hold;
   wire hold;
@@ -498,15 +519,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire likelihood_idle;
   output [30:0] lines;
   wire [30:0] lines;
-  wire [30:0] \lines$331 ;
-  wire [11:0] \lines$331.dac ;
-  wire [5:0] \lines$331.device ;
-  wire \lines$331.dot ;
-  wire \lines$331.form ;
-  wire \lines$331.read ;
-  wire \lines$331.reset ;
-  wire [7:0] \lines$331.row ;
-  wire \lines$331.set ;
+  wire [30:0] \lines$313 ;
+  wire [11:0] \lines$313.dac ;
+  wire [5:0] \lines$313.device ;
+  wire \lines$313.dot ;
+  wire \lines$313.form ;
+  wire \lines$313.read ;
+  wire \lines$313.reset ;
+  wire [7:0] \lines$313.row ;
+  wire \lines$313.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -516,37 +537,37 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$232 ;
+  wire [11:0] \lo$214 ;
   wire [7:0] load_bad_rows__addr;
-  wire [7:0] \load_bad_rows__addr$214 ;
+  wire [7:0] \load_bad_rows__addr$196 ;
   wire [31:0] load_bad_rows__data;
-  wire [31:0] \load_bad_rows__data$216 ;
+  wire [31:0] \load_bad_rows__data$198 ;
   wire load_bad_rows__stb;
-  wire \load_bad_rows__stb$218 ;
+  wire \load_bad_rows__stb$200 ;
   wire [13:0] load_calibration__addr;
-  wire [13:0] \load_calibration__addr$220 ;
+  wire [13:0] \load_calibration__addr$202 ;
   wire [31:0] load_calibration__data;
-  wire [31:0] \load_calibration__data$222 ;
+  wire [31:0] \load_calibration__data$204 ;
   wire load_calibration__stb;
-  wire \load_calibration__stb$224 ;
+  wire \load_calibration__stb$206 ;
   wire [8:0] load_dac__addr;
-  wire [8:0] \load_dac__addr$196 ;
   wire [31:0] load_dac__data;
-  wire [31:0] \load_dac__data$198 ;
+  wire [8:0] load_dac__r_addr;
+  wire [31:0] load_dac__r_data;
+  wire load_dac__r_stb;
   wire load_dac__stb;
-  wire \load_dac__stb$200 ;
   wire [8:0] load_inv_sigma__addr;
-  wire [8:0] \load_inv_sigma__addr$202 ;
   wire [31:0] load_inv_sigma__data;
-  wire [31:0] \load_inv_sigma__data$204 ;
+  wire [8:0] load_inv_sigma__r_addr;
+  wire [31:0] load_inv_sigma__r_data;
+  wire load_inv_sigma__r_stb;
   wire load_inv_sigma__stb;
-  wire \load_inv_sigma__stb$206 ;
   wire [8:0] load_log_sigma__addr;
-  wire [8:0] \load_log_sigma__addr$208 ;
   wire [31:0] load_log_sigma__data;
-  wire [31:0] \load_log_sigma__data$210 ;
+  wire [8:0] load_log_sigma__r_addr;
+  wire [31:0] load_log_sigma__r_data;
+  wire load_log_sigma__r_stb;
   wire load_log_sigma__stb;
-  wire \load_log_sigma__stb$212 ;
   wire [8:0] load_median__addr;
   wire [31:0] load_median__data;
   wire load_median__stb;
@@ -571,7 +592,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$231 ;
+  wire [11:0] \mid$213 ;
   wire [3:0] model_dots;
   wire \model_dots.digital ;
   wire [2:0] \model_dots.log_repeats ;
@@ -593,7 +614,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] model_rows_per_region;
   input off;
   wire off;
-  wire \off$333 ;
+  wire \off$315 ;
   wire [2:0] op;
   wire [286:0] operations__payload;
   wire [11:0] \operations__payload.dac ;
@@ -794,7 +815,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__valid$173 ;
   wire \output__valid$182 ;
   wire [10:0] points;
-  wire [63:0] \points$384 ;
+  wire [63:0] \points$366 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
   wire [127:0] \predictions__payload$127 ;
@@ -856,7 +877,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$361 ;
+  wire [63:0] \raw_bits$343 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -1022,7 +1043,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \responses__valid$164 ;
   output restart;
   wire restart;
-  wire \restart$257 ;
+  wire \restart$239 ;
   wire [24:0] results__payload;
   wire [24:0] \results__payload$153 ;
   wire [24:0] \results__payload$153.value ;
@@ -1033,9 +1054,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \results__valid$157 ;
   reg [8:0] rho = 9'h100;
   (* init = 9'h100 *)
-  wire [8:0] \rho$247 ;
+  wire [8:0] \rho$229 ;
   (* init = 9'h100 *)
-  wire [8:0] \rho$248 ;
+  wire [8:0] \rho$230 ;
   reg [31:0] row_held = 32'd0;
   wire [15:0] row_select;
   reg [3:0] row_status = 4'h0;
@@ -1125,15 +1146,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] settings__wide_every;
   wire settled;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$482 ;
+  wire [4:0] \state__addr$464 ;
   wire [31:0] state__data;
-  wire [31:0] \state__data$484 ;
+  wire [31:0] \state__data$466 ;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$486 ;
+  wire [4:0] \state__r_addr$468 ;
   wire [31:0] state__r_data;
-  wire [31:0] \state__r_data$493 ;
+  wire [31:0] \state__r_data$475 ;
   wire state__r_stb;
-  wire \state__r_stb$490 ;
+  wire \state__r_stb$472 ;
   wire [7:0] state__state_groups__addr;
   wire [31:0] state__state_groups__data;
   wire [7:0] state__state_groups__r_addr;
@@ -1177,7 +1198,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire state__state_wear__r_stb;
   wire state__state_wear__stb;
   wire state__stb;
-  wire \state__stb$488 ;
+  wire \state__stb$470 ;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
   (* enum_value_0001 = "BETWEEN" *)
@@ -1218,13 +1239,13 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   reg step = 1'h0;
-  wire [78:0] \step$521 ;
-  wire \step$521.accepted ;
-  wire [31:0] \step$521.loglik ;
-  wire [10:0] \step$521.points ;
-  wire [31:0] \step$521.prior ;
-  wire [1:0] \step$521.region ;
-  wire \step$521.valid ;
+  wire [78:0] \step$539 ;
+  wire \step$539.accepted ;
+  wire [31:0] \step$539.loglik ;
+  wire [10:0] \step$539.points ;
+  wire [31:0] \step$539.prior ;
+  wire [1:0] \step$539.region ;
+  wire \step$539.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
@@ -1248,7 +1269,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire step_records__valid;
   wire \step_records__valid$179 ;
   wire stop;
-  wire \stop$276 ;
+  wire \stop$258 ;
   wire [255:0] symbol_counts;
   wire [31:0] \symbol_counts[0] ;
   wire [31:0] \symbol_counts[1] ;
@@ -1259,9 +1280,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \symbol_counts[6] ;
   wire [31:0] \symbol_counts[7] ;
   wire [31:0] t;
-  wire [31:0] \t$268 ;
+  wire [31:0] \t$250 ;
   wire t_valid;
-  wire \t_valid$270 ;
+  wire \t_valid$252 ;
   wire [51:0] targets__payload;
   wire [51:0] \targets__payload$66 ;
   wire [11:0] \targets__payload$66.centre ;
@@ -1311,10 +1332,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [15:0] weight_mantissa;
   wire [5:0] weight_shift;
   wire wide;
+  always @(posedge clk)
+    emulator__load_state_codes__data <= \$24 ;
   assign settings__folds = entropy_fold > 1'h1;
   assign \$1  = control_command[7] | off;
-  assign \off$333  = \$1  | commands__closed;
-  assign \$2  = \off$333  | fault;
+  assign \off$315  = \$1  | commands__closed;
+  assign \$2  = \off$315  | fault;
   assign hold = \$2  | control_command[10];
   assign request = requests__valid & requests__ready;
   assign state__state_queues__stb = access_state_queues__stb & quiet;
@@ -1333,8 +1356,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign state__state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
-  assign \state__stb$488  = access_state_counters__stb & quiet;
-  assign \state__r_stb$490  = access_state_counters__r_stb & quiet;
+  assign \state__stb$470  = access_state_counters__stb & quiet;
+  assign \state__r_stb$472  = access_state_counters__r_stb & quiet;
+  assign load_dac__stb = access_dac__stb & quiet;
+  assign load_dac__r_stb = access_dac__r_stb & quiet;
+  assign load_inv_sigma__stb = access_inv_sigma__stb & quiet;
+  assign load_inv_sigma__r_stb = access_inv_sigma__r_stb & quiet;
+  assign load_log_sigma__stb = access_log_sigma__stb & quiet;
+  assign load_log_sigma__r_stb = access_log_sigma__r_stb & quiet;
   assign \$3  = wide ? 9'h100 : proposal_rho;
   assign \$4  = ! model_hidden;
   assign \$5  = model_features + 1'h1;
@@ -1369,8 +1398,6 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     emulator__load_state_codes__stb <= \$22 ;
   always @(posedge clk)
     emulator__load_state_codes__addr <= \$23 ;
-  always @(posedge clk)
-    emulator__load_state_codes__data <= \$24 ;
   \ohmcarlo_core.commands  commands (
     .clk(clk),
     .control_command(control_command),
@@ -1389,7 +1416,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .coin__begin(\begin ),
     .coin__clean_windows(coin__clean_windows),
     .coin__ready(coin__ready),
-    .coin__restart(\restart$257 ),
+    .coin__restart(\restart$239 ),
     .coin__settled(coin__settled),
     .coin_codes__payload(codes__payload),
     .coin_codes__ready(coin_codes__ready),
@@ -1419,8 +1446,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__payload(orders__payload),
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
-    .\port$1696$0 (\$25 ),
-    .\port$4713$2 (model_options[3:2]),
+    .\port$1708$0 (\$25 ),
+    .\port$4734$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1527,12 +1554,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
-    .state__addr(\state__addr$482 ),
-    .state__data(\state__data$484 ),
-    .state__r_addr(\state__r_addr$486 ),
+    .state__addr(\state__addr$464 ),
+    .state__data(\state__data$466 ),
+    .state__r_addr(\state__r_addr$468 ),
     .state__r_data(access_state_counters__r_data),
-    .state__r_stb(\state__r_stb$490 ),
-    .state__stb(\state__stb$488 ),
+    .state__r_stb(\state__r_stb$472 ),
+    .state__stb(\state__stb$470 ),
     .step(step),
     .valid(valid)
   );
@@ -1564,7 +1591,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rct_cutoff(rct_cutoff),
     .rct_symbol_cutoff(rct_symbol_cutoff),
     .ready(coin__ready),
-    .restart(\restart$257 ),
+    .restart(\restart$239 ),
     .rst(rst),
     .settled(coin__settled),
     .state__addr(state__addr),
@@ -1593,7 +1620,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4729$0 (proposal_logit),
+    .\port$4750$0 (proposal_logit),
     .predictions__payload(\input__payload$126 ),
     .predictions__ready(\predictions__ready$128 ),
     .predictions__valid(\input__valid$130 ),
@@ -1631,14 +1658,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .lo(lo),
     .load_inv_sigma__addr(load_inv_sigma__addr),
     .load_inv_sigma__data(load_inv_sigma__data),
+    .load_inv_sigma__r_addr(load_inv_sigma__r_addr),
+    .load_inv_sigma__r_stb(load_inv_sigma__r_stb),
     .load_inv_sigma__stb(load_inv_sigma__stb),
     .load_log_sigma__addr(load_log_sigma__addr),
     .load_log_sigma__data(load_log_sigma__data),
+    .load_log_sigma__r_addr(load_log_sigma__r_addr),
+    .load_log_sigma__r_stb(load_log_sigma__r_stb),
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$4731$0 (proposal_weight),
-    .\port$4733$0 (proposal_common),
+    .\port$2454$0 (\$27 ),
+    .\port$2472$0 (\$28 ),
+    .\port$4752$0 (proposal_weight),
+    .\port$4754$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1653,6 +1686,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .lo(lo),
     .load__addr(load_dac__addr),
     .load__data(load_dac__data),
+    .load__r_addr(load_dac__r_addr),
+    .load__r_stb(load_dac__r_stb),
     .load__stb(load_dac__stb),
     .load_calibration__addr(load_calibration__addr),
     .load_calibration__data(load_calibration__data),
@@ -1662,22 +1697,38 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$4713$4 (model_options[5:4]),
+    .\port$2288$0 (\$26 ),
+    .\port$4734$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
     .targets__valid(input__valid)
   );
   \ohmcarlo_core.registers  registers (
+    .access_dac__addr(load_dac__addr),
+    .access_dac__data(load_dac__data),
+    .access_dac__r_addr(load_dac__r_addr),
+    .access_dac__r_stb(access_dac__r_stb),
+    .access_dac__stb(access_dac__stb),
+    .access_inv_sigma__addr(load_inv_sigma__addr),
+    .access_inv_sigma__data(load_inv_sigma__data),
+    .access_inv_sigma__r_addr(load_inv_sigma__r_addr),
+    .access_inv_sigma__r_stb(access_inv_sigma__r_stb),
+    .access_inv_sigma__stb(access_inv_sigma__stb),
+    .access_log_sigma__addr(load_log_sigma__addr),
+    .access_log_sigma__data(load_log_sigma__data),
+    .access_log_sigma__r_addr(load_log_sigma__r_addr),
+    .access_log_sigma__r_stb(access_log_sigma__r_stb),
+    .access_log_sigma__stb(access_log_sigma__stb),
     .access_state_coin__addr(state__addr),
     .access_state_coin__data(state__data),
     .access_state_coin__r_addr(state__r_addr),
     .access_state_coin__r_data(access_state_coin__r_data),
     .access_state_coin__r_stb(access_state_coin__r_stb),
     .access_state_coin__stb(access_state_coin__stb),
-    .access_state_counters__addr(\state__addr$482 ),
-    .access_state_counters__data(\state__data$484 ),
-    .access_state_counters__r_addr(\state__r_addr$486 ),
+    .access_state_counters__addr(\state__addr$464 ),
+    .access_state_counters__data(\state__data$466 ),
+    .access_state_counters__r_addr(\state__r_addr$468 ),
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
@@ -1765,15 +1816,6 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_calibration__addr(load_calibration__addr),
     .load_calibration__data(load_calibration__data),
     .load_calibration__stb(load_calibration__stb),
-    .load_dac__addr(load_dac__addr),
-    .load_dac__data(load_dac__data),
-    .load_dac__stb(load_dac__stb),
-    .load_inv_sigma__addr(load_inv_sigma__addr),
-    .load_inv_sigma__data(load_inv_sigma__data),
-    .load_inv_sigma__stb(load_inv_sigma__stb),
-    .load_log_sigma__addr(load_log_sigma__addr),
-    .load_log_sigma__data(load_log_sigma__data),
-    .load_log_sigma__stb(load_log_sigma__stb),
     .load_median__addr(emulator__load_median__addr),
     .load_median__data(emulator__load_median__data),
     .load_median__stb(emulator__load_median__stb),
@@ -1799,7 +1841,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_regions(model_regions),
     .model_retries(rows__retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$5247$0 (status__turn),
+    .\port$2288$0 (\$26 ),
+    .\port$2454$0 (\$27 ),
+    .\port$2472$0 (\$28 ),
+    .\port$5292$0 (status__turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1838,7 +1883,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .output__valid(\results__valid$157 ),
     .rst(rst)
   );
-  \ohmcarlo_core.samples$539  \samples$539  (
+  \ohmcarlo_core.samples$557  \samples$557  (
     .clk(clk),
     .control_command(control_command),
     .input__payload(\input__payload$165 ),
@@ -1857,9 +1902,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(\off$333 ),
-    .\port$6431$0 (\$26 ),
-    .\port$6435$0 (\$27 ),
+    .off(\off$315 ),
+    .\port$6485$0 (\$29 ),
+    .\port$6489$0 (\$30 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -2108,27 +2153,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \load_order__addr$190  = load_order__addr;
   assign \load_order__data$192  = load_order__data;
   assign \load_order__stb$194  = load_order__stb;
-  assign \load_dac__addr$196  = load_dac__addr;
-  assign \load_dac__data$198  = load_dac__data;
-  assign \load_dac__stb$200  = load_dac__stb;
-  assign \load_inv_sigma__addr$202  = load_inv_sigma__addr;
-  assign \load_inv_sigma__data$204  = load_inv_sigma__data;
-  assign \load_inv_sigma__stb$206  = load_inv_sigma__stb;
-  assign \load_log_sigma__addr$208  = load_log_sigma__addr;
-  assign \load_log_sigma__data$210  = load_log_sigma__data;
-  assign \load_log_sigma__stb$212  = load_log_sigma__stb;
-  assign \load_bad_rows__addr$214  = load_bad_rows__addr;
-  assign \load_bad_rows__data$216  = load_bad_rows__data;
-  assign \load_bad_rows__stb$218  = load_bad_rows__stb;
-  assign \load_calibration__addr$220  = load_calibration__addr;
-  assign \load_calibration__data$222  = load_calibration__data;
-  assign \load_calibration__stb$224  = load_calibration__stb;
+  assign \load_bad_rows__addr$196  = load_bad_rows__addr;
+  assign \load_bad_rows__data$198  = load_bad_rows__data;
+  assign \load_bad_rows__stb$200  = load_bad_rows__stb;
+  assign \load_calibration__addr$202  = load_calibration__addr;
+  assign \load_calibration__data$204  = load_calibration__data;
+  assign \load_calibration__stb$206  = load_calibration__stb;
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
-  assign \mid$231  = mid;
-  assign \lo$232  = lo;
-  assign \hi$233  = hi;
+  assign \mid$213  = mid;
+  assign \lo$214  = lo;
+  assign \hi$215  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -2136,22 +2172,22 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign weight_shift = proposal_weight[21:16];
   assign common_mantissa = proposal_common[15:0];
   assign common_shift = proposal_common[21:16];
-  assign \rho$247  = rho;
-  assign \rho$248  = rho;
+  assign \rho$229  = rho;
+  assign \rho$230  = rho;
   assign entropy_rct_cutoff = rct_cutoff;
   assign entropy_rct_symbol_cutoff = rct_symbol_cutoff;
   assign entropy_apt_cutoff = apt_cutoff;
   assign coin__begin = \begin ;
-  assign coin__restart = \restart$257 ;
+  assign coin__restart = \restart$239 ;
   assign ready = coin__ready;
   assign settled = coin__settled;
   assign alarm = coin__alarm;
   assign clean_windows = coin__clean_windows;
-  assign \t$268  = t;
-  assign \t_valid$270  = t_valid;
+  assign \t$250  = t;
+  assign \t_valid$252  = t_valid;
   assign points = model_points[10:0];
   assign features = model_features[4:0];
-  assign \stop$276  = stop;
+  assign \stop$258  = stop;
   assign logit_mantissa = proposal_logit[15:0];
   assign logit_shift = proposal_logit[21:16];
   assign idle = likelihood_idle;
@@ -2186,7 +2222,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign commands__external_given = control_command[5];
   assign commands__raw_start = control_command[9];
   assign query__row = row_select[7:0];
-  assign \lines$331  = { \$27 , \$26  };
+  assign \lines$313  = { \$30 , \$29  };
   assign clear = control_command[6];
   assign status__busy = busy;
   assign status__steps_done = status_steps_done;
@@ -2195,8 +2231,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign raw = raw_bits;
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = coin__clean_windows;
-  assign \raw_bits$361  = entropy_raw_bits;
-  assign \busy$364  = busy;
+  assign \raw_bits$343  = entropy_raw_bits;
+  assign \busy$346  = busy;
   assign op = requests__payload[2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2206,7 +2242,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$384  = counters_points;
+  assign \points$366  = counters_points;
   assign access_state_queues__addr = state__state_queues__addr;
   assign access_state_queues__data = state__state_queues__data;
   assign access_state_queues__r_addr = state__state_queues__r_addr;
@@ -2239,10 +2275,25 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
   assign state__r_data = access_state_coin__r_data;
-  assign access_state_counters__addr = \state__addr$482 ;
-  assign access_state_counters__data = \state__data$484 ;
-  assign access_state_counters__r_addr = \state__r_addr$486 ;
-  assign \state__r_data$493  = access_state_counters__r_data;
+  assign access_state_counters__addr = \state__addr$464 ;
+  assign access_state_counters__data = \state__data$466 ;
+  assign access_state_counters__r_addr = \state__r_addr$468 ;
+  assign \state__r_data$475  = access_state_counters__r_data;
+  assign access_dac__addr = load_dac__addr;
+  assign access_dac__data = load_dac__data;
+  assign access_dac__r_addr = load_dac__r_addr;
+  assign access_dac__r_data = { \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26  };
+  assign load_dac__r_data = { \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26  };
+  assign access_inv_sigma__addr = load_inv_sigma__addr;
+  assign access_inv_sigma__data = load_inv_sigma__data;
+  assign access_inv_sigma__r_addr = load_inv_sigma__r_addr;
+  assign access_inv_sigma__r_data = { \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27  };
+  assign load_inv_sigma__r_data = { \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27  };
+  assign access_log_sigma__addr = load_log_sigma__addr;
+  assign access_log_sigma__data = load_log_sigma__data;
+  assign access_log_sigma__r_addr = load_log_sigma__r_addr;
+  assign access_log_sigma__r_data = { \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28  };
+  assign load_log_sigma__r_data = { \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28  };
   assign emulator_key0 = emulator__key0;
   assign emulator_key1 = emulator__key1;
   assign emulator_d2d_rel = emulator__d2d_rel;
@@ -2260,8 +2311,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign query__failures = \$25 [3:1];
   assign query__held = access_state_held__r_data;
   assign query__wear = access_state_wear__r_data;
-  assign \step$521  = \input__payload$174 ;
-  assign lines = { \$27 , \$26  };
+  assign \step$539  = \input__payload$174 ;
+  assign lines = { \$30 , \$29  };
   assign restart = control_command[10];
   assign emulator__first_pulse = { emulator_first_pulse_hi, emulator_first_pulse_lo };
   assign emulator__restart = control_command[8];
@@ -2318,14 +2369,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
   assign \responses__payload.value  = responses__payload;
-  assign \lines.form  = \$26 [0];
-  assign \lines.reset  = \$26 [1];
-  assign \lines.set  = \$26 [2];
-  assign \lines.read  = \$26 [3];
-  assign \lines.dot  = \$26 [4];
-  assign \lines.row  = \$27 [7:0];
-  assign \lines.device  = \$27 [13:8];
-  assign \lines.dac  = \$27 [25:14];
+  assign \lines.form  = \$29 [0];
+  assign \lines.reset  = \$29 [1];
+  assign \lines.set  = \$29 [2];
+  assign \lines.read  = \$29 [3];
+  assign \lines.dot  = \$29 [4];
+  assign \lines.row  = \$30 [7:0];
+  assign \lines.device  = \$30 [13:8];
+  assign \lines.dac  = \$30 [25:14];
   assign \orders__payload.kind  = orders__payload[2:0];
   assign \orders__payload.row  = orders__payload[10:3];
   assign \orders__payload.device  = orders__payload[16:11];
@@ -2823,14 +2874,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines$331.form  = \$26 [0];
-  assign \lines$331.reset  = \$26 [1];
-  assign \lines$331.set  = \$26 [2];
-  assign \lines$331.read  = \$26 [3];
-  assign \lines$331.dot  = \$26 [4];
-  assign \lines$331.row  = \$27 [7:0];
-  assign \lines$331.device  = \$27 [13:8];
-  assign \lines$331.dac  = \$27 [25:14];
+  assign \lines$313.form  = \$29 [0];
+  assign \lines$313.reset  = \$29 [1];
+  assign \lines$313.set  = \$29 [2];
+  assign \lines$313.read  = \$29 [3];
+  assign \lines$313.dot  = \$29 [4];
+  assign \lines$313.row  = \$30 [7:0];
+  assign \lines$313.device  = \$30 [13:8];
+  assign \lines$313.dac  = \$30 [25:14];
   assign \settings.form  = settings[31:0];
   assign \settings.form.width  = settings[15:0];
   assign \settings.form.guard_before  = settings[23:16];
@@ -2898,12 +2949,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \symbol_counts[7]  = symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$521.accepted  = \input__payload$174 [0];
-  assign \step$521.valid  = \input__payload$174 [1];
-  assign \step$521.region  = \input__payload$174 [3:2];
-  assign \step$521.points  = \input__payload$174 [14:4];
-  assign \step$521.loglik  = \input__payload$174 [46:15];
-  assign \step$521.prior  = \input__payload$174 [78:47];
+  assign \step$539.accepted  = \input__payload$174 [0];
+  assign \step$539.valid  = \input__payload$174 [1];
+  assign \step$539.region  = \input__payload$174 [3:2];
+  assign \step$539.points  = \input__payload$174 [14:4];
+  assign \step$539.loglik  = \input__payload$174 [46:15];
+  assign \step$539.prior  = \input__payload$174 [78:47];
   assign entropy_symbol_counts[255:224] = symbol_counts[255:224];
   assign entropy_symbol_counts[223:192] = symbol_counts[223:192];
   assign entropy_symbol_counts[191:160] = symbol_counts[191:160];
@@ -3362,8 +3413,8 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, state__state_step__r_data, state__state_held__r_data
-, \port$1696$0 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions
-, region_groups, rows_per_region, min_free, retries, early_reject, \port$4713$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
+, \port$1708$0 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions
+, region_groups, rows_per_region, min_free, retries, early_reject, \port$4734$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
 , state_held__data, state_held__r_addr, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state__state_samples__addr, state__state_samples__data, state__state_samples__r_addr, state__state_step__data, coin_codes__payload, programmed__payload, step, step_records__valid, status__activity, status__waiting_external, jobs__valid, jobs__payload, state__state_regions__r_data
 , state__state_samples__r_data, region, status__steps_done, wide, status__raw_result, status__raw_valid, \stop$370 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, results__ready, readings__valid
 , price__ready, terms__ready, samples__valid, samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
@@ -4267,10 +4318,10 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   wire [4:0] \place.pair ;
   wire [1:0] \place.region ;
   reg [10:0] point = 11'h000;
-  output [3:0] \port$1696$0 ;
-  wire [3:0] \port$1696$0 ;
-  input [1:0] \port$4713$2 ;
-  wire [1:0] \port$4713$2 ;
+  output [3:0] \port$1708$0 ;
+  wire [3:0] \port$1708$0 ;
+  input [1:0] \port$4734$2 ;
+  wire [1:0] \port$4734$2 ;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
   input [64:0] price__payload;
@@ -4844,7 +4895,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \$22  = number + 1'h1;
   assign last = \$22  >= settings__wide_every;
   assign \$32  = ~ stepping;
-  assign \$33  = ~ \port$4713$2 [1];
+  assign \$33  = ~ \port$4734$2 [1];
   assign \$34  = \$32  | \$33 ;
   assign room = \$34  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -4908,11 +4959,11 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \$90  = point + 1'h1;
   assign \$91  = \$90  == settings__points;
   assign \$92  = ~ all_valid;
-  assign \$93  = stepping & \port$4713$2 [1];
+  assign \$93  = stepping & \port$4734$2 [1];
   assign \$94  = ~ all_valid;
   assign \$95  = stop | \$94 ;
   assign \$96  = ready & stepping;
-  assign \$97  = \$96  & \port$4713$2 [1];
+  assign \$97  = \$96  & \port$4734$2 [1];
   assign \$98  = ready & room;
   assign \$99  = ~ all_valid;
   assign \$100  = phase == 1'h1;
@@ -5213,13 +5264,13 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .dots__ready(dots__ready),
     .dots__valid(dots__valid),
     .hold_dots(hold_dots),
-    .\port$794$0 (\$23 ),
-    .\port$795$0 (\$24 ),
-    .\port$796$0 (\$25 ),
-    .\port$797$0 (\$26 ),
-    .\port$798$0 (1'h0),
-    .\port$799$0 (1'h0),
-    .\port$800$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
+    .\port$806$0 (\$23 ),
+    .\port$807$0 (\$24 ),
+    .\port$808$0 (\$25 ),
+    .\port$809$0 (\$26 ),
+    .\port$810$0 (1'h0),
+    .\port$811$0 (1'h0),
+    .\port$812$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
     .program__payload(program__payload),
     .program__ready(output__ready),
     .program__valid(program__valid),
@@ -5355,7 +5406,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .next_region(next_region),
     .next_row(next_row),
     .none(none),
-    .\port$1696$0 (\$311 ),
+    .\port$1708$0 (\$311 ),
     .put_back(\put_back$375 ),
     .query(query),
     .query_row(query_row),
@@ -5396,7 +5447,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4713$2 [0]),
+    .stream(\port$4734$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8508,8 +8559,8 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign rows__region_groups = region_groups;
   assign rows__rows_per_region = rows_per_region;
   assign rows__min_free = min_free;
-  assign stream = \port$4713$2 [0];
-  assign rows__stream = \port$4713$2 [0];
+  assign stream = \port$4734$2 [0];
+  assign rows__stream = \port$4734$2 [0];
   assign rows__retries = retries;
   assign settings__features = features;
   assign settings__hidden = hidden;
@@ -8546,7 +8597,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$29 , \$28 , \$27 , \$26 , \$25 , \$24 , \$23  };
   assign step_records__payload = step;
-  assign settings__record_steps = \port$4713$2 [1];
+  assign settings__record_steps = \port$4734$2 [1];
   assign \allow_coin$257  = allow_coin;
   assign status__turn = region;
   assign commands__start = control_command[0];
@@ -8568,7 +8619,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \raw__payload$367  = results__payload;
   assign decision__valid = stop;
   assign state__state_step__r_data = \$119 [31:0];
-  assign \port$1696$0  = \$311 ;
+  assign \port$1708$0  = \$311 ;
   assign \input__payload.request  = input__payload[286:0];
   assign \input__payload.request.op  = input__payload[2:0];
   assign \input__payload.request.row  = input__payload[10:3];
@@ -9656,7 +9707,7 @@ module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__v
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.arbiter (rst, \port$794$0 , \port$795$0 , \port$796$0 , \port$797$0 , \port$798$0 , \port$799$0 , \port$800$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
+module \ohmcarlo_core.controller.arbiter (rst, \port$806$0 , \port$807$0 , \port$808$0 , \port$809$0 , \port$810$0 , \port$811$0 , \port$812$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
 , raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -9838,20 +9889,20 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$794$0 , \port$795$0 , \port
   wire dots__valid;
   input hold_dots;
   wire hold_dots;
-  input [2:0] \port$794$0 ;
-  wire [2:0] \port$794$0 ;
-  input [7:0] \port$795$0 ;
-  wire [7:0] \port$795$0 ;
-  input [5:0] \port$796$0 ;
-  wire [5:0] \port$796$0 ;
-  input [11:0] \port$797$0 ;
-  wire [11:0] \port$797$0 ;
-  input \port$798$0 ;
-  wire \port$798$0 ;
-  input \port$799$0 ;
-  wire \port$799$0 ;
-  input [255:0] \port$800$0 ;
-  wire [255:0] \port$800$0 ;
+  input [2:0] \port$806$0 ;
+  wire [2:0] \port$806$0 ;
+  input [7:0] \port$807$0 ;
+  wire [7:0] \port$807$0 ;
+  input [5:0] \port$808$0 ;
+  wire [5:0] \port$808$0 ;
+  input [11:0] \port$809$0 ;
+  wire [11:0] \port$809$0 ;
+  input \port$810$0 ;
+  wire \port$810$0 ;
+  input \port$811$0 ;
+  wire \port$811$0 ;
+  input [255:0] \port$812$0 ;
+  wire [255:0] \port$812$0 ;
   input [325:0] program__payload;
   wire [325:0] program__payload;
   wire [286:0] \program__payload.request ;
@@ -9980,7 +10031,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$794$0 , \port$795$0 , \port
   assign \$35  = \$34  | begun;
   assign \$36  = \$33  & \$35 ;
   assign \$37  = commands__valid & commands__ready;
-  assign \$38  = \port$794$0  == 3'h4;
+  assign \$38  = \port$806$0  == 3'h4;
   assign \$39  = \$37  & \$38 ;
   assign \$40  = dots__valid & tags__ready;
   assign \$41  = ~ hold_dots;
@@ -10054,10 +10105,10 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$794$0 , \port$795$0 , \port
       commands__payload[16:11] = program__payload[16:11];
       commands__payload[28:17] = program__payload[28:17];
     end else if (\$signal$5 ) begin
-      commands__payload[2:0] = \port$794$0 ;
-      commands__payload[10:3] = \port$795$0 ;
-      commands__payload[16:11] = \port$796$0 ;
-      commands__payload[28:17] = \port$797$0 ;
+      commands__payload[2:0] = \port$806$0 ;
+      commands__payload[10:3] = \port$807$0 ;
+      commands__payload[16:11] = \port$808$0 ;
+      commands__payload[28:17] = \port$809$0 ;
     end
   end
   always @* begin
@@ -10149,7 +10200,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$794$0 , \port$795$0 , \port
       \$65  = 1'h0;
     end
   end
-  assign raw__payload = { \port$800$0 , \port$799$0 , \port$798$0 , \port$797$0 , \port$796$0 , \port$795$0 , \port$794$0  };
+  assign raw__payload = { \port$812$0 , \port$811$0 , \port$810$0 , \port$809$0 , \port$808$0 , \port$807$0 , \port$806$0  };
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -10281,45 +10332,45 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$794$0 , \port$795$0 , \port
   assign \tags__payload.old  = tags__payload[25:16];
   assign \tags__payload.centre  = tags__payload[37:26];
   assign \tags__payload.last  = tags__payload[38];
-  assign \raw__payload.op  = \port$794$0 ;
-  assign \raw__payload.row  = \port$795$0 ;
-  assign \raw__payload.device  = \port$796$0 ;
-  assign \raw__payload.dac  = \port$797$0 ;
-  assign \raw__payload.tile  = \port$798$0 ;
-  assign \raw__payload.top  = \port$799$0 ;
-  assign \raw__payload.inputs  = \port$800$0 ;
-  assign \raw__payload.inputs[0]  = \port$800$0 [7:0];
-  assign \raw__payload.inputs[1]  = \port$800$0 [15:8];
-  assign \raw__payload.inputs[2]  = \port$800$0 [23:16];
-  assign \raw__payload.inputs[3]  = \port$800$0 [31:24];
-  assign \raw__payload.inputs[4]  = \port$800$0 [39:32];
-  assign \raw__payload.inputs[5]  = \port$800$0 [47:40];
-  assign \raw__payload.inputs[6]  = \port$800$0 [55:48];
-  assign \raw__payload.inputs[7]  = \port$800$0 [63:56];
-  assign \raw__payload.inputs[8]  = \port$800$0 [71:64];
-  assign \raw__payload.inputs[9]  = \port$800$0 [79:72];
-  assign \raw__payload.inputs[10]  = \port$800$0 [87:80];
-  assign \raw__payload.inputs[11]  = \port$800$0 [95:88];
-  assign \raw__payload.inputs[12]  = \port$800$0 [103:96];
-  assign \raw__payload.inputs[13]  = \port$800$0 [111:104];
-  assign \raw__payload.inputs[14]  = \port$800$0 [119:112];
-  assign \raw__payload.inputs[15]  = \port$800$0 [127:120];
-  assign \raw__payload.inputs[16]  = \port$800$0 [135:128];
-  assign \raw__payload.inputs[17]  = \port$800$0 [143:136];
-  assign \raw__payload.inputs[18]  = \port$800$0 [151:144];
-  assign \raw__payload.inputs[19]  = \port$800$0 [159:152];
-  assign \raw__payload.inputs[20]  = \port$800$0 [167:160];
-  assign \raw__payload.inputs[21]  = \port$800$0 [175:168];
-  assign \raw__payload.inputs[22]  = \port$800$0 [183:176];
-  assign \raw__payload.inputs[23]  = \port$800$0 [191:184];
-  assign \raw__payload.inputs[24]  = \port$800$0 [199:192];
-  assign \raw__payload.inputs[25]  = \port$800$0 [207:200];
-  assign \raw__payload.inputs[26]  = \port$800$0 [215:208];
-  assign \raw__payload.inputs[27]  = \port$800$0 [223:216];
-  assign \raw__payload.inputs[28]  = \port$800$0 [231:224];
-  assign \raw__payload.inputs[29]  = \port$800$0 [239:232];
-  assign \raw__payload.inputs[30]  = \port$800$0 [247:240];
-  assign \raw__payload.inputs[31]  = \port$800$0 [255:248];
+  assign \raw__payload.op  = \port$806$0 ;
+  assign \raw__payload.row  = \port$807$0 ;
+  assign \raw__payload.device  = \port$808$0 ;
+  assign \raw__payload.dac  = \port$809$0 ;
+  assign \raw__payload.tile  = \port$810$0 ;
+  assign \raw__payload.top  = \port$811$0 ;
+  assign \raw__payload.inputs  = \port$812$0 ;
+  assign \raw__payload.inputs[0]  = \port$812$0 [7:0];
+  assign \raw__payload.inputs[1]  = \port$812$0 [15:8];
+  assign \raw__payload.inputs[2]  = \port$812$0 [23:16];
+  assign \raw__payload.inputs[3]  = \port$812$0 [31:24];
+  assign \raw__payload.inputs[4]  = \port$812$0 [39:32];
+  assign \raw__payload.inputs[5]  = \port$812$0 [47:40];
+  assign \raw__payload.inputs[6]  = \port$812$0 [55:48];
+  assign \raw__payload.inputs[7]  = \port$812$0 [63:56];
+  assign \raw__payload.inputs[8]  = \port$812$0 [71:64];
+  assign \raw__payload.inputs[9]  = \port$812$0 [79:72];
+  assign \raw__payload.inputs[10]  = \port$812$0 [87:80];
+  assign \raw__payload.inputs[11]  = \port$812$0 [95:88];
+  assign \raw__payload.inputs[12]  = \port$812$0 [103:96];
+  assign \raw__payload.inputs[13]  = \port$812$0 [111:104];
+  assign \raw__payload.inputs[14]  = \port$812$0 [119:112];
+  assign \raw__payload.inputs[15]  = \port$812$0 [127:120];
+  assign \raw__payload.inputs[16]  = \port$812$0 [135:128];
+  assign \raw__payload.inputs[17]  = \port$812$0 [143:136];
+  assign \raw__payload.inputs[18]  = \port$812$0 [151:144];
+  assign \raw__payload.inputs[19]  = \port$812$0 [159:152];
+  assign \raw__payload.inputs[20]  = \port$812$0 [167:160];
+  assign \raw__payload.inputs[21]  = \port$812$0 [175:168];
+  assign \raw__payload.inputs[22]  = \port$812$0 [183:176];
+  assign \raw__payload.inputs[23]  = \port$812$0 [191:184];
+  assign \raw__payload.inputs[24]  = \port$812$0 [199:192];
+  assign \raw__payload.inputs[25]  = \port$812$0 [207:200];
+  assign \raw__payload.inputs[26]  = \port$812$0 [215:208];
+  assign \raw__payload.inputs[27]  = \port$812$0 [223:216];
+  assign \raw__payload.inputs[28]  = \port$812$0 [231:224];
+  assign \raw__payload.inputs[29]  = \port$812$0 [239:232];
+  assign \raw__payload.inputs[30]  = \port$812$0 [247:240];
+  assign \raw__payload.inputs[31]  = \port$812$0 [255:248];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -13504,7 +13555,7 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, w_en, w_rdy, w_level,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1696$0 
+module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1708$0 
 , query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, region, put_back, init, query, none, taken, state_queues__r_data, state_groups__r_data, state_regions__r_data
 , row, clk);
@@ -13877,8 +13928,8 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [7:0] \next_row$84 ;
   output none;
   reg none;
-  output [3:0] \port$1696$0 ;
-  wire [3:0] \port$1696$0 ;
+  output [3:0] \port$1708$0 ;
+  wire [3:0] \port$1708$0 ;
   reg [7:0] port__addr = 8'h00;
   reg [7:0] \port__addr$153  = 8'h00;
   reg [7:0] \port__addr$156  = 8'h00;
@@ -17122,7 +17173,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   assign bad_read__addr = \$7 [7:0];
   assign state_held__r_data = held_multiplicity;
   assign state_wear__r_data = query_wear;
-  assign \port$1696$0  = \$signature__data$55 ;
+  assign \port$1708$0  = \$signature__data$55 ;
   assign \$signature__data$55.bad  = \$signature__data$55 [0];
   assign \$signature__data$55.failures  = \$signature__data$55 [3:1];
   assign \data$91.bad  = \data$91 [0];
@@ -18563,7 +18614,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$6019$0 (raw),
+    .\port$6073$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18900,7 +18951,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6019$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6073$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -18975,8 +19026,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$6019$0 ;
-  wire [6:0] \port$6019$0 ;
+  input [6:0] \port$6073$0 ;
+  wire [6:0] \port$6073$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -19066,7 +19117,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$6019$0 (\port$6019$0 [3:0]),
+    .\port$6073$0 (\port$6073$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -19078,7 +19129,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$6019$0 (\port$6019$0 [3:0]),
+    .\port$6073$0 (\port$6073$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -19088,7 +19139,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$6019$0 (\port$6019$0 ),
+    .\port$6073$0 (\port$6073$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19183,22 +19234,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$6019$0 [0];
-  assign \valid$1  = \port$6019$0 [0];
-  assign symbol = \port$6019$0 [3:1];
-  assign \symbol$3  = \port$6019$0 [3:1];
+  assign valid = \port$6073$0 [0];
+  assign \valid$1  = \port$6073$0 [0];
+  assign symbol = \port$6073$0 [3:1];
+  assign \symbol$3  = \port$6073$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$6019$0 [0];
-  assign \symbol$9  = \port$6019$0 [3:1];
+  assign \valid$8  = \port$6073$0 [0];
+  assign \symbol$9  = \port$6073$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$6019$0 [0];
-  assign \symbol$14  = \port$6019$0 [3:1];
+  assign \valid$13  = \port$6073$0 [0];
+  assign \symbol$14  = \port$6073$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$6019$0 [6:4];
-  assign \column$19  = \port$6019$0 [6:4];
+  assign column = \port$6073$0 [6:4];
+  assign \column$19  = \port$6073$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19236,7 +19287,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6019$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6073$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19476,8 +19527,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$6019$0 ;
-  wire [3:0] \port$6019$0 ;
+  input [3:0] \port$6073$0 ;
+  wire [3:0] \port$6073$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19491,17 +19542,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$6019$0 [1] : first;
-  assign \$3  = \port$6019$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$6073$0 [1] : first;
+  assign \$3  = \port$6073$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$6019$0 [1] : first;
-  assign \$12  = \$9  ? \port$6019$0 [2] : \$11 ;
-  assign \$13  = \port$6019$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$6073$0 [1] : first;
+  assign \$12  = \$9  ? \port$6073$0 [2] : \$11 ;
+  assign \$13  = \port$6073$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19511,10 +19562,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$6019$0 [1] : first;
-  assign \$25  = \$22  ? \port$6019$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$6019$0 [3] : \$25 ;
-  assign \$27  = \port$6019$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$6073$0 [1] : first;
+  assign \$25  = \$22  ? \port$6073$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$6073$0 [3] : \$25 ;
+  assign \$27  = \port$6073$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19524,19 +19575,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$6019$0 [0] & \$37 ;
+  assign \$38  = \port$6073$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$6019$0 [1] : first;
-  assign \$41  = \port$6019$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$6073$0 [1] : first;
+  assign \$41  = \port$6073$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$6019$0 [1] : first;
-  assign \$50  = \$47  ? \port$6019$0 [2] : \$49 ;
-  assign \$51  = \port$6019$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$6073$0 [1] : first;
+  assign \$50  = \$47  ? \port$6073$0 [2] : \$49 ;
+  assign \$51  = \port$6073$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19546,10 +19597,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$6019$0 [1] : first;
-  assign \$63  = \$60  ? \port$6019$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$6019$0 [3] : \$63 ;
-  assign \$65  = \port$6019$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$6073$0 [1] : first;
+  assign \$63  = \$60  ? \port$6073$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$6073$0 [3] : \$63 ;
+  assign \$65  = \port$6073$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19560,16 +19611,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$6019$0 [1] : first;
-  assign \$78  = \port$6019$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$6073$0 [1] : first;
+  assign \$78  = \port$6073$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$6019$0 [1] : first;
-  assign \$86  = \$83  ? \port$6019$0 [2] : \$85 ;
-  assign \$87  = \port$6019$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$6073$0 [1] : first;
+  assign \$86  = \$83  ? \port$6073$0 [2] : \$85 ;
+  assign \$87  = \port$6073$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19578,10 +19629,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$6019$0 [1] : first;
-  assign \$98  = \$95  ? \port$6019$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$6019$0 [3] : \$98 ;
-  assign \$100  = \port$6019$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$6073$0 [1] : first;
+  assign \$98  = \$95  ? \port$6073$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$6073$0 [3] : \$98 ;
+  assign \$100  = \port$6073$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19589,30 +19640,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$6019$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$6073$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$6019$0 [1] : first;
-  assign \$115  = \$112  ? \port$6019$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$6019$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$6073$0 [1] : first;
+  assign \$115  = \$112  ? \port$6073$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$6073$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$6019$0 [1] : first;
-  assign \$125  = \port$6019$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$6073$0 [1] : first;
+  assign \$125  = \port$6073$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$6019$0 [1] : first;
-  assign \$133  = \$130  ? \port$6019$0 [2] : \$132 ;
-  assign \$134  = \port$6019$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$6073$0 [1] : first;
+  assign \$133  = \$130  ? \port$6073$0 [2] : \$132 ;
+  assign \$134  = \port$6073$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19621,10 +19672,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$6019$0 [1] : first;
-  assign \$145  = \$142  ? \port$6019$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$6019$0 [3] : \$145 ;
-  assign \$147  = \port$6019$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$6073$0 [1] : first;
+  assign \$145  = \$142  ? \port$6073$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$6073$0 [3] : \$145 ;
+  assign \$147  = \port$6073$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19633,17 +19684,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$6019$0 [1] : first;
-  assign \$158  = \port$6019$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$6073$0 [1] : first;
+  assign \$158  = \port$6073$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$6019$0 [1] : first;
-  assign \$167  = \$164  ? \port$6019$0 [2] : \$166 ;
-  assign \$168  = \port$6019$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$6073$0 [1] : first;
+  assign \$167  = \$164  ? \port$6073$0 [2] : \$166 ;
+  assign \$168  = \port$6073$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19653,10 +19704,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$6019$0 [1] : first;
-  assign \$180  = \$177  ? \port$6019$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$6019$0 [3] : \$180 ;
-  assign \$182  = \port$6019$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$6073$0 [1] : first;
+  assign \$180  = \$177  ? \port$6073$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$6073$0 [3] : \$180 ;
+  assign \$182  = \port$6073$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19674,7 +19725,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$198  = \$196  & \$197 ;
   assign failed = \$195  | \$198 ;
   assign \$199  = seen >= 10'h3fd;
-  assign closes = \port$6019$0 [0] & \$199 ;
+  assign closes = \port$6073$0 [0] & \$199 ;
   always @(posedge clk)
     carried <= \$200 ;
   always @(posedge clk)
@@ -19720,7 +19771,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$6019$0 [0]) begin
+    if (\port$6073$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19739,7 +19790,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$6019$0 [0]) begin
+    if (\port$6073$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19755,7 +19806,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$6019$0 [0]) begin
+    if (\port$6073$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19768,8 +19819,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$6019$0 [0];
-  assign symbol = \port$6019$0 [3:1];
+  assign valid = \port$6073$0 [0];
+  assign symbol = \port$6073$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19810,7 +19861,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6019$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6073$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20203,8 +20254,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$6019$0 ;
-  wire [3:0] \port$6019$0 ;
+  input [3:0] \port$6073$0 ;
+  wire [3:0] \port$6073$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20217,92 +20268,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$6019$0 [1] == \$signal ;
+  assign \$1  = \port$6073$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$6019$0 [1] == \$signal ;
+  assign \$4  = \port$6073$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$6  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$6019$0 [1] == \$signal ;
+  assign \$9  = \port$6073$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$11  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$13  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$6019$0 [0] & \$16 ;
-  assign \$18  = \port$6019$0 [1] == \$signal ;
+  assign \$17  = \port$6073$0 [0] & \$16 ;
+  assign \$18  = \port$6073$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$6019$0 [1] == \$signal ;
+  assign \$21  = \port$6073$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$23  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$6019$0 [1] == \$signal ;
+  assign \$26  = \port$6073$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$28  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$30  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$6019$0 [1] == \$signal ;
+  assign \$35  = \port$6073$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$6019$0 [1] == \$signal ;
+  assign \$38  = \port$6073$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$40  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$6019$0 [1] == \$signal ;
+  assign \$43  = \port$6073$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$45  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$47  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$6019$0 [3] == \port$6019$0 [2];
-  assign \$53  = \port$6019$0 [1] == \$signal ;
+  assign \$52  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$53  = \port$6073$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$55  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$57  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$6019$0 [1] == \$signal ;
+  assign \$61  = \port$6073$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$63  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$65  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$6019$0 [3] == \port$6019$0 [2];
-  assign \$68  = \port$6019$0 [1] == \$signal ;
+  assign \$67  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$68  = \port$6073$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$70  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$72  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$6019$0 [1] == \$signal ;
+  assign \$76  = \port$6073$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$78  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$81  = \port$6019$0 [1] == \$signal ;
+  assign \$80  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$81  = \port$6073$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$83  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$6019$0 [1] == \$signal ;
+  assign \$87  = \port$6073$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20311,93 +20362,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$98  = \port$6019$0 [1] == \$signal ;
+  assign \$97  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$98  = \port$6073$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$100  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$6019$0 [1] == \$signal ;
+  assign \$104  = \port$6073$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$106  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$109  = \port$6019$0 [1] == \$signal ;
+  assign \$108  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$109  = \port$6073$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$111  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$6019$0 [1] == \$signal ;
+  assign \$115  = \port$6073$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$6019$0 [1] == \$signal ;
+  assign \$122  = \port$6073$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$6019$0 [1] == \$signal ;
+  assign \$128  = \port$6073$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$6019$0 [1] == \$signal ;
+  assign \$135  = \port$6073$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$137  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$140  = \port$6019$0 [1] == \$signal ;
+  assign \$139  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$140  = \port$6073$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$142  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$6019$0 [1] == \$signal ;
+  assign \$146  = \port$6073$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$6019$0 [1] == \$signal ;
+  assign \$153  = \port$6073$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$6019$0 [1] == \$signal ;
+  assign \$159  = \port$6073$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$6019$0 [1] == \$signal ;
+  assign \$167  = \port$6073$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$169  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$171  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$6019$0 [3] == \port$6019$0 [2];
-  assign \$174  = \port$6019$0 [1] == \$signal ;
+  assign \$173  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$174  = \port$6073$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$176  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$178  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$6019$0 [1] == \$signal ;
+  assign \$182  = \port$6073$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$184  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$187  = \port$6019$0 [1] == \$signal ;
+  assign \$186  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$187  = \port$6073$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$189  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$6019$0 [1] == \$signal ;
+  assign \$193  = \port$6073$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20406,132 +20457,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$204  = \port$6019$0 [1] == \$signal ;
+  assign \$203  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$204  = \port$6073$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$206  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$6019$0 [1] == \$signal ;
+  assign \$210  = \port$6073$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$212  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$215  = \port$6019$0 [1] == \$signal ;
+  assign \$214  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$215  = \port$6073$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$217  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$6019$0 [1] == \$signal ;
+  assign \$221  = \port$6073$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$6019$0 [1] == \$signal ;
+  assign \$228  = \port$6073$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$6019$0 [1] == \$signal ;
+  assign \$234  = \port$6073$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$6019$0 [1] == \$signal ;
+  assign \$241  = \port$6073$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$243  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$246  = \port$6019$0 [1] == \$signal ;
+  assign \$245  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$246  = \port$6073$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$248  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$6019$0 [1] == \$signal ;
+  assign \$252  = \port$6073$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$6019$0 [1] == \$signal ;
+  assign \$259  = \port$6073$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$6019$0 [1] == \$signal ;
+  assign \$265  = \port$6073$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$6019$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$6019$0 [1] == \$signal ;
+  assign \$272  = \port$6073$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$6073$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$275  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$277  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$6019$0 [1] == \$signal ;
+  assign \$279  = \port$6073$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$6019$0 [1] == \$signal ;
+  assign \$282  = \port$6073$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$284  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$6019$0 [1] == \$signal ;
+  assign \$287  = \port$6073$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$289  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$291  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$6019$0 [1] == \$signal ;
+  assign \$296  = \port$6073$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$6019$0 [1] == \$signal ;
+  assign \$299  = \port$6073$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$301  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$6019$0 [1] == \$signal ;
+  assign \$304  = \port$6073$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$306  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$308  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$6019$0 [1] == \$signal ;
+  assign \$313  = \port$6073$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$315  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$317  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$6019$0 [3] == \port$6019$0 [2];
-  assign \$320  = \port$6019$0 [1] == \$signal ;
+  assign \$319  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$320  = \port$6073$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$322  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$6019$0 [3] == \port$6019$0 [2];
+  assign \$324  = \port$6073$0 [3] == \port$6073$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$6019$0 [1] == \$signal ;
+  assign \$328  = \port$6073$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$330  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$6019$0 [2] == \port$6019$0 [1];
-  assign \$333  = \port$6019$0 [1] == \$signal ;
+  assign \$332  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$333  = \port$6073$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$6019$0 [2] == \port$6019$0 [1];
+  assign \$335  = \port$6073$0 [2] == \port$6073$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$6019$0 [1] == \$signal ;
+  assign \$339  = \port$6073$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20592,8 +20643,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$6019$0 [0]) begin
-      \$358  = \port$6019$0 [3];
+    if (\port$6073$0 [0]) begin
+      \$358  = \port$6073$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20608,7 +20659,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$6019$0 [0]) begin
+    if (\port$6073$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20627,7 +20678,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$6019$0 [0]) begin
+    if (\port$6073$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20640,8 +20691,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$6019$0 [0];
-  assign symbol = \port$6019$0 [3:1];
+  assign valid = \port$6073$0 [0];
+  assign symbol = \port$6073$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20691,7 +20742,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6019$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6073$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20730,8 +20781,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$6019$0 ;
-  wire [6:0] \port$6019$0 ;
+  input [6:0] \port$6073$0 ;
+  wire [6:0] \port$6073$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20780,8 +20831,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$6019$0 [6:4];
-  assign read__en = \port$6019$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$6073$0 [6:4];
+  assign read__en = \port$6073$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20833,7 +20884,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$6019$0 [0];
+    \$10  = \port$6073$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20843,7 +20894,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$6019$0 [3:1];
+    \$11  = \port$6073$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20920,9 +20971,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$6019$0 [6:4];
-  assign valid = \port$6019$0 [0];
-  assign symbol = \port$6019$0 [3:1];
+  assign column = \port$6073$0 [6:4];
+  assign valid = \port$6073$0 [0];
+  assign symbol = \port$6073$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -21083,7 +21134,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6114$0 (fine[22:0]),
+    .\port$6168$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -21162,7 +21213,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6114$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6168$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21197,8 +21248,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6114$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6114$0 ;
-  wire [22:0] \port$6114$0 ;
+  input [22:0] \port$6168$0 ;
+  wire [22:0] \port$6168$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21274,7 +21325,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6114$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6114$0 [22:17]];
+    _0_ <= deltas[\port$6168$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21348,7 +21399,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6114$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6114$0 [22:17]];
+    _1_ <= lows[\port$6168$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21365,7 +21416,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6114$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6114$0 [16:0];
+    \$4  = \port$6168$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21413,10 +21464,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6114$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6114$0 [22:17];
-  assign index = \port$6114$0 [22:17];
-  assign delta_port__addr = \port$6114$0 [22:17];
-  assign fraction = \port$6114$0 [16:0];
+  assign \$signature__addr  = \port$6168$0 [22:17];
+  assign index = \port$6168$0 [22:17];
+  assign delta_port__addr = \port$6168$0 [22:17];
+  assign fraction = \port$6168$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21432,7 +21483,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6114$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4729$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4750$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21679,8 +21730,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4729$0 ;
-  wire [21:0] \port$4729$0 ;
+  input [21:0] \port$4750$0 ;
+  wire [21:0] \port$4750$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -21983,7 +22034,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4729$0 (\port$4729$0 ),
+    .\port$4750$0 (\port$4750$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -22096,10 +22147,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4729$0 [15:0];
-  assign logit_mantissa = \port$4729$0 [15:0];
-  assign shift = \port$4729$0 [21:16];
-  assign logit_shift = \port$4729$0 [21:16];
+  assign mantissa = \port$4750$0 [15:0];
+  assign logit_mantissa = \port$4750$0 [15:0];
+  assign shift = \port$4750$0 [21:16];
+  assign logit_shift = \port$4750$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26315,7 +26366,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4729$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4750$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26428,8 +26479,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4729$0 ;
-  wire [21:0] \port$4729$0 ;
+  input [21:0] \port$4750$0 ;
+  wire [21:0] \port$4750$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26512,9 +26563,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4729$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4750$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4729$0 [21:16] + \$2 ;
+  assign \$3  = \port$4750$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26646,8 +26697,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4729$0 [15:0];
-  assign shift = \port$4729$0 [21:16];
+  assign mantissa = \port$4750$0 [15:0];
+  assign shift = \port$4750$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28597,8 +28648,8 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4731$0 , \port$4733$0 , load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data
-, devices__payload, output__ready, clk);
+module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, load_log_sigma__stb, load_log_sigma__r_stb, devices__valid, devices__ready, \port$2454$0 , \port$2472$0 , price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4752$0 , \port$4754$0 
+, load_inv_sigma__addr, load_inv_sigma__data, load_inv_sigma__r_addr, load_log_sigma__addr, load_log_sigma__data, load_log_sigma__r_addr, devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -28617,6 +28668,8 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   reg \$22 ;
   reg \$23 ;
   reg \$24 ;
+  wire [23:0] \$25 ;
+  wire [22:0] \$26 ;
   wire \$3 ;
   wire \$4 ;
   wire \$5 ;
@@ -28666,7 +28719,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   reg \first$19  = 1'h1;
   input hastings;
   wire hastings;
-  wire [31:0] \hastings$64 ;
+  wire [31:0] \hastings$76 ;
   reg [33:0] held = 34'h000000000;
   wire [11:0] \held.centre ;
   wire \held.last ;
@@ -28700,18 +28753,34 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   input [31:0] load_inv_sigma__data;
   wire [31:0] load_inv_sigma__data;
   wire [31:0] \load_inv_sigma__data$47 ;
+  input [8:0] load_inv_sigma__r_addr;
+  wire [8:0] load_inv_sigma__r_addr;
+  wire [8:0] \load_inv_sigma__r_addr$49 ;
+  wire [31:0] load_inv_sigma__r_data;
+  wire [31:0] \load_inv_sigma__r_data$51 ;
+  input load_inv_sigma__r_stb;
+  wire load_inv_sigma__r_stb;
+  wire \load_inv_sigma__r_stb$53 ;
   input load_inv_sigma__stb;
   wire load_inv_sigma__stb;
-  wire \load_inv_sigma__stb$49 ;
+  wire \load_inv_sigma__stb$55 ;
   input [8:0] load_log_sigma__addr;
   wire [8:0] load_log_sigma__addr;
-  wire [8:0] \load_log_sigma__addr$51 ;
+  wire [8:0] \load_log_sigma__addr$57 ;
   input [31:0] load_log_sigma__data;
   wire [31:0] load_log_sigma__data;
-  wire [31:0] \load_log_sigma__data$53 ;
+  wire [31:0] \load_log_sigma__data$59 ;
+  input [8:0] load_log_sigma__r_addr;
+  wire [8:0] load_log_sigma__r_addr;
+  wire [8:0] \load_log_sigma__r_addr$61 ;
+  wire [31:0] load_log_sigma__r_data;
+  wire [31:0] \load_log_sigma__r_data$63 ;
+  input load_log_sigma__r_stb;
+  wire load_log_sigma__r_stb;
+  wire \load_log_sigma__r_stb$65 ;
   input load_log_sigma__stb;
   wire load_log_sigma__stb;
-  wire \load_log_sigma__stb$55 ;
+  wire \load_log_sigma__stb$67 ;
   input [11:0] mid;
   wire [11:0] mid;
   wire [11:0] \mid$25 ;
@@ -28727,10 +28796,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  input [21:0] \port$4731$0 ;
-  wire [21:0] \port$4731$0 ;
-  input [21:0] \port$4733$0 ;
-  wire [21:0] \port$4733$0 ;
+  output [23:0] \port$2454$0 ;
+  wire [23:0] \port$2454$0 ;
+  output [22:0] \port$2472$0 ;
+  wire [22:0] \port$2472$0 ;
+  input [21:0] \port$4752$0 ;
+  wire [21:0] \port$4752$0 ;
+  input [21:0] \port$4754$0 ;
+  wire [21:0] \port$4754$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28779,7 +28852,7 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign centre = back ? held[31:20] : devices__payload[31:20];
   assign \$5  = devices__valid & devices__ready;
   assign \$6  = devices__valid & devices__ready;
-  assign \$7  = hastings ? \hastings$64  : 32'd0;
+  assign \$7  = hastings ? \hastings$76  : 32'd0;
   always @(posedge clk)
     back <= \$8 ;
   always @(posedge clk)
@@ -28834,15 +28907,21 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .control_command(control_command),
     .\end (\end ),
     .first(first),
-    .hastings(\hastings$64 ),
+    .hastings(\hastings$76 ),
     .hi(hi),
     .lo(lo),
     .load__addr(load_inv_sigma__addr),
-    .\load__addr$17 (load_log_sigma__addr),
+    .\load__addr$23 (load_log_sigma__addr),
     .load__data(load_inv_sigma__data),
-    .\load__data$19 (load_log_sigma__data),
+    .\load__data$25 (load_log_sigma__data),
+    .load__r_addr(load_inv_sigma__r_addr),
+    .\load__r_addr$27 (load_log_sigma__r_addr),
+    .load__r_stb(load_inv_sigma__r_stb),
+    .\load__r_stb$31 (load_log_sigma__r_stb),
     .load__stb(load_inv_sigma__stb),
-    .\load__stb$21 (load_log_sigma__stb),
+    .\load__stb$33 (load_log_sigma__stb),
+    .\port$2454$0 (\$25 ),
+    .\port$2472$0 (\$26 ),
     .rho(rho),
     .rst(rst),
     .stuck(stuck),
@@ -28850,14 +28929,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
     .valid_hi(valid_hi),
     .valid_lo(valid_lo)
   );
-  \ohmcarlo_core.pricing.prior$79  \prior$79  (
+  \ohmcarlo_core.pricing.prior$91  \prior$91  (
     .clk(clk),
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4731$0 (\port$4731$0 ),
-    .\port$4733$0 (\port$4733$0 ),
-    .\port$5206$32 (devices__payload[33:32]),
+    .\port$4752$0 (\port$4752$0 ),
+    .\port$4754$0 (\port$4754$0 ),
+    .\port$5251$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -29030,14 +29109,14 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4731$0 [15:0];
-  assign \weight_mantissa$27  = \port$4731$0 [15:0];
-  assign weight_shift = \port$4731$0 [21:16];
-  assign \weight_shift$29  = \port$4731$0 [21:16];
-  assign common_mantissa = \port$4733$0 [15:0];
-  assign \common_mantissa$31  = \port$4733$0 [15:0];
-  assign common_shift = \port$4733$0 [21:16];
-  assign \common_shift$33  = \port$4733$0 [21:16];
+  assign weight_mantissa = \port$4752$0 [15:0];
+  assign \weight_mantissa$27  = \port$4752$0 [15:0];
+  assign weight_shift = \port$4752$0 [21:16];
+  assign \weight_shift$29  = \port$4752$0 [21:16];
+  assign common_mantissa = \port$4754$0 [15:0];
+  assign \common_mantissa$31  = \port$4754$0 [15:0];
+  assign common_shift = \port$4754$0 [21:16];
+  assign \common_shift$33  = \port$4754$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29045,12 +29124,22 @@ module \ohmcarlo_core.pricing (rst, devices__valid, devices__ready, price__valid
   assign \valid_hi$43  = valid_hi;
   assign \load_inv_sigma__addr$45  = load_inv_sigma__addr;
   assign \load_inv_sigma__data$47  = load_inv_sigma__data;
-  assign \load_inv_sigma__stb$49  = load_inv_sigma__stb;
-  assign \load_log_sigma__addr$51  = load_log_sigma__addr;
-  assign \load_log_sigma__data$53  = load_log_sigma__data;
-  assign \load_log_sigma__stb$55  = load_log_sigma__stb;
+  assign \load_inv_sigma__r_addr$49  = load_inv_sigma__r_addr;
+  assign load_inv_sigma__r_data = { \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25  };
+  assign \load_inv_sigma__r_data$51  = { \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25 [23], \$25  };
+  assign \load_inv_sigma__r_stb$53  = load_inv_sigma__r_stb;
+  assign \load_inv_sigma__stb$55  = load_inv_sigma__stb;
+  assign \load_log_sigma__addr$57  = load_log_sigma__addr;
+  assign \load_log_sigma__data$59  = load_log_sigma__data;
+  assign \load_log_sigma__r_addr$61  = load_log_sigma__r_addr;
+  assign load_log_sigma__r_data = { \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26  };
+  assign \load_log_sigma__r_data$63  = { \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26 [22], \$26  };
+  assign \load_log_sigma__r_stb$65  = load_log_sigma__r_stb;
+  assign \load_log_sigma__stb$67  = load_log_sigma__stb;
   assign last_13 = arrived;
   assign price = payload;
+  assign \port$2454$0  = \$25 ;
+  assign \port$2472$0  = \$26 ;
   assign \price__payload.prior  = price__payload[31:0];
   assign \price__payload.hastings  = price__payload[63:32];
   assign \price__payload.stuck  = price__payload[64];
@@ -29408,8 +29497,8 @@ module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_data, control_command, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, hastings, rho, control_command, lo, hi, valid_lo, valid_hi, load__stb, load__addr, load__data, \load__stb$21 , \load__addr$17 , \load__data$19 , back, stuck
-, clk);
+module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$33 , \load__r_stb$31 , valid, first, code, \end , centre, hastings, \port$2454$0 , \port$2472$0 , rho, control_command, lo, hi, valid_lo, valid_hi, load__addr, load__data
+, load__r_addr, \load__addr$23 , \load__data$25 , \load__r_addr$27 , back, stuck, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire [44:0] \$1 ;
   wire [44:0] \$10 ;
@@ -29471,6 +29560,8 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   reg [43:0] \$61 ;
   reg [31:0] \$62 ;
   reg \$63 ;
+  wire [23:0] \$64 ;
+  wire [22:0] \$65 ;
   wire [45:0] \$7 ;
   wire \$8 ;
   wire [44:0] \$9 ;
@@ -29508,7 +29599,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   input first;
   wire first;
   wire [3:0] fraction;
-  wire [3:0] \fraction$26 ;
+  wire [3:0] \fraction$38 ;
   output [31:0] hastings;
   wire [31:0] hastings;
   input [11:0] hi;
@@ -29516,7 +29607,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   wire [11:0] \hi$10 ;
   reg [25:0] high = 26'h0000000;
   wire [7:0] index;
-  wire [7:0] \index$27 ;
+  wire [7:0] \index$39 ;
   reg invalid_1 = 1'h0;
   reg invalid_2 = 1'h0;
   reg invalid_3 = 1'h0;
@@ -29531,21 +29622,37 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   wire [11:0] \lo$8 ;
   input [8:0] load__addr;
   wire [8:0] load__addr;
-  input [8:0] \load__addr$17 ;
-  wire [8:0] \load__addr$17 ;
+  input [8:0] \load__addr$23 ;
+  wire [8:0] \load__addr$23 ;
   input [31:0] load__data;
   wire [31:0] load__data;
-  input [31:0] \load__data$19 ;
-  wire [31:0] \load__data$19 ;
+  input [31:0] \load__data$25 ;
+  wire [31:0] \load__data$25 ;
+  input [8:0] load__r_addr;
+  wire [8:0] load__r_addr;
+  input [8:0] \load__r_addr$27 ;
+  wire [8:0] \load__r_addr$27 ;
+  wire [31:0] load__r_data;
+  wire [31:0] \load__r_data$30 ;
+  input load__r_stb;
+  wire load__r_stb;
+  input \load__r_stb$31 ;
+  wire \load__r_stb$31 ;
   input load__stb;
   wire load__stb;
-  input \load__stb$21 ;
-  wire \load__stb$21 ;
+  input \load__stb$33 ;
+  wire \load__stb$33 ;
   wire [8:0] load_inv_sigma__addr;
   wire [31:0] load_inv_sigma__data;
+  wire [8:0] load_inv_sigma__r_addr;
+  wire [31:0] load_inv_sigma__r_data;
+  wire load_inv_sigma__r_stb;
   wire load_inv_sigma__stb;
   wire [8:0] load_log_sigma__addr;
   wire [31:0] load_log_sigma__data;
+  wire [8:0] load_log_sigma__r_addr;
+  wire [31:0] load_log_sigma__r_data;
+  wire load_log_sigma__r_stb;
   wire load_log_sigma__stb;
   reg [22:0] log_1 = 23'h000000;
   reg [22:0] log_2 = 23'h000000;
@@ -29553,6 +29660,10 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   reg [31:0] logs = 32'd0;
   reg [24:0] low = 25'h0000000;
   reg [12:0] missed = 13'h0000;
+  output [23:0] \port$2454$0 ;
+  wire [23:0] \port$2454$0 ;
+  output [22:0] \port$2472$0 ;
+  wire [22:0] \port$2472$0 ;
   input [8:0] rho;
   wire [8:0] rho;
   wire [8:0] \rho$6 ;
@@ -29614,9 +29725,11 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   input [9:0] valid_lo;
   wire [9:0] valid_lo;
   wire [24:0] value;
-  wire [22:0] \value$62 ;
+  wire [22:0] \value$74 ;
   wire walk;
   reg [17:0] z = 18'h00000;
+  assign \$35  = $signed(z) < $signed(16'ha000);
+  assign \$36  = \$34  | \$35 ;
   assign \$37  = invalid_9 & \$36 ;
   assign \$38  = tag_10[1] ? 44'h00000000000 : squares;
   assign \$39  = $signed(\$38 ) - $signed({ 1'h0, square });
@@ -29674,7 +29787,7 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   always @(posedge clk)
     far <= \$37 ;
   always @(posedge clk)
-    log_1 <= \value$62 ;
+    log_1 <= \value$74 ;
   always @(posedge clk)
     log_2 <= log_1;
   always @(posedge clk)
@@ -29752,29 +29865,33 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   assign \$32  = \$28  & \$31 ;
   assign \$33  = $signed(z) * $signed(z);
   assign \$34  = $signed(z) > $signed(16'h6000);
-  assign \$35  = $signed(z) < $signed(16'ha000);
-  assign \$36  = \$34  | \$35 ;
   \ohmcarlo_core.pricing.lookups.inv_sigma  inv_sigma (
     .clk(clk),
     .control_command(control_command),
     .load__addr(load__addr),
     .load__data(load__data),
+    .load__r_addr(load__r_addr),
+    .load__r_stb(load__r_stb),
     .load__stb(load__stb),
-    .\port$5968$0 (target),
+    .\port$2454$0 (\$64 ),
+    .\port$6016$0 (target),
     .rst(rst),
     .value(value)
   );
   \ohmcarlo_core.pricing.lookups.log_sigma  log_sigma (
     .clk(clk),
     .control_command(control_command),
-    .load__addr(\load__addr$17 ),
-    .load__data(\load__data$19 ),
-    .load__stb(\load__stb$21 ),
-    .\port$5968$0 (target),
+    .load__addr(\load__addr$23 ),
+    .load__data(\load__data$25 ),
+    .load__r_addr(\load__r_addr$27 ),
+    .load__r_stb(\load__r_stb$31 ),
+    .load__stb(\load__stb$33 ),
+    .\port$2472$0 (\$65 ),
+    .\port$6016$0 (target),
     .rst(rst),
-    .value(\value$62 )
+    .value(\value$74 )
   );
-  \ohmcarlo_core.pricing.lookups.target$88  \target$88  (
+  \ohmcarlo_core.pricing.lookups.target$100  \target$100  (
     .centre(centre),
     .clk(clk),
     .code(code),
@@ -29920,15 +30037,25 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
   assign \hi$10  = hi;
   assign load_inv_sigma__addr = load__addr;
   assign load_inv_sigma__data = load__data;
+  assign load_inv_sigma__r_addr = load__r_addr;
+  assign load_inv_sigma__r_data = { \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64  };
+  assign load__r_data = { \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64 [23], \$64  };
+  assign load_inv_sigma__r_stb = load__r_stb;
   assign load_inv_sigma__stb = load__stb;
-  assign load_log_sigma__addr = \load__addr$17 ;
-  assign load_log_sigma__data = \load__data$19 ;
-  assign load_log_sigma__stb = \load__stb$21 ;
+  assign load_log_sigma__addr = \load__addr$23 ;
+  assign load_log_sigma__data = \load__data$25 ;
+  assign load_log_sigma__r_addr = \load__r_addr$27 ;
+  assign load_log_sigma__r_data = { \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65  };
+  assign \load__r_data$30  = { \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65 [22], \$65  };
+  assign load_log_sigma__r_stb = \load__r_stb$31 ;
+  assign load_log_sigma__stb = \load__stb$33 ;
   assign fraction = target[3:0];
   assign index = target[11:4];
-  assign \fraction$26  = target[3:0];
-  assign \index$27  = target[11:4];
+  assign \fraction$38  = target[3:0];
+  assign \index$39  = target[11:4];
   assign hastings = \$13 [31:0];
+  assign \port$2454$0  = \$64 ;
+  assign \port$2472$0  = \$65 ;
   assign \tag.back  = tag[0];
   assign \tag.first  = tag[1];
   assign \tag_1.back  = tag_1[0];
@@ -29974,20 +30101,21 @@ module \ohmcarlo_core.pricing.lookups (rst, valid, first, code, \end , centre, h
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5968$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \port$2454$0 , control_command, load__addr, load__data, load__r_addr, \port$6016$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
-  reg [24:0] \$10 ;
+  reg [23:0] \$10 ;
+  reg [24:0] \$11 ;
   wire \$2 ;
-  wire [27:0] \$3 ;
-  wire [28:0] \$4 ;
+  wire [23:0] \$3 ;
+  wire [27:0] \$4 ;
   wire [28:0] \$5 ;
-  reg [3:0] \$6 ;
+  wire [28:0] \$6 ;
   reg [3:0] \$7 ;
-  reg [23:0] \$8 ;
+  reg [3:0] \$8 ;
   reg [23:0] \$9 ;
   reg [3:0] \$signal  = 4'h0;
-  reg [7:0] \$signature__addr  = 8'h00;
+  reg [7:0] \$signature__addr ;
   wire [23:0] \$signature__data ;
   input clk;
   wire clk;
@@ -30005,25 +30133,32 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   wire \control_command.run ;
   wire \control_command.start ;
   reg [23:0] delta = 24'h000000;
-  wire [7:0] delta_port__addr;
+  reg [7:0] delta_port__addr;
   wire [23:0] delta_port__data;
   reg [3:0] fraction = 4'h0;
-  wire [3:0] \fraction$19 ;
+  wire [3:0] \fraction$25 ;
   wire [7:0] index;
-  (* init = 8'h00 *)
-  wire [7:0] late_1;
+  reg [7:0] late_1 = 8'h00;
   input [8:0] load__addr;
   wire [8:0] load__addr;
   input [31:0] load__data;
   wire [31:0] load__data;
+  input [8:0] load__r_addr;
+  wire [8:0] load__r_addr;
+  wire [31:0] load__r_data;
+  input load__r_stb;
+  wire load__r_stb;
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  input [11:0] \port$5968$0 ;
-  wire [11:0] \port$5968$0 ;
+  output [23:0] \port$2454$0 ;
+  wire [23:0] \port$2454$0 ;
+  input [11:0] \port$6016$0 ;
+  wire [11:0] \port$6016$0 ;
   reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
+  reg step = 1'h0;
   output [24:0] value;
   reg [24:0] value = 25'h0000000;
   wire [7:0] write__addr;
@@ -30046,7 +30181,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   reg [23:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5968$0 [11:4]];
+    _0_ <= deltas[delta_port__addr];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30069,35 +30204,42 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign \$1  = ! load__addr[0];
   assign write__en = load__stb & \$1 ;
   assign \write__en$8  = load__stb & \$2 ;
-  assign \$3  = $signed(delta) * $signed({ 1'h0, fraction });
-  assign \$4  = $signed({ low, 4'h8 }) + $signed(product_1);
+  assign \$3  = step ? delta_port__data : \$signature__data ;
+  assign \$4  = $signed(delta) * $signed({ 1'h0, fraction });
+  assign \$5  = $signed({ low, 4'h8 }) + $signed(product_1);
   always @(posedge clk)
-    product_1 <= \$3 ;
+    product_1 <= \$4 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5968$0 [11:4];
+    late_1 <= \port$6016$0 [11:4];
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    step <= load__r_addr[0];
   always @(posedge clk)
-    fraction <= \$7 ;
+    \$signal  <= \$7 ;
   always @(posedge clk)
-    low <= \$8 ;
+    fraction <= \$8 ;
   always @(posedge clk)
-    delta <= \$9 ;
+    low <= \$9 ;
   always @(posedge clk)
-    value <= \$10 ;
+    delta <= \$10 ;
+  always @(posedge clk)
+    value <= \$11 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$6  = \port$5968$0 [3:0];
-    if (control_command[10]) begin
-      \$6  = 4'h0;
-    end
-    if (rst) begin
-      \$6  = 4'h0;
+    \$signature__addr  = late_1;
+    if (load__r_stb) begin
+      \$signature__addr  = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$7  = \$signal ;
+    delta_port__addr = \port$6016$0 [11:4];
+    if (load__r_stb) begin
+      delta_port__addr = load__r_addr[8:1];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    \$7  = \port$6016$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -30107,17 +30249,17 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$8  = \$signature__data ;
+    \$8  = \$signal ;
     if (control_command[10]) begin
-      \$8  = 24'h000000;
+      \$8  = 4'h0;
     end
     if (rst) begin
-      \$8  = 24'h000000;
+      \$8  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$9  = delta_port__data;
+    \$9  = \$signature__data ;
     if (control_command[10]) begin
       \$9  = 24'h000000;
     end
@@ -30127,22 +30269,32 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$10  = \$5 [24:0];
+    \$10  = delta_port__data;
     if (control_command[10]) begin
-      \$10  = 25'h0000000;
+      \$10  = 24'h000000;
     end
     if (rst) begin
-      \$10  = 25'h0000000;
+      \$10  = 24'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
+    \$11  = \$6 [24:0];
+    if (control_command[10]) begin
+      \$11  = 25'h0000000;
+    end
+    if (rst) begin
+      \$11  = 25'h0000000;
     end
   end
   assign write__addr = load__addr[8:1];
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5968$0 [11:4];
-  assign index = \port$5968$0 [11:4];
-  assign \fraction$19  = \port$5968$0 [3:0];
+  assign index = \port$6016$0 [11:4];
+  assign load__r_data = { \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3  };
+  assign \fraction$25  = \port$6016$0 [3:0];
+  assign \port$2454$0  = \$3 ;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30155,24 +30307,25 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, control_command, load__stb
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
   assign \$2  = load__addr[0];
-  assign \$5  = { \$4 [28], \$4 [28], \$4 [28], \$4 [28], \$4 [28:4] };
+  assign \$6  = { \$5 [28], \$5 [28], \$5 [28], \$5 [28], \$5 [28:4] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb, load__addr, load__data, \port$5968$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \port$2472$0 , control_command, load__addr, load__data, load__r_addr, \port$6016$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
+  reg [22:0] \$11 ;
   wire \$2 ;
-  wire [26:0] \$3 ;
-  wire [27:0] \$4 ;
+  wire [22:0] \$3 ;
+  wire [26:0] \$4 ;
   wire [27:0] \$5 ;
-  reg [3:0] \$6 ;
+  wire [27:0] \$6 ;
   reg [3:0] \$7 ;
-  reg [21:0] \$8 ;
-  reg [22:0] \$9 ;
+  reg [3:0] \$8 ;
+  reg [21:0] \$9 ;
   reg [3:0] \$signal  = 4'h0;
-  reg [7:0] \$signature__addr  = 8'h00;
+  reg [7:0] \$signature__addr ;
   wire [21:0] \$signature__data ;
   input clk;
   wire clk;
@@ -30190,25 +30343,32 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   wire \control_command.run ;
   wire \control_command.start ;
   reg [22:0] delta = 23'h000000;
-  wire [7:0] delta_port__addr;
+  reg [7:0] delta_port__addr;
   wire [22:0] delta_port__data;
   reg [3:0] fraction = 4'h0;
-  wire [3:0] \fraction$19 ;
+  wire [3:0] \fraction$25 ;
   wire [7:0] index;
-  (* init = 8'h00 *)
-  wire [7:0] late_1;
+  reg [7:0] late_1 = 8'h00;
   input [8:0] load__addr;
   wire [8:0] load__addr;
   input [31:0] load__data;
   wire [31:0] load__data;
+  input [8:0] load__r_addr;
+  wire [8:0] load__r_addr;
+  wire [31:0] load__r_data;
+  input load__r_stb;
+  wire load__r_stb;
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  input [11:0] \port$5968$0 ;
-  wire [11:0] \port$5968$0 ;
+  output [22:0] \port$2472$0 ;
+  wire [22:0] \port$2472$0 ;
+  input [11:0] \port$6016$0 ;
+  wire [11:0] \port$6016$0 ;
   reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
+  reg step = 1'h0;
   output [22:0] value;
   reg [22:0] value = 23'h000000;
   wire [7:0] write__addr;
@@ -30231,7 +30391,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   reg [22:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$5968$0 [11:4]];
+    _0_ <= deltas[delta_port__addr];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -30254,35 +30414,42 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign \$1  = ! load__addr[0];
   assign write__en = load__stb & \$1 ;
   assign \write__en$8  = load__stb & \$2 ;
-  assign \$3  = $signed(delta) * $signed({ 1'h0, fraction });
-  assign \$4  = $signed({ low, 4'h8 }) + $signed(product_1);
+  assign \$3  = step ? delta_port__data : { \$signature__data [21], \$signature__data  };
+  assign \$4  = $signed(delta) * $signed({ 1'h0, fraction });
+  assign \$5  = $signed({ low, 4'h8 }) + $signed(product_1);
   always @(posedge clk)
-    product_1 <= \$3 ;
+    product_1 <= \$4 ;
   always @(posedge clk)
-    \$signature__addr  <= \port$5968$0 [11:4];
+    late_1 <= \port$6016$0 [11:4];
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    step <= load__r_addr[0];
   always @(posedge clk)
-    fraction <= \$7 ;
+    \$signal  <= \$7 ;
   always @(posedge clk)
-    low <= \$8 ;
+    fraction <= \$8 ;
   always @(posedge clk)
-    delta <= \$9 ;
+    low <= \$9 ;
   always @(posedge clk)
-    value <= \$10 ;
+    delta <= \$10 ;
+  always @(posedge clk)
+    value <= \$11 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$6  = \port$5968$0 [3:0];
-    if (control_command[10]) begin
-      \$6  = 4'h0;
-    end
-    if (rst) begin
-      \$6  = 4'h0;
+    \$signature__addr  = late_1;
+    if (load__r_stb) begin
+      \$signature__addr  = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$7  = \$signal ;
+    delta_port__addr = \port$6016$0 [11:4];
+    if (load__r_stb) begin
+      delta_port__addr = load__r_addr[8:1];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
+    \$7  = \port$6016$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -30292,42 +30459,52 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$8  = \$signature__data ;
+    \$8  = \$signal ;
     if (control_command[10]) begin
-      \$8  = 22'h000000;
+      \$8  = 4'h0;
     end
     if (rst) begin
-      \$8  = 22'h000000;
+      \$8  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$9  = delta_port__data;
+    \$9  = \$signature__data ;
     if (control_command[10]) begin
-      \$9  = 23'h000000;
+      \$9  = 22'h000000;
     end
     if (rst) begin
-      \$9  = 23'h000000;
+      \$9  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$10  = \$5 [22:0];
+    \$10  = delta_port__data;
     if (control_command[10]) begin
       \$10  = 23'h000000;
     end
     if (rst) begin
       \$10  = 23'h000000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
+    \$11  = \$6 [22:0];
+    if (control_command[10]) begin
+      \$11  = 23'h000000;
+    end
+    if (rst) begin
+      \$11  = 23'h000000;
     end
   end
   assign write__addr = load__addr[8:1];
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign late_1 = \$signature__addr ;
-  assign delta_port__addr = \port$5968$0 [11:4];
-  assign index = \port$5968$0 [11:4];
-  assign \fraction$19  = \port$5968$0 [3:0];
+  assign index = \port$6016$0 [11:4];
+  assign load__r_data = { \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3  };
+  assign \fraction$25  = \port$6016$0 [3:0];
+  assign \port$2472$0  = \$3 ;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30340,11 +30517,11 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, control_command, load__stb
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
   assign \$2  = load__addr[0];
-  assign \$5  = { \$4 [27], \$4 [27], \$4 [27], \$4 [27], \$4 [27:4] };
+  assign \$6  = { \$5 [27], \$5 [27], \$5 [27], \$5 [27], \$5 [27:4] };
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, rho, control_command, lo, hi, target, clk);
+module \ohmcarlo_core.pricing.lookups.target$100 (rst, code, centre, rho, control_command, lo, hi, target, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
@@ -30450,7 +30627,7 @@ module \ohmcarlo_core.pricing.lookups.target$88 (rst, code, centre, rho, control
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid, \port$4731$0 , \port$4733$0 , code, \port$5206$32 , clk);
+module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid, \port$4752$0 , \port$4754$0 , code, \port$5251$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30551,12 +30728,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4731$0 ;
-  wire [21:0] \port$4731$0 ;
-  input [21:0] \port$4733$0 ;
-  wire [21:0] \port$4733$0 ;
-  input [1:0] \port$5206$32 ;
-  wire [1:0] \port$5206$32 ;
+  input [21:0] \port$4752$0 ;
+  wire [21:0] \port$4752$0 ;
+  input [21:0] \port$4754$0 ;
+  wire [21:0] \port$4754$0 ;
+  input [1:0] \port$5251$32 ;
+  wire [1:0] \port$5251$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30625,7 +30802,7 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5206$32 [1];
+    last_1 <= \port$5251$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30682,12 +30859,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5206$32 [0];
+  assign \$1  = ~ \port$5251$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5206$32 [0];
+  assign \$8  = valid & \port$5251$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30700,14 +30877,14 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4733$0 [15:0] : \port$4731$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4754$0 [15:0] : \port$4752$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4733$0 [15:0] : \port$4731$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4754$0 [15:0] : \port$4752$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4733$0 [21:16] : \port$4731$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4733$0 [21:16] : \port$4731$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4754$0 [21:16] : \port$4752$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4754$0 [21:16] : \port$4752$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -30861,12 +31038,12 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5206$32 [0];
-  assign last = \port$5206$32 [1];
-  assign weight_mantissa = \port$4731$0 [15:0];
-  assign common_mantissa = \port$4733$0 [15:0];
-  assign weight_shift = \port$4731$0 [21:16];
-  assign common_shift = \port$4733$0 [21:16];
+  assign odd = \port$5251$32 [0];
+  assign last = \port$5251$32 [1];
+  assign weight_mantissa = \port$4752$0 [15:0];
+  assign common_mantissa = \port$4754$0 [15:0];
+  assign weight_shift = \port$4752$0 [21:16];
+  assign common_shift = \port$4754$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -30901,7 +31078,8 @@ module \ohmcarlo_core.pricing.prior$79 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, control_command, \port$4713$4 , mid, lo, hi, load__stb, load__addr, load__data, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready, output__ready, clk);
+module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, targets__payload, \port$2288$0 , rho, control_command, \port$4734$4 , mid, lo, hi, load__addr, load__data, load__r_addr, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready
+, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
@@ -30944,6 +31122,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   reg \$44 ;
   reg \$45 ;
   reg \$46 ;
+  wire [13:0] \$47 ;
   wire [21:0] \$5 ;
   wire \$6 ;
   wire [21:0] \$7 ;
@@ -30961,7 +31140,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   wire [11:0] centre;
   reg [11:0] centre_1 = 12'h000;
   wire [11:0] centre_2;
-  reg [11:0] \centre_2$88  = 12'h000;
+  reg [11:0] \centre_2$94  = 12'h000;
   reg [11:0] centre_3 = 12'h000;
   reg [11:0] centre_4 = 12'h000;
   reg [11:0] centre_5 = 12'h000;
@@ -31013,6 +31192,11 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   wire [8:0] load__addr;
   input [31:0] load__data;
   wire [31:0] load__data;
+  input [8:0] load__r_addr;
+  wire [8:0] load__r_addr;
+  wire [31:0] load__r_data;
+  input load__r_stb;
+  wire load__r_stb;
   input load__stb;
   wire load__stb;
   input [13:0] load_calibration__addr;
@@ -31023,6 +31207,9 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   wire load_calibration__stb;
   wire [8:0] load_dac__addr;
   wire [31:0] load_dac__data;
+  wire [8:0] load_dac__r_addr;
+  wire [31:0] load_dac__r_data;
+  wire load_dac__r_stb;
   wire load_dac__stb;
   input [11:0] mid;
   wire [11:0] mid;
@@ -31195,8 +31382,10 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  input [1:0] \port$4713$4 ;
-  wire [1:0] \port$4713$4 ;
+  output [13:0] \port$2288$0 ;
+  wire [13:0] \port$2288$0 ;
+  input [1:0] \port$4734$4 ;
+  wire [1:0] \port$4734$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31262,6 +31451,8 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   end
   assign read__data = _0_;
   always @(posedge clk)
+    gain_1 <= trim_3[15:9];
+  always @(posedge clk)
     base_1 <= base_6;
   always @(posedge clk)
     spread_6 <= \$32 ;
@@ -31324,9 +31515,9 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   always @(posedge clk)
     centre_1 <= centre_2;
   always @(posedge clk)
-    \centre_2$88  <= centre_1;
+    \centre_2$94  <= centre_1;
   always @(posedge clk)
-    centre_3 <= \centre_2$88 ;
+    centre_3 <= \centre_2$94 ;
   always @(posedge clk)
     centre_4 <= centre_3;
   always @(posedge clk)
@@ -31360,14 +31551,14 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   assign \$21  = ! order_1[2:0];
   assign \$22  = order_1[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4713$4 [1];
+  assign \$24  = \$23  & \port$4734$4 [1];
   assign \$25  = ! order_1[2:0];
   assign \$26  = order_1[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = order_1[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4713$4 [0] ? held[15:0] : 16'h0000;
+  assign \$31  = \port$4734$4 [0] ? held[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_6) * $signed(gain_1);
@@ -31390,15 +31581,16 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
     trim_2 <= trim_1;
   always @(posedge clk)
     trim_3 <= trim_2;
-  always @(posedge clk)
-    gain_1 <= trim_3[15:9];
   \ohmcarlo_core.proposal.dac  dac (
     .clk(clk),
     .control_command(control_command),
     .load__addr(load__addr),
     .load__data(load__data),
+    .load__r_addr(load__r_addr),
+    .load__r_stb(load__r_stb),
     .load__stb(load__stb),
-    .\port$2173$0 (\$10 [11:0]),
+    .\port$2185$0 (\$10 [11:0]),
+    .\port$2288$0 (\$47 ),
     .rst(rst),
     .value(value)
   );
@@ -31414,7 +31606,7 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
     .room(orders__ready),
     .rst(rst)
   );
-  \ohmcarlo_core.proposal.target$97  \target$97  (
+  \ohmcarlo_core.proposal.target$103  \target$103  (
     .centre(centre_2),
     .clk(clk),
     .code(order_next_1[26:17]),
@@ -31541,12 +31733,17 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
   assign \hi$31  = hi;
   assign load_dac__addr = load__addr;
   assign load_dac__data = load__data;
+  assign load_dac__r_addr = load__r_addr;
+  assign load_dac__r_data = { \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47  };
+  assign load__r_data = { \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47 [13], \$47  };
+  assign load_dac__r_stb = load__r_stb;
   assign load_dac__stb = load__stb;
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_10 = arrived;
-  assign centre_enable = \port$4713$4 [1];
-  assign trim_enable = \port$4713$4 [0];
+  assign centre_enable = \port$4734$4 [1];
+  assign trim_enable = \port$4734$4 [0];
+  assign \port$2288$0  = \$47 ;
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31657,20 +31854,21 @@ module \ohmcarlo_core.proposal (rst, targets__valid, targets__payload, rho, cont
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, \port$2173$0 , control_command, load__stb, load__addr, load__data, value, clk);
+module \ohmcarlo_core.proposal.dac (rst, load__stb, load__r_stb, \port$2185$0 , \port$2288$0 , control_command, load__addr, load__data, load__r_addr, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
-  reg [14:0] \$10 ;
+  reg [13:0] \$10 ;
+  reg [14:0] \$11 ;
   wire \$2 ;
-  wire [17:0] \$3 ;
-  wire [18:0] \$4 ;
+  wire [13:0] \$3 ;
+  wire [17:0] \$4 ;
   wire [18:0] \$5 ;
-  reg [3:0] \$6 ;
+  wire [18:0] \$6 ;
   reg [3:0] \$7 ;
-  reg [13:0] \$8 ;
+  reg [3:0] \$8 ;
   reg [13:0] \$9 ;
   reg [3:0] \$signal  = 4'h0;
-  wire [7:0] \$signature__addr ;
+  reg [7:0] \$signature__addr ;
   wire [13:0] \$signature__data ;
   input clk;
   wire clk;
@@ -31688,22 +31886,30 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2173$0 , control_command, load__s
   wire \control_command.run ;
   wire \control_command.start ;
   reg [13:0] delta = 14'h0000;
-  wire [7:0] delta_port__addr;
+  reg [7:0] delta_port__addr;
   wire [13:0] delta_port__data;
   wire [3:0] fraction;
-  reg [3:0] \fraction$16  = 4'h0;
+  reg [3:0] \fraction$22  = 4'h0;
   wire [7:0] index;
   input [8:0] load__addr;
   wire [8:0] load__addr;
   input [31:0] load__data;
   wire [31:0] load__data;
+  input [8:0] load__r_addr;
+  wire [8:0] load__r_addr;
+  wire [31:0] load__r_data;
+  input load__r_stb;
+  wire load__r_stb;
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2173$0 ;
-  wire [11:0] \port$2173$0 ;
+  input [11:0] \port$2185$0 ;
+  wire [11:0] \port$2185$0 ;
+  output [13:0] \port$2288$0 ;
+  wire [13:0] \port$2288$0 ;
   input rst;
   wire rst;
+  reg step = 1'h0;
   output [14:0] value;
   reg [14:0] value = 15'h0000;
   wire [7:0] write__addr;
@@ -31726,7 +31932,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2173$0 , control_command, load__s
   end
   reg [13:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$2173$0 [11:4]];
+    _0_ <= deltas[delta_port__addr];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -31743,37 +31949,44 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2173$0 , control_command, load__s
   end
   reg [13:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$2173$0 [11:4]];
+    _1_ <= lows[\$signature__addr ];
   end
   assign \$signature__data  = _1_;
   assign \$1  = ! load__addr[0];
   assign write__en = load__stb & \$1 ;
   assign \write__en$8  = load__stb & \$2 ;
-  assign \$3  = $signed(delta) * $signed({ 1'h0, \fraction$16  });
-  assign \$4  = $signed({ low, 4'h8 }) + $signed(\$3 );
+  assign \$3  = step ? delta_port__data : \$signature__data ;
+  assign \$4  = $signed(delta) * $signed({ 1'h0, \fraction$22  });
+  assign \$5  = $signed({ low, 4'h8 }) + $signed(\$4 );
   always @(posedge clk)
-    \$signal  <= \$6 ;
+    step <= load__r_addr[0];
   always @(posedge clk)
-    \fraction$16  <= \$7 ;
+    \$signal  <= \$7 ;
   always @(posedge clk)
-    low <= \$8 ;
+    \fraction$22  <= \$8 ;
   always @(posedge clk)
-    delta <= \$9 ;
+    low <= \$9 ;
   always @(posedge clk)
-    value <= \$10 ;
+    delta <= \$10 ;
+  always @(posedge clk)
+    value <= \$11 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$6  = \port$2173$0 [3:0];
-    if (control_command[10]) begin
-      \$6  = 4'h0;
-    end
-    if (rst) begin
-      \$6  = 4'h0;
+    \$signature__addr  = \port$2185$0 [11:4];
+    if (load__r_stb) begin
+      \$signature__addr  = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$7  = \$signal ;
+    delta_port__addr = \port$2185$0 [11:4];
+    if (load__r_stb) begin
+      delta_port__addr = load__r_addr[8:1];
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    \$7  = \port$2185$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -31783,17 +31996,17 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2173$0 , control_command, load__s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$8  = \$signature__data ;
+    \$8  = \$signal ;
     if (control_command[10]) begin
-      \$8  = 14'h0000;
+      \$8  = 4'h0;
     end
     if (rst) begin
-      \$8  = 14'h0000;
+      \$8  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$9  = delta_port__data;
+    \$9  = \$signature__data ;
     if (control_command[10]) begin
       \$9  = 14'h0000;
     end
@@ -31803,22 +32016,32 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2173$0 , control_command, load__s
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$10  = \$5 [14:0];
+    \$10  = delta_port__data;
     if (control_command[10]) begin
-      \$10  = 15'h0000;
+      \$10  = 14'h0000;
     end
     if (rst) begin
-      \$10  = 15'h0000;
+      \$10  = 14'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
+    \$11  = \$6 [14:0];
+    if (control_command[10]) begin
+      \$11  = 15'h0000;
+    end
+    if (rst) begin
+      \$11  = 15'h0000;
     end
   end
   assign write__addr = load__addr[8:1];
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign \$signature__addr  = \port$2173$0 [11:4];
-  assign index = \port$2173$0 [11:4];
-  assign delta_port__addr = \port$2173$0 [11:4];
-  assign fraction = \port$2173$0 [3:0];
+  assign index = \port$2185$0 [11:4];
+  assign load__r_data = { \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3  };
+  assign fraction = \port$2185$0 [3:0];
+  assign \port$2288$0  = \$3 ;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -31831,7 +32054,7 @@ module \ohmcarlo_core.proposal.dac (rst, \port$2173$0 , control_command, load__s
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
   assign \$2  = load__addr[0];
-  assign \$5  = { \$4 [18], \$4 [18], \$4 [18], \$4 [18], \$4 [18:4] };
+  assign \$6  = { \$5 [18], \$5 [18], \$5 [18], \$5 [18], \$5 [18:4] };
 endmodule
 
 (* generator = "Amaranth" *)
@@ -32181,7 +32404,7 @@ module \ohmcarlo_core.proposal.landing.kept (rst, w_en, r_data, control_command,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.target$97 (rst, centre, walk, rho, control_command, lo, hi, code, target, clk);
+module \ohmcarlo_core.proposal.target$103 (rst, centre, walk, rho, control_command, lo, hi, code, target, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
@@ -32287,14 +32510,14 @@ module \ohmcarlo_core.proposal.target$97 (rst, centre, walk, rho, control_comman
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_pulses, emulator__present, clk, rst, access_state_step__r_data, access_state_held__r_data, access_state_wear__r_data, access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps, control_external_loglik, model_points, model_features
-, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, model_dots, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, proposal_wide_every, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff
-, entropy_fold, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select, load_dac__stb, load_dac__addr, load_dac__data
-, load_inv_sigma__stb, load_inv_sigma__addr, load_inv_sigma__data, load_log_sigma__stb, load_log_sigma__addr, load_log_sigma__data, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data
-, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data
-, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb
-, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data, \port$5247$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows
-, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
+module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_pulses, emulator__present, clk, rst, access_state_step__r_data, access_state_held__r_data, access_state_wear__r_data, \port$2288$0 , \port$2454$0 , \port$2472$0 , access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps
+, control_external_loglik, model_points, model_features, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, model_dots, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, proposal_wide_every
+, entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, entropy_fold, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select
+, access_dac__stb, access_dac__addr, access_dac__data, access_dac__r_stb, access_dac__r_addr, access_inv_sigma__stb, access_inv_sigma__addr, access_inv_sigma__data, access_inv_sigma__r_stb, access_inv_sigma__r_addr, access_log_sigma__stb, access_log_sigma__addr, access_log_sigma__data, access_log_sigma__r_stb, access_log_sigma__r_addr, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data
+, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb
+, access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr
+, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data
+, \port$5292$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -32386,19 +32609,19 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$178 ;
   wire \$179 ;
   wire \$18 ;
-  wire [31:0] \$180 ;
-  wire [23:0] \$181 ;
-  wire [31:0] \$182 ;
-  wire [31:0] \$183 ;
-  wire [31:0] \$184 ;
-  wire [4:0] \$185 ;
+  wire \$180 ;
+  wire \$181 ;
+  wire \$182 ;
+  wire \$183 ;
+  wire \$184 ;
+  wire \$185 ;
   wire [31:0] \$186 ;
-  wire [31:0] \$187 ;
+  wire [23:0] \$187 ;
   wire [31:0] \$188 ;
   wire [31:0] \$189 ;
   wire \$19 ;
   wire [31:0] \$190 ;
-  wire [31:0] \$191 ;
+  wire [4:0] \$191 ;
   wire [31:0] \$192 ;
   wire [31:0] \$193 ;
   wire [31:0] \$194 ;
@@ -32420,73 +32643,73 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$208 ;
   wire [31:0] \$209 ;
   wire \$21 ;
-  wire [17:0] \$210 ;
+  wire [31:0] \$210 ;
   wire [31:0] \$211 ;
   wire [31:0] \$212 ;
-  wire [5:0] \$213 ;
+  wire [31:0] \$213 ;
   wire [31:0] \$214 ;
-  wire [16:0] \$215 ;
-  wire [8:0] \$216 ;
-  wire [16:0] \$217 ;
-  wire [5:0] \$218 ;
-  wire [16:0] \$219 ;
+  wire [31:0] \$215 ;
+  wire [17:0] \$216 ;
+  wire [31:0] \$217 ;
+  wire [31:0] \$218 ;
+  wire [5:0] \$219 ;
   wire \$22 ;
-  wire [6:0] \$220 ;
+  wire [31:0] \$220 ;
   wire [16:0] \$221 ;
-  wire [16:0] \$222 ;
+  wire [8:0] \$222 ;
   wire [16:0] \$223 ;
-  wire [16:0] \$224 ;
+  wire [5:0] \$224 ;
   wire [16:0] \$225 ;
   wire [6:0] \$226 ;
   wire [16:0] \$227 ;
-  wire [3:0] \$228 ;
+  wire [16:0] \$228 ;
   wire [16:0] \$229 ;
   wire \$23 ;
-  wire [2:0] \$230 ;
+  wire [16:0] \$230 ;
   wire [16:0] \$231 ;
   wire [6:0] \$232 ;
   wire [16:0] \$233 ;
   wire [3:0] \$234 ;
   wire [16:0] \$235 ;
-  wire [8:0] \$236 ;
-  wire [11:0] \$237 ;
-  wire [11:0] \$238 ;
-  wire [11:0] \$239 ;
+  wire [2:0] \$236 ;
+  wire [16:0] \$237 ;
+  wire [6:0] \$238 ;
+  wire [16:0] \$239 ;
   wire \$24 ;
-  wire [11:0] \$240 ;
-  wire [11:0] \$241 ;
-  wire [11:0] \$242 ;
-  wire [9:0] \$243 ;
+  wire [3:0] \$240 ;
+  wire [16:0] \$241 ;
+  wire [8:0] \$242 ;
+  wire [11:0] \$243 ;
   wire [11:0] \$244 ;
-  wire [9:0] \$245 ;
+  wire [11:0] \$245 ;
   wire [11:0] \$246 ;
-  wire [21:0] \$247 ;
-  wire [21:0] \$248 ;
-  wire [21:0] \$249 ;
+  wire [11:0] \$247 ;
+  wire [11:0] \$248 ;
+  wire [9:0] \$249 ;
   wire \$25 ;
-  wire [21:0] \$250 ;
-  wire [21:0] \$251 ;
-  wire [21:0] \$252 ;
-  wire [7:0] \$253 ;
+  wire [11:0] \$250 ;
+  wire [9:0] \$251 ;
+  wire [11:0] \$252 ;
+  wire [21:0] \$253 ;
   wire [21:0] \$254 ;
-  wire [8:0] \$255 ;
-  wire [7:0] \$256 ;
-  wire [8:0] \$257 ;
-  wire [10:0] \$258 ;
-  wire [10:0] \$259 ;
+  wire [21:0] \$255 ;
+  wire [21:0] \$256 ;
+  wire [21:0] \$257 ;
+  wire [21:0] \$258 ;
+  wire [7:0] \$259 ;
   wire \$26 ;
-  wire [31:0] \$260 ;
-  wire [31:0] \$261 ;
+  wire [21:0] \$260 ;
+  wire [8:0] \$261 ;
   wire [7:0] \$262 ;
-  wire [31:0] \$263 ;
-  wire [3:0] \$264 ;
-  wire [31:0] \$265 ;
+  wire [8:0] \$263 ;
+  wire [10:0] \$264 ;
+  wire [10:0] \$265 ;
   wire [31:0] \$266 ;
   wire [31:0] \$267 ;
-  wire [31:0] \$268 ;
+  wire [7:0] \$268 ;
   wire [31:0] \$269 ;
   wire \$27 ;
-  wire [31:0] \$270 ;
+  wire [3:0] \$270 ;
   wire [31:0] \$271 ;
   wire [31:0] \$272 ;
   wire [31:0] \$273 ;
@@ -32513,45 +32736,45 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$292 ;
   wire [31:0] \$293 ;
   wire [31:0] \$294 ;
-  wire [23:0] \$295 ;
+  wire [31:0] \$295 ;
   wire [31:0] \$296 ;
   wire [31:0] \$297 ;
   wire [31:0] \$298 ;
   wire [31:0] \$299 ;
   wire \$3 ;
   wire \$30 ;
-  wire [16:0] \$300 ;
-  wire [31:0] \$301 ;
-  wire [16:0] \$302 ;
+  wire [31:0] \$300 ;
+  wire [23:0] \$301 ;
+  wire [31:0] \$302 ;
   wire [31:0] \$303 ;
-  wire [17:0] \$304 ;
+  wire [31:0] \$304 ;
   wire [31:0] \$305 ;
-  wire [11:0] \$306 ;
+  wire [16:0] \$306 ;
   wire [31:0] \$307 ;
-  wire [31:0] \$308 ;
+  wire [16:0] \$308 ;
   wire [31:0] \$309 ;
   wire \$31 ;
-  wire [31:0] \$310 ;
+  wire [17:0] \$310 ;
   wire [31:0] \$311 ;
-  wire [31:0] \$312 ;
+  wire [11:0] \$312 ;
   wire [31:0] \$313 ;
   wire [31:0] \$314 ;
   wire [31:0] \$315 ;
-  wire [27:0] \$316 ;
-  wire [11:0] \$317 ;
-  wire [27:0] \$318 ;
+  wire [31:0] \$316 ;
+  wire [31:0] \$317 ;
+  wire [31:0] \$318 ;
   wire [31:0] \$319 ;
   wire \$32 ;
   wire [31:0] \$320 ;
-  wire [15:0] \$321 ;
-  wire [3:0] \$322 ;
-  wire [15:0] \$323 ;
-  wire [31:0] \$324 ;
+  wire [31:0] \$321 ;
+  wire [27:0] \$322 ;
+  wire [11:0] \$323 ;
+  wire [27:0] \$324 ;
   wire [31:0] \$325 ;
   wire [31:0] \$326 ;
-  wire [31:0] \$327 ;
-  wire [31:0] \$328 ;
-  wire [31:0] \$329 ;
+  wire [15:0] \$327 ;
+  wire [3:0] \$328 ;
+  wire [15:0] \$329 ;
   wire \$33 ;
   wire [31:0] \$330 ;
   wire [31:0] \$331 ;
@@ -32622,12 +32845,12 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$390 ;
   wire [31:0] \$391 ;
   wire [31:0] \$392 ;
-  wire \$393 ;
-  wire \$394 ;
-  wire \$395 ;
-  wire \$396 ;
-  wire \$397 ;
-  wire \$398 ;
+  wire [31:0] \$393 ;
+  wire [31:0] \$394 ;
+  wire [31:0] \$395 ;
+  wire [31:0] \$396 ;
+  wire [31:0] \$397 ;
+  wire [31:0] \$398 ;
   wire \$399 ;
   wire \$4 ;
   wire \$40 ;
@@ -32649,189 +32872,189 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$414 ;
   wire \$415 ;
   wire \$416 ;
-  wire [1:0] \$417 ;
-  wire [1:0] \$418 ;
+  wire \$417 ;
+  wire \$418 ;
   wire \$419 ;
   wire \$42 ;
   wire \$420 ;
   wire \$421 ;
   wire \$422 ;
-  wire \$423 ;
-  wire \$424 ;
+  wire [1:0] \$423 ;
+  wire [1:0] \$424 ;
   wire \$425 ;
-  reg [10:0] \$426 ;
-  reg [31:0] \$427 ;
-  reg [31:0] \$428 ;
-  reg [16:0] \$429 ;
+  wire \$426 ;
+  wire \$427 ;
+  wire \$428 ;
+  wire \$429 ;
   wire \$43 ;
-  reg [8:0] \$430 ;
-  reg [5:0] \$431 ;
-  reg [6:0] \$432 ;
-  reg [16:0] \$433 ;
-  reg [16:0] \$434 ;
-  reg [6:0] \$435 ;
-  reg [3:0] \$436 ;
-  reg [2:0] \$437 ;
+  wire \$430 ;
+  wire \$431 ;
+  reg [10:0] \$432 ;
+  reg [31:0] \$433 ;
+  reg [31:0] \$434 ;
+  reg [16:0] \$435 ;
+  reg [8:0] \$436 ;
+  reg [5:0] \$437 ;
   reg [6:0] \$438 ;
-  reg [3:0] \$439 ;
+  reg [16:0] \$439 ;
   wire \$44 ;
-  reg [8:0] \$440 ;
-  reg [11:0] \$441 ;
-  reg [11:0] \$442 ;
-  reg [11:0] \$443 ;
-  reg [9:0] \$444 ;
-  reg [9:0] \$445 ;
-  reg [21:0] \$446 ;
-  reg [21:0] \$447 ;
-  reg [21:0] \$448 ;
-  reg [7:0] \$449 ;
+  reg [16:0] \$440 ;
+  reg [6:0] \$441 ;
+  reg [3:0] \$442 ;
+  reg [2:0] \$443 ;
+  reg [6:0] \$444 ;
+  reg [3:0] \$445 ;
+  reg [8:0] \$446 ;
+  reg [11:0] \$447 ;
+  reg [11:0] \$448 ;
+  reg [11:0] \$449 ;
   wire \$45 ;
-  reg [8:0] \$450 ;
-  reg [7:0] \$451 ;
-  reg [10:0] \$452 ;
-  reg [3:0] \$453 ;
-  reg [31:0] \$454 ;
-  reg [31:0] \$455 ;
-  reg [31:0] \$456 ;
-  reg [31:0] \$457 ;
-  reg [31:0] \$458 ;
-  reg [23:0] \$459 ;
+  reg [9:0] \$450 ;
+  reg [9:0] \$451 ;
+  reg [21:0] \$452 ;
+  reg [21:0] \$453 ;
+  reg [21:0] \$454 ;
+  reg [7:0] \$455 ;
+  reg [8:0] \$456 ;
+  reg [7:0] \$457 ;
+  reg [10:0] \$458 ;
+  reg [3:0] \$459 ;
   wire \$46 ;
   reg [31:0] \$460 ;
   reg [31:0] \$461 ;
-  reg [16:0] \$462 ;
-  reg [16:0] \$463 ;
-  reg [17:0] \$464 ;
-  reg [11:0] \$465 ;
+  reg [31:0] \$462 ;
+  reg [31:0] \$463 ;
+  reg [31:0] \$464 ;
+  reg [23:0] \$465 ;
   reg [31:0] \$466 ;
   reg [31:0] \$467 ;
-  reg [27:0] \$468 ;
-  reg [11:0] \$469 ;
+  reg [16:0] \$468 ;
+  reg [16:0] \$469 ;
   wire \$47 ;
-  reg [15:0] \$470 ;
-  reg \$471 ;
-  reg [8:0] \$472 ;
+  reg [17:0] \$470 ;
+  reg [11:0] \$471 ;
+  reg [31:0] \$472 ;
   reg [31:0] \$473 ;
-  reg \$474 ;
-  reg [8:0] \$475 ;
-  reg [31:0] \$476 ;
+  reg [27:0] \$474 ;
+  reg [11:0] \$475 ;
+  reg [15:0] \$476 ;
   reg \$477 ;
   reg [8:0] \$478 ;
   reg [31:0] \$479 ;
-  wire \$48 ;
+  wire [31:0] \$48 ;
   reg \$480 ;
   reg [8:0] \$481 ;
-  reg [31:0] \$482 ;
-  reg \$483 ;
-  reg [8:0] \$484 ;
-  reg [31:0] \$485 ;
-  reg \$486 ;
-  reg [7:0] \$487 ;
-  reg [31:0] \$488 ;
+  reg \$482 ;
+  reg [31:0] \$483 ;
+  reg \$484 ;
+  reg [8:0] \$485 ;
+  reg [31:0] \$486 ;
+  reg \$487 ;
+  reg [8:0] \$488 ;
   reg \$489 ;
   wire \$49 ;
-  reg [9:0] \$490 ;
-  reg [31:0] \$491 ;
-  reg \$492 ;
-  reg [12:0] \$493 ;
-  reg [31:0] \$494 ;
-  reg \$495 ;
-  reg [13:0] \$496 ;
+  reg [31:0] \$490 ;
+  reg \$491 ;
+  reg [8:0] \$492 ;
+  reg [31:0] \$493 ;
+  reg \$494 ;
+  reg [8:0] \$495 ;
+  reg \$496 ;
   reg [31:0] \$497 ;
   reg \$498 ;
-  reg [7:0] \$499 ;
+  reg [8:0] \$499 ;
   wire \$5 ;
   wire \$50 ;
   reg [31:0] \$500 ;
   reg \$501 ;
-  reg [7:0] \$502 ;
-  reg \$503 ;
-  reg [31:0] \$504 ;
-  reg \$505 ;
-  reg [7:0] \$506 ;
-  reg [31:0] \$507 ;
-  reg \$508 ;
-  reg [7:0] \$509 ;
-  wire \$51 ;
+  reg [8:0] \$502 ;
+  reg [31:0] \$503 ;
+  reg \$504 ;
+  reg [7:0] \$505 ;
+  reg [31:0] \$506 ;
+  reg \$507 ;
+  reg [9:0] \$508 ;
+  reg [31:0] \$509 ;
+  wire [31:0] \$51 ;
   reg \$510 ;
-  reg [31:0] \$511 ;
-  reg \$512 ;
-  reg [7:0] \$513 ;
-  reg [31:0] \$514 ;
-  reg \$515 ;
-  reg [7:0] \$516 ;
-  reg \$517 ;
+  reg [12:0] \$511 ;
+  reg [31:0] \$512 ;
+  reg \$513 ;
+  reg [13:0] \$514 ;
+  reg [31:0] \$515 ;
+  reg \$516 ;
+  reg [7:0] \$517 ;
   reg [31:0] \$518 ;
   reg \$519 ;
   wire \$52 ;
   reg [7:0] \$520 ;
-  reg [31:0] \$521 ;
-  reg \$522 ;
-  reg [7:0] \$523 ;
-  reg \$524 ;
+  reg \$521 ;
+  reg [31:0] \$522 ;
+  reg \$523 ;
+  reg [7:0] \$524 ;
   reg [31:0] \$525 ;
   reg \$526 ;
-  reg [4:0] \$527 ;
-  reg [31:0] \$528 ;
-  reg \$529 ;
+  reg [7:0] \$527 ;
+  reg \$528 ;
+  reg [31:0] \$529 ;
   wire \$53 ;
-  reg [4:0] \$530 ;
-  reg \$531 ;
+  reg \$530 ;
+  reg [7:0] \$531 ;
   reg [31:0] \$532 ;
   reg \$533 ;
-  reg [9:0] \$534 ;
-  reg [31:0] \$535 ;
-  reg \$536 ;
-  reg [9:0] \$537 ;
-  reg \$538 ;
+  reg [7:0] \$534 ;
+  reg \$535 ;
+  reg [31:0] \$536 ;
+  reg \$537 ;
+  reg [7:0] \$538 ;
   reg [31:0] \$539 ;
-  wire \$54 ;
+  wire [31:0] \$54 ;
   reg \$540 ;
-  reg [4:0] \$541 ;
-  reg [31:0] \$542 ;
-  reg \$543 ;
-  reg [4:0] \$544 ;
-  reg \$545 ;
+  reg [7:0] \$541 ;
+  reg \$542 ;
+  reg [31:0] \$543 ;
+  reg \$544 ;
+  reg [4:0] \$545 ;
   reg [31:0] \$546 ;
   reg \$547 ;
   reg [4:0] \$548 ;
-  reg [31:0] \$549 ;
+  reg \$549 ;
   wire \$55 ;
-  reg \$550 ;
-  reg [4:0] \$551 ;
-  reg \$552 ;
+  reg [31:0] \$550 ;
+  reg \$551 ;
+  reg [9:0] \$552 ;
   reg [31:0] \$553 ;
   reg \$554 ;
-  reg \$555 ;
-  reg [31:0] \$556 ;
-  reg \$557 ;
+  reg [9:0] \$555 ;
+  reg \$556 ;
+  reg [31:0] \$557 ;
   reg \$558 ;
-  reg \$559 ;
+  reg [4:0] \$559 ;
   wire \$56 ;
   reg [31:0] \$560 ;
   reg \$561 ;
-  reg [12:0] \$562 ;
-  reg [31:0] \$563 ;
-  reg \$564 ;
+  reg [4:0] \$562 ;
+  reg \$563 ;
+  reg [31:0] \$564 ;
   reg \$565 ;
-  reg \$566 ;
-  reg \$567 ;
+  reg [4:0] \$566 ;
+  reg [31:0] \$567 ;
   reg \$568 ;
-  reg \$569 ;
-  wire [31:0] \$57 ;
+  reg [4:0] \$569 ;
+  wire \$57 ;
   reg \$570 ;
-  reg \$571 ;
+  reg [31:0] \$571 ;
   reg \$572 ;
   reg \$573 ;
-  reg \$574 ;
+  reg [31:0] \$574 ;
   reg \$575 ;
   reg \$576 ;
   reg \$577 ;
-  reg \$578 ;
+  reg [31:0] \$578 ;
   reg \$579 ;
   wire \$58 ;
-  reg \$580 ;
-  reg \$581 ;
+  reg [12:0] \$580 ;
+  reg [31:0] \$581 ;
   reg \$582 ;
   reg \$583 ;
   reg \$584 ;
@@ -32852,7 +33075,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$598 ;
   reg \$599 ;
   wire \$6 ;
-  wire [31:0] \$60 ;
+  wire \$60 ;
   reg \$600 ;
   reg \$601 ;
   reg \$602 ;
@@ -32865,7 +33088,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$609 ;
   wire \$61 ;
   reg \$610 ;
-  reg [31:0] \$611 ;
+  reg \$611 ;
   reg \$612 ;
   reg \$613 ;
   reg \$614 ;
@@ -32884,7 +33107,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$626 ;
   reg \$627 ;
   reg \$628 ;
-  reg \$629 ;
+  reg [31:0] \$629 ;
   wire [31:0] \$63 ;
   reg \$630 ;
   reg \$631 ;
@@ -32921,29 +33144,47 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$66 ;
   reg \$660 ;
   reg \$661 ;
-  reg [31:0] \$662 ;
-  reg [31:0] \$663 ;
-  reg [31:0] \$664 ;
-  reg [31:0] \$665 ;
-  reg [31:0] \$666 ;
-  reg [31:0] \$667 ;
-  reg [31:0] \$668 ;
-  reg [31:0] \$669 ;
+  reg \$662 ;
+  reg \$663 ;
+  reg \$664 ;
+  reg \$665 ;
+  reg \$666 ;
+  reg \$667 ;
+  reg \$668 ;
+  reg \$669 ;
   wire \$67 ;
-  reg [31:0] \$670 ;
-  reg [31:0] \$671 ;
-  reg [31:0] \$672 ;
-  reg [31:0] \$673 ;
-  reg [31:0] \$674 ;
-  reg [31:0] \$675 ;
-  reg [31:0] \$676 ;
-  reg [7:0] \$677 ;
-  reg [13:0] \$678 ;
-  reg [1:0] \$679 ;
+  reg \$670 ;
+  reg \$671 ;
+  reg \$672 ;
+  reg \$673 ;
+  reg \$674 ;
+  reg \$675 ;
+  reg \$676 ;
+  reg \$677 ;
+  reg \$678 ;
+  reg \$679 ;
   wire \$68 ;
-  reg \$680 ;
-  reg \$681 ;
+  reg [31:0] \$680 ;
+  reg [31:0] \$681 ;
+  reg [31:0] \$682 ;
+  reg [31:0] \$683 ;
+  reg [31:0] \$684 ;
+  reg [31:0] \$685 ;
+  reg [31:0] \$686 ;
+  reg [31:0] \$687 ;
+  reg [31:0] \$688 ;
+  reg [31:0] \$689 ;
   wire [31:0] \$69 ;
+  reg [31:0] \$690 ;
+  reg [31:0] \$691 ;
+  reg [31:0] \$692 ;
+  reg [31:0] \$693 ;
+  reg [31:0] \$694 ;
+  reg [7:0] \$695 ;
+  reg [13:0] \$696 ;
+  reg [1:0] \$697 ;
+  reg \$698 ;
+  reg \$699 ;
   wire \$7 ;
   wire \$70 ;
   wire \$71 ;
@@ -32960,10 +33201,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \$81 ;
   wire \$82 ;
   wire \$83 ;
-  wire \$84 ;
+  wire [31:0] \$84 ;
   wire \$85 ;
   wire \$86 ;
-  wire \$87 ;
+  wire [31:0] \$87 ;
   wire \$88 ;
   wire \$89 ;
   wire \$9 ;
@@ -32978,74 +33219,67 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$98 ;
   wire \$99 ;
   wire \$signal ;
-  wire \$signal$220 ;
-  wire \$signal$222 ;
-  wire \$signal$224 ;
-  wire \$signal$226 ;
-  wire \$signal$228 ;
-  wire \$signal$230 ;
-  wire \$signal$232 ;
-  wire \$signal$234 ;
-  wire \$signal$236 ;
-  wire \$signal$238 ;
-  wire \$signal$240 ;
-  wire \$signal$242 ;
-  wire \$signal$244 ;
-  wire \$signal$246 ;
-  wire \$signal$248 ;
-  wire \$signal$250 ;
-  wire \$signal$252 ;
-  wire \$signal$254 ;
-  wire \$signal$256 ;
-  wire \$signal$258 ;
-  wire \$signal$260 ;
-  wire \$signal$262 ;
-  wire \$signal$264 ;
-  wire \$signal$266 ;
-  wire \$signal$268 ;
-  wire \$signal$270 ;
-  wire \$signal$272 ;
-  wire \$signal$274 ;
-  wire \$signal$276 ;
-  wire \$signal$278 ;
-  wire \$signal$280 ;
-  wire \$signal$282 ;
-  wire \$signal$284 ;
-  wire \$signal$286 ;
-  wire \$signal$288 ;
-  wire \$signal$290 ;
-  wire \$signal$292 ;
-  wire \$signal$294 ;
-  wire \$signal$296 ;
-  wire \$signal$298 ;
-  wire \$signal$300 ;
-  wire \$signal$302 ;
-  wire \$signal$304 ;
-  wire \$signal$306 ;
-  wire \$signal$308 ;
-  wire \$signal$310 ;
-  wire \$signal$314 ;
-  wire \$signal$316 ;
-  wire \$signal$318 ;
-  wire \$signal$320 ;
-  wire \$signal$322 ;
-  wire \$signal$324 ;
-  wire \$signal$326 ;
-  wire \$signal$328 ;
-  wire \$signal$330 ;
-  wire \$signal$332 ;
-  wire \$signal$334 ;
-  wire \$signal$336 ;
-  wire \$signal$338 ;
-  wire \$signal$340 ;
-  wire \$signal$342 ;
-  wire \$signal$344 ;
-  wire \$signal$346 ;
-  wire \$signal$348 ;
-  wire \$signal$350 ;
-  wire \$signal$352 ;
-  wire \$signal$354 ;
-  wire \$signal$356 ;
+  wire \$signal$235 ;
+  wire \$signal$237 ;
+  wire \$signal$239 ;
+  wire \$signal$241 ;
+  wire \$signal$243 ;
+  wire \$signal$245 ;
+  wire \$signal$247 ;
+  wire \$signal$249 ;
+  wire \$signal$251 ;
+  wire \$signal$253 ;
+  wire \$signal$255 ;
+  wire \$signal$257 ;
+  wire \$signal$259 ;
+  wire \$signal$261 ;
+  wire \$signal$263 ;
+  wire \$signal$265 ;
+  wire \$signal$267 ;
+  wire \$signal$269 ;
+  wire \$signal$271 ;
+  wire \$signal$273 ;
+  wire \$signal$275 ;
+  wire \$signal$277 ;
+  wire \$signal$279 ;
+  wire \$signal$281 ;
+  wire \$signal$283 ;
+  wire \$signal$285 ;
+  wire \$signal$287 ;
+  wire \$signal$289 ;
+  wire \$signal$291 ;
+  wire \$signal$293 ;
+  wire \$signal$295 ;
+  wire \$signal$297 ;
+  wire \$signal$299 ;
+  wire \$signal$301 ;
+  wire \$signal$303 ;
+  wire \$signal$305 ;
+  wire \$signal$307 ;
+  wire \$signal$309 ;
+  wire \$signal$311 ;
+  wire \$signal$313 ;
+  wire \$signal$315 ;
+  wire \$signal$317 ;
+  wire \$signal$319 ;
+  wire \$signal$321 ;
+  wire \$signal$323 ;
+  wire \$signal$325 ;
+  wire \$signal$329 ;
+  wire \$signal$331 ;
+  wire \$signal$333 ;
+  wire \$signal$335 ;
+  wire \$signal$337 ;
+  wire \$signal$339 ;
+  wire \$signal$341 ;
+  wire \$signal$343 ;
+  wire \$signal$345 ;
+  wire \$signal$347 ;
+  wire \$signal$349 ;
+  wire \$signal$351 ;
+  wire \$signal$353 ;
+  wire \$signal$355 ;
+  wire \$signal$357 ;
   wire \$signal$359 ;
   wire \$signal$361 ;
   wire \$signal$363 ;
@@ -33053,14 +33287,15 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$signal$367 ;
   wire \$signal$369 ;
   wire \$signal$371 ;
-  wire \$signal$373 ;
-  wire \$signal$375 ;
-  wire \$signal$377 ;
-  wire \$signal$379 ;
+  wire \$signal$374 ;
+  wire \$signal$376 ;
+  wire \$signal$378 ;
+  wire \$signal$380 ;
   wire \$signal$382 ;
   wire \$signal$384 ;
-  wire \$signal$387 ;
-  wire \$signal$389 ;
+  wire \$signal$386 ;
+  wire \$signal$388 ;
+  wire \$signal$390 ;
   wire \$signal$392 ;
   wire \$signal$394 ;
   wire \$signal$397 ;
@@ -33074,9 +33309,57 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire \$signal$417 ;
   wire \$signal$419 ;
   wire \$signal$422 ;
-  reg [31:0] \$signal$446  = 32'd0;
-  reg [31:0] \$signal$447  = 32'd0;
-  reg [31:0] \$signal$448  = 32'd0;
+  wire \$signal$424 ;
+  wire \$signal$427 ;
+  wire \$signal$429 ;
+  wire \$signal$432 ;
+  wire \$signal$434 ;
+  wire \$signal$437 ;
+  reg [31:0] \$signal$461  = 32'd0;
+  reg [31:0] \$signal$462  = 32'd0;
+  reg [31:0] \$signal$463  = 32'd0;
+  output [8:0] access_dac__addr;
+  reg [8:0] access_dac__addr = 9'h000;
+  output [31:0] access_dac__data;
+  reg [31:0] access_dac__data = 32'd0;
+  output [8:0] access_dac__r_addr;
+  reg [8:0] access_dac__r_addr = 9'h000;
+  wire [31:0] access_dac__r_data;
+  output access_dac__r_stb;
+  reg access_dac__r_stb = 1'h0;
+  output access_dac__stb;
+  reg access_dac__stb = 1'h0;
+  reg [31:0] access_dac_answer = 32'd0;
+  wire access_dac_hit;
+  reg access_dac_was_read = 1'h0;
+  output [8:0] access_inv_sigma__addr;
+  reg [8:0] access_inv_sigma__addr = 9'h000;
+  output [31:0] access_inv_sigma__data;
+  reg [31:0] access_inv_sigma__data = 32'd0;
+  output [8:0] access_inv_sigma__r_addr;
+  reg [8:0] access_inv_sigma__r_addr = 9'h000;
+  wire [31:0] access_inv_sigma__r_data;
+  output access_inv_sigma__r_stb;
+  reg access_inv_sigma__r_stb = 1'h0;
+  output access_inv_sigma__stb;
+  reg access_inv_sigma__stb = 1'h0;
+  reg [31:0] access_inv_sigma_answer = 32'd0;
+  wire access_inv_sigma_hit;
+  reg access_inv_sigma_was_read = 1'h0;
+  output [8:0] access_log_sigma__addr;
+  reg [8:0] access_log_sigma__addr = 9'h000;
+  output [31:0] access_log_sigma__data;
+  reg [31:0] access_log_sigma__data = 32'd0;
+  output [8:0] access_log_sigma__r_addr;
+  reg [8:0] access_log_sigma__r_addr = 9'h000;
+  wire [31:0] access_log_sigma__r_data;
+  output access_log_sigma__r_stb;
+  reg access_log_sigma__r_stb = 1'h0;
+  output access_log_sigma__stb;
+  reg access_log_sigma__stb = 1'h0;
+  reg [31:0] access_log_sigma_answer = 32'd0;
+  wire access_log_sigma_hit;
+  reg access_log_sigma_was_read = 1'h0;
   output [4:0] access_state_coin__addr;
   reg [4:0] access_state_coin__addr = 5'h00;
   output [31:0] access_state_coin__data;
@@ -33398,27 +33681,6 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   output load_calibration__stb;
   reg load_calibration__stb = 1'h0;
   wire load_calibration_hit;
-  output [8:0] load_dac__addr;
-  reg [8:0] load_dac__addr = 9'h000;
-  output [31:0] load_dac__data;
-  reg [31:0] load_dac__data = 32'd0;
-  output load_dac__stb;
-  reg load_dac__stb = 1'h0;
-  wire load_dac_hit;
-  output [8:0] load_inv_sigma__addr;
-  reg [8:0] load_inv_sigma__addr = 9'h000;
-  output [31:0] load_inv_sigma__data;
-  reg [31:0] load_inv_sigma__data = 32'd0;
-  output load_inv_sigma__stb;
-  reg load_inv_sigma__stb = 1'h0;
-  wire load_inv_sigma_hit;
-  output [8:0] load_log_sigma__addr;
-  reg [8:0] load_log_sigma__addr = 9'h000;
-  output [31:0] load_log_sigma__data;
-  reg [31:0] load_log_sigma__data = 32'd0;
-  output load_log_sigma__stb;
-  reg load_log_sigma__stb = 1'h0;
-  wire load_log_sigma_hit;
   output [8:0] load_median__addr;
   reg [8:0] load_median__addr = 9'h000;
   output [31:0] load_median__data;
@@ -33508,8 +33770,14 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
   reg [31:0] model_value = 32'd0;
-  input [1:0] \port$5247$0 ;
-  wire [1:0] \port$5247$0 ;
+  input [13:0] \port$2288$0 ;
+  wire [13:0] \port$2288$0 ;
+  input [23:0] \port$2454$0 ;
+  wire [23:0] \port$2454$0 ;
+  input [22:0] \port$2472$0 ;
+  wire [22:0] \port$2472$0 ;
+  input [1:0] \port$5292$0 ;
+  wire [1:0] \port$5292$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -33653,96 +33921,123 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [31:0] status_value = 32'd0;
   reg [1:0] strobes = 2'h0;
   reg [7:0] w_stb_hits = 8'h00;
-  assign \$319  = { \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read  } & raw_result;
-  assign \$320  = { 4'h0, \$318  } | \$319 ;
-  assign \$321  = { \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read  } & row_select;
-  assign \$322  = { \row.status_read , \row.status_read , \row.status_read , \row.status_read  } & row_status;
-  assign \$323  = \$321  | { 12'h000, \$322  };
-  assign \$324  = { \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read  } & row_held;
-  assign \$325  = { 16'h0000, \$323  } | \$324 ;
-  assign \$326  = { \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read  } & row_wear;
-  assign \$327  = \$325  | \$326 ;
-  assign \$328  = { \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read  } & counters_clocks[31:0];
-  assign \$329  = { \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read  } & shadow;
-  assign \$330  = \$328  | \$329 ;
-  assign \$331  = { \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read  } & counters_form[31:0];
-  assign \$332  = \$330  | \$331 ;
-  assign \$333  = { \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read  } & shadow;
-  assign \$334  = \$332  | \$333 ;
-  assign \$335  = { \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read  } & counters_reset[31:0];
+  assign \$301  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
+  assign \$302  = \$300  | { 8'h00, \$301  };
+  assign \$303  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
+  assign \$304  = { \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read  } & emulator_key1;
+  assign \$305  = \$303  | \$304 ;
+  assign \$306  = { \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read  } & emulator_d2d_rel;
+  assign \$307  = \$305  | { 15'h0000, \$306  };
+  assign \$308  = { \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read  } & emulator_stuck_level;
+  assign \$309  = \$307  | { 15'h0000, \$308  };
+  assign \$310  = { \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read  } & emulator_median_gain;
+  assign \$311  = \$309  | { 14'h0000, \$310  };
+  assign \$312  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
+  assign \$313  = \$311  | { 20'h00000, \$312  };
+  assign \$314  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
+  assign \$315  = \$313  | \$314 ;
+  assign \$316  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
+  assign \$317  = \$315  | \$316 ;
+  assign \$318  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
+  assign \$319  = \$317  | \$318 ;
+  assign \$320  = { \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read  } & emulator_first_pulse_hi;
+  assign \$321  = \$319  | \$320 ;
+  assign \$322  = { \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read  } & raw_command;
+  assign \$323  = { \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read  } & raw_dac;
+  assign \$324  = \$322  | { 16'h0000, \$323  };
+  assign \$325  = { \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read , \raw.result_read  } & raw_result;
+  assign \$326  = { 4'h0, \$324  } | \$325 ;
+  assign \$327  = { \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read , \row.select_read  } & row_select;
+  assign \$328  = { \row.status_read , \row.status_read , \row.status_read , \row.status_read  } & row_status;
+  assign \$329  = \$327  | { 12'h000, \$328  };
+  assign \$330  = { \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read , \row.held_read  } & row_held;
+  assign \$331  = { 16'h0000, \$329  } | \$330 ;
+  assign \$332  = { \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read , \row.wear_read  } & row_wear;
+  assign \$333  = \$331  | \$332 ;
+  assign \$334  = { \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read , \counters.clocks.lo_read  } & counters_clocks[31:0];
+  assign \$335  = { \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read , \counters.clocks.hi_read  } & shadow;
   assign \$336  = \$334  | \$335 ;
-  assign \$337  = { \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read  } & shadow;
+  assign \$337  = { \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read , \counters.form.lo_read  } & counters_form[31:0];
   assign \$338  = \$336  | \$337 ;
-  assign \$339  = { \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read  } & counters_set[31:0];
+  assign \$339  = { \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read , \counters.form.hi_read  } & shadow;
   assign \$340  = \$338  | \$339 ;
-  assign \$341  = { \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read  } & shadow;
+  assign \$341  = { \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read , \counters.reset.lo_read  } & counters_reset[31:0];
   assign \$342  = \$340  | \$341 ;
-  assign \$343  = { \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read  } & counters_read[31:0];
+  assign \$343  = { \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read , \counters.reset.hi_read  } & shadow;
   assign \$344  = \$342  | \$343 ;
-  assign \$345  = { \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read  } & shadow;
+  assign \$345  = { \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read , \counters.set.lo_read  } & counters_set[31:0];
   assign \$346  = \$344  | \$345 ;
-  assign \$347  = { \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read  } & counters_dot[31:0];
+  assign \$347  = { \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read , \counters.set.hi_read  } & shadow;
   assign \$348  = \$346  | \$347 ;
-  assign \$349  = { \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read  } & shadow;
+  assign \$349  = { \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read , \counters.read.lo_read  } & counters_read[31:0];
   assign \$350  = \$348  | \$349 ;
-  assign \$351  = { \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read  } & counters_invalid[31:0];
+  assign \$351  = { \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read , \counters.read.hi_read  } & shadow;
   assign \$352  = \$350  | \$351 ;
-  assign \$353  = { \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read  } & shadow;
+  assign \$353  = { \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read , \counters.dot.lo_read  } & counters_dot[31:0];
   assign \$354  = \$352  | \$353 ;
-  assign \$355  = { \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read  } & counters_samples[31:0];
+  assign \$355  = { \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read , \counters.dot.hi_read  } & shadow;
   assign \$356  = \$354  | \$355 ;
-  assign \$357  = { \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read  } & shadow;
+  assign \$357  = { \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read , \counters.invalid.lo_read  } & counters_invalid[31:0];
   assign \$358  = \$356  | \$357 ;
-  assign \$359  = { \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read  } & counters_points[31:0];
+  assign \$359  = { \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read , \counters.invalid.hi_read  } & shadow;
   assign \$360  = \$358  | \$359 ;
-  assign \$361  = { \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read  } & shadow;
+  assign \$361  = { \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read , \counters.samples.lo_read  } & counters_samples[31:0];
   assign \$362  = \$360  | \$361 ;
-  assign \$363  = id_value | control_value;
-  assign \$364  = \$363  | status_value;
-  assign \$365  = \$364  | model_value;
-  assign \$366  = \$365  | proposal_value;
-  assign \$367  = \$366  | entropy_value;
-  assign \$368  = \$367  | sequencer_value;
-  assign \$369  = \$368  | emulator_value;
-  assign \$370  = \$369  | raw_value;
-  assign \$371  = \$370  | row_value;
-  assign \$372  = \$371  | counters_value;
-  assign \$383  = \$382  | access_state_groups_answer;
-  assign \$384  = \$383  | access_state_held_answer;
-  assign \$385  = \$384  | access_state_wear_answer;
-  assign \$386  = \$385  | access_state_regions_answer;
-  assign \$387  = \$386  | access_state_samples_answer;
-  assign \$388  = \$387  | access_state_coin_answer;
-  assign \$389  = \$388  | access_state_counters_answer;
-  assign \$390  = \$389  | access_state_step_answer;
-  assign \$392  = \$signal$447  | \$signal$448 ;
-  assign \$393  = | { model_region_groups_hit, model_regions_hit, model_hidden_hit, model_features_hit, model_points_hit, control_external_loglik_hit, control_steps_hit, control_command_hit };
-  assign \$394  = | { proposal_mid_hit, proposal_rho_hit, model_dots_hit, model_options_hit, model_retries_hit, model_min_free_hit, model_group_rows_hit, model_rows_per_region_hit };
-  assign \$395  = | { proposal_wide_every_hit, proposal_common_hit, proposal_weight_hit, proposal_logit_hit, proposal_valid_hi_hit, proposal_valid_lo_hit, proposal_hi_hit, proposal_lo_hit };
-  assign \$396  = | { sequencer_read_hit, sequencer_set_hit, sequencer_reset_hit, sequencer_form_hit, entropy_fold_hit, entropy_apt_cutoff_hit, entropy_rct_symbol_cutoff_hit, entropy_rct_cutoff_hit };
-  assign \$397  = | { emulator_sigma_gain_hit, emulator_median_gain_hit, emulator_stuck_level_hit, emulator_d2d_rel_hit, emulator_key1_hit, emulator_key0_hit, sequencer_watchdog_hit, sequencer_dot_hit };
-  assign \$398  = | { load_log_sigma_hit, load_inv_sigma_hit, load_dac_hit, row_select_hit, raw_dac_hit, raw_command_hit, emulator_first_pulse_hi_hit, emulator_first_pulse_lo_hit };
-  assign \$399  = | { access_state_groups_hit, access_state_queues_hit, load_calibration_hit, load_points_hit, load_order_hit, load_bad_rows_hit, load_sigma_hit, load_median_hit };
-  assign \$400  = | { load_state_codes_hit, access_state_step_hit, access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit, access_state_held_hit };
-  assign \$401  = | { access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit, access_state_held_hit, access_state_groups_hit, access_state_queues_hit };
-  assign \$402  = | { \$signal$230 , \$signal$228 , \$signal$226 , \$signal$224 , \$signal$222 , \$signal$220 , \$signal , access_state_step_hit };
-  assign \$403  = | { \$signal$246 , \$signal$244 , \$signal$242 , \$signal$240 , \$signal$238 , \$signal$236 , \$signal$234 , \$signal$232  };
-  assign \$404  = | { \$signal$262 , \$signal$260 , \$signal$258 , \$signal$256 , \$signal$254 , \$signal$252 , \$signal$250 , \$signal$248  };
-  assign \$405  = | { \$signal$278 , \$signal$276 , \$signal$274 , \$signal$272 , \$signal$270 , \$signal$268 , \$signal$266 , \$signal$264  };
-  assign \$406  = | { \$signal$294 , \$signal$292 , \$signal$290 , \$signal$288 , \$signal$286 , \$signal$284 , \$signal$282 , \$signal$280  };
-  assign \$407  = | { \$signal$310 , \$signal$308 , \$signal$306 , \$signal$304 , \$signal$302 , \$signal$300 , \$signal$298 , \$signal$296  };
-  assign \$408  = | { \$signal$328 , \$signal$326 , \$signal$324 , \$signal$322 , \$signal$320 , \$signal$318 , \$signal$316 , \$signal$314  };
-  assign \$409  = | { \$signal$344 , \$signal$342 , \$signal$340 , \$signal$338 , \$signal$336 , \$signal$334 , \$signal$332 , \$signal$330  };
-  assign \$410  = | { \$signal$361 , \$signal$359 , \$signal$356 , \$signal$354 , \$signal$352 , \$signal$350 , \$signal$348 , \$signal$346  };
-  assign \$411  = | { \$signal$377 , \$signal$375 , \$signal$373 , \$signal$371 , \$signal$369 , \$signal$367 , \$signal$365 , \$signal$363  };
-  assign \$412  = | { \$signal$397 , \$signal$394 , \$signal$392 , \$signal$389 , \$signal$387 , \$signal$384 , \$signal$382 , \$signal$379  };
-  assign \$413  = | { \$signal$417 , \$signal$414 , \$signal$412 , \$signal$409 , \$signal$407 , \$signal$404 , \$signal$402 , \$signal$399  };
-  assign \$414  = | { \$signal$422 , \$signal$419  };
-  assign \$415  = | w_stb_hits;
-  assign \$416  = | r_stb_hits;
-  assign \$417  = ~ { \$416 , \$415  };
-  assign \$418  = strobes & \$417 ;
-  assign \$419  = | \$418 ;
+  assign \$363  = { \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read , \counters.samples.hi_read  } & shadow;
+  assign \$364  = \$362  | \$363 ;
+  assign \$365  = { \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read , \counters.points.lo_read  } & counters_points[31:0];
+  assign \$366  = \$364  | \$365 ;
+  assign \$367  = { \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read , \counters.points.hi_read  } & shadow;
+  assign \$368  = \$366  | \$367 ;
+  assign \$369  = id_value | control_value;
+  assign \$370  = \$369  | status_value;
+  assign \$371  = \$370  | model_value;
+  assign \$372  = \$371  | proposal_value;
+  assign \$373  = \$372  | entropy_value;
+  assign \$374  = \$373  | sequencer_value;
+  assign \$375  = \$374  | emulator_value;
+  assign \$376  = \$375  | raw_value;
+  assign \$377  = \$376  | row_value;
+  assign \$378  = \$377  | counters_value;
+  assign \$380  = \$379  | access_inv_sigma_answer;
+  assign \$381  = \$380  | access_log_sigma_answer;
+  assign \$388  = \$387  | access_state_queues_answer;
+  assign \$389  = \$388  | access_state_groups_answer;
+  assign \$390  = \$389  | access_state_held_answer;
+  assign \$391  = \$390  | access_state_wear_answer;
+  assign \$392  = \$391  | access_state_regions_answer;
+  assign \$393  = \$392  | access_state_samples_answer;
+  assign \$394  = \$393  | access_state_coin_answer;
+  assign \$395  = \$394  | access_state_counters_answer;
+  assign \$396  = \$395  | access_state_step_answer;
+  assign \$398  = \$signal$462  | \$signal$463 ;
+  assign \$399  = | { model_region_groups_hit, model_regions_hit, model_hidden_hit, model_features_hit, model_points_hit, control_external_loglik_hit, control_steps_hit, control_command_hit };
+  assign \$400  = | { proposal_mid_hit, proposal_rho_hit, model_dots_hit, model_options_hit, model_retries_hit, model_min_free_hit, model_group_rows_hit, model_rows_per_region_hit };
+  assign \$401  = | { proposal_wide_every_hit, proposal_common_hit, proposal_weight_hit, proposal_logit_hit, proposal_valid_hi_hit, proposal_valid_lo_hit, proposal_hi_hit, proposal_lo_hit };
+  assign \$402  = | { sequencer_read_hit, sequencer_set_hit, sequencer_reset_hit, sequencer_form_hit, entropy_fold_hit, entropy_apt_cutoff_hit, entropy_rct_symbol_cutoff_hit, entropy_rct_cutoff_hit };
+  assign \$403  = | { emulator_sigma_gain_hit, emulator_median_gain_hit, emulator_stuck_level_hit, emulator_d2d_rel_hit, emulator_key1_hit, emulator_key0_hit, sequencer_watchdog_hit, sequencer_dot_hit };
+  assign \$404  = | { access_log_sigma_hit, access_inv_sigma_hit, access_dac_hit, row_select_hit, raw_dac_hit, raw_command_hit, emulator_first_pulse_hi_hit, emulator_first_pulse_lo_hit };
+  assign \$405  = | { access_state_groups_hit, access_state_queues_hit, load_calibration_hit, load_points_hit, load_order_hit, load_bad_rows_hit, load_sigma_hit, load_median_hit };
+  assign \$406  = | { load_state_codes_hit, access_state_step_hit, access_state_counters_hit, access_state_coin_hit, access_state_samples_hit, access_state_regions_hit, access_state_wear_hit, access_state_held_hit };
+  assign \$407  = | { access_state_regions_hit, access_state_wear_hit, access_state_held_hit, access_state_groups_hit, access_state_queues_hit, access_log_sigma_hit, access_inv_sigma_hit, access_dac_hit };
+  assign \$408  = | { \$signal$239 , \$signal$237 , \$signal$235 , \$signal , access_state_step_hit, access_state_counters_hit, access_state_coin_hit, access_state_samples_hit };
+  assign \$409  = | { \$signal$255 , \$signal$253 , \$signal$251 , \$signal$249 , \$signal$247 , \$signal$245 , \$signal$243 , \$signal$241  };
+  assign \$410  = | { \$signal$271 , \$signal$269 , \$signal$267 , \$signal$265 , \$signal$263 , \$signal$261 , \$signal$259 , \$signal$257  };
+  assign \$411  = | { \$signal$287 , \$signal$285 , \$signal$283 , \$signal$281 , \$signal$279 , \$signal$277 , \$signal$275 , \$signal$273  };
+  assign \$412  = | { \$signal$303 , \$signal$301 , \$signal$299 , \$signal$297 , \$signal$295 , \$signal$293 , \$signal$291 , \$signal$289  };
+  assign \$413  = | { \$signal$319 , \$signal$317 , \$signal$315 , \$signal$313 , \$signal$311 , \$signal$309 , \$signal$307 , \$signal$305  };
+  assign \$414  = | { \$signal$337 , \$signal$335 , \$signal$333 , \$signal$331 , \$signal$329 , \$signal$325 , \$signal$323 , \$signal$321  };
+  assign \$415  = | { \$signal$353 , \$signal$351 , \$signal$349 , \$signal$347 , \$signal$345 , \$signal$343 , \$signal$341 , \$signal$339  };
+  assign \$416  = | { \$signal$369 , \$signal$367 , \$signal$365 , \$signal$363 , \$signal$361 , \$signal$359 , \$signal$357 , \$signal$355  };
+  assign \$417  = | { \$signal$386 , \$signal$384 , \$signal$382 , \$signal$380 , \$signal$378 , \$signal$376 , \$signal$374 , \$signal$371  };
+  assign \$418  = | { \$signal$404 , \$signal$402 , \$signal$399 , \$signal$397 , \$signal$394 , \$signal$392 , \$signal$390 , \$signal$388  };
+  assign \$419  = | { \$signal$424 , \$signal$422 , \$signal$419 , \$signal$417 , \$signal$414 , \$signal$412 , \$signal$409 , \$signal$407  };
+  assign \$420  = | { \$signal$437 , \$signal$434 , \$signal$432 , \$signal$429 , \$signal$427  };
+  assign \$421  = | w_stb_hits;
+  assign \$422  = | r_stb_hits;
+  assign \$423  = ~ { \$422 , \$421  };
+  assign \$424  = strobes & \$423 ;
+  assign \$425  = | \$424 ;
   assign control_command_hit = bus__addr == 6'h20;
   assign control_steps_hit = bus__addr == 6'h21;
   assign control_external_loglik_hit = bus__addr == 6'h22;
@@ -33788,9 +34083,9 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign raw_command_hit = bus__addr == 8'ha0;
   assign raw_dac_hit = bus__addr == 8'ha1;
   assign row_select_hit = bus__addr == 8'hb0;
-  assign load_dac_hit = bus__addr[15:9] == 2'h2;
-  assign load_inv_sigma_hit = bus__addr[15:9] == 2'h3;
-  assign load_log_sigma_hit = bus__addr[15:9] == 3'h4;
+  assign access_dac_hit = bus__addr[15:9] == 2'h2;
+  assign access_inv_sigma_hit = bus__addr[15:9] == 2'h3;
+  assign access_log_sigma_hit = bus__addr[15:9] == 3'h4;
   assign load_median_hit = bus__addr[15:9] == 3'h5;
   assign load_sigma_hit = bus__addr[15:9] == 3'h6;
   assign load_bad_rows_hit = bus__addr[15:8] == 4'he;
@@ -33803,625 +34098,649 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign access_state_wear_hit = bus__addr[15:8] == 8'h83;
   assign access_state_regions_hit = bus__addr[15:5] == 11'h420;
   assign access_state_samples_hit = bus__addr[15:10] == 6'h22;
-  assign \$420  = bus__addr[15:5] == 11'h460;
-  assign \$421  = bus__addr[4:0] < 5'h18;
-  assign access_state_coin_hit = \$420  & \$421 ;
-  assign \$422  = bus__addr[15:5] == 11'h461;
-  assign \$423  = bus__addr[4:0] < 5'h12;
-  assign access_state_counters_hit = \$422  & \$423 ;
-  assign \$424  = bus__addr[15:1] == 15'h4619;
-  assign \$425  = bus__addr[0] < 1'h1;
-  assign access_state_step_hit = \$424  & \$425 ;
+  assign \$426  = bus__addr[15:5] == 11'h460;
+  assign \$427  = bus__addr[4:0] < 5'h18;
+  assign access_state_coin_hit = \$426  & \$427 ;
+  assign \$428  = bus__addr[15:5] == 11'h461;
+  assign \$429  = bus__addr[4:0] < 5'h12;
+  assign access_state_counters_hit = \$428  & \$429 ;
+  assign \$430  = bus__addr[15:1] == 15'h4619;
+  assign \$431  = bus__addr[0] < 1'h1;
+  assign access_state_step_hit = \$430  & \$431 ;
   assign load_state_codes_hit = bus__addr[15:13] == 3'h5;
   assign \$signal  = ! bus__addr;
-  assign \$signal$220  = bus__addr == 1'h1;
-  assign \$signal$222  = bus__addr == 2'h2;
-  assign \$signal$224  = bus__addr == 2'h3;
-  assign \$signal$226  = bus__addr == 3'h4;
-  assign \$signal$228  = bus__addr == 3'h5;
-  assign \$signal$230  = bus__addr == 3'h6;
-  assign \$signal$232  = bus__addr == 3'h7;
-  assign \$signal$234  = bus__addr == 4'h8;
-  assign \$signal$236  = bus__addr == 4'h9;
-  assign \$signal$238  = bus__addr == 4'ha;
-  assign \$signal$240  = bus__addr == 4'hb;
-  assign \$signal$242  = bus__addr == 4'hc;
-  assign \$signal$244  = bus__addr == 4'hd;
-  assign \$signal$246  = bus__addr == 6'h21;
-  assign \$signal$248  = bus__addr == 6'h22;
-  assign \$signal$250  = bus__addr == 6'h30;
-  assign \$signal$252  = bus__addr == 6'h31;
-  assign \$signal$254  = bus__addr == 6'h32;
-  assign \$signal$256  = bus__addr == 7'h40;
-  assign \$signal$258  = bus__addr == 7'h41;
-  assign \$signal$260  = bus__addr == 7'h42;
-  assign \$signal$262  = bus__addr == 7'h43;
-  assign \$signal$264  = bus__addr == 7'h44;
-  assign \$signal$266  = bus__addr == 7'h45;
-  assign \$signal$268  = bus__addr == 7'h46;
-  assign \$signal$270  = bus__addr == 7'h47;
-  assign \$signal$272  = bus__addr == 7'h48;
-  assign \$signal$274  = bus__addr == 7'h49;
-  assign \$signal$276  = bus__addr == 7'h4a;
-  assign \$signal$278  = bus__addr == 7'h50;
-  assign \$signal$280  = bus__addr == 7'h51;
-  assign \$signal$282  = bus__addr == 7'h52;
-  assign \$signal$284  = bus__addr == 7'h53;
-  assign \$signal$286  = bus__addr == 7'h54;
-  assign \$signal$288  = bus__addr == 7'h55;
-  assign \$signal$290  = bus__addr == 7'h56;
-  assign \$signal$292  = bus__addr == 7'h57;
-  assign \$signal$294  = bus__addr == 7'h58;
-  assign \$signal$296  = bus__addr == 7'h59;
-  assign \$signal$298  = bus__addr == 7'h60;
-  assign \$signal$300  = bus__addr == 7'h61;
-  assign \$signal$302  = bus__addr == 7'h62;
-  assign \$signal$304  = bus__addr == 7'h63;
-  assign \$signal$306  = bus__addr == 7'h64;
-  assign \$signal$308  = bus__addr == 7'h65;
-  assign \$signal$310  = bus__addr == 7'h66;
-  assign \$signal$314  = bus__addr == 7'h67;
-  assign \$signal$316  = bus__addr == 7'h68;
-  assign \$signal$318  = bus__addr == 7'h69;
-  assign \$signal$320  = bus__addr == 7'h6a;
-  assign \$signal$322  = bus__addr == 7'h6b;
-  assign \$signal$324  = bus__addr == 7'h6c;
-  assign \$signal$326  = bus__addr == 7'h6d;
-  assign \$signal$328  = bus__addr == 7'h6e;
-  assign \$signal$330  = bus__addr == 7'h6f;
-  assign \$signal$332  = bus__addr == 8'h80;
-  assign \$signal$334  = bus__addr == 8'h81;
-  assign \$signal$336  = bus__addr == 8'h82;
-  assign \$signal$338  = bus__addr == 8'h83;
-  assign \$signal$340  = bus__addr == 8'h84;
-  assign \$signal$342  = bus__addr == 8'h85;
-  assign \$signal$344  = bus__addr == 8'h90;
-  assign \$signal$346  = bus__addr == 8'h91;
-  assign \$signal$348  = bus__addr == 8'h92;
-  assign \$signal$350  = bus__addr == 8'h93;
-  assign \$signal$352  = bus__addr == 8'h94;
-  assign \$signal$354  = bus__addr == 8'h95;
-  assign \$signal$356  = bus__addr == 8'h96;
-  assign \$signal$359  = bus__addr == 8'h97;
-  assign \$signal$361  = bus__addr == 8'h98;
-  assign \$signal$363  = bus__addr == 8'h99;
-  assign \$signal$365  = bus__addr == 8'ha0;
-  assign \$signal$367  = bus__addr == 8'ha1;
-  assign \$signal$369  = bus__addr == 8'ha2;
-  assign \$signal$371  = bus__addr == 8'hb0;
-  assign \$signal$373  = bus__addr == 8'hb1;
-  assign \$signal$375  = bus__addr == 8'hb2;
-  assign \$signal$377  = bus__addr == 8'hb3;
-  assign \$signal$379  = bus__addr == 8'hc0;
-  assign \$signal$382  = bus__addr == 8'hc1;
-  assign \$signal$384  = bus__addr == 8'hc2;
-  assign \$signal$387  = bus__addr == 8'hc3;
-  assign \$signal$389  = bus__addr == 8'hc4;
-  assign \$signal$392  = bus__addr == 8'hc5;
-  assign \$signal$394  = bus__addr == 8'hc6;
-  assign \$signal$397  = bus__addr == 8'hc7;
-  assign \$signal$399  = bus__addr == 8'hc8;
-  assign \$signal$402  = bus__addr == 8'hc9;
-  assign \$signal$404  = bus__addr == 8'hca;
-  assign \$signal$407  = bus__addr == 8'hcb;
-  assign \$signal$409  = bus__addr == 8'hcc;
-  assign \$signal$412  = bus__addr == 8'hcd;
-  assign \$signal$414  = bus__addr == 8'hce;
-  assign \$signal$417  = bus__addr == 8'hcf;
-  assign \$signal$419  = bus__addr == 8'hd0;
-  assign \$signal$422  = bus__addr == 8'hd1;
+  assign \$signal$235  = bus__addr == 1'h1;
+  assign \$signal$237  = bus__addr == 2'h2;
+  assign \$signal$239  = bus__addr == 2'h3;
+  assign \$signal$241  = bus__addr == 3'h4;
+  assign \$signal$243  = bus__addr == 3'h5;
+  assign \$signal$245  = bus__addr == 3'h6;
+  assign \$signal$247  = bus__addr == 3'h7;
+  assign \$signal$249  = bus__addr == 4'h8;
+  assign \$signal$251  = bus__addr == 4'h9;
+  assign \$signal$253  = bus__addr == 4'ha;
+  assign \$signal$255  = bus__addr == 4'hb;
+  assign \$signal$257  = bus__addr == 4'hc;
+  assign \$signal$259  = bus__addr == 4'hd;
+  assign \$signal$261  = bus__addr == 6'h21;
+  assign \$signal$263  = bus__addr == 6'h22;
+  assign \$signal$265  = bus__addr == 6'h30;
+  assign \$signal$267  = bus__addr == 6'h31;
+  assign \$signal$269  = bus__addr == 6'h32;
+  assign \$signal$271  = bus__addr == 7'h40;
+  assign \$signal$273  = bus__addr == 7'h41;
+  assign \$signal$275  = bus__addr == 7'h42;
+  assign \$signal$277  = bus__addr == 7'h43;
+  assign \$signal$279  = bus__addr == 7'h44;
+  assign \$signal$281  = bus__addr == 7'h45;
+  assign \$signal$283  = bus__addr == 7'h46;
+  assign \$signal$285  = bus__addr == 7'h47;
+  assign \$signal$287  = bus__addr == 7'h48;
+  assign \$signal$289  = bus__addr == 7'h49;
+  assign \$signal$291  = bus__addr == 7'h4a;
+  assign \$signal$293  = bus__addr == 7'h50;
+  assign \$signal$295  = bus__addr == 7'h51;
+  assign \$signal$297  = bus__addr == 7'h52;
+  assign \$signal$299  = bus__addr == 7'h53;
+  assign \$signal$301  = bus__addr == 7'h54;
+  assign \$signal$303  = bus__addr == 7'h55;
+  assign \$signal$305  = bus__addr == 7'h56;
+  assign \$signal$307  = bus__addr == 7'h57;
+  assign \$signal$309  = bus__addr == 7'h58;
+  assign \$signal$311  = bus__addr == 7'h59;
+  assign \$signal$313  = bus__addr == 7'h60;
+  assign \$signal$315  = bus__addr == 7'h61;
+  assign \$signal$317  = bus__addr == 7'h62;
+  assign \$signal$319  = bus__addr == 7'h63;
+  assign \$signal$321  = bus__addr == 7'h64;
+  assign \$signal$323  = bus__addr == 7'h65;
+  assign \$signal$325  = bus__addr == 7'h66;
+  assign \$signal$329  = bus__addr == 7'h67;
+  assign \$signal$331  = bus__addr == 7'h68;
+  assign \$signal$333  = bus__addr == 7'h69;
+  assign \$signal$335  = bus__addr == 7'h6a;
+  assign \$signal$337  = bus__addr == 7'h6b;
+  assign \$signal$339  = bus__addr == 7'h6c;
+  assign \$signal$341  = bus__addr == 7'h6d;
+  assign \$signal$343  = bus__addr == 7'h6e;
+  assign \$signal$345  = bus__addr == 7'h6f;
+  assign \$signal$347  = bus__addr == 8'h80;
+  assign \$signal$349  = bus__addr == 8'h81;
+  assign \$signal$351  = bus__addr == 8'h82;
+  assign \$signal$353  = bus__addr == 8'h83;
+  assign \$signal$355  = bus__addr == 8'h84;
+  assign \$signal$357  = bus__addr == 8'h85;
+  assign \$signal$359  = bus__addr == 8'h90;
+  assign \$signal$361  = bus__addr == 8'h91;
+  assign \$signal$363  = bus__addr == 8'h92;
+  assign \$signal$365  = bus__addr == 8'h93;
+  assign \$signal$367  = bus__addr == 8'h94;
+  assign \$signal$369  = bus__addr == 8'h95;
+  assign \$signal$371  = bus__addr == 8'h96;
+  assign \$signal$374  = bus__addr == 8'h97;
+  assign \$signal$376  = bus__addr == 8'h98;
+  assign \$signal$378  = bus__addr == 8'h99;
+  assign \$signal$380  = bus__addr == 8'ha0;
+  assign \$signal$382  = bus__addr == 8'ha1;
+  assign \$signal$384  = bus__addr == 8'ha2;
+  assign \$signal$386  = bus__addr == 8'hb0;
+  assign \$signal$388  = bus__addr == 8'hb1;
+  assign \$signal$390  = bus__addr == 8'hb2;
+  assign \$signal$392  = bus__addr == 8'hb3;
+  assign \$signal$394  = bus__addr == 8'hc0;
+  assign \$signal$397  = bus__addr == 8'hc1;
+  assign \$signal$399  = bus__addr == 8'hc2;
+  assign \$signal$402  = bus__addr == 8'hc3;
+  assign \$signal$404  = bus__addr == 8'hc4;
+  assign \$signal$407  = bus__addr == 8'hc5;
+  assign \$signal$409  = bus__addr == 8'hc6;
+  assign \$signal$412  = bus__addr == 8'hc7;
+  assign \$signal$414  = bus__addr == 8'hc8;
+  assign \$signal$417  = bus__addr == 8'hc9;
+  assign \$signal$419  = bus__addr == 8'hca;
+  assign \$signal$422  = bus__addr == 8'hcb;
+  assign \$signal$424  = bus__addr == 8'hcc;
+  assign \$signal$427  = bus__addr == 8'hcd;
+  assign \$signal$429  = bus__addr == 8'hce;
+  assign \$signal$432  = bus__addr == 8'hcf;
+  assign \$signal$434  = bus__addr == 8'hd0;
+  assign \$signal$437  = bus__addr == 8'hd1;
   always @(posedge clk)
-    control_command <= \$426 ;
+    control_command <= \$432 ;
   always @(posedge clk)
-    control_steps <= \$427 ;
+    control_steps <= \$433 ;
   always @(posedge clk)
-    control_external_loglik <= \$428 ;
+    control_external_loglik <= \$434 ;
   always @(posedge clk)
-    model_points <= \$429 ;
+    model_points <= \$435 ;
   always @(posedge clk)
-    model_features <= \$430 ;
+    model_features <= \$436 ;
   always @(posedge clk)
-    model_hidden <= \$431 ;
+    model_hidden <= \$437 ;
   always @(posedge clk)
-    model_regions <= \$432 ;
+    model_regions <= \$438 ;
   always @(posedge clk)
-    model_region_groups <= \$433 ;
+    model_region_groups <= \$439 ;
   always @(posedge clk)
-    model_rows_per_region <= \$434 ;
+    model_rows_per_region <= \$440 ;
   always @(posedge clk)
-    model_group_rows <= \$435 ;
+    model_group_rows <= \$441 ;
   always @(posedge clk)
-    model_min_free <= \$436 ;
+    model_min_free <= \$442 ;
   always @(posedge clk)
-    model_retries <= \$437 ;
+    model_retries <= \$443 ;
   always @(posedge clk)
-    model_options <= \$438 ;
+    model_options <= \$444 ;
   always @(posedge clk)
-    model_dots <= \$439 ;
+    model_dots <= \$445 ;
   always @(posedge clk)
-    proposal_rho <= \$440 ;
+    proposal_rho <= \$446 ;
   always @(posedge clk)
-    proposal_mid <= \$441 ;
+    proposal_mid <= \$447 ;
   always @(posedge clk)
-    proposal_lo <= \$442 ;
+    proposal_lo <= \$448 ;
   always @(posedge clk)
-    proposal_hi <= \$443 ;
+    proposal_hi <= \$449 ;
   always @(posedge clk)
-    proposal_valid_lo <= \$444 ;
+    proposal_valid_lo <= \$450 ;
   always @(posedge clk)
-    proposal_valid_hi <= \$445 ;
+    proposal_valid_hi <= \$451 ;
   always @(posedge clk)
-    proposal_logit <= \$446 ;
+    proposal_logit <= \$452 ;
   always @(posedge clk)
-    proposal_weight <= \$447 ;
+    proposal_weight <= \$453 ;
   always @(posedge clk)
-    proposal_common <= \$448 ;
+    proposal_common <= \$454 ;
   always @(posedge clk)
-    proposal_wide_every <= \$449 ;
+    proposal_wide_every <= \$455 ;
   always @(posedge clk)
-    entropy_rct_cutoff <= \$450 ;
+    entropy_rct_cutoff <= \$456 ;
   always @(posedge clk)
-    entropy_rct_symbol_cutoff <= \$451 ;
+    entropy_rct_symbol_cutoff <= \$457 ;
   always @(posedge clk)
-    entropy_apt_cutoff <= \$452 ;
+    entropy_apt_cutoff <= \$458 ;
   always @(posedge clk)
-    entropy_fold <= \$453 ;
+    entropy_fold <= \$459 ;
   always @(posedge clk)
-    sequencer_form <= \$454 ;
+    sequencer_form <= \$460 ;
   always @(posedge clk)
-    sequencer_reset <= \$455 ;
+    sequencer_reset <= \$461 ;
   always @(posedge clk)
-    sequencer_set <= \$456 ;
+    sequencer_set <= \$462 ;
   always @(posedge clk)
-    sequencer_read <= \$457 ;
+    sequencer_read <= \$463 ;
   always @(posedge clk)
-    sequencer_dot <= \$458 ;
+    sequencer_dot <= \$464 ;
   always @(posedge clk)
-    sequencer_watchdog <= \$459 ;
+    sequencer_watchdog <= \$465 ;
   always @(posedge clk)
-    emulator_key0 <= \$460 ;
+    emulator_key0 <= \$466 ;
   always @(posedge clk)
-    emulator_key1 <= \$461 ;
+    emulator_key1 <= \$467 ;
   always @(posedge clk)
-    emulator_d2d_rel <= \$462 ;
+    emulator_d2d_rel <= \$468 ;
   always @(posedge clk)
-    emulator_stuck_level <= \$463 ;
+    emulator_stuck_level <= \$469 ;
   always @(posedge clk)
-    emulator_median_gain <= \$464 ;
+    emulator_median_gain <= \$470 ;
   always @(posedge clk)
-    emulator_sigma_gain <= \$465 ;
+    emulator_sigma_gain <= \$471 ;
   always @(posedge clk)
-    emulator_first_pulse_lo <= \$466 ;
+    emulator_first_pulse_lo <= \$472 ;
   always @(posedge clk)
-    emulator_first_pulse_hi <= \$467 ;
+    emulator_first_pulse_hi <= \$473 ;
   always @(posedge clk)
-    raw_command <= \$468 ;
+    raw_command <= \$474 ;
   always @(posedge clk)
-    raw_dac <= \$469 ;
+    raw_dac <= \$475 ;
   always @(posedge clk)
-    row_select <= \$470 ;
+    row_select <= \$476 ;
   always @(posedge clk)
-    load_dac__stb <= \$471 ;
+    access_dac__stb <= \$477 ;
   always @(posedge clk)
-    load_dac__addr <= \$472 ;
+    access_dac__addr <= \$478 ;
   always @(posedge clk)
-    load_dac__data <= \$473 ;
+    access_dac__data <= \$479 ;
   always @(posedge clk)
-    load_inv_sigma__stb <= \$474 ;
+    access_dac__r_stb <= \$480 ;
   always @(posedge clk)
-    load_inv_sigma__addr <= \$475 ;
+    access_dac__r_addr <= \$481 ;
   always @(posedge clk)
-    load_inv_sigma__data <= \$476 ;
+    access_dac_was_read <= \$482 ;
   always @(posedge clk)
-    load_log_sigma__stb <= \$477 ;
+    access_dac_answer <= \$483 ;
   always @(posedge clk)
-    load_log_sigma__addr <= \$478 ;
+    access_inv_sigma__stb <= \$484 ;
   always @(posedge clk)
-    load_log_sigma__data <= \$479 ;
+    access_inv_sigma__addr <= \$485 ;
   always @(posedge clk)
-    load_median__stb <= \$480 ;
+    access_inv_sigma__data <= \$486 ;
   always @(posedge clk)
-    load_median__addr <= \$481 ;
+    access_inv_sigma__r_stb <= \$487 ;
   always @(posedge clk)
-    load_median__data <= \$482 ;
+    access_inv_sigma__r_addr <= \$488 ;
   always @(posedge clk)
-    load_sigma__stb <= \$483 ;
+    access_inv_sigma_was_read <= \$489 ;
   always @(posedge clk)
-    load_sigma__addr <= \$484 ;
+    access_inv_sigma_answer <= \$490 ;
   always @(posedge clk)
-    load_sigma__data <= \$485 ;
+    access_log_sigma__stb <= \$491 ;
   always @(posedge clk)
-    load_bad_rows__stb <= \$486 ;
+    access_log_sigma__addr <= \$492 ;
   always @(posedge clk)
-    load_bad_rows__addr <= \$487 ;
+    access_log_sigma__data <= \$493 ;
   always @(posedge clk)
-    load_bad_rows__data <= \$488 ;
+    access_log_sigma__r_stb <= \$494 ;
   always @(posedge clk)
-    load_order__stb <= \$489 ;
+    access_log_sigma__r_addr <= \$495 ;
   always @(posedge clk)
-    load_order__addr <= \$490 ;
+    access_log_sigma_was_read <= \$496 ;
   always @(posedge clk)
-    load_order__data <= \$491 ;
+    access_log_sigma_answer <= \$497 ;
   always @(posedge clk)
-    load_points__stb <= \$492 ;
+    load_median__stb <= \$498 ;
   always @(posedge clk)
-    load_points__addr <= \$493 ;
+    load_median__addr <= \$499 ;
   always @(posedge clk)
-    load_points__data <= \$494 ;
+    load_median__data <= \$500 ;
   always @(posedge clk)
-    load_calibration__stb <= \$495 ;
+    load_sigma__stb <= \$501 ;
   always @(posedge clk)
-    load_calibration__addr <= \$496 ;
+    load_sigma__addr <= \$502 ;
   always @(posedge clk)
-    load_calibration__data <= \$497 ;
+    load_sigma__data <= \$503 ;
   always @(posedge clk)
-    access_state_queues__stb <= \$498 ;
+    load_bad_rows__stb <= \$504 ;
   always @(posedge clk)
-    access_state_queues__addr <= \$499 ;
+    load_bad_rows__addr <= \$505 ;
   always @(posedge clk)
-    access_state_queues__data <= \$500 ;
+    load_bad_rows__data <= \$506 ;
   always @(posedge clk)
-    access_state_queues__r_stb <= \$501 ;
+    load_order__stb <= \$507 ;
   always @(posedge clk)
-    access_state_queues__r_addr <= \$502 ;
+    load_order__addr <= \$508 ;
   always @(posedge clk)
-    access_state_queues_was_read <= \$503 ;
+    load_order__data <= \$509 ;
   always @(posedge clk)
-    access_state_queues_answer <= \$504 ;
+    load_points__stb <= \$510 ;
   always @(posedge clk)
-    access_state_groups__stb <= \$505 ;
+    load_points__addr <= \$511 ;
   always @(posedge clk)
-    access_state_groups__addr <= \$506 ;
+    load_points__data <= \$512 ;
   always @(posedge clk)
-    access_state_groups__data <= \$507 ;
+    load_calibration__stb <= \$513 ;
   always @(posedge clk)
-    access_state_groups__r_stb <= \$508 ;
+    load_calibration__addr <= \$514 ;
   always @(posedge clk)
-    access_state_groups__r_addr <= \$509 ;
+    load_calibration__data <= \$515 ;
   always @(posedge clk)
-    access_state_groups_was_read <= \$510 ;
+    access_state_queues__stb <= \$516 ;
   always @(posedge clk)
-    access_state_groups_answer <= \$511 ;
+    access_state_queues__addr <= \$517 ;
   always @(posedge clk)
-    access_state_held__stb <= \$512 ;
+    access_state_queues__data <= \$518 ;
   always @(posedge clk)
-    access_state_held__addr <= \$513 ;
+    access_state_queues__r_stb <= \$519 ;
   always @(posedge clk)
-    access_state_held__data <= \$514 ;
+    access_state_queues__r_addr <= \$520 ;
   always @(posedge clk)
-    access_state_held__r_stb <= \$515 ;
+    access_state_queues_was_read <= \$521 ;
   always @(posedge clk)
-    access_state_held__r_addr <= \$516 ;
+    access_state_queues_answer <= \$522 ;
   always @(posedge clk)
-    access_state_held_was_read <= \$517 ;
+    access_state_groups__stb <= \$523 ;
   always @(posedge clk)
-    access_state_held_answer <= \$518 ;
+    access_state_groups__addr <= \$524 ;
   always @(posedge clk)
-    access_state_wear__stb <= \$519 ;
+    access_state_groups__data <= \$525 ;
   always @(posedge clk)
-    access_state_wear__addr <= \$520 ;
+    access_state_groups__r_stb <= \$526 ;
   always @(posedge clk)
-    access_state_wear__data <= \$521 ;
+    access_state_groups__r_addr <= \$527 ;
   always @(posedge clk)
-    access_state_wear__r_stb <= \$522 ;
+    access_state_groups_was_read <= \$528 ;
   always @(posedge clk)
-    access_state_wear__r_addr <= \$523 ;
+    access_state_groups_answer <= \$529 ;
   always @(posedge clk)
-    access_state_wear_was_read <= \$524 ;
+    access_state_held__stb <= \$530 ;
   always @(posedge clk)
-    access_state_wear_answer <= \$525 ;
+    access_state_held__addr <= \$531 ;
   always @(posedge clk)
-    access_state_regions__stb <= \$526 ;
+    access_state_held__data <= \$532 ;
   always @(posedge clk)
-    access_state_regions__addr <= \$527 ;
+    access_state_held__r_stb <= \$533 ;
   always @(posedge clk)
-    access_state_regions__data <= \$528 ;
+    access_state_held__r_addr <= \$534 ;
   always @(posedge clk)
-    access_state_regions__r_stb <= \$529 ;
+    access_state_held_was_read <= \$535 ;
   always @(posedge clk)
-    access_state_regions__r_addr <= \$530 ;
+    access_state_held_answer <= \$536 ;
   always @(posedge clk)
-    access_state_regions_was_read <= \$531 ;
+    access_state_wear__stb <= \$537 ;
   always @(posedge clk)
-    access_state_regions_answer <= \$532 ;
+    access_state_wear__addr <= \$538 ;
   always @(posedge clk)
-    access_state_samples__stb <= \$533 ;
+    access_state_wear__data <= \$539 ;
   always @(posedge clk)
-    access_state_samples__addr <= \$534 ;
+    access_state_wear__r_stb <= \$540 ;
   always @(posedge clk)
-    access_state_samples__data <= \$535 ;
+    access_state_wear__r_addr <= \$541 ;
   always @(posedge clk)
-    access_state_samples__r_stb <= \$536 ;
+    access_state_wear_was_read <= \$542 ;
   always @(posedge clk)
-    access_state_samples__r_addr <= \$537 ;
+    access_state_wear_answer <= \$543 ;
   always @(posedge clk)
-    access_state_samples_was_read <= \$538 ;
+    access_state_regions__stb <= \$544 ;
   always @(posedge clk)
-    access_state_samples_answer <= \$539 ;
+    access_state_regions__addr <= \$545 ;
   always @(posedge clk)
-    access_state_coin__stb <= \$540 ;
+    access_state_regions__data <= \$546 ;
   always @(posedge clk)
-    access_state_coin__addr <= \$541 ;
+    access_state_regions__r_stb <= \$547 ;
   always @(posedge clk)
-    access_state_coin__data <= \$542 ;
+    access_state_regions__r_addr <= \$548 ;
   always @(posedge clk)
-    access_state_coin__r_stb <= \$543 ;
+    access_state_regions_was_read <= \$549 ;
   always @(posedge clk)
-    access_state_coin__r_addr <= \$544 ;
+    access_state_regions_answer <= \$550 ;
   always @(posedge clk)
-    access_state_coin_was_read <= \$545 ;
+    access_state_samples__stb <= \$551 ;
   always @(posedge clk)
-    access_state_coin_answer <= \$546 ;
+    access_state_samples__addr <= \$552 ;
   always @(posedge clk)
-    access_state_counters__stb <= \$547 ;
+    access_state_samples__data <= \$553 ;
   always @(posedge clk)
-    access_state_counters__addr <= \$548 ;
+    access_state_samples__r_stb <= \$554 ;
   always @(posedge clk)
-    access_state_counters__data <= \$549 ;
+    access_state_samples__r_addr <= \$555 ;
   always @(posedge clk)
-    access_state_counters__r_stb <= \$550 ;
+    access_state_samples_was_read <= \$556 ;
   always @(posedge clk)
-    access_state_counters__r_addr <= \$551 ;
+    access_state_samples_answer <= \$557 ;
   always @(posedge clk)
-    access_state_counters_was_read <= \$552 ;
+    access_state_coin__stb <= \$558 ;
   always @(posedge clk)
-    access_state_counters_answer <= \$553 ;
+    access_state_coin__addr <= \$559 ;
   always @(posedge clk)
-    access_state_step__stb <= \$554 ;
+    access_state_coin__data <= \$560 ;
   always @(posedge clk)
-    access_state_step__addr <= \$555 ;
+    access_state_coin__r_stb <= \$561 ;
   always @(posedge clk)
-    access_state_step__data <= \$556 ;
+    access_state_coin__r_addr <= \$562 ;
   always @(posedge clk)
-    access_state_step__r_stb <= \$557 ;
+    access_state_coin_was_read <= \$563 ;
   always @(posedge clk)
-    access_state_step__r_addr <= \$558 ;
+    access_state_coin_answer <= \$564 ;
   always @(posedge clk)
-    access_state_step_was_read <= \$559 ;
+    access_state_counters__stb <= \$565 ;
   always @(posedge clk)
-    access_state_step_answer <= \$560 ;
+    access_state_counters__addr <= \$566 ;
   always @(posedge clk)
-    load_state_codes__stb <= \$561 ;
+    access_state_counters__data <= \$567 ;
   always @(posedge clk)
-    load_state_codes__addr <= \$562 ;
+    access_state_counters__r_stb <= \$568 ;
   always @(posedge clk)
-    load_state_codes__data <= \$563 ;
+    access_state_counters__r_addr <= \$569 ;
   always @(posedge clk)
-    \id.magic_read  <= \$564 ;
+    access_state_counters_was_read <= \$570 ;
   always @(posedge clk)
-    \id.version_read  <= \$565 ;
+    access_state_counters_answer <= \$571 ;
   always @(posedge clk)
-    \id.map_hash_read  <= \$566 ;
+    access_state_step__stb <= \$572 ;
   always @(posedge clk)
-    \id.features_read  <= \$567 ;
+    access_state_step__addr <= \$573 ;
   always @(posedge clk)
-    \id.rows_read  <= \$568 ;
+    access_state_step__data <= \$574 ;
   always @(posedge clk)
-    \id.pairs_read  <= \$569 ;
+    access_state_step__r_stb <= \$575 ;
   always @(posedge clk)
-    \id.entropy_pairs_read  <= \$570 ;
+    access_state_step__r_addr <= \$576 ;
   always @(posedge clk)
-    \id.access_bits_read  <= \$571 ;
+    access_state_step_was_read <= \$577 ;
   always @(posedge clk)
-    \id.tile_pairs_read  <= \$572 ;
+    access_state_step_answer <= \$578 ;
   always @(posedge clk)
-    \id.dot_bits_read  <= \$573 ;
+    load_state_codes__stb <= \$579 ;
   always @(posedge clk)
-    \id.dot_shift_read  <= \$574 ;
+    load_state_codes__addr <= \$580 ;
   always @(posedge clk)
-    \id.max_points_read  <= \$575 ;
+    load_state_codes__data <= \$581 ;
   always @(posedge clk)
-    \id.max_group_rows_read  <= \$576 ;
+    \id.magic_read  <= \$582 ;
   always @(posedge clk)
-    \id.max_regions_read  <= \$577 ;
+    \id.version_read  <= \$583 ;
   always @(posedge clk)
-    \control.steps_read  <= \$578 ;
+    \id.map_hash_read  <= \$584 ;
   always @(posedge clk)
-    \control.external_loglik_read  <= \$579 ;
+    \id.features_read  <= \$585 ;
   always @(posedge clk)
-    \status.state_read  <= \$580 ;
+    \id.rows_read  <= \$586 ;
   always @(posedge clk)
-    \status.steps_done_read  <= \$581 ;
+    \id.pairs_read  <= \$587 ;
   always @(posedge clk)
-    \status.turn_read  <= \$582 ;
+    \id.entropy_pairs_read  <= \$588 ;
   always @(posedge clk)
-    \model.points_read  <= \$583 ;
+    \id.access_bits_read  <= \$589 ;
   always @(posedge clk)
-    \model.features_read  <= \$584 ;
+    \id.tile_pairs_read  <= \$590 ;
   always @(posedge clk)
-    \model.hidden_read  <= \$585 ;
+    \id.dot_bits_read  <= \$591 ;
   always @(posedge clk)
-    \model.regions_read  <= \$586 ;
+    \id.dot_shift_read  <= \$592 ;
   always @(posedge clk)
-    \model.region_groups_read  <= \$587 ;
+    \id.max_points_read  <= \$593 ;
   always @(posedge clk)
-    \model.rows_per_region_read  <= \$588 ;
+    \id.max_group_rows_read  <= \$594 ;
   always @(posedge clk)
-    \model.group_rows_read  <= \$589 ;
+    \id.max_regions_read  <= \$595 ;
   always @(posedge clk)
-    \model.min_free_read  <= \$590 ;
+    \control.steps_read  <= \$596 ;
   always @(posedge clk)
-    \model.retries_read  <= \$591 ;
+    \control.external_loglik_read  <= \$597 ;
   always @(posedge clk)
-    \model.options_read  <= \$592 ;
+    \status.state_read  <= \$598 ;
   always @(posedge clk)
-    \model.dots_read  <= \$593 ;
+    \status.steps_done_read  <= \$599 ;
   always @(posedge clk)
-    \proposal.rho_read  <= \$594 ;
+    \status.turn_read  <= \$600 ;
   always @(posedge clk)
-    \proposal.mid_read  <= \$595 ;
+    \model.points_read  <= \$601 ;
   always @(posedge clk)
-    \proposal.lo_read  <= \$596 ;
+    \model.features_read  <= \$602 ;
   always @(posedge clk)
-    \proposal.hi_read  <= \$597 ;
+    \model.hidden_read  <= \$603 ;
   always @(posedge clk)
-    \proposal.valid_lo_read  <= \$598 ;
+    \model.regions_read  <= \$604 ;
   always @(posedge clk)
-    \proposal.valid_hi_read  <= \$599 ;
+    \model.region_groups_read  <= \$605 ;
   always @(posedge clk)
-    \proposal.logit_read  <= \$600 ;
+    \model.rows_per_region_read  <= \$606 ;
   always @(posedge clk)
-    \proposal.weight_read  <= \$601 ;
+    \model.group_rows_read  <= \$607 ;
   always @(posedge clk)
-    \proposal.common_read  <= \$602 ;
+    \model.min_free_read  <= \$608 ;
   always @(posedge clk)
-    \proposal.wide_every_read  <= \$603 ;
+    \model.retries_read  <= \$609 ;
   always @(posedge clk)
-    \entropy.rct_cutoff_read  <= \$604 ;
+    \model.options_read  <= \$610 ;
   always @(posedge clk)
-    \entropy.rct_symbol_cutoff_read  <= \$605 ;
+    \model.dots_read  <= \$611 ;
   always @(posedge clk)
-    \entropy.apt_cutoff_read  <= \$606 ;
+    \proposal.rho_read  <= \$612 ;
   always @(posedge clk)
-    \entropy.alarms_read  <= \$607 ;
+    \proposal.mid_read  <= \$613 ;
   always @(posedge clk)
-    \entropy.clean_windows_read  <= \$608 ;
+    \proposal.lo_read  <= \$614 ;
   always @(posedge clk)
-    \entropy.fold_read  <= \$609 ;
+    \proposal.hi_read  <= \$615 ;
   always @(posedge clk)
-    \entropy.raw_bits.lo_read  <= \$610 ;
+    \proposal.valid_lo_read  <= \$616 ;
   always @(posedge clk)
-    shadow <= \$611 ;
+    \proposal.valid_hi_read  <= \$617 ;
   always @(posedge clk)
-    \entropy.raw_bits.hi_read  <= \$612 ;
+    \proposal.logit_read  <= \$618 ;
   always @(posedge clk)
-    \entropy.symbol_counts[0]_read  <= \$613 ;
+    \proposal.weight_read  <= \$619 ;
   always @(posedge clk)
-    \entropy.symbol_counts[1]_read  <= \$614 ;
+    \proposal.common_read  <= \$620 ;
   always @(posedge clk)
-    \entropy.symbol_counts[2]_read  <= \$615 ;
+    \proposal.wide_every_read  <= \$621 ;
   always @(posedge clk)
-    \entropy.symbol_counts[3]_read  <= \$616 ;
+    \entropy.rct_cutoff_read  <= \$622 ;
   always @(posedge clk)
-    \entropy.symbol_counts[4]_read  <= \$617 ;
+    \entropy.rct_symbol_cutoff_read  <= \$623 ;
   always @(posedge clk)
-    \entropy.symbol_counts[5]_read  <= \$618 ;
+    \entropy.apt_cutoff_read  <= \$624 ;
   always @(posedge clk)
-    \entropy.symbol_counts[6]_read  <= \$619 ;
+    \entropy.alarms_read  <= \$625 ;
   always @(posedge clk)
-    \entropy.symbol_counts[7]_read  <= \$620 ;
+    \entropy.clean_windows_read  <= \$626 ;
   always @(posedge clk)
-    \sequencer.form_read  <= \$621 ;
+    \entropy.fold_read  <= \$627 ;
   always @(posedge clk)
-    \sequencer.reset_read  <= \$622 ;
+    \entropy.raw_bits.lo_read  <= \$628 ;
   always @(posedge clk)
-    \sequencer.set_read  <= \$623 ;
+    shadow <= \$629 ;
   always @(posedge clk)
-    \sequencer.read_read  <= \$624 ;
+    \entropy.raw_bits.hi_read  <= \$630 ;
   always @(posedge clk)
-    \sequencer.dot_read  <= \$625 ;
+    \entropy.symbol_counts[0]_read  <= \$631 ;
   always @(posedge clk)
-    \sequencer.watchdog_read  <= \$626 ;
+    \entropy.symbol_counts[1]_read  <= \$632 ;
   always @(posedge clk)
-    \emulator.key0_read  <= \$627 ;
+    \entropy.symbol_counts[2]_read  <= \$633 ;
   always @(posedge clk)
-    \emulator.key1_read  <= \$628 ;
+    \entropy.symbol_counts[3]_read  <= \$634 ;
   always @(posedge clk)
-    \emulator.d2d_rel_read  <= \$629 ;
+    \entropy.symbol_counts[4]_read  <= \$635 ;
   always @(posedge clk)
-    \emulator.stuck_level_read  <= \$630 ;
+    \entropy.symbol_counts[5]_read  <= \$636 ;
   always @(posedge clk)
-    \emulator.median_gain_read  <= \$631 ;
+    \entropy.symbol_counts[6]_read  <= \$637 ;
   always @(posedge clk)
-    \emulator.sigma_gain_read  <= \$632 ;
+    \entropy.symbol_counts[7]_read  <= \$638 ;
   always @(posedge clk)
-    \emulator.pulses.lo_read  <= \$633 ;
+    \sequencer.form_read  <= \$639 ;
   always @(posedge clk)
-    \emulator.pulses.hi_read  <= \$634 ;
+    \sequencer.reset_read  <= \$640 ;
   always @(posedge clk)
-    \emulator.first_pulse_lo_read  <= \$635 ;
+    \sequencer.set_read  <= \$641 ;
   always @(posedge clk)
-    \emulator.first_pulse_hi_read  <= \$636 ;
+    \sequencer.read_read  <= \$642 ;
   always @(posedge clk)
-    \raw.command_read  <= \$637 ;
+    \sequencer.dot_read  <= \$643 ;
   always @(posedge clk)
-    \raw.dac_read  <= \$638 ;
+    \sequencer.watchdog_read  <= \$644 ;
   always @(posedge clk)
-    \raw.result_read  <= \$639 ;
+    \emulator.key0_read  <= \$645 ;
   always @(posedge clk)
-    \row.select_read  <= \$640 ;
+    \emulator.key1_read  <= \$646 ;
   always @(posedge clk)
-    \row.status_read  <= \$641 ;
+    \emulator.d2d_rel_read  <= \$647 ;
   always @(posedge clk)
-    \row.held_read  <= \$642 ;
+    \emulator.stuck_level_read  <= \$648 ;
   always @(posedge clk)
-    \row.wear_read  <= \$643 ;
+    \emulator.median_gain_read  <= \$649 ;
   always @(posedge clk)
-    \counters.clocks.lo_read  <= \$644 ;
+    \emulator.sigma_gain_read  <= \$650 ;
   always @(posedge clk)
-    \counters.clocks.hi_read  <= \$645 ;
+    \emulator.pulses.lo_read  <= \$651 ;
   always @(posedge clk)
-    \counters.form.lo_read  <= \$646 ;
+    \emulator.pulses.hi_read  <= \$652 ;
   always @(posedge clk)
-    \counters.form.hi_read  <= \$647 ;
+    \emulator.first_pulse_lo_read  <= \$653 ;
   always @(posedge clk)
-    \counters.reset.lo_read  <= \$648 ;
+    \emulator.first_pulse_hi_read  <= \$654 ;
   always @(posedge clk)
-    \counters.reset.hi_read  <= \$649 ;
+    \raw.command_read  <= \$655 ;
   always @(posedge clk)
-    \counters.set.lo_read  <= \$650 ;
+    \raw.dac_read  <= \$656 ;
   always @(posedge clk)
-    \counters.set.hi_read  <= \$651 ;
+    \raw.result_read  <= \$657 ;
   always @(posedge clk)
-    \counters.read.lo_read  <= \$652 ;
+    \row.select_read  <= \$658 ;
   always @(posedge clk)
-    \counters.read.hi_read  <= \$653 ;
+    \row.status_read  <= \$659 ;
   always @(posedge clk)
-    \counters.dot.lo_read  <= \$654 ;
+    \row.held_read  <= \$660 ;
   always @(posedge clk)
-    \counters.dot.hi_read  <= \$655 ;
+    \row.wear_read  <= \$661 ;
   always @(posedge clk)
-    \counters.invalid.lo_read  <= \$656 ;
+    \counters.clocks.lo_read  <= \$662 ;
   always @(posedge clk)
-    \counters.invalid.hi_read  <= \$657 ;
+    \counters.clocks.hi_read  <= \$663 ;
   always @(posedge clk)
-    \counters.samples.lo_read  <= \$658 ;
+    \counters.form.lo_read  <= \$664 ;
   always @(posedge clk)
-    \counters.samples.hi_read  <= \$659 ;
+    \counters.form.hi_read  <= \$665 ;
   always @(posedge clk)
-    \counters.points.lo_read  <= \$660 ;
+    \counters.reset.lo_read  <= \$666 ;
   always @(posedge clk)
-    \counters.points.hi_read  <= \$661 ;
+    \counters.reset.hi_read  <= \$667 ;
   always @(posedge clk)
-    id_value <= \$662 ;
+    \counters.set.lo_read  <= \$668 ;
   always @(posedge clk)
-    control_value <= \$663 ;
+    \counters.set.hi_read  <= \$669 ;
   always @(posedge clk)
-    status_value <= \$664 ;
+    \counters.read.lo_read  <= \$670 ;
   always @(posedge clk)
-    model_value <= \$665 ;
+    \counters.read.hi_read  <= \$671 ;
   always @(posedge clk)
-    proposal_value <= \$666 ;
+    \counters.dot.lo_read  <= \$672 ;
   always @(posedge clk)
-    entropy_value <= \$667 ;
+    \counters.dot.hi_read  <= \$673 ;
   always @(posedge clk)
-    sequencer_value <= \$668 ;
+    \counters.invalid.lo_read  <= \$674 ;
   always @(posedge clk)
-    emulator_value <= \$669 ;
+    \counters.invalid.hi_read  <= \$675 ;
   always @(posedge clk)
-    raw_value <= \$670 ;
+    \counters.samples.lo_read  <= \$676 ;
   always @(posedge clk)
-    row_value <= \$671 ;
+    \counters.samples.hi_read  <= \$677 ;
   always @(posedge clk)
-    counters_value <= \$672 ;
+    \counters.points.lo_read  <= \$678 ;
   always @(posedge clk)
-    \$signal$446  <= \$673 ;
+    \counters.points.hi_read  <= \$679 ;
   always @(posedge clk)
-    \$signal$447  <= \$674 ;
+    id_value <= \$680 ;
   always @(posedge clk)
-    \$signal$448  <= \$675 ;
+    control_value <= \$681 ;
   always @(posedge clk)
-    bus__r_data <= \$676 ;
+    status_value <= \$682 ;
   always @(posedge clk)
-    w_stb_hits <= \$677 ;
+    model_value <= \$683 ;
   always @(posedge clk)
-    r_stb_hits <= \$678 ;
+    proposal_value <= \$684 ;
   always @(posedge clk)
-    strobes <= \$679 ;
+    entropy_value <= \$685 ;
   always @(posedge clk)
-    missed <= \$680 ;
+    sequencer_value <= \$686 ;
   always @(posedge clk)
-    bus_error <= \$681 ;
+    emulator_value <= \$687 ;
+  always @(posedge clk)
+    raw_value <= \$688 ;
+  always @(posedge clk)
+    row_value <= \$689 ;
+  always @(posedge clk)
+    counters_value <= \$690 ;
+  always @(posedge clk)
+    \$signal$461  <= \$691 ;
+  always @(posedge clk)
+    \$signal$462  <= \$692 ;
+  always @(posedge clk)
+    \$signal$463  <= \$693 ;
+  always @(posedge clk)
+    bus__r_data <= \$694 ;
+  always @(posedge clk)
+    w_stb_hits <= \$695 ;
+  always @(posedge clk)
+    r_stb_hits <= \$696 ;
+  always @(posedge clk)
+    strobes <= \$697 ;
+  always @(posedge clk)
+    missed <= \$698 ;
+  always @(posedge clk)
+    bus_error <= \$699 ;
   assign \$1  = control_command_hit & bus__w_stb;
   assign \$2  = control_steps_hit & bus__w_stb;
   assign \$3  = control_external_loglik_hit & bus__w_stb;
@@ -34467,127 +34786,127 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$43  = raw_command_hit & bus__w_stb;
   assign \$44  = raw_dac_hit & bus__w_stb;
   assign \$45  = row_select_hit & bus__w_stb;
-  assign \$46  = load_dac_hit & bus__w_stb;
-  assign \$47  = load_inv_sigma_hit & bus__w_stb;
-  assign \$48  = load_log_sigma_hit & bus__w_stb;
-  assign \$49  = load_median_hit & bus__w_stb;
-  assign \$50  = load_sigma_hit & bus__w_stb;
-  assign \$51  = load_bad_rows_hit & bus__w_stb;
-  assign \$52  = load_order_hit & bus__w_stb;
-  assign \$53  = load_points_hit & bus__w_stb;
-  assign \$54  = load_calibration_hit & bus__w_stb;
-  assign \$55  = access_state_queues_hit & bus__w_stb;
-  assign \$56  = access_state_queues_hit & bus__r_stb;
-  assign \$57  = { access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read } & access_state_queues__r_data;
-  assign \$58  = access_state_groups_hit & bus__w_stb;
-  assign \$59  = access_state_groups_hit & bus__r_stb;
-  assign \$60  = { access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read } & access_state_groups__r_data;
-  assign \$61  = access_state_held_hit & bus__w_stb;
-  assign \$62  = access_state_held_hit & bus__r_stb;
-  assign \$63  = { access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read } & access_state_held__r_data;
-  assign \$64  = access_state_wear_hit & bus__w_stb;
-  assign \$65  = access_state_wear_hit & bus__r_stb;
-  assign \$66  = { access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read } & access_state_wear__r_data;
-  assign \$67  = access_state_regions_hit & bus__w_stb;
-  assign \$68  = access_state_regions_hit & bus__r_stb;
-  assign \$69  = { access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read } & access_state_regions__r_data;
-  assign \$70  = access_state_samples_hit & bus__w_stb;
-  assign \$71  = access_state_samples_hit & bus__r_stb;
-  assign \$72  = { access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read } & access_state_samples__r_data;
-  assign \$73  = access_state_coin_hit & bus__w_stb;
-  assign \$74  = access_state_coin_hit & bus__r_stb;
-  assign \$75  = { access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read } & access_state_coin__r_data;
-  assign \$76  = access_state_counters_hit & bus__w_stb;
-  assign \$77  = access_state_counters_hit & bus__r_stb;
-  assign \$78  = { access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read } & access_state_counters__r_data;
-  assign \$79  = access_state_step_hit & bus__w_stb;
-  assign \$80  = access_state_step_hit & bus__r_stb;
-  assign \$81  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & access_state_step__r_data;
-  assign \$82  = load_state_codes_hit & bus__w_stb;
-  assign \$83  = \$signal  & bus__r_stb;
-  assign \$84  = \$signal$220  & bus__r_stb;
-  assign \$85  = \$signal$222  & bus__r_stb;
-  assign \$86  = \$signal$224  & bus__r_stb;
-  assign \$87  = \$signal$226  & bus__r_stb;
-  assign \$88  = \$signal$228  & bus__r_stb;
-  assign \$89  = \$signal$230  & bus__r_stb;
-  assign \$90  = \$signal$232  & bus__r_stb;
-  assign \$91  = \$signal$234  & bus__r_stb;
-  assign \$92  = \$signal$236  & bus__r_stb;
-  assign \$93  = \$signal$238  & bus__r_stb;
-  assign \$94  = \$signal$240  & bus__r_stb;
-  assign \$95  = \$signal$242  & bus__r_stb;
-  assign \$96  = \$signal$244  & bus__r_stb;
-  assign \$97  = \$signal$246  & bus__r_stb;
-  assign \$98  = \$signal$248  & bus__r_stb;
-  assign \$99  = \$signal$250  & bus__r_stb;
-  assign \$100  = \$signal$252  & bus__r_stb;
-  assign \$101  = \$signal$254  & bus__r_stb;
-  assign \$102  = \$signal$256  & bus__r_stb;
-  assign \$103  = \$signal$258  & bus__r_stb;
-  assign \$104  = \$signal$260  & bus__r_stb;
-  assign \$105  = \$signal$262  & bus__r_stb;
-  assign \$106  = \$signal$264  & bus__r_stb;
-  assign \$107  = \$signal$266  & bus__r_stb;
-  assign \$108  = \$signal$268  & bus__r_stb;
-  assign \$109  = \$signal$270  & bus__r_stb;
-  assign \$110  = \$signal$272  & bus__r_stb;
-  assign \$111  = \$signal$274  & bus__r_stb;
-  assign \$112  = \$signal$276  & bus__r_stb;
-  assign \$113  = \$signal$278  & bus__r_stb;
-  assign \$114  = \$signal$280  & bus__r_stb;
-  assign \$115  = \$signal$282  & bus__r_stb;
-  assign \$116  = \$signal$284  & bus__r_stb;
-  assign \$117  = \$signal$286  & bus__r_stb;
-  assign \$118  = \$signal$288  & bus__r_stb;
-  assign \$119  = \$signal$290  & bus__r_stb;
-  assign \$120  = \$signal$292  & bus__r_stb;
-  assign \$121  = \$signal$294  & bus__r_stb;
-  assign \$122  = \$signal$296  & bus__r_stb;
-  assign \$123  = \$signal$298  & bus__r_stb;
-  assign \$124  = \$signal$300  & bus__r_stb;
-  assign \$125  = \$signal$302  & bus__r_stb;
-  assign \$126  = \$signal$304  & bus__r_stb;
-  assign \$127  = \$signal$306  & bus__r_stb;
-  assign \$128  = \$signal$308  & bus__r_stb;
-  assign \$129  = \$signal$310  & bus__r_stb;
-  assign \$130  = \$signal$314  & bus__r_stb;
-  assign \$131  = \$signal$316  & bus__r_stb;
-  assign \$132  = \$signal$318  & bus__r_stb;
-  assign \$133  = \$signal$320  & bus__r_stb;
-  assign \$134  = \$signal$322  & bus__r_stb;
-  assign \$135  = \$signal$324  & bus__r_stb;
-  assign \$136  = \$signal$326  & bus__r_stb;
-  assign \$137  = \$signal$328  & bus__r_stb;
-  assign \$138  = \$signal$330  & bus__r_stb;
-  assign \$139  = \$signal$332  & bus__r_stb;
-  assign \$140  = \$signal$334  & bus__r_stb;
-  assign \$141  = \$signal$336  & bus__r_stb;
-  assign \$142  = \$signal$338  & bus__r_stb;
-  assign \$143  = \$signal$340  & bus__r_stb;
-  assign \$144  = \$signal$342  & bus__r_stb;
-  assign \$145  = \$signal$344  & bus__r_stb;
-  assign \$146  = \$signal$346  & bus__r_stb;
-  assign \$147  = \$signal$348  & bus__r_stb;
-  assign \$148  = \$signal$350  & bus__r_stb;
-  assign \$149  = \$signal$352  & bus__r_stb;
-  assign \$150  = \$signal$354  & bus__r_stb;
-  assign \$151  = \$signal$356  & bus__r_stb;
-  assign \$152  = \$signal$359  & bus__r_stb;
-  assign \$153  = \$signal$361  & bus__r_stb;
-  assign \$154  = \$signal$363  & bus__r_stb;
-  assign \$155  = \$signal$365  & bus__r_stb;
-  assign \$156  = \$signal$367  & bus__r_stb;
-  assign \$157  = \$signal$369  & bus__r_stb;
-  assign \$158  = \$signal$371  & bus__r_stb;
-  assign \$159  = \$signal$373  & bus__r_stb;
-  assign \$160  = \$signal$375  & bus__r_stb;
-  assign \$161  = \$signal$377  & bus__r_stb;
-  assign \$162  = \$signal$379  & bus__r_stb;
-  assign \$163  = \$signal$382  & bus__r_stb;
-  assign \$164  = \$signal$384  & bus__r_stb;
-  assign \$165  = \$signal$387  & bus__r_stb;
-  assign \$166  = \$signal$389  & bus__r_stb;
+  assign \$46  = access_dac_hit & bus__w_stb;
+  assign \$47  = access_dac_hit & bus__r_stb;
+  assign \$48  = { access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read } & { \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0  };
+  assign \$49  = access_inv_sigma_hit & bus__w_stb;
+  assign \$50  = access_inv_sigma_hit & bus__r_stb;
+  assign \$51  = { access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read } & { \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0  };
+  assign \$52  = access_log_sigma_hit & bus__w_stb;
+  assign \$53  = access_log_sigma_hit & bus__r_stb;
+  assign \$54  = { access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read } & { \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0  };
+  assign \$55  = load_median_hit & bus__w_stb;
+  assign \$56  = load_sigma_hit & bus__w_stb;
+  assign \$57  = load_bad_rows_hit & bus__w_stb;
+  assign \$58  = load_order_hit & bus__w_stb;
+  assign \$59  = load_points_hit & bus__w_stb;
+  assign \$60  = load_calibration_hit & bus__w_stb;
+  assign \$61  = access_state_queues_hit & bus__w_stb;
+  assign \$62  = access_state_queues_hit & bus__r_stb;
+  assign \$63  = { access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read, access_state_queues_was_read } & access_state_queues__r_data;
+  assign \$64  = access_state_groups_hit & bus__w_stb;
+  assign \$65  = access_state_groups_hit & bus__r_stb;
+  assign \$66  = { access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read, access_state_groups_was_read } & access_state_groups__r_data;
+  assign \$67  = access_state_held_hit & bus__w_stb;
+  assign \$68  = access_state_held_hit & bus__r_stb;
+  assign \$69  = { access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read, access_state_held_was_read } & access_state_held__r_data;
+  assign \$70  = access_state_wear_hit & bus__w_stb;
+  assign \$71  = access_state_wear_hit & bus__r_stb;
+  assign \$72  = { access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read, access_state_wear_was_read } & access_state_wear__r_data;
+  assign \$73  = access_state_regions_hit & bus__w_stb;
+  assign \$74  = access_state_regions_hit & bus__r_stb;
+  assign \$75  = { access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read, access_state_regions_was_read } & access_state_regions__r_data;
+  assign \$76  = access_state_samples_hit & bus__w_stb;
+  assign \$77  = access_state_samples_hit & bus__r_stb;
+  assign \$78  = { access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read, access_state_samples_was_read } & access_state_samples__r_data;
+  assign \$79  = access_state_coin_hit & bus__w_stb;
+  assign \$80  = access_state_coin_hit & bus__r_stb;
+  assign \$81  = { access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read, access_state_coin_was_read } & access_state_coin__r_data;
+  assign \$82  = access_state_counters_hit & bus__w_stb;
+  assign \$83  = access_state_counters_hit & bus__r_stb;
+  assign \$84  = { access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read, access_state_counters_was_read } & access_state_counters__r_data;
+  assign \$85  = access_state_step_hit & bus__w_stb;
+  assign \$86  = access_state_step_hit & bus__r_stb;
+  assign \$87  = { access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read, access_state_step_was_read } & access_state_step__r_data;
+  assign \$88  = load_state_codes_hit & bus__w_stb;
+  assign \$89  = \$signal  & bus__r_stb;
+  assign \$90  = \$signal$235  & bus__r_stb;
+  assign \$91  = \$signal$237  & bus__r_stb;
+  assign \$92  = \$signal$239  & bus__r_stb;
+  assign \$93  = \$signal$241  & bus__r_stb;
+  assign \$94  = \$signal$243  & bus__r_stb;
+  assign \$95  = \$signal$245  & bus__r_stb;
+  assign \$96  = \$signal$247  & bus__r_stb;
+  assign \$97  = \$signal$249  & bus__r_stb;
+  assign \$98  = \$signal$251  & bus__r_stb;
+  assign \$99  = \$signal$253  & bus__r_stb;
+  assign \$100  = \$signal$255  & bus__r_stb;
+  assign \$101  = \$signal$257  & bus__r_stb;
+  assign \$102  = \$signal$259  & bus__r_stb;
+  assign \$103  = \$signal$261  & bus__r_stb;
+  assign \$104  = \$signal$263  & bus__r_stb;
+  assign \$105  = \$signal$265  & bus__r_stb;
+  assign \$106  = \$signal$267  & bus__r_stb;
+  assign \$107  = \$signal$269  & bus__r_stb;
+  assign \$108  = \$signal$271  & bus__r_stb;
+  assign \$109  = \$signal$273  & bus__r_stb;
+  assign \$110  = \$signal$275  & bus__r_stb;
+  assign \$111  = \$signal$277  & bus__r_stb;
+  assign \$112  = \$signal$279  & bus__r_stb;
+  assign \$113  = \$signal$281  & bus__r_stb;
+  assign \$114  = \$signal$283  & bus__r_stb;
+  assign \$115  = \$signal$285  & bus__r_stb;
+  assign \$116  = \$signal$287  & bus__r_stb;
+  assign \$117  = \$signal$289  & bus__r_stb;
+  assign \$118  = \$signal$291  & bus__r_stb;
+  assign \$119  = \$signal$293  & bus__r_stb;
+  assign \$120  = \$signal$295  & bus__r_stb;
+  assign \$121  = \$signal$297  & bus__r_stb;
+  assign \$122  = \$signal$299  & bus__r_stb;
+  assign \$123  = \$signal$301  & bus__r_stb;
+  assign \$124  = \$signal$303  & bus__r_stb;
+  assign \$125  = \$signal$305  & bus__r_stb;
+  assign \$126  = \$signal$307  & bus__r_stb;
+  assign \$127  = \$signal$309  & bus__r_stb;
+  assign \$128  = \$signal$311  & bus__r_stb;
+  assign \$129  = \$signal$313  & bus__r_stb;
+  assign \$130  = \$signal$315  & bus__r_stb;
+  assign \$131  = \$signal$317  & bus__r_stb;
+  assign \$132  = \$signal$319  & bus__r_stb;
+  assign \$133  = \$signal$321  & bus__r_stb;
+  assign \$134  = \$signal$323  & bus__r_stb;
+  assign \$135  = \$signal$325  & bus__r_stb;
+  assign \$136  = \$signal$329  & bus__r_stb;
+  assign \$137  = \$signal$331  & bus__r_stb;
+  assign \$138  = \$signal$333  & bus__r_stb;
+  assign \$139  = \$signal$335  & bus__r_stb;
+  assign \$140  = \$signal$337  & bus__r_stb;
+  assign \$141  = \$signal$339  & bus__r_stb;
+  assign \$142  = \$signal$341  & bus__r_stb;
+  assign \$143  = \$signal$343  & bus__r_stb;
+  assign \$144  = \$signal$345  & bus__r_stb;
+  assign \$145  = \$signal$347  & bus__r_stb;
+  assign \$146  = \$signal$349  & bus__r_stb;
+  assign \$147  = \$signal$351  & bus__r_stb;
+  assign \$148  = \$signal$353  & bus__r_stb;
+  assign \$149  = \$signal$355  & bus__r_stb;
+  assign \$150  = \$signal$357  & bus__r_stb;
+  assign \$151  = \$signal$359  & bus__r_stb;
+  assign \$152  = \$signal$361  & bus__r_stb;
+  assign \$153  = \$signal$363  & bus__r_stb;
+  assign \$154  = \$signal$365  & bus__r_stb;
+  assign \$155  = \$signal$367  & bus__r_stb;
+  assign \$156  = \$signal$369  & bus__r_stb;
+  assign \$157  = \$signal$371  & bus__r_stb;
+  assign \$158  = \$signal$374  & bus__r_stb;
+  assign \$159  = \$signal$376  & bus__r_stb;
+  assign \$160  = \$signal$378  & bus__r_stb;
+  assign \$161  = \$signal$380  & bus__r_stb;
+  assign \$162  = \$signal$382  & bus__r_stb;
+  assign \$163  = \$signal$384  & bus__r_stb;
+  assign \$164  = \$signal$386  & bus__r_stb;
+  assign \$165  = \$signal$388  & bus__r_stb;
+  assign \$166  = \$signal$390  & bus__r_stb;
   assign \$167  = \$signal$392  & bus__r_stb;
   assign \$168  = \$signal$394  & bus__r_stb;
   assign \$169  = \$signal$397  & bus__r_stb;
@@ -34601,574 +34920,496 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$177  = \$signal$417  & bus__r_stb;
   assign \$178  = \$signal$419  & bus__r_stb;
   assign \$179  = \$signal$422  & bus__r_stb;
-  assign \$182  = \$180  | { 8'h00, \$181  };
-  assign \$184  = \$182  | \$183 ;
-  assign \$185  = { \id.features_read , \id.features_read , \id.features_read , \id.features_read , \id.features_read  } & { 3'h0, emulator__present, 1'h1 };
-  assign \$186  = \$184  | { 27'h0000000, \$185  };
-  assign \$188  = \$186  | \$187 ;
+  assign \$180  = \$signal$424  & bus__r_stb;
+  assign \$181  = \$signal$427  & bus__r_stb;
+  assign \$182  = \$signal$429  & bus__r_stb;
+  assign \$183  = \$signal$432  & bus__r_stb;
+  assign \$184  = \$signal$434  & bus__r_stb;
+  assign \$185  = \$signal$437  & bus__r_stb;
+  assign \$188  = \$186  | { 8'h00, \$187  };
   assign \$190  = \$188  | \$189 ;
-  assign \$192  = \$190  | \$191 ;
+  assign \$191  = { \id.features_read , \id.features_read , \id.features_read , \id.features_read , \id.features_read  } & { 3'h0, emulator__present, 1'h1 };
+  assign \$192  = \$190  | { 27'h0000000, \$191  };
   assign \$194  = \$192  | \$193 ;
   assign \$196  = \$194  | \$195 ;
+  assign \$198  = \$196  | \$197 ;
+  assign \$200  = \$198  | \$199 ;
   assign \$202  = \$200  | \$201 ;
-  assign \$204  = \$202  | \$203 ;
-  assign \$206  = \$204  | \$205 ;
-  assign \$207  = { \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read  } & control_steps;
-  assign \$208  = { \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read  } & control_external_loglik;
-  assign \$209  = \$207  | \$208 ;
-  assign \$210  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
-  assign \$211  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
-  assign \$212  = { 14'h0000, \$210  } | \$211 ;
-  assign \$213  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5247$0  };
-  assign \$214  = \$212  | { 26'h0000000, \$213  };
-  assign \$215  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
-  assign \$216  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
-  assign \$217  = \$215  | { 8'h00, \$216  };
-  assign \$218  = { \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read  } & model_hidden;
-  assign \$219  = \$217  | { 11'h000, \$218  };
-  assign \$220  = { \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read  } & model_regions;
-  assign \$221  = \$219  | { 10'h000, \$220  };
-  assign \$222  = { \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read  } & model_region_groups;
-  assign \$223  = \$221  | \$222 ;
-  assign \$224  = { \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read  } & model_rows_per_region;
-  assign \$225  = \$223  | \$224 ;
-  assign \$226  = { \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read  } & model_group_rows;
+  assign \$208  = \$206  | \$207 ;
+  assign \$210  = \$208  | \$209 ;
+  assign \$212  = \$210  | \$211 ;
+  assign \$213  = { \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read , \control.steps_read  } & control_steps;
+  assign \$214  = { \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read , \control.external_loglik_read  } & control_external_loglik;
+  assign \$215  = \$213  | \$214 ;
+  assign \$216  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
+  assign \$217  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
+  assign \$218  = { 14'h0000, \$216  } | \$217 ;
+  assign \$219  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5292$0  };
+  assign \$220  = \$218  | { 26'h0000000, \$219  };
+  assign \$221  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
+  assign \$222  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
+  assign \$223  = \$221  | { 8'h00, \$222  };
+  assign \$224  = { \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read , \model.hidden_read  } & model_hidden;
+  assign \$225  = \$223  | { 11'h000, \$224  };
+  assign \$226  = { \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read , \model.regions_read  } & model_regions;
   assign \$227  = \$225  | { 10'h000, \$226  };
-  assign \$228  = { \model.min_free_read , \model.min_free_read , \model.min_free_read , \model.min_free_read  } & model_min_free;
-  assign \$229  = \$227  | { 13'h0000, \$228  };
-  assign \$230  = { \model.retries_read , \model.retries_read , \model.retries_read  } & model_retries;
-  assign \$231  = \$229  | { 14'h0000, \$230  };
-  assign \$232  = { \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read  } & model_options;
+  assign \$228  = { \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read , \model.region_groups_read  } & model_region_groups;
+  assign \$229  = \$227  | \$228 ;
+  assign \$230  = { \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read , \model.rows_per_region_read  } & model_rows_per_region;
+  assign \$231  = \$229  | \$230 ;
+  assign \$232  = { \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read , \model.group_rows_read  } & model_group_rows;
   assign \$233  = \$231  | { 10'h000, \$232  };
-  assign \$234  = { \model.dots_read , \model.dots_read , \model.dots_read , \model.dots_read  } & model_dots;
+  assign \$234  = { \model.min_free_read , \model.min_free_read , \model.min_free_read , \model.min_free_read  } & model_min_free;
   assign \$235  = \$233  | { 13'h0000, \$234  };
-  assign \$236  = { \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read  } & proposal_rho;
-  assign \$237  = { \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read  } & proposal_mid;
-  assign \$238  = { 3'h0, \$236  } | \$237 ;
-  assign \$239  = { \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read  } & proposal_lo;
-  assign \$240  = \$238  | \$239 ;
-  assign \$241  = { \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read  } & proposal_hi;
-  assign \$242  = \$240  | \$241 ;
-  assign \$243  = { \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read  } & proposal_valid_lo;
-  assign \$244  = \$242  | { 2'h0, \$243  };
-  assign \$245  = { \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read  } & proposal_valid_hi;
-  assign \$246  = \$244  | { 2'h0, \$245  };
-  assign \$247  = { \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read  } & proposal_logit;
-  assign \$248  = { 10'h000, \$246  } | \$247 ;
-  assign \$249  = { \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read  } & proposal_weight;
-  assign \$250  = \$248  | \$249 ;
-  assign \$251  = { \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read  } & proposal_common;
-  assign \$252  = \$250  | \$251 ;
-  assign \$253  = { \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read  } & proposal_wide_every;
-  assign \$254  = \$252  | { 14'h0000, \$253  };
-  assign \$255  = { \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read  } & entropy_rct_cutoff;
-  assign \$256  = { \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read  } & entropy_rct_symbol_cutoff;
-  assign \$257  = \$255  | { 1'h0, \$256  };
-  assign \$258  = { \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read  } & entropy_apt_cutoff;
-  assign \$259  = { 2'h0, \$257  } | \$258 ;
-  assign \$260  = { \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read  } & entropy_alarms;
-  assign \$261  = { 21'h000000, \$259  } | \$260 ;
-  assign \$262  = { \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read  } & entropy_clean_windows;
-  assign \$263  = \$261  | { 24'h000000, \$262  };
-  assign \$264  = { \entropy.fold_read , \entropy.fold_read , \entropy.fold_read , \entropy.fold_read  } & entropy_fold;
-  assign \$265  = \$263  | { 28'h0000000, \$264  };
-  assign \$266  = { \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read  } & entropy_raw_bits[31:0];
-  assign \$267  = \$265  | \$266 ;
-  assign \$268  = { \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read  } & shadow;
-  assign \$269  = \$267  | \$268 ;
-  assign \$270  = { \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read  } & entropy_symbol_counts[31:0];
-  assign \$271  = \$269  | \$270 ;
-  assign \$272  = { \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read  } & entropy_symbol_counts[63:32];
+  assign \$236  = { \model.retries_read , \model.retries_read , \model.retries_read  } & model_retries;
+  assign \$237  = \$235  | { 14'h0000, \$236  };
+  assign \$238  = { \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read , \model.options_read  } & model_options;
+  assign \$239  = \$237  | { 10'h000, \$238  };
+  assign \$240  = { \model.dots_read , \model.dots_read , \model.dots_read , \model.dots_read  } & model_dots;
+  assign \$241  = \$239  | { 13'h0000, \$240  };
+  assign \$242  = { \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read , \proposal.rho_read  } & proposal_rho;
+  assign \$243  = { \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read , \proposal.mid_read  } & proposal_mid;
+  assign \$244  = { 3'h0, \$242  } | \$243 ;
+  assign \$245  = { \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read , \proposal.lo_read  } & proposal_lo;
+  assign \$246  = \$244  | \$245 ;
+  assign \$247  = { \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read , \proposal.hi_read  } & proposal_hi;
+  assign \$248  = \$246  | \$247 ;
+  assign \$249  = { \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read , \proposal.valid_lo_read  } & proposal_valid_lo;
+  assign \$250  = \$248  | { 2'h0, \$249  };
+  assign \$251  = { \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read , \proposal.valid_hi_read  } & proposal_valid_hi;
+  assign \$252  = \$250  | { 2'h0, \$251  };
+  assign \$253  = { \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read , \proposal.logit_read  } & proposal_logit;
+  assign \$254  = { 10'h000, \$252  } | \$253 ;
+  assign \$255  = { \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read , \proposal.weight_read  } & proposal_weight;
+  assign \$256  = \$254  | \$255 ;
+  assign \$257  = { \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read , \proposal.common_read  } & proposal_common;
+  assign \$258  = \$256  | \$257 ;
+  assign \$259  = { \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read , \proposal.wide_every_read  } & proposal_wide_every;
+  assign \$260  = \$258  | { 14'h0000, \$259  };
+  assign \$261  = { \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read , \entropy.rct_cutoff_read  } & entropy_rct_cutoff;
+  assign \$262  = { \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read , \entropy.rct_symbol_cutoff_read  } & entropy_rct_symbol_cutoff;
+  assign \$263  = \$261  | { 1'h0, \$262  };
+  assign \$264  = { \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read , \entropy.apt_cutoff_read  } & entropy_apt_cutoff;
+  assign \$265  = { 2'h0, \$263  } | \$264 ;
+  assign \$266  = { \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read , \entropy.alarms_read  } & entropy_alarms;
+  assign \$267  = { 21'h000000, \$265  } | \$266 ;
+  assign \$268  = { \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read , \entropy.clean_windows_read  } & entropy_clean_windows;
+  assign \$269  = \$267  | { 24'h000000, \$268  };
+  assign \$270  = { \entropy.fold_read , \entropy.fold_read , \entropy.fold_read , \entropy.fold_read  } & entropy_fold;
+  assign \$271  = \$269  | { 28'h0000000, \$270  };
+  assign \$272  = { \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read , \entropy.raw_bits.lo_read  } & entropy_raw_bits[31:0];
   assign \$273  = \$271  | \$272 ;
-  assign \$274  = { \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read  } & entropy_symbol_counts[95:64];
+  assign \$274  = { \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read , \entropy.raw_bits.hi_read  } & shadow;
   assign \$275  = \$273  | \$274 ;
-  assign \$276  = { \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read  } & entropy_symbol_counts[127:96];
+  assign \$276  = { \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read , \entropy.symbol_counts[0]_read  } & entropy_symbol_counts[31:0];
   assign \$277  = \$275  | \$276 ;
-  assign \$278  = { \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read  } & entropy_symbol_counts[159:128];
+  assign \$278  = { \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read , \entropy.symbol_counts[1]_read  } & entropy_symbol_counts[63:32];
   assign \$279  = \$277  | \$278 ;
-  assign \$280  = { \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read  } & entropy_symbol_counts[191:160];
+  assign \$280  = { \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read , \entropy.symbol_counts[2]_read  } & entropy_symbol_counts[95:64];
   assign \$281  = \$279  | \$280 ;
-  assign \$282  = { \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read  } & entropy_symbol_counts[223:192];
+  assign \$282  = { \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read , \entropy.symbol_counts[3]_read  } & entropy_symbol_counts[127:96];
   assign \$283  = \$281  | \$282 ;
-  assign \$284  = { \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read  } & entropy_symbol_counts[255:224];
+  assign \$284  = { \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read , \entropy.symbol_counts[4]_read  } & entropy_symbol_counts[159:128];
   assign \$285  = \$283  | \$284 ;
-  assign \$286  = { \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read  } & sequencer_form;
-  assign \$287  = { \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read  } & sequencer_reset;
-  assign \$288  = \$286  | \$287 ;
-  assign \$289  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
-  assign \$290  = \$288  | \$289 ;
-  assign \$291  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
-  assign \$292  = \$290  | \$291 ;
-  assign \$293  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
+  assign \$286  = { \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read , \entropy.symbol_counts[5]_read  } & entropy_symbol_counts[191:160];
+  assign \$287  = \$285  | \$286 ;
+  assign \$288  = { \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read , \entropy.symbol_counts[6]_read  } & entropy_symbol_counts[223:192];
+  assign \$289  = \$287  | \$288 ;
+  assign \$290  = { \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read , \entropy.symbol_counts[7]_read  } & entropy_symbol_counts[255:224];
+  assign \$291  = \$289  | \$290 ;
+  assign \$292  = { \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read , \sequencer.form_read  } & sequencer_form;
+  assign \$293  = { \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read , \sequencer.reset_read  } & sequencer_reset;
   assign \$294  = \$292  | \$293 ;
-  assign \$295  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
-  assign \$296  = \$294  | { 8'h00, \$295  };
-  assign \$297  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
-  assign \$298  = { \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read , \emulator.key1_read  } & emulator_key1;
-  assign \$299  = \$297  | \$298 ;
-  assign \$300  = { \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read , \emulator.d2d_rel_read  } & emulator_d2d_rel;
-  assign \$301  = \$299  | { 15'h0000, \$300  };
-  assign \$302  = { \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read , \emulator.stuck_level_read  } & emulator_stuck_level;
-  assign \$303  = \$301  | { 15'h0000, \$302  };
-  assign \$304  = { \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read , \emulator.median_gain_read  } & emulator_median_gain;
-  assign \$305  = \$303  | { 14'h0000, \$304  };
-  assign \$306  = { \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read , \emulator.sigma_gain_read  } & emulator_sigma_gain;
-  assign \$307  = \$305  | { 20'h00000, \$306  };
-  assign \$308  = { \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read , \emulator.pulses.lo_read  } & emulator_pulses[31:0];
-  assign \$309  = \$307  | \$308 ;
-  assign \$310  = { \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read , \emulator.pulses.hi_read  } & shadow;
-  assign \$311  = \$309  | \$310 ;
-  assign \$312  = { \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read , \emulator.first_pulse_lo_read  } & emulator_first_pulse_lo;
-  assign \$313  = \$311  | \$312 ;
-  assign \$314  = { \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read , \emulator.first_pulse_hi_read  } & emulator_first_pulse_hi;
-  assign \$315  = \$313  | \$314 ;
-  assign \$316  = { \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read , \raw.command_read  } & raw_command;
-  assign \$317  = { \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read , \raw.dac_read  } & raw_dac;
-  assign \$318  = \$316  | { 16'h0000, \$317  };
+  assign \$295  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
+  assign \$296  = \$294  | \$295 ;
+  assign \$297  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
+  assign \$298  = \$296  | \$297 ;
+  assign \$299  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
+  assign \$300  = \$298  | \$299 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$426 [0] = 1'h0;
-    \$426 [1] = 1'h0;
-    \$426 [2] = 1'h0;
-    \$426 [3] = 1'h0;
-    \$426 [4] = 1'h0;
-    \$426 [5] = 1'h0;
-    \$426 [6] = 1'h0;
-    \$426 [7] = 1'h0;
-    \$426 [8] = 1'h0;
-    \$426 [9] = 1'h0;
-    \$426 [10] = 1'h0;
+    \$432 [0] = 1'h0;
+    \$432 [1] = 1'h0;
+    \$432 [2] = 1'h0;
+    \$432 [3] = 1'h0;
+    \$432 [4] = 1'h0;
+    \$432 [5] = 1'h0;
+    \$432 [6] = 1'h0;
+    \$432 [7] = 1'h0;
+    \$432 [8] = 1'h0;
+    \$432 [9] = 1'h0;
+    \$432 [10] = 1'h0;
     if (\$1 ) begin
-      \$426 [0] = bus__w_data[0];
-      \$426 [1] = bus__w_data[1];
-      \$426 [2] = bus__w_data[2];
-      \$426 [3] = bus__w_data[3];
-      \$426 [4] = bus__w_data[4];
-      \$426 [5] = bus__w_data[5];
-      \$426 [6] = bus__w_data[6];
-      \$426 [7] = bus__w_data[7];
-      \$426 [8] = bus__w_data[8];
-      \$426 [9] = bus__w_data[9];
-      \$426 [10] = bus__w_data[10];
+      \$432 [0] = bus__w_data[0];
+      \$432 [1] = bus__w_data[1];
+      \$432 [2] = bus__w_data[2];
+      \$432 [3] = bus__w_data[3];
+      \$432 [4] = bus__w_data[4];
+      \$432 [5] = bus__w_data[5];
+      \$432 [6] = bus__w_data[6];
+      \$432 [7] = bus__w_data[7];
+      \$432 [8] = bus__w_data[8];
+      \$432 [9] = bus__w_data[9];
+      \$432 [10] = bus__w_data[10];
     end
     if (rst) begin
-      \$426  = 11'h000;
+      \$432  = 11'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$427  = control_steps;
+    \$433  = control_steps;
     if (\$2 ) begin
-      \$427  = bus__w_data;
+      \$433  = bus__w_data;
     end
     if (rst) begin
-      \$427  = 32'd0;
+      \$433  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$428  = control_external_loglik;
+    \$434  = control_external_loglik;
     if (\$3 ) begin
-      \$428  = bus__w_data;
+      \$434  = bus__w_data;
     end
     if (rst) begin
-      \$428  = 32'd0;
+      \$434  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$429  = model_points;
+    \$435  = model_points;
     if (\$4 ) begin
-      \$429  = bus__w_data[16:0];
+      \$435  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$429  = 17'h00000;
+      \$435  = 17'h00000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$430  = model_features;
+    \$436  = model_features;
     if (\$5 ) begin
-      \$430  = bus__w_data[8:0];
+      \$436  = bus__w_data[8:0];
     end
     if (rst) begin
-      \$430  = 9'h001;
+      \$436  = 9'h001;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$431  = model_hidden;
+    \$437  = model_hidden;
     if (\$6 ) begin
-      \$431  = bus__w_data[5:0];
+      \$437  = bus__w_data[5:0];
     end
     if (rst) begin
-      \$431  = 6'h00;
+      \$437  = 6'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$432  = model_regions;
+    \$438  = model_regions;
     if (\$7 ) begin
-      \$432  = bus__w_data[6:0];
+      \$438  = bus__w_data[6:0];
     end
     if (rst) begin
-      \$432  = 7'h01;
+      \$438  = 7'h01;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$433  = model_region_groups;
+    \$439  = model_region_groups;
     if (\$8 ) begin
-      \$433  = bus__w_data[16:0];
+      \$439  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$433  = 17'h00100;
+      \$439  = 17'h00100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$434  = model_rows_per_region;
+    \$440  = model_rows_per_region;
     if (\$9 ) begin
-      \$434  = bus__w_data[16:0];
+      \$440  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$434  = 17'h00100;
+      \$440  = 17'h00100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$435  = model_group_rows;
+    \$441  = model_group_rows;
     if (\$10 ) begin
-      \$435  = bus__w_data[6:0];
+      \$441  = bus__w_data[6:0];
     end
     if (rst) begin
-      \$435  = 7'h01;
+      \$441  = 7'h01;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$436  = model_min_free;
+    \$442  = model_min_free;
     if (\$11 ) begin
-      \$436  = bus__w_data[3:0];
+      \$442  = bus__w_data[3:0];
     end
     if (rst) begin
-      \$436  = 4'h2;
+      \$442  = 4'h2;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$437  = model_retries;
+    \$443  = model_retries;
     if (\$12 ) begin
-      \$437  = bus__w_data[2:0];
+      \$443  = bus__w_data[2:0];
     end
     if (rst) begin
-      \$437  = 3'h3;
+      \$443  = 3'h3;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$438  = model_options;
+    \$444  = model_options;
     if (\$13 ) begin
-      \$438 [0] = bus__w_data[0];
-      \$438 [1] = bus__w_data[1];
-      \$438 [2] = bus__w_data[2];
-      \$438 [3] = bus__w_data[3];
-      \$438 [4] = bus__w_data[4];
-      \$438 [5] = bus__w_data[5];
-      \$438 [6] = bus__w_data[6];
+      \$444 [0] = bus__w_data[0];
+      \$444 [1] = bus__w_data[1];
+      \$444 [2] = bus__w_data[2];
+      \$444 [3] = bus__w_data[3];
+      \$444 [4] = bus__w_data[4];
+      \$444 [5] = bus__w_data[5];
+      \$444 [6] = bus__w_data[6];
     end
     if (rst) begin
-      \$438  = 7'h07;
+      \$444  = 7'h07;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$439  = model_dots;
+    \$445  = model_dots;
     if (\$14 ) begin
-      \$439 [0] = bus__w_data[0];
-      \$439 [3:1] = bus__w_data[3:1];
+      \$445 [0] = bus__w_data[0];
+      \$445 [3:1] = bus__w_data[3:1];
     end
     if (rst) begin
-      \$439  = 4'h0;
+      \$445  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$440  = proposal_rho;
+    \$446  = proposal_rho;
     if (\$15 ) begin
-      \$440  = bus__w_data[8:0];
+      \$446  = bus__w_data[8:0];
     end
     if (rst) begin
-      \$440  = 9'h100;
+      \$446  = 9'h100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$441  = proposal_mid;
+    \$447  = proposal_mid;
     if (\$16 ) begin
-      \$441  = bus__w_data[11:0];
+      \$447  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$441  = 12'h730;
+      \$447  = 12'h730;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$442  = proposal_lo;
+    \$448  = proposal_lo;
     if (\$17 ) begin
-      \$442  = bus__w_data[11:0];
+      \$448  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$442  = 12'h1e0;
+      \$448  = 12'h1e0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$443  = proposal_hi;
+    \$449  = proposal_hi;
     if (\$18 ) begin
-      \$443  = bus__w_data[11:0];
+      \$449  = bus__w_data[11:0];
     end
     if (rst) begin
-      \$443  = 12'hfa0;
+      \$449  = 12'hfa0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$444  = proposal_valid_lo;
+    \$450  = proposal_valid_lo;
     if (\$19 ) begin
-      \$444  = bus__w_data[9:0];
+      \$450  = bus__w_data[9:0];
     end
     if (rst) begin
-      \$444  = 10'h014;
+      \$450  = 10'h014;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$445  = proposal_valid_hi;
+    \$451  = proposal_valid_hi;
     if (\$20 ) begin
-      \$445  = bus__w_data[9:0];
+      \$451  = bus__w_data[9:0];
     end
     if (rst) begin
-      \$445  = 10'h3fe;
+      \$451  = 10'h3fe;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$446  = proposal_logit;
+    \$452  = proposal_logit;
     if (\$21 ) begin
-      \$446 [15:0] = bus__w_data[15:0];
-      \$446 [21:16] = bus__w_data[21:16];
+      \$452 [15:0] = bus__w_data[15:0];
+      \$452 [21:16] = bus__w_data[21:16];
     end
     if (rst) begin
-      \$446  = 22'h000000;
+      \$452  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$447  = proposal_weight;
+    \$453  = proposal_weight;
     if (\$22 ) begin
-      \$447 [15:0] = bus__w_data[15:0];
-      \$447 [21:16] = bus__w_data[21:16];
+      \$453 [15:0] = bus__w_data[15:0];
+      \$453 [21:16] = bus__w_data[21:16];
     end
     if (rst) begin
-      \$447  = 22'h000000;
+      \$453  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$448  = proposal_common;
+    \$454  = proposal_common;
     if (\$23 ) begin
-      \$448 [15:0] = bus__w_data[15:0];
-      \$448 [21:16] = bus__w_data[21:16];
-    end
-    if (rst) begin
-      \$448  = 22'h000000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$449  = proposal_wide_every;
-    if (\$24 ) begin
-      \$449  = bus__w_data[7:0];
-    end
-    if (rst) begin
-      \$449  = 8'h00;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$450  = entropy_rct_cutoff;
-    if (\$25 ) begin
-      \$450  = bus__w_data[8:0];
-    end
-    if (rst) begin
-      \$450  = 9'h029;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$451  = entropy_rct_symbol_cutoff;
-    if (\$26 ) begin
-      \$451  = bus__w_data[7:0];
-    end
-    if (rst) begin
-      \$451  = 8'h0f;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$452  = entropy_apt_cutoff;
-    if (\$27 ) begin
-      \$452  = bus__w_data[10:0];
-    end
-    if (rst) begin
-      \$452  = 11'h261;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$453  = entropy_fold;
-    if (\$28 ) begin
-      \$453  = bus__w_data[3:0];
-    end
-    if (rst) begin
-      \$453  = 4'h1;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$454  = sequencer_form;
-    if (\$29 ) begin
       \$454 [15:0] = bus__w_data[15:0];
-      \$454 [23:16] = bus__w_data[23:16];
-      \$454 [31:24] = bus__w_data[31:24];
+      \$454 [21:16] = bus__w_data[21:16];
     end
     if (rst) begin
-      \$454  = 32'd1;
+      \$454  = 22'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$455  = sequencer_reset;
+    \$455  = proposal_wide_every;
+    if (\$24 ) begin
+      \$455  = bus__w_data[7:0];
+    end
+    if (rst) begin
+      \$455  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$456  = entropy_rct_cutoff;
+    if (\$25 ) begin
+      \$456  = bus__w_data[8:0];
+    end
+    if (rst) begin
+      \$456  = 9'h029;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$457  = entropy_rct_symbol_cutoff;
+    if (\$26 ) begin
+      \$457  = bus__w_data[7:0];
+    end
+    if (rst) begin
+      \$457  = 8'h0f;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$458  = entropy_apt_cutoff;
+    if (\$27 ) begin
+      \$458  = bus__w_data[10:0];
+    end
+    if (rst) begin
+      \$458  = 11'h261;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$459  = entropy_fold;
+    if (\$28 ) begin
+      \$459  = bus__w_data[3:0];
+    end
+    if (rst) begin
+      \$459  = 4'h1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$460  = sequencer_form;
+    if (\$29 ) begin
+      \$460 [15:0] = bus__w_data[15:0];
+      \$460 [23:16] = bus__w_data[23:16];
+      \$460 [31:24] = bus__w_data[31:24];
+    end
+    if (rst) begin
+      \$460  = 32'd1;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$461  = sequencer_reset;
     if (\$30 ) begin
-      \$455 [15:0] = bus__w_data[15:0];
-      \$455 [23:16] = bus__w_data[23:16];
-      \$455 [31:24] = bus__w_data[31:24];
+      \$461 [15:0] = bus__w_data[15:0];
+      \$461 [23:16] = bus__w_data[23:16];
+      \$461 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$455  = 32'd1;
+      \$461  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$456  = sequencer_set;
+    \$462  = sequencer_set;
     if (\$31 ) begin
-      \$456 [15:0] = bus__w_data[15:0];
-      \$456 [23:16] = bus__w_data[23:16];
-      \$456 [31:24] = bus__w_data[31:24];
+      \$462 [15:0] = bus__w_data[15:0];
+      \$462 [23:16] = bus__w_data[23:16];
+      \$462 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$456  = 32'd1;
+      \$462  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$457  = sequencer_read;
+    \$463  = sequencer_read;
     if (\$32 ) begin
-      \$457 [15:0] = bus__w_data[15:0];
-      \$457 [23:16] = bus__w_data[23:16];
-      \$457 [31:24] = bus__w_data[31:24];
+      \$463 [15:0] = bus__w_data[15:0];
+      \$463 [23:16] = bus__w_data[23:16];
+      \$463 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$457  = 32'd1;
+      \$463  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$458  = sequencer_dot;
+    \$464  = sequencer_dot;
     if (\$33 ) begin
-      \$458 [15:0] = bus__w_data[15:0];
-      \$458 [23:16] = bus__w_data[23:16];
-      \$458 [31:24] = bus__w_data[31:24];
+      \$464 [15:0] = bus__w_data[15:0];
+      \$464 [23:16] = bus__w_data[23:16];
+      \$464 [31:24] = bus__w_data[31:24];
     end
     if (rst) begin
-      \$458  = 32'd1;
+      \$464  = 32'd1;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$459  = sequencer_watchdog;
+    \$465  = sequencer_watchdog;
     if (\$34 ) begin
-      \$459  = bus__w_data[23:0];
+      \$465  = bus__w_data[23:0];
     end
     if (rst) begin
-      \$459  = 24'h000000;
+      \$465  = 24'h000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$460  = emulator_key0;
+    \$466  = emulator_key0;
     if (\$35 ) begin
-      \$460  = bus__w_data;
-    end
-    if (rst) begin
-      \$460  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$461  = emulator_key1;
-    if (\$36 ) begin
-      \$461  = bus__w_data;
-    end
-    if (rst) begin
-      \$461  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$462  = emulator_d2d_rel;
-    if (\$37 ) begin
-      \$462  = bus__w_data[16:0];
-    end
-    if (rst) begin
-      \$462  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$463  = emulator_stuck_level;
-    if (\$38 ) begin
-      \$463  = bus__w_data[16:0];
-    end
-    if (rst) begin
-      \$463  = 17'h00000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$464  = emulator_median_gain;
-    if (\$39 ) begin
-      \$464  = bus__w_data[17:0];
-    end
-    if (rst) begin
-      \$464  = 18'h10000;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$465  = emulator_sigma_gain;
-    if (\$40 ) begin
-      \$465  = bus__w_data[11:0];
-    end
-    if (rst) begin
-      \$465  = 12'h100;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$466  = emulator_first_pulse_lo;
-    if (\$41 ) begin
       \$466  = bus__w_data;
     end
     if (rst) begin
@@ -35177,8 +35418,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$467  = emulator_first_pulse_hi;
-    if (\$42 ) begin
+    \$467  = emulator_key1;
+    if (\$36 ) begin
       \$467  = bus__w_data;
     end
     if (rst) begin
@@ -35187,81 +35428,99 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$468  = raw_command;
-    if (\$43 ) begin
-      \$468 [2:0] = bus__w_data[2:0];
-      \$468 [18:3] = bus__w_data[18:3];
-      \$468 [27:19] = bus__w_data[27:19];
+    \$468  = emulator_d2d_rel;
+    if (\$37 ) begin
+      \$468  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$468  = 28'h0000000;
+      \$468  = 17'h00000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$469  = raw_dac;
-    if (\$44 ) begin
-      \$469  = bus__w_data[11:0];
+    \$469  = emulator_stuck_level;
+    if (\$38 ) begin
+      \$469  = bus__w_data[16:0];
     end
     if (rst) begin
-      \$469  = 12'h000;
+      \$469  = 17'h00000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$470  = row_select;
-    if (\$45 ) begin
-      \$470  = bus__w_data[15:0];
+    \$470  = emulator_median_gain;
+    if (\$39 ) begin
+      \$470  = bus__w_data[17:0];
     end
     if (rst) begin
-      \$470  = 16'h0000;
+      \$470  = 18'h10000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$471  = \$46 ;
+    \$471  = emulator_sigma_gain;
+    if (\$40 ) begin
+      \$471  = bus__w_data[11:0];
+    end
     if (rst) begin
-      \$471  = 1'h0;
+      \$471  = 12'h100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$472  = bus__addr[8:0];
+    \$472  = emulator_first_pulse_lo;
+    if (\$41 ) begin
+      \$472  = bus__w_data;
+    end
     if (rst) begin
-      \$472  = 9'h000;
+      \$472  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$473  = bus__w_data;
+    \$473  = emulator_first_pulse_hi;
+    if (\$42 ) begin
+      \$473  = bus__w_data;
+    end
     if (rst) begin
       \$473  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$474  = \$47 ;
+    \$474  = raw_command;
+    if (\$43 ) begin
+      \$474 [2:0] = bus__w_data[2:0];
+      \$474 [18:3] = bus__w_data[18:3];
+      \$474 [27:19] = bus__w_data[27:19];
+    end
     if (rst) begin
-      \$474  = 1'h0;
+      \$474  = 28'h0000000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$475  = bus__addr[8:0];
+    \$475  = raw_dac;
+    if (\$44 ) begin
+      \$475  = bus__w_data[11:0];
+    end
     if (rst) begin
-      \$475  = 9'h000;
+      \$475  = 12'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$476  = bus__w_data;
+    \$476  = row_select;
+    if (\$45 ) begin
+      \$476  = bus__w_data[15:0];
+    end
     if (rst) begin
-      \$476  = 32'd0;
+      \$476  = 16'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$477  = \$48 ;
+    \$477  = \$46 ;
     if (rst) begin
       \$477  = 1'h0;
     end
@@ -35282,7 +35541,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$480  = \$49 ;
+    \$480  = \$47 ;
     if (rst) begin
       \$480  = 1'h0;
     end
@@ -35296,112 +35555,112 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$482  = bus__w_data;
+    \$482  = access_dac__r_stb;
     if (rst) begin
-      \$482  = 32'd0;
+      \$482  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$483  = \$50 ;
+    \$483  = \$48 ;
     if (rst) begin
-      \$483  = 1'h0;
+      \$483  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$484  = bus__addr[8:0];
+    \$484  = \$49 ;
     if (rst) begin
-      \$484  = 9'h000;
+      \$484  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$485  = bus__w_data;
+    \$485  = bus__addr[8:0];
     if (rst) begin
-      \$485  = 32'd0;
+      \$485  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$486  = \$51 ;
+    \$486  = bus__w_data;
     if (rst) begin
-      \$486  = 1'h0;
+      \$486  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$487  = bus__addr[7:0];
+    \$487  = \$50 ;
     if (rst) begin
-      \$487  = 8'h00;
+      \$487  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$488  = bus__w_data;
+    \$488  = bus__addr[8:0];
     if (rst) begin
-      \$488  = 32'd0;
+      \$488  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$489  = \$52 ;
+    \$489  = access_inv_sigma__r_stb;
     if (rst) begin
       \$489  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$490  = bus__addr[9:0];
+    \$490  = \$51 ;
     if (rst) begin
-      \$490  = 10'h000;
+      \$490  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$491  = bus__w_data;
+    \$491  = \$52 ;
     if (rst) begin
-      \$491  = 32'd0;
+      \$491  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$492  = \$53 ;
+    \$492  = bus__addr[8:0];
     if (rst) begin
-      \$492  = 1'h0;
+      \$492  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$493  = bus__addr[12:0];
+    \$493  = bus__w_data;
     if (rst) begin
-      \$493  = 13'h0000;
+      \$493  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$494  = bus__w_data;
+    \$494  = \$53 ;
     if (rst) begin
-      \$494  = 32'd0;
+      \$494  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$495  = \$54 ;
+    \$495  = bus__addr[8:0];
     if (rst) begin
-      \$495  = 1'h0;
+      \$495  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$496  = bus__addr[13:0];
+    \$496  = access_log_sigma__r_stb;
     if (rst) begin
-      \$496  = 14'h0000;
+      \$496  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$497  = bus__w_data;
+    \$497  = \$54 ;
     if (rst) begin
       \$497  = 32'd0;
     end
@@ -35415,9 +35674,9 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$499  = bus__addr[7:0];
+    \$499  = bus__addr[8:0];
     if (rst) begin
-      \$499  = 8'h00;
+      \$499  = 9'h000;
     end
   end
   always @* begin
@@ -35436,126 +35695,126 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$502  = bus__addr[7:0];
+    \$502  = bus__addr[8:0];
     if (rst) begin
-      \$502  = 8'h00;
+      \$502  = 9'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$503  = access_state_queues__r_stb;
+    \$503  = bus__w_data;
     if (rst) begin
-      \$503  = 1'h0;
+      \$503  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
     \$504  = \$57 ;
     if (rst) begin
-      \$504  = 32'd0;
+      \$504  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$505  = \$58 ;
+    \$505  = bus__addr[7:0];
     if (rst) begin
-      \$505  = 1'h0;
+      \$505  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$506  = bus__addr[7:0];
+    \$506  = bus__w_data;
     if (rst) begin
-      \$506  = 8'h00;
+      \$506  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$507  = bus__w_data;
+    \$507  = \$58 ;
     if (rst) begin
-      \$507  = 32'd0;
+      \$507  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$508  = \$59 ;
+    \$508  = bus__addr[9:0];
     if (rst) begin
-      \$508  = 1'h0;
+      \$508  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$509  = bus__addr[7:0];
+    \$509  = bus__w_data;
     if (rst) begin
-      \$509  = 8'h00;
+      \$509  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$510  = access_state_groups__r_stb;
+    \$510  = \$59 ;
     if (rst) begin
       \$510  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$511  = \$60 ;
+    \$511  = bus__addr[12:0];
     if (rst) begin
-      \$511  = 32'd0;
+      \$511  = 13'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$512  = \$61 ;
+    \$512  = bus__w_data;
     if (rst) begin
-      \$512  = 1'h0;
+      \$512  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$513  = bus__addr[7:0];
+    \$513  = \$60 ;
     if (rst) begin
-      \$513  = 8'h00;
+      \$513  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$514  = bus__w_data;
+    \$514  = bus__addr[13:0];
     if (rst) begin
-      \$514  = 32'd0;
+      \$514  = 14'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$515  = \$62 ;
+    \$515  = bus__w_data;
     if (rst) begin
-      \$515  = 1'h0;
+      \$515  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$516  = bus__addr[7:0];
+    \$516  = \$61 ;
     if (rst) begin
-      \$516  = 8'h00;
+      \$516  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$517  = access_state_held__r_stb;
+    \$517  = bus__addr[7:0];
     if (rst) begin
-      \$517  = 1'h0;
+      \$517  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$518  = \$63 ;
+    \$518  = bus__w_data;
     if (rst) begin
       \$518  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$519  = \$64 ;
+    \$519  = \$62 ;
     if (rst) begin
       \$519  = 1'h0;
     end
@@ -35569,189 +35828,189 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$521  = bus__w_data;
+    \$521  = access_state_queues__r_stb;
     if (rst) begin
-      \$521  = 32'd0;
+      \$521  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$522  = \$65 ;
+    \$522  = \$63 ;
     if (rst) begin
-      \$522  = 1'h0;
+      \$522  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$523  = bus__addr[7:0];
+    \$523  = \$64 ;
     if (rst) begin
-      \$523  = 8'h00;
+      \$523  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$524  = access_state_wear__r_stb;
+    \$524  = bus__addr[7:0];
     if (rst) begin
-      \$524  = 1'h0;
+      \$524  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$525  = \$66 ;
+    \$525  = bus__w_data;
     if (rst) begin
       \$525  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$526  = \$67 ;
+    \$526  = \$65 ;
     if (rst) begin
       \$526  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$527  = bus__addr[4:0];
+    \$527  = bus__addr[7:0];
     if (rst) begin
-      \$527  = 5'h00;
+      \$527  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$528  = bus__w_data;
+    \$528  = access_state_groups__r_stb;
     if (rst) begin
-      \$528  = 32'd0;
+      \$528  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$529  = \$68 ;
+    \$529  = \$66 ;
     if (rst) begin
-      \$529  = 1'h0;
+      \$529  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$530  = bus__addr[4:0];
+    \$530  = \$67 ;
     if (rst) begin
-      \$530  = 5'h00;
+      \$530  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$531  = access_state_regions__r_stb;
+    \$531  = bus__addr[7:0];
     if (rst) begin
-      \$531  = 1'h0;
+      \$531  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$532  = \$69 ;
+    \$532  = bus__w_data;
     if (rst) begin
       \$532  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$533  = \$70 ;
+    \$533  = \$68 ;
     if (rst) begin
       \$533  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$534  = bus__addr[9:0];
+    \$534  = bus__addr[7:0];
     if (rst) begin
-      \$534  = 10'h000;
+      \$534  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$535  = bus__w_data;
+    \$535  = access_state_held__r_stb;
     if (rst) begin
-      \$535  = 32'd0;
+      \$535  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$536  = \$71 ;
+    \$536  = \$69 ;
     if (rst) begin
-      \$536  = 1'h0;
+      \$536  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$537  = bus__addr[9:0];
+    \$537  = \$70 ;
     if (rst) begin
-      \$537  = 10'h000;
+      \$537  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$538  = access_state_samples__r_stb;
+    \$538  = bus__addr[7:0];
     if (rst) begin
-      \$538  = 1'h0;
+      \$538  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$539  = \$72 ;
+    \$539  = bus__w_data;
     if (rst) begin
       \$539  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$540  = \$73 ;
+    \$540  = \$71 ;
     if (rst) begin
       \$540  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$541  = bus__addr[4:0];
+    \$541  = bus__addr[7:0];
     if (rst) begin
-      \$541  = 5'h00;
+      \$541  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$542  = bus__w_data;
+    \$542  = access_state_wear__r_stb;
     if (rst) begin
-      \$542  = 32'd0;
+      \$542  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$543  = \$74 ;
+    \$543  = \$72 ;
     if (rst) begin
-      \$543  = 1'h0;
+      \$543  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$544  = bus__addr[4:0];
+    \$544  = \$73 ;
     if (rst) begin
-      \$544  = 5'h00;
+      \$544  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$545  = access_state_coin__r_stb;
+    \$545  = bus__addr[4:0];
     if (rst) begin
-      \$545  = 1'h0;
+      \$545  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$546  = \$75 ;
+    \$546  = bus__w_data;
     if (rst) begin
       \$546  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$547  = \$76 ;
+    \$547  = \$74 ;
     if (rst) begin
       \$547  = 1'h0;
     end
@@ -35765,995 +36024,1124 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$549  = bus__w_data;
+    \$549  = access_state_regions__r_stb;
     if (rst) begin
-      \$549  = 32'd0;
+      \$549  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$550  = \$77 ;
+    \$550  = \$75 ;
     if (rst) begin
-      \$550  = 1'h0;
+      \$550  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$551  = bus__addr[4:0];
+    \$551  = \$76 ;
     if (rst) begin
-      \$551  = 5'h00;
+      \$551  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$552  = access_state_counters__r_stb;
+    \$552  = bus__addr[9:0];
     if (rst) begin
-      \$552  = 1'h0;
+      \$552  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$553  = \$78 ;
+    \$553  = bus__w_data;
     if (rst) begin
       \$553  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$554  = \$79 ;
+    \$554  = \$77 ;
     if (rst) begin
       \$554  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$555  = bus__addr[0];
+    \$555  = bus__addr[9:0];
     if (rst) begin
-      \$555  = 1'h0;
+      \$555  = 10'h000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$556  = bus__w_data;
+    \$556  = access_state_samples__r_stb;
     if (rst) begin
-      \$556  = 32'd0;
+      \$556  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$557  = \$80 ;
+    \$557  = \$78 ;
     if (rst) begin
-      \$557  = 1'h0;
+      \$557  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$558  = bus__addr[0];
+    \$558  = \$79 ;
     if (rst) begin
       \$558  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$559  = access_state_step__r_stb;
+    \$559  = bus__addr[4:0];
     if (rst) begin
-      \$559  = 1'h0;
+      \$559  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$560  = \$81 ;
+    \$560  = bus__w_data;
     if (rst) begin
       \$560  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$561  = \$82 ;
+    \$561  = \$80 ;
     if (rst) begin
       \$561  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$562  = bus__addr[12:0];
+    \$562  = bus__addr[4:0];
     if (rst) begin
-      \$562  = 13'h0000;
+      \$562  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$563  = bus__w_data;
+    \$563  = access_state_coin__r_stb;
     if (rst) begin
-      \$563  = 32'd0;
+      \$563  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$564  = \$83 ;
+    \$564  = \$81 ;
     if (rst) begin
-      \$564  = 1'h0;
+      \$564  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$565  = \$84 ;
+    \$565  = \$82 ;
     if (rst) begin
       \$565  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$566  = \$85 ;
+    \$566  = bus__addr[4:0];
     if (rst) begin
-      \$566  = 1'h0;
+      \$566  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$567  = \$86 ;
+    \$567  = bus__w_data;
     if (rst) begin
-      \$567  = 1'h0;
+      \$567  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$568  = \$87 ;
+    \$568  = \$83 ;
     if (rst) begin
       \$568  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$569  = \$88 ;
+    \$569  = bus__addr[4:0];
     if (rst) begin
-      \$569  = 1'h0;
+      \$569  = 5'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$570  = \$89 ;
+    \$570  = access_state_counters__r_stb;
     if (rst) begin
       \$570  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$571  = \$90 ;
+    \$571  = \$84 ;
     if (rst) begin
-      \$571  = 1'h0;
+      \$571  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$572  = \$91 ;
+    \$572  = \$85 ;
     if (rst) begin
       \$572  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$573  = \$92 ;
+    \$573  = bus__addr[0];
     if (rst) begin
       \$573  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$574  = \$93 ;
+    \$574  = bus__w_data;
     if (rst) begin
-      \$574  = 1'h0;
+      \$574  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$575  = \$94 ;
+    \$575  = \$86 ;
     if (rst) begin
       \$575  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$576  = \$95 ;
+    \$576  = bus__addr[0];
     if (rst) begin
       \$576  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$577  = \$96 ;
+    \$577  = access_state_step__r_stb;
     if (rst) begin
       \$577  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$578  = \$97 ;
+    \$578  = \$87 ;
     if (rst) begin
-      \$578  = 1'h0;
+      \$578  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$579  = \$98 ;
+    \$579  = \$88 ;
     if (rst) begin
       \$579  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$580  = \$99 ;
+    \$580  = bus__addr[12:0];
     if (rst) begin
-      \$580  = 1'h0;
+      \$580  = 13'h0000;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$581  = \$100 ;
+    \$581  = bus__w_data;
     if (rst) begin
-      \$581  = 1'h0;
+      \$581  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$582  = \$101 ;
+    \$582  = \$89 ;
     if (rst) begin
       \$582  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$583  = \$102 ;
+    \$583  = \$90 ;
     if (rst) begin
       \$583  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$584  = \$103 ;
+    \$584  = \$91 ;
     if (rst) begin
       \$584  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$585  = \$104 ;
+    \$585  = \$92 ;
     if (rst) begin
       \$585  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$586  = \$105 ;
+    \$586  = \$93 ;
     if (rst) begin
       \$586  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$587  = \$106 ;
+    \$587  = \$94 ;
     if (rst) begin
       \$587  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$588  = \$107 ;
+    \$588  = \$95 ;
     if (rst) begin
       \$588  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$589  = \$108 ;
+    \$589  = \$96 ;
     if (rst) begin
       \$589  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$590  = \$109 ;
+    \$590  = \$97 ;
     if (rst) begin
       \$590  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$591  = \$110 ;
+    \$591  = \$98 ;
     if (rst) begin
       \$591  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$592  = \$111 ;
+    \$592  = \$99 ;
     if (rst) begin
       \$592  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$593  = \$112 ;
+    \$593  = \$100 ;
     if (rst) begin
       \$593  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$594  = \$113 ;
+    \$594  = \$101 ;
     if (rst) begin
       \$594  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$595  = \$114 ;
+    \$595  = \$102 ;
     if (rst) begin
       \$595  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$596  = \$115 ;
+    \$596  = \$103 ;
     if (rst) begin
       \$596  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$597  = \$116 ;
+    \$597  = \$104 ;
     if (rst) begin
       \$597  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$598  = \$117 ;
+    \$598  = \$105 ;
     if (rst) begin
       \$598  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$599  = \$118 ;
+    \$599  = \$106 ;
     if (rst) begin
       \$599  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$600  = \$119 ;
+    \$600  = \$107 ;
     if (rst) begin
       \$600  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$601  = \$120 ;
+    \$601  = \$108 ;
     if (rst) begin
       \$601  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$602  = \$121 ;
+    \$602  = \$109 ;
     if (rst) begin
       \$602  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$603  = \$122 ;
+    \$603  = \$110 ;
     if (rst) begin
       \$603  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$604  = \$123 ;
+    \$604  = \$111 ;
     if (rst) begin
       \$604  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$605  = \$124 ;
+    \$605  = \$112 ;
     if (rst) begin
       \$605  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$606  = \$125 ;
+    \$606  = \$113 ;
     if (rst) begin
       \$606  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$607  = \$126 ;
+    \$607  = \$114 ;
     if (rst) begin
       \$607  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$608  = \$127 ;
+    \$608  = \$115 ;
     if (rst) begin
       \$608  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$609  = \$128 ;
+    \$609  = \$116 ;
     if (rst) begin
       \$609  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$610  = \$129 ;
+    \$610  = \$117 ;
     if (rst) begin
       \$610  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$611  = shadow;
-    if (\entropy.raw_bits.lo_read ) begin
-      \$611  = entropy_raw_bits[63:32];
-    end
-    if (\emulator.pulses.lo_read ) begin
-      \$611  = emulator_pulses[63:32];
-    end
-    if (\counters.clocks.lo_read ) begin
-      \$611  = counters_clocks[63:32];
-    end
-    if (\counters.form.lo_read ) begin
-      \$611  = counters_form[63:32];
-    end
-    if (\counters.reset.lo_read ) begin
-      \$611  = counters_reset[63:32];
-    end
-    if (\counters.set.lo_read ) begin
-      \$611  = counters_set[63:32];
-    end
-    if (\counters.read.lo_read ) begin
-      \$611  = counters_read[63:32];
-    end
-    if (\counters.dot.lo_read ) begin
-      \$611  = counters_dot[63:32];
-    end
-    if (\counters.invalid.lo_read ) begin
-      \$611  = counters_invalid[63:32];
-    end
-    if (\counters.samples.lo_read ) begin
-      \$611  = counters_samples[63:32];
-    end
-    if (\counters.points.lo_read ) begin
-      \$611  = counters_points[63:32];
-    end
+    \$611  = \$118 ;
     if (rst) begin
-      \$611  = 32'd0;
+      \$611  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$612  = \$130 ;
+    \$612  = \$119 ;
     if (rst) begin
       \$612  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$613  = \$131 ;
+    \$613  = \$120 ;
     if (rst) begin
       \$613  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$614  = \$132 ;
+    \$614  = \$121 ;
     if (rst) begin
       \$614  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$615  = \$133 ;
+    \$615  = \$122 ;
     if (rst) begin
       \$615  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$616  = \$134 ;
+    \$616  = \$123 ;
     if (rst) begin
       \$616  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$617  = \$135 ;
+    \$617  = \$124 ;
     if (rst) begin
       \$617  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$618  = \$136 ;
+    \$618  = \$125 ;
     if (rst) begin
       \$618  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$619  = \$137 ;
+    \$619  = \$126 ;
     if (rst) begin
       \$619  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$620  = \$138 ;
+    \$620  = \$127 ;
     if (rst) begin
       \$620  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$621  = \$139 ;
+    \$621  = \$128 ;
     if (rst) begin
       \$621  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$622  = \$140 ;
+    \$622  = \$129 ;
     if (rst) begin
       \$622  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$623  = \$141 ;
+    \$623  = \$130 ;
     if (rst) begin
       \$623  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$624  = \$142 ;
+    \$624  = \$131 ;
     if (rst) begin
       \$624  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$625  = \$143 ;
+    \$625  = \$132 ;
     if (rst) begin
       \$625  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$626  = \$144 ;
+    \$626  = \$133 ;
     if (rst) begin
       \$626  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$627  = \$145 ;
+    \$627  = \$134 ;
     if (rst) begin
       \$627  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$628  = \$146 ;
+    \$628  = \$135 ;
     if (rst) begin
       \$628  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$629  = \$147 ;
+    \$629  = shadow;
+    if (\entropy.raw_bits.lo_read ) begin
+      \$629  = entropy_raw_bits[63:32];
+    end
+    if (\emulator.pulses.lo_read ) begin
+      \$629  = emulator_pulses[63:32];
+    end
+    if (\counters.clocks.lo_read ) begin
+      \$629  = counters_clocks[63:32];
+    end
+    if (\counters.form.lo_read ) begin
+      \$629  = counters_form[63:32];
+    end
+    if (\counters.reset.lo_read ) begin
+      \$629  = counters_reset[63:32];
+    end
+    if (\counters.set.lo_read ) begin
+      \$629  = counters_set[63:32];
+    end
+    if (\counters.read.lo_read ) begin
+      \$629  = counters_read[63:32];
+    end
+    if (\counters.dot.lo_read ) begin
+      \$629  = counters_dot[63:32];
+    end
+    if (\counters.invalid.lo_read ) begin
+      \$629  = counters_invalid[63:32];
+    end
+    if (\counters.samples.lo_read ) begin
+      \$629  = counters_samples[63:32];
+    end
+    if (\counters.points.lo_read ) begin
+      \$629  = counters_points[63:32];
+    end
     if (rst) begin
-      \$629  = 1'h0;
+      \$629  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$630  = \$148 ;
+    \$630  = \$136 ;
     if (rst) begin
       \$630  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$631  = \$149 ;
+    \$631  = \$137 ;
     if (rst) begin
       \$631  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$632  = \$150 ;
+    \$632  = \$138 ;
     if (rst) begin
       \$632  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$633  = \$151 ;
+    \$633  = \$139 ;
     if (rst) begin
       \$633  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$634  = \$152 ;
+    \$634  = \$140 ;
     if (rst) begin
       \$634  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$635  = \$153 ;
+    \$635  = \$141 ;
     if (rst) begin
       \$635  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$636  = \$154 ;
+    \$636  = \$142 ;
     if (rst) begin
       \$636  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$637  = \$155 ;
+    \$637  = \$143 ;
     if (rst) begin
       \$637  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$638  = \$156 ;
+    \$638  = \$144 ;
     if (rst) begin
       \$638  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$639  = \$157 ;
+    \$639  = \$145 ;
     if (rst) begin
       \$639  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$640  = \$158 ;
+    \$640  = \$146 ;
     if (rst) begin
       \$640  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$641  = \$159 ;
+    \$641  = \$147 ;
     if (rst) begin
       \$641  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$642  = \$160 ;
+    \$642  = \$148 ;
     if (rst) begin
       \$642  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$643  = \$161 ;
+    \$643  = \$149 ;
     if (rst) begin
       \$643  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$644  = \$162 ;
+    \$644  = \$150 ;
     if (rst) begin
       \$644  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$645  = \$163 ;
+    \$645  = \$151 ;
     if (rst) begin
       \$645  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$646  = \$164 ;
+    \$646  = \$152 ;
     if (rst) begin
       \$646  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$647  = \$165 ;
+    \$647  = \$153 ;
     if (rst) begin
       \$647  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$648  = \$166 ;
+    \$648  = \$154 ;
     if (rst) begin
       \$648  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$649  = \$167 ;
+    \$649  = \$155 ;
     if (rst) begin
       \$649  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$650  = \$168 ;
+    \$650  = \$156 ;
     if (rst) begin
       \$650  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$651  = \$169 ;
+    \$651  = \$157 ;
     if (rst) begin
       \$651  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$652  = \$170 ;
+    \$652  = \$158 ;
     if (rst) begin
       \$652  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$653  = \$171 ;
+    \$653  = \$159 ;
     if (rst) begin
       \$653  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$654  = \$172 ;
+    \$654  = \$160 ;
     if (rst) begin
       \$654  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$655  = \$173 ;
+    \$655  = \$161 ;
     if (rst) begin
       \$655  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$656  = \$174 ;
+    \$656  = \$162 ;
     if (rst) begin
       \$656  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$657  = \$175 ;
+    \$657  = \$163 ;
     if (rst) begin
       \$657  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$658  = \$176 ;
+    \$658  = \$164 ;
     if (rst) begin
       \$658  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$659  = \$177 ;
+    \$659  = \$165 ;
     if (rst) begin
       \$659  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$660  = \$178 ;
+    \$660  = \$166 ;
     if (rst) begin
       \$660  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$661  = \$179 ;
+    \$661  = \$167 ;
     if (rst) begin
       \$661  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$662  = \$206 ;
+    \$662  = \$168 ;
     if (rst) begin
-      \$662  = 32'd0;
+      \$662  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$663  = \$209 ;
+    \$663  = \$169 ;
     if (rst) begin
-      \$663  = 32'd0;
+      \$663  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$664  = \$214 ;
+    \$664  = \$170 ;
     if (rst) begin
-      \$664  = 32'd0;
+      \$664  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$665  = { 15'h0000, \$235  };
+    \$665  = \$171 ;
     if (rst) begin
-      \$665  = 32'd0;
+      \$665  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$666  = { 10'h000, \$254  };
+    \$666  = \$172 ;
     if (rst) begin
-      \$666  = 32'd0;
+      \$666  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$667  = \$285 ;
+    \$667  = \$173 ;
     if (rst) begin
-      \$667  = 32'd0;
+      \$667  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$668  = \$296 ;
+    \$668  = \$174 ;
     if (rst) begin
-      \$668  = 32'd0;
+      \$668  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$669  = \$315 ;
+    \$669  = \$175 ;
     if (rst) begin
-      \$669  = 32'd0;
+      \$669  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$670  = \$320 ;
+    \$670  = \$176 ;
     if (rst) begin
-      \$670  = 32'd0;
+      \$670  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$671  = \$327 ;
+    \$671  = \$177 ;
     if (rst) begin
-      \$671  = 32'd0;
+      \$671  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$672  = \$362 ;
+    \$672  = \$178 ;
     if (rst) begin
-      \$672  = 32'd0;
+      \$672  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$673  = \$372 ;
+    \$673  = \$179 ;
     if (rst) begin
-      \$673  = 32'd0;
+      \$673  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$674  = \$signal$446 ;
+    \$674  = \$180 ;
     if (rst) begin
-      \$674  = 32'd0;
+      \$674  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$675  = \$391 ;
+    \$675  = \$181 ;
     if (rst) begin
-      \$675  = 32'd0;
+      \$675  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$676  = \$392 ;
+    \$676  = \$182 ;
     if (rst) begin
-      \$676  = 32'd0;
+      \$676  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$677 [0] = \$393 ;
-    \$677 [1] = \$394 ;
-    \$677 [2] = \$395 ;
-    \$677 [3] = \$396 ;
-    \$677 [4] = \$397 ;
-    \$677 [5] = \$398 ;
-    \$677 [6] = \$399 ;
-    \$677 [7] = \$400 ;
+    \$677  = \$183 ;
     if (rst) begin
-      \$677  = 8'h00;
+      \$677  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$678 [0] = \$401 ;
-    \$678 [1] = \$402 ;
-    \$678 [2] = \$403 ;
-    \$678 [3] = \$404 ;
-    \$678 [4] = \$405 ;
-    \$678 [5] = \$406 ;
-    \$678 [6] = \$407 ;
-    \$678 [7] = \$408 ;
-    \$678 [8] = \$409 ;
-    \$678 [9] = \$410 ;
-    \$678 [10] = \$411 ;
-    \$678 [11] = \$412 ;
-    \$678 [12] = \$413 ;
-    \$678 [13] = \$414 ;
+    \$678  = \$184 ;
     if (rst) begin
-      \$678  = 14'h0000;
+      \$678  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$679  = { bus__r_stb, bus__w_stb };
+    \$679  = \$185 ;
     if (rst) begin
-      \$679  = 2'h0;
+      \$679  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$680  = \$419 ;
+    \$680  = \$212 ;
     if (rst) begin
-      \$680  = 1'h0;
+      \$680  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$681  = bus_error;
+    \$681  = \$215 ;
+    if (rst) begin
+      \$681  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$682  = \$220 ;
+    if (rst) begin
+      \$682  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$683  = { 15'h0000, \$241  };
+    if (rst) begin
+      \$683  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$684  = { 10'h000, \$260  };
+    if (rst) begin
+      \$684  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$685  = \$291 ;
+    if (rst) begin
+      \$685  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$686  = \$302 ;
+    if (rst) begin
+      \$686  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$687  = \$321 ;
+    if (rst) begin
+      \$687  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$688  = \$326 ;
+    if (rst) begin
+      \$688  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$689  = \$333 ;
+    if (rst) begin
+      \$689  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$690  = \$368 ;
+    if (rst) begin
+      \$690  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$691  = \$378 ;
+    if (rst) begin
+      \$691  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$692  = \$signal$461 ;
+    if (rst) begin
+      \$692  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$693  = \$397 ;
+    if (rst) begin
+      \$693  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$694  = \$398 ;
+    if (rst) begin
+      \$694  = 32'd0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$695 [0] = \$399 ;
+    \$695 [1] = \$400 ;
+    \$695 [2] = \$401 ;
+    \$695 [3] = \$402 ;
+    \$695 [4] = \$403 ;
+    \$695 [5] = \$404 ;
+    \$695 [6] = \$405 ;
+    \$695 [7] = \$406 ;
+    if (rst) begin
+      \$695  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$696 [0] = \$407 ;
+    \$696 [1] = \$408 ;
+    \$696 [2] = \$409 ;
+    \$696 [3] = \$410 ;
+    \$696 [4] = \$411 ;
+    \$696 [5] = \$412 ;
+    \$696 [6] = \$413 ;
+    \$696 [7] = \$414 ;
+    \$696 [8] = \$415 ;
+    \$696 [9] = \$416 ;
+    \$696 [10] = \$417 ;
+    \$696 [11] = \$418 ;
+    \$696 [12] = \$419 ;
+    \$696 [13] = \$420 ;
+    if (rst) begin
+      \$696  = 14'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$697  = { bus__r_stb, bus__w_stb };
+    if (rst) begin
+      \$697  = 2'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$698  = \$425 ;
+    if (rst) begin
+      \$698  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$699  = bus_error;
     if (control_command[6]) begin
-      \$681  = 1'h0;
+      \$699  = 1'h0;
     end
     if (missed) begin
-      \$681  = 1'h1;
+      \$699  = 1'h1;
     end
     if (rst) begin
-      \$681  = 1'h0;
+      \$699  = 1'h0;
     end
   end
-  assign status_turn = { 4'h0, \port$5247$0  };
+  assign access_dac__r_data = { \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0  };
+  assign access_inv_sigma__r_data = { \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0  };
+  assign access_log_sigma__r_data = { \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0  };
+  assign status_turn = { 4'h0, \port$5292$0  };
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -36818,43 +37206,40 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \entropy_symbol_counts[7]  = entropy_symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign { \$180 [31], \$180 [29:28], \$180 [23], \$180 [21:20], \$180 [18:15], \$180 [13:12], \$180 [9], \$180 [7], \$180 [5:2] } = 18'h00000;
-  assign { \$180 [30], \$180 [27:24], \$180 [22], \$180 [19], \$180 [14], \$180 [11:10], \$180 [8], \$180 [6], \$180 [1:0] } = { \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read  };
-  assign { \$181 [23:9], \$181 [7:0] } = 23'h000000;
-  assign \$181 [8] = \id.version_read ;
-  assign { \$183 [30], \$183 [26], \$183 [24], \$183 [21:20], \$183 [18:14], \$183 [12], \$183 [8], \$183 [5], \$183 [2:0] } = 16'h0000;
-  assign { \$183 [31], \$183 [29:27], \$183 [25], \$183 [23:22], \$183 [19], \$183 [13], \$183 [11:9], \$183 [7:6], \$183 [4:3] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
-  assign { \$187 [31:9], \$187 [7:0] } = 31'h00000000;
-  assign \$187 [8] = \id.rows_read ;
-  assign { \$189 [31:6], \$189 [4:0] } = 31'h00000000;
-  assign \$189 [5] = \id.pairs_read ;
-  assign { \$191 [31:3], \$191 [1:0] } = 31'h00000000;
-  assign \$191 [2] = \id.entropy_pairs_read ;
-  assign { \$193 [31:4], \$193 [2:0] } = 31'h00000000;
-  assign \$193 [3] = \id.access_bits_read ;
+  assign { \$186 [31], \$186 [29:28], \$186 [23], \$186 [21:20], \$186 [18:15], \$186 [13:12], \$186 [9], \$186 [7], \$186 [5:2] } = 18'h00000;
+  assign { \$186 [30], \$186 [27:24], \$186 [22], \$186 [19], \$186 [14], \$186 [11:10], \$186 [8], \$186 [6], \$186 [1:0] } = { \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read , \id.magic_read  };
+  assign { \$187 [23:9], \$187 [7:0] } = 23'h000000;
+  assign \$187 [8] = \id.version_read ;
+  assign { \$189 [31:30], \$189 [28], \$189 [23:13], \$189 [10:8], \$189 [5], \$189 [3], \$189 [0] } = 20'h00000;
+  assign { \$189 [29], \$189 [27:24], \$189 [12:11], \$189 [7:6], \$189 [4], \$189 [2:1] } = { \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read , \id.map_hash_read  };
+  assign { \$193 [31:9], \$193 [7:0] } = 31'h00000000;
+  assign \$193 [8] = \id.rows_read ;
   assign { \$195 [31:6], \$195 [4:0] } = 31'h00000000;
-  assign \$195 [5] = \id.tile_pairs_read ;
-  assign \$197  = 32'd0;
-  assign \$198  = \$196 ;
-  assign \$199  = 32'd0;
-  assign \$200  = \$196 ;
-  assign { \$201 [31:11], \$201 [9:0] } = 31'h00000000;
-  assign \$201 [10] = \id.max_points_read ;
-  assign { \$203 [31:4], \$203 [2:0] } = 31'h00000000;
-  assign \$203 [3] = \id.max_group_rows_read ;
-  assign { \$205 [31:3], \$205 [1:0] } = 31'h00000000;
-  assign \$205 [2] = \id.max_regions_read ;
-  assign \$373  = 32'd0;
-  assign \$374  = 32'd0;
-  assign \$375  = 32'd0;
-  assign \$376  = 32'd0;
-  assign \$377  = 32'd0;
-  assign \$378  = 32'd0;
-  assign \$379  = 32'd0;
-  assign \$380  = 32'd0;
-  assign \$381  = 32'd0;
-  assign \$382  = access_state_queues_answer;
-  assign \$391  = \$390 ;
+  assign \$195 [5] = \id.pairs_read ;
+  assign { \$197 [31:3], \$197 [1:0] } = 31'h00000000;
+  assign \$197 [2] = \id.entropy_pairs_read ;
+  assign { \$199 [31:4], \$199 [2:0] } = 31'h00000000;
+  assign \$199 [3] = \id.access_bits_read ;
+  assign { \$201 [31:6], \$201 [4:0] } = 31'h00000000;
+  assign \$201 [5] = \id.tile_pairs_read ;
+  assign \$203  = 32'd0;
+  assign \$204  = \$202 ;
+  assign \$205  = 32'd0;
+  assign \$206  = \$202 ;
+  assign { \$207 [31:11], \$207 [9:0] } = 31'h00000000;
+  assign \$207 [10] = \id.max_points_read ;
+  assign { \$209 [31:4], \$209 [2:0] } = 31'h00000000;
+  assign \$209 [3] = \id.max_group_rows_read ;
+  assign { \$211 [31:3], \$211 [1:0] } = 31'h00000000;
+  assign \$211 [2] = \id.max_regions_read ;
+  assign \$379  = access_dac_answer;
+  assign \$382  = \$381 ;
+  assign \$383  = \$381 ;
+  assign \$384  = \$381 ;
+  assign \$385  = \$381 ;
+  assign \$386  = \$381 ;
+  assign \$387  = \$381 ;
+  assign \$397  = \$396 ;
 endmodule
 
 (* generator = "Amaranth" *)
@@ -36941,7 +37326,7 @@ module \ohmcarlo_core.results (clk, rst, input__valid, input__ready, output__val
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.samples$539 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
+module \ohmcarlo_core.samples$557 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -37097,7 +37482,7 @@ module \ohmcarlo_core.samples$539 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6431$0 , \port$6435$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6485$0 , \port$6489$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -37385,11 +37770,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6431$0 ;
-  wire [4:0] \port$6431$0 ;
+  output [4:0] \port$6485$0 ;
+  wire [4:0] \port$6485$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6435$0 ;
-  wire [25:0] \port$6435$0 ;
+  output [25:0] \port$6489$0 ;
+  wire [25:0] \port$6489$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -38035,8 +38420,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6431$0  = \$157 ;
-  assign \port$6435$0  = \$159 ;
+  assign \port$6485$0  = \$157 ;
+  assign \port$6489$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];

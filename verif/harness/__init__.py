@@ -7,7 +7,7 @@ from .cases import case_parameters
 from .model import building
 from .packing import Packer
 from .seeds import array_stimuli, seed_of, stimuli
-from .streams import Clocked, Sink, Source, load_window, start_clock
+from .streams import Clocked, Sink, Source, load_window, start_clock, unload_window
 
 __all__ = [
     "BenchFailure",
@@ -26,4 +26,5 @@ __all__ = [
     "segment_words",
     "start_clock",
     "stimuli",
+    "unload_window",
 ]

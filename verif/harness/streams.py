@@ -207,3 +207,15 @@ async def load_window(dut: Any, name: str, words: dict[int, int] | Sequence[int]
         await edge
     stb.value = 0
     await edge
+
+
+async def unload_window(dut: Any, name: str, words: int) -> list[int]:
+    """Read the first words of a memory window, one word per clock."""
+    stb, addr, data = (getattr(dut, f"{name}__{part}") for part in ("r_stb", "r_addr", "r_data"))
+    edge, found = RisingEdge(dut.clk), []
+    for address in range(words + 1):
+        stb.value, addr.value = int(address < words), min(address, words - 1)
+        await edge
+        if address:  # the word of the address before
+            found.append(int(data.value))
+    return found

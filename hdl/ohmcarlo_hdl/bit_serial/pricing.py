@@ -76,7 +76,7 @@ class BitSerialPricing(wiring.Component):
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
-        super().__init__(PricingPorts())
+        super().__init__(PricingPorts(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

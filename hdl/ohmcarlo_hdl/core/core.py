@@ -228,9 +228,6 @@ class Core(wiring.Component):
             (blocks.step_records.output, wiring.flipped(self.step_records)),
             (bank.load_points, likelihood.load_points),
             (bank.load_order, likelihood.load_order),
-            (bank.load_dac, proposal.load_dac),
-            (bank.load_inv_sigma, pricing.load_inv_sigma),
-            (bank.load_log_sigma, pricing.load_log_sigma),
             (bank.load_bad_rows, step.load_bad_rows),
         ):
             wiring.connect(m, source, sink)
@@ -350,12 +347,15 @@ class Core(wiring.Component):
             m.d.comb += getattr(bank, f"counters_{name}").eq(getattr(counters, name))
 
     def _connect_state(self, m: Module, bank: RegisterBank, blocks: _Blocks, quiet: Signal) -> None:
-        """State is read and loaded only while no command runs."""
-        step = blocks.step
+        """State and tables are read and loaded only while no command runs."""
+        step, pricing = blocks.step, blocks.pricing
         for name, window in {
             **{name: getattr(step.state, name) for name in StepState(self.config).members},
             "state_coin": blocks.entropy.state,
             "state_counters": blocks.counters.state,
+            "dac": blocks.proposal.load_dac,
+            "inv_sigma": pricing.load_inv_sigma,
+            "log_sigma": pricing.load_log_sigma,
         }.items():
             software = getattr(bank, f"access_{name}")
             drive_from(m, window, software, ("addr", "data", "r_addr"))

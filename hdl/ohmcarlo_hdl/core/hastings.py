@@ -28,7 +28,7 @@ from ..config import CoreConfig
 from ..lib.arith import saturate, shift_round
 from ..lib.pipeline import delayed
 from ..lib.table import SegmentTable
-from ..lib.window import Window
+from ..lib.window import Access
 from .interface import ACC_BITS
 from .target import Target
 
@@ -75,7 +75,7 @@ class Hastings(wiring.Component):
         Limits of a target.
     valid_lo, valid_hi : In(CODE_BITS)
         Lowest and highest code of a valid read-back.
-    load_inv_sigma, load_log_sigma : In(Window)
+    load_inv_sigma, load_log_sigma : In(Access)
         Nodes of the tables of 1/σ and log σ.
     hastings : Out(signed(ACC_BITS))
         Hastings term, LSB 2**-LOGLIK_FRAC.
@@ -103,8 +103,8 @@ class Hastings(wiring.Component):
                 "hi": In(DAC_BITS),
                 "valid_lo": In(CODE_BITS),
                 "valid_hi": In(CODE_BITS),
-                "load_inv_sigma": In(Window(1 + SEGMENT_INDEX_BITS)),
-                "load_log_sigma": In(Window(1 + SEGMENT_INDEX_BITS)),
+                "load_inv_sigma": In(Access(1 + SEGMENT_INDEX_BITS)),
+                "load_log_sigma": In(Access(1 + SEGMENT_INDEX_BITS)),
                 "hastings": Out(signed(ACC_BITS)),
                 "stuck": Out(1),
             }
@@ -125,10 +125,10 @@ class Hastings(wiring.Component):
 
         # 1/σ and log σ at the target, and the deviation of the device from it
         m.submodules.inv_sigma = inv_sigma = SegmentTable(
-            SEGMENTS, SEGMENT_FRAC, INV_SIGMA_BITS, INV_SIGMA_BITS, wide=True
+            SEGMENTS, SEGMENT_FRAC, INV_SIGMA_BITS, INV_SIGMA_BITS, wide=True, readable=True
         )
         m.submodules.log_sigma = log_sigma = SegmentTable(
-            SEGMENTS, SEGMENT_FRAC, LOG_SIGMA_BITS, LOG_SIGMA_BITS + 1, wide=True
+            SEGMENTS, SEGMENT_FRAC, LOG_SIGMA_BITS, LOG_SIGMA_BITS + 1, wide=True, readable=True
         )
         wiring.connect(m, inv_sigma.load, wiring.flipped(self.load_inv_sigma))
         wiring.connect(m, log_sigma.load, wiring.flipped(self.load_log_sigma))

@@ -40,7 +40,12 @@ WEAR_BITS = 32
 REGION_WORDS = 8
 """Words of a region in the window ``state_regions``; the last two are the step controller's."""
 SEGMENT_ADDRESS_BITS = 1 + (SEGMENTS - 1).bit_length()
-"""Address width of the load window of a ``SegmentTable`` of the DAC range."""
+"""Address width of the window of a ``SegmentTable`` of the DAC range."""
+
+
+def segment_window(config: CoreConfig) -> Window | Access:
+    """Window of a ``SegmentTable`` of the DAC range; a bit-serial controller only loads it."""
+    return (Window if config.bit_serial else Access)(SEGMENT_ADDRESS_BITS)
 
 
 # -- payloads --------------------------------------------------------------------------------
@@ -538,7 +543,7 @@ class ProposalPorts(wiring.Signature):
         Devices have trims of their own.
     centre_enable : In(1)
         Devices have centres of their own.
-    load_dac : In(Window)
+    load_dac : In(segment_window)
         Nodes of the DAC table.
     load_calibration : In(Window)
         Trim and centre of each device; only with ``config.device_calibration``.
@@ -554,7 +559,7 @@ class ProposalPorts(wiring.Signature):
             "hi": In(DAC_BITS),
             "trim_enable": In(1),
             "centre_enable": In(1),
-            "load_dac": In(Window(SEGMENT_ADDRESS_BITS)),
+            "load_dac": In(segment_window(config)),
         }
         if config.device_calibration:
             ports["load_calibration"] = In(Window(config.row_bits + config.device_bits))
@@ -584,11 +589,11 @@ class PricingPorts(wiring.Signature):
         Coefficients of the weight prior and of the common-mode prior.
     weight_shift, common_shift : In(SHIFT_BITS)
         Right shifts of these coefficients.
-    load_inv_sigma, load_log_sigma : In(Window)
+    load_inv_sigma, load_log_sigma : In(segment_window)
         Nodes of the tables of 1/σ and log σ.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, config: CoreConfig) -> None:
         super().__init__(
             {
                 "devices": In(stream.Signature(PROGRAMMED)),
@@ -604,8 +609,8 @@ class PricingPorts(wiring.Signature):
                 "weight_shift": In(SHIFT_BITS),
                 "common_mantissa": In(COEF_BITS),
                 "common_shift": In(SHIFT_BITS),
-                "load_inv_sigma": In(Window(SEGMENT_ADDRESS_BITS)),
-                "load_log_sigma": In(Window(SEGMENT_ADDRESS_BITS)),
+                "load_inv_sigma": In(segment_window(config)),
+                "load_log_sigma": In(segment_window(config)),
             }
         )
 

@@ -114,7 +114,9 @@ class Proposal(wiring.Component):
         trimmed_7 = (Cat(half, base_7).as_signed() + turned_7) >> TRIM_GAIN_FRAC
 
         # the table
-        m.submodules.dac = dac = SegmentTable(SEGMENTS, SEGMENT_FRAC, DAC_NODE_BITS, DAC_NODE_BITS)
+        m.submodules.dac = dac = SegmentTable(
+            SEGMENTS, SEGMENT_FRAC, DAC_NODE_BITS, DAC_NODE_BITS, readable=True
+        )
         wiring.connect(m, dac.load, wiring.flipped(self.load_dac))
         m.d.comb += Cat(dac.fraction, dac.index).eq(clip(trimmed_7, 0, DAC_MAX))
 

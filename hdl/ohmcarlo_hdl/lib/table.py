@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from amaranth import Cat, Const, Module, Signal, signed, unsigned
+from amaranth import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from ohmcarlo.spec import segments_of
 
 from .pipeline import delayed
-from .window import Window
+from .window import Access, Window
 
 IN_BLOCK_RAM = {"rom_style": "block", "ram_style": "block"}
 """A table in logic would be slower and large."""
@@ -24,7 +24,8 @@ class SegmentTable(wiring.Component):
 
     A free-running pipeline: one lookup per clock, no handshake. With ``nodes`` the table is a ROM;
     otherwise it is loaded through ``load``: segment ``i`` has word ``2 i`` (low) and word
-    ``2 i + 1`` (delta), each sign-extended to 32 bits.
+    ``2 i + 1`` (delta), each sign-extended to 32 bits. A read of a word takes the place of the
+    lookup of that clock.
 
     Twin: ``ohmcarlo.spec.interpolate``.
 
@@ -38,6 +39,8 @@ class SegmentTable(wiring.Component):
         Content of a ROM.
     wide : bool
         The product is wider than a multiplier of an FPGA; it takes ``WIDE_LATENCY`` clocks.
+    readable : bool
+        Words can be read, too.
 
     Attributes
     ----------
@@ -47,7 +50,7 @@ class SegmentTable(wiring.Component):
         Position within the segment.
     value : Out(signed(low_bits + 1))
         Interpolated value.
-    load : In(Window)
+    load : In(Window), or In(Access) with ``readable``
         Words of the segments; only without ``nodes``.
     """
 
@@ -63,18 +66,20 @@ class SegmentTable(wiring.Component):
         nodes: Sequence[int] | None = None,
         *,
         wide: bool = False,
+        readable: bool = False,
     ) -> None:
         self.segments = segments
         self.fraction_bits = fraction_bits
         self.low_bits, self.delta_bits = low_bits, delta_bits
-        self.nodes, self.wide = nodes, wide
+        self.nodes, self.wide, self.readable = nodes, wide, readable
         ports: dict[str, Any] = {
             "index": In(range(segments)),
             "fraction": In(unsigned(fraction_bits)),
             "value": Out(signed(low_bits + 1)),
         }
         if nodes is None:
-            ports["load"] = In(Window(1 + (segments - 1).bit_length()))
+            window = Access if readable else Window
+            ports["load"] = In(window(1 + (segments - 1).bit_length()))
         super().__init__(ports)
 
     def elaborate(self, platform: Any) -> Module:
@@ -114,6 +119,8 @@ class SegmentTable(wiring.Component):
         if self.wide:  # the low end is used, and looked up, a clock later
             product, low_index = delayed(m, product, 1, "product"), delayed(m, low_index, 1, "late")
         m.d.comb += [low_port.addr.eq(low_index), delta_port.addr.eq(self.index)]
+        if self.readable:
+            self._read(m, low_port, delta_port)
         m.d.sync += [
             first.eq(self.fraction),
             fraction.eq(first),
@@ -122,3 +129,11 @@ class SegmentTable(wiring.Component):
             self.value.eq((Cat(half, low).as_signed() + product) >> self.fraction_bits),
         ]
         return m
+
+    def _read(self, m: Module, low_port: Any, delta_port: Any) -> None:
+        """Read words through the ports of the lookups."""
+        step = Signal(reset_less=True)
+        m.d.sync += step.eq(self.load.r_addr[0])
+        with m.If(self.load.r_stb):
+            m.d.comb += [port.addr.eq(self.load.r_addr[1:]) for port in (low_port, delta_port)]
+        m.d.comb += self.load.r_data.eq(Mux(step, delta_port.data, low_port.data))

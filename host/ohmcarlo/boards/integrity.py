@@ -3,7 +3,7 @@
 A bit that flips in a register of the controller must not become a wrong posterior that looks
 right. The host has the data, the settings and every streamed sample. It therefore recomputes the
 log-posterior of each sample, follows the multiplicities through the step records, and reads the
-settings back. verif/flips.py measures how many flips escape.
+settings and the tables back. verif/flips.py measures how many flips escape.
 """
 
 from __future__ import annotations
@@ -84,4 +84,14 @@ def check_fields(wanted: Mapping[str, int], found: Mapping[str, int]) -> None:
         raise BoardUpset(
             f"{len(unequal)} registers of the board have changed by themselves "
             f"({', '.join(unequal[:3])}): {REMEDY}"
+        )
+
+
+def check_window(name: str, wanted: NDArray[np.uint32], found: NDArray[np.uint32]) -> None:
+    """Raise BoardUpset unless the words of a memory window are those that were loaded."""
+    wrong = np.flatnonzero(found != wanted)
+    if len(wrong):
+        raise BoardUpset(
+            f"{len(wrong)} words of the window {name} of the board have changed by themselves "
+            f"(the first is word {wrong[0]}): {REMEDY}"
         )

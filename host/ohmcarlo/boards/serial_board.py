@@ -20,7 +20,7 @@ from ..golden.machine import STEPS
 from ..spec import PROB_FRAC, SYMBOL_BITS, Points
 from ..spec.link import Command, FaultCause, Reason
 from .base import Block
-from .integrity import check_fields, check_log_posteriors
+from .integrity import check_fields, check_log_posteriors, check_window
 from .link.messages import Finished, Link
 from .link.remote import RemoteController
 from .link.transport import LINK_TIMEOUT_S, Clock, Port
@@ -33,7 +33,14 @@ from .memory.identity import (
     require_fit,
     require_room,
 )
-from .memory.image import Image, controller_image, data_image, emulator_image
+from .memory.image import (
+    TABLES,
+    Image,
+    Words,
+    controller_image,
+    data_image,
+    emulator_image,
+)
 from .memory.layout import Layout
 from .memory.state import (
     BOARD_COUNTERS,
@@ -70,7 +77,8 @@ class SerialBoard:
     timeout_s : float
         Time after which a board that does not answer is regarded as lost.
     check : bool
-        Compare what the board streams, and its settings, with what they must be (``integrity``).
+        Compare what the board streams, its settings and its tables with what they must be
+        (``integrity``).
         A model of the hardware that streams arbitrary samples cannot pass.
 
     Raises OhmcarloError if no board of this version answers, UsageError for another array. The port
@@ -109,6 +117,8 @@ class SerialBoard:
         self._steps = 0
         self._fields: dict[str, int] = {}
         """Fields that were written, for the comparison with the board."""
+        self._tables: dict[str, Words] = {}
+        """Tables that were loaded, for the same comparison."""
         self.board_clocks = self.identification["clocks"]
         """Clocks of the whole board since power-up, at the end of the last long command. They
         include the work of the processor."""
@@ -176,6 +186,8 @@ class SerialBoard:
         self._write(image.fields)
         for window, words in image.windows.items():
             self.remote.load(window, words)
+            if window in TABLES:
+                self._tables[window] = words
 
     def _load_array(self) -> None:
         """Load the state of the twin into the emulator; a die is not loaded."""
@@ -336,8 +348,7 @@ class SerialBoard:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
-        if self._check:
-            check_fields(self._fields, self.remote.read(list(self._fields)))
+        self._check_settings()
         size = sizes(self.layout)
         windows = {name: self.remote.unload(name, size[name]) for name in SAVED}
         codes, pulses = np.zeros((self.layout.rows, 2 * self.layout.pairs), np.int32), 0
@@ -357,6 +368,14 @@ class SerialBoard:
         )
         self._stream.held.put(state)
         return state
+
+    def _check_settings(self) -> None:
+        """Read settings and tables back, and compare them with what was written."""
+        if not self._check:
+            return
+        check_fields(self._fields, self.remote.read(list(self._fields)))
+        for name, words in self._tables.items():
+            check_window(name, words, self.remote.unload(name, len(words)))
 
     def counters(self) -> dict[str, NDArray[Any]]:
         name = "state_counters"

@@ -11,6 +11,7 @@ from ohmcarlo.boards.integrity import (
     check_fields,
     check_log_posteriors,
     check_multiplicities,
+    check_window,
 )
 from ohmcarlo.golden import Controller, Stream
 from ohmcarlo.spec import Geometry
@@ -86,3 +87,13 @@ def test_fields() -> None:
     check_fields(wanted, dict(wanted))
     with pytest.raises(BoardUpset, match=r"1 registers .*\(proposal\.rho\.value\)"):
         check_fields(wanted, wanted | {"proposal.rho.value": 257})
+
+
+def test_window() -> None:
+    """A word of a table that changed by itself is named."""
+    wanted = np.arange(512, dtype=np.uint32)
+    check_window("dac", wanted, wanted.copy())
+    found = wanted.copy()
+    found[300] ^= 1 << 31
+    with pytest.raises(BoardUpset, match=r"1 words of the window dac .*word 300"):
+        check_window("dac", wanted, found)

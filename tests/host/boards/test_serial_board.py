@@ -18,10 +18,11 @@ from ohmcarlo import __version__
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.boards import ENTROPY_ALARM, BoardLost, ModelBoard, SerialBoard
+from ohmcarlo.boards.integrity import BoardUpset
 from ohmcarlo.boards.link.frames import Frame, decode
 from ohmcarlo.boards.link.remote import READ, RESET, SET
 from ohmcarlo.boards.link.transport import LINK_TIMEOUT_S
-from ohmcarlo.boards.memory.image import controller_image, data_image, emulator_image
+from ohmcarlo.boards.memory.image import TABLES, controller_image, data_image, emulator_image
 from ohmcarlo.boards.records.decode import Records
 from ohmcarlo.boards.records.tally import Tally
 from ohmcarlo.errors import OhmcarloError, UsageError
@@ -51,9 +52,11 @@ def board(native: NativeBoard) -> SerialBoard:
     return board_at(NativePort(native))
 
 
-def board_at(port: NativePort, geometry: Geometry | None = None) -> SerialBoard:
+def board_at(
+    port: NativePort, geometry: Geometry | None = None, check: bool = False
+) -> SerialBoard:
     array = EmulatedArray(geometry or Geometry(), 3)
-    return SerialBoard(port, array, "serial:port", port.clock, check=False)
+    return SerialBoard(port, array, "serial:port", port.clock, check=check)
 
 
 def points(count: int = 40, features: int = FEATURES) -> Points:
@@ -516,6 +519,25 @@ def test_digital_dot_products_follow_from_the_points() -> None:
         np.zeros(64, np.uint32),
     )
     assert (found.dot, found.digital, found.digital_macs) == (0, 50, 50 * FEATURES)
+
+
+# -- bit flips -------------------------------------------------------------------------------------
+
+
+def test_a_checkpoint_compares_the_tables(native: NativeBoard) -> None:
+    """One wrong bit in any table ends the run; with the right words, it goes on."""
+    board = board_at(NativePort(native), check=True)
+    chain = registers()
+    board.configure(chain, points())
+    image = controller_image(chain, points(), board.array, board.layout.geometry)
+    for place, name in enumerate(TABLES):
+        words, at = image.windows[name], 170 * place + 1
+        board.state_dict()
+        board.remote.load(name, words[at : at + 1] ^ np.uint32(1 << 7 * place), at)
+        with pytest.raises(BoardUpset, match=f"1 words of the window {name} .*word {at}\\)"):
+            board.state_dict()
+        board.remote.load(name, words[at : at + 1], at)
+    board.state_dict()
 
 
 # -- the self-test ---------------------------------------------------------------------------------

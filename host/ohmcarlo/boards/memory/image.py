@@ -16,6 +16,8 @@ from ...golden.machine import Machine, build_machine, build_state
 from ...spec import TRIM_GAIN_BITS, TRIM_OFFSET_BITS, Geometry, Points, segment_words
 
 Words = NDArray[np.uint32]
+TABLES = ("dac", "inv_sigma", "log_sigma")
+"""Windows of ``controller_image`` that can be read back."""
 
 
 @dataclass
@@ -81,12 +83,9 @@ def controller_image(
     for name in ("logit", "weight", "common"):
         mantissa, shift = getattr(r, f"{name}_coef")
         fields |= {f"proposal.{name}.mantissa": mantissa, f"proposal.{name}.shift": shift}
-    windows = {
-        "dac": table_words(machine.dac),
-        "inv_sigma": table_words(r.inv_sigma),
-        "log_sigma": table_words(r.log_sigma),
-        "bad_rows": bad_row_words(r),
-    }
+    tables = (machine.dac, r.inv_sigma, r.log_sigma)
+    windows = {name: table_words(nodes) for name, nodes in zip(TABLES, tables, strict=True)}
+    windows["bad_rows"] = bad_row_words(r)
     if trimmed or centred:
         windows["calibration"] = calibration_words(machine, geometry)
     loaded = data_image(points, geometry)
