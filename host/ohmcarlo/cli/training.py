@@ -43,7 +43,7 @@ def train(
         typer.Option(
             metavar="R",
             help="Proposals are centred at c + R (g - c). 1 is the random walk, without whitening; "
-            "0.8 mixes best on whitened data and is the default there.",
+            "0.8 mixes best on whitened data and is the default there (ecg: 0.9).",
             rich_help_panel="Chain",
         ),
     ] = None,
@@ -90,7 +90,7 @@ def train(
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Steps of each chain (default that of the task: 10,000, ecg 30,000, cartpole 299, "
+            help="Steps of each chain (default that of the task: 10,000, ecg 15,000, cartpole 299, "
             "which are 1,200 episodes)."
         ),
     ] = None,

@@ -53,6 +53,8 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     notes: list[str] = []
     if options["whiten"] is None:
         options["whiten"] = supervised and not (plain or hidden or options["rho"] == 1)
+    if options["whiten"] and options["rho"] is None:
+        options["rho"] = task.whitened_rho
     if options["chains"] is None:
         wanted = CHAINS if supervised and not plain else 1
         options["chains"] = chains = _fitting(int(options["rows"]), wanted, hidden)

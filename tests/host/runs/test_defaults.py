@@ -29,6 +29,14 @@ def test_a_logistic_model_is_whitened_and_has_four_chains() -> None:
     assert chosen("toy2d", whiten=False, chains=3, steps=7) == (False, 3, 7)
 
 
+def test_a_task_with_a_heavy_tail_has_its_own_rho() -> None:
+    def rho(task: str, **changes: Any) -> float | None:
+        return complete(get_task(task), OPEN | changes).config.rho
+
+    assert rho("ecg") == 0.9 and rho("ecg", rho=0.8) == 0.8
+    assert rho("breast-cancer") is None and rho("ecg", whiten=False) is None
+
+
 @pytest.mark.parametrize(
     ("paper", "changes"), [(True, {}), (False, {"kernel": "published"}), (True, {"rho": 1.0})]
 )
