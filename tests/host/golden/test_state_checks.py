@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.sweep import Sweep
 from ohmcarlo.boards.memory.layout import Layout
 from ohmcarlo.boards.memory.state import BOARD_COUNTERS, BOARD_WEAR, check_board_state
-from ohmcarlo.errors import UsageError
-from ohmcarlo.golden import Controller, SamplerSettings
+from ohmcarlo.errors import OhmcarloError, UsageError
+from ohmcarlo.golden import ENTROPY_ALARM, EXHAUSTED, Controller, SamplerSettings
 from ohmcarlo.golden.machine import SCALARS, State
 from ohmcarlo.spec import Geometry, Points
 
@@ -64,6 +65,26 @@ def test_every_state_of_a_chain_is_accepted(steps: int) -> None:
     if steps:
         a, b = made.run(30)[0], other.run(30)[0]
         assert np.array_equal(a.codes, b.codes) and np.array_equal(a.accepted, b.accepted)
+
+
+def test_states_of_chains_that_ended_are_accepted() -> None:
+    """After an alarm of the coin, at a start or in a step, and without free rows."""
+    plain = SamplerSettings(stream=False, retries=2).registers(GEOMETRY, 3, lambda g: 0.05 * g)
+    registers = replace(plain, rct_cutoff=13)
+    ends = set()
+    for seed in range(20):
+        made, other = (
+            Controller(registers, EmulatedArray(GEOMETRY, seed, stuck=0.05), POINTS)
+            for _ in range(2)
+        )
+        for _ in range(2):
+            try:
+                made.start()
+                ends.add(str(made.run(30)[1]))
+            except OhmcarloError as error:
+                ends.add(type(error).__name__)
+            other.load_state_dict(made.state_dict())
+    assert {"EntropyAlarm", str(EXHAUSTED), str(ENTROPY_ALARM)} <= ends
 
 
 NAMES = sorted(controller(steps=0).state_dict())
