@@ -4,7 +4,8 @@ Hidden units can be exchanged, and the signs of their weights flipped, without a
 prediction. Chains therefore disagree on the weights although they may agree on the predictions. The
 spread of the chains' mean probabilities, over the root of their number, is the standard error of a
 case's probability. It is small, too, where no chain has found the structure of the data yet. The
-log-posterior then still rises, at a different time in each chain, which its R-hat shows.
+log-posterior then still rises, at a different time in each chain, and the R-hat of log-posterior
+and probabilities shows it.
 """
 
 from __future__ import annotations

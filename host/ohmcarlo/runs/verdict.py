@@ -122,7 +122,7 @@ def _agreement(v: Values) -> Iterator[Finding]:
 
 
 def _network(v: Values) -> Iterator[Finding]:
-    error, level = v.get("prediction_error_max"), v.get("log_posterior_rhat")
+    error, level = v.get("prediction_error_max"), _network_rhat(v)
     if not v.get("hidden") or not v["accepted"]:
         return
     if v["chains"] < NETWORK_CHAINS or error is None or level is None:
@@ -135,8 +135,8 @@ def _network(v: Values) -> Iterator[Finding]:
         yield Finding(
             Verdict.DISAGREE,
             "the chains of the network do not agree on its predictions yet (standard error of a "
-            f"probability {error:.3f}, should be below {PREDICTION_LIMIT}; R-hat of the "
-            f"log-posterior {level:.2f}, should be below {RHAT_LIMIT}): do not trust "
+            f"probability {error:.3f}, should be below {PREDICTION_LIMIT}; R-hat {level:.2f} of "
+            f"log-posterior or probabilities, should be below {RHAT_LIMIT}): do not trust "
             f"probabilities and weights of this run; try --steps {_network_steps(v)}",
         )
     elif v["rhat_max"] is not None and v["rhat_max"] > RHAT_LIMIT:
@@ -148,11 +148,18 @@ def _network(v: Values) -> Iterator[Finding]:
         )
 
 
+def _network_rhat(v: Values) -> float | None:
+    """The smaller R-hat of log-posterior and probabilities: either shows that the chains have found
+    the same functions."""
+    found = [v.get(name) for name in ("log_posterior_rhat", "prediction_rhat_max")]
+    return min((rhat for rhat in found if rhat is not None), default=None)
+
+
 def _network_steps(v: Values) -> int:
     """Steps after which both measures are half their limits: a variance falls with the number of
     steps."""
     error = (v["prediction_error_max"] / PREDICTION_LIMIT) ** 2
-    level = (v["log_posterior_rhat"] ** 2 - 1) / (RHAT_LIMIT**2 - 1)
+    level = ((_network_rhat(v) or 1.0) ** 2 - 1) / (RHAT_LIMIT**2 - 1)
     return _round_up(2 * v["steps"] * max(error, level))
 
 

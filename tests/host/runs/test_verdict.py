@@ -101,7 +101,8 @@ NETWORK = GOOD | {
     [
         ({}, Verdict.PREDICTIONS, ["do not interpret the weights"]),
         ({"prediction_error_max": 0.1}, Verdict.DISAGREE, ["--steps 80000", "probabilities"]),
-        ({"log_posterior_rhat": 1.1}, Verdict.DISAGREE, ["log-posterior 1.10", "--steps 50000"]),
+        ({"log_posterior_rhat": 1.1}, Verdict.DISAGREE, ["R-hat 1.10", "--steps 50000"]),
+        ({"log_posterior_rhat": 1.1, "prediction_rhat_max": 1.03}, Verdict.PREDICTIONS, []),
         ({"prediction_error_max": None, "chains": 1}, Verdict.UNKNOWN, ["--chains 4"]),
         ({"chains": 2}, Verdict.UNKNOWN, ["--chains 4"]),
         ({"rhat_max": 1.01}, Verdict.SETTLED, []),
