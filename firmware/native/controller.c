@@ -45,6 +45,8 @@ struct controller {
     uint32_t hang;     // operations until the first one without an answer; 0: none
     bool hanging;      // the present operation has no answer
     bool frozen;       // the present step has no answer
+    bool varying;      // SETs of an entropy device end in different codes
+    uint32_t pulses;   // SETs of varying devices
     uint32_t break_at; // operations until one stops the sequencer; 0: none
     uint32_t delay;    // clocks of a record word between controller and ring
     uint32_t slow;     // more clocks of a single operation and of a step
@@ -82,8 +84,10 @@ static void forget(void)
 {
     const uint32_t hang = controller.hang;
     const bool frozen = controller.frozen;
+    const bool varying = controller.varying;
     const uint32_t delay = controller.delay;
-    controller = (struct controller){.hang = hang, .frozen = frozen, .delay = delay};
+    controller = (struct controller){
+        .hang = hang, .frozen = frozen, .varying = varying, .delay = delay};
 }
 
 void controller_reset(void)
@@ -310,6 +314,15 @@ static void begin(enum activity activity, uint32_t remaining)
         bus_clock() + controller.slow + (activity == OPERATING ? RAW_CLOCKS : STEP_CLOCKS);
 }
 
+// A device takes a quarter of its DAC code; entropy devices may vary from pulse to pulse.
+static uint16_t code_after_set(uint32_t device, uint32_t dac)
+{
+    const uint32_t code = dac >> 2;
+    if (!controller.varying || device < DEVICES - 2 * SET_TO(ID__ENTROPY_PAIRS))
+        return (uint16_t)code;
+    return (uint16_t)(code + (hash(++controller.pulses) & 31));
+}
+
 static void operate(void)
 {
     const uint32_t word = SET_TO(RAW__COMMAND);
@@ -325,7 +338,7 @@ static void operate(void)
     pulses[operation][row][operation == OPERATION_RESET ? 0 : device]++;
     controller.count[operation]++; // CLOCKS, then the operations in the order of their codes
     if (operation == OPERATION_SET)
-        codes[row][device] = (uint16_t)(dac >> 2);
+        codes[row][device] = code_after_set(device, dac);
     for (uint32_t i = 0; operation == OPERATION_RESET && i < DEVICES; i++)
         codes[row][i] = HRS_CODE;
     controller.raw_valid = false;
@@ -476,6 +489,11 @@ void native_delay(uint32_t clocks)
 void native_freeze(uint32_t frozen)
 {
     controller.frozen = frozen != 0;
+}
+
+void native_vary(uint32_t varying)
+{
+    controller.varying = varying != 0;
 }
 
 void native_hang(uint32_t hang)

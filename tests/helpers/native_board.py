@@ -156,6 +156,10 @@ class NativeBoard:
         """More clocks of a single operation, and of a step of the chain."""
         self._library.native_slow(clocks)
 
+    def vary(self) -> None:
+        """SETs of an entropy device end in different codes from now on, as on a real array."""
+        self._library.native_vary(1)
+
     def freeze(self, frozen: bool = True) -> None:
         """Let the array answer no step of a chain, from now on."""
         self._library.native_freeze(int(frozen))

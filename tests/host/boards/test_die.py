@@ -181,6 +181,9 @@ def test_selftest(at_port: NativePort, native: NativeBoard) -> None:
 def test_training_measures_the_die(at_port: NativePort, native: NativeBoard) -> None:
     """The trim is learnt from pulses on the board and is loaded for the chain."""
     config = TrainConfig(task="toy2d", array="phy", backend=BACKEND, rows=32, pairs=16)
+    with pytest.raises(UsageError, match="too little for a fair coin"):
+        build_supervised(config)
+    native.vary()
     experiment = build_supervised(config)
     assert experiment.setup.trimmed and experiment.setup.registers.geometry == GEOMETRY
     assert native.pulses(3, 7, 0) > 10 and native.unsafe == 0
