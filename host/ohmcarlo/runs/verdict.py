@@ -180,7 +180,8 @@ def _unstick(v: Values) -> str:
         return "use four times the --steps"
     if not v.get("wide_every") and not v.get("trimmed"):  # wide steps need devices that are alike
         return "use --wide-every 10, whose wide steps leave such places, and twice the --steps"
-    return "use --rho 0.9, whose steps depend less on the tails, and twice the --steps"
+    nearer = 0.8 if v["rho"] < 0.8 else 0.9
+    return f"use --rho {nearer}, whose steps depend less on the tails, and twice the --steps"
 
 
 def _bias(v: Values) -> Iterator[Finding]:

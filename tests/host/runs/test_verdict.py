@@ -47,6 +47,7 @@ def error(mean: float = 0.0, spread: float = 1.0, *sources: str) -> dict[str, An
         ({"longest_stay": 422}, Verdict.STICKY, ["422 steps, 17 times", "--wide-every 10"]),
         ({"longest_stay": 422, "wide_every": 10}, Verdict.STICKY, ["--rho 0.9"]),
         ({"longest_stay": 422, "trimmed": True}, Verdict.STICKY, ["--rho 0.9"]),
+        ({"longest_stay": 422, "trimmed": True, "rho": 0.6}, Verdict.STICKY, ["--rho 0.8"]),
         ({"longest_stay": 422, "rho": 1.0}, Verdict.STICKY, ["four times the --steps"]),
         ({"kernel": "published"}, Verdict.BIASED, ["--kernel corrected"]),
         ({"posterior_error": error(0.09, 1.09)}, Verdict.SETTLED, []),
