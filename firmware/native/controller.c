@@ -86,8 +86,8 @@ static void forget(void)
     const bool frozen = controller.frozen;
     const bool varying = controller.varying;
     const uint32_t delay = controller.delay;
-    controller = (struct controller){
-        .hang = hang, .frozen = frozen, .varying = varying, .delay = delay};
+    controller =
+        (struct controller){.hang = hang, .frozen = frozen, .varying = varying, .delay = delay};
 }
 
 void controller_reset(void)
