@@ -235,7 +235,7 @@ def test_wide_steps_and_folded_coins() -> None:
     """Two chains whose every fourth step has rho = 1; a coin takes three rounds of programming."""
     simulate(
         {
-            "steps": 400,
+            "steps": 240,
             "chain": {"regions": 2},
             "settings": {"rho": 0.8, "wide_every": 4, "fold": 3, "min_entropy": 0.7},
             "array": {"rel": 0.01},
