@@ -11,12 +11,11 @@ encoder of ohmcarlo is used. The SHA-256 of the data is stored with the result.
 from __future__ import annotations
 
 import json
-import os
-import platform
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nuts import posterior
 
 import ohmcarlo
 from ohmcarlo.reproduce.exactness.problems import PROBLEMS, Problem, digest, standardised
@@ -27,44 +26,29 @@ DIGITS = 6
 OUT = Path(ohmcarlo.__file__).parent / "reproduce" / "exactness" / "references.json"
 
 
-def sample(problem: Problem) -> dict[str, Any]:
-    """Mean, sd and Monte Carlo error of the mean (in sd) of every weight, the bias last."""
-    import jax
-    import numpyro
-    import numpyro.distributions as dist
-    from jax import numpy as jnp
-    from numpyro.infer import MCMC, NUTS
-
-    x_data, y_data = problem.data()
-    x, y = jnp.asarray(standardised(x_data)), jnp.asarray(y_data)
-
-    def model() -> None:
-        prior = dist.Normal(0, problem.sigma_p).expand([x.shape[1]])
-        w = numpyro.sample("w", prior.to_event(1))
-        numpyro.sample("y", dist.Bernoulli(logits=x @ w), obs=y)
-
-    sampler = MCMC(
-        NUTS(model, target_accept_prob=0.9),
-        num_warmup=WARM_UP,
-        num_samples=DRAWS,
-        num_chains=CHAINS,
-        progress_bar=False,
+def sample(problem: Problem) -> tuple[dict[str, Any], list[str]]:
+    """The entry of a problem, the bias last; and the versions of the packages."""
+    x, y = problem.data()
+    found = posterior(
+        standardised(x),
+        y,
+        sigma_p=problem.sigma_p,
+        chains=CHAINS,
+        warm_up=WARM_UP,
+        draws=DRAWS,
+        seed=NUTS_SEED,
     )
-    sampler.run(jax.random.PRNGKey(NUTS_SEED))
-    draws = np.asarray(sampler.get_samples(group_by_chain=True)["w"])
-    ess = numpyro.diagnostics.effective_sample_size(draws)
-    rhat = numpyro.diagnostics.split_gelman_rubin(draws)
-    divergent = int(np.asarray(sampler.get_extra_fields()["diverging"]).sum())
+    ess, rhat, divergent = found["ess"], found["rhat"], int(found["divergent"])
     print(f"{problem.name}: ESS {ess.min():.0f}, R-hat {rhat.max():.5f}, {divergent} divergent")
-    flat = draws.reshape(-1, draws.shape[-1])
-    return {
-        "mean": _rounded(flat.mean(axis=0)),
-        "sd": _rounded(flat.std(axis=0, ddof=1)),
+    entry = {
+        "mean": _rounded(found["mean"]),
+        "sd": _rounded(found["sd"]),
         "error": _rounded(1 / np.sqrt(ess)),
         "rhat": round(float(rhat.max()), DIGITS),
         "divergent": divergent,
-        "data_sha256": digest(x_data, y_data),
+        "data_sha256": digest(x, y),
     }
+    return entry, found["versions"].tolist()
 
 
 def _rounded(values: np.ndarray) -> list[float]:
@@ -72,20 +56,16 @@ def _rounded(values: np.ndarray) -> list[float]:
 
 
 def main() -> None:
-    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={CHAINS}"
-    import jax
-    import numpyro
-
-    numpyro.enable_x64()
-    posteriors = {name: sample(problem) for name, problem in PROBLEMS.items()}
-    versions = [f"{m.__name__} {m.__version__}" for m in (numpyro, jax, np)]
+    posteriors, versions = {}, []
+    for name, problem in PROBLEMS.items():
+        posteriors[name], versions = sample(problem)
     content = {
         "sampler": "NumPyro NUTS",
         "chains": CHAINS,
         "warm_up": WARM_UP,
         "draws": DRAWS,
         "seed": NUTS_SEED,
-        "versions": [*versions, f"python {platform.python_version()}"],
+        "versions": versions,
         "posteriors": posteriors,
     }
     OUT.write_text(json.dumps(content, indent=1) + "\n", encoding="ascii")

@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
-import platform
 from pathlib import Path
 
 import numpy as np
+from nuts import posterior
 
 SIGMA_P = 1.0
 FEATURES = 15
@@ -63,7 +62,15 @@ def main() -> None:
     scores, labels, names = training_half()
     for kind in [arguments.only] if arguments.only else FILES:
         x = rounded(scores) / 32 if kind == "rounded" else scores
-        found = posterior(x, labels, arguments.draws)
+        found = posterior(
+            x,
+            labels,
+            sigma_p=SIGMA_P,
+            chains=CHAINS,
+            warm_up=WARM_UP,
+            draws=arguments.draws,
+            seed=NUTS_SEED,
+        )
         np.savez(
             FILES[kind],
             **found,
@@ -81,44 +88,6 @@ def main() -> None:
         ess, rhat = found["ess"], found["rhat"]
         print(f"{kind}: ESS {ess.min():.0f} or more, R-hat {rhat.max():.5f} or less")
         print(f"{found['divergent']} divergent; error {1 / np.sqrt(ess.min()):.4f} sd or less")
-
-
-def posterior(inputs: np.ndarray, labels: np.ndarray, draws: int) -> dict[str, np.ndarray]:
-    """Moments and diagnostics of a logistic posterior: inputs (n, m), labels (n,)."""
-    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={CHAINS}"
-    import jax
-    import numpyro
-    import numpyro.distributions as dist
-    from jax import numpy as jnp
-    from numpyro.infer import MCMC, NUTS
-
-    numpyro.enable_x64()
-    x, y = jnp.asarray(inputs), jnp.asarray(labels)
-
-    def model() -> None:
-        w = numpyro.sample("w", dist.Normal(0, SIGMA_P).expand([x.shape[1]]).to_event(1))
-        numpyro.sample("y", dist.Bernoulli(logits=x @ w), obs=y)
-
-    sampler = MCMC(
-        NUTS(model, target_accept_prob=0.9),
-        num_warmup=WARM_UP,
-        num_samples=draws,
-        num_chains=CHAINS,
-        progress_bar=False,
-    )
-    sampler.run(jax.random.PRNGKey(NUTS_SEED))
-    sampled = np.asarray(sampler.get_samples(group_by_chain=True)["w"])
-    flat = sampled.reshape(-1, sampled.shape[-1])
-    versions = [f"{m.__name__} {m.__version__}" for m in (numpyro, jax, np)]
-    return {
-        "mean": flat.mean(axis=0),
-        "sd": flat.std(axis=0, ddof=1),
-        "covariance": np.cov(flat.T),
-        "ess": numpyro.diagnostics.effective_sample_size(sampled),
-        "rhat": numpyro.diagnostics.split_gelman_rubin(sampled),
-        "divergent": np.array(int(np.asarray(sampler.get_extra_fields()["diverging"]).sum())),
-        "versions": np.array([*versions, f"python {platform.python_version()}"]),
-    }
 
 
 if __name__ == "__main__":
