@@ -16,8 +16,10 @@ from verif.test_registers import Expected, header_of, port, read_windows
 
 SOFTWARE = ("uart.divisor", "uart.taken", "uart.put", "records.taken", "control.idle")
 """Registers that software writes and reads back."""
-STROBES = ("crc.start", "crc.byte")
-HARDWARE = ("uart.received", "uart.lost", "uart.sent", "records.received", "crc.value")
+STROBES = ("crc.start", "crc.byte", "watchdog.kick")
+HARDWARE = (
+    "uart.received", "uart.lost", "uart.sent", "records.received", "crc.value", "watchdog.restarts",
+)  # fmt: skip
 RINGS = {"rx": "r", "tx": "w", "records_ring": "r"}
 CONSTANTS = {"id.clock_hz": 25_000_000, "id.design_hash": 0xDEADBEEF, "uart.divisor": 217}
 

@@ -320,7 +320,7 @@ def test_64_by_16_with_each_width_of_access(access_bits: int) -> None:
     simulate({"steps": 200, "config": config, "features": 12, "bounded": True})
 
 
-SMALL = {"geometry": {"rows": 64, "pairs": 16}, "max_points": 512, "digital_dots": True}
+DIGITAL = {"geometry": SMALL, "max_points": 512, "digital_dots": True}
 
 
 @pytest.mark.verify
@@ -330,7 +330,7 @@ SMALL = {"geometry": {"rows": 64, "pairs": 16}, "max_points": 512, "digital_dots
 )
 def test_digital_dot_products(access_bits: int, chain: Case, settings: Case) -> None:
     """The array gets no access, and the chain is that of the golden model."""
-    config = SMALL | {"geometry": {"rows": 64, "pairs": 16, "access_bits": access_bits}}
+    config = DIGITAL | {"geometry": SMALL | {"access_bits": access_bits}}
     case = {"steps": 150, "config": config, "chain": chain, "features": 12, "bounded": True}
     codes = settings | {"dot_products": "codes"}
     simulate(

@@ -50,7 +50,7 @@ class SegmentTable(wiring.Component):
         Position within the segment.
     value : Out(signed(low_bits + 1))
         Interpolated value.
-    load : In(Window), or In(Access) with ``readable``
+    load : In(Access if readable else Window)
         Words of the segments; only without ``nodes``.
     """
 

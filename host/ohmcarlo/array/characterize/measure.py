@@ -91,7 +91,7 @@ def trimmed_dac(
     ``offset`` in codes and ``gain`` with LSB 2**-TRIM_GAIN_FRAC broadcast against ``target``.
     """
     out = np.empty(len(target), np.int32)
-    trims = (np.broadcast_to(np.asarray(t, np.int64), out.shape).copy() for t in (offset, gain))
+    trims = (np.broadcast_to(np.asarray(t, np.int32), out.shape).copy() for t in (offset, gain))
     _each_dac(np.asarray(dac, np.int64), centre, *trims, target, out)
     return out
 
