@@ -19,8 +19,8 @@ def reproduce(
         str,
         typer.Argument(
             metavar="FIGURE",
-            help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, backends, "
-            "or all.",
+            help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, "
+            "exactness, backends, or all.",
         ),
     ],
     out: Annotated[
@@ -35,7 +35,8 @@ def reproduce(
     Dalgaty et al., Nature Electronics 4, 151 (2021), https://doi.org/10.1038/s41928-020-00523-3.
 
     Each figure gets a folder with pictures, table.md, and a JSON file with every number and seed.
-    An interrupted run continues. `backends` simulates the hardware and is not part of `all`.
+    An interrupted run continues. `all` leaves out `exactness`, which compares posteriors with NUTS,
+    and `backends`, which simulates the hardware.
 
     Examples:
 
