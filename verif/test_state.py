@@ -230,7 +230,14 @@ CASES: dict[str, Case] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("hard",)
+"""Cases of ``make test``; the others are in ``make verify``."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=() if n in QUICK else pytest.mark.verify) for n in CASES],
+)
 def test_saved_on_hardware(name: str) -> None:
     """A simulation each: the golden array begins with other codes than a used one."""
     case = CASES[name] | {"hard": int(name == "hard")}
