@@ -92,7 +92,7 @@ def proposal_name(rho: float, wide_every: int) -> str:
     """The proposal, in a few words."""
     if rho == 1:
         return "random walk"
-    every = f", 1 every {wide_every} steps" if wide_every else ""
+    every = f" (1 in one of {wide_every} steps)" if wide_every else ""
     return f"rho {rho:g}{every}"
 
 
