@@ -6,10 +6,10 @@ import re
 
 import pytest
 
+from ohmcarlo.imports import without_collection
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
 from ohmcarlo_rtl.controller.lint import WAIVERS, lint
 from ohmcarlo_rtl.controller.modules import EMULATED_CORE, MODULES, complete_text
-from verif.harness.verilog import without_garbage_collection
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from verif.harness.verilog import without_garbage_collection
 def test_lint(config: str) -> None:
     """The emulated core contains the core; the core alone is linted once."""
     for top in MODULES if config == REFERENCE else [EMULATED_CORE]:
-        with without_garbage_collection():
+        with without_collection():
             text = complete_text(top, config_of(config))
         assert not lint(text, top)
 

