@@ -166,16 +166,16 @@ def set_up_chain(
         settings = replace(settings, fold=raw.fold, min_entropy=raw.min_entropy)
         registers = settings.registers(geometry, points.features, sigma, calibration)
         board.configure(registers, points, episodes)
+        if not (hidden or episodes):
+            found = found or measure_untrimmed(config, opened, task.rel, points.features)
+            known = np.full(points.features, unit) if expected is None else expected.sd
+            errors += mismatch_errors(config, settings, found, trimmed, sigma, known)
+        if episodes is None:  # a policy is that of the codes
+            can = board.dot_products
+            errors += read_noise_error(dot_products, config.repeats, read_back, can)
     except BaseException:
         board.close()
         raise
-    if not (hidden or episodes):
-        found = found or measure_untrimmed(config, opened, task.rel, points.features)
-        known = np.full(points.features, unit) if expected is None else expected.sd
-        errors += mismatch_errors(config, settings, found, trimmed, sigma, known)
-    if episodes is None:  # a policy is that of the codes
-        can = board.dot_products
-        errors += read_noise_error(dot_products, config.repeats, read_back, can)
     return ChainSetup(
         config,
         settings,
