@@ -12,6 +12,7 @@ from scipy.special import expit
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.reproduce.exactness import figure
 from ohmcarlo.reproduce.exactness.problems import PROBLEMS, Problem, digest, reference, standardised
+from ohmcarlo.runs.verdict import Verdict
 
 OPEN = ("wine", "digits", "ill-conditioned", "separable", "separable-wide")
 """Problems whose data need no download."""
@@ -71,8 +72,8 @@ def cell(problem: Problem, shift: float, ratio: float, **changes: Any) -> dict[s
         "mean": (truth.mean + shift * truth.sd).tolist(),
         "sd": (truth.sd * ratio).tolist(),
         "ess": [40_000.0] * len(truth.mean),
-        "rhat_max": 1.001,
         "posterior_error": {},
+        "verdict": Verdict.SETTLED.value,
     } | changes
 
 
@@ -86,7 +87,9 @@ def test_comparison() -> None:
     wide = figure.compared(problem, [cell(problem, 0.0, 1.2)] * 2)
     assert not wide["within"] and wide["spread"] == pytest.approx(1.2)
     warned = {"encoding": {"mean_sd": 0.3, "trusted": False}}
-    assert not figure.compared(problem, [cell(problem, 0, 1, posterior_error=warned)])["settled"]
+    biased = cell(problem, 0, 1, posterior_error=warned, verdict=Verdict.BIASED.value)
+    found = figure.compared(problem, [cell(problem, 0, 1), biased])
+    assert not found["settled"] and found["predicted_sd"] == 0.3
 
 
 def test_other_data(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ...diagnostics import ESS_LIMIT, RHAT_LIMIT, ess, rhat
+from ...diagnostics import ess
 from ...errors import OhmcarloError, UsageError
+from ...posterior_error import errors_to_dict
 from ...runs.arrays import recorded_cells
 from ...runs.chain_run import ChainRun
 from ...runs.config import TrainConfig
-from ...runs.summary import burn_in_of
+from ...runs.summary import burn_in_of, chain_of, judged, mixing, request_of
 from ...runs.supervised.experiment import prepare, standardised_weights
 from ...runs.trace import Trace
+from ...runs.verdict import Verdict
 from ...tasks import Task
 from ..base import Bench, Cell, Figure, Goal, Table
 from .pictures import draw
@@ -26,6 +28,8 @@ ARRAYS = {EMULATOR: "emulator", PHYSICS: "physics", MEASURED: ""}
 CHAINS, STEPS, SEEDS = 4, 10_000, 3
 WANTED_SD, WANTED_SPREAD = 0.05, 0.05
 """Goals: largest shift of a mean (sd), largest |ratio of spreads - 1|, beyond Monte Carlo error."""
+KEPT = ("rhat_max", "acceptance_rate", "posterior_error", "verdict", "verdict_reasons")
+"""Values of the runs that a cell keeps."""
 FLOORS = 2.5
 """Monte Carlo errors that the worst of some 20 weights may be off by chance."""
 
@@ -51,10 +55,21 @@ def sample(problem: str, array: str, seed: int) -> Cell:
         run = ChainRun(setup)
         run.run()
         trace = Trace.of(run.streamed(), setup.board.current())
-        errors = {error.source: error.to_dict() for error in setup.errors}
+        retired = setup.board.retired_rows()
     burn_in = burn_in_of(trace)
     weights = standardised_weights(setup.registers, encoder, trace.codes)
-    draws = weights[trace.draws()][:, burn_in:]
+    current = trace.draws()[:, burn_in:]
+    draws = weights[current]
+    values = judged(
+        {
+            **request_of(setup),
+            "whiten": config.whiten,
+            **chain_of(trace, burn_in),
+            **mixing(draws.astype(np.float32), current),
+            "posterior_error": errors_to_dict(setup.errors),
+            "retired_rows": retired,
+        }
+    )
     flat = draws.reshape(-1, draws.shape[-1])
     return {
         "problem": problem,
@@ -63,9 +78,7 @@ def sample(problem: str, array: str, seed: int) -> Cell:
         "mean": flat.mean(axis=0).tolist(),
         "sd": flat.std(axis=0).tolist(),
         "ess": ess(draws).tolist(),
-        "rhat_max": float(rhat(draws).max()),
-        "acceptance_rate": float(trace.accepted.mean()),
-        "posterior_error": errors,
+        **{name: values[name] for name in KEPT},
     }
 
 
@@ -76,7 +89,6 @@ def compared(problem: Problem, cells: list[Cell]) -> dict[str, Any]:
     ratio = np.sqrt(np.mean(np.square([c["sd"] for c in cells]), axis=0)) / truth.sd
     floor = np.sqrt(1 / np.sum([c["ess"] for c in cells], axis=0) + truth.error**2)
     worst = float(ratio[np.abs(np.log(ratio)).argmax()])
-    mixed = all(c["rhat_max"] <= RHAT_LIMIT and min(c["ess"]) >= ESS_LIMIT for c in cells)
     predicted = [e for c in cells for e in c["posterior_error"].values()]
     noise = FLOORS * float(floor.max())
     return {
@@ -85,7 +97,7 @@ def compared(problem: Problem, cells: list[Cell]) -> dict[str, Any]:
         "spread": worst,
         "floor": float(floor.max()),
         "predicted_sd": max((e["mean_sd"] for e in predicted), default=0.0),
-        "settled": mixed and all(e["trusted"] for e in predicted),
+        "settled": all(c["verdict"] == Verdict.SETTLED for c in cells),
         "within": bool(
             np.abs(shift).max() <= WANTED_SD + noise and abs(worst - 1) <= WANTED_SPREAD + noise
         ),
