@@ -55,7 +55,7 @@ def unit_of(module: str) -> str:
 
 
 def unit_of_file(path: Path) -> str:
-    """``array`` for array/physics.py, ``sklearn`` for sklearn.py."""
+    """``array`` for array/physics.py, ``tasks`` for tasks.py."""
     return unit_of(".".join(path.relative_to(PACKAGE).with_suffix("").parts))
 
 

@@ -1,0 +1,5 @@
+"""scikit-learn estimators whose weights are samples in a resistive-memory array."""
+
+from .base import UnsettledWarning as UnsettledWarning
+from .base import as_parameters as as_parameters
+from .classifier import MemristorClassifier as MemristorClassifier

@@ -1,0 +1,266 @@
+"""What all estimators share: parameters, configuration, one sampled problem and its verdict."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ..datasets import Encoder
+from ..golden import Registers
+from ..posterior_error import errors_to_dict
+from ..runs.agreement import prediction_agreement
+from ..runs.chain_run import ChainRun
+from ..runs.config import TrainConfig
+from ..runs.defaults import complete
+from ..runs.setup import ChainSetup
+from ..runs.summary import burn_in_of, chain_of, judged, mixing
+from ..runs.supervised.experiment import prepare, standardised_weights
+from ..runs.trace import Trace
+from ..runs.verdict import Verdict
+from ..spec import Geometry
+from ..tasks import Task
+
+TASK = Task(name="data", dataset="data", description="data handed to an estimator")
+OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: ([0-9.]+))?")  # of the command line, in a remedy
+MEASURES = ("ess_min", "ess_tail_min", "rhat_max", "longest_stay", "longest_stay_expected")
+PAIRS = (16, 32, 64, 128, 256)  # widths that `pairs="auto"` chooses from
+
+
+class UnsettledWarning(ConvergenceWarning):
+    """The posterior of a fitted estimator is not settled; the message names reason and remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class SampledProblem:
+    """The posterior of one problem, after its last step; an estimator keeps one or several.
+
+    Attributes
+    ----------
+    encoder : Encoder
+    registers : Registers
+        Of the chain that sampled.
+    trace : Trace
+        Every step.
+    burn_in : int
+        Steps of every chain that are left out.
+    codes, counts : uint16 (n, devices), int64 (n,)
+        Samples after burn-in, and for how many steps each was current.
+    weights : float64 (n, weights)
+        The same samples as weights of the standardised features, bias last.
+    values : dict
+        Verdict, its reasons, and the numbers behind it, as in the JSON of a run.
+    cautions : tuple of str
+        Reasons why the chain hardly moves, with a remedy each.
+    """
+
+    encoder: Encoder
+    registers: Registers
+    trace: Trace
+    burn_in: int
+    codes: NDArray[np.uint16]
+    counts: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    values: dict[str, Any]
+    cautions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, setup: ChainSetup, encoder: Encoder, trace: Trace) -> SampledProblem:
+        """The chains of ``setup`` after their last step."""
+        burn_in = burn_in_of(trace)
+        codes, counts = trace.after(burn_in)
+        return cls(
+            encoder=encoder,
+            registers=setup.registers,
+            trace=trace,
+            burn_in=burn_in,
+            codes=codes,
+            counts=counts,
+            weights=standardised_weights(setup.registers, encoder, codes),
+            values=_values_of(setup, encoder, trace, burn_in),
+            cautions=tuple(as_parameters(text) for text in setup.cautions),
+        )
+
+    def draws(self) -> NDArray[np.float64]:
+        """The weights of the standardised features after every step: (chains, steps, weights)."""
+        return _draws(self.registers, self.encoder, self.trace)
+
+    @property
+    def verdict(self) -> Verdict:
+        return Verdict(self.values["verdict"])
+
+    @property
+    def reasons(self) -> list[str]:
+        """Reasons of any verdict but "settled", in terms of the estimators' parameters."""
+        return [as_parameters(text) for text in self.values["verdict_reasons"]]
+
+
+def sample_problem(
+    config: TrainConfig, x: NDArray[np.float64], labels: NDArray[np.integer[Any]]
+) -> SampledProblem:
+    """Sample the posterior of a logistic model or network: x (n, d), labels 0/1 (n,).
+
+    Raises UsageError for data or settings that cannot be used.
+    """
+    setup, encoder = prepare(config, TASK, x, labels)
+    with closing(setup):
+        return sample(setup, encoder)
+
+
+def sample(setup: ChainSetup, encoder: Encoder) -> SampledProblem:
+    """Run the chains of ``setup`` to their last step."""
+    run = ChainRun(setup)
+    run.run()
+    # a run may have changed its coordinates before it sampled
+    setup, encoder = run.setup, getattr(run.setup, "encoder", None) or encoder
+    return SampledProblem.of(setup, encoder, Trace.of(run.streamed(), setup.board.current()))
+
+
+def _draws(registers: Registers, encoder: Encoder, trace: Trace) -> NDArray[np.float64]:
+    return standardised_weights(registers, encoder, trace.codes)[trace.draws()]
+
+
+def _values_of(setup: ChainSetup, encoder: Encoder, trace: Trace, burn_in: int) -> dict[str, Any]:
+    current = trace.draws()[:, burn_in:]
+    draws = _draws(setup.registers, encoder, trace)[:, burn_in:]
+    return judged(
+        {
+            "kernel": setup.config.kernel,
+            "rho": setup.settings.rho,
+            "wide_every": setup.settings.wide_every,
+            "whiten": setup.config.whiten,
+            "hidden": setup.registers.hidden,
+            "gamma_us": setup.registers.gamma_us,
+            **chain_of(trace, burn_in),
+            **mixing(draws.astype(np.float32), current),
+            **_predictions(setup, trace, burn_in),
+            "posterior_error": errors_to_dict(setup.errors),
+            "retired_rows": setup.board.retired_rows(),
+        }
+    )
+
+
+def _predictions(setup: ChainSetup, trace: Trace, burn_in: int) -> dict[str, Any]:
+    if not setup.registers.hidden:
+        return {}
+    return prediction_agreement(setup.registers, setup.points, trace, burn_in)
+
+
+class MemristorEstimator(BaseEstimator):
+    """Parameters of all estimators, and the sampling of a problem with them."""
+
+    def __init__(
+        self,
+        steps: int | None = None,
+        *,
+        chains: int | None = None,
+        array: str = "emulator",
+        preset: str | None = None,
+        kernel: str = "corrected",
+        whiten: bool | None = None,
+        rho: float | None = None,
+        wide_every: int | None = None,
+        hidden: int = 0,
+        features: int | None = None,
+        rows: int = 256,
+        pairs: int | str = "auto",
+        sigma_p: float = 1.0,
+        dot_products: str | None = None,
+        repeats: int = 1,
+        random_state: Any = None,
+    ) -> None:
+        self.steps = steps
+        self.chains = chains
+        self.array = array
+        self.preset = preset
+        self.kernel = kernel
+        self.whiten = whiten
+        self.rho = rho
+        self.wide_every = wide_every
+        self.hidden = hidden
+        self.features = features
+        self.rows = rows
+        self.pairs = pairs
+        self.sigma_p = sigma_p
+        self.dot_products = dot_products
+        self.repeats = repeats
+        self.random_state = random_state
+
+    def _config(self, features: int) -> TrainConfig:
+        """The configuration for data with so many features; call it from ``fit`` itself, so that
+        its notes name the line of the user."""
+        kept = features if self.features is None else self.features
+        seed = check_random_state(self.random_state).randint(1 << 31)
+        chosen: dict[str, Any] = {
+            "array": self.array,
+            "preset": self.preset,
+            "kernel": self.kernel,
+            "rho": self.rho,
+            "wide_every": self.wide_every,
+            "whiten": False if self.hidden else self.whiten,
+            "rows": self.rows,
+            "pairs": self._pairs(kept) if self.pairs == "auto" else int(self.pairs),
+            "chains": self.chains,
+            "steps": self.steps,
+            "seed": seed,
+            "features": self.features,
+            "hidden": self.hidden,
+            "sigma_p": self.sigma_p,
+            "dot_products": self.dot_products,
+            "repeats": self.repeats,
+        }
+        completed = complete(TASK, chosen)
+        for note in completed.notes:
+            warnings.warn(note, stacklevel=3)
+        return completed.config
+
+    def _pairs(self, features: int) -> int:
+        coin = Geometry().entropy_pairs
+        needed = max(features, self.hidden) + 1 + coin
+        return next((p for p in PAIRS if p >= needed), PAIRS[-1])
+
+    def _keep(self, problem: SampledProblem) -> None:
+        """Keep what one problem's posterior consists of, under the names of scikit-learn."""
+        self.encoder_, self.registers_ = problem.encoder, problem.registers
+        self.trace_, self.burn_in_ = problem.trace, problem.burn_in
+        self.codes_, self.multiplicity_ = problem.codes, problem.counts
+        self.weights_ = problem.weights
+        self.acceptance_rate_ = float(problem.trace.accepted.mean())
+        self.posterior_error_ = problem.values["posterior_error"]
+        self._values = problem.values
+
+    def _judge(self, verdict: Verdict, reasons: Sequence[str], cautions: Sequence[str]) -> None:
+        """Keep the verdict, and warn unless the posterior is settled; call it from ``fit``."""
+        self.verdict_, self.verdict_reasons_ = str(verdict), list(reasons)
+        if cautions or verdict != Verdict.SETTLED:
+            message = "; ".join([*cautions, *reasons])
+            warnings.warn(f"{verdict}: {message}", UnsettledWarning, stacklevel=3)
+
+    def convergence(self) -> dict[str, Any]:
+        """The numbers behind ``verdict_``, as in the JSON of a run: ``ess_min`` and
+        ``ess_tail_min`` (worst weight's effective samples), ``rhat_max`` (split R-hat),
+        ``longest_stay`` of a chain and the expected one; None where they cannot be computed."""
+        check_is_fitted(self)
+        return {name: self._values[name] for name in MEASURES}
+
+
+def as_parameters(text: str) -> str:
+    """A remedy with parameters of the estimator in place of options of the command line."""
+
+    def parameter(found: re.Match[str]) -> str:
+        name, value = found[1].replace("-", "_"), found[2]
+        if value is not None:
+            return f"{name}={value.rstrip('.')}"
+        return "whiten=True" if name == "whiten" else name
+
+    return OPTION.sub(parameter, text)
