@@ -20,14 +20,17 @@ def is_path(name: str | Path) -> bool:
     return path.suffix.lower() == ".csv" or len(path.parts) > 1 or path.exists()
 
 
-def load(name_or_path: str | Path, label: str | None = None) -> Dataset:
+def load(
+    name_or_path: str | Path, label: str | None = None, regression: bool | None = None
+) -> Dataset:
     """A data set known by name, or a CSV file (``load_csv`` has the rules for its columns).
 
-    ``label`` names the label column of a CSV file. Raises UsageError, in one line, for an unknown
+    ``label`` names the label column of a CSV file; ``regression`` decides whether it holds numbers
+    or classes (None: by ``labels.RULE``). Raises UsageError, in one line, for an unknown
     name or a file that cannot be used.
     """
     if isinstance(name_or_path, str) and name_or_path in BUILTIN:
         return BUILTIN[name_or_path]()
     if is_path(name_or_path):
-        return load_csv(Path(name_or_path), label)
+        return load_csv(Path(name_or_path), label, regression)
     raise unknown("data set", str(name_or_path), [*BUILTIN], "or give a CSV file")

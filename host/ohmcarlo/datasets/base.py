@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,18 +70,18 @@ def take_turns(
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A two-class problem as read, without scaling or selection.
+    """A problem as read, without scaling or selection.
 
     Attributes
     ----------
     name : str
     x : float64 (n, d)
         Finite numbers, in the units of the source.
-    y : int64 (n,)
-        0 or 1.
+    y : int64 (n,) or float64 (n,)
+        0 or 1; numbers to predict in the units of the source.
     feature_names : tuple of str (d,)
-    class_names : (str, str)
-        Names of class 0 (negative) and class 1 (positive).
+    class_names : tuple of str
+        Names of class 0 (negative) and class 1 (positive); empty for numbers.
     description : str
         One line.
     source : str
@@ -91,9 +92,9 @@ class Dataset:
 
     name: str
     x: NDArray[np.float64]
-    y: NDArray[np.int64]
+    y: NDArray[Any]
     feature_names: tuple[str, ...]
-    class_names: tuple[str, str]
+    class_names: tuple[str, ...]
     description: str
     source: str
     own_split: GroupSplit | None = None
@@ -101,8 +102,15 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def numeric(self) -> bool:
+        """Whether the labels are numbers to predict."""
+        return not self.class_names
+
     def split(self, seed: int) -> Split:
         """Training rows and held-out rows, both rising. Equal seeds give equal rows."""
+        if self.numeric:
+            return split_rows(len(self.y), seed)
         if self.own_split is not None:
             return self.own_split.rows(self.y, seed)
         return split_half(self.y, seed)
@@ -122,4 +130,14 @@ def split_half(labels: NDArray[np.integer], seed: int) -> Split:
         raise UsageError("each class needs at least two points: one to learn from, one to test")
     rows = np.arange(len(labels), dtype=np.int64)
     train, test = train_test_split(rows, test_size=0.5, stratify=labels, random_state=seed)
+    return np.sort(train), np.sort(test)
+
+
+def split_rows(n: int, seed: int) -> Split:
+    """Two halves of ``n`` rows, as ``split_half`` without classes."""
+    with without_collection():
+        from sklearn.model_selection import train_test_split
+
+    rows = np.arange(n, dtype=np.int64)
+    train, test = train_test_split(rows, test_size=0.5, random_state=seed)
     return np.sort(train), np.sort(test)

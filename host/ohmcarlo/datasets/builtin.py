@@ -25,6 +25,10 @@ WBC_MALIGNANT = 4  # class column: 2 benign, 4 malignant
 WBC_MISSING = "?"
 TOY_SEED = 2021
 TOY_POINTS = 200
+NUMBER_POINTS = 800
+JOINTS = 8
+ARM_TARGET = (0.0, 0.8)
+ARM_NOISE = 0.05
 
 
 def wdbc() -> Dataset:
@@ -84,9 +88,66 @@ def toy2d() -> Dataset:
     )
 
 
+def diabetes() -> Dataset:
+    """Diabetes progression, 442 × 10, from scikit-learn; the features are not scaled."""
+    from sklearn.datasets import load_diabetes
+
+    bunch = load_diabetes(scaled=False)
+    return Dataset(
+        name="diabetes",
+        x=np.ascontiguousarray(bunch.data, np.float64),
+        y=np.ascontiguousarray(bunch.target, np.float64),
+        feature_names=tuple(str(name) for name in bunch.feature_names),
+        class_names=(),
+        description="Progression of diabetes one year after ten measurements of 442 patients",
+        source="Efron, Hastie, Johnstone, Tibshirani 2004, doi 10.1214/009053604000000067; "
+        "the copy inside scikit-learn",
+    )
+
+
+def friedman1() -> Dataset:
+    """Friedman's first function (1991) of 10 features, of which 5 matter; noise 1."""
+    from sklearn.datasets import make_friedman1
+
+    x, y = make_friedman1(NUMBER_POINTS, 10, noise=1.0, random_state=TOY_SEED)
+    return Dataset(
+        name="friedman1",
+        x=x,
+        y=y,
+        feature_names=tuple(f"x{i}" for i in range(1, 11)),
+        class_names=(),
+        description="Friedman's function: 10 sin(πx₁x₂) + 20(x₃ - ½)² + 10x₄ + 5x₅ and noise",
+        source="scikit-learn's make_friedman1, from a fixed seed",
+    )
+
+
+def robot_arm() -> Dataset:
+    """Distance of the end of a planar arm with eight joints from a point, and noise.
+
+    It is made like kin8nm of the DELVE family (8 inputs, nonlinear, medium noise).
+    """
+    rng = np.random.default_rng(TOY_SEED)
+    joints = rng.uniform(-np.pi / 2, np.pi / 2, (NUMBER_POINTS, JOINTS))
+    angles = np.cumsum(joints, axis=1)
+    ends = np.stack([np.cos(angles).mean(axis=1), np.sin(angles).mean(axis=1)], axis=1)
+    distance = np.hypot(*(ends - ARM_TARGET).T)
+    return Dataset(
+        name="robot-arm",
+        x=joints,
+        y=distance + rng.normal(0, ARM_NOISE, NUMBER_POINTS),
+        feature_names=tuple(f"joint {i}" for i in range(1, JOINTS + 1)),
+        class_names=(),
+        description="Distance of the end of an arm with eight joints from a point, and noise",
+        source="made here from a fixed seed, after kin8nm of the DELVE family",
+    )
+
+
 BUILTIN: dict[str, Callable[[], Dataset]] = {
     "toy2d": toy2d,
     "breast-cancer": wdbc,
     WBC: wbc_original,
     "ecg": ecg.ventricular,
+    "diabetes": diabetes,
+    "friedman1": friedman1,
+    "robot-arm": robot_arm,
 }

@@ -8,12 +8,14 @@ import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
 from .base import Dataset
+from .labels import is_number
 
 LABEL_NAMES = ("label", "class", "target", "y")
 MISSING = ("", "na", "nan", "null", "none", "?")
@@ -176,6 +178,29 @@ class Table:
         self._check_counts(y, names)
         return y, names
 
+    def holds_numbers(self, column: int, regression: bool | None = None) -> bool:
+        """Whether the labels are numbers to predict: as the user chose, None: by the rule of
+        ``labels.is_number``."""
+        if regression is not None:
+            return regression
+        cells = [row[column].strip() for _, row in self.rows]
+        values = [_number(cell) for cell in cells]
+        finite = [value if value is None or math.isfinite(value) else None for value in values]
+        where = f"{self.path}, label column {self.header[column]!r}"
+        return is_number(cells, finite, where)
+
+    def number_labels(self, column: int) -> NDArray[np.float64]:
+        """The labels as numbers to predict, float64 (rows,)."""
+        y = self.numbers([column])[:, 0]
+        where = f"{self.path}, label column {self.header[column]!r}"
+        if len(y) < MIN_ROWS:
+            raise UsageError(
+                f"{self.path}: too few rows ({len(y)}); at least {MIN_ROWS} are needed"
+            )
+        if np.ptp(y) == 0:
+            raise UsageError(f"{where}: the same in every row, so there is nothing to predict")
+        return y
+
     def classes(self, column: int, names: Sequence[str]) -> list[int | None]:
         """Which of ``names`` each cell of a column is, as text or as a number; None: neither."""
         numbers = [_number(name) for name in names]
@@ -238,7 +263,7 @@ def _number(cell: str) -> float | None:
     return None if math.isnan(value) else value
 
 
-def load_csv(path: Path, label: str | None = None) -> Dataset:
+def load_csv(path: Path, label: str | None = None, regression: bool | None = None) -> Dataset:
     """A data set from a CSV file: UTF-8, commas, names in the first line, numbers below.
 
     The label column is the one called ``label`` here; by default the first that is there of
@@ -246,6 +271,9 @@ def load_csv(path: Path, label: str | None = None) -> Dataset:
     values, numbers or text. Class 1 (positive) is the larger number, or the text that is last in
     the alphabet, as in 0/1, -1/1, no/yes, benign/malignant, negative/positive. Blank lines are
     skipped.
+
+    ``regression``: the label is a number to predict (True) or a class (False); None: by the rule
+    of ``labels.RULE``.
 
     A feature that is the same in every row carries no information. It causes a UserWarning, and
     ``Encoder.fit`` leaves it out.
@@ -257,7 +285,12 @@ def load_csv(path: Path, label: str | None = None) -> Dataset:
     if not table.rows:
         raise UsageError(f"{path} has a header and no data: add at least {MIN_ROWS} rows")
     label_column = table.label_column(label)
-    y, class_names = table.labels(label_column)
+    y: NDArray[Any]
+    class_names: tuple[str, ...] = ()
+    if table.holds_numbers(label_column, regression):
+        y = table.number_labels(label_column)
+    else:
+        y, class_names = table.labels(label_column)
     columns = [c for c in range(len(table.header)) if c != label_column]
     x = table.numbers(columns)
     names = tuple(table.header[c] for c in columns)
@@ -280,10 +313,11 @@ def load_csv(path: Path, label: str | None = None) -> Dataset:
 
 
 def as_csv(dataset: Dataset, rows: NDArray[np.int64]) -> bytes:
-    """Points of a data set as ``Table`` reads them: its features, then their classes by name."""
+    """Points of a data set as ``Table`` reads them: its features, then their labels (the names of
+    classes, or numbers)."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*dataset.feature_names, LABEL_NAMES[0]])
-    for x, y in zip(dataset.x[rows].tolist(), dataset.y[rows], strict=True):
-        writer.writerow([*x, dataset.class_names[y]])
+    for x, y in zip(dataset.x[rows].tolist(), dataset.y[rows].tolist(), strict=True):
+        writer.writerow([*x, y if dataset.numeric else dataset.class_names[y]])
     return text.getvalue().encode()
