@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, fields, replace
 
-from .datasets import is_path
+from .datasets import Dataset, is_path, load
 from .datasets.fetch import WBC
 from .datasets.names import unknown
+from .errors import UsageError
 from .spec.cartpole import POLICY_INPUTS
 
 CARTPOLE = "cartpole"
@@ -145,3 +147,27 @@ def get_task(name: str) -> Task:
     if is_path(name):
         return Task(name=name, dataset=name, description="a CSV file with a label column")
     raise unknown("task", name, TASKS, "or give a CSV file with a label column")
+
+
+def labelled_task(name: str) -> Task:
+    """``get_task``; for a CSV file, with the kind of run that its labels need.
+
+    Raises UsageError for a file that cannot be used.
+    """
+    task = get_task(name)
+    if name in TASKS:
+        return task
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the run reads the file again
+        dataset = load(name)
+    return replace(task, kind=kind_of_labels(dataset))
+
+
+def kind_of_labels(dataset: Dataset) -> str:
+    """The kind of run that learns such labels; UsageError if there is none."""
+    if dataset.numeric:
+        raise UsageError(
+            f"{dataset.source}: the labels are numbers, but classes are needed: choose limits "
+            "between classes"
+        )
+    return SUPERVISED

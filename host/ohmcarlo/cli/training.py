@@ -194,7 +194,7 @@ def train(
     from ..runs.defaults import complete
     from ..runs.kinds import kind_of
     from ..runs.train import Outputs, train_run
-    from ..tasks import get_task
+    from ..tasks import labelled_task
     from .console import Console
     from .progress import RunProgress
     from .show_runs import show_result
@@ -223,7 +223,7 @@ def train(
         "dot_products": dot_products,
         "repeats": repeats,
     }
-    completed = complete(get_task(task), chosen, paper)
+    completed = complete(labelled_task(task), chosen, paper)
     console = Console(json)
     for note in completed.notes:
         console.say(note)
@@ -231,7 +231,7 @@ def train(
     values = train_run(completed.config, outputs, RunProgress(console))
     if console.json_on_stdout:
         console.json(values)
-    show_result(console, kind_of(task), values)
+    show_result(console, kind_of(task, values["kind"]), values)
 
 
 def resume(
@@ -263,4 +263,4 @@ def resume(
     values = resume_run(outputs, RunProgress(console), backend)
     if console.json_on_stdout:
         console.json(values)
-    show_result(console, kind_of(values["task"]), values)
+    show_result(console, kind_of(values["task"], values.get("kind")), values)

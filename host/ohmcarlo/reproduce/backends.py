@@ -55,7 +55,7 @@ def run(task: str, steps: int, options: dict[str, Any], seed: int) -> Cell:
     cell: Cell = {"task": task, "steps": steps, "options": options, "seed": seed}
     for backend in (MODEL, RTL):
         config = TrainConfig(task, backend=backend, steps=steps, seed=seed, **options)
-        with closing(kind_of(config.task).build(config, silent)) as experiment:
+        with closing(kind_of(config.task, config.kind).build(config, silent)) as experiment:
             board = experiment.setup.board
             before = board.board_clocks if isinstance(board, SerialBoard) else 0
             chain = ChainRun(experiment.setup)

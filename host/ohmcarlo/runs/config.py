@@ -64,6 +64,8 @@ class TrainConfig:
         READs and accesses that are averaged, a power of two.
     trim : bool
         Characterise the array and correct its devices first (measured arrays).
+    kind : str or None
+        Kind of run that the labels of a CSV file need; None: that of the task.
     """
 
     task: str
@@ -89,6 +91,7 @@ class TrainConfig:
     trim: bool = True
     dot_products: str | None = None
     repeats: int = 1
+    kind: str | None = None
 
     def __post_init__(self) -> None:
         self.validate()

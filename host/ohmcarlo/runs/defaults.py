@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..golden import PUBLISHED
-from ..tasks import SUPERVISED, Task
+from ..tasks import SUPERVISED, TASKS, Task
 from .config import TrainConfig
 
 CHAINS = 4
@@ -62,7 +62,8 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
             notes.append(_fewer_chains(options["rows"], chains, wanted, hidden))
     if options["steps"] is None:
         options["steps"] = _steps(task, plain and supervised, hidden)
-    config = TrainConfig(task=task.name, **options)
+    kind = None if task.name in TASKS or task.kind == SUPERVISED else task.kind
+    config = TrainConfig(task=task.name, kind=kind, **options)
     config.geometry(hidden)  # an impossible one is refused before any note
     return Completed(config, tuple(notes))
 

@@ -15,9 +15,12 @@ SUPERVISED, POLICY = SupervisedKind(), PolicyKind()
 KINDS: dict[str, RunKind[Any, Any]] = {kind.name: kind for kind in (SUPERVISED, POLICY)}
 
 
-def kind_of(task: str) -> RunKind[Any, Any]:
-    """The kind of run that a task needs; UsageError for an unknown task."""
-    return KINDS[get_task(task).kind]
+def kind_of(task: str, kind: str | None = None) -> RunKind[Any, Any]:
+    """The kind of run that a task needs; UsageError for an unknown task.
+
+    ``kind``: its name, as in configuration and result; None: that of the task.
+    """
+    return KINDS[get_task(task).kind if kind is None else kind]
 
 
 def read_complete(path: Path) -> tuple[RunKind[Any, Any], dict[str, Any]]:
@@ -27,7 +30,7 @@ def read_complete(path: Path) -> tuple[RunKind[Any, Any], dict[str, Any]]:
     """
     values = read_result(path)
     with intact(path / RESULT):
-        kind = kind_of(values["task"])
+        kind = kind_of(values["task"], values.get("kind"))
     require_keys(path, values, kind.result_keys)
     if (path / POSTERIOR).exists():  # nothing here reads it, so it may be absent
         require_result_file(path, POSTERIOR)

@@ -73,6 +73,7 @@ def request_of(setup: ChainSetup) -> dict[str, Any]:
     config = setup.config
     return {
         "task": config.task,
+        "kind": config.kind,
         "backend": config.backend,
         "array": config.array,
         "preset": config.preset,

@@ -85,7 +85,7 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
     if outputs.folder is not None:
         check_free(outputs.folder)
         config = config.located()
-    kind = kind_of(config.task)
+    kind = kind_of(config.task, config.kind)
     with closing(kind.build(config, observer.say)) as experiment:
         if outputs.folder is None:
             return _complete(kind, experiment, None, outputs, observer).values
@@ -115,7 +115,7 @@ def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None)
         for line in require_same_version(manifest):
             observer.say(line)
         require_same_files(known, manifest)
-        kind = kind_of(known.task)
+        kind = kind_of(known.task, known.kind)
         with closing(kind.build(known, observer.say)) as experiment:
             require_same_inputs(manifest, experiment.inputs())
             return _complete(kind, experiment, folder, outputs, observer).values
