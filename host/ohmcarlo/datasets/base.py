@@ -26,12 +26,15 @@ class GroupSplit:
         Rows for training, rows that are held out. A row may be neither.
     per_class : int
         Rows of each class in a training set, spread over the groups.
+    fewer : bool
+        Whether a class with fewer rows gives all that it has; otherwise it is an error.
     """
 
     groups: NDArray[np.int64] | NDArray[np.str_]
     train: NDArray[np.bool_]
     test: NDArray[np.bool_]
     per_class: int
+    fewer: bool = False
 
     def __post_init__(self) -> None:
         both = np.intersect1d(self.groups[self.train], self.groups[self.test])
@@ -43,15 +46,16 @@ class GroupSplit:
     def rows(self, labels: NDArray[np.integer], seed: int) -> Split:
         """Training rows, drawn by ``seed``, and all held-out rows, both rising.
 
-        ``labels`` is 0/1 (n,). Rows are drawn in rounds: each round takes one random row of every
-        group that has one left, in random order.
+        ``labels`` is 0, 1, … (n,). Rows are drawn in rounds: each round takes one random row of
+        every group that has one left, in random order.
         """
         rng = np.random.default_rng(seed)
         drawn = []
-        for value in (0, 1):
+        needed = 1 if self.fewer else self.per_class
+        for value in range(int(labels.max()) + 1):
             rows = np.flatnonzero(self.train & (labels == value))
-            if len(rows) < self.per_class:
-                raise UsageError(f"class {value}: {len(rows)} rows, {self.per_class} are needed")
+            if len(rows) < needed:
+                raise UsageError(f"class {value}: {len(rows)} rows, {needed} are needed")
             rows = rng.permutation(rows)
             drawn.append(rows[take_turns(self.groups[rows], rng)[: self.per_class]])
         return np.sort(np.concatenate(drawn)), np.flatnonzero(self.test)
@@ -78,10 +82,12 @@ class Dataset:
     x : float64 (n, d)
         Finite numbers, in the units of the source.
     y : int64 (n,) or float64 (n,)
-        0 or 1; numbers to predict in the units of the source.
+        Class of each row: 0 or 1, or 0, 1, … if there are more than two. Otherwise the numbers to
+        predict, in the units of the source.
     feature_names : tuple of str (d,)
     class_names : tuple of str
-        Names of class 0 (negative) and class 1 (positive); empty for numbers.
+        Names of the classes; of two, class 0 is the negative and class 1 the positive one. Empty
+        for numbers.
     description : str
         One line.
     source : str
@@ -119,9 +125,9 @@ class Dataset:
 def split_half(labels: NDArray[np.integer], seed: int) -> Split:
     """Two halves with equal shares of the classes: training rows, held-out rows.
 
-    ``labels`` is 0/1 (n,). The rows are those that scikit-learn's ``train_test_split`` gives for
-    this ``random_state``, in rising order. Of an odd number, the larger part is held out. Raises
-    UsageError if a class has fewer than two points.
+    ``labels`` is 0, 1, … (n,). The rows are those that scikit-learn's ``train_test_split`` gives
+    for this ``random_state``, in rising order. Of an odd number, the larger part is held out.
+    Raises UsageError if a class has fewer than two points.
     """
     with without_collection():
         from sklearn.model_selection import train_test_split

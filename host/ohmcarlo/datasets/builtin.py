@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from . import ecg
+from . import aami, ecg
 from .base import Dataset
 from .fetch import WBC, find
 
@@ -64,6 +65,57 @@ def wbc_original() -> Dataset:
         class_names=("benign", "malignant"),
         description="WBC: is a breast mass malignant? 9 grades (1 to 10) given by a pathologist",
         source="Wolberg, Mangasarian 1990; doi 10.24432/C5HP4Z, CC BY 4.0",
+    )
+
+
+def iris() -> Dataset:
+    """Fisher's irises, 150 × 4, three species, from scikit-learn."""
+    from sklearn.datasets import load_iris
+
+    return _of_classes(
+        load_iris(),
+        name="iris",
+        description="Which of three species is an iris? four lengths of its flower",
+        source="Fisher 1936; doi 10.24432/C56C76, CC BY 4.0; the copy inside scikit-learn",
+    )
+
+
+def wine() -> Dataset:
+    """Wines of one region, 178 × 13, three cultivars, from scikit-learn."""
+    from sklearn.datasets import load_wine
+
+    return _of_classes(
+        load_wine(),
+        name="wine",
+        description="From which of three grapes is a wine? 13 chemical measurements",
+        source="Aeberhard, Forina 1991; doi 10.24432/C5PC7J, CC BY 4.0; the copy inside "
+        "scikit-learn",
+    )
+
+
+def digits() -> Dataset:
+    """Handwritten digits, 1,797 × 64, ten classes, from scikit-learn."""
+    from sklearn.datasets import load_digits
+
+    return _of_classes(
+        load_digits(),
+        name="digits",
+        description="Which digit is it? 8 × 8 pixels of handwriting",
+        source="Alpaydin, Kaynak 1998; doi 10.24432/C50P49, CC BY 4.0; the test part, the copy "
+        "inside scikit-learn",
+    )
+
+
+def _of_classes(bunch: Any, name: str, description: str, source: str) -> Dataset:
+    """A data set of scikit-learn with its classes in their own order."""
+    return Dataset(
+        name=name,
+        x=np.ascontiguousarray(bunch.data, np.float64),
+        y=bunch.target.astype(np.int64),
+        feature_names=tuple(str(feature) for feature in bunch.feature_names),
+        class_names=tuple(str(label) for label in bunch.target_names),
+        description=description,
+        source=source,
     )
 
 
@@ -150,4 +202,8 @@ BUILTIN: dict[str, Callable[[], Dataset]] = {
     "diabetes": diabetes,
     "friedman1": friedman1,
     "robot-arm": robot_arm,
+    "iris": iris,
+    "wine": wine,
+    "digits": digits,
+    "ecg-aami": aami.five_classes,
 }

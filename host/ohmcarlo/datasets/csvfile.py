@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from .base import Dataset
-from .labels import is_number
+from .labels import MOST_CLASSES, is_number
 
 LABEL_NAMES = ("label", "class", "target", "y")
 MISSING = ("", "na", "nan", "null", "none", "?")
@@ -152,8 +152,8 @@ class Table:
         lower = [name.lower() for name in self.header]
         return next((lower.index(name) for name in LABEL_NAMES if name in lower), None)
 
-    def labels(self, column: int) -> tuple[NDArray[np.int64], tuple[str, str]]:
-        """0/1 of every row, and the names of the two classes as the file writes them."""
+    def labels(self, column: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+        """Class 0, 1, … of every row, and the names of the classes as the file writes them."""
         cells = [row[column].strip() for _, row in self.rows]
         for (line, _), cell in zip(self.rows, cells, strict=True):
             if cell.lower() in MISSING:
@@ -169,12 +169,12 @@ class Table:
                 f"{where}: all rows are of class {cells[0]!r}; two classes are needed to learn "
                 "a difference"
             )
-        if classes > 2:
+        if classes > MOST_CLASSES:
             raise UsageError(
-                f"{where}: {classes} classes, but two are needed; if another column holds "
-                "the label, rename it to 'label', otherwise merge or remove classes"
+                f"{where}: {classes} classes, at most {MOST_CLASSES} are possible; if another "
+                "column holds the label, rename it to 'label', otherwise merge or remove classes"
             )
-        names = (cells[int(y.argmin())], cells[int(y.argmax())])
+        names = tuple(cells[int(np.argmax(y == c))] for c in range(classes))
         self._check_counts(y, names)
         return y, names
 
@@ -216,13 +216,16 @@ class Table:
                 found.append(None)
         return found
 
-    def _check_counts(self, y: NDArray[np.int64], names: tuple[str, str]) -> None:
-        counts = np.bincount(y, minlength=2)
-        if len(y) < MIN_ROWS or counts.min() < MIN_PER_CLASS:
-            raise UsageError(
-                f"{self.path}: too few rows ({counts[0]} of class {names[0]!r}, {counts[1]} of "
-                f"{names[1]!r}); at least {MIN_ROWS} are needed, and {MIN_PER_CLASS} of each class"
-            )
+    def _check_counts(self, y: NDArray[np.int64], names: tuple[str, ...]) -> None:
+        counts = np.bincount(y, minlength=len(names))
+        if len(y) >= MIN_ROWS and counts.min() >= MIN_PER_CLASS:
+            return
+        fewest = np.sort(np.argsort(counts, kind="stable")[:2])  # the two classes to look at
+        first, second = ((counts[c], names[c]) for c in fewest)
+        raise UsageError(
+            f"{self.path}: too few rows ({first[0]} of class {first[1]!r}, {second[0]} of "
+            f"{second[1]!r}); at least {MIN_ROWS} are needed, and {MIN_PER_CLASS} of each class"
+        )
 
     def numbers(self, columns: list[int]) -> NDArray[np.float64]:
         """Cells of the columns as finite numbers, float64 (rows, columns)."""
@@ -267,10 +270,10 @@ def load_csv(path: Path, label: str | None = None, regression: bool | None = Non
     """A data set from a CSV file: UTF-8, commas, names in the first line, numbers below.
 
     The label column is the one called ``label`` here; by default the first that is there of
-    ``label``, ``class``, ``target``, ``y`` (in any case), else the last column. It holds two
-    values, numbers or text. Class 1 (positive) is the larger number, or the text that is last in
-    the alphabet, as in 0/1, -1/1, no/yes, benign/malignant, negative/positive. Blank lines are
-    skipped.
+    ``label``, ``class``, ``target``, ``y`` (in any case), else the last column. It holds two to
+    ``MOST_CLASSES`` values, numbers or text, which are sorted. Of two, class 1 (positive) is the
+    larger number, or the text that is last in the alphabet, as in 0/1, -1/1, no/yes,
+    benign/malignant, negative/positive. Blank lines are skipped.
 
     ``regression``: the label is a number to predict (True) or a class (False); None: by the rule
     of ``labels.RULE``.

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..boards import check_backend
 from ..datasets import is_path
+from ..datasets.several_classes import MULTI_CLASS
 from ..errors import UsageError
 from ..golden import KERNELS
 from ..golden.registers import require_dot_products
@@ -62,6 +65,11 @@ class TrainConfig:
         read back); None: whichever suits the read noise of the array.
     repeats : int
         READs and accesses that are averaged, a power of two.
+    multi_class : str or None
+        Likelihood of more than two classes, ``stick-breaking`` or ``one-vs-rest``; None: two
+        classes.
+    problem : int or None
+        Number of a binary problem of several classes, from 0: the run samples this one only.
     trim : bool
         Characterise the array and correct its devices first (measured arrays).
     kind : str or None
@@ -92,6 +100,15 @@ class TrainConfig:
     dot_products: str | None = None
     repeats: int = 1
     kind: str | None = None
+    multi_class: str | None = None
+    problem: int | None = None
+
+    @property
+    def array_seed(self) -> int:
+        """Seed of the array: each binary problem has an array of its own."""
+        if self.problem is None:
+            return self.seed
+        return int(np.random.SeedSequence([self.seed, self.problem]).generate_state(1)[0])
 
     def __post_init__(self) -> None:
         self.validate()
@@ -118,6 +135,12 @@ class TrainConfig:
         if self.hidden is not None and not 0 <= self.hidden <= 63:
             raise UsageError(f"hidden = {self.hidden}: choose 0 (none) to 63")
         require_dot_products(self.dot_products, self.repeats)
+        if self.multi_class not in (None, *MULTI_CLASS):
+            raise UsageError(
+                f"multi_class {self.multi_class!r} is unknown: choose {' or '.join(MULTI_CLASS)}"
+            )
+        if self.problem is not None and self.problem < 0:
+            raise UsageError(f"problem = {self.problem}: problems are numbered from 0")
         for name, (low, high, unit) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:

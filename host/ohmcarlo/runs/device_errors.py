@@ -43,7 +43,7 @@ def measure_untrimmed(
     """
     if opened.ideal or isinstance(opened.array, Die):
         return None
-    twin = open_array(config.array, config.preset, opened.array.geometry, config.seed, rel)
+    twin = open_array(config.array, config.preset, opened.array.geometry, config.array_seed, rel)
     rows = min(MEASURED_ROWS, opened.array.geometry.rows)
     return twin.characterize(range(2 * inputs), rows=range(rows))
 

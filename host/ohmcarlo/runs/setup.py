@@ -134,7 +134,7 @@ def set_up_chain(
     Close the result after use. Raises UsageError for a request that cannot be met, OhmcarloError
     when the board cannot be reached.
     """
-    opened = open_array(config.array, config.preset, geometry, config.seed, task.rel)
+    opened = open_array(config.array, config.preset, geometry, config.array_seed, task.rel)
     geometry = opened.array.geometry
     settings = choose_settings(config, task, opened, hidden, unit)
     if sigma_p is not None:

@@ -168,7 +168,7 @@ def changed(line: int, text: str) -> list[str]:
         pytest.param(changed(4, "1,inf,sick"), ["line 4", "finite"], id="inf"),
         pytest.param(changed(4, "1,-1e300,sick"), ["line 4", "size"], id="huge"),
         pytest.param(changed(4, "1,2,"), ["line 4", "(label)", "no label"], id="no label"),
-        pytest.param(changed(4, "1,2,dead"), ["3 classes", "'label'"], id="three classes"),
+        pytest.param(changed(4, "1,2,dead"), ["1 of class 'dead'", "2 of each"], id="third class"),
         pytest.param(
             ["a,b,label", *(f"{i},{i * i},sick" for i in range(12))],
             ["label column 'label'", "'sick'", "two classes"],

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...boards import Say, silent
 from ...datasets import Dataset, Encoder, load
 from ...datasets.laplace import skewed_mean
+from ...errors import UsageError
 from ...golden import Registers
 from ...posterior_error import describe_error
 from ...spec import Points
@@ -210,6 +211,8 @@ def build_supervised(config: TrainConfig, say: Say = silent) -> SupervisedExperi
     task = get_task(config.task)
     dataset = load(task.dataset)
     train, test = dataset.split(config.seed)
+    if len(dataset.class_names) > 2:
+        raise UsageError(f"{config.task} has {len(dataset.class_names)} classes, two are needed")
     setup, encoder = prepare(
         config, task, dataset.x[train], dataset.y[train], dataset.feature_names, say
     )
