@@ -133,7 +133,7 @@ def posterior(
     burn_in: int = 0,
     names: list[str] | None = None,
 ) -> Any:
-    """The samples as ``arviz.InferenceData``: variable ``w`` with dimension ``weight``.
+    """The samples as the installed ArviZ expects them: variable ``w`` with dimension ``weight``.
 
     Parameters
     ----------
@@ -148,11 +148,22 @@ def posterior(
     draws = expand(multiplicity, np.asarray(weights), sample_chain)
     if not 0 <= burn_in < draws.shape[1]:
         raise UsageError(f"burn_in = {burn_in}: the chains have {draws.shape[1]} steps")
-    return arviz().from_dict(
-        posterior={"w": draws[:, burn_in:]},
-        coords={"weight": list(range(draws.shape[2])) if names is None else names},
-        dims={"w": ["weight"]},
-    )
+    import xarray
+
+    kept = draws[:, burn_in:]
+    axes = {"chain": range(kept.shape[0]), "draw": range(kept.shape[1])}
+    named = {"weight": list(range(kept.shape[2])) if names is None else names}
+    dataset = xarray.Dataset({"w": ((*axes, *named), kept)}, {**axes, **named})
+    return to_arviz(xarray.DataTree.from_dict({"posterior": dataset}))
+
+
+def to_arviz(tree: Any) -> Any:
+    """An ``xarray.DataTree`` of groups as the installed ArviZ expects it.
+
+    ``arviz.InferenceData`` of ArviZ 0.2x; the tree itself for ArviZ 1.x.
+    """
+    az = arviz()
+    return az.from_datatree(tree) if hasattr(az, "from_datatree") else tree
 
 
 def ess(draws: ArrayLike) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from .cartpole import EpisodeLikelihood
 from .chain import ENTROPY_ALARM, EXHAUSTED, RUNNING
-from .controller import Controller, EntropyAlarm, log_posteriors, predict, terms
+from .controller import Controller, EntropyAlarm, log_posteriors, logits, predict, terms
 from .machine import Machine, Stream, build_machine
 from .registers import KERNELS, PUBLISHED, Calibration, Registers, SamplerSettings
 from .state_checks import check_order, check_state
@@ -25,6 +25,7 @@ __all__ = [
     "check_order",
     "check_state",
     "log_posteriors",
+    "logits",
     "predict",
     "terms",
 ]

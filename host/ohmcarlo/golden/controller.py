@@ -13,7 +13,7 @@ from ..array.checks import check_array
 from ..array.emulated import EmulatedArray
 from ..array.read_noise import RepeatedReads
 from ..errors import OhmcarloError, UsageError
-from ..spec import ACC_MAX, CODE_MAX, PROB_FRAC, STARTUP_WINDOWS, Points
+from ..spec import ACC_MAX, CODE_MAX, LOGIT_FRAC, PROB_FRAC, STARTUP_WINDOWS, Points
 from .chain import (
     ENTROPY_ALARM,
     EXHAUSTED,
@@ -31,6 +31,7 @@ from .likelihood import (
     evaluate,
     hidden_layer,
     logits_from_dots,
+    logits_of,
     no_logits,
     predict_sums,
     terms_of,
@@ -404,4 +405,18 @@ def terms(registers: Registers, points: Points, codes: NDArray[Any]) -> NDArray[
     out = np.empty(len(points), np.int64)
     data = build_data(points)
     terms_of(build_machine(registers), data, np.ascontiguousarray(codes, np.int32), out)
+    return out
+
+
+def logits(registers: Registers, points: Points, codes: NDArray[Any]) -> NDArray[np.float32]:
+    """Logit of every point under every sample, from the codes, without read noise.
+
+    Samples (s, sample devices) → float32 (s, points), which holds every logit exactly.
+    """
+    machine, data = build_machine(registers), build_data(points)
+    out = np.empty((len(codes), len(points)), np.float32)
+    found = np.empty(len(points), np.int64)
+    for sample, row in zip(np.ascontiguousarray(codes, np.int32), out, strict=True):
+        logits_of(machine, data, sample, found)
+        np.ldexp(found.astype(np.float32), -LOGIT_FRAC, out=row)
     return out

@@ -44,13 +44,17 @@ DATA = "data"
 """Name of the digest of what a run learns from."""
 
 
+def model_inputs(setup: ChainSetup) -> dict[str, str]:
+    """SHA-256 of what decides the posterior of a chain, by name."""
+    return {"registers": digest_of(setup.registers), "points": digest_of(setup.points)}
+
+
 def chain_inputs(setup: ChainSetup) -> dict[str, str]:
     """SHA-256 of everything that decides a chain, by name."""
     return {
+        **model_inputs(setup),
         "settings": digest_of(setup.settings),
-        "registers": digest_of(setup.registers),
         "geometry": digest_of(setup.registers.geometry),
-        "points": digest_of(setup.points),
         "array": digest_of(_content_of(setup.array)),
     }
 

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__, diagnostics
+from .. import diagnostics
 from ..array.base import Ledger
 from ..array.energy import energy
 from ..boards import RUNNING, Block
 from ..files import json_ready
 from ..spec import Geometry
+from .inference_data import Variable, inference_data, netcdf
 from .setup import ChainSetup
 from .trace import Trace
 from .verdict import judge
 
+if TYPE_CHECKING:
+    import xarray
+
 COMPLETE = "complete"
+ATTRIBUTES = (  # of a posterior file
+    "task", "backend", "array", "preset", "kernel", "rho", "wide_every", "whiten", "gamma_us",
+    "sigma_p", "dot_products", "repeats", "seed", "geometry", "hidden", "chains", "steps",
+    "burn_in", "acceptance_rate", "verdict", "sha256",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +62,32 @@ class ChainResult:
 
     @property
     def posterior(self) -> bytes:
-        """The posterior as a NetCDF file."""
-        return posterior_file(self.trace, self.draws, self.burn_in, self.weight_names)
+        """The posterior as a NetCDF file for ArviZ."""
+        return netcdf(self.inference_data())
+
+    def inference_data(self) -> xarray.DataTree:
+        """The posterior in the groups that ArviZ reads."""
+        return inference_data(
+            {"w": (self.draws, ("weight",))},
+            sample_stats=sample_stats(self.trace),
+            burn_in=self.burn_in,
+            coords={"weight": self.weight_names},
+            attributes=attributes_of(self.values),
+        )
 
     def evaluation(self) -> dict[str, NDArray[Any]]:
         """The arrays that the pictures of a report need beside the trace."""
         return {name: getattr(self, name) for name in self.EVALUATION}
+
+
+def sample_stats(trace: Trace) -> dict[str, Variable]:
+    """Log-posterior (nat) and decision of every step, for ``inference_data``."""
+    return {"lp": (trace.log_posterior_nat(), ()), "accepted": (trace.accepted_by_chain(), ())}
+
+
+def attributes_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a result that describe a posterior."""
+    return {name: values[name] for name in ATTRIBUTES if name in values}
 
 
 def burn_in_of(trace: Trace) -> int:
@@ -166,26 +194,3 @@ def state_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:
         "retired_rows": setup.board.retired_rows(),
         "status": COMPLETE if streamed.status == RUNNING else streamed.status,
     }
-
-
-def posterior_file(
-    trace: Trace, draws: NDArray[np.float32], burn_in: int, names: list[str]
-) -> bytes:
-    """ArviZ InferenceData as NetCDF: draws float32 (chains, steps, weights), burn-in apart."""
-    az = diagnostics.arviz()
-    lp, accepted = trace.log_posterior_nat(), trace.accepted_by_chain()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # more chains than draws in a very short run
-        data = az.from_dict(
-            posterior={"w": draws[:, burn_in:]},
-            sample_stats={"lp": lp[:, burn_in:], "accepted": accepted[:, burn_in:]},
-            warmup_posterior={"w": draws[:, :burn_in]},
-            warmup_sample_stats={"lp": lp[:, :burn_in], "accepted": accepted[:, :burn_in]},
-            save_warmup=True,
-            coords={"weight": names},
-            dims={"w": ["weight"]},
-        )
-    tree = data.to_datatree()
-    for node in tree.subtree:
-        node.attrs = {"inference_library": "ohmcarlo", "inference_library_version": __version__}
-    return bytes(tree.to_netcdf(engine="h5netcdf"))

@@ -19,9 +19,10 @@ from ...spec import Points
 from ...tasks import Task, get_task
 from ..config import TrainConfig
 from ..digests import digest_of
-from ..provenance import DATA, chain_inputs, origin_of
+from ..provenance import DATA, chain_inputs, model_inputs, origin_of
 from ..reach import Expected
 from ..setup import ChainSetup, set_up_chain
+from .learnt import LearntData
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,14 +104,30 @@ class SupervisedExperiment:
             "balanced_accuracy": float(balanced_accuracy_score(self.test_labels, answers)),
         }
 
-    def inputs(self) -> dict[str, str]:
-        """SHA-256 of all inputs, by name."""
+    def learnt(self) -> LearntData:
+        """The training points, for the log-likelihoods of the draws."""
+        return LearntData(
+            registers=self.setup.registers,
+            points=self.setup.points,
+            inputs=self.dataset.x[self.train],
+            rows=self.train,
+            feature_names=self.dataset.feature_names,
+            class_names=self.dataset.class_names,
+            seed=self.setup.config.seed,
+        )
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of the inputs that decide the posterior, by name."""
         d = self.dataset
         return {
             DATA: digest_of([d.x, d.y, d.feature_names, d.class_names], exact=True),
             "encoder": digest_of(self.encoder),
-            **chain_inputs(self.setup),
+            **model_inputs(self.setup),
         }
+
+    def inputs(self) -> dict[str, str]:
+        """SHA-256 of all inputs, by name."""
+        return {**self.digests(), **chain_inputs(self.setup)}
 
     def manifest(self) -> dict[str, Any]:
         """The part of the manifest that identifies configuration, data and encoder."""

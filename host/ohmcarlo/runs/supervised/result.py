@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from ..agreement import prediction_agreement
 from ..stored import check_dimensions
 from ..summary import (
     ChainResult,
+    attributes_of,
     burn_in_of,
     chain_of,
     cost_of,
@@ -28,6 +29,10 @@ from ..summary import (
 )
 from ..trace import Trace
 from .experiment import SupervisedExperiment
+from .learnt import LearntData
+
+if TYPE_CHECKING:
+    import xarray
 
 REFERRED = 0.1  # share of the least certain cases that are left to a person
 RESULT_KEYS = (  # read by tables, warnings and pictures
@@ -52,6 +57,10 @@ class SupervisedResult(ChainResult):
         Posterior mean and variance (epistemic) of the probability of class 1.
     inputs, labels : float64 (held-out points, features), int (held-out points,)
         The held-out points before encoding.
+    digests : dict
+        SHA-256 of data, encoder, registers and points, by name.
+    learnt : LearntData
+        The training points, for the log-likelihoods of the posterior file.
     """
 
     EVALUATION: ClassVar = EVALUATION
@@ -60,6 +69,17 @@ class SupervisedResult(ChainResult):
     variance: NDArray[np.float64]
     inputs: NDArray[np.float64]
     labels: NDArray[np.integer[Any]]
+    digests: dict[str, str]
+    learnt: LearntData
+
+    def inference_data(self) -> xarray.DataTree:
+        return self.learnt.inference_data(
+            self.trace,
+            self.draws,
+            self.burn_in,
+            self.weight_names,
+            {**attributes_of(self.values), "sha256": self.digests},
+        )
 
 
 def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -106,6 +126,8 @@ def evaluate_supervised(
         wear=setup.board.ledger.wear.copy(),
         draws=draws,
         weight_names=experiment.weight_names,
+        digests=experiment.digests(),
+        learnt=experiment.learnt(),
     )
 
 
