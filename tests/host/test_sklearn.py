@@ -11,7 +11,6 @@ from sklearn.datasets import load_breast_cancer, make_moons
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score, train_test_split
-from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -80,20 +79,11 @@ def test_hidden_units_learn_the_moons() -> None:
     assert network.fit(x, y).score(x, y) > straight + 0.03
 
 
-def test_more_classes_one_against_the_rest() -> None:
-    from sklearn.datasets import load_iris
-
-    x, y = load_iris(return_X_y=True)
-    ours = OneVsRestClassifier(MemristorClassifier(1000, chains=1, random_state=0))
-    theirs = OneVsRestClassifier(make_pipeline(StandardScaler(), LogisticRegression()))
-    assert cross_val_score(ours, x, y, cv=3).mean() > (
-        cross_val_score(theirs, x, y, cv=3).mean() - 0.03
-    )
-
-
 def test_bad_settings_say_what_to_do() -> None:
     x, y = make_moons(40, random_state=0)
     with pytest.raises(UsageError, match="kernel"):
         MemristorClassifier(kernel="gibbs").fit(x, y)
     with pytest.raises(UsageError, match="--pairs"):
         MemristorClassifier(pairs=6).fit(x, y)
+    with pytest.raises(UsageError, match="stick-breaking or one-vs-rest"):
+        MemristorClassifier(multi_class="softmax").fit(x, y)

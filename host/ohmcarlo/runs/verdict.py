@@ -97,6 +97,17 @@ def judge(v: Values) -> Judgement:
     return Judgement(worst, tuple(findings))
 
 
+def judge_all(parts: Mapping[str, Values]) -> Judgement:
+    """The verdict on several runs that one result needs, by name: that of the worst one."""
+    findings = [
+        Finding(finding.verdict, f"{name}: {finding.text}")
+        for name, values in parts.items()
+        for finding in judge(values).findings
+    ]
+    findings.sort(key=lambda finding: -SEVERITY.index(finding.verdict))
+    return Judgement(findings[0].verdict if findings else Verdict.SETTLED, tuple(findings))
+
+
 def _movement(v: Values) -> Iterator[Finding]:
     if not v["accepted"]:
         first = "fit that the computer began with" if v.get("whiten") else "first, random weights"

@@ -21,6 +21,7 @@ from ..golden import Registers
 from ..posterior_error import errors_to_dict
 from ..runs.agreement import prediction_agreement
 from ..runs.chain_run import ChainRun
+from ..runs.classes import BinaryPosterior
 from ..runs.config import TrainConfig
 from ..runs.defaults import complete
 from ..runs.setup import ChainSetup
@@ -33,6 +34,10 @@ from ..tasks import Task
 
 TASK = Task(name="data", dataset="data", description="data handed to an estimator")
 OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: ([0-9.]+))?")  # of the command line, in a remedy
+SINGLE = (  # attributes of the posterior of a single problem
+    "encoder_", "registers_", "trace_", "burn_in_", "codes_", "multiplicity_", "weights_",
+    "posterior_error_",
+)  # fmt: skip
 MEASURES = ("ess_min", "ess_tail_min", "rhat_max", "longest_stay", "longest_stay_expected")
 PAIRS = (16, 32, 64, 128, 256)  # widths that `pairs="auto"` chooses from
 
@@ -90,6 +95,11 @@ class SampledProblem:
             values=_values_of(setup, encoder, trace, burn_in),
             cautions=tuple(as_parameters(text) for text in setup.cautions),
         )
+
+    @property
+    def posterior(self) -> BinaryPosterior:
+        """The samples, for predictions of classes."""
+        return BinaryPosterior(self.encoder, self.registers, self.codes, self.counts)
 
     def draws(self) -> NDArray[np.float64]:
         """The weights of the standardised features after every step: (chains, steps, weights)."""
@@ -177,6 +187,7 @@ class MemristorEstimator(BaseEstimator):
         sigma_p: float = 1.0,
         dot_products: str | None = None,
         repeats: int = 1,
+        backend: str = "model",
         random_state: Any = None,
     ) -> None:
         self.steps = steps
@@ -194,14 +205,16 @@ class MemristorEstimator(BaseEstimator):
         self.sigma_p = sigma_p
         self.dot_products = dot_products
         self.repeats = repeats
+        self.backend = backend
         self.random_state = random_state
 
-    def _config(self, features: int) -> TrainConfig:
-        """The configuration for data with so many features; call it from ``fit`` itself, so that
-        its notes name the line of the user."""
+    def _config(self, features: int, **others: Any) -> TrainConfig:
+        """The configuration for data with so many features, with ``others`` of its fields; call it
+        from ``fit`` itself, so that its notes name the line of the user."""
         kept = features if self.features is None else self.features
         seed = check_random_state(self.random_state).randint(1 << 31)
         chosen: dict[str, Any] = {
+            "backend": self.backend,
             "array": self.array,
             "preset": self.preset,
             "kernel": self.kernel,
@@ -218,6 +231,7 @@ class MemristorEstimator(BaseEstimator):
             "sigma_p": self.sigma_p,
             "dot_products": self.dot_products,
             "repeats": self.repeats,
+            **others,
         }
         completed = complete(TASK, chosen)
         for note in completed.notes:
@@ -230,14 +244,17 @@ class MemristorEstimator(BaseEstimator):
         return next((p for p in PAIRS if p >= needed), PAIRS[-1])
 
     def _keep(self, problem: SampledProblem) -> None:
-        """Keep what one problem's posterior consists of, under the names of scikit-learn."""
+        """Keep what the posterior of a single problem consists of, as attributes."""
         self.encoder_, self.registers_ = problem.encoder, problem.registers
         self.trace_, self.burn_in_ = problem.trace, problem.burn_in
         self.codes_, self.multiplicity_ = problem.codes, problem.counts
         self.weights_ = problem.weights
-        self.acceptance_rate_ = float(problem.trace.accepted.mean())
         self.posterior_error_ = problem.values["posterior_error"]
-        self._values = problem.values
+
+    def _forget(self) -> None:
+        """Remove the attributes of a single problem that an earlier ``fit`` kept."""
+        for name in SINGLE:
+            self.__dict__.pop(name, None)
 
     def _judge(self, verdict: Verdict, reasons: Sequence[str], cautions: Sequence[str]) -> None:
         """Keep the verdict, and warn unless the posterior is settled; call it from ``fit``."""
@@ -249,9 +266,11 @@ class MemristorEstimator(BaseEstimator):
     def convergence(self) -> dict[str, Any]:
         """The numbers behind ``verdict_``, as in the JSON of a run: ``ess_min`` and
         ``ess_tail_min`` (worst weight's effective samples), ``rhat_max`` (split R-hat),
-        ``longest_stay`` of a chain and the expected one; None where they cannot be computed."""
+        ``longest_stay`` of a chain and the expected one; None where they cannot be computed. Of
+        several problems, the numbers are those of the one with the fewest effective samples."""
         check_is_fitted(self)
-        return {name: self._values[name] for name in MEASURES}
+        values = min((p.values for p in self.problems_), key=lambda v: v["ess_min"] or 0.0)
+        return {name: values[name] for name in MEASURES}
 
 
 def as_parameters(text: str) -> str:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin
-from sklearn.utils import Tags
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..datasets.several_classes import STICK_BREAKING, binary_problems
 from ..golden import predict
-from .base import MemristorEstimator, sample_problem
+from ..runs.classes import TWO_CLASSES, ClassPosterior, ClassUncertainty
+from ..runs.config import TrainConfig
+from ..runs.verdict import Verdict, judge_all
+from .base import MemristorEstimator, SampledProblem, as_parameters, sample_problem
 
 
 class MemristorClassifier(ClassifierMixin, MemristorEstimator):
     """Bayesian logistic regression (or a small network) sampled in an RRAM array.
 
     ``fit`` standardises and quantises the features and samples the posterior in the array.
-    Predictions average over the samples. Two classes; for more, wrap it in
-    ``sklearn.multiclass.OneVsRestClassifier``.
+    Predictions average over the samples.
+
+    More than two classes are sampled as binary problems, each in an array of its own. With
+    ``multi_class="stick-breaking"`` the samples are those of the posterior of a K-class model. With
+    ``"one-vs-rest"`` they are those of K separate logistic models, whose probabilities are
+    normalised.
 
     Parameters
     ----------
@@ -28,6 +36,8 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         Metropolis-Hastings steps of each chain; burn-in is cut off. None: as ``ohmcarlo train``.
     chains : int or None
         Independent chains, in equal shares of the rows. None: 4, fewer in a small array.
+    multi_class : str
+        Likelihood of more than two classes: ``"stick-breaking"`` or ``"one-vs-rest"``.
     array : str
         ``"emulator"``, ``"physics"`` or ``"measured:FILE"``.
     preset : str or None
@@ -55,37 +65,90 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         the array demands.
     repeats : int
         Reads and accesses that are averaged, a power of two.
+    backend : str
+        Board that runs the chains: ``"model"``, ``"rtl"`` or ``"serial:PORT"``.
     random_state : int, RandomState or None
         Seed of the array and of its noise.
 
     Attributes
     ----------
-    classes_ : (2,)
+    classes_ : (K,)
     n_features_in_ : int
+    problems_ : list of SampledProblem
+        The posterior of each binary problem; two classes have one.
+    binary_problems_ : tuple of BinaryProblem
+        The classes that each of them tells apart.
+    acceptance_rate_ : float
+    verdict_ : str
+        ``"settled"`` if weights, probabilities and uncertainties can be trusted; ``fit`` warns
+        otherwise (``UnsettledWarning``). Of several problems, the worst one counts.
+    verdict_reasons_ : list of str
+        Reasons of any other verdict, with a remedy each.
     codes_, multiplicity_ : uint16 (n, devices), int64 (n,)
-        Samples after burn-in, and for how many steps each was current.
+        Samples after burn-in, and for how many steps each was current. This and the next three
+        attributes exist for two classes; for more, ``problems_`` has them.
     weights_ : float64 (n, weights)
         The same samples as weights of the standardised features, bias last.
-    acceptance_rate_ : float
     posterior_error_ : dict
         Predicted errors of the posterior by source (``encoding``, ``window``, …): see
         ``PosteriorError``.
-    verdict_ : str
-        ``"settled"`` if weights, probabilities and uncertainties can be trusted; ``fit`` warns
-        otherwise (``UnsettledWarning``).
-    verdict_reasons_ : list of str
-        Reasons of any other verdict, with a remedy each.
     trace_ : Trace
         Every step.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MemristorClassifier(2000, chains=1, random_state=0).fit(X, y)  # doctest: +SKIP
+    >>> model.predict_proba(X).shape  # doctest: +SKIP
+    (150, 3)
     """
 
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
+    def __init__(
+        self,
+        steps: int | None = None,
+        *,
+        chains: int | None = None,
+        multi_class: str = STICK_BREAKING,
+        array: str = "emulator",
+        preset: str | None = None,
+        kernel: str = "corrected",
+        whiten: bool | None = None,
+        rho: float | None = None,
+        wide_every: int | None = None,
+        hidden: int = 0,
+        features: int | None = None,
+        rows: int = 256,
+        pairs: int | str = "auto",
+        sigma_p: float = 1.0,
+        dot_products: str | None = None,
+        repeats: int = 1,
+        backend: str = "model",
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            steps,
+            chains=chains,
+            array=array,
+            preset=preset,
+            kernel=kernel,
+            whiten=whiten,
+            rho=rho,
+            wide_every=wide_every,
+            hidden=hidden,
+            features=features,
+            rows=rows,
+            pairs=pairs,
+            sigma_p=sigma_p,
+            dot_products=dot_products,
+            repeats=repeats,
+            backend=backend,
+            random_state=random_state,
+        )
+        self.multi_class = multi_class
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> MemristorClassifier:
-        """Sample the posterior given X (n, features) and y (n,), two classes.
+        """Sample the posterior given X (n, features) and y (n,), two classes or more.
 
         Raises ValueError (UsageError) for data or settings that cannot be used.
         """
@@ -93,38 +156,90 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         x, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) > 2:
-            raise ValueError(
-                "Only binary classification is supported. The type of the target is "
-                f"{type_of_target(y)}."
-            )
         if len(self.classes_) < 2:
             raise ValueError("y has only one class: two are needed")
-        problem = sample_problem(self._config(x.shape[1]), x, labels)
-        self._keep(problem)
-        self._judge(problem.verdict, problem.reasons, problem.cautions)
+        config = self._config(x.shape[1], multi_class=self.multi_class)
+        self._forget()
+        if len(self.classes_) == 2:
+            self.binary_problems_ = TWO_CLASSES
+            self.problems_ = [sample_problem(replace(config, multi_class=None), x, labels)]
+            self._keep(self.problems_[0])
+        else:
+            self.binary_problems_ = binary_problems(x, labels, self.multi_class)
+            self.problems_ = self._sample_all(config, x, labels)
+        self.acceptance_rate_ = float(np.mean([p.trace.accepted.mean() for p in self.problems_]))
+        self._judge(*self._verdict())
         return self
 
-    def _probability(self, X: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _sample_all(
+        self, config: TrainConfig, x: NDArray[np.float64], labels: NDArray[np.integer[Any]]
+    ) -> list[SampledProblem]:
+        """The binary problems of several classes, each in an array of its own."""
+        found = []
+        for number, problem in enumerate(self.binary_problems_):
+            rows = problem.uses(labels)
+            own = replace(config, problem=number)
+            found.append(sample_problem(own, x[rows], problem.labels(labels[rows])))
+        return found
+
+    def _verdict(self) -> tuple[Verdict, list[str], list[str]]:
+        """Verdict, reasons and cautions of all problems."""
+        if len(self.problems_) == 1:
+            (problem,) = self.problems_
+            return problem.verdict, problem.reasons, list(problem.cautions)
+        names = [f"class {self.classes_[p.positive]}" for p in self.binary_problems_]
+        by_name = dict(zip(names, self.problems_, strict=True))
+        judged = judge_all({name: problem.values for name, problem in by_name.items()})
+        cautions = [f"{n}: {text}" for n, problem in by_name.items() for text in problem.cautions]
+        return judged.verdict, [as_parameters(text) for text in judged.reasons], cautions
+
+    def _posterior(self) -> ClassPosterior:
+        parts = [problem.posterior for problem in self.problems_]
+        return ClassPosterior(self.binary_problems_, self.multi_class, parts)
+
+    def _checked(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, reset=False)
-        points = self.encoder_.encode(X)
-        return predict(self.registers_, points, self.codes_, self.multiplicity_)
+        x: NDArray[np.float64] = validate_data(self, X, dtype=np.float64, reset=False)
+        return x
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Posterior mean of the class probabilities, float64 (n, 2)."""
-        mean, _ = self._probability(X)
+        """Posterior mean of the class probabilities, float64 (n, K).
+
+        Two classes: over all samples. More: over ``DRAWS`` joint draws of all problems.
+        """
+        x = self._checked(X)
+        if len(self.problems_) > 1:
+            return self._posterior().predict(x)[0]
+        mean, _ = self._probability(x)
         return np.c_[1 - mean, mean]
 
+    def _probability(
+        self, x: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and variance of P(second class) of two."""
+        points = self.encoder_.encode(x)
+        return predict(self.registers_, points, self.codes_, self.multiplicity_)
+
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The more probable class of each case, (n,)."""
-        mean, _ = self._probability(X)
-        return self.classes_[(mean >= 0.5).astype(int)]
+        """The most probable class of each case, (n,)."""
+        probability = self.predict_proba(X)
+        if len(self.classes_) == 2:  # at equal probabilities, the second class
+            return self.classes_[(probability[:, 1] >= 0.5).astype(int)]
+        return self.classes_[probability.argmax(axis=1)]
 
     def predict_uncertainty(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Epistemic standard deviation of P(second class), float64 (n,).
+        """Epistemic uncertainty, float64 (n,): more data would reduce it, unlike the noise that
+        ``predict_proba`` expresses.
 
-        More data would reduce it, unlike the noise that ``predict_proba`` expresses.
+        Two classes: standard deviation of P(second class). More: mutual information of class and
+        weights, nat, as in ``uncertainty``.
         """
-        _, variance = self._probability(X)
-        return np.sqrt(variance)
+        x = self._checked(X)
+        if len(self.problems_) > 1:
+            return self._posterior().predict(x)[1].epistemic
+        return np.sqrt(self._probability(x)[1])
+
+    def uncertainty(self, X: ArrayLike) -> ClassUncertainty:
+        """Entropy of the prediction and its two parts, aleatoric and epistemic, nat, (n,) each."""
+        x = self._checked(X)
+        return self._posterior().predict(x)[1]
