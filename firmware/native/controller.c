@@ -449,6 +449,31 @@ bool controller_answers(uint32_t at, uint32_t *value)
     }
 }
 
+// -- the window state_counters -------------------------------------------------------------------
+// The counter of a word of the window and the place of that half; 0: the word is elsewhere
+static uint64_t *counter_of(uint32_t at, uint32_t *shift)
+{
+    const uint32_t word = (at - OHMCARLO__STATE_COUNTERS_addr) / 4;
+    *shift = 32 * (word & 1);
+    return word < 2 * COUNTERS ? &controller.count[word / 2] : 0;
+}
+
+void controller_shows(uint32_t at, uint32_t *word)
+{
+    uint32_t shift = 0;
+    const uint64_t *const counter = counter_of(at, &shift);
+    if (counter != 0)
+        *word = (uint32_t)(*counter >> shift);
+}
+
+void controller_takes(uint32_t at, uint32_t word)
+{
+    uint32_t shift = 0;
+    uint64_t *const counter = counter_of(at, &shift);
+    if (counter != 0)
+        *counter = (*counter & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)word << shift;
+}
+
 // -- the library's interface ---------------------------------------------------------------------
 uint32_t native_pulses(uint32_t operation, uint32_t row, uint32_t device)
 {

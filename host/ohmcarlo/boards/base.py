@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..array.base import Ledger
-from ..errors import OhmcarloError
+from ..errors import OhmcarloError, UsageError
 from ..golden import EpisodeLikelihood, Registers
 from ..spec import Geometry, Points
 
@@ -57,6 +57,12 @@ class Block:
     status: str
 
 
+def require_reloadable(judged: bool) -> None:
+    """Raise UsageError for a chain whose log-likelihoods come from a judge."""
+    if judged:
+        raise UsageError("a chain with a judge has no data to reload: call configure()")
+
+
 class Board(Protocol):
     """A controller with an array behind it."""
 
@@ -93,6 +99,18 @@ class Board(Protocol):
         """Load registers, tables and data. Raises UsageError for data that do not fit, before any
         are sent. With ``judge`` there are no points: a proposal is a policy, and the board computes
         its log-likelihood from episodes.
+        """
+        ...
+
+    def reload(self, registers: Registers, points: Points) -> None:
+        """Load another model and other data for a new chain in the same array.
+
+        The devices keep their state. Wear, the ledger and ``clock_cycles`` go on, and rows that
+        were taken out of service stay out of service. The samples of the chain before are given
+        up: predict from them first. Counters of the coin begin again. ``start`` begins the chain.
+
+        Raises UsageError for another geometry, data that do not fit, or a chain with a judge,
+        before anything is sent; OhmcarloError if too few rows are left.
         """
         ...
 

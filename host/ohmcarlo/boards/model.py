@@ -17,7 +17,7 @@ from ..golden import EXHAUSTED as EXHAUSTED_STATUS
 from ..golden import RUNNING as RUNNING_STATUS
 from ..golden import Controller, EpisodeLikelihood, Registers
 from ..spec import SYMBOL_BITS, Points
-from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block
+from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, require_reloadable
 
 STATUS = {
     RUNNING_STATUS: RUNNING,
@@ -67,6 +67,13 @@ class ModelBoard:
     ) -> None:
         self._controller = Controller(registers, self.array, points, judge)
         self.geometry = registers.geometry
+
+    def reload(self, registers: Registers, points: Points) -> None:
+        before = self.controller
+        require_reloadable(before.external is not None)
+        registers.require_array_of(before.registers)
+        rest = registers.without_rows(before.bad_rows())
+        self._controller = Controller(rest, self.array, points)
 
     def start(self) -> None:
         self.controller.start()

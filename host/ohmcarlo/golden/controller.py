@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..array.base import Array
+from ..array.base import READ, Array
 from ..array.checks import check_array
 from ..array.emulated import EmulatedArray
 from ..array.read_noise import RepeatedReads
@@ -316,10 +316,13 @@ class Controller:
 
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Prediction mode: mean and variance of sigmoid(z), float64 (n,) each, over the samples in
-        the array, weighted with their multiplicities."""
+        the array, weighted with their multiplicities. The accesses of the array are counted."""
+        counts = self.array.ledger.counts
+        reads = counts[READ]
         _, multiplicity, codes = self.held_samples()
+        counts[READ] = reads  # the hardware drives the rows without a READ
         for sample in codes:
-            count_dots(self.machine, self.array.ledger.counts, sample, len(points))
+            count_dots(self.machine, counts, sample, len(points))
         return predict(self.registers, points, codes, multiplicity)
 
     def entropy(self) -> dict[str, Any]:
