@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,13 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import OhmcarloError, UsageError
 from ..posterior_error import PosteriorError
 from ..spec import Points
-from .csvfile import MAX_MAGNITUDE
 from .laplace import Fit, laplace_of_points
 from .scaling import Scaling
+from .standard import moments, names_of, shortened, standardised, table_of
 from .whitening import Whitening
 
 FORMAT = 2  # version of to_dict
-ALIKE = 1e-12  # a column with a smaller relative spread is constant up to rounding
 SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie
 
 
@@ -89,20 +87,20 @@ class Encoder:
 
         Raises UsageError for data that cannot be used.
         """
-        x = _table(x)
+        x = table_of(x)
         labels = _classes(y, len(x))
-        names = _names(feature_names, x.shape[1])
+        names = names_of(feature_names, x.shape[1])
         if features is not None and not 1 <= features <= x.shape[1]:
             raise UsageError(
                 f"features = {features}: the data have {x.shape[1]}; keep 1 to {x.shape[1]}"
             )
-        mean, scale = _moments(x)
+        mean, scale = moments(x)
         varying = np.flatnonzero(scale > 0)
         if not len(varying):
             raise UsageError("no feature differs between the training points: nothing to learn")
         columns = _select(x, labels, varying, features)
         mean, scale = mean[columns], scale[columns]
-        standard = _standardised(x[:, columns], mean, scale)
+        standard = standardised(x[:, columns], mean, scale)
         coordinates: Scaling | Whitening
         if whiten:
             coordinates, error = Whitening.fit(standard, labels, sigma_p)
@@ -148,7 +146,7 @@ class Encoder:
 
         Raises UsageError if the columns differ or a value is not finite.
         """
-        standard = self._standard(_table(x))
+        standard = self._standard(table_of(x))
         labels = None if y is None else _classes(y, len(standard), both=False).astype(np.uint8)
         coordinates = self.coordinates
         return Points.of(coordinates.inputs(standard), labels, coordinates.offsets(standard))
@@ -160,7 +158,7 @@ class Encoder:
         the prior that the registers do not hold follows as quadratic points.
         """
         points = self.encode(x, y)
-        balanced = self.coordinates.training_inputs(self._standard(_table(x)), points.labels)
+        balanced = self.coordinates.training_inputs(self._standard(table_of(x)), points.labels)
         learnt = Points(balanced, points.labels, points.offsets)
         return learnt.joined(self.coordinates.prior_points())
 
@@ -171,7 +169,7 @@ class Encoder:
 
     def saturates(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Points of x (n, d) with an input beyond the range of 8 bits, which is cut off there."""
-        return self.coordinates.saturates(self._standard(_table(x)))
+        return self.coordinates.saturates(self._standard(table_of(x)))
 
     def weights_to_original(self, v: ArrayLike) -> NDArray[np.float64]:
         """Weights per standardised feature, bias last, from sampled weights.
@@ -241,13 +239,13 @@ class Encoder:
         )
 
     def _standard(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``_standardised`` of the selected columns of x (n, d)."""
+        """``standardised`` of the selected columns of x (n, d)."""
         if x.shape[1] != len(self.data_names):
             raise UsageError(
                 f"the data have {x.shape[1]} columns, the encoder was fitted on "
-                f"{len(self.data_names)}: {_shortened(self.data_names)}"
+                f"{len(self.data_names)}: {shortened(self.data_names)}"
             )
-        return _standardised(x[:, self.columns], self.mean, self.scale)
+        return standardised(x[:, self.columns], self.mean, self.scale)
 
 
 def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:
@@ -256,23 +254,6 @@ def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:
     ``terms`` (n,) are log-likelihoods of the points, in any unit; returns a permutation (n,).
     """
     return np.argsort(np.asarray(terms), kind="stable").astype(np.int32)
-
-
-def _table(x: ArrayLike) -> NDArray[np.float64]:
-    try:
-        table = np.ascontiguousarray(x, np.float64)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the features are not a table of numbers: {error}") from error
-    if table.ndim != 2:
-        raise UsageError(f"the features have {table.ndim} dimensions: give a table (n, d)")
-    bad = ~(np.abs(table) <= MAX_MAGNITUDE)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise UsageError(
-            f"row {row}, column {column} is {table[row, column]:g}: "
-            "give finite numbers of reasonable size"
-        )
-    return table
 
 
 def _classes(y: ArrayLike, n: int, both: bool = True) -> NDArray[np.int64]:
@@ -284,43 +265,6 @@ def _classes(y: ArrayLike, n: int, both: bool = True) -> NDArray[np.int64]:
     if both and len(np.unique(labels)) < 2:
         raise UsageError("all training points are of one class: two are needed to learn")
     return labels.astype(np.int64)
-
-
-def _names(names: Sequence[str] | None, d: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"x{i}" for i in range(d))
-    if len(names) != d:
-        raise UsageError(f"{len(names)} feature names for {d} columns")
-    return tuple(str(name) for name in names)
-
-
-def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation (1/n) of every column; the latter is 0 where it is constant.
-
-    ``math.fsum`` rounds once, at the end, so that the order of summation does not matter.
-    """
-    n = len(x)
-    mean, scale = np.empty(x.shape[1]), np.empty(x.shape[1])
-    for j, column in enumerate(x.T):
-        mean[j] = math.fsum(column) / n
-        deviation = column - mean[j]
-        largest = float(np.abs(deviation).max())
-        if largest <= ALIKE * float(np.abs(column).max()):
-            scale[j] = 0.0
-            continue
-        # relative to the largest, squares neither overflow nor vanish
-        scale[j] = largest * math.sqrt(math.fsum((deviation / largest) ** 2) / n)
-    return mean, scale
-
-
-def _standardised(
-    x: NDArray[np.float64], mean: NDArray[np.float64], scale: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Standard scores, the bias 1 at the end: (n, k + 1).
-
-    Every operation is correctly rounded by IEEE 754, so that all machines agree.
-    """
-    return np.hstack([(x - mean) / scale, np.ones((len(x), 1))])
 
 
 def _select(
@@ -339,7 +283,3 @@ def _select(
     rounded = [float(f"{score:.{SCORE_DIGITS - 1}e}") for score in scores]
     best = np.argsort(-np.array(rounded), kind="stable")[:k]
     return np.sort(candidates[best])
-
-
-def _shortened(names: Sequence[str], shown: int = 6) -> str:
-    return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")
