@@ -102,6 +102,15 @@ def train(
             rich_help_panel="Model",
         ),
     ] = None,
+    regression: Annotated[
+        bool | None,
+        typer.Option(
+            "--regression/--no-regression",
+            help="The label of a CSV file is a number to predict, or a class (default: a number "
+            "where more than 20 distinct values occur, some of them not whole numbers).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
     hidden: Annotated[
         int | None,
         typer.Option(
@@ -223,7 +232,7 @@ def train(
         "dot_products": dot_products,
         "repeats": repeats,
     }
-    completed = complete(labelled_task(task), chosen, paper)
+    completed = complete(labelled_task(task, regression), chosen, paper)
     console = Console(json)
     for note in completed.notes:
         console.say(note)

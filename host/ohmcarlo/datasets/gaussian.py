@@ -51,6 +51,10 @@ NOISE_STEPS = 64  # assumed noise: a multiple of this part of a power of two
 WIDEST, NARROWEST = 10.0, 0.05
 """Limits of σ_p where the data choose it."""
 UPDATES = 20
+SMALLER_SCALES = tuple(2.0 ** (-k / 16) for k in range(17))
+"""Scales of the inputs to try, relative to the largest one that clips nothing."""
+GOOD_SPREAD = 0.005
+"""No other scale is tried if the relative error of all spreads is smaller."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,10 +128,10 @@ class GaussianCoordinates:
         rows = np.vstack([self._rows(x), matrix / self.sigma_p])
         z = np.r_[self.whitening.logits(x) - t / self.noise, self.whitening.centre / self.sigma_p]
         rounded, offsets = points.inputs / INPUT_ONE, points.offsets / OFFSET_ONE
-        exact, encoded = np.linalg.inv(rows.T @ rows), np.linalg.inv(rounded.T @ rounded)
-        shift = matrix @ encoded @ (rounded.T @ offsets - rows.T @ z)
-        sd = np.sqrt(np.diag(matrix @ exact @ matrix.T))
-        ratio = np.sqrt(np.diag(matrix @ encoded @ matrix.T)) / sd
+        slope = rounded.T @ offsets - rows.T @ z
+        shift = matrix @ np.linalg.solve(rounded.T @ rounded, slope)
+        sd = _spreads(matrix, rows)
+        ratio = _spreads(matrix, rounded) / sd
         return PosteriorError(
             source=SOURCE,
             mean_sd=float(np.abs(shift / sd).max()),
@@ -222,10 +226,29 @@ def updated_width(x: FloatArray, t: FloatArray, weights: FloatArray, sigma_p: fl
 
 
 def _whitening(x: FloatArray, centre: FloatArray, sigma_p: float) -> Whitening:
-    """The whitening of w/s around ``centre`` (m,), with the largest scale that clips no input."""
+    """The whitening of w/s around ``centre`` (m,), with the largest scale that clips no input.
+
+    The column of the bias is rounded to one integer, which can change the spread of its weight. A
+    smaller scale is then taken, at which that integer is nearly exact.
+    """
     frame = Frame.of(Fit(np.zeros(len(centre)), precision(x, sigma_p)), x, sigma_p)
-    scale, _ = frame.scales()
-    return frame._replace(centre=frame.q.T @ centre / sigma_p).whitening(scale)
+    frame = frame._replace(centre=frame.q.T @ centre / sigma_p)
+    safe, _ = frame.scales()
+    found = []
+    for factor in SMALLER_SCALES:
+        whitening = frame.whitening(safe * factor)
+        rows = np.vstack([whitening.grid(x) @ whitening.matrix, whitening.matrix / sigma_p])
+        rounded = np.rint(rows * INPUT_ONE) / INPUT_ONE
+        ratio = _spreads(whitening.matrix, rounded) / _spreads(whitening.matrix, rows)
+        found.append((float(np.abs(np.log(ratio)).max()), whitening))
+        if found[-1][0] < GOOD_SPREAD:
+            break
+    return min(found, key=lambda pair: pair[0])[1]
+
+
+def _spreads(matrix: FloatArray, rows: FloatArray) -> FloatArray:
+    """Posterior standard deviations of w/s (m,) for points with the inputs ``rows`` (n, m)."""
+    return np.asarray(np.sqrt(np.diag(matrix @ np.linalg.inv(rows.T @ rows) @ matrix.T)))
 
 
 def _norm(vector: FloatArray) -> float:

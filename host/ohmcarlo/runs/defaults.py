@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..golden import PUBLISHED
-from ..tasks import SUPERVISED, TASKS, Task
+from ..tasks import REGRESSION, SUPERVISED, TASKS, Task
 from .config import TrainConfig
 
 CHAINS = 4
@@ -49,7 +49,7 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
         raise UsageError("--paper samples the features as they are: leave out --paper or --whiten")
     hidden = int(task.hidden if options["hidden"] is None else options["hidden"])
     plain = paper or options["kernel"] == PUBLISHED
-    supervised = task.kind == SUPERVISED
+    supervised = task.kind in (SUPERVISED, REGRESSION)
     notes: list[str] = []
     if options["whiten"] is None:
         options["whiten"] = supervised and not (plain or hidden or options["rho"] == 1)

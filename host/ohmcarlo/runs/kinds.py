@@ -8,11 +8,12 @@ from typing import Any
 from ..tasks import get_task
 from .kind import RunKind
 from .policy.kind import PolicyKind
+from .regression.kind import RegressionKind
 from .stored import POSTERIOR, RESULT, intact, read_result, require_keys, require_result_file
 from .supervised.kind import SupervisedKind
 
-SUPERVISED, POLICY = SupervisedKind(), PolicyKind()
-KINDS: dict[str, RunKind[Any, Any]] = {kind.name: kind for kind in (SUPERVISED, POLICY)}
+SUPERVISED, POLICY, REGRESSION = SupervisedKind(), PolicyKind(), RegressionKind()
+KINDS: dict[str, RunKind[Any, Any]] = {kind.name: kind for kind in (SUPERVISED, POLICY, REGRESSION)}
 
 
 def kind_of(task: str, kind: str | None = None) -> RunKind[Any, Any]:

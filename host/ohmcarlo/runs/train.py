@@ -14,9 +14,10 @@ from .chain_run import ChainRun, Interrupted, Observer, Silence
 from .config import TrainConfig
 from .folder import RunFolder, check_free
 from .kind import Experiment, RunKind, RunResult
-from .kinds import POLICY, SUPERVISED, kind_of, read_complete
+from .kinds import POLICY, REGRESSION, SUPERVISED, kind_of, read_complete
 from .policy.result import PolicyResult
 from .provenance import require_same_files, require_same_inputs, require_same_version
+from .regression.result import RegressionResult
 from .stored import (
     EVALUATION,
     POSTERIOR,
@@ -68,6 +69,11 @@ def train(config: TrainConfig, observer: Observer | None = None) -> SupervisedRe
 def train_policy(config: TrainConfig, observer: Observer | None = None) -> PolicyResult:
     """``train`` for a task that learns a policy."""
     return _train_in_memory(POLICY, config, observer)
+
+
+def train_regression(config: TrainConfig, observer: Observer | None = None) -> RegressionResult:
+    """``train`` for labels that are numbers."""
+    return _train_in_memory(REGRESSION, config, observer)
 
 
 def _train_in_memory(kind: RunKind[E, R], config: TrainConfig, observer: Observer | None) -> R:

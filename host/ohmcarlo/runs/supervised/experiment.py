@@ -62,19 +62,6 @@ class SupervisedExperiment:
         return self.dataset.x[self.test]
 
     @property
-    def accesses_per_point(self) -> int:
-        """Array accesses that the evaluation of one point costs; digital dot products if they are
-        not computed in the array."""
-        registers, geometry = self.setup.registers, self.setup.registers.geometry
-        if registers.digital:
-            return geometry.row_group
-        first = geometry.accesses_per_row(registers.features)
-        if registers.hidden:
-            first *= registers.hidden
-            first += geometry.accesses_per_row(registers.hidden + 1)
-        return first << registers.log_repeats
-
-    @property
     def weight_names(self) -> list[str]:
         """Names of the weights, in the order of ``weights``."""
         inputs = [*self.encoder.feature_names, "bias"]
