@@ -23,7 +23,7 @@ from ohmcarlo.runs import chain_run, folder, stored
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.supervised.experiment import build_supervised
-from ohmcarlo.runs.train import Outputs, resume_run, train_run
+from ohmcarlo.runs.train import Outputs, resume_run, train_regression, train_run
 from ohmcarlo.selftest import chain as checks
 from ohmcarlo.spec import Geometry
 
@@ -86,6 +86,19 @@ def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPo
     assert wanted["clock_cycles"] is None
     board = stored.read_manifest(tmp_path / "run")["board"]
     assert board["backend"] == "rtl" and board["simulated"] and len(board["design_hash"]) == 8
+
+
+def test_a_chain_of_numbers(started: list[SimulatedPort]) -> None:
+    """Regression: every point is quadratic and carries its label in its offset. The board gives the
+    trace of the model, and the host the same draws of weights and noise from it."""
+    config = replace(RTL, task="diabetes", steps=60)
+    hardware, golden = (
+        train_regression(replace(config, backend=backend)) for backend in ("rtl", "model")
+    )
+    assert not (differ := same(hardware.trace.arrays(), golden.trace.arrays())), differ
+    assert np.array_equal(hardware.draws, golden.draws)
+    assert hardware.values["rmse"] == golden.values["rmse"]
+    assert 15 < hardware.values["accepted"] < 58
 
 
 class Kills(Silence):
