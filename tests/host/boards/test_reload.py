@@ -15,11 +15,14 @@ from board_ports import NativePort
 from native_board import NativeBoard, opened
 from ohmcarlo.array.base import DOT, READ
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards import RTL, Board, ModelBoard, SerialBoard, open_board
+from ohmcarlo.boards import MODEL, RTL, Board, ModelBoard, SerialBoard, open_board
 from ohmcarlo.boards.memory.image import LASTING
 from ohmcarlo.boards.records.tally import Tally
 from ohmcarlo.errors import UsageError
 from ohmcarlo.golden import EpisodeLikelihood, Registers, SamplerSettings
+from ohmcarlo.runs import setup
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.selftest.chain import check_chain
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.link import Command
 from ohmcarlo_hdl.config import REFERENCE
@@ -151,7 +154,7 @@ class Forgets(ModelBoard):
         super().reload(registers, points)
         if self.what == "pulses":
             self.array.state.counter[:] = 0  # type: ignore[attr-defined]
-        else:
+        elif self.what == "counts":
             self.ledger.counts[:] = 0
             self.ledger.wear[:] = 0
 
@@ -164,6 +167,21 @@ def test_an_array_that_forgets_is_found(what: str, found: str) -> None:
     pairs = list(zip(stages_of(forgets), stages_of(ModelBoard(emulated())), strict=True))
     assert not differing(*pairs[0])
     assert found in differing(*pairs[1])
+
+
+@pytest.mark.parametrize(("what", "passes"), [("nothing", True), ("pulses", False)])
+def test_the_selftest_finds_it(what: str, passes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(backend: str, array: EmulatedArray, say: object) -> ModelBoard:
+        board = ModelBoard(array) if backend == MODEL else Forgets(array)
+        if isinstance(board, Forgets):
+            board.what = what
+        return board
+
+    monkeypatch.setattr(setup, "open_board", opened)
+    config = TrainConfig(task="toy2d", backend=RTL, rows=64, pairs=16, whiten=True)
+    passed, detail = check_chain(config)
+    assert passed == passes, detail
+    assert ("200 steps of two chains" if passes else "not the model's: ") in detail
 
 
 def test_rows_stay_out_of_service() -> None:
