@@ -169,6 +169,9 @@ def _predictions(setup: ChainSetup, trace: Trace, burn_in: int) -> dict[str, Any
 class MemristorEstimator(BaseEstimator):
     """Parameters of all estimators, and the sampling of a problem with them."""
 
+    _task = TASK
+    sigma_p: float | None
+
     def __init__(
         self,
         steps: int | None = None,
@@ -233,7 +236,7 @@ class MemristorEstimator(BaseEstimator):
             "repeats": self.repeats,
             **others,
         }
-        completed = complete(TASK, chosen)
+        completed = complete(self._task, chosen)
         for note in completed.notes:
             warnings.warn(note, stacklevel=3)
         return completed.config

@@ -18,7 +18,7 @@ from ohmcarlo.datasets import load
 from ohmcarlo.datasets.regression import RegressionEncoder
 from ohmcarlo.golden import Registers, SamplerSettings
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.regression.posterior import JointPosterior, mean_weights
+from ohmcarlo.runs.regression.posterior import JointPosterior, mixing_of
 from ohmcarlo.runs.regression.scores import (
     crps_of_draws,
     crps_of_normal,
@@ -69,9 +69,7 @@ def test_the_joint_posterior_is_students(assumed: float) -> None:
     mean = inverse @ design.T @ t
     n, square = len(t), float(t @ t - mean @ design.T @ t)
     wanted = stats.t(n, mean, np.sqrt(square / n * np.diag(inverse)))
-    centre = mean_weights(registers, encoder, found, BURN_IN)
-    noise = encoder.noise_posterior(x, y, centre)
-    joint = JointPosterior.of(registers, encoder, found, BURN_IN, noise, 3)
+    joint = JointPosterior.learnt(registers, encoder, found, BURN_IN, x, y, 3)
     draws = joint.settled_weights()
     assert np.sqrt((((draws.mean(0) - mean) / wanted.std()) ** 2).mean()) < MEAN_RMS
     assert draws.std(0) == pytest.approx(wanted.std(), rel=SPREAD)
@@ -89,6 +87,8 @@ def test_the_joint_posterior_is_students(assumed: float) -> None:
     ratio = plain.std(0) / wanted.std()
     assert (np.abs(ratio - 1) < SPREAD).all() == (assumed == 1.0)
     assert ratio == pytest.approx(encoder.noise / np.sqrt(s.mean()), rel=SPREAD)
+    counted = mixing_of(joint, registers, found)["ess_min"]
+    assert counted == pytest.approx(found.steps * 4 * 0.08 / assumed**2, rel=0.4)
 
 
 def test_scores() -> None:

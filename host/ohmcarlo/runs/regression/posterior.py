@@ -7,6 +7,7 @@ reason why that suffices.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ...datasets.gaussian import NoisePosterior
 from ...datasets.regression import RegressionEncoder
 from ...golden import Registers
+from ..summary import mixing
 from ..trace import Trace
 
 FloatArray = NDArray[np.float64]
@@ -70,6 +72,24 @@ class JointPosterior:
         """Posterior mean of the weights, (weights,)."""
         return np.asarray(self.weights[:, self.burn_in :].mean(axis=(0, 1)), np.float64)
 
+    @classmethod
+    def learnt(
+        cls,
+        registers: Registers,
+        encoder: RegressionEncoder,
+        trace: Trace,
+        burn_in: int,
+        x: FloatArray,
+        y: FloatArray,
+        seed: int,
+    ) -> JointPosterior:
+        """``of`` the training half x (n, d), y (n,), which decides the posterior of the noise."""
+        codes, counts = trace.after(burn_in)
+        sampled = sampled_weights(registers, encoder, codes)
+        mean = np.average(sampled, axis=0, weights=counts)
+        noise = encoder.noise_posterior(x, y, mean)
+        return cls.of(registers, encoder, trace, burn_in, noise, seed)
+
     def settled_weights(self) -> FloatArray:
         """The draws after burn-in, (draws, weights)."""
         kept = self.weights[:, self.burn_in :]
@@ -111,12 +131,19 @@ def sampled_weights(
     return encoder.weights_to_original(registers.weights(codes))
 
 
-def mean_weights(
-    registers: Registers, encoder: RegressionEncoder, trace: Trace, burn_in: int
-) -> FloatArray:
-    """Mean of the weights after burn-in, (weights,)."""
-    codes, counts = trace.after(burn_in)
-    return np.average(sampled_weights(registers, encoder, codes), axis=0, weights=counts)
+def mixing_of(posterior: JointPosterior, registers: Registers, trace: Trace) -> dict[str, Any]:
+    """``summary.mixing`` of the samples of the array.
+
+    Their mean is that of the posterior, and a chain knows it to within ŝ/sqrt(ESS). An assumed
+    noise ŝ that is larger than the noise therefore counts as fewer effective samples.
+    """
+    draws, burn_in = trace.draws()[:, posterior.burn_in :], posterior.burn_in
+    sampled = sampled_weights(registers, posterior.encoder, trace.codes)[draws]
+    found = mixing(sampled.astype(np.float32), draws)
+    noise = float(np.sqrt((posterior.noise[:, burn_in:] ** 2).mean()))
+    share = min(1.0, noise / posterior.encoder.noise) ** 2
+    counted = {name: value * share for name, value in found.items() if name.startswith("ess")}
+    return found | counted
 
 
 def _normal_strata(k: int) -> FloatArray:

@@ -19,13 +19,12 @@ from ..summary import (
     chain_of,
     cost_of,
     judged,
-    mixing,
     request_of,
     state_of,
 )
 from ..trace import Trace
 from .experiment import RegressionExperiment
-from .posterior import JointPosterior, mean_weights
+from .posterior import JointPosterior, mixing_of
 from .scores import interval, scores_of_draws
 
 INTERVAL = 0.95
@@ -87,8 +86,10 @@ def evaluate_regression(
     setup, encoder = experiment.setup, experiment.encoder
     trace = Trace.of(streamed, setup.board.current())
     burn_in = burn_in_of(trace)
-    posterior = joint_posterior(experiment, trace, burn_in)
-    x, y = experiment.dataset.x[experiment.test], experiment.dataset.y[experiment.test]
+    data, seed = experiment.dataset, setup.config.seed
+    x, y = data.x[experiment.train], data.y[experiment.train]
+    posterior = JointPosterior.learnt(setup.registers, encoder, trace, burn_in, x, y, seed)
+    x, y = data.x[experiment.test], data.y[experiment.test]
     prediction, drawn = posterior.predict(x), posterior.predictive_draws(x)
     low, high = interval(drawn, INTERVAL)
     spread, _ = posterior.spreads(x)
@@ -106,7 +107,7 @@ def evaluate_regression(
         "baseline": experiment.baseline(),
         **accesses_of(setup, streamed),
         **cost_of(setup, sampling_seconds),
-        **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
+        **mixing_of(posterior, setup.registers, trace),
         "posterior_error": errors_to_dict(setup.errors),
         **state_of(setup, streamed),
     }
@@ -125,16 +126,6 @@ def evaluate_regression(
         draws=draws,
         weight_names=experiment.weight_names,
     )
-
-
-def joint_posterior(experiment: RegressionExperiment, trace: Trace, burn_in: int) -> JointPosterior:
-    """The posterior of weights and noise that the chains sampled."""
-    setup, encoder = experiment.setup, experiment.encoder
-    x, y = experiment.dataset.x[experiment.train], experiment.dataset.y[experiment.train]
-    mean = mean_weights(setup.registers, encoder, trace, burn_in)
-    noise = encoder.noise_posterior(x, y, mean)
-    seed = setup.config.seed
-    return JointPosterior.of(setup.registers, encoder, trace, burn_in, noise, seed)
 
 
 def noise_of(posterior: JointPosterior) -> dict[str, Any]:
