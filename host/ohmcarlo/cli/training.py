@@ -127,9 +127,11 @@ def train(
         ),
     ] = None,
     sigma_p: Annotated[
-        float | None,
+        list[str] | None,
         typer.Option(
-            help="Standard deviation of the weight prior, per standardised feature (default 1).",
+            metavar="S|NAME=S",
+            help="Standard deviation of the weight prior, per standardised feature (default 1). "
+            "NAME=S sets that of one feature or of the bias; repeat the option for others.",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -207,6 +209,7 @@ def train(
     from .console import Console
     from .progress import RunProgress
     from .show_runs import show_result
+    from .sigma_p import read_sigma_p
 
     chosen: dict[str, Any] = {
         "backend": backend,
@@ -225,7 +228,7 @@ def train(
         "features": features,
         "hidden": hidden,
         "gamma": gamma,
-        "sigma_p": sigma_p,
+        "sigma_p": read_sigma_p(sigma_p),
         "tau": tau,
         "early_reject": early_reject,
         "trim": trim,

@@ -13,11 +13,13 @@ from ..errors import OhmcarloError, UsageError
 from ..posterior_error import PosteriorError
 from ..spec import Points
 from .laplace import Fit, laplace_of_points
+from .prior import BIAS, USUAL, Prior, Widths
 from .scaling import Scaling
 from .standard import moments, names_of, shortened, standardised, table_of
 from .whitening import Whitening
 
-FORMAT = 2  # version of to_dict
+FORMAT = 3  # version of to_dict
+ONE_WIDTH = 2  # the version before, which has one prior width for all weights
 SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie
 
 
@@ -41,6 +43,10 @@ class Encoder:
         By how much the integers move the posterior of the training half.
     coordinates : Scaling or Whitening
         From standardised features to inputs, and from sampled weights to those of the features.
+    sigma_p : float
+        Standard deviation of the prior that ``coordinates`` hold; NaN if it was not stored.
+    factors : float64 (k + 1,)
+        Of the standardised features and the bias before ``coordinates``: see ``prior``.
     """
 
     data_names: tuple[str, ...]
@@ -49,6 +55,8 @@ class Encoder:
     scale: NDArray[np.float64]
     error: PosteriorError
     coordinates: Scaling | Whitening
+    sigma_p: float
+    factors: NDArray[np.float64]
 
     @classmethod
     def fit(
@@ -59,7 +67,7 @@ class Encoder:
         feature_names: Sequence[str] | None = None,
         features: int | None = None,
         whiten: bool = False,
-        sigma_p: float = 1.0,
+        sigma_p: Widths = USUAL,
         scaled: bool = True,
     ) -> Encoder:
         """Fit an encoding to the training half.
@@ -78,8 +86,10 @@ class Encoder:
             any is negative. Columns that are constant in the training half are never kept, so the
             result may have fewer features.
         whiten : bool
-        sigma_p : float
-            Standard deviation of the weight prior, per standardised feature.
+        sigma_p : float, sequence or mapping
+            Standard deviation of the weight prior, per standardised feature: one for all weights;
+            one for each of the d columns (and the bias, else 1); or by name (``bias``, and ``*``
+            for all others, else 1).
         scaled : bool
             Columns have scales of their own. Otherwise all scales are 1, and extreme inputs are
             clipped. A network needs that, because quadratic points cannot hold the prior of a
@@ -101,12 +111,15 @@ class Encoder:
         columns = _select(x, labels, varying, features)
         mean, scale = mean[columns], scale[columns]
         standard = standardised(x[:, columns], mean, scale)
+        prior = Prior.of(sigma_p, names, columns)
         coordinates: Scaling | Whitening
         if whiten:
-            coordinates, error = Whitening.fit(standard, labels, sigma_p)
+            coordinates, error = Whitening.fit(standard * prior.factors, labels, prior.sigma_p)
         else:
-            coordinates, error = Scaling.fit(standard, labels, sigma_p, scaled=scaled)
-        found = cls(names, columns, mean, scale, error, coordinates)
+            coordinates, error = Scaling.fit(
+                standard * prior.factors, labels, prior.sigma_p, scaled=scaled
+            )
+        found = cls(names, columns, mean, scale, error, coordinates, *prior)
         remedy = found._remedy(standard, scaled)
         return found if error.trusted else replace(found, error=replace(error, remedy=remedy))
 
@@ -140,6 +153,13 @@ class Encoder:
         ``inf``: the whole prior is in the training points.
         """
         return self.coordinates.sigma
+
+    def widths(self) -> dict[str, float] | float:
+        """Standard deviations of the prior by weight; one number if they are equal."""
+        found = self.sigma_p * self.factors
+        if (found == found[0]).all():
+            return float(found[0])
+        return dict(zip([*self.feature_names, BIAS], found.tolist(), strict=True))
 
     def encode(self, x: ArrayLike, y: ArrayLike | None = None) -> Points:
         """Points of x (n, d), columns as in the data that were fitted; labels zero without y.
@@ -179,7 +199,7 @@ class Encoder:
         sampled = np.asarray(v, np.float64)
         if sampled.shape[-1] != self.inputs:
             raise UsageError(f"{sampled.shape[-1]} weights per sample, expected {self.inputs}")
-        return self.coordinates.weights(sampled)
+        return self.coordinates.weights(sampled) * self.factors
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON, from which ``from_dict`` restores the same bits."""
@@ -192,12 +212,17 @@ class Encoder:
             "error": self.error.to_dict(),
             "whitened": self.whitening is not None,
             "coordinates": self.coordinates.to_dict(),
+            "sigma_p": self.sigma_p,
+            "factors": self.factors.tolist(),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Encoder:
         """Restore an encoder. Raises OhmcarloError if ``values`` are not from ``to_dict``."""
         try:
+            if values["format"] == ONE_WIDTH:
+                one = np.ones(len(values["columns"]) + 1)
+                values = {**values, "format": FORMAT, "sigma_p": np.nan, "factors": one.tolist()}
             if values["format"] != FORMAT:
                 raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
             kind = Whitening if values["whitened"] else Scaling
@@ -208,6 +233,8 @@ class Encoder:
                 scale=np.array(values["scale"], np.float64),
                 error=PosteriorError.from_dict(values["error"]),
                 coordinates=kind.from_dict(values["coordinates"]),
+                sigma_p=float(values["sigma_p"]),
+                factors=np.array(values["factors"], np.float64),
             )
             found._validate()
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -224,6 +251,8 @@ class Encoder:
             raise ValueError(f"columns {self.columns.tolist()} of {d}")
         if not (np.isfinite(self.mean).all() and (self.scale > 0).all()):
             raise ValueError("means must be finite and scales positive")
+        if self.factors.shape != (k + 1,) or not (self.factors > 0).all():
+            raise ValueError(f"factors of the prior must be {k + 1} positive numbers")
         if len(self.coordinates.prior_inputs) != k + 1:
             raise ValueError(f"{len(self.coordinates.prior_inputs)} weights, not {k + 1}")
 
@@ -239,13 +268,13 @@ class Encoder:
         )
 
     def _standard(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``standardised`` of the selected columns of x (n, d)."""
+        """``standardised`` of the selected columns of x (n, d), times the factors."""
         if x.shape[1] != len(self.data_names):
             raise UsageError(
                 f"the data have {x.shape[1]} columns, the encoder was fitted on "
                 f"{len(self.data_names)}: {shortened(self.data_names)}"
             )
-        return standardised(x[:, self.columns], self.mean, self.scale)
+        return standardised(x[:, self.columns], self.mean, self.scale) * self.factors
 
 
 def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:

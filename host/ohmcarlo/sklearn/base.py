@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -116,13 +116,16 @@ class SampledProblem:
 
 
 def sample_problem(
-    config: TrainConfig, x: NDArray[np.float64], labels: NDArray[np.integer[Any]]
+    config: TrainConfig,
+    x: NDArray[np.float64],
+    labels: NDArray[np.integer[Any]],
+    feature_names: Sequence[str] | None = None,
 ) -> SampledProblem:
     """Sample the posterior of a logistic model or network: x (n, d), labels 0/1 (n,).
 
     Raises UsageError for data or settings that cannot be used.
     """
-    setup, encoder = prepare(config, TASK, x, labels)
+    setup, encoder = prepare(config, TASK, x, labels, feature_names)
     with closing(setup):
         return sample(setup, encoder)
 
@@ -187,7 +190,7 @@ class MemristorEstimator(BaseEstimator):
         features: int | None = None,
         rows: int = 256,
         pairs: int | str = "auto",
-        sigma_p: float = 1.0,
+        sigma_p: Any = 1.0,
         dot_products: str | None = None,
         repeats: int = 1,
         backend: str = "model",
@@ -231,7 +234,7 @@ class MemristorEstimator(BaseEstimator):
             "seed": seed,
             "features": self.features,
             "hidden": self.hidden,
-            "sigma_p": self.sigma_p,
+            "sigma_p": plain_widths(self.sigma_p),
             "dot_products": self.dot_products,
             "repeats": self.repeats,
             **others,
@@ -240,6 +243,11 @@ class MemristorEstimator(BaseEstimator):
         for note in completed.notes:
             warnings.warn(note, stacklevel=3)
         return completed.config
+
+    def _names(self) -> list[str] | None:
+        """Names of the columns, if the data have them."""
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else [str(name) for name in names]
 
     def _pairs(self, features: int) -> int:
         coin = Geometry().entropy_pairs
@@ -274,6 +282,13 @@ class MemristorEstimator(BaseEstimator):
         check_is_fitted(self)
         values = min((p.values for p in self.problems_), key=lambda v: v["ess_min"] or 0.0)
         return {name: values[name] for name in MEASURES}
+
+
+def plain_widths(sigma_p: Any) -> Any:
+    """Widths of a prior as a configuration stores them: numbers of Python, lists, mappings."""
+    if isinstance(sigma_p, Mapping):
+        return {str(name): float(width) for name, width in sigma_p.items()}
+    return np.asarray(sigma_p, np.float64).tolist()
 
 
 def as_parameters(text: str) -> str:

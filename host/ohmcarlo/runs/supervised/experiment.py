@@ -173,7 +173,7 @@ def prepare(
         feature_names=feature_names,
         features=features if config.features is None else config.features,
         whiten=config.whiten,
-        sigma_p=config.sigma_p or task.sigma_p,
+        sigma_p=(config.width if hidden else config.widths)(task.sigma_p),
         scaled=not hidden,
     )
     geometry.require_features(max(encoder.inputs, hidden + 1))

@@ -136,6 +136,7 @@ def _model(experiment: SupervisedExperiment) -> dict[str, Any]:
     registers = experiment.setup.registers
     return {
         "whiten": experiment.setup.config.whiten,
+        "sigma_p": experiment.encoder.widths(),
         "features": registers.features - 1,
         "hidden": registers.hidden,
         "train_points": len(experiment.train),
