@@ -286,6 +286,8 @@ class MemristorEstimator(BaseEstimator):
 
 def plain_widths(sigma_p: Any) -> Any:
     """Widths of a prior as a configuration stores them: numbers of Python, lists, mappings."""
+    if sigma_p is None or isinstance(sigma_p, str):
+        return sigma_p
     if isinstance(sigma_p, Mapping):
         return {str(name): float(width) for name, width in sigma_p.items()}
     return np.asarray(sigma_p, np.float64).tolist()
