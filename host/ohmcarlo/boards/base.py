@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..array.base import Ledger
 from ..errors import OhmcarloError, UsageError
-from ..golden import EpisodeLikelihood, Registers
+from ..golden import EpisodeLikelihood, Registers, Thresholds, Triage
 from ..spec import Geometry, Points
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = "running", "exhausted", "entropy-alarm"
@@ -133,6 +133,11 @@ class Board(Protocol):
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Prediction mode: mean and variance of sigmoid(z) over the samples held in the array,
         weighted with their multiplicities; float64 (n,) each."""
+        ...
+
+    def triage(self, points: Points, thresholds: Thresholds) -> Triage:
+        """Prediction mode in which the board answers each point itself, and sends the sums of its
+        doubtful points only."""
         ...
 
     def entropy(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from ..golden import ENTROPY_ALARM as ALARM_STATUS
 from ..golden import EXHAUSTED as EXHAUSTED_STATUS
 from ..golden import RUNNING as RUNNING_STATUS
-from ..golden import Controller, EpisodeLikelihood, Registers
+from ..golden import Controller, EpisodeLikelihood, Registers, Thresholds, Triage
 from ..spec import SYMBOL_BITS, Points
 from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, require_reloadable
 
@@ -108,6 +108,9 @@ class ModelBoard:
 
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return self.controller.predict(points)
+
+    def triage(self, points: Points, thresholds: Thresholds) -> Triage:
+        return self.controller.triage(points, thresholds)
 
     def entropy(self) -> dict[str, Any]:
         counters = self.controller.entropy()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,19 @@ from ..array.emulated import EmulatedArray
 from ..array.read_noise import ARRAY, CODES
 from ..diagnostics import min_entropy_mcv
 from ..errors import OhmcarloError, UsageError
-from ..golden import EntropyAlarm, EpisodeLikelihood, Registers, check_order
+from ..golden import (
+    EntropyAlarm,
+    EpisodeLikelihood,
+    Registers,
+    Thresholds,
+    Triage,
+    check_order,
+    joined,
+    moments,
+)
 from ..golden.machine import STEPS, build_state
-from ..spec import PROB_FRAC, SYMBOL_BITS, Points
-from ..spec.link import Command, FaultCause, Reason
+from ..spec import SYMBOL_BITS, Points
+from ..spec.link import PREDICTION_WORDS, Command, FaultCause, Reason
 from .base import Block, require_reloadable
 from .integrity import check_fields, check_log_posteriors, check_window
 from .link.messages import Finished, Link
@@ -59,6 +68,7 @@ from .records.decode import Records
 from .records.stream import ChainStream
 from .records.tally import Tally
 
+Result = TypeVar("Result")
 MAX_STEPS = (1 << 32) - 1  # of one command
 CURRENT_ROW, MULTIPLICITY, LOGLIK, PRIOR = 4, 5, 6, 7
 """Words of a region in the window ``state_regions``."""
@@ -329,35 +339,57 @@ class SerialBoard:
     # -- prediction ----------------------------------------------------------------------------
 
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        sums = self._in_parts(points, self._predict_part)
+        return moments(np.concatenate(sums), self._evaluated(points))
+
+    def _evaluated(self, points: Points) -> int:
+        """Number of samples; their accesses of the array are counted."""
+        held = self._held()
+        self._stream.tally.note_evaluated(len(points) * len(held))
+        return int(held.sum())
+
+    def _check_inputs(self, points: Points) -> None:
         if points.features != self.registers.features:
             raise UsageError(
                 f"the points have {points.features} inputs, the registers are set for "
                 f"{self.registers.features}"
             )
-        sums = [self._predicted()] if points is self._points else self._predicted_parts(points)
-        held = self._held()
-        self._stream.tally.note_evaluated(len(points) * len(held))
-        mean, square = (np.concatenate(sums) / (int(held.sum()) << PROB_FRAC)).T
-        return mean, np.maximum(square - mean**2, 0.0)
 
-    def _predicted(self) -> NDArray[np.int64]:
-        """Sums over the samples held, of every point in the data memory."""
-        self._execute(Command.PREDICT)
-        return Records(self.link.take_records()).predictions()
-
-    def _predicted_parts(self, points: Points) -> list[NDArray[np.int64]]:
-        """Sums of points that replace those of the chain meanwhile, as many as fit at once."""
-        room, sums = self.layout.max_points, []
+    def _in_parts(self, points: Points, work: Callable[[int], Result]) -> list[Result]:
+        """Results of ``work(count)`` on points in parts that fit the data memory. Parts replace the
+        points of the chain meanwhile."""
+        self._check_inputs(points)
+        if points is self._points:
+            return [work(len(points))]
+        room, results = self.layout.max_points, []
         try:
             for first in range(0, len(points), room):
                 part = slice(first, first + room)
                 self._load_points(
                     Points(points.inputs[part], points.labels[part], points.offsets[part])
                 )
-                sums.append(self._predicted())
+                results.append(work(len(points.labels[part])))
         finally:
             self._load_points(self._points)
-        return sums
+        return results
+
+    def _predict_part(self, points: int) -> NDArray[np.int64]:
+        self._execute(Command.PREDICT)
+        return Records(self.link.take_records()).predictions()
+
+    def triage(self, points: Points, thresholds: Thresholds) -> Triage:
+        parts = self._in_parts(points, lambda count: self._triage_part(count, thresholds))
+        self._evaluated(points)
+        return joined(parts)
+
+    def _triage_part(self, points: int, thresholds: Thresholds) -> Triage:
+        self._execute(Command.TRIAGE, thresholds.argument)
+        self.link.skip_records(points * (1 + PREDICTION_WORDS))
+        answers, samples = self.remote.answers(points)
+        sent = self.link.take_doubtful()
+        doubtful = np.zeros(points, np.bool_)
+        doubtful[sent["point"]] = True
+        return Triage(answers, doubtful, samples, sent["sums"].astype(np.int64))
 
     def _load_points(self, points: Points) -> None:
         require_room(points, self.layout, self.place)
