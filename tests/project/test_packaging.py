@@ -35,7 +35,7 @@ LAYERS = [
     {"tasks"},
     {"runs"},
     {"runs.supervised", "runs.policy"},
-    {"runs.regression"},
+    {"runs.regression", "runs.multiclass"},
     {"runs.kinds"},
     {"runs.train", "runs.report"},
     {"selftest", "fpga", "sklearn"},

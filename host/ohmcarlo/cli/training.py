@@ -111,6 +111,15 @@ def train(
             rich_help_panel="Model",
         ),
     ] = None,
+    multi_class: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="More than two classes: stick-breaking (the default; exact for a model of all "
+            "classes) or one-vs-rest (separate models, probabilities normalised).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
     hidden: Annotated[
         int | None,
         typer.Option(
@@ -197,6 +206,8 @@ def train(
     - `ohmcarlo train my-data.csv`: your own data; the label is the column named label, class,
       target or y, otherwise the last one
 
+    - `ohmcarlo train digits --out runs/digits`: ten classes, sampled as nine binary problems
+
     - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
 
     Half of the data are held out for the test. `--out` keeps what `predict`, `report` and
@@ -234,6 +245,7 @@ def train(
         "trim": trim,
         "dot_products": dot_products,
         "repeats": repeats,
+        "multi_class": multi_class,
     }
     completed = complete(labelled_task(task, regression), chosen, paper)
     console = Console(json)

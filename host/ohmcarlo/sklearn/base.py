@@ -214,9 +214,9 @@ class MemristorEstimator(BaseEstimator):
         self.backend = backend
         self.random_state = random_state
 
-    def _config(self, features: int, **others: Any) -> TrainConfig:
-        """The configuration for data with so many features, with ``others`` of its fields; call it
-        from ``fit`` itself, so that its notes name the line of the user."""
+    def _config(self, features: int) -> TrainConfig:
+        """The configuration for data with so many features; call it from ``fit`` itself, so that
+        its notes name the line of the user."""
         kept = features if self.features is None else self.features
         seed = check_random_state(self.random_state).randint(1 << 31)
         chosen: dict[str, Any] = {
@@ -237,7 +237,6 @@ class MemristorEstimator(BaseEstimator):
             "sigma_p": plain_widths(self.sigma_p),
             "dot_products": self.dot_products,
             "repeats": self.repeats,
-            **others,
         }
         completed = complete(self._task, chosen)
         for note in completed.notes:

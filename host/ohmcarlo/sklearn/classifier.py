@@ -160,7 +160,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("y has only one class: two are needed")
-        config = self._config(x.shape[1], multi_class=self.multi_class)
+        config = replace(self._config(x.shape[1]), multi_class=self.multi_class)
         self._forget()
         if len(self.classes_) == 2:
             self.binary_problems_ = TWO_CLASSES
