@@ -259,7 +259,7 @@ class SerialBoard:
 
     def start(self) -> None:
         self.link.take_records()  # of an interrupted run
-        begins, self._begun = not self._begun, True
+        self._begun = True
         ended = self._execute(Command.START)
         if ended.alarm:
             raise EntropyAlarm(
@@ -272,12 +272,12 @@ class SerialBoard:
                 "out of service"
             )
         self._stream.tally.note_evaluated(self._waiting * len(self._points))
-        self._waiting = 0
         regions = self._read_current()
-        if begins:
+        if self._waiting == len(regions):
             wear = self.remote.unload("state_wear", self.layout.rows)
             first_rows = regions[:, CURRENT_ROW] & 0xFFFF
             self._stream.tally.note_start(wear, first_rows.tolist())
+        self._waiting = 0
 
     def _execute(self, command: Command, argument: int = 0) -> Finished:
         """Execute a long command; raises OhmcarloError after a fault."""

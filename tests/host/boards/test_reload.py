@@ -226,6 +226,10 @@ def test_a_state_after_a_reload(started: bool) -> None:
     assert_same_end(whole, again)
 
 
+def bad_rows_of(state: dict[str, Any]) -> list[int]:
+    return [GEOMETRY.group_row(int(group)) for group in np.flatnonzero(state["controller.bad"])]
+
+
 def assert_same_end(whole: Board, again: Board) -> None:
     """Both go on alike, with equal ledgers."""
     found, wanted = (board.run(STEPS) for board in (again, whole))
@@ -469,23 +473,30 @@ def test_states_after_a_reload_on_the_hardware() -> None:
     """Another process takes over a chain after a reload: board from board, model from board, and
     board from model. A board goes on with the same ledger, its estimates included."""
     with closing(simulated()) as whole, closing(simulated()) as again:
-        for board, stages in ((whole, STAGES), (again, STAGES[::2])):
-            load(board, stages[0], first=True)
-            for stage in stages[1:]:
-                board.start()
-                board.run(STEPS)
-                load(board, stage, first=False)
+        list(stages_of(whole, STAGES[:2]))
+        load(whole, STAGES[2], first=False)
+        model = ModelBoard(emulated())
+        for board in (again, model):
+            load(board, STAGES[0], first=True)
+            load(board, STAGES[2], first=False)
+        before_start = whole.state_dict()
         whole.start()
-        whole.run(STEPS)
+        first_steps = whole.run(STEPS)
         state = whole.state_dict()
+        for board in (again, model):
+            board.load_state_dict(before_start)
+            assert board.retired_rows() == bad_rows_of(before_start) != []
+            board.start()
+            made = board.run(STEPS)
+            assert np.array_equal(made.log_posterior, first_steps.log_posterior)
+            assert np.array_equal(made.codes, first_steps.codes)
+        assert np.array_equal(again.ledger.counts, whole.ledger.counts)
+        assert np.array_equal(again.ledger.wear, whole.ledger.wear)
         again.load_state_dict(state)
         assert again.clock_cycles() == whole.clock_cycles()
         assert_same_end(whole, again)
-        model = ModelBoard(emulated())
-        load(model, STAGES[0], first=True)
-        load(model, STAGES[2], first=False)
         model.load_state_dict(state)
-        assert len(model.retired_rows()) == state["controller.bad"].sum() > 0
+        assert model.retired_rows() == bad_rows_of(state)
         assert np.array_equal(model.ledger.counts, state["array.ledger.counts"])
         model.run(STEPS)
         again.load_state_dict(model.state_dict())
