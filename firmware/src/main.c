@@ -9,21 +9,18 @@
 #include "link.h"
 #include "mutant.h"
 #include "records.h"
-#include "triage.h"
 
 void firmware_start(void)
 {
     link_reset();
     chain_reset();
     episodes_reset();
-    triage_reset();
 }
 
 static void open_session(void)
 {
     uint8_t identification[IDENTIFICATION_bytes];
     episodes_reset();
-    triage_reset();
     if (!chain_quiet())
         return;
     commands_identify(identification);
@@ -52,10 +49,7 @@ void firmware_poll(void)
     if (link_opening()) {
         open_session();
     } else {
-        if (triage_active())
-            triage_poll();
-        else
-            records_poll();
+        records_poll();
         chain_poll();
         episodes_poll();
     }

@@ -35,7 +35,6 @@ LAYERS = [
     {"tasks"},
     {"runs"},
     {"runs.supervised", "runs.policy"},
-    {"runs.regression", "runs.multiclass"},
     {"runs.kinds"},
     {"runs.train", "runs.report"},
     {"selftest", "fpga", "sklearn"},

@@ -19,7 +19,7 @@ def reproduce(
         str,
         typer.Argument(
             metavar="FIGURE",
-            help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, "
+            help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, active, "
             "exactness, backends, or all.",
         ),
     ],

@@ -71,19 +71,26 @@ class Scaling:
 
     @classmethod
     def fit(
-        cls, x: FloatArray, y: NDArray[np.integer[Any]], sigma_p: float, scaled: bool = True
+        cls,
+        x: FloatArray,
+        y: NDArray[np.integer[Any]],
+        sigma_p: float,
+        scaled: bool = True,
+        every: FloatArray | None = None,
     ) -> tuple[Scaling, PosteriorError]:
         """The scaling of training points that moves the posterior least, and by how much.
 
         x float64 (n, m) with the bias at the end, y 0/1 (n,). Without ``scaled``, all scales
-        are 1.
+        are 1. The inputs of the points ``every`` (k, m), x among them, shall fit into int8; None:
+        those of x.
         """
         exact = laplace(x, y, sigma_p)
+        every = x if every is None else every
         plain = cls.plain(x.shape[1], sigma_p)
         candidates: Iterable[Scaling] = [plain]
-        if scaled and plain.saturates(x).any():
-            prior, mode = _Prior.of(sigma_p), on_weight_grid(exact.mode, limit_of(x))
-            safe = FEATURE_MAX / INPUT_ONE / np.abs(x).max(axis=0)
+        if scaled and plain.saturates(every).any():
+            prior, mode = _Prior.of(sigma_p), on_weight_grid(exact.mode, limit_of(every))
+            safe = FEATURE_MAX / INPUT_ONE / np.abs(every).max(axis=0)
             first = prior.scaling(safe, mode)
             larger = (prior.scaling(safe * factor, mode) for factor in LARGER_SCALES)
             candidates = chain([first, plain], larger)

@@ -39,6 +39,11 @@ ENTRIES: dict[str, Entry] = {
         Entry("energy", "energy per training, what dominates, and what early rejection saved"),
         Entry("measured", "the supervised tasks on recorded real cells", (WBC, MITDB, SWEEP)),
         Entry(
+            "active",
+            "learning from few labels: the array chooses the points to have labelled",
+            (MITDB,),
+        ),
+        Entry(
             "exactness",
             "the sampled posterior against NUTS: seven problems, three arrays",
             in_all=False,

@@ -24,8 +24,6 @@ FIRST_SAVING_S = 1.0  # expected for the state of a board behind a link, before 
 BLOCK_SECONDS = 0.1  # between two checks of the clock and of Ctrl-C
 FIRST_BLOCK = 1
 MAX_BLOCK = 10_000
-SAMPLING = "sampling"
-NOTHING_KEPT = "nothing was kept: with --out RUN an interrupted run can be resumed"
 COMPILING = "compiling the sampler (once per version and machine)"
 
 
@@ -44,8 +42,8 @@ class Observer(Protocol):
         """Show that a long operation runs, until ``end``."""
         ...
 
-    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None:
-        """Sampling begins (again) at step ``steps`` of ``total``; ``what`` names the work."""
+    def begin(self, steps: int, total: int) -> None:
+        """Sampling begins (again) at step ``steps`` of ``total``."""
         ...
 
     def advance(self, steps: int, acceptance: float) -> None:
@@ -62,7 +60,7 @@ class Silence:
 
     def wait(self, text: str) -> None: ...
 
-    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None: ...
+    def begin(self, steps: int, total: int) -> None: ...
 
     def advance(self, steps: int, acceptance: float) -> None: ...
 
@@ -256,7 +254,7 @@ class ChainRun:
         resume."""
         where = f"interrupted after {self.steps} of {self.setup.config.steps} steps"
         if self.folder is None:
-            return f"{where}; {NOTHING_KEPT}"
+            return f"{where}; nothing was kept: with --out RUN an interrupted run can be resumed"
         if self._kept_steps < self.steps:
             kept = f"the first {self._kept_steps} are kept"
         else:

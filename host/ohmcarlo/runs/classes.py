@@ -109,17 +109,20 @@ class ClassPosterior:
 
     def predict(self, x: FloatArray, draws: int = DRAWS) -> tuple[FloatArray, ClassUncertainty]:
         """Mean probabilities, (n, classes), and their uncertainty, for x (n, features)."""
-        codes = [part.draws(draws) for part in self.parts]
         at_once = max(1, AT_ONCE // (draws * (len(self.parts) + 1)))
         means, entropies = [], []
         for start in range(0, len(x), at_once):
-            some = x[start : start + at_once]
-            q = [part.probabilities(some, c) for part, c in zip(self.parts, codes, strict=True)]
-            p = class_probabilities(np.stack(q), self.problems, self.method)
+            p = self.drawn(x[start : start + at_once], draws)
             means.append(p.mean(axis=0))
             entropies.append(entropy(p).mean(axis=0))
         mean = np.concatenate(means)
         return mean, ClassUncertainty(entropy(mean), np.concatenate(entropies))
+
+    def drawn(self, x: FloatArray, draws: int) -> FloatArray:
+        """Probabilities under joint draws, (draws, n, classes), for x (n, features)."""
+        codes = [part.draws(draws) for part in self.parts]
+        q = [part.probabilities(x, c) for part, c in zip(self.parts, codes, strict=True)]
+        return class_probabilities(np.stack(q), self.problems, self.method)
 
     def extrapolated(self, x: FloatArray, probability: FloatArray) -> NDArray[np.bool_]:
         """Points, (n,), with an input beyond what a problem can represent whose answer matters

@@ -1,0 +1,5 @@
+"""Learning from few labels, in parts: pools, learners, curves, tables, pictures."""
+
+from .figure import make
+
+__all__ = ["make"]

@@ -1,1 +1,0 @@
-"""Runs that tell more than two classes apart: one ordinary run for each binary problem."""

@@ -1,1 +1,0 @@
-"""Runs that learn to predict numbers: Bayesian linear regression."""
